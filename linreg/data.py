@@ -1,0 +1,193 @@
+"""What a model is fitted to: the straight line or a table, its parts, and the scaler."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from linreg.config import MAX_LINE_POINTS, LineSettings, Precision
+from linreg.errors import DataError
+from linreg.files import sha256
+from linreg.tables import Table, read_table
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """Features and target in their raw units.
+
+    Attributes:
+        features: float64, shape (rows, features). A float32 line is held exactly.
+        target: float64, shape (rows,).
+        feature_names: one a column.
+        target_name: the name of the target.
+        truth: (weight, bias) of a straight line; None for a table.
+        table: the table this was read from; None for a straight line.
+        sha256: of the file's bytes, or of the line's values.
+    """
+
+    features: Array
+    target: Array
+    feature_names: tuple[str, ...]
+    target_name: str
+    truth: tuple[float, float] | None
+    table: Table | None
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Some rows of a dataset: features float64 (rows, features), target float64 (rows,)."""
+
+    features: Array
+    target: Array
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """The parts of a dataset; validation and test are None where the split has no such part."""
+
+    train: Part
+    validation: Part | None
+    test: Part | None
+
+    def items(self) -> list[tuple[str, Part]]:
+        """The parts that are there, by name."""
+        named = (("train", self.train), ("validation", self.validation), ("test", self.test))
+        return [(name, part) for name, part in named if part is not None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scaler:
+    """z = (x - mean) / scale, for every feature and for the target, from the training part alone.
+
+    A constant column has scale inf: it becomes 0, and so does its coefficient when the scaling is folded in.
+    """
+
+    feature_mean: Array
+    feature_scale: Array
+    target_mean: float
+    target_scale: float
+
+
+def straight_line(settings: LineSettings, dtype: Precision = Precision.FLOAT32) -> Dataset:
+    """The points of a straight line, computed by torch in `dtype` as the course does.
+
+    Raises:
+        DataError: the settings are not finite, or give no points or too many.
+    """
+    numbers = (settings.weight, settings.bias, settings.start, settings.end, settings.step)
+    if not np.isfinite(numbers).all() or settings.step <= 0 or settings.end <= settings.start:
+        raise DataError(
+            f"line: got start {settings.start}, end {settings.end}, step {settings.step}, weight {settings.weight}, "
+            f"bias {settings.bias}; expected finite numbers, start < end and a step above 0"
+        )
+    points = (settings.end - settings.start) / settings.step
+    if points > MAX_LINE_POINTS:
+        raise DataError(
+            f"line: a step of {settings.step} gives {points:.3g} points, expected at most {MAX_LINE_POINTS}"
+        )
+    x = torch.arange(settings.start, settings.end, settings.step, dtype=getattr(torch, dtype))
+    y = settings.weight * x + settings.bias
+    features, target = x.double().numpy()[:, None], y.double().numpy()
+    if not np.isfinite(target).all():
+        raise DataError(f"line: weight {settings.weight} and bias {settings.bias} give values beyond {dtype}")
+    return Dataset(
+        features=features,
+        target=target,
+        feature_names=("x",),
+        target_name="y",
+        truth=(settings.weight, settings.bias),
+        table=None,
+        sha256=sha256(features.astype("<f8").tobytes() + target.astype("<f8").tobytes()),
+    )
+
+
+def read_dataset(path: Path, *, features: tuple[str, ...] | None, target: str) -> Dataset:
+    """Read a table to fit a model to.
+
+    Raises:
+        DataError: as `linreg.tables.read_table`, or the table has less than two complete rows or a constant target.
+    """
+    table = read_table(path, features=features, target=target)
+    if table.target is None or len(table.target) < 2:
+        raise DataError(f"{path}: has {len(table.features)} complete rows, expected at least 2")
+    if np.ptp(table.target) == 0:
+        raise DataError(f"{path}: the target {target!r} is {table.target[0]:g} in every row; there is nothing to fit")
+    return Dataset(
+        features=table.features,
+        target=table.target,
+        feature_names=table.feature_names,
+        target_name=target,
+        truth=None,
+        table=table,
+        sha256=table.sha256,
+    )
+
+
+def parse_split(text: str) -> tuple[float, ...]:
+    """The fractions of `0.8`, `0.7/0.15/0.15` or `1`: (train, test), (train, validation, test) or (1,).
+
+    Raises:
+        DataError: it is none of these, or the fractions do not add up to 1.
+    """
+    expected = "expected a train fraction such as 0.8, train/validation/test such as 0.7/0.15/0.15, or 1"
+    try:
+        fractions = tuple(float(piece) for piece in text.split("/"))
+    except ValueError:
+        raise DataError(f"--split: got {text!r}, {expected}") from None
+    if len(fractions) == 1 and 0 < fractions[0] <= 1:
+        return fractions if fractions[0] == 1 else (fractions[0], 1 - fractions[0])
+    if len(fractions) == 3 and min(fractions) > 0 and abs(sum(fractions) - 1) < 1e-9:
+        return fractions
+    raise DataError(f"--split: got {text!r}, {expected}")
+
+
+def split(dataset: Dataset, fractions: tuple[float, ...], *, shuffle_seed: int | None) -> Parts:
+    """Cut a dataset into parts, the first rows for training and the last for testing.
+
+    Args:
+        dataset: what is cut.
+        fractions: as of `parse_split`.
+        shuffle_seed: the rows are shuffled with it first; None keeps their order.
+
+    Raises:
+        DataError: a part would have no rows, or the training part's target is constant.
+    """
+    rows = len(dataset.target)
+    order = np.arange(rows) if shuffle_seed is None else np.random.default_rng(shuffle_seed).permutation(rows)
+    # The tiny summand takes back the rounding of a sum such as 0.7 + 0.15.
+    ends = [int(fraction * rows + 1e-6) for fraction in np.cumsum(fractions)[:-1]]
+    pieces = np.split(order, ends)
+    if min(len(piece) for piece in pieces) == 0:
+        sizes = "/".join(str(len(piece)) for piece in pieces)
+        raise DataError(f"--split: {rows} rows give parts of {sizes} rows; choose other fractions, or --split 1")
+    parts = [Part(features=dataset.features[piece], target=dataset.target[piece]) for piece in pieces]
+    if np.ptp(parts[0].target) == 0 and dataset.table is not None:
+        raise DataError(
+            f"the target {dataset.target_name!r} is constant in the training part; use another --seed or --split"
+        )
+    return Parts(
+        train=parts[0], validation=parts[1] if len(parts) == 3 else None, test=parts[-1] if len(parts) > 1 else None
+    )
+
+
+def fit_scaler(train: Part, *, centre: bool) -> Scaler:
+    """Mean and standard deviation of each column; without `centre` (a model with no bias) the means are 0."""
+    with np.errstate(over="ignore"):
+        mean = train.features.mean(axis=0) if centre else np.zeros(train.features.shape[1])
+        scale = np.sqrt(((train.features - mean) ** 2).mean(axis=0))
+        target_mean = float(train.target.mean()) if centre else 0.0
+        target_scale = float(np.sqrt(((train.target - target_mean) ** 2).mean()))
+    if not (np.isfinite(scale).all() and np.isfinite(target_scale)):
+        raise DataError("values are so large that their standard deviation overflows float64; rescale the columns")
+    constant = np.ptp(train.features, axis=0) == 0 if centre else scale == 0
+    return Scaler(
+        feature_mean=mean,
+        feature_scale=np.where(constant, np.inf, scale),
+        target_mean=target_mean,
+        target_scale=target_scale or 1.0,
+    )

@@ -1,0 +1,171 @@
+"""Every file that this project writes goes through here: whole or not at all.
+
+Bytes are written to a temporary name in the target's folder, synced and renamed, so that an interrupted command
+leaves the old file or none, a full disk is an ordinary error, and a reader never sees a mixture.
+"""
+
+import hashlib
+import json
+import os
+import stat
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from linreg.config import MAX_JSON_BYTES
+from linreg.errors import LinregError, ModelError
+
+STALE_AFTER_S = 3600.0
+
+
+def sha256(data: bytes) -> str:
+    """SHA-256 of `data` in lower-case hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def read_bytes(path: Path, *, limit: int) -> bytes:
+    """Read a regular file of at most `limit` bytes.
+
+    Raises:
+        LinregError: it is missing, not a regular file, unreadable or too large.
+    """
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise LinregError(f"{path}: is a folder, expected a file")
+        if not stat.S_ISREG(status.st_mode):
+            raise LinregError(f"{path}: is not a regular file; copy its contents to one first")
+        if status.st_size > limit:
+            raise LinregError(f"{path}: has {status.st_size} bytes, expected at most {limit}")
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise LinregError(f"{path}: no such file; check the name and the folder") from None
+    except (OSError, ValueError) as error:
+        raise LinregError(f"{path}: cannot be read: {_reason(error)}") from error
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write `data` to `path`: the old file or the new one stands there, never a part of either.
+
+    A symbolic link is followed; missing parent folders are made. The mode of an existing file is kept.
+
+    Raises:
+        LinregError: the target is not a regular file, or the folder cannot be written.
+    """
+    target = Path(os.path.realpath(path))
+    try:
+        mode = _mode_of(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(target.parent)
+        descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:200]}.", suffix=".linreg-tmp", dir=target.parent)
+        temporary = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fchmod(stream.fileno(), mode)
+                os.fsync(stream.fileno())
+            os.replace(temporary, target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        _sync_folder(target.parent)
+    except OSError as error:
+        raise LinregError(f"{path}: cannot be written: {_reason(error)}; choose another folder with -o") from error
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write `value` as indented JSON; NaN and infinities are refused, since JSON has none."""
+    write_atomic(path, (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        ModelError: it is not UTF-8, not JSON, not an object, or names a key twice.
+    """
+    data = read_bytes(path, limit=MAX_JSON_BYTES)
+    try:
+        value = json.loads(data.decode(), object_pairs_hook=_unique_keys, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{path}: is not valid JSON: {_reason(error)}") from None
+    if not isinstance(value, dict):
+        raise ModelError(f"{path}: holds a JSON {type(value).__name__}, expected an object")
+    return value
+
+
+def remove(path: Path) -> None:
+    """Remove a file if it is there.
+
+    Raises:
+        LinregError: it cannot be removed.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise LinregError(f"{path}: cannot be removed: {_reason(error)}") from error
+
+
+def ensure_folder(path: Path) -> None:
+    """Make `path` and see that files can be written there, before long work starts.
+
+    Raises:
+        LinregError: it is a file, or cannot be written.
+    """
+    if path.exists() and not path.is_dir():
+        raise LinregError(f"{path}: is a file, expected a folder; choose another with -o")
+    nearest = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK) or _read_only(nearest):
+        raise LinregError(f"{path}: cannot be written; choose another folder with -o")
+
+
+def _read_only(folder: Path) -> bool:
+    return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+
+
+def _mode_of(target: Path) -> int:
+    try:
+        status = target.stat()
+    except FileNotFoundError:
+        mask = os.umask(0)
+        os.umask(mask)
+        return 0o666 & ~mask
+    if not stat.S_ISREG(status.st_mode):
+        raise LinregError(f"{target}: is not a regular file; choose another name")
+    return stat.S_IMODE(status.st_mode)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes left behind."""
+    for stale in folder.glob(".*.linreg-tmp"):
+        try:
+            if time.time() - stale.stat().st_mtime > STALE_AFTER_S:
+                stale.unlink()
+        except FileNotFoundError:
+            continue
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("a key stands twice")
+    return value
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _reason(error: BaseException) -> str:
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(text.split()) or type(error).__name__

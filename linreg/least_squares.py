@@ -1,0 +1,234 @@
+"""The exact solution of a linear least-squares problem, in float64.
+
+1. R of a QR factorisation of [features, 1, target] is accumulated over row batches (TSQR: only R is kept).
+2. R gives everything else without another pass: finiteness, column scales, rank, the first solution, the residual norm.
+3. One refinement x += R^-1 R^-T A^T r, with r = y - A x and A^T r formed beyond float64.
+
+The third step is what certified digits need. Each operand is cut in two, v = high + low, where `high` is a multiple of
+a power of two so coarse that every partial sum of the leading products fits in 53 bits: `high @ high` is then exact in
+any BLAS, whatever its order of summation, and the rounding of the other products is 2^-26 times smaller. By
+Cauchy-Schwarz the sum over any number of rows of |a_i r_i| is at most |a| |r|, so norms from R set the grids.
+(Rump, Ogita, Oishi 2008, "Accurate floating-point summation"; the cut is Dekker's.)
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import lapack, solve_triangular
+
+from linreg.errors import DataError, TrainingError
+
+Array = NDArray[np.float64]
+
+BATCH_ROWS = 8192
+HIGH_BITS = 26
+INTERCEPT = "(intercept)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeastSquares:
+    """The solution of min |y - features @ weight - bias|.
+
+    Attributes:
+        weight: float64, shape (features,).
+        bias: 0.0 where none was fitted.
+        weight_errors: standard errors, shape (features,); None without a degree of freedom or with collinear columns.
+        bias_error: standard error of the bias; None as above, or where no bias was fitted.
+        residual_norm: |y - A x|.
+        rank: of the matrix of features and intercept.
+        collinear: names of columns that are linear combinations of others; empty at full rank.
+    """
+
+    weight: Array
+    bias: float
+    weight_errors: Array | None
+    bias_error: float | None
+    residual_norm: float
+    rank: int
+    collinear: tuple[str, ...]
+
+
+def solve(
+    features: Array,
+    target: Array,
+    *,
+    names: tuple[str, ...],
+    intercept: bool = True,
+    allow_collinear: bool = False,
+) -> LeastSquares:
+    """Solve a least-squares problem.
+
+    Args:
+        features: float64, shape (rows, features).
+        target: float64, shape (rows,).
+        names: of the features, for messages.
+        intercept: fit a bias.
+        allow_collinear: give the solution of smallest norm (over weights and bias) where columns are collinear.
+
+    Raises:
+        DataError: fewer rows than parameters, or values that are not finite or too large for float64.
+        TrainingError: columns are collinear and that is not allowed.
+    """
+    rows, columns = features.shape[0], features.shape[1] + intercept
+    if rows < columns:
+        raise DataError(
+            f"exact fit: got {rows} rows for {columns} parameters, expected at least {columns}; "
+            "add rows, choose fewer --features, or use --method sgd"
+        )
+    labels = (*names, INTERCEPT) if intercept else names
+    triangle = _triangle(features, target, intercept)
+    if not np.isfinite(triangle).all():
+        raise DataError(
+            "exact fit: values are not finite, or so large that their squares' sum overflows float64; rescale the columns"
+        )
+    # Powers of two: the scaled triangle has columns of norm 1/2 to 1, without a rounding.
+    exponents = np.frexp(np.linalg.norm(triangle, axis=0))[1]
+    scaled = np.ldexp(triangle, -exponents)
+    basis, scaled_target = scaled[:columns, :columns], scaled[:columns, columns]
+
+    null = _null_space(basis)
+    collinear = _involved(null, labels)
+    if collinear and not allow_collinear:
+        raise TrainingError(
+            f"exact fit: these columns are linear combinations of each other: {', '.join(collinear)}; "
+            "leave one out with --features, or take the minimum-norm solution with --allow-collinear"
+        )
+    pseudo_inverse = _pseudo_inverse(basis, null)
+    first = pseudo_inverse @ scaled_target if collinear else solve_triangular(basis, scaled_target)
+    residual_bound = 2 * abs(float(scaled[columns, columns])) + 2.0**-44 * (1 + float(np.abs(first).sum()))
+    gradient, squares = _gradient(features, target, first, exponents, residual_bound, intercept)
+    step = pseudo_inverse @ (pseudo_inverse.T @ gradient)
+    if not collinear:
+        step = solve_triangular(basis, solve_triangular(basis, gradient, trans="T"))
+    solution = first + step
+    shift = basis @ step
+    squares = max(squares - 2 * float(step @ gradient) + float(shift @ shift), 0.0)
+
+    # Back to the units of the data: column k was divided by 2^exponents[k], the target by 2^exponents[-1].
+    exponents_back = exponents[columns] - exponents[:columns]
+    parameters = np.ldexp(solution, exponents_back)
+    errors = None
+    if collinear:
+        parameters = _smallest(parameters, np.ldexp(null, -exponents[:columns, None]))
+    elif rows > columns:
+        spread = np.sqrt(squares / (rows - columns))
+        errors = np.ldexp(spread * np.linalg.norm(pseudo_inverse, axis=1), exponents_back)
+    count = features.shape[1]
+    return LeastSquares(
+        weight=parameters[:count],
+        bias=float(parameters[count]) if intercept else 0.0,
+        weight_errors=None if errors is None else errors[:count],
+        bias_error=float(errors[count]) if errors is not None and intercept else None,
+        residual_norm=float(np.ldexp(np.sqrt(squares), exponents[columns])),
+        rank=columns - null.shape[1],
+        collinear=collinear,
+    )
+
+
+def _batches(features: Array, target: Array, intercept: bool) -> Iterator[tuple[Array, Array]]:
+    """Row batches [features, 1] of shape (rows, columns) and their targets, in one buffer that is used again."""
+    count = features.shape[1]
+    buffer = np.empty((BATCH_ROWS, count + intercept), order="F")
+    if intercept:
+        buffer[:, count] = 1.0
+    for start in range(0, len(target), BATCH_ROWS):
+        rows = features[start : start + BATCH_ROWS]
+        buffer[: len(rows), :count] = rows
+        yield buffer[: len(rows)], target[start : start + BATCH_ROWS]
+
+
+def _triangle(features: Array, target: Array, intercept: bool) -> Array:
+    """R of [features, 1, target], shape (columns + 1, columns + 1)."""
+    size = features.shape[1] + intercept + 1
+    stacked = np.zeros((size + BATCH_ROWS, size), order="F")
+    triangle = np.zeros((size, size))
+    for batch, values in _batches(features, target, intercept):
+        used = size + len(values)
+        stacked[:size] = triangle
+        stacked[size:used, :-1] = batch
+        stacked[size:used, -1] = values
+        factor = lapack.dgeqrf(stacked[:used], overwrite_a=used == len(stacked))[0]
+        triangle = np.triu(factor[:size])
+    return triangle
+
+
+def _null_space(basis: Array) -> Array:
+    """Directions in which the columns, each at norm 1, vanish; shape (columns, defects). Cut at 16 K eps."""
+    norms = np.linalg.norm(basis, axis=0)
+    empty = norms == 0
+    normalised = basis / np.where(empty, 1.0, norms)
+    _, values, directions = np.linalg.svd(normalised)
+    defects = values <= 16 * len(values) * np.finfo(np.float64).eps
+    return np.asarray(directions[defects].T / np.where(empty, 1.0, norms)[:, None])
+
+
+def _involved(null: Array, labels: tuple[str, ...]) -> tuple[str, ...]:
+    weights = np.abs(null).max(axis=1, initial=0.0)
+    return tuple(label for label, weight in zip(labels, weights, strict=True) if weight > 1e-6 * weights.max())
+
+
+def _pseudo_inverse(basis: Array, null: Array) -> Array:
+    if null.shape[1]:
+        _, values, _ = np.linalg.svd(basis)
+        kept = len(values) - null.shape[1]
+        cut = (values[kept] + values[kept - 1]) / 2 if kept else np.inf
+        return np.linalg.pinv(basis, rcond=cut / values[0])
+    return np.asarray(solve_triangular(basis, np.eye(len(basis))))
+
+
+def _smallest(parameters: Array, null: Array) -> Array:
+    """The solution of smallest norm: what lies in the null space is taken off."""
+    orthonormal, _ = np.linalg.qr(null / np.linalg.norm(null, axis=0))
+    return np.asarray(parameters - orthonormal @ (orthonormal.T @ parameters))
+
+
+def _cut(values: Array, exponents: NDArray[np.int_] | int) -> Array:
+    """The multiple of 2^exponents nearest to each value (exact while |value| < 2^(exponents + 51))."""
+    grid = np.ldexp(1.5, np.asarray(exponents) + 52)
+    rounded: Array = values + grid
+    rounded -= grid
+    return rounded
+
+
+def _gradient(
+    features: Array,
+    target: Array,
+    solution: Array,
+    exponents: NDArray[np.int_],
+    residual_bound: float,
+    intercept: bool,
+) -> tuple[Array, float]:
+    """A^T (y - A x) with some 70 bits, and |y - A x|^2, in the scaled units; A is scaled on the fly, exactly."""
+    columns, target_exponent = len(solution), int(exponents[-1])
+    scale = exponents[:columns]
+    # A's columns have norm <= 1, so |a_ij| <= 1; the sum over K columns is at most K max|x|.
+    total_exponent = int(np.frexp(columns * max(float(np.abs(solution).max()), 2.0**-1000))[1])
+    high_solution = _cut(solution, total_exponent - (53 - HIGH_BITS))
+    pair = np.stack([high_solution, solution - high_solution], axis=1)
+    # The same factors in the units of the data: powers of two, so the products stay exact.
+    pair_raw, solution_raw = np.ldexp(pair, -scale[:, None]), np.ldexp(solution, -scale)
+    residual_exponent = int(np.frexp(residual_bound)[1]) - (53 - HIGH_BITS)
+
+    exact = np.zeros(columns)
+    rest = np.zeros(columns)
+    squares = 0.0
+    for batch, values in _batches(features, target, intercept):
+        high = _cut(batch, scale - HIGH_BITS)
+        low = batch - high
+        products = high @ pair_raw
+        scaled_values = np.ldexp(values, -target_exponent)
+        # TwoSum (Knuth): leading + lost == scaled_values - products[:, 0] exactly.
+        leading = scaled_values - products[:, 0]
+        back = leading - scaled_values
+        lost = (scaled_values - (leading - back)) + (-products[:, 0] - back)
+        tail = lost - (products[:, 1] + low @ solution_raw)
+        residual = leading + tail
+        below = (leading - residual) + tail
+        high_residual = _cut(residual, residual_exponent)
+        both = high.T @ np.stack([high_residual, (residual - high_residual) + below], axis=1)
+        exact += both[:, 0]
+        rest += both[:, 1] + low.T @ residual
+        squares += float(residual @ residual)
+    return np.ldexp(exact + rest, -scale), squares

@@ -1,0 +1,128 @@
+"""The two models of the course, and the affine map that each of them is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from linreg.config import Architecture, Precision
+from linreg.errors import ModelError
+
+
+class LinearRegressionModel(nn.Module):
+    """y = weights * x + bias with two nn.Parameter, for one feature.
+
+    The parameters are drawn by torch.randn, `weights` first. `forward` takes (rows, 1) and returns (rows, 1).
+    """
+
+    def __init__(self, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__()
+        self.weights = nn.Parameter(torch.randn(1, dtype=dtype))
+        self.bias = nn.Parameter(torch.randn(1, dtype=dtype))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Predict: (rows, 1) to (rows, 1)."""
+        return self.weights * x + self.bias
+
+
+class LinearRegressionModelV2(nn.Module):
+    """y = linear_layer(x) with one nn.Linear, for any number of features.
+
+    `forward` takes (rows, features) and returns (rows, 1).
+    """
+
+    def __init__(self, features: int = 1, *, bias: bool = True, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__()
+        self.linear_layer = nn.Linear(features, 1, bias=bias, dtype=dtype)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Predict: (rows, features) to (rows, 1)."""
+        prediction: Tensor = self.linear_layer(x)
+        return prediction
+
+
+@dataclass(frozen=True, kw_only=True)
+class Affine:
+    """y = x weight^T + bias, the numbers as the model holds them.
+
+    Attributes:
+        weight: shape (outputs, features), in the model's dtype.
+        bias: shape (outputs,), in the model's dtype; None where the model has none.
+    """
+
+    weight: NDArray[np.generic]
+    bias: NDArray[np.generic] | None
+
+
+def torch_dtype(precision: Precision) -> torch.dtype:
+    """The torch dtype of a precision."""
+    return {Precision.FLOAT32: torch.float32, Precision.FLOAT64: torch.float64}[precision]
+
+
+def make_model(
+    architecture: Architecture, features: int, *, bias: bool = True, dtype: torch.dtype = torch.float32
+) -> LinearRegressionModel | LinearRegressionModelV2:
+    """A fresh instance on the CPU, its parameters drawn from torch's generator.
+
+    Raises:
+        ModelError: `parameter` with several features or without a bias.
+    """
+    if architecture is Architecture.LINEAR:
+        return LinearRegressionModelV2(features, bias=bias, dtype=dtype)
+    if features != 1:
+        raise ModelError(
+            f"architecture parameter: got {features} features, expected 1; use --architecture linear, or name one --features"
+        )
+    if not bias:
+        raise ModelError("architecture parameter: always has a bias; use --architecture linear with --no-bias")
+    return LinearRegressionModel(dtype)
+
+
+def recognise(state: Mapping[str, Tensor]) -> tuple[Architecture, int, bool]:
+    """Architecture, features and bias of a state_dict, from its keys and shapes.
+
+    Raises:
+        ModelError: the keys are of neither model.
+    """
+    keys = set(state)
+    if keys == {"weights", "bias"}:
+        return Architecture.PARAMETER, 1, True
+    if keys in ({"linear_layer.weight", "linear_layer.bias"}, {"linear_layer.weight"}):
+        shape = state["linear_layer.weight"].shape
+        if len(shape) == 2 and shape[1] > 0:
+            return Architecture.LINEAR, shape[1], "linear_layer.bias" in keys
+    shown = ", ".join(repr(key[:60]) for key in sorted(keys)[:5]) + (" ..." if len(keys) > 5 else "")
+    raise ModelError(
+        f"its keys are {shown or 'none'}, expected 'weights' and 'bias', or 'linear_layer.weight' and 'linear_layer.bias'"
+    )
+
+
+def affine_of(module: nn.Module) -> Affine | None:
+    """The affine map that `module` is: one of the course's models or a bare nn.Linear; None for any other module."""
+    if type(module) is LinearRegressionModel:
+        weight, bias = module.weights.reshape(1, 1), module.bias
+        return Affine(weight=weight.detach().cpu().numpy(), bias=bias.detach().cpu().numpy())
+    linear = module.linear_layer if type(module) is LinearRegressionModelV2 else module
+    if type(linear) is not nn.Linear:
+        return None
+    return Affine(
+        weight=linear.weight.detach().cpu().numpy(),
+        bias=None if linear.bias is None else linear.bias.detach().cpu().numpy(),
+    )
+
+
+@torch.no_grad()
+def set_affine(
+    model: LinearRegressionModel | LinearRegressionModelV2, weight: NDArray[np.float64], bias: float
+) -> None:
+    """Put a weight of shape (features,) and a bias into a model, rounded to its dtype."""
+    if isinstance(model, LinearRegressionModel):
+        model.weights.copy_(torch.from_numpy(weight))
+        model.bias.fill_(bias)
+        return
+    model.linear_layer.weight.copy_(torch.from_numpy(weight)[None])
+    if model.linear_layer.bias is not None:
+        model.linear_layer.bias.fill_(bias)

@@ -1,0 +1,288 @@
+"""From parts to a fitted model: the course's training and testing loop, or the exact solution.
+
+The gradient methods see a table standardised by its training part; the scaling is folded into weight and bias in
+float64 afterwards, so that a model always takes raw features. The line stays raw, as in the course.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from linreg.config import Loss, Method, TrainSettings
+from linreg.data import Dataset, Part, Parts, Scaler, fit_scaler
+from linreg.errors import DataError, LinregError, TrainingError
+from linreg.inference import predict, resolve_device
+from linreg.least_squares import LeastSquares, solve
+from linreg.metrics import Metrics, measure
+from linreg.models import LinearRegressionModel, LinearRegressionModelV2, affine_of, make_model, set_affine, torch_dtype
+
+Model = LinearRegressionModel | LinearRegressionModelV2
+Progress = Callable[[int, float], None]
+
+COARSE = 0.01
+"""A model whose rounding moves predictions by more than this part of its RMSE is warned of."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistoryRow:
+    """One line of the history.
+
+    Attributes:
+        epoch: counted from 0.
+        train_loss: before the epoch's step (the mean over its batches).
+        test_loss: after it, on the validation part, or on the test part where there is no validation; None without.
+    """
+
+    epoch: int
+    train_loss: float
+    test_loss: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """A fitted model.
+
+    Attributes:
+        model: on the CPU, in eval mode.
+        history: empty for the exact method.
+        solution: of the exact method, else None.
+        metrics: by part, of the saved model.
+        device: where the loop ran.
+        warnings: what the user should know, a line each.
+    """
+
+    model: Model
+    history: tuple[HistoryRow, ...]
+    solution: LeastSquares | None
+    metrics: dict[str, Metrics]
+    device: str
+    warnings: tuple[str, ...]
+
+
+def check_settings(settings: TrainSettings) -> None:
+    """Raise LinregError, in one line, for a setting that no run can use."""
+    for name, value in (("epochs", settings.epochs), ("test-every", settings.test_every)):
+        if not 1 <= value <= 10**9:
+            raise LinregError(f"--{name}: got {value}, expected 1 to 1000000000")
+    if settings.batch_size is not None and settings.batch_size < 1:
+        raise LinregError(f"--batch-size: got {settings.batch_size}, expected at least 1")
+    if settings.batch_size is not None and settings.method is Method.LBFGS:
+        raise LinregError("--batch-size: L-BFGS needs all rows in each step; leave it out, or use --method adam")
+    if settings.method is not Method.EXACT and not (
+        math.isfinite(settings.learning_rate) and settings.learning_rate > 0
+    ):
+        raise LinregError(f"--lr: got {settings.learning_rate}, expected a finite number above 0")
+    if not 0 <= settings.seed < 2**63:
+        raise LinregError(f"--seed: got {settings.seed}, expected 0 to 2^63 - 1")
+
+
+def fit(dataset: Dataset, parts: Parts, settings: TrainSettings, *, progress: Progress | None = None) -> Fit:
+    """Fit a model to the training part.
+
+    Args:
+        dataset: names, and whether this is a line (`truth` is set) or a table.
+        parts: its parts.
+        settings: how.
+        progress: called after each epoch with its number and train loss.
+
+    Raises:
+        LinregError: a setting cannot be used, or the data and the method do not fit together.
+        TrainingError: the loss became NaN or infinite, or columns are collinear.
+    """
+    check_settings(settings)
+    device = resolve_device(settings.device)
+    torch.manual_seed(settings.seed)
+    features = parts.train.features.shape[1]
+    model = make_model(settings.architecture, features, bias=settings.bias, dtype=torch_dtype(settings.dtype))
+    warnings: list[str] = []
+    history: list[HistoryRow] = []
+    solution = None
+    if settings.method is Method.EXACT:
+        solution = solve(
+            parts.train.features,
+            parts.train.target,
+            names=dataset.feature_names,
+            intercept=settings.bias,
+            allow_collinear=settings.allow_collinear,
+        )
+        if solution.collinear:
+            names = ", ".join(solution.collinear)
+            warnings.append(f"collinear columns ({names}): rank {solution.rank}, this is the minimum-norm solution")
+        weight, bias = solution.weight, solution.bias
+        set_affine(model, weight, bias)
+    else:
+        scaler = None if dataset.truth is not None else fit_scaler(parts.train, centre=settings.bias)
+        history = _descend(model.to(device), parts, scaler, settings, progress)
+        model.cpu()
+        weight, bias = _fold(model, scaler)
+        if scaler is not None:
+            set_affine(model, weight, bias)
+            warnings += _constant_columns(dataset, scaler)
+    model.eval()
+    _check_range(model, dataset, parts)
+    metrics = {name: measure(part.target, predict(model, part.features)) for name, part in parts.items()}
+    warnings += _coarseness(model, parts.train, weight, bias, metrics["train"])
+    return Fit(
+        model=model,
+        history=tuple(history),
+        solution=solution,
+        metrics=metrics,
+        device="cpu" if settings.method is Method.EXACT else str(device),
+        warnings=tuple(warnings),
+    )
+
+
+def loss_function(loss: Loss) -> nn.Module:
+    """The loss, averaged over rows."""
+    return {Loss.L1: nn.L1Loss, Loss.MSE: nn.MSELoss, Loss.HUBER: nn.HuberLoss}[loss]()
+
+
+def train_epoch(
+    model: nn.Module, batches: Iterator[tuple[Tensor, Tensor]], loss_fn: nn.Module, optimizer: torch.optim.Optimizer
+) -> float:
+    """One pass over the training data in the course's five steps; returns the mean loss before each step."""
+    model.train()
+    total, rows = 0.0, 0
+    for x, y in batches:
+
+        def step(x: Tensor = x, y: Tensor = y) -> Tensor:
+            prediction = model(x)  # 1. forward pass
+            loss: Tensor = loss_fn(prediction, y)  # 2. loss
+            optimizer.zero_grad()  # 3. zero the gradients
+            loss.backward()  # type: ignore[no-untyped-call]  # 4. backpropagation
+            return loss
+
+        if isinstance(optimizer, torch.optim.LBFGS):
+            loss = optimizer.step(step)  # L-BFGS calls the first four steps as often as its line search needs
+        else:
+            loss = step()
+            optimizer.step()  # 5. step
+        total += loss.item() * len(x)
+        rows += len(x)
+    return total / rows
+
+
+@torch.inference_mode()
+def test_epoch(model: nn.Module, x: Tensor, y: Tensor, loss_fn: nn.Module) -> float:
+    """The loss on held-out rows, in eval and inference mode."""
+    model.eval()
+    return float(loss_fn(model(x), y))
+
+
+def _descend(
+    model: Model, parts: Parts, scaler: Scaler | None, settings: TrainSettings, progress: Progress | None
+) -> list[HistoryRow]:
+    x, y = _tensors(parts.train, scaler, model)
+    watched = parts.validation or parts.test
+    held_out = None if watched is None else _tensors(watched, scaler, model)
+    loss_fn, optimizer = loss_function(settings.loss), _optimizer(model, settings)
+    generator = torch.Generator().manual_seed(settings.seed)
+    history = []
+    for epoch in range(settings.epochs):
+        train_loss = train_epoch(model, _batches(x, y, settings.batch_size, generator), loss_fn, optimizer)
+        if not math.isfinite(train_loss):
+            raise _diverged(epoch, train_loss, settings)
+        if epoch % settings.test_every == 0:
+            test_loss = None if held_out is None else test_epoch(model, *held_out, loss_fn)
+            if test_loss is not None and not math.isfinite(test_loss):
+                raise _diverged(epoch, test_loss, settings)
+            history.append(HistoryRow(epoch=epoch, train_loss=train_loss, test_loss=test_loss))
+        if progress is not None:
+            progress(epoch, train_loss)
+    if not all(bool(parameter.isfinite().all()) for parameter in model.parameters()):
+        raise _diverged(settings.epochs - 1, math.nan, settings)
+    return history
+
+
+def _diverged(epoch: int, loss: float, settings: TrainSettings) -> TrainingError:
+    return TrainingError(
+        f"the loss became {loss} at epoch {epoch} with --lr {settings.learning_rate:g}; nothing was written; "
+        f"try --lr {settings.learning_rate / 10:g}, --loss huber, or --method exact"
+    )
+
+
+def _optimizer(model: Model, settings: TrainSettings) -> torch.optim.Optimizer:
+    rate = settings.learning_rate
+    if settings.method is Method.SGD:
+        return torch.optim.SGD(model.parameters(), lr=rate)
+    if settings.method is Method.ADAM:
+        return torch.optim.Adam(model.parameters(), lr=rate)
+    return torch.optim.LBFGS(model.parameters(), lr=rate, line_search_fn="strong_wolfe")
+
+
+def _tensors(part: Part, scaler: Scaler | None, model: Model) -> tuple[Tensor, Tensor]:
+    """Features (rows, features) and target (rows, 1), standardised, in the model's dtype and on its device."""
+    x, y = part.features, part.target
+    if scaler is not None:
+        x = (x - scaler.feature_mean) / scaler.feature_scale
+        y = (y - scaler.target_mean) / scaler.target_scale
+    parameter = next(model.parameters())
+    return (
+        torch.from_numpy(x).to(parameter.device, parameter.dtype),
+        torch.from_numpy(y[:, None]).to(parameter.device, parameter.dtype),
+    )
+
+
+def _batches(x: Tensor, y: Tensor, size: int | None, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+    if size is None:
+        yield x, y
+        return
+    for rows in torch.randperm(len(x), generator=generator).split(size):
+        rows = rows.to(x.device)
+        yield x[rows], y[rows]
+
+
+def _fold(model: Model, scaler: Scaler | None) -> tuple[NDArray[np.float64], float]:
+    """Weight (features,) and bias for raw features, in float64."""
+    affine = affine_of(model)
+    assert affine is not None
+    weight = affine.weight[0].astype(np.float64)
+    bias = 0.0 if affine.bias is None else float(affine.bias[0])
+    if scaler is None:
+        return weight, bias
+    weight = weight * scaler.target_scale / scaler.feature_scale
+    return weight, scaler.target_mean + scaler.target_scale * bias - float(weight @ scaler.feature_mean)
+
+
+def _constant_columns(dataset: Dataset, scaler: Scaler) -> list[str]:
+    constant = np.isinf(scaler.feature_scale)
+    return [
+        f"column {name!r} is constant in the training part: its coefficient is 0"
+        for name, stuck in zip(dataset.feature_names, constant, strict=True)
+        if stuck
+    ]
+
+
+def _check_range(model: Model, dataset: Dataset, parts: Parts) -> None:
+    """See that the model's dtype can hold its parameters and the data."""
+    dtype = next(model.parameters()).dtype
+    largest = torch.finfo(dtype).max
+    if not all(bool(parameter.isfinite().all()) for parameter in model.parameters()):
+        raise DataError(f"the fitted coefficients exceed {dtype}; use --dtype float64, or rescale the columns")
+    for _, part in parts.items():
+        beyond = np.abs(part.features).max(axis=0, initial=0.0) > largest
+        if beyond.any():
+            name = dataset.feature_names[int(beyond.argmax())]
+            raise DataError(
+                f"column {name!r} has values that exceed {dtype}; use --dtype float64, or rescale the column"
+            )
+
+
+def _coarseness(model: Model, train: Part, weight: NDArray[np.float64], bias: float, metrics: Metrics) -> list[str]:
+    """A warning where the model's dtype is too coarse for the raw scale, with the size of the effect."""
+    exact = train.features @ weight + bias
+    effect = float(np.abs(predict(model, train.features) - exact).max())
+    rmse = float(np.sqrt(np.mean((exact - train.target) ** 2)))
+    noise = max(rmse, 1e-4 * float(np.ptp(train.target)))
+    if effect <= COARSE * noise:
+        return []
+    dtype = str(next(model.parameters()).dtype).removeprefix("torch.")
+    return [
+        f"{dtype} is coarse for these raw values: it moves predictions by up to {effect:.3g} (RMSE {metrics.rmse:.3g}); "
+        "use --dtype float64, or shift the columns towards 0"
+    ]
