@@ -10,6 +10,8 @@ import os
 import stat
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,24 +55,44 @@ def write_atomic(path: Path, data: bytes) -> None:
     Raises:
         LinregError: the target is not a regular file, or the folder cannot be written.
     """
+    with staged(path, data):
+        pass
+
+
+@contextmanager
+def staged(path: Path, data: bytes) -> Iterator[Path]:
+    """Write `data` beside `path` and yield that file, to be looked at; rename it to `path` unless an error is raised.
+
+    Raises:
+        LinregError: the target is not a regular file, or the folder cannot be written.
+    """
     target = Path(os.path.realpath(path))
-    try:
+    with _writing(path):
         mode = _mode_of(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         _sweep(target.parent)
         descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:200]}.", suffix=".linreg-tmp", dir=target.parent)
-        temporary = Path(name)
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fchmod(stream.fileno(), mode)
-                os.fsync(stream.fileno())
-            os.replace(temporary, target)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+    temporary = Path(name)
+    try:
+        with _writing(path), os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fchmod(stream.fileno(), mode)
+            os.fsync(stream.fileno())
+        yield temporary
+        with _writing(path):
+            temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    with _writing(path):
         _sync_folder(target.parent)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise LinregError(f"{path}: cannot be written: {_reason(error)}; choose another folder with -o") from error
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -53,8 +54,8 @@ class Affine:
         bias: shape (outputs,), in the model's dtype; None where the model has none.
     """
 
-    weight: NDArray[np.generic]
-    bias: NDArray[np.generic] | None
+    weight: NDArray[Any]
+    bias: NDArray[Any] | None
 
 
 def torch_dtype(precision: Precision) -> torch.dtype:

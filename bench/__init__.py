@@ -1,0 +1,1 @@
+"""bench: how fast each variant answers, and whether it still answers the same."""

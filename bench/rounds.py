@@ -1,0 +1,117 @@
+"""Calibrated blocks, warm-in, and shuffled rounds in which every variant has one block.
+
+A block is many calls around one pair of clock readings, 0.1 to 0.3 ms long: short enough to fall between two
+interruptions of a shared machine. The calls before each block are not timed, since the first after a switch cost up to
+40 % more. The garbage collector is off.
+"""
+
+import gc
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import repeat
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.runners import Call
+
+BLOCK_S = 0.0002
+WARM_IN_CALLS = 8
+CALIBRATION_TRIALS = 5
+MAX_CALLS = 100_000
+
+Clock = Callable[[], int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blocks:
+    """The blocks of one variant.
+
+    Attributes:
+        calls: in each block.
+        block_s: duration of each block in seconds, shape (rounds,), in the order of the rounds.
+    """
+
+    calls: int
+    block_s: NDArray[np.float64]
+
+    @property
+    def call_s(self) -> NDArray[np.float64]:
+        """Seconds a call, shape (rounds,)."""
+        return self.block_s / self.calls
+
+
+def measure_rounds(
+    calls: Mapping[str, Call],
+    *,
+    rounds: int,
+    seed: int,
+    clock: Clock = time.perf_counter_ns,
+    progress: Callable[[int], None] | None = None,
+) -> dict[str, Blocks]:
+    """Time every call in every round, in a new order each round.
+
+    Args:
+        calls: by name; each is run inside its own context.
+        rounds: how many blocks each call gets.
+        seed: of the order.
+        clock: integer nanoseconds.
+        progress: called with the number of rounds done.
+    """
+    order = list(calls)
+    shuffle = random.Random(seed).shuffle
+    nanoseconds: dict[str, list[int]] = {name: [] for name in order}
+    with garbage_collector_off():
+        counts = {name: calibrate(call, clock) for name, call in calls.items()}
+        for done in range(rounds):
+            shuffle(order)
+            for name in order:
+                call = calls[name]
+                with call.context():
+                    for _ in repeat(None, WARM_IN_CALLS):
+                        call.run()
+                    nanoseconds[name].append(time_block(call.run, counts[name], clock))
+            if progress is not None:
+                progress(done + 1)
+    return {
+        name: Blocks(calls=counts[name], block_s=np.array(nanoseconds[name], dtype=np.float64) * 1e-9) for name in calls
+    }
+
+
+def time_block(run: Callable[[], object], calls: int, clock: Clock) -> int:
+    """Nanoseconds of `calls` calls between one pair of clock readings."""
+    iterations = repeat(None, calls)
+    start = clock()
+    for _ in iterations:
+        run()
+    return clock() - start
+
+
+def calibrate(call: Call, clock: Clock, target_s: float = BLOCK_S) -> int:
+    """The calls a block of `target_s` takes, from the least of several trials: one preempted trial cannot end it."""
+    target_ns, count = target_s * 1e9, 1
+    with call.context():
+        for _ in repeat(None, WARM_IN_CALLS):
+            call.run()
+        while True:
+            least = min(time_block(call.run, count, clock) for _ in range(CALIBRATION_TRIALS))
+            if least >= target_ns or count >= MAX_CALLS:
+                return count
+            wanted = int(count * target_ns / least) + 1 if least > 0 else count * 10
+            count = min(max(wanted, count + 1), count * 10, MAX_CALLS)
+
+
+@contextmanager
+def garbage_collector_off() -> Iterator[None]:
+    """Collect once, then switch the collector off until the end."""
+    was_on = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

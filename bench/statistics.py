@@ -1,0 +1,71 @@
+"""The median of paired log-ratios, its exact interval, and what may be claimed from it.
+
+Pairing cancels drift: the log-ratios of blocks in one round have no autocorrelation even where the latencies have much.
+So the interval between two order statistics is exact for their median, whatever their distribution (David and Nagaraja,
+Order Statistics, section 7.1), and needs no bootstrap.
+"""
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binom
+
+CLAIM_MARGIN = 0.01
+"""The smallest difference that is claimed."""
+
+EQUIVALENCE_MARGIN = 0.02
+"""Two variants whose interval lies within this are called equivalent."""
+
+
+class Verdict(StrEnum):
+    """What an interval allows to say."""
+
+    SLOWER = "slower"
+    FASTER = "faster"
+    EQUIVALENT = "equivalent"
+    INCONCLUSIVE = "inconclusive"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ratio:
+    """Time of a variant over that of the reference, with its 95 % interval."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+def median_interval(values: NDArray[np.float64], confidence: float = 0.95) -> tuple[float, float, float]:
+    """Median of `values` and the narrowest symmetric pair of order statistics that covers it with `confidence`.
+
+    With too few values for that confidence (5 or less for 95 %) the interval is the whole line.
+    """
+    ordered = np.sort(values)
+    count = len(ordered)
+    # P(the median lies between the order statistics r and count + 1 - r) = 1 - 2 P(Binomial(count, 1/2) < r)
+    rank = int(binom.ppf((1 - confidence) / 2, count, 0.5))
+    if rank < 1 or 2 * binom.cdf(rank - 1, count, 0.5) > 1 - confidence:
+        return float(np.median(ordered)), -math.inf, math.inf
+    return float(np.median(ordered)), float(ordered[rank - 1]), float(ordered[count - rank])
+
+
+def paired_ratio(variant_s: NDArray[np.float64], reference_s: NDArray[np.float64], confidence: float = 0.95) -> Ratio:
+    """The ratio of two series of block times of the same rounds, shape (rounds,) each."""
+    estimate, low, high = median_interval(np.log(variant_s / reference_s), confidence)
+    return Ratio(estimate=math.exp(estimate), low=math.exp(low), high=math.exp(high) if high < 700 else math.inf)
+
+
+def verdict(ratio: Ratio, null: Ratio) -> Verdict:
+    """What `ratio` allows to say; never a claim smaller than twice the null row's interval."""
+    margin = 1 + max(CLAIM_MARGIN, 2 * max(1 - null.low, null.high - 1, 0.0))
+    equivalence = 1 + EQUIVALENCE_MARGIN
+    if ratio.low > margin:
+        return Verdict.SLOWER
+    if ratio.high < 1 / margin:
+        return Verdict.FASTER
+    if 1 / equivalence <= ratio.low and ratio.high <= equivalence:
+        return Verdict.EQUIVALENT
+    return Verdict.INCONCLUSIVE

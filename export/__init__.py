@@ -1,0 +1,1 @@
+"""export: from a reloaded state_dict to artifacts that can be trusted."""

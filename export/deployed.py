@@ -1,0 +1,69 @@
+"""An .onnx file as a deployed program sees it: its metadata names its columns, onnxruntime answers, no torch."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.runners import Runner, onnxruntime_runner
+from linreg.config import MAX_STATE_BYTES
+from linreg.errors import LinregError, ModelError
+from linreg.files import read_bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnnxModel:
+    """A model of one output, with the names of its columns.
+
+    Attributes:
+        runner: answers.
+        features: names in the order of the input's columns.
+        target: name of what is predicted.
+        dtype: of the input.
+    """
+
+    runner: Runner
+    features: tuple[str, ...]
+    target: str
+    dtype: np.dtype[Any]
+
+    @classmethod
+    def open(cls, path: Path) -> "OnnxModel":
+        """Load an .onnx file that linreg exported.
+
+        Raises:
+            ModelError: it cannot be read, or does not name its columns.
+        """
+        import onnx
+
+        try:
+            data = read_bytes(path, limit=MAX_STATE_BYTES)
+        except LinregError as error:
+            raise ModelError(str(error)) from None
+        runner = onnxruntime_runner(str(path), data)
+        model = onnx.load_model_from_string(data)
+        texts = {entry.key: entry.value for entry in model.metadata_props}
+        try:
+            features, target = json.loads(texts["linreg.features"]), json.loads(texts["linreg.target"])
+            if not isinstance(target, str) or not all(isinstance(name, str) for name in features):
+                raise ValueError("they are no names")
+        except (KeyError, ValueError, TypeError) as error:
+            raise ModelError(
+                f"{path}: does not name its columns (linreg.features and linreg.target: {error}); export it with linreg"
+            ) from None
+        entry = model.graph.input[0].type.tensor_type
+        sizes = [axis.dim_value for axis in entry.shape.dim]
+        if len(sizes) != 2 or sizes[1] != len(features):
+            raise ModelError(f"{path}: its input has shape {sizes}, expected (batch, {len(features)}) for its names")
+        dtype = onnx.helper.tensor_dtype_to_np_dtype(entry.elem_type)
+        return cls(runner=runner, features=tuple(features), target=target, dtype=dtype)
+
+    def predict(self, rows: NDArray[np.float64]) -> NDArray[Any]:
+        """Predictions of shape (rows,) in the model's dtype for raw features of shape (rows, features)."""
+        with np.errstate(over="ignore"):
+            inputs = rows.astype(self.dtype)
+        output: NDArray[Any] = self.runner.bind((inputs,)).outputs()[0]
+        return output[:, 0]

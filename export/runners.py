@@ -1,0 +1,176 @@
+"""Run a module or an artifact on a device: bind inputs once, then call as often as needed.
+
+Verification and benchmark use the same calls. torch is imported only by the runners that need it, so that an .onnx file
+can be run without it.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from linreg.errors import ModelError
+
+if TYPE_CHECKING:
+    import torch
+
+Array = NDArray[Any]
+
+
+class CallMode(StrEnum):
+    """How a torch module is called; `ambient` modes enter their context once around many calls."""
+
+    GRAD = "grad"
+    NO_GRAD = "no_grad"
+    NO_GRAD_PER_CALL = "no_grad-per-call"
+    INFERENCE_MODE = "inference_mode"
+    INFERENCE_MODE_PER_CALL = "inference_mode-per-call"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """A runner with its inputs already on the device.
+
+    Attributes:
+        run: what is timed; to be called inside `context()`.
+        outputs: calls once more and fetches the results as arrays.
+        context: the ambient context of `run`.
+    """
+
+    run: Callable[[], object]
+    outputs: Callable[[], tuple[Array, ...]]
+    context: Callable[[], AbstractContextManager[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runner:
+    """Something that answers.
+
+    Attributes:
+        name: for people.
+        bind: takes one array an input, gives a call.
+        parameters: reads the weights in the file, by name.
+    """
+
+    name: str
+    bind: Callable[[tuple[Array, ...]], Call]
+    parameters: Callable[[], Mapping[str, Array]]
+
+
+def torch_runner(name: str, module: "torch.nn.Module", mode: CallMode = CallMode.INFERENCE_MODE) -> Runner:
+    """Run a torch module, eager or scripted, on the device where its parameters are."""
+    import torch
+
+    device = next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
+
+    def bind(inputs: tuple[Array, ...]) -> Call:
+        arguments = tuple(torch.from_numpy(np.ascontiguousarray(array)).to(device) for array in inputs)
+        run, context = _torch_call(module, arguments, mode)
+
+        def outputs() -> tuple[Array, ...]:
+            with context():
+                results = run()
+            tensors = results if isinstance(results, tuple) else (results,)
+            return tuple(tensor.detach().cpu().numpy() for tensor in tensors)
+
+        return Call(run=run, outputs=outputs, context=context)
+
+    def parameters() -> Mapping[str, Array]:
+        return {key: value.detach().cpu().numpy() for key, value in module.state_dict().items()}
+
+    return Runner(name=name, bind=bind, parameters=parameters)
+
+
+def _torch_call(
+    module: "torch.nn.Module", arguments: tuple["torch.Tensor", ...], mode: CallMode
+) -> tuple[Callable[[], Any], Callable[[], AbstractContextManager[Any]]]:
+    import torch
+
+    ambient: dict[CallMode, Callable[[], AbstractContextManager[Any]]] = {
+        CallMode.NO_GRAD: torch.no_grad,
+        CallMode.INFERENCE_MODE: torch.inference_mode,
+    }
+    per_call = {CallMode.NO_GRAD_PER_CALL: torch.no_grad, CallMode.INFERENCE_MODE_PER_CALL: torch.inference_mode}
+    if mode in per_call:
+        entered = per_call[mode]
+
+        def run() -> Any:
+            with entered():
+                return module(*arguments)
+
+        return run, nullcontext
+    return partial(module, *arguments), ambient.get(mode, nullcontext)
+
+
+def torchscript_runner(name: str, data: bytes, mode: CallMode = CallMode.INFERENCE_MODE) -> Runner:
+    """Load a TorchScript archive, which is a program: only from bytes that are trusted.
+
+    Raises:
+        ModelError: torch cannot load it.
+    """
+    import torch
+
+    from export.torchscript import deprecation_silenced
+
+    try:
+        with deprecation_silenced():
+            module = torch.jit.load(BytesIO(data), map_location="cpu")
+    except Exception as error:  # torch raises half a dozen classes for damaged archives
+        raise ModelError(f"{name}: is no TorchScript archive that torch can load ({type(error).__name__})") from error
+    return torch_runner(name, module, mode)
+
+
+def onnxruntime_runner(name: str, data: bytes, *, threads: int = 1, io_binding: bool = False) -> Runner:
+    """Load an ONNX model on onnxruntime's CPU provider, with spinning off, as variants share a process.
+
+    Raises:
+        ModelError: onnxruntime cannot load it.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 4
+    try:
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's classes are private
+        raise ModelError(f"{name}: onnxruntime cannot load it: {' '.join(str(error).split())[:200]}") from error
+    input_names = [entry.name for entry in session.get_inputs()]
+    output_names = [entry.name for entry in session.get_outputs()]
+
+    def bind(inputs: tuple[Array, ...]) -> Call:
+        # onnxruntime takes a big-endian array for a little-endian one.
+        native = [np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("=")) for array in inputs]
+        feed = dict(zip(input_names, native, strict=True))
+
+        def outputs() -> tuple[Array, ...]:
+            return tuple(session.run(output_names, feed))
+
+        if not io_binding:
+            return Call(run=partial(session.run, output_names, feed), outputs=outputs, context=nullcontext)
+        binding = session.io_binding()
+        for key, array in feed.items():
+            binding.bind_ortvalue_input(key, onnxruntime.OrtValue.ortvalue_from_numpy(array))
+        for key in output_names:
+            binding.bind_output(key)
+
+        def bound_outputs() -> tuple[Array, ...]:
+            session.run_with_iobinding(binding)
+            return tuple(binding.copy_outputs_to_cpu())
+
+        return Call(run=partial(session.run_with_iobinding, binding), outputs=bound_outputs, context=nullcontext)
+
+    def parameters() -> Mapping[str, Array]:
+        from onnx import load_model_from_string, numpy_helper
+
+        graph = load_model_from_string(data).graph
+        return {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+
+    return Runner(name=name, bind=bind, parameters=parameters)

@@ -1,0 +1,6 @@
+"""`python -m linreg`."""
+
+from linreg.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""`linreg bench`: how fast each variant answers, and whether it still answers the same."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from linreg.commands.bundle import open_model
+from linreg.commands.options import Json, Model
+from linreg.commands.terminal import print_json, progress, say, show
+from linreg.errors import LinregError, MismatchError
+
+if TYPE_CHECKING:
+    from bench.comparison import Comparison
+    from linreg.checkpoint import Checkpoint
+
+NAME = "bench"
+SUMMARY = "Time eager, scripted and ONNX inference."
+DEFAULT_BATCHES = "1,64,4096"
+
+
+def run(
+    model: Model = None,
+    batch: Annotated[str, typer.Option(help="Batch sizes: 1,64,4096.")] = DEFAULT_BATCHES,
+    rounds: Annotated[int, typer.Option(help="Blocks of each variant.", min=10, max=100_000)] = 100,
+    as_json: Json = False,
+) -> None:
+    """Time eager, scripted and ONNX inference in paired, shuffled rounds, after proving each of them equal.
+
+    A variant that answers wrongly has no latency; exit 3. The figures go to bench.json in the bundle.
+    """
+    checkpoint = open_model(model)
+    comparisons, path = bench_bundle(checkpoint, parse_batches(batch), rounds)
+    if as_json:
+        from linreg.files import read_json
+
+        print_json(read_json(path))
+    else:
+        show_comparisons(comparisons)
+        say(f"saved: {path}")
+    wrong = [row.problem for comparison in comparisons for row in comparison.rows if row.problem]
+    if wrong:
+        raise MismatchError(wrong[0])
+
+
+def parse_batches(text: str) -> list[int]:
+    """The batch sizes of `1,64,4096`.
+
+    Raises:
+        LinregError: one is not a whole number from 1 to 2^20.
+    """
+    try:
+        batches = list(dict.fromkeys(int(piece) for piece in text.split(",")))
+    except ValueError:
+        batches = []
+    if not batches or not all(1 <= size <= 2**20 for size in batches):
+        raise LinregError(f"--batch: got {text!r}, expected whole numbers from 1 to {2**20}, such as {DEFAULT_BATCHES}")
+    return batches
+
+
+def bench_bundle(checkpoint: "Checkpoint", batches: list[int], rounds: int) -> "tuple[list[Comparison], Path]":
+    """Compare the CPU variants of a model at each batch; the report goes to bench.json beside it."""
+    from bench.comparison import compare_variants
+    from bench.environment import describe_environment, set_threads
+    from bench.report import to_json
+    from bench.variants import REFERENCE, cpu_variants, fresh_source
+    from linreg.files import write_json
+
+    set_threads(1)
+    comparisons = []
+    for size in batches:
+        with progress(f"batch {size}", rounds) as done:
+            comparisons.append(
+                compare_variants(
+                    cpu_variants(checkpoint), fresh_source(checkpoint), batch=size, rounds=rounds, progress=done
+                )
+            )
+    report = to_json(
+        comparisons,
+        state_sha256=checkpoint.state_sha256,
+        reference=REFERENCE,
+        environment=describe_environment(),
+    )
+    path = checkpoint.path.parent / "bench.json"
+    write_json(path, report)
+    return comparisons, path
+
+
+def show_comparisons(comparisons: "list[Comparison]") -> None:
+    """A table a batch."""
+    from bench.report import to_table
+    from bench.variants import REFERENCE
+
+    for comparison in comparisons:
+        show(to_table(comparison, reference=REFERENCE))

@@ -1,0 +1,46 @@
+"""Find the model that a command is to use."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from linreg.commands.terminal import note
+from linreg.config import DEFAULT_BUNDLE, LINE_DEFAULTS, MODEL_FILE, LineSettings
+from linreg.errors import ModelError
+
+if TYPE_CHECKING:
+    from linreg.checkpoint import Checkpoint
+
+
+def find_model(model: Path | None) -> Path:
+    """The path given, or the default bundle, trained on the default line first where it is missing.
+
+    Raises:
+        ModelError: the path given does not exist, or is a folder without a model.
+    """
+    if model is None:
+        if not (DEFAULT_BUNDLE / MODEL_FILE).exists():
+            _train_default()
+        return DEFAULT_BUNDLE
+    if not model.exists():
+        raise ModelError(f"{model}: no such bundle or file; train one with: linreg train -o {model}")
+    if model.is_dir() and not (model / MODEL_FILE).exists():
+        raise ModelError(f"{model}: has no {MODEL_FILE}; train one with: linreg train -o {model}")
+    return model
+
+
+def open_model(model: Path | None) -> "Checkpoint":
+    """Reload the model of a command.
+
+    Raises:
+        ModelError: it is missing or damaged.
+    """
+    from linreg.checkpoint import load
+
+    return load(find_model(model))
+
+
+def _train_default() -> None:
+    from linreg.commands.train import train_line
+
+    note(f"no model given and {DEFAULT_BUNDLE} is missing: training the line y = 0.7 x + 0.3 there first")
+    train_line(LineSettings(), LINE_DEFAULTS, DEFAULT_BUNDLE, split_text="0.8", force=False)

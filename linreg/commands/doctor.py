@@ -1,0 +1,31 @@
+"""`linreg doctor`: what this installation has."""
+
+from linreg.commands.options import Json
+from linreg.commands.terminal import print_json, show_table
+
+NAME = "doctor"
+SUMMARY = "Show versions, devices and providers."
+
+
+def run(as_json: Json = False) -> None:
+    """Show versions, devices and providers."""
+    import onnxruntime
+    import torch
+
+    import linreg
+    from bench.environment import describe_environment
+
+    devices = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    environment = describe_environment()
+    found = {
+        "linreg": linreg.__version__,
+        **{key: value for key, value in environment.items() if key != "versions"},
+        **environment["versions"],
+        "cuda_devices": devices,
+        "onnxruntime_providers": onnxruntime.get_available_providers(),
+    }
+    if as_json:
+        print_json(found)
+        return
+    texts = {key: ", ".join(value) or "none" if isinstance(value, list) else str(value) for key, value in found.items()}
+    show_table("linreg doctor", ["what", "found"], [[key, text] for key, text in texts.items()])

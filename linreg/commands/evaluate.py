@@ -1,0 +1,38 @@
+"""`linreg evaluate`: R2, RMSE and MAE of a model."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from linreg.commands.bundle import open_model
+from linreg.commands.options import Json, Model
+from linreg.commands.rows import parts_of
+from linreg.commands.terminal import print_json
+from linreg.commands.train import show_metrics
+
+NAME = "evaluate"
+SUMMARY = "Show R2, RMSE and MAE of a model."
+
+
+def run(
+    table: Annotated[
+        Path | None, typer.Argument(help="CSV or Parquet file with the model's columns. Default: the line it learned.")
+    ] = None,
+    model: Model = None,
+    as_json: Json = False,
+) -> None:
+    """Show R2, RMSE and MAE: by part where the data is what the model was trained on, else over all rows."""
+    from linreg.inference import predict
+    from linreg.metrics import measure
+
+    checkpoint = open_model(model)
+    parts = parts_of(table, checkpoint.card, checkpoint.path)
+    metrics = {
+        name: asdict(measure(part.target, predict(checkpoint.model, part.features))) for name, part in parts.items()
+    }
+    if as_json:
+        print_json({"model": str(checkpoint.path), "metrics": metrics})
+    else:
+        show_metrics(metrics)

@@ -1,0 +1,101 @@
+"""`linreg predict`: a prediction for every row of a table, by a bundle, a .pth or an .onnx file."""
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from linreg.commands.bundle import find_model
+from linreg.commands.options import Model
+from linreg.commands.terminal import note
+from linreg.errors import DataError, LinregError, ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+NAME = "predict"
+SUMMARY = "Predict every row of a table."
+
+
+def run(
+    table: Annotated[Path, typer.Argument(help="CSV (also gzip) or Parquet file with the model's feature columns.")],
+    model: Model = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="CSV file to write. Default: stdout.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the output file.")] = False,
+) -> None:
+    """Write the features and a prediction for every row, as CSV; columns are found by name.
+
+    A row with a missing value keeps its place and gets no prediction. With -m model.onnx torch is not needed.
+    """
+    import numpy as np
+
+    from linreg.files import write_atomic
+    from linreg.tables import read_table
+
+    if output is not None and output.exists() and not force:
+        raise LinregError(f"{output}: is there already; use --force, or another -o")
+    path = find_model(model)
+    features, target, predict = _onnx(path) if path.suffix == ".onnx" else _torch(path)
+    rows = read_table(table, features=features, target=None)
+    for text in rows.notes:
+        note(f"note: {text}")
+    predicted = predict(rows.features)
+    beyond = ~np.isfinite(predicted)
+    if beyond.any():
+        row = int(np.flatnonzero(rows.complete)[int(beyond.argmax())]) + 1
+        value = predicted[beyond.argmax()]
+        raise DataError(f"{table}: row {row} gives {value}: its values exceed what the model's dtype holds")
+    data = _csv(features, f"predicted_{target}", rows.features, predicted, rows.complete)
+    if output is None:
+        typer.echo(data, nl=False)
+    else:
+        write_atomic(output, data)
+        note(f"{len(predicted)} predictions: {output}")
+
+
+def _torch(path: Path) -> "tuple[tuple[str, ...], str, Callable[[NDArray[np.float64]], NDArray[Any]]]":
+    from linreg.checkpoint import load
+    from linreg.inference import predict
+
+    checkpoint = load(path)
+    if checkpoint.card is None:
+        raise ModelError(f"{path}: has no card.json, so its columns have no names; use a bundle made by linreg train")
+    return checkpoint.card.features, checkpoint.card.target, lambda rows: predict(checkpoint.model, rows)
+
+
+def _onnx(path: Path) -> "tuple[tuple[str, ...], str, Callable[[NDArray[np.float64]], NDArray[Any]]]":
+    from export.deployed import OnnxModel
+
+    model = OnnxModel.open(path)
+    return model.features, model.target, model.predict
+
+
+def _csv(
+    names: tuple[str, ...],
+    predicted_name: str,
+    features: "NDArray[np.float64]",
+    predicted: "NDArray[Any]",
+    complete: "NDArray[np.bool_]",
+) -> bytes:
+    """CSV of the complete rows' features and predictions, with empty cells where a row was not complete."""
+    import numpy as np
+    import pyarrow as pa
+    from pyarrow import csv
+
+    place = np.full(len(complete), -1)
+    place[complete] = np.arange(len(predicted))
+    take = pa.array(place, mask=~complete)
+    columns = [pa.array(column).take(take) for column in (*features.T, predicted)]
+    # A spreadsheet would run a header that begins with one of these signs as a formula.
+    header = [f"'{name}" if name[:1] in "=+-@\t\r" else name for name in (*names, predicted_name)]
+    buffer = io.BytesIO()
+    csv.write_csv(
+        pa.Table.from_arrays(columns, names=header),
+        buffer,
+        csv.WriteOptions(quoting_style="needed", quoting_header="needed"),
+    )
+    return buffer.getvalue()

@@ -1,0 +1,44 @@
+"""The rows that a command works on: those of a table, or those of the line that a model was trained on."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from linreg.commands.terminal import note
+from linreg.config import LineSettings
+from linreg.errors import DataError, LinregError
+
+if TYPE_CHECKING:
+    from linreg.card import Card
+    from linreg.data import Part
+
+
+def parts_of(table: Path | None, card: "Card | None", model: Path) -> "dict[str, Part]":
+    """The parts to look at a model with, by name.
+
+    A line is made again, and a table with the bytes of the training data is cut again, as in training: `train`,
+    `validation`, `test`. Any other table is one part, `rows`.
+
+    Raises:
+        LinregError: the model has no card, or a table is needed.
+        DataError: the table cannot be used.
+    """
+    from linreg.data import Part, parse_split, read_dataset, split, straight_line
+    from linreg.tables import read_table
+
+    if card is None:
+        raise LinregError(f"{model}: has no card.json, so its columns have no names; use a bundle made by linreg train")
+    if table is None:
+        if card.data["kind"] != "line":
+            raise LinregError(f"{model}: was trained on a table, and a bundle does not hold its data; name the table")
+        dataset = straight_line(LineSettings(**card.data["line"]), card.dtype)
+    else:
+        read = read_table(table, features=card.features, target=card.target)
+        for text in read.notes:
+            note(f"note: {text}")
+        if read.target is None or not len(read.target):
+            raise DataError(f"{table}: has no complete row; expected at least 1")
+        if read.sha256 != card.data["sha256"]:
+            return {"rows": Part(features=read.features, target=read.target)}
+        dataset = read_dataset(table, features=card.features, target=card.target)
+    seed = card.training["seed"] if card.data["shuffled"] else None
+    return dict(split(dataset, parse_split(card.data["split"]), shuffle_seed=seed).items())

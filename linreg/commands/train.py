@@ -1,0 +1,242 @@
+"""`linreg train`: fit a model to the straight line or to a table, and save it as a bundle."""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from linreg.commands.options import Json
+from linreg.commands.terminal import note, print_json, progress, say, show_table
+from linreg.config import (
+    CARD_FILE,
+    DEFAULT_BUNDLE,
+    DEFAULT_SPLIT,
+    LINE_DEFAULTS,
+    MODEL_FILE,
+    TABLE_DEFAULTS,
+    Architecture,
+    DeviceChoice,
+    LineSettings,
+    Loss,
+    Method,
+    Precision,
+    TrainSettings,
+)
+from linreg.errors import LinregError
+
+if TYPE_CHECKING:
+    from linreg.card import Card
+    from linreg.data import Dataset
+    from linreg.training import Fit
+
+NAME = "train"
+SUMMARY = "Fit a model to the straight line or to a table."
+
+
+def run(
+    table: Annotated[
+        Path | None, typer.Argument(help="CSV (also gzip) or Parquet file. Default: the straight line.")
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The bundle, a folder.")] = DEFAULT_BUNDLE,
+    target: Annotated[str | None, typer.Option(help="Column to predict (a table needs it).")] = None,
+    features: Annotated[
+        str | None, typer.Option(help="Columns to predict from: a,b,c. Default: every other numeric column.")
+    ] = None,
+    weight: Annotated[float | None, typer.Option(help="Of the line. Default: 0.7")] = None,
+    bias_value: Annotated[float | None, typer.Option("--bias", help="Of the line. Default: 0.3")] = None,
+    start: Annotated[float | None, typer.Option(help="First x of the line. Default: 0")] = None,
+    end: Annotated[float | None, typer.Option(help="The line's x stay below it. Default: 1")] = None,
+    step: Annotated[float | None, typer.Option(help="Between two x of the line. Default: 0.02")] = None,
+    architecture: Annotated[
+        Architecture, typer.Option(help="nn.Linear, or two nn.Parameter for one feature.")
+    ] = Architecture.LINEAR,
+    no_bias: Annotated[bool, typer.Option("--no-bias", help="Leave the model's bias out.")] = False,
+    method: Annotated[Method | None, typer.Option(help="Default: sgd for the line, exact for a table.")] = None,
+    loss: Annotated[Loss | None, typer.Option(help="Default: l1 for the line, mse for a table.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Learning rate. Default: 0.01; lbfgs 1.")] = None,
+    epochs: Annotated[int, typer.Option(help="Passes over the training part.")] = LINE_DEFAULTS.epochs,
+    batch_size: Annotated[int | None, typer.Option(help="Rows a step. Default: all rows.")] = None,
+    test_every: Annotated[int, typer.Option(help="Epochs between two rows of the history.")] = LINE_DEFAULTS.test_every,
+    seed: Annotated[int, typer.Option(help="Of parameters, shuffle and batches.")] = LINE_DEFAULTS.seed,
+    split: Annotated[str, typer.Option(help="0.8, or train/validation/test as 0.7/0.15/0.15, or 1.")] = DEFAULT_SPLIT,
+    no_shuffle: Annotated[bool, typer.Option("--no-shuffle", help="Keep the order of a table's rows.")] = False,
+    device: Annotated[DeviceChoice, typer.Option(help="auto takes CUDA where there is one.")] = DeviceChoice.AUTO,
+    dtype: Annotated[Precision, typer.Option(help="Of the parameters.")] = Precision.FLOAT32,
+    allow_collinear: Annotated[
+        bool, typer.Option("--allow-collinear", help="exact: take the minimum-norm solution of collinear columns.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Train again into a bundle with artifacts: they are removed.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Fit a model to the straight line (the course's recipe) or to a table (the exact solution), and save it."""
+    given: dict[str, Any] = {"method": method, "loss": loss}
+    settings = replace(
+        LINE_DEFAULTS if table is None else TABLE_DEFAULTS,
+        architecture=architecture,
+        bias=not no_bias,
+        lr=lr,
+        epochs=epochs,
+        batch_size=batch_size,
+        test_every=test_every,
+        seed=seed,
+        device=device,
+        dtype=dtype,
+        allow_collinear=allow_collinear,
+        **{name: value for name, value in given.items() if value is not None},
+    )
+    line = {"weight": weight, "bias": bias_value, "start": start, "end": end, "step": step}
+    chosen = {name: value for name, value in line.items() if value is not None}
+    if table is None:
+        if target is not None or features is not None:
+            raise LinregError("--target and --features belong to a table; name it: linreg train TABLE --target ...")
+        card = train_line(LineSettings(**chosen), settings, output, split_text=split, force=force)
+    else:
+        if chosen:
+            raise LinregError(f"--{next(iter(chosen))} belongs to the straight line; leave it or {table} out")
+        card = train_table(
+            table, target, features, settings, output, split_text=split, shuffle=not no_shuffle, force=force
+        )
+    if as_json:
+        print_json({"bundle": str(output), **asdict(card)})
+    else:
+        show_card(card, output)
+
+
+def train_line(line: LineSettings, settings: TrainSettings, output: Path, *, split_text: str, force: bool) -> "Card":
+    """Fit the straight line and save it as a bundle."""
+    from linreg.data import straight_line
+
+    dataset = straight_line(line, settings.dtype)
+    data = {"kind": "line", "line": asdict(line), "split": split_text, "shuffled": False}
+    return _train(dataset, settings, output, data=data, force=force)
+
+
+def train_table(
+    table: Path,
+    target: str | None,
+    features: str | None,
+    settings: TrainSettings,
+    output: Path,
+    *,
+    split_text: str,
+    shuffle: bool,
+    force: bool,
+) -> "Card":
+    """Fit a table and save the model as a bundle."""
+    from linreg.data import read_dataset
+
+    if target is None:
+        raise LinregError(f"{table}: which column is to be predicted? name it with --target")
+    names = None if features is None else tuple(name.strip() for name in features.split(","))
+    dataset = read_dataset(table, features=names, target=target)
+    source = dataset.table
+    assert source is not None
+    note(f"{table}: {target!r} from {', '.join(repr(name) for name in dataset.feature_names)}")
+    for column in source.left_out:
+        note(f"left out: {column.name!r}: {column.reason}")
+    for text in source.notes:
+        note(f"note: {text}")
+    data = {"kind": "table", "rows": len(dataset.target), "split": split_text, "shuffled": shuffle}
+    return _train(dataset, settings, output, data=data, force=force)
+
+
+def _train(dataset: "Dataset", settings: TrainSettings, output: Path, *, data: dict[str, Any], force: bool) -> "Card":
+    from linreg.checkpoint import load, save
+    from linreg.data import parse_split, split
+    from linreg.files import ensure_folder
+    from linreg.training import fit
+
+    _make_room(output, force=force, remove=False)
+    ensure_folder(output)
+    parts = split(dataset, parse_split(data["split"]), shuffle_seed=settings.seed if data["shuffled"] else None)
+    with progress("training", settings.epochs) as done:
+        result = fit(dataset, parts, settings, progress=lambda epoch, _loss: done(epoch + 1))
+    for warning in result.warnings:
+        note(f"warning: {warning}")
+    card = _card(dataset, settings, result, data)
+    _make_room(output, force=force, remove=True)
+    save(output, result.model, card)
+
+    from export.artifacts import record
+
+    record(load(output), output, [])
+    return card
+
+
+def _make_room(output: Path, *, force: bool, remove: bool) -> None:
+    """See that nothing of somebody else's is overwritten, and that no artifact stays beside other weights."""
+    from export.manifest import check_overwrite, read_manifest, remove_artifacts
+
+    manifest = read_manifest(output)
+    artifacts = [entry.name for entry in manifest.files if entry.proof] if manifest else []
+    if artifacts and not force:
+        raise LinregError(
+            f"{output}: holds artifacts of the old weights ({', '.join(artifacts)}); "
+            "use --force to train again and remove them, or another -o"
+        )
+    check_overwrite(output, [MODEL_FILE, CARD_FILE], force=force)
+    if manifest and remove:
+        remove_artifacts(output, manifest)
+
+
+def _card(dataset: "Dataset", settings: TrainSettings, result: "Fit", data: dict[str, Any]) -> "Card":
+    from linreg.card import Card
+    from linreg.checkpoint import state_sha256
+    from linreg.models import affine_of
+
+    affine = affine_of(result.model)
+    assert affine is not None
+    solution = result.solution
+    errors = None if solution is None else solution.weight_errors
+    coefficients = [
+        {"name": name, "value": float(value), "standard_error": None if errors is None else float(errors[place])}
+        for place, (name, value) in enumerate(zip(dataset.feature_names, affine.weight[0], strict=True))
+    ]
+    if affine.bias is not None:
+        error = None if solution is None else solution.bias_error
+        coefficients.append({"name": "(bias)", "value": float(affine.bias[0]), "standard_error": error})
+    training = {**asdict(settings), "lr": settings.learning_rate, "device": result.device}
+    return Card(
+        architecture=settings.architecture,
+        features=dataset.feature_names,
+        target=dataset.target_name,
+        bias=settings.bias,
+        dtype=settings.dtype,
+        state_sha256=state_sha256(result.model.state_dict()),
+        data={**data, "sha256": dataset.sha256},
+        training=training,
+        coefficients=coefficients,
+        metrics={name: asdict(metrics) for name, metrics in result.metrics.items()},
+        history=[asdict(row) for row in result.history],
+    )
+
+
+def show_card(card: "Card", output: Path) -> None:
+    """Coefficients, the fit of each part, where the files are, and the next command."""
+    truth: dict[str, float] = {}
+    if card.data["kind"] == "line":
+        truth = {card.features[0]: card.data["line"]["weight"], "(bias)": card.data["line"]["bias"]}
+    last = "true" if truth else "standard error"
+    rows = []
+    for entry in card.coefficients:
+        error = entry["standard_error"]
+        beside = f"{truth[entry['name']]:.9g}" if truth else ("" if error is None else f"{error:.4g}")
+        rows.append([entry["name"], f"{entry['value']:.9g}", beside])
+    title = f"{card.target} by {card.training['method']}, {card.architecture}, {card.dtype}"
+    show_table(title, ["coefficient", "learned", last], rows)
+    show_metrics(card.metrics)
+    say(f"saved: {output / MODEL_FILE} and {output / CARD_FILE}")
+    say(f"next:  linreg export --format onnx -m {output}")
+
+
+def show_metrics(metrics: dict[str, dict[str, Any]]) -> None:
+    """The fit of each part."""
+    rows = [
+        [name, str(part["rows"]), "undefined" if part["r2"] is None else f"{part['r2']:.6f}"]
+        + [f"{part[key]:.6g}" for key in ("rmse", "mae")]
+        for name, part in metrics.items()
+    ]
+    show_table("fit", ["part", "rows", "R2", "RMSE", "MAE"], rows)
