@@ -1,0 +1,85 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+import export.artifacts
+from export.artifacts import build, record, verify_artifact, write_artifact
+from export.formats import FILE_NAMES, Format
+from export.manifest import read_manifest
+from export.source import from_checkpoint
+from linreg.checkpoint import load, save
+from linreg.errors import MismatchError, ModelError
+
+REFERENCE = Path(__file__).resolve().parents[1] / "artifacts" / "reference"
+
+
+@pytest.fixture
+def bundle(penguins, tmp_path):
+    for name in ("model.pth", "card.json"):
+        (tmp_path / name).write_bytes((penguins / name).read_bytes())
+    return tmp_path
+
+
+@pytest.mark.parametrize("kind", list(Format))
+def test_what_is_kept_has_been_proved(bundle, kind):
+    source = from_checkpoint(load(bundle))
+    artifact = write_artifact(source, kind, bundle)
+    assert artifact.path.read_bytes() == build(source, kind)
+    assert artifact.bytes == artifact.path.stat().st_size
+    assert 0 < artifact.verification.worst_error <= 1
+    again = verify_artifact(source, kind, artifact.path)
+    assert again.verification == artifact.verification
+
+
+@pytest.mark.parametrize("kind", list(Format))
+def test_a_file_that_fails_is_not_left_behind(bundle, kind, monkeypatch):
+    """The builder is made to write another model's weights; the good file of before must survive."""
+    source = from_checkpoint(load(bundle))
+    good = write_artifact(source, kind, bundle).path.read_bytes()
+    other = load(bundle)
+    other.model.linear_layer.weight.data[0, 1] *= 1.001
+    wrong = build(from_checkpoint(other), kind)
+    monkeypatch.setattr(export.artifacts, "build", lambda *_: wrong)
+    with pytest.raises(MismatchError, match="has other bits than the state_dict"):
+        write_artifact(source, kind, bundle)
+    assert (bundle / FILE_NAMES[kind]).read_bytes() == good
+    assert not list(bundle.glob(".*"))
+    (bundle / FILE_NAMES[kind]).unlink()
+    with pytest.raises(MismatchError):
+        write_artifact(source, kind, bundle)
+    assert not (bundle / FILE_NAMES[kind]).exists()
+
+
+@pytest.mark.parametrize("kind", list(Format))
+@pytest.mark.parametrize("keep", [0, 1, 100, -1])
+def test_a_truncated_file_is_refused(bundle, kind, keep):
+    source = from_checkpoint(load(bundle))
+    path = write_artifact(source, kind, bundle).path
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(ModelError, match=f"{FILE_NAMES[kind]}: "):
+        verify_artifact(source, kind, path)
+
+
+def test_artifacts_of_other_weights_are_not_recorded(bundle):
+    checkpoint = load(bundle)
+    record(checkpoint, bundle, [write_artifact(from_checkpoint(checkpoint), Format.ONNX, bundle)])
+    assert read_manifest(bundle).entry("model.onnx").proof["cases"] == 19
+    from dataclasses import replace
+
+    from linreg.checkpoint import state_sha256
+
+    checkpoint.model.linear_layer.weight.data += 1
+    digest = state_sha256(checkpoint.model.state_dict())
+    save(bundle, checkpoint.model, replace(checkpoint.card, state_sha256=digest))
+    with pytest.raises(MismatchError, match="made from other weights"):
+        record(load(bundle), bundle, [])
+
+
+@pytest.mark.parametrize("name", ["line", "penguins"])
+def test_the_committed_bundles_are_made_again_byte_for_byte(name, tmp_path):
+    shutil.copytree(REFERENCE / name, tmp_path / name)
+    (tmp_path / name / "model.onnx").unlink()
+    source = from_checkpoint(load(tmp_path / name))
+    again = write_artifact(source, Format.ONNX, tmp_path / name)
+    assert again.path.read_bytes() == (REFERENCE / name / "model.onnx").read_bytes()
