@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from bench.rounds import Blocks, measure_rounds
 from bench.statistics import Ratio, Verdict, paired_ratio, verdict
 from bench.variants import NULL, REFERENCE, Variant
-from export.reference import affine_reference
-from export.runners import Call
+from export.reference import Reference, affine_reference
+from export.runners import Call, Runner
 from export.source import Source
 from export.verify import compare
 from linreg.errors import MismatchError
@@ -26,7 +26,7 @@ class Row:
     Attributes:
         name: of the variant.
         worst_error: in units of what is allowed, before and after timing; None where it answers wrongly.
-        bytes_equal: its outputs have the bytes of the reference variant's.
+        bytes_equal: its outputs have the bytes of the reference variant's, before and after timing.
         problem: why it has no latency; empty where it has one.
         blocks: what was measured; None where it answers wrongly.
         median_s: seconds a call.
@@ -52,6 +52,15 @@ class Comparison:
     rows: tuple[Row, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Answer:
+    """What a variant answered at one time: the bytes of its outputs and their error, or a problem."""
+
+    worst_error: float
+    outputs: tuple[bytes, ...]
+    problem: str = ""
+
+
 def compare_variants(
     variants: list[Variant],
     source: Source,
@@ -63,72 +72,82 @@ def compare_variants(
     """Measure every variant at one batch in this process; one that answers wrongly has no latency.
 
     Raises:
-        MismatchError: the reference variant itself answers wrongly.
+        MismatchError: the reference variant itself answers wrongly, or the null row does.
     """
     inputs = source.random_inputs(batch, 1.0, SEED)
-    calls = {variant.name: variant.build().bind(inputs) for variant in variants}
-    problems: dict[str, str] = {}
-    errors = _check(calls, source, inputs, problems)
-    expected = calls[REFERENCE].outputs()
-    equal = {name: _same_bytes(call, expected) for name, call in calls.items() if name not in problems}
-    if REFERENCE in problems:
-        raise MismatchError(f"{problems[REFERENCE]}; nothing can be compared with it")
-    good = {name: call for name, call in calls.items() if name not in problems}
+    expected = affine_reference(source.affine, inputs[0])
+    runners = {variant.name: variant.build() for variant in variants}
+    calls = {name: runner.bind(inputs) for name, runner in runners.items()}
+    before = {name: _answer(runners[name], call, source, expected) for name, call in calls.items()}
+    _need_reference(before)
+    good = {name: call for name, call in calls.items() if not before[name].problem}
     blocks = measure_rounds(good, rounds=rounds, seed=SEED + batch, progress=progress)
-    for name, error in _check(good, source, inputs, problems).items():
-        errors[name] = max(error, errors[name])
+    after = before | {name: _answer(runners[name], call, source, expected) for name, call in good.items()}
+    _need_reference(after)
     reference = blocks[REFERENCE].call_s
     null = paired_ratio(blocks[NULL].call_s, reference)
-    rows = [_row(name, problems, errors, equal, blocks, reference, null) for name in calls]
+    rows = [
+        _wrong_row(name, after[name].problem)
+        if after[name].problem
+        else _row(name, (before, after), blocks[name], reference, null)
+        for name in calls
+    ]
     return Comparison(batch=batch, rows=tuple(rows))
+
+
+def _answer(runner: Runner, call: Call, source: Source, expected: Reference) -> _Answer:
+    """Ask once more: the weights first, as a bound on the outputs cannot see one bit of them."""
+    case = f"batch {len(expected.values)}"
+    try:
+        _check_weights(runner, source)
+        outputs = call.outputs()
+        worst = compare(runner.name, case, outputs[0], expected, source.affine.weight.dtype)
+    except MismatchError as error:
+        return _Answer(worst_error=np.inf, outputs=(), problem=str(error))
+    return _Answer(worst_error=worst, outputs=tuple(output.tobytes() for output in outputs))
+
+
+def _check_weights(runner: Runner, source: Source) -> None:
+    kept = runner.parameters()
+    for key, wanted in source.module.state_dict().items():
+        if key not in kept or kept[key].tobytes() != wanted.detach().cpu().numpy().tobytes():
+            raise MismatchError(f"{runner.name}: parameter {key!r} has other bits than the state_dict; export again")
+
+
+def _need_reference(answers: dict[str, _Answer]) -> None:
+    for name in (REFERENCE, NULL):
+        if answers[name].problem:
+            raise MismatchError(f"{answers[name].problem}; nothing can be compared with it")
 
 
 def _row(
     name: str,
-    problems: dict[str, str],
-    errors: dict[str, float],
-    equal: dict[str, bool],
-    blocks: dict[str, Blocks],
+    answers: tuple[dict[str, _Answer], ...],
+    blocks: Blocks,
     reference: NDArray[np.float64],
     null: Ratio,
 ) -> Row:
-    if name in problems:
-        return Row(
-            name=name,
-            worst_error=None,
-            bytes_equal=False,
-            problem=problems[name],
-            blocks=None,
-            median_s=None,
-            ratio=None,
-            verdict=None,
-        )
-    ratio = paired_ratio(blocks[name].call_s, reference)
+    ratio = paired_ratio(blocks.call_s, reference)
     return Row(
         name=name,
-        worst_error=errors[name],
-        bytes_equal=equal[name],
+        worst_error=max(answer[name].worst_error for answer in answers),
+        bytes_equal=all(answer[name].outputs == answer[REFERENCE].outputs for answer in answers),
         problem="",
-        blocks=blocks[name],
-        median_s=float(np.median(blocks[name].call_s)),
+        blocks=blocks,
+        median_s=float(np.median(blocks.call_s)),
         ratio=None if name == REFERENCE else ratio,
         verdict=None if name in (REFERENCE, NULL) else verdict(ratio, null),
     )
 
 
-def _check(
-    calls: dict[str, Call], source: Source, inputs: tuple[NDArray[np.generic], ...], problems: dict[str, str]
-) -> dict[str, float]:
-    """The worst error of each call; those that answer wrongly go to `problems`."""
-    reference = affine_reference(source.affine, inputs[0])
-    errors = {}
-    for name, call in calls.items():
-        try:
-            errors[name] = compare(name, f"batch {len(inputs[0])}", call.outputs()[0], reference, inputs[0].dtype)
-        except MismatchError as error:
-            problems[name] = str(error)
-    return errors
-
-
-def _same_bytes(call: Call, expected: tuple[NDArray[np.generic], ...]) -> bool:
-    return [output.tobytes() for output in call.outputs()] == [output.tobytes() for output in expected]
+def _wrong_row(name: str, problem: str) -> Row:
+    return Row(
+        name=name,
+        worst_error=None,
+        bytes_equal=False,
+        problem=problem,
+        blocks=None,
+        median_s=None,
+        ratio=None,
+        verdict=None,
+    )

@@ -1,5 +1,6 @@
 """How a comparison is shown: versioned JSON with every raw block, and a table for the terminal."""
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from bench.comparison import Comparison, Row
@@ -8,7 +9,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 SCHEMA_VERSION = 1
-"""1: comparisons by batch; rows with raw block times, ratio to the reference row and its 95 % interval."""
+"""1: comparisons by batch; rows with raw block times, ratio to the reference row, its 95 % interval (null: open)."""
 
 
 def to_json(
@@ -38,11 +39,16 @@ def _row(row: Row) -> dict[str, Any]:
         "verdict": row.verdict,
     }
     if row.ratio is not None:
-        value["ratio"] = {"estimate": row.ratio.estimate, "low": row.ratio.low, "high": row.ratio.high}
+        value["ratio"] = {"estimate": row.ratio.estimate, "low": row.ratio.low, "high": _finite(row.ratio.high)}
     if row.blocks is not None:
         value["calls_per_block"] = row.blocks.calls
         value["block_s"] = [round(seconds, 9) for seconds in row.blocks.block_s.tolist()]
     return value
+
+
+def _finite(value: float) -> float | None:
+    """None for infinity, the end of the interval of too few rounds: JSON has none."""
+    return value if math.isfinite(value) else None
 
 
 def to_table(comparison: Comparison, *, reference: str) -> "Table":
@@ -53,7 +59,7 @@ def to_table(comparison: Comparison, *, reference: str) -> "Table":
     table = Table(title=f"batch {comparison.batch}, 1 thread, CPU, this process only", title_justify="left")
     table.add_column("variant")
     for heading in ("median", f"ratio to {reference}", "95 % interval", "error / allowed"):
-        table.add_column(heading, justify="right")
+        table.add_column(Text(heading), justify="right")  # text: a name may look like markup
     table.add_column("bytes equal")
     table.add_column("verdict")
     for row in comparison.rows:
@@ -74,8 +80,8 @@ def to_table(comparison: Comparison, *, reference: str) -> "Table":
 
 
 def duration(seconds: float) -> str:
-    """Seconds with three digits in a unit that fits."""
+    """Seconds with at most three digits in a unit that fits."""
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
-        if seconds >= size:
+        if seconds >= size * 0.9995:  # what three digits would round up to it
             return f"{seconds / size:.3g} {unit}"
     return f"{seconds / 1e-9:.3g} ns"

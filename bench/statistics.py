@@ -46,8 +46,9 @@ def median_interval(values: NDArray[np.float64], confidence: float = 0.95) -> tu
     ordered = np.sort(values)
     count = len(ordered)
     # P(the median lies between the order statistics r and count + 1 - r) = 1 - 2 P(Binomial(count, 1/2) < r)
-    rank = int(binom.ppf((1 - confidence) / 2, count, 0.5))
-    if rank < 1 or 2 * binom.cdf(rank - 1, count, 0.5) > 1 - confidence:
+    missed = 2 * binom.cdf(np.arange((count + 1) // 2), count, 0.5)
+    rank = int(np.count_nonzero(missed <= 1 - confidence))
+    if rank == 0:
         return float(np.median(ordered)), -math.inf, math.inf
     return float(np.median(ordered)), float(ordered[rank - 1]), float(ordered[count - rank])
 
@@ -59,13 +60,14 @@ def paired_ratio(variant_s: NDArray[np.float64], reference_s: NDArray[np.float64
 
 
 def verdict(ratio: Ratio, null: Ratio) -> Verdict:
-    """What `ratio` allows to say; never a claim smaller than twice the null row's interval."""
-    margin = 1 + max(CLAIM_MARGIN, 2 * max(1 - null.low, null.high - 1, 0.0))
+    """What `ratio` allows to say; no claim, of equality neither, is smaller than twice the null row's interval."""
+    noise = 2 * max(1 - null.low, null.high - 1, 0.0)
+    margin = 1 + max(CLAIM_MARGIN, noise)
     equivalence = 1 + EQUIVALENCE_MARGIN
     if ratio.low > margin:
         return Verdict.SLOWER
     if ratio.high < 1 / margin:
         return Verdict.FASTER
-    if 1 / equivalence <= ratio.low and ratio.high <= equivalence:
+    if noise <= EQUIVALENCE_MARGIN and 1 / equivalence <= ratio.low and ratio.high <= equivalence:
         return Verdict.EQUIVALENT
     return Verdict.INCONCLUSIVE

@@ -1,10 +1,11 @@
 """The card: what a state_dict means, enough to rebuild the module and to feed it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from linreg.config import Architecture, Precision
+from linreg.config import Architecture, LineSettings, Loss, Method, Precision
 from linreg.errors import ModelError
 
 SCHEMA_VERSION = 1
@@ -43,20 +44,31 @@ class Card:
     schema_version: int = SCHEMA_VERSION
 
 
-_TYPES: dict[str, type] = {
-    "architecture": str,
-    "features": list,
-    "target": str,
-    "bias": bool,
-    "dtype": str,
-    "state_sha256": str,
-    "data": dict,
-    "training": dict,
-    "coefficients": list,
-    "metrics": dict,
-    "history": list,
-    "schema_version": int,
+_TEXT, _WHOLE, _YES_NO = (str,), (int,), (bool,)
+_NUMBER = (float, int)
+_MAYBE = (float, int, type(None))
+
+_KEYS: dict[str, tuple[type, ...]] = {
+    "architecture": _TEXT,
+    "features": (list,),
+    "target": _TEXT,
+    "bias": _YES_NO,
+    "dtype": _TEXT,
+    "state_sha256": _TEXT,
+    "data": (dict,),
+    "training": (dict,),
+    "coefficients": (list,),
+    "metrics": (dict,),
+    "history": (list,),
+    "schema_version": _WHOLE,
 }
+# What the commands read inside; other keys may stand beside these.
+_DATA = {"kind": _TEXT, "sha256": _TEXT, "split": _TEXT, "shuffled": _YES_NO}
+_LINE = {field.name: _NUMBER for field in fields(LineSettings)}
+_TRAINING = {"method": _TEXT, "loss": _TEXT, "seed": _WHOLE}
+_COEFFICIENT = {"name": _TEXT, "value": _NUMBER, "standard_error": _MAYBE}
+_METRICS = {"rows": _WHOLE, "r2": _MAYBE, "rmse": _NUMBER, "mae": _NUMBER}
+_HISTORY = {"epoch": _WHOLE, "train_loss": _NUMBER, "test_loss": _MAYBE}
 
 
 def card_from_json(path: Path, value: dict[str, Any]) -> Card:
@@ -68,18 +80,46 @@ def card_from_json(path: Path, value: dict[str, Any]) -> Card:
     version = value.get("schema_version")
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise ModelError(f"{path}: has schema {version}, this linreg reads up to {SCHEMA_VERSION}; update linreg")
-    names = {field.name for field in fields(Card)}
-    if set(value) != names:
-        raise ModelError(
-            f"{path}: missing keys {sorted(names - set(value))}, unexpected {sorted(set(value) - names)[:5]}; train again"
-        )
-    for name, kind in _TYPES.items():
-        if type(value[name]) is not kind:
-            raise ModelError(f"{path}: {name!r} is {type(value[name]).__name__}, expected {kind.__name__}; train again")
-    if not value["features"] or not all(isinstance(name, str) for name in value["features"]):
-        raise ModelError(f"{path}: 'features' must be a list of names; train again")
     try:
+        if surplus := set(value) - set(_KEYS):
+            raise ValueError(f"unexpected keys {[key[:60] for key in sorted(surplus)[:5]]}")
+        _check(value, _KEYS, "the card")
+        if not value["features"] or not all(isinstance(name, str) for name in value["features"]):
+            raise ValueError("'features' must be a list of names")
+        _check_inside(value)
         architecture, dtype = Architecture(value["architecture"]), Precision(value["dtype"])
     except ValueError as error:
         raise ModelError(f"{path}: {error}; train again") from None
     return Card(**{**value, "architecture": architecture, "dtype": dtype, "features": tuple(value["features"])})
+
+
+def _check_inside(value: dict[str, Any]) -> None:
+    data, training = value["data"], value["training"]
+    _check(data, _DATA, "'data'")
+    if data["kind"] not in ("line", "table"):
+        raise ValueError(f"'data' is of kind {data['kind'][:60]!r}, expected 'line' or 'table'")
+    if data["kind"] == "line":
+        _check(data.get("line"), _LINE, "'line'")
+        if surplus := set(data["line"]) - set(_LINE):
+            raise ValueError(f"'line' has unexpected keys {[key[:60] for key in sorted(surplus)[:5]]}")
+    _check(training, _TRAINING, "'training'")
+    Method(training["method"]), Loss(training["loss"])
+    if not 0 <= training["seed"] < 2**63:
+        raise ValueError("'seed' is not in 0 to 2^63 - 1")
+    for entry in value["coefficients"]:
+        _check(entry, _COEFFICIENT, "'coefficients'")
+    for entry in value["metrics"].values():
+        _check(entry, _METRICS, "'metrics'")
+    for entry in value["history"]:
+        _check(entry, _HISTORY, "'history'")
+
+
+def _check(entry: object, wanted: Mapping[str, tuple[type, ...]], where: str) -> None:
+    """See that `entry` is an object that has the wanted keys, each of one of its types."""
+    if type(entry) is not dict:
+        raise ValueError(f"{where} holds {type(entry).__name__}, expected an object")
+    for key, kinds in wanted.items():
+        if key not in entry:
+            raise ValueError(f"{where} has no {key!r}")
+        if type(entry[key]) not in kinds:
+            raise ValueError(f"{key!r} is {type(entry[key]).__name__}, expected {kinds[0].__name__}")

@@ -98,7 +98,7 @@ def load_state(path: Path) -> dict[str, Tensor]:
     """Read a state_dict without running code.
 
     Raises:
-        ModelError: the file is damaged, or holds anything but tensors by name.
+        ModelError: the file is damaged, or holds anything but dense tensors by name.
     """
     try:
         data = read_bytes(path, limit=MAX_STATE_BYTES)
@@ -116,7 +116,10 @@ def load_state(path: Path) -> dict[str, Tensor]:
         raise ModelError(f"{path}: holds {type(state).__name__}, expected a state_dict; save model.state_dict()")
     for key, value in state.items():
         if not isinstance(key, str) or not isinstance(value, Tensor):
-            raise ModelError(f"{path}: {str(key)[:60]!r} is {type(value).__name__}, expected a tensor by name")
+            name = repr(key[:60]) if isinstance(key, str) else f"a key of type {type(key).__name__}"
+            raise ModelError(f"{path}: {name} is {type(value).__name__}, expected a tensor by name")
+        if (problem := _storage_problem(value)) is not None:
+            raise ModelError(f"{path}: {key[:60]!r} {problem}")
     return dict(state)
 
 
@@ -131,17 +134,24 @@ def check_state(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> 
         raise ModelError(f"keys differ: missing {missing[:5]}, unexpected {[key[:60] for key in surplus[:5]]}")
     for key, wanted in expected.items():
         tensor = state[key]
-        if tensor.layout is not torch.strided or tensor.is_quantized or tensor.device.type != "cpu":
-            raise ModelError(f"{key!r} is not a dense tensor; save model.state_dict() of an ordinary model")
+        if (problem := _storage_problem(tensor)) is not None:
+            raise ModelError(f"{key!r} {problem}")
         if tensor.dtype != wanted.dtype or tensor.shape != wanted.shape:
             raise ModelError(
                 f"{key!r} is {tensor.dtype} of shape {tuple(tensor.shape)}, "
                 f"expected {wanted.dtype} of shape {tuple(wanted.shape)}"
             )
-        if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
-            raise ModelError(f"{key!r} claims more numbers than it stores; the file is damaged or hostile")
         if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
             raise ModelError(f"{key!r} holds NaN or infinity; train again with a smaller --lr")
+
+
+def _storage_problem(tensor: Tensor) -> str | None:
+    """What makes a tensor unfit to be looked at: it has no dense numbers, or its shape promises more than are there."""
+    if tensor.layout is not torch.strided or tensor.is_quantized or tensor.device.type != "cpu":
+        return "is not a dense tensor; save model.state_dict() of an ordinary model"
+    if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+        return "claims more numbers than it stores; the file is damaged or hostile"
+    return None
 
 
 def _dtype_of(state: Mapping[str, Tensor], card: Card | None) -> torch.dtype:
@@ -159,10 +169,10 @@ def _check_archive(path: Path, data: bytes) -> None:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = archive.infolist()
             names = [entry.filename for entry in entries]
-            if len(set(names)) != len(names) or any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-                problem = "its archive has compressed or repeated entries, which torch.save never writes"
-            elif any(name.endswith("/constants.pkl") for name in names):
+            if any(name.endswith("/constants.pkl") for name in names):
                 problem = "is a TorchScript archive, not a state_dict; name the .pth instead"
+            elif len(set(names)) != len(names) or any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+                problem = "its archive has compressed or repeated entries, which torch.save never writes"
             elif (damaged := archive.testzip()) is not None:
                 problem = f"is damaged: the checksum of {damaged!r} is wrong; restore it from a copy"
     except Exception:  # zipfile raises half a dozen classes on damaged archives

@@ -4,15 +4,23 @@ Exit 0 done; 1 an error, in one line; 2 wrong usage; 3 outputs differ, or bytes 
 130 interrupted. `--help` answers without torch: everything heavy is imported inside the commands.
 """
 
+import errno
+import io
 import os
+import re
 import sys
-from typing import Annotated
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 import linreg
 from linreg.commands import bench, demo, doctor, evaluate, export, plot, predict, train, verify
+from linreg.commands.terminal import note
 from linreg.errors import LinregError
+
+INTERRUPTED = 130
 
 app = typer.Typer(
     name="linreg",
@@ -43,9 +51,12 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line; every expected failure is one line on stderr and its exit code."""
+    """Run the command line; every failure is one line on stderr and its exit code."""
+    _check_surroundings()
     try:
-        app(prog_name="linreg")
+        code = app(prog_name="linreg", standalone_mode=False)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
     except LinregError as error:
         _fail(str(error), error.exit_code)
     except MemoryError:
@@ -53,13 +64,59 @@ def main() -> None:
     except RecursionError:
         _fail("the input is nested too deeply", 1)
     except Exception as error:
-        if os.environ.get("LINREG_DEBUG"):
-            raise
-        text = " ".join(str(error).split())[:300]
-        _fail(f"unexpected {type(error).__name__}: {text}; please report it with the output of LINREG_DEBUG=1", 1)
+        _fail_unexpected(error)
+    if code == INTERRUPTED:
+        _fail("interrupted; every file is whole, the old one or the new one", code)
+    sys.exit(code)
+
+
+def _check_surroundings() -> None:
+    """Give every stream a place, and let none fail at a character that it does not know; see that there is a folder."""
+    if sys.stderr is None:  # closed, as by 2>&-
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123
+    if sys.stdout is None:
+        _fail("stdout is closed, so no result could be shown; redirect it, to /dev/null perhaps", 1)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        Path.cwd()
+    except OSError:  # MKL would end the process
+        _fail("the current folder is no longer there; change to one that is", 1)
+
+
+def _fail_unexpected(error: Exception) -> None:
+    """Wrong usage (typer keeps its error classes to itself), an error of the system, or a fault of ours."""
+    if hasattr(error, "format_message"):
+        if len(sys.argv) == 1:  # the message is the help
+            typer.echo(error.format_message(), err=True)
+            sys.exit(2)
+        _fail(_usage(error), 2)
+    if os.environ.get("LINREG_DEBUG"):
+        raise error
+    if isinstance(error, OSError) and error.strerror:
+        if error.filename is None and error.errno in (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EFBIG, errno.EDQUOT):
+            # What Python still holds back would fail once more at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            _fail(f"stdout cannot be written: {error.strerror}; redirect it elsewhere, or make room", 1)
+        if error.filename is not None:
+            _fail(f"{os.fsdecode(error.filename)}: {error.strerror}; check the name, the disk and its permissions", 1)
+    text = " ".join(str(error).split())[:300]
+    _fail(f"unexpected {type(error).__name__}: {text}; please report it with the output of LINREG_DEBUG=1", 1)
+
+
+def _usage(error: Any) -> str:
+    """What is wrong with the words of the command line, what was perhaps meant, and where the help is."""
+    text = str(error.format_message()).replace("Value error, ", "").rstrip(".")
+    choice = re.search(r": '(.*)' is not one of ('.*')$", text)
+    if getattr(error, "possibilities", None):
+        text = f"{error.message}; did you mean {error.possibilities[0]}?"
+    elif choice and (near := get_close_matches(choice[1], re.findall("'([^']*)'", choice[2]), n=1)):
+        text += f"; did you mean {near[0]!r}?"
+    path = error.ctx.command_path if getattr(error, "ctx", None) else "linreg"
+    return f"{text.removeprefix('Invalid value: ')}{'' if text.endswith('?') else ';'} see: {path} --help"
 
 
 def _fail(message: str, code: int) -> None:
-    printable = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in message)
-    typer.echo(f"error: {printable}", err=True)
+    note(f"error: {message}")
     sys.exit(code)

@@ -95,6 +95,10 @@ def straight_line(settings: LineSettings, dtype: Precision = Precision.FLOAT32) 
     features, target = x.double().numpy()[:, None], y.double().numpy()
     if not np.isfinite(target).all():
         raise DataError(f"line: weight {settings.weight} and bias {settings.bias} give values beyond {dtype}")
+    if len(x) > 1 and x[0] == x[-1]:
+        raise DataError(
+            f"line: from {settings.start} to {settings.end} {dtype} knows one point; move it towards 0, or use float64"
+        )
     return Dataset(
         features=features,
         target=target,
@@ -115,13 +119,13 @@ def read_dataset(path: Path, *, features: tuple[str, ...] | None, target: str) -
     table = read_table(path, features=features, target=target)
     if table.target is None or len(table.target) < 2:
         raise DataError(f"{path}: has {len(table.features)} complete rows, expected at least 2")
-    if np.ptp(table.target) == 0:
+    if (table.target == table.target[0]).all():
         raise DataError(f"{path}: the target {target!r} is {table.target[0]:g} in every row; there is nothing to fit")
     return Dataset(
         features=table.features,
         target=table.target,
         feature_names=table.feature_names,
-        target_name=target,
+        target_name=table.target_name or target,
         truth=None,
         table=table,
         sha256=table.sha256,
@@ -166,7 +170,7 @@ def split(dataset: Dataset, fractions: tuple[float, ...], *, shuffle_seed: int |
         sizes = "/".join(str(len(piece)) for piece in pieces)
         raise DataError(f"--split: {rows} rows give parts of {sizes} rows; choose other fractions, or --split 1")
     parts = [Part(features=dataset.features[piece], target=dataset.target[piece]) for piece in pieces]
-    if np.ptp(parts[0].target) == 0 and dataset.table is not None:
+    if (parts[0].target == parts[0].target[0]).all() and dataset.table is not None:
         raise DataError(
             f"the target {dataset.target_name!r} is constant in the training part; use another --seed or --split"
         )
@@ -176,18 +180,31 @@ def split(dataset: Dataset, fractions: tuple[float, ...], *, shuffle_seed: int |
 
 
 def fit_scaler(train: Part, *, centre: bool) -> Scaler:
-    """Mean and standard deviation of each column; without `centre` (a model with no bias) the means are 0."""
-    with np.errstate(over="ignore"):
+    """Mean and standard deviation of each column; without `centre` (a model with no bias) the means are 0.
+
+    Raises:
+        DataError: a sum of the values' squares overflows float64.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
         mean = train.features.mean(axis=0) if centre else np.zeros(train.features.shape[1])
-        scale = np.sqrt(((train.features - mean) ** 2).mean(axis=0))
+        scale = _root_mean_square(train.features - mean)
         target_mean = float(train.target.mean()) if centre else 0.0
-        target_scale = float(np.sqrt(((train.target - target_mean) ** 2).mean()))
-    if not (np.isfinite(scale).all() and np.isfinite(target_scale)):
+        target_scale = float(_root_mean_square((train.target - target_mean)[:, None])[0])
+        square = np.square([*scale, target_scale])
+    if not np.isfinite(square).all():
         raise DataError("values are so large that their standard deviation overflows float64; rescale the columns")
-    constant = np.ptp(train.features, axis=0) == 0 if centre else scale == 0
+    constant = (train.features == train.features[0]).all(axis=0) if centre else scale == 0
     return Scaler(
         feature_mean=mean,
         feature_scale=np.where(constant, np.inf, scale),
         target_mean=target_mean,
         target_scale=target_scale or 1.0,
     )
+
+
+def _root_mean_square(values: Array) -> Array:
+    """Of each column; values as small as 1e-200, whose squares are 0 in float64, do not give 0."""
+    exponents = np.frexp(np.abs(values).max(axis=0))[1]
+    unit = np.ldexp(1.0, exponents - 1)  # a power of two: dividing by it rounds nothing
+    root: Array = unit * np.sqrt(((values / unit) ** 2).mean(axis=0))
+    return root

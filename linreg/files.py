@@ -6,12 +6,14 @@ leaves the old file or none, a full disk is an ordinary error, and a reader neve
 
 import hashlib
 import json
+import math
 import os
 import stat
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +42,10 @@ def read_bytes(path: Path, *, limit: int) -> bytes:
             raise LinregError(f"{path}: is not a regular file; copy its contents to one first")
         if status.st_size > limit:
             raise LinregError(f"{path}: has {status.st_size} bytes, expected at most {limit}")
-        return path.read_bytes()
+        data = path.read_bytes()
+        if len(data) > limit:  # it grew meanwhile, or is of a kind that tells no size
+            raise LinregError(f"{path}: has {len(data)} bytes, expected at most {limit}")
+        return data
     except FileNotFoundError:
         raise LinregError(f"{path}: no such file; check the name and the folder") from None
     except (OSError, ValueError) as error:
@@ -66,12 +71,12 @@ def staged(path: Path, data: bytes) -> Iterator[Path]:
     Raises:
         LinregError: the target is not a regular file, or the folder cannot be written.
     """
-    target = Path(os.path.realpath(path))
     with _writing(path):
+        target = Path(os.path.realpath(path))
         mode = _mode_of(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         _sweep(target.parent)
-        descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:200]}.", suffix=".linreg-tmp", dir=target.parent)
+        descriptor, name = tempfile.mkstemp(prefix=".", suffix=".linreg-tmp", dir=target.parent)
     temporary = Path(name)
     try:
         with _writing(path), os.fdopen(descriptor, "wb") as stream:
@@ -85,15 +90,14 @@ def staged(path: Path, data: bytes) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    with _writing(path):
-        _sync_folder(target.parent)
+    _sync_folder(target.parent)
 
 
 @contextmanager
 def _writing(path: Path) -> Iterator[None]:
     try:
         yield
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise LinregError(f"{path}: cannot be written: {_reason(error)}; choose another folder with -o") from error
 
 
@@ -106,11 +110,14 @@ def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object.
 
     Raises:
-        ModelError: it is not UTF-8, not JSON, not an object, or names a key twice.
+        LinregError: it cannot be read.
+        ModelError: it is not UTF-8, not JSON, not an object, names a key twice or has a number beyond float64.
     """
     data = read_bytes(path, limit=MAX_JSON_BYTES)
     try:
-        value = json.loads(data.decode(), object_pairs_hook=_unique_keys, parse_constant=_no_constant)
+        value = json.loads(
+            data.decode(), object_pairs_hook=_unique_keys, parse_constant=_no_constant, parse_float=_finite
+        )
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{path}: is not valid JSON: {_reason(error)}") from None
     if not isinstance(value, dict):
@@ -131,16 +138,17 @@ def remove(path: Path) -> None:
 
 
 def ensure_folder(path: Path) -> None:
-    """Make `path` and see that files can be written there, before long work starts.
+    """See that files can be written in `path`, or that it can be made, before long work starts; nothing is made yet.
 
     Raises:
         LinregError: it is a file, or cannot be written.
     """
-    if path.exists() and not path.is_dir():
-        raise LinregError(f"{path}: is a file, expected a folder; choose another with -o")
-    nearest = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK) or _read_only(nearest):
-        raise LinregError(f"{path}: cannot be written; choose another folder with -o")
+    with _writing(path):
+        if path.exists() and not path.is_dir():
+            raise LinregError(f"{path}: is a file, expected a folder; choose another with -o")
+        nearest = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+        if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK) or _read_only(nearest):
+            raise LinregError(f"{path}: cannot be written; choose another folder with -o")
 
 
 def _read_only(folder: Path) -> bool:
@@ -160,32 +168,40 @@ def _mode_of(target: Path) -> int:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what killed processes left behind."""
+    """Remove what killed processes left behind, except what belongs to somebody else or is already gone."""
     for stale in folder.glob(".*.linreg-tmp"):
-        try:
-            if time.time() - stale.stat().st_mtime > STALE_AFTER_S:
+        with suppress(OSError):
+            if time.time() - stale.lstat().st_mtime > STALE_AFTER_S:
                 stale.unlink()
-        except FileNotFoundError:
-            continue
 
 
 def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    """Sync the renaming, if the folder allows: the new file already stands there, so this must not be an error."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        raise ValueError("a key stands twice")
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        raise ValueError(f"the key {twice[:40]!r} stands twice")
     return value
 
 
 def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:40]} is beyond float64")
+    return value
 
 
 def _reason(error: BaseException) -> str:

@@ -6,9 +6,12 @@ from numpy.typing import NDArray
 from torch import nn
 
 from linreg.config import DeviceChoice
-from linreg.errors import LinregError
+from linreg.errors import DataError, LinregError
+from linreg.metrics import measure
 
 CHUNK_ROWS = 2**18
+COARSE = 0.01
+"""A model whose rounding moves predictions by more than this part of its RMSE is warned of."""
 
 
 def resolve_device(choice: DeviceChoice) -> torch.device:
@@ -29,7 +32,7 @@ def predict(model: nn.Module, features: NDArray[np.float64]) -> NDArray[np.float
 
     Args:
         model: a linear model; left in eval mode.
-        features: raw units, shape (rows, features); rounded to the model's dtype.
+        features: raw units, shape (rows, features), in any layout or byte order; rounded to the model's dtype.
 
     Returns:
         Shape (rows,), in the model's dtype, on the CPU.
@@ -37,9 +40,56 @@ def predict(model: nn.Module, features: NDArray[np.float64]) -> NDArray[np.float
     parameter = next(model.parameters())
     model.eval()
     with torch.inference_mode():
-        chunks = [
-            model(torch.from_numpy(features[start : start + CHUNK_ROWS]).to(parameter.device, parameter.dtype)).cpu()
-            for start in range(0, len(features), CHUNK_ROWS)
-        ]
+        chunks = []
+        for start in range(0, len(features), CHUNK_ROWS):
+            # torch takes no foreign byte order, negative stride or read-only array, and rounds by layout.
+            rows = torch.from_numpy(np.require(features[start : start + CHUNK_ROWS], np.float64, ["C", "W"]))
+            chunks.append(model(rows.to(parameter.device, parameter.dtype)).cpu())
         outputs = torch.cat(chunks) if chunks else torch.empty((0, 1), dtype=parameter.dtype)
     return np.asarray(outputs.squeeze(1).numpy())
+
+
+def check_range(model: nn.Module, features: NDArray[np.float64], names: tuple[str, ...]) -> None:
+    """See that the model's dtype can hold its parameters, the features and the predictions.
+
+    Raises:
+        DataError: it cannot; the message names the column where there is one to blame.
+    """
+    dtype = next(model.parameters()).dtype
+    hint = "rescale the columns" if dtype == torch.float64 else "use --dtype float64, or rescale the columns"
+    if not all(bool(parameter.isfinite().all()) for parameter in model.parameters()):
+        raise DataError(f"the fitted coefficients exceed {dtype}; {hint}")
+    beyond = np.abs(features).max(axis=0, initial=0.0) > torch.finfo(dtype).max
+    if beyond.any():
+        raise DataError(f"column {names[int(beyond.argmax())]!r} has values that exceed {dtype}; {hint}")
+    if not np.isfinite(predict(model, features)).all():
+        raise DataError(f"the predictions exceed {dtype}; {hint}")
+
+
+def coarseness(
+    model: nn.Module,
+    features: NDArray[np.float64],
+    target: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    bias: float,
+) -> list[str]:
+    """A warning where the model's dtype is too coarse for the raw scale, with the size of the effect.
+
+    Args:
+        model: holds `weight` and `bias` rounded to its dtype.
+        features: of the training part.
+        target: of the training part.
+        weight: shape (features,), before it was rounded.
+        bias: before it was rounded.
+    """
+    exact = features @ weight + bias
+    effect = float(np.abs(predict(model, features) - exact).max())
+    noise = measure(target, exact).rmse
+    if effect <= COARSE * max(noise, 1e-4 * float(np.ptp(target))):
+        return []
+    dtype = str(next(model.parameters()).dtype).removeprefix("torch.")
+    wider = "" if dtype == "float64" else "use --dtype float64, or "
+    return [
+        f"{dtype} is coarse for these raw values: it moves predictions by up to {effect:.3g} (RMSE {noise:.3g}); "
+        f"{wider}shift the columns towards 0"
+    ]

@@ -24,6 +24,7 @@ Array = NDArray[np.float64]
 
 BATCH_ROWS = 8192
 HIGH_BITS = 26
+EXTREME = 400
 INTERCEPT = "(intercept)"
 
 
@@ -68,7 +69,7 @@ def solve(
         allow_collinear: give the solution of smallest norm (over weights and bias) where columns are collinear.
 
     Raises:
-        DataError: fewer rows than parameters, or values that are not finite or too large for float64.
+        DataError: fewer rows than parameters, or values or coefficients that float64 cannot hold.
         TrainingError: columns are collinear and that is not allowed.
     """
     rows, columns = features.shape[0], features.shape[1] + intercept
@@ -80,11 +81,9 @@ def solve(
     labels = (*names, INTERCEPT) if intercept else names
     triangle = _triangle(features, target, intercept)
     if not np.isfinite(triangle).all():
-        raise DataError(
-            "exact fit: values are not finite, or so large that their squares' sum overflows float64; rescale the columns"
-        )
+        raise DataError("exact fit: values are not finite, or a column's norm exceeds float64; rescale the columns")
     # Powers of two: the scaled triangle has columns of norm 1/2 to 1, without a rounding.
-    exponents = np.frexp(np.linalg.norm(triangle, axis=0))[1]
+    exponents = _exponents(triangle)
     scaled = np.ldexp(triangle, -exponents)
     basis, scaled_target = scaled[:columns, :columns], scaled[:columns, columns]
 
@@ -96,25 +95,22 @@ def solve(
             "leave one out with --features, or take the minimum-norm solution with --allow-collinear"
         )
     pseudo_inverse = _pseudo_inverse(basis, null)
-    first = pseudo_inverse @ scaled_target if collinear else solve_triangular(basis, scaled_target)
-    residual_bound = 2 * abs(float(scaled[columns, columns])) + 2.0**-44 * (1 + float(np.abs(first).sum()))
-    gradient, squares = _gradient(features, target, first, exponents, residual_bound, intercept)
+    solution = pseudo_inverse @ scaled_target if collinear else solve_triangular(basis, scaled_target)
+    residual_bound = 2 * abs(float(scaled[columns, columns])) + 2.0**-44 * (1 + float(np.abs(solution).sum()))
+    gradient, squares = _gradient(features, target, solution, exponents, residual_bound, intercept)
     step = pseudo_inverse @ (pseudo_inverse.T @ gradient)
     if not collinear:
         step = solve_triangular(basis, solve_triangular(basis, gradient, trans="T"))
-    solution = first + step
-    shift = basis @ step
-    squares = max(squares - 2 * float(step @ gradient) + float(shift @ shift), 0.0)
+    squares = max(squares - 2 * float(step @ gradient) + float(np.sum((basis @ step) ** 2)), 0.0)
 
-    # Back to the units of the data: column k was divided by 2^exponents[k], the target by 2^exponents[-1].
-    exponents_back = exponents[columns] - exponents[:columns]
-    parameters = np.ldexp(solution, exponents_back)
+    back = exponents[columns] - exponents[:columns]  # column k was divided by 2^exponents[k], the target by the last
+    parameters = _in_range(solution + step, back)
     errors = None
     if collinear:
-        parameters = _smallest(parameters, np.ldexp(null, -exponents[:columns, None]))
+        parameters = _smallest(parameters, null, exponents[:columns, None])
     elif rows > columns:
         spread = np.sqrt(squares / (rows - columns))
-        errors = np.ldexp(spread * np.linalg.norm(pseudo_inverse, axis=1), exponents_back)
+        errors = _in_range(spread * np.linalg.norm(pseudo_inverse, axis=1), back)
     count = features.shape[1]
     return LeastSquares(
         weight=parameters[:count],
@@ -149,19 +145,34 @@ def _triangle(features: Array, target: Array, intercept: bool) -> Array:
         stacked[:size] = triangle
         stacked[size:used, :-1] = batch
         stacked[size:used, -1] = values
-        factor = lapack.dgeqrf(stacked[:used], overwrite_a=used == len(stacked))[0]
+        factor: Array = lapack.dgeqrf(stacked[:used], overwrite_a=used == len(stacked))[0]
         triangle = np.triu(factor[:size])
     return triangle
+
+
+def _exponents(triangle: Array) -> NDArray[np.int_]:
+    """Exponents of the columns' norms, of columns of peak 1/2 to 1, so that no square leaves float64."""
+    peaks = np.frexp(np.abs(triangle).max(axis=0))[1].astype(np.int_)
+    return np.asarray(peaks + np.frexp(np.linalg.norm(np.ldexp(triangle, -peaks), axis=0))[1], dtype=np.int_)
+
+
+def _in_range(values: Array, exponents: NDArray[np.int_]) -> Array:
+    """`values * 2^exponents`; what float64 cannot hold is refused, unless it is the rounding of a 0."""
+    with np.errstate(over="ignore"):
+        scaled = np.ldexp(values, exponents)
+    lost = (np.abs(scaled) < 2.0**-1040) & (np.abs(values) > 2.0**-44)  # 34 bits are left there
+    if lost.any() or not np.isfinite(scaled).all():
+        raise DataError("exact fit: the coefficients leave the range of float64; rescale the columns")
+    return scaled
 
 
 def _null_space(basis: Array) -> Array:
     """Directions in which the columns, each at norm 1, vanish; shape (columns, defects). Cut at 16 K eps."""
     norms = np.linalg.norm(basis, axis=0)
-    empty = norms == 0
-    normalised = basis / np.where(empty, 1.0, norms)
-    _, values, directions = np.linalg.svd(normalised)
+    norms[norms == 0] = 1.0
+    _, values, directions = np.linalg.svd(basis / norms)
     defects = values <= 16 * len(values) * np.finfo(np.float64).eps
-    return np.asarray(directions[defects].T / np.where(empty, 1.0, norms)[:, None])
+    return np.asarray(directions[defects].T / norms[:, None])
 
 
 def _involved(null: Array, labels: tuple[str, ...]) -> tuple[str, ...]:
@@ -170,17 +181,19 @@ def _involved(null: Array, labels: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _pseudo_inverse(basis: Array, null: Array) -> Array:
-    if null.shape[1]:
-        _, values, _ = np.linalg.svd(basis)
-        kept = len(values) - null.shape[1]
-        cut = (values[kept] + values[kept - 1]) / 2 if kept else np.inf
-        return np.linalg.pinv(basis, rcond=cut / values[0])
-    return np.asarray(solve_triangular(basis, np.eye(len(basis))))
+    if not null.shape[1]:
+        return np.asarray(solve_triangular(basis, np.eye(len(basis))))
+    kept = len(basis) - null.shape[1]
+    left, values, right = np.linalg.svd(basis)
+    return np.asarray((right[:kept].T / values[:kept]) @ left[:, :kept].T)
 
 
-def _smallest(parameters: Array, null: Array) -> Array:
-    """The solution of smallest norm: what lies in the null space is taken off."""
-    orthonormal, _ = np.linalg.qr(null / np.linalg.norm(null, axis=0))
+def _smallest(parameters: Array, null: Array, exponents: NDArray[np.int_]) -> Array:
+    """The solution of smallest norm: what lies in the null space, brought to the units of the data, is taken off."""
+    involved = np.abs(null) > 2.0**-40 * np.abs(null).max(axis=0)  # the roundings of 0 would grow in small columns
+    places = np.where(involved, np.frexp(null)[1] - exponents, np.iinfo(np.int32).min)
+    raw = np.ldexp(np.where(involved, null, 0.0), -exponents - places.max(axis=0))
+    orthonormal, _ = np.linalg.qr(raw / np.linalg.norm(raw, axis=0))
     return np.asarray(parameters - orthonormal @ (orthonormal.T @ parameters))
 
 
@@ -201,6 +214,10 @@ def _gradient(
     intercept: bool,
 ) -> tuple[Array, float]:
     """A^T (y - A x) with some 70 bits, and |y - A x|^2, in the scaled units; A is scaled on the fly, exactly."""
+    if np.abs(exponents).max() > EXTREME:  # a grid or a factor would leave float64: scaled copies, exact too
+        count = features.shape[1]
+        features, target = np.ldexp(features, -exponents[:count]), np.ldexp(target, -exponents[-1])
+        exponents = np.concatenate([np.zeros(count, np.int_), exponents[count:-1], [0]])
     columns, target_exponent = len(solution), int(exponents[-1])
     scale = exponents[:columns]
     # A's columns have norm <= 1, so |a_ij| <= 1; the sum over K columns is at most K max|x|.
@@ -211,9 +228,7 @@ def _gradient(
     pair_raw, solution_raw = np.ldexp(pair, -scale[:, None]), np.ldexp(solution, -scale)
     residual_exponent = int(np.frexp(residual_bound)[1]) - (53 - HIGH_BITS)
 
-    exact = np.zeros(columns)
-    rest = np.zeros(columns)
-    squares = 0.0
+    exact, rest, squares = np.zeros(columns), np.zeros(columns), 0.0
     for batch, values in _batches(features, target, intercept):
         high = _cut(batch, scale - HIGH_BITS)
         low = batch - high

@@ -25,13 +25,27 @@ class Metrics:
 
 def measure(target: NDArray[np.float64], prediction: NDArray[np.floating]) -> Metrics:
     """Metrics of predictions, both of shape (rows,) with at least one row."""
-    error = prediction.astype(np.float64) - target
-    deviation = target - target.mean()
-    # Divided by the largest first, so that squares of 1e300 do not overflow.
+    # In units of a power of two (exact) and of the largest error, so that neither sums nor squares of 1e300 overflow.
+    unit = _exponent(target, prediction)
+    error = np.ldexp(prediction.astype(np.float64), -unit) - np.ldexp(target, -unit)
     largest = float(np.abs(error).max()) or 1.0
-    spread = float(np.abs(deviation).max())
     rmse = largest * float(np.sqrt(np.mean((error / largest) ** 2)))
     r2 = None
-    if spread > 0:
-        r2 = 1 - (rmse / spread) ** 2 / float(np.mean((deviation / spread) ** 2))
-    return Metrics(rows=len(target), r2=r2, rmse=rmse, mae=float(np.abs(error).mean()))
+    if (target != target[0]).any():
+        target_unit = _exponent(target)
+        deviation = np.ldexp(target, -target_unit)
+        deviation -= deviation.mean()
+        deviation -= deviation.mean()  # what the rounding of a mean of 1e15 left
+        spread = float(np.abs(deviation).max())
+        ratio = min(float(np.ldexp(rmse / spread, min(unit - target_unit, 900))), 2.0**500)  # else R2 would overflow
+        r2 = 1 - ratio**2 / float(np.mean((deviation / spread) ** 2))
+    return Metrics(
+        rows=len(target),
+        r2=r2,
+        rmse=float(np.ldexp(rmse, unit)),
+        mae=float(np.ldexp(np.abs(error).mean(), unit)),
+    )
+
+
+def _exponent(*arrays: NDArray[np.floating]) -> int:
+    return int(np.frexp(max(float(np.abs(array).max()) for array in arrays))[1])

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from linreg.config import Architecture, Precision
 from linreg.errors import ModelError
 
+NUMPY_FLOATS = (torch.float16, torch.float32, torch.float64)
+
 
 class LinearRegressionModel(nn.Module):
     """y = weights * x + bias with two nn.Parameter, for one feature.
@@ -75,7 +77,8 @@ def make_model(
         return LinearRegressionModelV2(features, bias=bias, dtype=dtype)
     if features != 1:
         raise ModelError(
-            f"architecture parameter: got {features} features, expected 1; use --architecture linear, or name one --features"
+            f"architecture parameter: got {features} features, expected 1; "
+            "use --architecture linear, or name one with --features"
         )
     if not bias:
         raise ModelError("architecture parameter: always has a bias; use --architecture linear with --no-bias")
@@ -97,12 +100,18 @@ def recognise(state: Mapping[str, Tensor]) -> tuple[Architecture, int, bool]:
             return Architecture.LINEAR, shape[1], "linear_layer.bias" in keys
     shown = ", ".join(repr(key[:60]) for key in sorted(keys)[:5]) + (" ..." if len(keys) > 5 else "")
     raise ModelError(
-        f"its keys are {shown or 'none'}, expected 'weights' and 'bias', or 'linear_layer.weight' and 'linear_layer.bias'"
+        f"its keys are {shown or 'none'}, "
+        "expected 'weights' and 'bias', or 'linear_layer.weight' and 'linear_layer.bias'"
     )
 
 
 def affine_of(module: nn.Module) -> Affine | None:
-    """The affine map that `module` is: one of the course's models or a bare nn.Linear; None for any other module."""
+    """The affine map that `module` is: one of the course's models or a bare nn.Linear; None for any other module.
+
+    A hook, a forward of its own or a dtype that NumPy lacks make it another module.
+    """
+    if any(_altered(part) for part in module.modules()):
+        return None
     if type(module) is LinearRegressionModel:
         weight, bias = module.weights.reshape(1, 1), module.bias
         return Affine(weight=weight.detach().cpu().numpy(), bias=bias.detach().cpu().numpy())
@@ -115,15 +124,20 @@ def affine_of(module: nn.Module) -> Affine | None:
     )
 
 
+def _altered(module: nn.Module) -> bool:
+    hooked = bool(module._forward_hooks or module._forward_pre_hooks) or "forward" in vars(module)
+    return hooked or any(parameter.dtype not in NUMPY_FLOATS for parameter in module.parameters())
+
+
 @torch.no_grad()
 def set_affine(
     model: LinearRegressionModel | LinearRegressionModelV2, weight: NDArray[np.float64], bias: float
 ) -> None:
-    """Put a weight of shape (features,) and a bias into a model, rounded to its dtype."""
+    """Put a weight of shape (features,) and a bias into a model, rounded to its dtype; beyond it, to infinity."""
     if isinstance(model, LinearRegressionModel):
         model.weights.copy_(torch.from_numpy(weight))
-        model.bias.fill_(bias)
+        model.bias.copy_(torch.tensor(bias, dtype=torch.float64))
         return
     model.linear_layer.weight.copy_(torch.from_numpy(weight)[None])
     if model.linear_layer.bias is not None:
-        model.linear_layer.bias.fill_(bias)
+        model.linear_layer.bias.copy_(torch.tensor(bias, dtype=torch.float64))

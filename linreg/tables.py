@@ -1,15 +1,18 @@
 """Tables: CSV (also gzip) and Parquet, read once into memory, their columns chosen by name.
 
-What a file is, its first bytes decide, not its name. A CSV is read as text and only then turned into numbers, so that a
-typo is reported with its row instead of turning a column into text in silence. Rows are counted from 1 after the header.
+What a file is, its first bytes decide, not its name. A CSV is read as text and only then turned into numbers, so that
+a typo is reported with its row instead of turning a column into text in silence. Rows are counted from 1 after the
+header, empty lines not counted.
 """
 
 import csv
 import difflib
+import gzip
 import io
 import re
 import unicodedata
 import zlib
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,6 +77,8 @@ def read_table(path: Path, *, features: tuple[str, ...] | None, target: str | No
     Raises:
         DataError: the file is no table, a column is missing or named twice, or a used value is not a finite number.
     """
+    target = None if target is None else _tidy(target)
+    features = None if features is None else tuple(_tidy(name) for name in features)
     try:
         raw = read_bytes(path, limit=MAX_TABLE_BYTES)
     except LinregError as error:
@@ -88,7 +93,7 @@ def read_table(path: Path, *, features: tuple[str, ...] | None, target: str | No
     if not chosen:
         raise DataError(f"{path}: no numeric column is left for the features; got columns {_listed(columns)}")
     used = np.stack([numbers[name] for name in (*chosen, *([target] if target else []))], axis=1)
-    complete = ~np.isnan(used).any(axis=1)
+    complete = np.asarray(~np.isnan(used).any(axis=1))
     kept = used if complete.all() else used[complete]
     return Table(
         features=np.ascontiguousarray(kept[:, : len(chosen)]),
@@ -113,36 +118,38 @@ def _columns(path: Path, raw: bytes) -> dict[str, pa.ChunkedArray]:
 
 
 def _unzip(path: Path, raw: bytes) -> bytes:
-    unpack = zlib.decompressobj(wbits=31)
+    data = io.BytesIO()
     try:
-        data = unpack.decompress(raw, MAX_TABLE_BYTES)
-        while unpack.eof and unpack.unused_data and len(data) < MAX_TABLE_BYTES:  # gzip files may be concatenated
-            rest, unpack = unpack.unused_data, zlib.decompressobj(wbits=31)
-            data += unpack.decompress(rest, MAX_TABLE_BYTES - len(data))
-    except zlib.error as error:
-        raise DataError(f"{path}: is gzip, but damaged: {error}") from None
-    if len(data) >= MAX_TABLE_BYTES:
-        raise DataError(f"{path}: unpacks to more than {MAX_TABLE_BYTES} bytes, the limit; read a part of it")
-    if not unpack.eof:
-        raise DataError(f"{path}: is gzip, but cut off; fetch the file again")
-    return data
+        with gzip.GzipFile(fileobj=io.BytesIO(raw)) as stream:
+            while chunk := stream.read(2**24):
+                data.write(chunk)
+                if data.tell() > MAX_TABLE_BYTES:
+                    raise DataError(
+                        f"{path}: unpacks to more than {MAX_TABLE_BYTES} bytes, the limit; read a part of it"
+                    )
+    except EOFError:
+        raise DataError(f"{path}: is gzip, but cut off; fetch the file again") from None
+    except (OSError, zlib.error) as error:
+        raise DataError(f"{path}: is gzip, but damaged: {_one_line(error)}; fetch the file again") from None
+    return data.getvalue()
 
 
 def _read_parquet(path: Path, raw: bytes) -> pa.Table:
     try:
         file = pyarrow.parquet.ParquetFile(pa.BufferReader(raw))
-        rows, count = file.metadata.num_rows, len(file.schema_arrow.names)
         _check_names(path, file.schema_arrow.names)
-        if rows * count > MAX_CELLS:
-            raise DataError(f"{path}: has {rows} rows of {count} columns, expected at most {MAX_CELLS} cells")
-        return file.read()
-    except (pa.ArrowException, OSError) as error:
+        _check_size(path, file.metadata.num_rows, len(file.schema_arrow.names))
+        table = file.read()
+        table.validate(full=True)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: is Parquet, but cannot be read: {_one_line(error)}") from None
+    return table
 
 
 def _read_csv(path: Path, raw: bytes) -> pa.Table:
     header = _header(path, raw)
     _check_names(path, header)
+    _check_size(path, max(raw.count(b"\n"), raw.count(b"\r")), len(header))
     try:
         return pyarrow.csv.read_csv(
             io.BytesIO(raw),
@@ -150,17 +157,22 @@ def _read_csv(path: Path, raw: bytes) -> pa.Table:
             read_options=pyarrow.csv.ReadOptions(use_threads=False, block_size=min(len(raw) + 1, 2**31 - 1)),
             parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
             convert_options=pyarrow.csv.ConvertOptions(
-                column_types=dict.fromkeys(header, pa.large_string()), check_utf8=True
+                include_columns=header, column_types=dict.fromkeys(header, pa.large_string()), check_utf8=True
             ),
         )
-    except (pa.ArrowException, UnicodeDecodeError) as error:
-        text = re.sub(r"Row #([0-9]+)", lambda match: f"row {int(match[1]) - 1}", _one_line(error))
-        raise DataError(f"{path}: is not a regular CSV: {text.removeprefix('CSV parse error: ')}") from None
+    except pa.ArrowException as error:
+        _check_utf8(path, raw)
+        if "Empty CSV" in str(error):
+            raise DataError(f"{path}: has a header but 0 rows; expected at least 2") from None
+        if found := re.search(r"Row #([0-9]+): Expected ([0-9]+) columns, got ([0-9]+)", str(error)):
+            row, cells = int(found[1]) - 1, found[3]
+            raise DataError(f"{path}: row {row}: got {cells} cells, expected {found[2]} as in the header") from None
+        raise DataError(f"{path}: is not a regular CSV: {_one_line(error)}") from None
 
 
 def _header(path: Path, raw: bytes) -> list[str]:
-    """The first record of a CSV, after a look at what the file may be instead."""
-    start = raw[:512].lstrip()
+    """The first record of a CSV, after a look at what the file may be instead, and at its quotes."""
+    start = raw[:512].removeprefix(b"\xef\xbb\xbf").lstrip()
     if not start:
         raise DataError(f"{path}: is empty, expected a CSV or Parquet table")
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
@@ -169,31 +181,51 @@ def _header(path: Path, raw: bytes) -> list[str]:
         raise DataError(f"{path}: has a zero byte at offset {zero}, expected text; is it a binary file?")
     if start[:1] == b"<" or start.startswith(b"version https://git-lfs"):
         raise DataError(f"{path}: is {'HTML or XML' if start[:1] == b'<' else 'a Git LFS pointer'}, expected a CSV")
+    records = csv.reader(io.TextIOWrapper(io.BytesIO(raw), encoding="utf-8-sig", newline=""), strict=True)
+    row = 0
     try:
-        text = raw.decode("utf-8-sig")
+        header = next(record for record in records if record)
+        row = 1
+        # Where a quote is not closed, Arrow takes the rows that follow for text of one cell and loses them in silence.
+        for record in records if b'"' in raw else ():
+            row += bool(record)
+    except UnicodeDecodeError:
+        _check_utf8(path, raw)
+        raise
+    except csv.Error as error:
+        place = f"row {row}" if row else "its header"
+        raise DataError(f"{path}: {place} cannot be read: {_one_line(error)}; look at its quotes") from None
+    if len(header) == 1 and (separator := next((sign for sign in ";\t|" if sign in header[0]), None)):
+        raise DataError(f"{path}: looks separated by {separator!r}, expected commas")
+    if all(re.match(NUMBER, name) or name in MISSING for name in map(_tidy, header)) and any(header):
+        raise DataError(f"{path}: its first row is {_listed(header)}, expected column names; add a header")
+    return header
+
+
+def _check_utf8(path: Path, raw: bytes) -> None:
+    try:
+        raw.decode()
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: is not UTF-8 at byte {error.start}; save it again as 'CSV UTF-8'") from None
-    try:
-        return next(record for record in csv.reader(io.StringIO(text, newline="")) if record)
-    except (csv.Error, StopIteration) as error:
-        raise DataError(f"{path}: its header cannot be read: {_one_line(error)}") from None
 
 
 def _check_names(path: Path, names: list[str]) -> None:
-    if len(names) > MAX_COLUMNS:
-        raise DataError(f"{path}: has {len(names)} columns, expected at most {MAX_COLUMNS}")
-    if len(names) == 1 and (separator := next((sign for sign in ";\t|" if sign in names[0]), None)):
-        raise DataError(f"{path}: looks separated by {separator!r}, expected commas")
-    tidy = [_tidy(name) for name in names]
-    if all(re.match(NUMBER, name) for name in tidy):
-        raise DataError(f"{path}: its first row is {_listed(tidy)}, expected column names; add a header")
-    for place, name in enumerate(tidy, start=1):
+    if not 1 <= len(names) <= MAX_COLUMNS:
+        raise DataError(f"{path}: has {len(names)} columns, expected 1 to {MAX_COLUMNS}")
+    seen = set()
+    for place, name in enumerate(map(_tidy, names), start=1):
         if not name:
-            raise DataError(f"{path}: column {place} has no name; name it in the header")
+            raise DataError(f"{path}: column {place} has no name; name it (pandas: write with index=False)")
         if len(name) > MAX_NAME_LENGTH:
             raise DataError(f"{path}: the name of column {place} has {len(name)} characters, at most {MAX_NAME_LENGTH}")
-        if name in tidy[: place - 1]:
+        if name in seen:
             raise DataError(f"{path}: two columns are called {name!r}; rename one")
+        seen.add(name)
+
+
+def _check_size(path: Path, rows: int, columns: int) -> None:
+    if rows * columns > MAX_CELLS:
+        raise DataError(f"{path}: has {rows} rows of {columns} columns, expected at most {MAX_CELLS} cells")
 
 
 def _tidy(name: str) -> str:
@@ -211,11 +243,11 @@ def _require(path: Path, columns: dict[str, pa.ChunkedArray], name: str) -> None
 def _check_choice(
     path: Path, columns: dict[str, pa.ChunkedArray], features: tuple[str, ...], target: str | None
 ) -> None:
-    for name in features:
+    for name, count in Counter(features).items():
         _require(path, columns, name)
         if name == target:
             raise DataError(f"{path}: the target {name!r} is among the features; leave it out of --features")
-        if features.count(name) > 1:
+        if count > 1:
             raise DataError(f"{path}: the feature {name!r} is named twice")
 
 
@@ -225,8 +257,9 @@ def _choose(
     """Numbers by column name, NaN for a missing value, and the columns left out."""
     numbers: dict[str, NDArray[np.float64]] = {}
     left_out: list[LeftOut] = []
+    wanted = {*(features or ()), target}
     for name, column in columns.items():
-        asked = name == target or (features is not None and name in features)
+        asked = name in wanted
         if not asked and features is not None:
             left_out.append(LeftOut(name=name, reason="not among the features"))
             continue
@@ -242,9 +275,8 @@ def _choose(
         infinite = np.isinf(values)
         if infinite.any():
             row = int(infinite.argmax())
-            raise DataError(
-                f"{path}: column {name!r}: row {row + 1} is {column[row].as_py()!r}, expected a finite number"
-            )
+            value = _short(str(column[row].as_py()))
+            raise DataError(f"{path}: column {name!r}: row {row + 1} is {value}, expected a finite number")
         numbers[name] = values
     return numbers, left_out
 
@@ -255,25 +287,28 @@ def _numbers(column: pa.ChunkedArray) -> tuple[NDArray[np.float64], str, bool]:
     nothing = np.empty(0)
     if pa.types.is_dictionary(kind):
         column, kind = column.cast(kind.value_type), kind.value_type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return _numbers_of_text(column)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return _numbers_of_text(column.cast(pa.large_string()))
     if pa.types.is_null(kind):
         return nothing, "has no values", False
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
         return nothing, f"is {kind}, not numbers", False
+    if pa.types.is_decimal(kind):
+        column = column.cast(pa.large_string())  # the way to the nearest float64: a direct cast rounds twice
     values = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False).astype(np.float64)
     return (nothing, "has no values", False) if np.isnan(values).all() else (values, "", False)
 
 
 def _numbers_of_text(column: pa.ChunkedArray) -> tuple[NDArray[np.float64], str, bool]:
     text = pc.utf8_trim_whitespace(column)
-    missing = pc.fill_null(pc.is_in(text, pa.array(MISSING, text.type)), True)
+    missing = pc.is_in(text, pa.array((*MISSING, None), text.type))
     good = pc.or_(pc.match_substring_regex(text, NUMBER), pc.match_substring_regex(text, INFINITE))
     fine = pc.fill_null(pc.or_(missing, good), True).to_numpy()
     if not fine.all():
         row = int(fine.argmin())
         value = column[row].as_py()
-        hint = "; use a decimal point" if re.fullmatch(r"[+-]?[0-9]+,[0-9]+", value) else ""
+        comma = re.fullmatch(r"\s*[+-]?[0-9]+(,[0-9]+)+(\.[0-9]+)?\s*", value)
+        hint = "; write 1.5 for one and a half, and 1000 for a thousand" if comma else ""
         present = len(fine) - (pc.sum(missing).as_py() or 0)
         typo = int((~fine).sum()) * 2 < present
         return np.empty(0), f"row {row + 1} is {_short(value)}, not a number{hint}", typo
@@ -289,8 +324,8 @@ def _notes(numbers: dict[str, NDArray[np.float64]], complete: NDArray[np.bool_])
     if dropped:
         notes.append(f"{dropped} of {len(complete)} rows have no value in a used column and are left out")
     for name, values in numbers.items():
-        if np.nanmax(np.abs(values)) > EXACT_INTEGERS:
-            notes.append(f"column {name!r} has values beyond 2^53: whole numbers there are rounded by float64")
+        if np.nanmax(np.abs(values)) >= EXACT_INTEGERS:
+            notes.append(f"column {name!r} has values of 2^53 or more, where float64 rounds whole numbers")
     return notes
 
 

@@ -15,17 +15,14 @@ from torch import Tensor, nn
 
 from linreg.config import Loss, Method, TrainSettings
 from linreg.data import Dataset, Part, Parts, Scaler, fit_scaler
-from linreg.errors import DataError, LinregError, TrainingError
-from linreg.inference import predict, resolve_device
+from linreg.errors import LinregError, TrainingError
+from linreg.inference import check_range, coarseness, predict, resolve_device
 from linreg.least_squares import LeastSquares, solve
 from linreg.metrics import Metrics, measure
 from linreg.models import LinearRegressionModel, LinearRegressionModelV2, affine_of, make_model, set_affine, torch_dtype
 
 Model = LinearRegressionModel | LinearRegressionModelV2
 Progress = Callable[[int, float], None]
-
-COARSE = 0.01
-"""A model whose rounding moves predictions by more than this part of its RMSE is warned of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,10 +70,9 @@ def check_settings(settings: TrainSettings) -> None:
         raise LinregError(f"--batch-size: got {settings.batch_size}, expected at least 1")
     if settings.batch_size is not None and settings.method is Method.LBFGS:
         raise LinregError("--batch-size: L-BFGS needs all rows in each step; leave it out, or use --method adam")
-    if settings.method is not Method.EXACT and not (
-        math.isfinite(settings.learning_rate) and settings.learning_rate > 0
-    ):
-        raise LinregError(f"--lr: got {settings.learning_rate}, expected a finite number above 0")
+    # Beyond 1e30 torch's optimizers cannot turn a multiple of the rate into float32.
+    if settings.method is not Method.EXACT and not 0 < settings.learning_rate <= 1e30:
+        raise LinregError(f"--lr: got {settings.learning_rate}, expected a number above 0, at most 1e30")
     if not 0 <= settings.seed < 2**63:
         raise LinregError(f"--seed: got {settings.seed}, expected 0 to 2^63 - 1")
 
@@ -99,9 +95,7 @@ def fit(dataset: Dataset, parts: Parts, settings: TrainSettings, *, progress: Pr
     torch.manual_seed(settings.seed)
     features = parts.train.features.shape[1]
     model = make_model(settings.architecture, features, bias=settings.bias, dtype=torch_dtype(settings.dtype))
-    warnings: list[str] = []
-    history: list[HistoryRow] = []
-    solution = None
+    history, warnings, solution = list[HistoryRow](), list[str](), None
     if settings.method is Method.EXACT:
         solution = solve(
             parts.train.features,
@@ -114,19 +108,17 @@ def fit(dataset: Dataset, parts: Parts, settings: TrainSettings, *, progress: Pr
             names = ", ".join(solution.collinear)
             warnings.append(f"collinear columns ({names}): rank {solution.rank}, this is the minimum-norm solution")
         weight, bias = solution.weight, solution.bias
-        set_affine(model, weight, bias)
     else:
         scaler = None if dataset.truth is not None else fit_scaler(parts.train, centre=settings.bias)
-        history = _descend(model.to(device), parts, scaler, settings, progress)
-        model.cpu()
-        weight, bias = _fold(model, scaler)
-        if scaler is not None:
-            set_affine(model, weight, bias)
-            warnings += _constant_columns(dataset, scaler)
+        history, warnings = _descend(model.to(device), parts, scaler, settings, progress)
+        weight, bias = _fold(model.cpu(), scaler)
+        warnings += _constant_columns(dataset, scaler)
+    set_affine(model, weight, bias)
     model.eval()
-    _check_range(model, dataset, parts)
+    for _, part in parts.items():
+        check_range(model, part.features, dataset.feature_names)
     metrics = {name: measure(part.target, predict(model, part.features)) for name, part in parts.items()}
-    warnings += _coarseness(model, parts.train, weight, bias, metrics["train"])
+    warnings += coarseness(model, parts.train.features, parts.train.target, weight, bias)
     return Fit(
         model=model,
         history=tuple(history),
@@ -139,7 +131,7 @@ def fit(dataset: Dataset, parts: Parts, settings: TrainSettings, *, progress: Pr
 
 def loss_function(loss: Loss) -> nn.Module:
     """The loss, averaged over rows."""
-    return {Loss.L1: nn.L1Loss, Loss.MSE: nn.MSELoss, Loss.HUBER: nn.HuberLoss}[loss]()
+    return {Loss.L1: nn.L1Loss(), Loss.MSE: nn.MSELoss(), Loss.HUBER: nn.HuberLoss()}[loss]
 
 
 def train_epoch(
@@ -158,7 +150,7 @@ def train_epoch(
             return loss
 
         if isinstance(optimizer, torch.optim.LBFGS):
-            loss = optimizer.step(step)  # L-BFGS calls the first four steps as often as its line search needs
+            loss = optimizer.step(step)  # type: ignore[no-untyped-call]  # L-BFGS calls the first four steps as often as its line search needs
         else:
             loss = step()
             optimizer.step()  # 5. step
@@ -176,17 +168,18 @@ def test_epoch(model: nn.Module, x: Tensor, y: Tensor, loss_fn: nn.Module) -> fl
 
 def _descend(
     model: Model, parts: Parts, scaler: Scaler | None, settings: TrainSettings, progress: Progress | None
-) -> list[HistoryRow]:
+) -> tuple[list[HistoryRow], list[str]]:
     x, y = _tensors(parts.train, scaler, model)
     watched = parts.validation or parts.test
     held_out = None if watched is None else _tensors(watched, scaler, model)
     loss_fn, optimizer = loss_function(settings.loss), _optimizer(model, settings)
     generator = torch.Generator().manual_seed(settings.seed)
-    history = []
+    history, first = [], math.inf
     for epoch in range(settings.epochs):
         train_loss = train_epoch(model, _batches(x, y, settings.batch_size, generator), loss_fn, optimizer)
         if not math.isfinite(train_loss):
             raise _diverged(epoch, train_loss, settings)
+        first = train_loss if epoch == 0 else first
         if epoch % settings.test_every == 0:
             test_loss = None if held_out is None else test_epoch(model, *held_out, loss_fn)
             if test_loss is not None and not math.isfinite(test_loss):
@@ -196,7 +189,8 @@ def _descend(
             progress(epoch, train_loss)
     if not all(bool(parameter.isfinite().all()) for parameter in model.parameters()):
         raise _diverged(settings.epochs - 1, math.nan, settings)
-    return history
+    rose = f"the train loss rose from {first:.3g} to {train_loss:.3g}: try --lr {settings.learning_rate / 10:g}"
+    return history, [rose] if train_loss > 2 * first else []
 
 
 def _diverged(epoch: int, loss: float, settings: TrainSettings) -> TrainingError:
@@ -207,12 +201,13 @@ def _diverged(epoch: int, loss: float, settings: TrainSettings) -> TrainingError
 
 
 def _optimizer(model: Model, settings: TrainSettings) -> torch.optim.Optimizer:
-    rate = settings.learning_rate
+    parameters, rate = model.parameters(), settings.learning_rate
     if settings.method is Method.SGD:
-        return torch.optim.SGD(model.parameters(), lr=rate)
+        return torch.optim.SGD(parameters, lr=rate)
     if settings.method is Method.ADAM:
-        return torch.optim.Adam(model.parameters(), lr=rate)
-    return torch.optim.LBFGS(model.parameters(), lr=rate, line_search_fn="strong_wolfe")
+        return torch.optim.Adam(parameters, lr=rate)
+    # Its own tolerances would end it after three digits.
+    return torch.optim.LBFGS(parameters, rate, line_search_fn="strong_wolfe", tolerance_grad=0, tolerance_change=0)
 
 
 def _tensors(part: Part, scaler: Scaler | None, model: Model) -> tuple[Tensor, Tensor]:
@@ -221,19 +216,15 @@ def _tensors(part: Part, scaler: Scaler | None, model: Model) -> tuple[Tensor, T
     if scaler is not None:
         x = (x - scaler.feature_mean) / scaler.feature_scale
         y = (y - scaler.target_mean) / scaler.target_scale
-    parameter = next(model.parameters())
-    return (
-        torch.from_numpy(x).to(parameter.device, parameter.dtype),
-        torch.from_numpy(y[:, None]).to(parameter.device, parameter.dtype),
-    )
+    like = next(model.parameters())
+    return torch.from_numpy(x).to(like), torch.from_numpy(y[:, None]).to(like)
 
 
 def _batches(x: Tensor, y: Tensor, size: int | None, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
     if size is None:
         yield x, y
         return
-    for rows in torch.randperm(len(x), generator=generator).split(size):
-        rows = rows.to(x.device)
+    for rows in torch.split(torch.randperm(len(x), generator=generator).to(x.device), size):
         yield x[rows], y[rows]
 
 
@@ -245,44 +236,12 @@ def _fold(model: Model, scaler: Scaler | None) -> tuple[NDArray[np.float64], flo
     bias = 0.0 if affine.bias is None else float(affine.bias[0])
     if scaler is None:
         return weight, bias
-    weight = weight * scaler.target_scale / scaler.feature_scale
-    return weight, scaler.target_mean + scaler.target_scale * bias - float(weight @ scaler.feature_mean)
+    with np.errstate(over="ignore", invalid="ignore"):  # check_range refuses what overflows here
+        weight = weight * scaler.target_scale / scaler.feature_scale
+        return weight, scaler.target_mean + scaler.target_scale * bias - float(weight @ scaler.feature_mean)
 
 
-def _constant_columns(dataset: Dataset, scaler: Scaler) -> list[str]:
-    constant = np.isinf(scaler.feature_scale)
-    return [
-        f"column {name!r} is constant in the training part: its coefficient is 0"
-        for name, stuck in zip(dataset.feature_names, constant, strict=True)
-        if stuck
-    ]
-
-
-def _check_range(model: Model, dataset: Dataset, parts: Parts) -> None:
-    """See that the model's dtype can hold its parameters and the data."""
-    dtype = next(model.parameters()).dtype
-    largest = torch.finfo(dtype).max
-    if not all(bool(parameter.isfinite().all()) for parameter in model.parameters()):
-        raise DataError(f"the fitted coefficients exceed {dtype}; use --dtype float64, or rescale the columns")
-    for _, part in parts.items():
-        beyond = np.abs(part.features).max(axis=0, initial=0.0) > largest
-        if beyond.any():
-            name = dataset.feature_names[int(beyond.argmax())]
-            raise DataError(
-                f"column {name!r} has values that exceed {dtype}; use --dtype float64, or rescale the column"
-            )
-
-
-def _coarseness(model: Model, train: Part, weight: NDArray[np.float64], bias: float, metrics: Metrics) -> list[str]:
-    """A warning where the model's dtype is too coarse for the raw scale, with the size of the effect."""
-    exact = train.features @ weight + bias
-    effect = float(np.abs(predict(model, train.features) - exact).max())
-    rmse = float(np.sqrt(np.mean((exact - train.target) ** 2)))
-    noise = max(rmse, 1e-4 * float(np.ptp(train.target)))
-    if effect <= COARSE * noise:
-        return []
-    dtype = str(next(model.parameters()).dtype).removeprefix("torch.")
-    return [
-        f"{dtype} is coarse for these raw values: it moves predictions by up to {effect:.3g} (RMSE {metrics.rmse:.3g}); "
-        "use --dtype float64, or shift the columns towards 0"
-    ]
+def _constant_columns(dataset: Dataset, scaler: Scaler | None) -> list[str]:
+    places = [] if scaler is None else np.flatnonzero(np.isinf(scaler.feature_scale)).tolist()
+    constant = [dataset.feature_names[place] for place in places]
+    return [f"column {name!r} is constant in the training part: its coefficient is 0" for name in constant]

@@ -1,7 +1,10 @@
-"""Bundles that many tests read: trained and exported once a session, never written to."""
+"""What many tests share: a bundle that is made once a session, tables, and the command line in process."""
 
-from collections.abc import Iterator
+import shutil
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -19,10 +22,59 @@ def penguins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     from linreg.config import TABLE_DEFAULTS
 
     bundle = tmp_path_factory.mktemp("penguins")
-    train_table(
-        PENGUINS, "body_mass_g", FEATURES, TABLE_DEFAULTS, bundle, split_text="0.8", shuffle=True, force=False
-    )
+    train_table(PENGUINS, "body_mass_g", FEATURES, TABLE_DEFAULTS, bundle, split_text="0.8", shuffle=True, force=False)
     export_bundle(load(bundle), list(Format), None, force=False)
     before = {path.name: path.read_bytes() for path in bundle.iterdir()}
     yield bundle
     assert {path.name: path.read_bytes() for path in bundle.iterdir()} == before, "a test wrote into the shared bundle"
+
+
+@pytest.fixture
+def bundle(penguins: Path, tmp_path: Path) -> Path:
+    """A copy of the penguins' bundle that a test may change: `penguins` in the folder where commands run."""
+    return Path(shutil.copytree(penguins, tmp_path / "penguins"))
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Callable[..., Path]:
+    """Write a table of these lines."""
+
+    def write(*lines: str, name: str = "table.csv") -> Path:
+        path = tmp_path / name
+        path.write_text("".join(f"{line}\n" for line in lines))
+        return path
+
+    return write
+
+
+class Ended(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    def failure(self, code: int = 1) -> str:
+        """The one line that an error is; notes may stand before it."""
+        assert (self.code, self.out) == (code, ""), self
+        *notes, last = self.err.splitlines()
+        assert last.startswith("error: "), self
+        assert not [line for line in notes if line.startswith("error: ")], self
+        return last
+
+
+@pytest.fixture
+def linreg(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., Ended]:
+    """Run the command line in this process, in an empty folder: `linreg("train", "-o", bundle)`."""
+    from linreg.cli import main
+
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: object) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["linreg", *map(str, words)])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        code = caught.value.code
+        return Ended(code if isinstance(code, int) else 0, *capsys.readouterr())
+
+    return run

@@ -11,7 +11,8 @@ from linreg.models import Affine
 
 
 def affine(weight, bias=None, dtype=np.float32):
-    return Affine(weight=np.atleast_2d(np.asarray(weight, dtype)), bias=None if bias is None else np.array([bias], dtype))
+    weight = np.atleast_2d(np.asarray(weight, dtype))
+    return Affine(weight=weight, bias=None if bias is None else np.array([bias], dtype))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -49,7 +50,8 @@ def test_underflow_is_allowed_for():
 
 def test_classes():
     model = affine([2.0, -1.0], 0.5)
-    x = np.array([[np.nan, 1], [np.inf, 1], [-np.inf, 1], [np.inf, np.inf], [3e38, 1], [3e38, 3e38], [1, 1]], np.float32)
+    rows = [[np.nan, 1], [np.inf, 1], [-np.inf, 1], [np.inf, np.inf], [3e38, 1], [3e38, 3e38], [1, 1]]
+    x = np.array(rows, np.float32)
     reference = affine_reference(model, x)
     values = reference.values[:, 0]
     assert np.isnan(values[[0, 3]]).all()

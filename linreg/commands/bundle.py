@@ -1,5 +1,6 @@
 """Find the model that a command is to use."""
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,11 +22,26 @@ def find_model(model: Path | None) -> Path:
         if not (DEFAULT_BUNDLE / MODEL_FILE).exists():
             _train_default()
         return DEFAULT_BUNDLE
-    if not model.exists():
-        raise ModelError(f"{model}: no such bundle or file; train one with: linreg train -o {model}")
+    require(model)
     if model.is_dir() and not (model / MODEL_FILE).exists():
         raise ModelError(f"{model}: has no {MODEL_FILE}; train one with: linreg train -o {model}")
     return model
+
+
+def require(path: Path) -> None:
+    """See that a bundle or a file is there.
+
+    Raises:
+        ModelError: it is not; the message names what is there instead, or how to make it.
+    """
+    if path.exists():
+        return
+    beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    near = get_close_matches(path.name, beside, n=1)
+    hint = f"did you mean {path.parent / near[0]}?" if near else "check the name and the folder"
+    if not near and not path.suffix and MODEL_FILE not in beside:
+        hint = f"train one with: linreg train -o {path}"
+    raise ModelError(f"{path}: no such bundle or file; {hint}")
 
 
 def open_model(model: Path | None) -> "Checkpoint":
@@ -34,9 +50,13 @@ def open_model(model: Path | None) -> "Checkpoint":
     Raises:
         ModelError: it is missing or damaged.
     """
+    path = find_model(model)
+    if path.suffix in (".onnx", ".torchscript"):
+        raise ModelError(f"{path}: is an exported file, and this command needs its bundle; use -m {path.parent}")
+
     from linreg.checkpoint import load
 
-    return load(find_model(model))
+    return load(path)
 
 
 def _train_default() -> None:

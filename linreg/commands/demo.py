@@ -1,20 +1,23 @@
 """`linreg demo`: the whole job on the course's line and on a real table."""
 
+import shlex
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from export.formats import Format
+from export.formats import FILE_NAMES, Format
 from linreg.commands.bench import bench_bundle, show_comparisons
 from linreg.commands.export import export_bundle, show_artifacts
 from linreg.commands.plot import draw
+from linreg.commands.results import show_card
 from linreg.commands.rows import parts_of
 from linreg.commands.terminal import say
-from linreg.commands.train import show_card, train_line, train_table
+from linreg.commands.train import train_line, train_table
 from linreg.commands.verify import verify_bundle
 from linreg.config import DEFAULT_SPLIT, LINE_DEFAULTS, TABLE_DEFAULTS, LineSettings
+from linreg.errors import LinregError
 
 if TYPE_CHECKING:
     from linreg.card import Card
@@ -23,14 +26,19 @@ NAME = "demo"
 SUMMARY = "Do the whole job on a line and on a real table."
 PENGUIN_FEATURES = "bill_length_mm,bill_depth_mm,flipper_length_mm"
 PENGUIN_TARGET = "body_mass_g"
+DEFAULT_FOLDER = Path("artifacts/demo")
 
 
 def run(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for the two bundles, line/ and penguins/.")
-    ] = Path("artifacts/demo"),
+    ] = DEFAULT_FOLDER,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite bundles that are in the folder given.")] = False,
 ) -> None:
     """Train, reload, export, verify, benchmark and plot: the line y = 0.7 x + 0.3, and 342 real penguins."""
+    for bundle in (output / "line", output / "penguins"):
+        if bundle.exists() and not force and output != DEFAULT_FOLDER:
+            raise LinregError(f"{bundle}: is there already; use --force to overwrite what it holds, or another -o")
     say("1. The course's line, y = 0.7 x + 0.3: L1 loss, SGD, 1000 epochs")
     line = train_line(LineSettings(), LINE_DEFAULTS, output / "line", split_text=DEFAULT_SPLIT, force=True)
     _rest(line, output / "line", None)
@@ -49,19 +57,20 @@ def run(
         )
         _rest(penguins, output / "penguins", table)
     say()
-    say(f"next:  linreg predict TABLE -m {output / 'penguins' / 'model.onnx'} -o out.csv   (needs no torch)")
+    deployed = shlex.quote(str(output / "penguins" / FILE_NAMES[Format.ONNX]))
+    say(f"next:  linreg predict TABLE -m {deployed} -o out.csv   (needs no torch)")
 
 
 def _rest(card: "Card", bundle: Path, table: Path | None) -> None:
     """Everything after training: export, verify, benchmark, plots."""
     from linreg.checkpoint import load
 
-    show_card(card, bundle)
+    show_card(card, bundle, following=False)
     export_bundle(load(bundle), [Format.TORCHSCRIPT, Format.ONNX], None, force=True)
     show_artifacts("exported, then verified again from disk", verify_bundle(bundle))
     checkpoint = load(bundle)
     comparisons, report = bench_bundle(checkpoint, [1, 4096], 100)
     show_comparisons(comparisons)
     say(f"figures: {report}")
-    for path in draw(checkpoint, parts_of(table, checkpoint.card, bundle), bundle):
+    for path in draw(checkpoint, parts_of(table, checkpoint.card, bundle), bundle, force=True):
         say(f"plot: {path}")

@@ -28,4 +28,4 @@ def run(as_json: Json = False) -> None:
         print_json(found)
         return
     texts = {key: ", ".join(value) or "none" if isinstance(value, list) else str(value) for key, value in found.items()}
-    show_table("linreg doctor", ["what", "found"], [[key, text] for key, text in texts.items()])
+    show_table("linreg doctor", ["what", "found"], [[key, text] for key, text in texts.items()], left=2)

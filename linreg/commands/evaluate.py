@@ -8,9 +8,9 @@ import typer
 
 from linreg.commands.bundle import open_model
 from linreg.commands.options import Json, Model
-from linreg.commands.rows import parts_of
+from linreg.commands.results import show_metrics
+from linreg.commands.rows import parts_of, predictions_of
 from linreg.commands.terminal import print_json
-from linreg.commands.train import show_metrics
 
 NAME = "evaluate"
 SUMMARY = "Show R2, RMSE and MAE of a model."
@@ -24,14 +24,12 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Show R2, RMSE and MAE: by part where the data is what the model was trained on, else over all rows."""
-    from linreg.inference import predict
     from linreg.metrics import measure
 
     checkpoint = open_model(model)
     parts = parts_of(table, checkpoint.card, checkpoint.path)
-    metrics = {
-        name: asdict(measure(part.target, predict(checkpoint.model, part.features))) for name, part in parts.items()
-    }
+    predicted = predictions_of(checkpoint, parts)
+    metrics = {name: asdict(measure(part.target, predicted[name])) for name, part in parts.items()}
     if as_json:
         print_json({"model": str(checkpoint.path), "metrics": metrics})
     else:

@@ -7,8 +7,9 @@ import typer
 
 from linreg.commands.bundle import open_model
 from linreg.commands.options import Model
-from linreg.commands.rows import parts_of
+from linreg.commands.rows import parts_of, predictions_of
 from linreg.commands.terminal import say
+from linreg.errors import LinregError
 
 if TYPE_CHECKING:
     from linreg.card import Card
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 NAME = "plot"
 SUMMARY = "Draw predictions, residuals and loss curves."
+LARGEST_DRAWN = 1e300
 
 
 def run(
@@ -27,26 +29,33 @@ def run(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder for the PNG files. Default: the bundle.")
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite pictures that linreg did not draw.")] = False,
 ) -> None:
     """Draw predictions (several features: predicted against actual), residuals, and the loss curves."""
     checkpoint = open_model(model)
     parts = parts_of(table, checkpoint.card, checkpoint.path)
-    for path in draw(checkpoint, parts, output or checkpoint.path.parent):
+    for path in draw(checkpoint, parts, output or checkpoint.path.parent, force=force):
         say(f"plot: {path}")
 
 
-def draw(checkpoint: "Checkpoint", parts: "dict[str, Part]", folder: Path) -> list[Path]:
-    """Draw all pictures of a fit into `folder`."""
+def draw(checkpoint: "Checkpoint", parts: "dict[str, Part]", folder: Path, *, force: bool) -> list[Path]:
+    """Draw all pictures of a fit into `folder`.
+
+    Raises:
+        LinregError: a file there is somebody else's and `force` is not set.
+    """
     import numpy as np
 
     from linreg import plots
-    from linreg.files import write_atomic
-    from linreg.inference import predict
+    from linreg.files import ensure_folder, write_atomic
 
     card = checkpoint.card
     assert card is not None
-    predicted = {name: predict(checkpoint.model, part.features).astype(np.float64) for name, part in parts.items()}
+    ensure_folder(folder)
+    predicted = {name: values.astype(np.float64) for name, values in predictions_of(checkpoint, parts).items()}
     fits = {name: (part.target, predicted[name]) for name, part in parts.items()}
+    if max(np.abs(values).max() for pair in fits.values() for values in pair) > LARGEST_DRAWN:
+        raise LinregError(f"{checkpoint.path}: values beyond {LARGEST_DRAWN:g} cannot be drawn; rescale the target")
     pictures = {"residuals.png": plots.plot_residuals(fits, target=card.target)}
     if len(card.features) == 1:
         shown = next(name for name in ("test", "rows", "train") if name in parts)
@@ -59,17 +68,23 @@ def draw(checkpoint: "Checkpoint", parts: "dict[str, Part]", folder: Path) -> li
         pictures["predictions.png"] = plots.plot_predicted_against_actual(fits, target=card.target)
     if card.history:
         pictures["loss_curves.png"] = _loss_curves(card)
-    for name, data in sorted(pictures.items()):
-        write_atomic(folder / name, data)
-    return [folder / name for name in sorted(pictures)]
+    paths = [folder / name for name in sorted(pictures)]
+    for path in paths:
+        if not force and path.exists() and not (path.is_file() and plots.drawn_here(path.read_bytes())):
+            raise LinregError(f"{path}: is there and was not drawn by linreg; use --force, or another -o")
+    for path in paths:
+        write_atomic(path, pictures[path.name])
+    return paths
 
 
 def _loss_curves(card: "Card") -> bytes:
     from linreg import plots
 
+    loss = {"l1": "L1 loss", "mse": "MSE loss", "huber": "Huber loss"}[card.training["loss"]]
     return plots.plot_loss_curves(
         [row["epoch"] for row in card.history],
         [row["train_loss"] for row in card.history],
         [row["test_loss"] for row in card.history],
-        loss={"l1": "L1", "mse": "MSE", "huber": "Huber"}[card.training["loss"]],
+        loss=loss if card.data["kind"] == "line" else f"{loss} of the standardised target",
+        held_out="validation" if "validation" in card.metrics else "test",
     )

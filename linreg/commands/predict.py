@@ -8,7 +8,7 @@ import typer
 
 from linreg.commands.bundle import find_model
 from linreg.commands.options import Model
-from linreg.commands.terminal import note
+from linreg.commands.terminal import note, print_csv
 from linreg.errors import DataError, LinregError, ModelError
 
 if TYPE_CHECKING:
@@ -36,25 +36,45 @@ def run(
     from linreg.files import write_atomic
     from linreg.tables import read_table
 
-    if output is not None and output.exists() and not force:
-        raise LinregError(f"{output}: is there already; use --force, or another -o")
+    if output is not None:
+        _check_output(output, table, force=force)
     path = find_model(model)
     features, target, predict = _onnx(path) if path.suffix == ".onnx" else _torch(path)
     rows = read_table(table, features=features, target=None)
     for text in rows.notes:
-        note(f"note: {text}")
+        note(f"note: {text.replace('are left out', 'get no prediction')}")
     predicted = predict(rows.features)
     beyond = ~np.isfinite(predicted)
     if beyond.any():
         row = int(np.flatnonzero(rows.complete)[int(beyond.argmax())]) + 1
         value = predicted[beyond.argmax()]
-        raise DataError(f"{table}: row {row} gives {value}: its values exceed what the model's dtype holds")
+        raise DataError(
+            f"{table}: row {row} gives {value}: its values exceed what the model's dtype holds; "
+            "leave it out, or train with --dtype float64"
+        )
     data = _csv(features, f"predicted_{target}", rows.features, predicted, rows.complete)
     if output is None:
-        typer.echo(data, nl=False)
+        print_csv(data)
     else:
         write_atomic(output, data)
         note(f"{len(predicted)} predictions: {output}")
+
+
+def _check_output(output: Path, table: Path, *, force: bool) -> None:
+    """See before the work that the predictions may be written.
+
+    Raises:
+        LinregError: they may not.
+    """
+    from linreg.files import ensure_folder
+
+    if output.exists() and not output.is_file():
+        raise LinregError(f"{output}: is no regular file, expected a CSV to write; leave -o out to write to stdout")
+    if output.exists() and table.exists() and output.samefile(table):
+        raise LinregError(f"{output}: is the table itself, which must not be overwritten; choose another -o")
+    if output.exists() and not force:
+        raise LinregError(f"{output}: is there already; use --force, or another -o")
+    ensure_folder(output.parent)
 
 
 def _torch(path: Path) -> "tuple[tuple[str, ...], str, Callable[[NDArray[np.float64]], NDArray[Any]]]":

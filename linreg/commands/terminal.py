@@ -22,7 +22,7 @@ def clean(text: str) -> str:
 
 def say(text: str = "") -> None:
     """A line of the result, on stdout."""
-    typer.echo(clean(text))
+    _write(clean(text) + "\n")
 
 
 def note(text: str) -> None:
@@ -31,23 +31,43 @@ def note(text: str) -> None:
 
 
 def print_json(value: object) -> None:
-    """One JSON object on stdout."""
-    typer.echo(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False))
+    """One JSON object on stdout; in ASCII, which every terminal and pipe takes, and which no name in it can leave."""
+    _write(json.dumps(value, indent=1, allow_nan=False) + "\n")
+
+
+def print_csv(data: bytes) -> None:
+    """CSV on stdout: the very bytes in a file or a pipe, control characters shown on a terminal."""
+    if sys.stdout.isatty():
+        _write("\n".join(clean(line) for line in data.decode().split("\n")))
+    else:
+        write_bytes(data)
+
+
+def write_bytes(data: bytes) -> None:
+    """All of `data` on stdout: an unbuffered stream (PYTHONUNBUFFERED) may take only a part of it at a time."""
+    sys.stdout.flush()
+    rest = memoryview(data)
+    while rest:
+        rest = rest[sys.stdout.buffer.write(rest) :]
+    sys.stdout.buffer.flush()
 
 
 def show(renderable: "RenderableType") -> None:
     """A table on stdout."""
-    _console(stderr=False).print(renderable)
+    console = _console(stderr=False)
+    with console.capture() as capture:
+        console.print(renderable)
+    _write(capture.get())
 
 
-def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table on stdout: the first column to the left, the others to the right."""
+def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> None:
+    """A table on stdout: the first `left` columns to the left, the others to the right."""
     from rich.table import Table
     from rich.text import Text
 
     table = Table(title=Text(clean(title)), title_justify="left")
     for place, name in enumerate(columns):
-        table.add_column(Text(clean(name)), justify="left" if place == 0 else "right", overflow="fold")
+        table.add_column(Text(clean(name)), justify="left" if place < left else "right", overflow="fold")
     for row in rows:
         table.add_row(*(Text(clean(cell)) for cell in row))
     show(table)
@@ -64,6 +84,10 @@ def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
     with Progress(console=_console(stderr=True), transient=True) as bar:
         task = bar.add_task(label, total=total)
         yield lambda count: bar.update(task, completed=count)
+
+
+def _write(text: str) -> None:
+    write_bytes(text.encode(sys.stdout.encoding or "utf-8", "backslashreplace"))
 
 
 def _console(*, stderr: bool) -> "Console":

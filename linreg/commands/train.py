@@ -1,5 +1,6 @@
 """`linreg train`: fit a model to the straight line or to a table, and save it as a bundle."""
 
+import csv
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -7,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from linreg.commands.options import Json
-from linreg.commands.terminal import note, print_json, progress, say, show_table
+from linreg.commands.results import show_card
+from linreg.commands.terminal import note, print_json, progress
 from linreg.config import (
     CARD_FILE,
     DEFAULT_BUNDLE,
@@ -89,13 +91,14 @@ def run(
     )
     line = {"weight": weight, "bias": bias_value, "start": start, "end": end, "step": step}
     chosen = {name: value for name, value in line.items() if value is not None}
+    _check_usage(settings, split)
     if table is None:
         if target is not None or features is not None:
-            raise LinregError("--target and --features belong to a table; name it: linreg train TABLE --target ...")
+            raise typer.BadParameter("--target and --features belong to a table; name it: train TABLE --target COLUMN")
         card = train_line(LineSettings(**chosen), settings, output, split_text=split, force=force)
     else:
         if chosen:
-            raise LinregError(f"--{next(iter(chosen))} belongs to the straight line; leave it or {table} out")
+            raise typer.BadParameter(f"--{next(iter(chosen))} belongs to the straight line; leave it or {table} out")
         card = train_table(
             table, target, features, settings, output, split_text=split, shuffle=not no_shuffle, force=force
         )
@@ -109,6 +112,7 @@ def train_line(line: LineSettings, settings: TrainSettings, output: Path, *, spl
     """Fit the straight line and save it as a bundle."""
     from linreg.data import straight_line
 
+    _make_room(output, force=force, remove=False)
     dataset = straight_line(line, settings.dtype)
     data = {"kind": "line", "line": asdict(line), "split": split_text, "shuffled": False}
     return _train(dataset, settings, output, data=data, force=force)
@@ -129,8 +133,9 @@ def train_table(
     from linreg.data import read_dataset
 
     if target is None:
-        raise LinregError(f"{table}: which column is to be predicted? name it with --target")
-    names = None if features is None else tuple(name.strip() for name in features.split(","))
+        raise typer.BadParameter(f"{table}: which column is to be predicted? name it with --target")
+    names = None if features is None else _names(features)
+    _make_room(output, force=force, remove=False)
     dataset = read_dataset(table, features=names, target=target)
     source = dataset.table
     assert source is not None
@@ -143,14 +148,39 @@ def train_table(
     return _train(dataset, settings, output, data=data, force=force)
 
 
+def _check_usage(settings: TrainSettings, split_text: str) -> None:
+    """Find options that no run can use before any data is read.
+
+    Raises:
+        typer.BadParameter: there are such.
+    """
+    from linreg.data import parse_split
+    from linreg.training import check_settings
+
+    try:
+        check_settings(settings)
+        parse_split(split_text)
+    except LinregError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """The column names of `a,b,c`; one that holds a comma stands in double quotes.
+
+    Raises:
+        typer.BadParameter: one is empty.
+    """
+    names = tuple(name.strip() for name in next(csv.reader([text], skipinitialspace=True), []))
+    if not names or not all(names):
+        raise typer.BadParameter(f"--features: got {text!r}, expected column names with commas between: a,b,c")
+    return names
+
+
 def _train(dataset: "Dataset", settings: TrainSettings, output: Path, *, data: dict[str, Any], force: bool) -> "Card":
     from linreg.checkpoint import load, save
     from linreg.data import parse_split, split
-    from linreg.files import ensure_folder
     from linreg.training import fit
 
-    _make_room(output, force=force, remove=False)
-    ensure_folder(output)
     parts = split(dataset, parse_split(data["split"]), shuffle_seed=settings.seed if data["shuffled"] else None)
     with progress("training", settings.epochs) as done:
         result = fit(dataset, parts, settings, progress=lambda epoch, _loss: done(epoch + 1))
@@ -169,7 +199,9 @@ def _train(dataset: "Dataset", settings: TrainSettings, output: Path, *, data: d
 def _make_room(output: Path, *, force: bool, remove: bool) -> None:
     """See that nothing of somebody else's is overwritten, and that no artifact stays beside other weights."""
     from export.manifest import check_overwrite, read_manifest, remove_artifacts
+    from linreg.files import ensure_folder
 
+    ensure_folder(output)
     manifest = read_manifest(output)
     artifacts = [entry.name for entry in manifest.files if entry.proof] if manifest else []
     if artifacts and not force:
@@ -212,31 +244,3 @@ def _card(dataset: "Dataset", settings: TrainSettings, result: "Fit", data: dict
         metrics={name: asdict(metrics) for name, metrics in result.metrics.items()},
         history=[asdict(row) for row in result.history],
     )
-
-
-def show_card(card: "Card", output: Path) -> None:
-    """Coefficients, the fit of each part, where the files are, and the next command."""
-    truth: dict[str, float] = {}
-    if card.data["kind"] == "line":
-        truth = {card.features[0]: card.data["line"]["weight"], "(bias)": card.data["line"]["bias"]}
-    last = "true" if truth else "standard error"
-    rows = []
-    for entry in card.coefficients:
-        error = entry["standard_error"]
-        beside = f"{truth[entry['name']]:.9g}" if truth else ("" if error is None else f"{error:.4g}")
-        rows.append([entry["name"], f"{entry['value']:.9g}", beside])
-    title = f"{card.target} by {card.training['method']}, {card.architecture}, {card.dtype}"
-    show_table(title, ["coefficient", "learned", last], rows)
-    show_metrics(card.metrics)
-    say(f"saved: {output / MODEL_FILE} and {output / CARD_FILE}")
-    say(f"next:  linreg export --format onnx -m {output}")
-
-
-def show_metrics(metrics: dict[str, dict[str, Any]]) -> None:
-    """The fit of each part."""
-    rows = [
-        [name, str(part["rows"]), "undefined" if part["r2"] is None else f"{part['r2']:.6f}"]
-        + [f"{part[key]:.6g}" for key in ("rmse", "mae")]
-        for name, part in metrics.items()
-    ]
-    show_table("fit", ["part", "rows", "R2", "RMSE", "MAE"], rows)

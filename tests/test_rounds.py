@@ -1,0 +1,249 @@
+"""The timing loop on a clock that only our calls move: every figure is known to the nanosecond."""
+
+import gc
+import weakref
+from collections import Counter
+from contextlib import contextmanager
+from itertools import groupby, permutations
+
+import numpy as np
+import pytest
+import torch
+
+from bench.rounds import calibrate, garbage_collector_off, measure_rounds, time_block
+from export.runners import Call, CallMode, torch_runner
+
+TARGET = 200_000
+MILLISECOND = 1_000_000
+
+
+class Machine:
+    """A clock, and calls that take a known time on it.
+
+    Attributes:
+        now: in nanoseconds.
+        readings: of the clock.
+        log: the name of every call that ran.
+        entered: the names whose context is open, and how often each was entered.
+    """
+
+    def __init__(self, *, cold: int = 0, preempted=lambda _reading: False, tick: int = 1) -> None:
+        self.now = self.readings = self.warm = 0
+        self.log: list[str] = []
+        self.open: list[str] = []
+        self.entries: Counter[str] = Counter()
+        self.cold, self.preempted, self.tick = cold, preempted, tick
+
+    def clock(self) -> int:
+        if self.preempted(self.readings):
+            self.now += 50 * MILLISECOND
+        self.readings += 1
+        return self.now // self.tick * self.tick
+
+    def call(self, name: str, cost) -> Call:
+        """A call of `cost` nanoseconds, or of `cost()`; the first eight after another one take `cold` more."""
+
+        def run() -> None:
+            assert self.open == [name]
+            self.warm = self.warm + 1 if self.log[-1:] == [name] else 1
+            self.log.append(name)
+            self.now += (cost() if callable(cost) else cost) + (self.cold if self.warm <= 8 else 0)
+
+        @contextmanager
+        def context():
+            self.open.append(name)
+            self.entries[name] += 1
+            try:
+                yield
+            finally:
+                self.open.remove(name)
+
+        return Call(run=run, outputs=lambda: (), context=context)
+
+
+def test_a_block_is_many_calls_between_one_pair_of_readings():
+    machine = Machine()
+    call = machine.call("a", 7)
+    with call.context():
+        assert time_block(call.run, 1000, machine.clock) == 7000
+    assert machine.readings == 2
+    assert len(machine.log) == 1000
+
+
+@pytest.mark.parametrize("cost", [2, 3, 41, 999, 4_999, 5_000, 5_001, 66_667, 199_999, 200_000, 200_001, 10**9])
+def test_a_calibrated_block_has_the_target_length(cost):
+    machine = Machine()
+    count = calibrate(machine.call("a", cost), machine.clock)
+    smallest = -(-TARGET // cost)
+    assert count in (smallest, smallest + 1)
+    assert count == 1 or (count - 1) * cost <= TARGET
+    assert machine.open == []
+
+
+@pytest.mark.parametrize("cost", [0, 1])
+def test_calibration_ends_where_a_call_takes_no_time(cost):
+    machine = Machine()
+    assert calibrate(machine.call("a", cost), machine.clock) == 100_000
+
+
+def test_calibration_ends_on_a_coarse_clock():
+    machine = Machine(tick=MILLISECOND)
+    count = calibrate(machine.call("a", 5_000), machine.clock)
+    assert TARGET <= count * 5_000 <= 10 * MILLISECOND
+
+
+@pytest.mark.parametrize(
+    "preempted",
+    [
+        lambda reading: reading == 1,
+        lambda reading: reading % 10 == 1,  # the first trial of each step
+        lambda reading: reading % 2 == 1 and reading % 10 != 9,  # all trials of each step but the last
+    ],
+    ids=["first", "first-of-each-step", "four-of-five"],
+)
+def test_preempted_trials_do_not_end_calibration(preempted):
+    quiet, busy = Machine(), Machine(preempted=preempted)
+    assert calibrate(busy.call("a", 5_000), busy.clock) == calibrate(quiet.call("a", 5_000), quiet.clock)
+    assert busy.now > 50 * MILLISECOND
+
+
+def test_slow_first_calls_are_in_no_block_and_in_no_calibration():
+    machine = Machine(cold=30_000)
+    costs = {"a": 5_000, "b": 2_000, "c": 400_000}
+    blocks = measure_rounds(
+        {name: machine.call(name, cost) for name, cost in costs.items()}, rounds=40, seed=1, clock=machine.clock
+    )
+    for name, cost in costs.items():
+        assert blocks[name].calls in (max(TARGET // cost, 1), TARGET // cost + 1)
+        np.testing.assert_allclose(blocks[name].block_s, blocks[name].calls * cost * 1e-9, rtol=1e-12)
+        np.testing.assert_allclose(blocks[name].call_s, cost * 1e-9, rtol=1e-12)
+
+
+def orders_of(seed: int, names: str = "abc", rounds: int = 600) -> list[tuple[str, ...]]:
+    """The order of the blocks in every round; a block is a run of 8 + calls calls of one name."""
+    machine, ends = Machine(), []
+    calls = {name: machine.call(name, 20_000) for name in names}
+    blocks = measure_rounds(
+        calls, rounds=rounds, seed=seed, clock=machine.clock, progress=lambda _done: ends.append(len(machine.log))
+    )
+    length = 8 + blocks[names[0]].calls
+    starts = [ends[0] - len(names) * length, *ends[:-1]]
+    orders = []
+    for start, end in zip(starts, ends, strict=True):
+        log = machine.log[start:end]
+        assert [len(list(run)) for _, run in groupby(log)] == [length] * len(names)
+        orders.append(tuple(name for name, _ in groupby(log)))
+    return orders
+
+
+def test_every_variant_has_one_block_in_every_round():
+    orders = orders_of(11, "abcdefg", rounds=50)
+    assert len(orders) == 50
+    assert all(sorted(order) == list("abcdefg") for order in orders)
+    assert len(set(orders)) > 45
+
+
+def test_the_order_is_shuffled_evenly_and_reproducible():
+    orders = orders_of(11)
+    assert orders == orders_of(11)
+    assert orders != orders_of(12)
+    counted = Counter(orders)
+    assert set(counted) == set(permutations("abc"))
+    assert all(70 <= times <= 130 for times in counted.values())  # 100 expected, its deviation 9
+
+
+def test_blocks_stand_in_the_order_of_the_rounds():
+    machine, done = Machine(), [0]
+    calls = {
+        "a": machine.call("a", lambda: 1_000 + 10 * done[-1]),
+        "b": machine.call("b", lambda: 2_000 + 10 * done[-1]),
+    }
+    blocks = measure_rounds(calls, rounds=25, seed=5, clock=machine.clock, progress=done.append)
+    assert done == list(range(26))
+    for name, base in (("a", 1_000), ("b", 2_000)):
+        assert blocks[name].block_s.shape == (25,)
+        np.testing.assert_allclose(blocks[name].call_s, (base + 10 * np.arange(25)) * 1e-9, rtol=1e-12)
+
+
+def test_a_context_is_entered_once_for_calibration_and_once_a_block():
+    machine = Machine()
+    measure_rounds({name: machine.call(name, 10_000) for name in "ab"}, rounds=7, seed=0, clock=machine.clock)
+    assert machine.entries == {"a": 8, "b": 8}  # that no call runs outside of it, or in another, is checked in `run`
+    assert machine.open == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        (CallMode.GRAD, (False, True)),
+        (CallMode.NO_GRAD, (False, False)),
+        (CallMode.INFERENCE_MODE, (True, False)),
+        (CallMode.NO_GRAD_PER_CALL, (False, False)),
+        (CallMode.INFERENCE_MODE_PER_CALL, (True, False)),
+    ],
+    ids=lambda value: str(value),
+)
+def test_the_call_mode_is_seen_from_inside_every_call(mode, expected):
+    seen = []
+
+    class Looking(torch.nn.Module):
+        def forward(self, x):
+            seen.append((torch.is_inference_mode_enabled(), torch.is_grad_enabled()))
+            machine.now += 10_000
+            return x
+
+    machine = Machine()
+    call = torch_runner("looking", Looking(), mode).bind((np.zeros((1, 1), np.float32),))
+    blocks = measure_rounds({"looking": call}, rounds=3, seed=0, clock=machine.clock)
+    assert len(seen) > 3 * (8 + blocks["looking"].calls)
+    assert set(seen) == {expected}
+    assert (torch.is_inference_mode_enabled(), torch.is_grad_enabled()) == (False, True)
+
+
+@pytest.fixture(params=[True, False], ids=["gc-on", "gc-off"])
+def collector(request):
+    """The collector on or off before the test; whatever the test does, as it was after it."""
+    was_on = gc.isenabled()
+    (gc.enable if request.param else gc.disable)()
+    yield request.param
+    (gc.enable if was_on else gc.disable)()
+
+
+def test_the_collector_is_off_while_calls_run_and_as_before_afterwards(collector):
+    machine, seen = Machine(), []
+    call = machine.call("a", lambda: seen.append(gc.isenabled()) or 10_000)
+    measure_rounds({"a": call}, rounds=3, seed=0, clock=machine.clock)
+    assert set(seen) == {False}
+    assert gc.isenabled() is collector
+
+
+@pytest.mark.parametrize("fails_at", [1, 9, 200], ids=["warm-in", "calibration", "block"])
+def test_an_exception_leaves_collector_and_context_as_they_were(collector, fails_at):
+    machine = Machine()
+
+    def cost() -> int:
+        if len(machine.log) == fails_at:
+            raise KeyboardInterrupt
+        return 10_000
+
+    with pytest.raises(KeyboardInterrupt):
+        measure_rounds({"a": machine.call("a", cost)}, rounds=30, seed=0, clock=machine.clock)
+    assert gc.isenabled() is collector
+    assert machine.open == []
+
+
+def test_garbage_of_before_is_collected_first():
+    class Ring:
+        pass
+
+    gc.disable()
+    try:
+        ring = Ring()
+        ring.itself = ring
+        gone = weakref.ref(ring)
+        del ring
+        assert gone() is not None
+        with garbage_collector_off():
+            assert gone() is None
+    finally:
+        gc.enable()
