@@ -66,6 +66,7 @@ def main() -> None:
     except Exception as error:
         _fail_unexpected(error)
     if code == INTERRUPTED:
+        exec("")  # after an interruption inside an exec, as in dataclass, Python would not exit but die of the signal
         _fail("interrupted; every file is whole, the old one or the new one", code)
     sys.exit(code)
 
@@ -100,7 +101,7 @@ def _fail_unexpected(error: Exception) -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             _fail(f"stdout cannot be written: {error.strerror}; redirect it elsewhere, or make room", 1)
         if error.filename is not None:
-            _fail(f"{os.fsdecode(error.filename)}: {error.strerror}; check the name, the disk and its permissions", 1)
+            _fail(f"{error.filename}: {error.strerror}; check the name, the disk and its permissions", 1)
     text = " ".join(str(error).split())[:300]
     _fail(f"unexpected {type(error).__name__}: {text}; please report it with the output of LINREG_DEBUG=1", 1)
 

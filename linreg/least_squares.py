@@ -11,7 +11,7 @@ Cauchy-Schwarz the sum over any number of rows of |a_i r_i| is at most |a| |r|, 
 (Rump, Ogita, Oishi 2008, "Accurate floating-point summation"; the cut is Dekker's.)
 """
 
-from collections.abc import Iterator
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +22,10 @@ from linreg.errors import DataError, TrainingError
 
 Array = NDArray[np.float64]
 
-BATCH_ROWS = 8192
+BATCH_ROWS = 4096
+SERIAL_CELLS = 8192
+"""BLAS wakes its threads for larger matrices than this; to narrow ones they are a burden, a great one beside other work."""
+
 HIGH_BITS = 26
 EXTREME = 400
 INTERCEPT = "(intercept)"
@@ -123,27 +126,20 @@ def solve(
     )
 
 
-def _batches(features: Array, target: Array, intercept: bool) -> Iterator[tuple[Array, Array]]:
-    """Row batches [features, 1] of shape (rows, columns) and their targets, in one buffer that is used again."""
-    count = features.shape[1]
-    buffer = np.empty((BATCH_ROWS, count + intercept), order="F")
-    if intercept:
-        buffer[:, count] = 1.0
-    for start in range(0, len(target), BATCH_ROWS):
-        rows = features[start : start + BATCH_ROWS]
-        buffer[: len(rows), :count] = rows
-        yield buffer[: len(rows)], target[start : start + BATCH_ROWS]
-
-
 def _triangle(features: Array, target: Array, intercept: bool) -> Array:
     """R of [features, 1, target], shape (columns + 1, columns + 1)."""
-    size = features.shape[1] + intercept + 1
-    stacked = np.zeros((size + BATCH_ROWS, size), order="F")
+    count, size = features.shape[1], features.shape[1] + intercept + 1
+    rows = SERIAL_CELLS // size - size
+    if rows < 2 * size:
+        rows = BATCH_ROWS
+    stacked = np.zeros((size + rows, size), order="F")
     triangle = np.zeros((size, size))
-    for batch, values in _batches(features, target, intercept):
+    for start in range(0, len(target), rows):
+        values = target[start : start + rows]
         used = size + len(values)
         stacked[:size] = triangle
-        stacked[size:used, :-1] = batch
+        stacked[size:used, :count] = features[start : start + rows]
+        stacked[size:used, count:-1] = 1.0
         stacked[size:used, -1] = values
         factor: Array = lapack.dgeqrf(stacked[:used], overwrite_a=used == len(stacked))[0]
         triangle = np.triu(factor[:size])
@@ -197,9 +193,9 @@ def _smallest(parameters: Array, null: Array, exponents: NDArray[np.int_]) -> Ar
     return np.asarray(parameters - orthonormal @ (orthonormal.T @ parameters))
 
 
-def _cut(values: Array, exponents: NDArray[np.int_] | int) -> Array:
-    """The multiple of 2^exponents nearest to each value (exact while |value| < 2^(exponents + 51))."""
-    grid = np.ldexp(1.5, np.asarray(exponents) + 52)
+def _cut(values: Array, exponent: int) -> Array:
+    """The multiple of 2^exponent nearest to each value (exact while |value| < 2^(exponent + 51))."""
+    grid = math.ldexp(1.5, exponent + 52)
     rounded: Array = values + grid
     rounded -= grid
     return rounded
@@ -228,22 +224,34 @@ def _gradient(
     pair_raw, solution_raw = np.ldexp(pair, -scale[:, None]), np.ldexp(solution, -scale)
     residual_exponent = int(np.frexp(residual_bound)[1]) - (53 - HIGH_BITS)
 
+    # The column of ones is exact as it is. No product here is a matrix with one vector: BLAS takes threads to those.
+    count, unit = features.shape[1], 2.0**-target_exponent
+    low_pair = np.stack([np.zeros(count), solution_raw[:count]], axis=1)
+    grid = np.tile(np.ldexp(1.5, scale[:count] - HIGH_BITS + 52), (min(BATCH_ROWS, len(target)), 1))
+    high_buffer, low_buffer = np.empty_like(grid), np.empty_like(grid)
     exact, rest, squares = np.zeros(columns), np.zeros(columns), 0.0
-    for batch, values in _batches(features, target, intercept):
-        high = _cut(batch, scale - HIGH_BITS)
-        low = batch - high
-        products = high @ pair_raw
-        scaled_values = np.ldexp(values, -target_exponent)
-        # TwoSum (Knuth): leading + lost == scaled_values - products[:, 0] exactly.
-        leading = scaled_values - products[:, 0]
-        back = leading - scaled_values
-        lost = (scaled_values - (leading - back)) + (-products[:, 0] - back)
-        tail = lost - (products[:, 1] + low @ solution_raw)
+    for start in range(0, len(target), BATCH_ROWS):
+        batch, values = features[start : start + BATCH_ROWS], target[start : start + BATCH_ROWS] * unit
+        high, low, cut = high_buffer[: len(values)], low_buffer[: len(values)], grid[: len(values)]
+        np.subtract(np.add(batch, cut, out=high), cut, out=high)
+        np.subtract(batch, high, out=low)
+        products = high @ pair_raw[:count] + low @ low_pair
+        if intercept:
+            products += pair_raw[count]
+        # TwoSum (Knuth): leading + lost == values - products[:, 0] exactly.
+        leading = values - products[:, 0]
+        back = leading - values
+        lost = (values - (leading - back)) + (-products[:, 0] - back)
+        tail = lost - products[:, 1]
         residual = leading + tail
         below = (leading - residual) + tail
         high_residual = _cut(residual, residual_exponent)
-        both = high.T @ np.stack([high_residual, (residual - high_residual) + below], axis=1)
-        exact += both[:, 0]
-        rest += both[:, 1] + low.T @ residual
+        pair_residual = np.stack([high_residual, (residual - high_residual) + below], axis=1)
+        high_sums, low_sums = high.T @ pair_residual, low.T @ pair_residual
+        exact[:count] += high_sums[:, 0]
+        rest[:count] += high_sums[:, 1] + low_sums.sum(axis=1)
+        if intercept:
+            exact[count] += pair_residual[:, 0].sum()
+            rest[count] += pair_residual[:, 1].sum()
         squares += float(residual @ residual)
     return np.ldexp(exact + rest, -scale), squares

@@ -379,6 +379,14 @@ def test_states_that_are_not_ours(tmp_path: Path, state: dict[str, Tensor], mess
     assert f"{path}: {message}" in refused(path) or (message.startswith("'k0") and message in refused(path))
 
 
+def test_quantised_weights(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        weight = torch.quantize_per_tensor(torch.ones(1), 0.1, 0, torch.qint8)
+        with pytest.raises(ModelError, match="'weights' is not a dense tensor"):
+            load(put(tmp_path / "net.pth", v1(weights=weight)))
+
+
 def test_a_huge_view_costs_no_memory(tmp_path: Path) -> None:
     """A file of 1 kB claims 100 GB: with 4 GB of address space left it is still refused in one line."""
     path = put(tmp_path / "net.pth", v2(torch.ones(1, 1).expand(1, 25 * 10**9)))

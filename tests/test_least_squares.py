@@ -123,6 +123,32 @@ def test_the_digits_come_from_the_refinement(monkeypatch: pytest.MonkeyPatch) ->
     assert 4 < reached < 10
 
 
+@pytest.mark.parametrize("rows", [400, 2 * BATCH_ROWS])
+@pytest.mark.parametrize("noise", [1e-6, 1.0, 1e6])
+def test_the_gradient_is_formed_beyond_float64(rows: int, noise: float) -> None:
+    """A^T (y - A x) at the solution is a sum that cancels: float64 alone is wrong by 2^-53 of its terms."""
+    features, target = noisy(rows, 2, noise=noise)
+    solution = parameters(fit(features, target))
+    matrix = np.column_stack([features, np.ones(rows)])
+    exponents = np.frexp(np.linalg.norm(np.column_stack([matrix, target]), axis=0))[1].astype(np.int_)
+    scaled = np.ldexp(solution, exponents[:3] - exponents[3])
+    norm = float(np.linalg.norm(np.ldexp(target - matrix @ solution, -exponents[3])))
+    got, squares = least_squares._gradient(features, target, scaled, exponents, 2 * norm, True)
+    scales = [Fraction(2) ** int(exponent) for exponent in exponents]
+    wanted = [Fraction(0)] * 3
+    total = Fraction(0)
+    for row, value in zip(matrix.tolist(), target.tolist(), strict=True):
+        a = [Fraction(entry) / scale for entry, scale in zip(row, scales, strict=False)]
+        residual = Fraction(value) / scales[3] - sum(
+            x * Fraction(float(entry)) for x, entry in zip(a, scaled, strict=True)
+        )
+        wanted = [sum_ + x * residual for sum_, x in zip(wanted, a, strict=True)]
+        total += residual**2
+    worst = max(abs(float(Fraction(float(g)) - w)) for g, w in zip(got, wanted, strict=True))
+    assert worst <= 2.0**-66 * norm + 2.0**-72
+    assert squares == pytest.approx(float(total), rel=1e-10)
+
+
 # Relations between two fits (Luu, Lau, Ng, Chen 2021): 11, closed form 1e-12
 
 

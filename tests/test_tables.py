@@ -558,10 +558,16 @@ def small_parquet():
     return parquet_bytes(pa.table({**columns, "n": [None, 1.5] * 10, "y": [row / 3 for row in range(20)]}))
 
 
-def test_parquet_cut_at_every_byte(tmp_path, small_parquet):
+def test_parquet_cut_anywhere(tmp_path, small_parquet):
     assert read(tmp_path, small_parquet).feature_names == ("x", "t", "n")
-    for length in range(4, len(small_parquet)):
+    for length in [*range(4, len(small_parquet), 5), *range(len(small_parquet) - 12, len(small_parquet))]:
         refused(tmp_path, small_parquet[:length], "is Parquet, but cannot be read")
+
+
+def test_parquet_text_and_names_that_are_not_utf_8(tmp_path):
+    content = parquet_bytes(parquet(name=["word", "text", "more"]), compression="none")
+    for known in (b"name", b"word"):
+        refused(tmp_path, content.replace(known, b"\xff" * 4), "is Parquet, but cannot be read: .*(?i:utf)")
 
 
 def test_damaged_files_are_read_or_refused_in_one_line(tmp_path, small_parquet):
@@ -570,9 +576,9 @@ def test_damaged_files_are_read_or_refused_in_one_line(tmp_path, small_parquet):
     wholes = (small_parquet, small_parquet, quoted.encode(), TWO, gzip.compress(TWO * 3))
     damaged = [
         b"".join((small_parquet[:at], bytes([small_parquet[at] ^ 0x80]), small_parquet[at + 1 :]))
-        for at in range(4, len(small_parquet))
+        for at in range(4, len(small_parquet), 5)
     ]
-    for _ in range(2500):
+    for _ in range(1000):
         data = bytearray(generator.choice(wholes))
         for _ in range(generator.choice((1, 1, 2, 5))):
             at = generator.randrange(len(data))
@@ -589,4 +595,4 @@ def test_damaged_files_are_read_or_refused_in_one_line(tmp_path, small_parquet):
             assert np.isfinite(table.features).all()
             assert np.isfinite(table.target).all()
             outcomes["read"] += 1
-    assert min(outcomes.values()) > 100
+    assert min(outcomes.values()) > 50

@@ -1,0 +1,73 @@
+"""`linreg predict`: columns by name, rows in their place, nothing overwritten."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import PENGUINS
+from tests.test_commands import rows_of
+
+
+def test_columns_are_found_by_name(linreg, penguins, table):
+    straight = table("bill_length_mm,bill_depth_mm,flipper_length_mm", "39.1,18.7,181", "40.3,18,195", name="a.csv")
+    mixed = table(
+        "zzz,flipper_length_mm,bill_length_mm,bill_depth_mm", "x,181,39.1,18.7", "y,195,40.3,18", name="b.csv"
+    )
+    first, second = linreg("predict", straight, "-m", penguins), linreg("predict", mixed, "-m", penguins)
+    assert first.code == second.code == 0
+    assert first.out == second.out
+    assert [row["bill_length_mm"] for row in rows_of(first.out)] == ["39.1", "40.3"]
+
+
+def test_a_missing_column_is_named_with_a_suggestion(linreg, penguins, table):
+    path = table("bill_length_mm,bill_depth_mm,Flipper_length_mm", "39.1,18.7,181")
+    message = linreg("predict", path, "-m", penguins).failure()
+    assert "has no column 'flipper_length_mm'; did you mean 'Flipper_length_mm'?" in message
+
+
+@pytest.mark.parametrize("file", ["", "model.onnx"])
+def test_missing_values_keep_their_place(linreg, penguins, table, file):
+    path = table("bill_length_mm,bill_depth_mm,flipper_length_mm", "39.1,18.7,181", "NA,18,195", "40.3,18,195")
+    ended = linreg("predict", path, "-m", penguins / file)
+    predicted = [row["predicted_body_mass_g"] for row in rows_of(ended.out)]
+    assert [bool(value) for value in predicted] == [True, False, True]
+    assert ended.err == "note: 1 of 3 rows have no value in a used column and get no prediction\n"
+    path = table("bill_length_mm,bill_depth_mm,flipper_length_mm", "39.1,,181", "NA,18,195")
+    ended = linreg("predict", path, "-m", penguins / file, "-o", "out.csv")
+    assert ended.code == 0
+    assert [row["predicted_body_mass_g"] for row in rows_of(Path("out.csv").read_text())] == ["", ""]
+
+
+def test_a_header_like_a_formula_is_quoted(linreg, table):
+    path = table("=cmd,@sum,y", "1,2,1", "2,1,3", "3,5,2", "4,3,5", "5,8,6")
+    assert linreg("train", path, "--target", "y", "--split", "1", "-o", "b").code == 0
+    assert linreg("predict", path, "-m", "b").out.splitlines()[0] == """"'=cmd","'@sum","predicted_y\""""
+
+
+@pytest.mark.parametrize("file", ["", "model.onnx"])
+def test_values_beyond_float32_are_refused(linreg, penguins, table, tmp_path, file):
+    path = table("bill_length_mm,bill_depth_mm,flipper_length_mm", "1,2,3", "NA,2,3", "39.1,18.7,-1e39")
+    message = linreg("predict", path, "-m", penguins / file, "-o", "out.csv").failure()
+    assert "row 3 gives -inf: its values exceed what the model's dtype holds" in message
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_predict_overwrites_only_when_told_and_never_its_table(linreg, penguins, table, tmp_path):
+    path = table("bill_length_mm,bill_depth_mm,flipper_length_mm", "39.1,18.7,181")
+    (tmp_path / "out.csv").write_text("mine")
+    words = ["predict", path, "-m", penguins]
+    assert "out.csv: is there already; use --force" in linreg(*words, "-o", "out.csv").failure()
+    assert (tmp_path / "out.csv").read_text() == "mine"
+    assert linreg(*words, "-o", "out.csv", "--force").code == 0
+    before = path.read_bytes()
+    assert "is the table itself" in linreg(*words, "-o", path, "--force").failure()
+    assert path.read_bytes() == before
+    for place in (tmp_path, "/dev/full"):
+        assert "is no regular file" in linreg(*words, "-o", place, "--force").failure()
+
+
+@pytest.mark.usefixtures("bundle")
+def test_a_model_that_is_not_there_is_named_with_a_suggestion(linreg):
+    assert "did you mean penguins/model.onnx?" in linreg("predict", PENGUINS, "-m", "penguins/model.onx").failure()
+    assert "train one with: linreg train -o nothing" in linreg("predict", PENGUINS, "-m", "nothing").failure()
+    assert "this command needs its bundle; use -m penguins" in linreg("evaluate", "-m", "penguins/model.onnx").failure()
