@@ -1,6 +1,6 @@
 """The exact solution of a linear least-squares problem, in float64.
 
-1. R of a QR factorisation of [features, 1, target] is accumulated over row batches (TSQR: only R is kept).
+1. R of a QR factorisation of [features, 1, target] is accumulated over row batches: `linreg.triangle`.
 2. R gives everything else without another pass: finiteness, column scales, rank, the first solution, the residual norm.
 3. One refinement x += R^-1 R^-T A^T r, with r = y - A x and A^T r formed beyond float64.
 
@@ -16,18 +16,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import lapack, solve_triangular
+from scipy.linalg import solve_triangular
 
 from linreg.errors import DataError, TrainingError
+from linreg.triangle import BATCH_ROWS, EXTREME, triangle_of
 
 Array = NDArray[np.float64]
 
-BATCH_ROWS = 4096
-SERIAL_CELLS = 8192
-"""BLAS wakes its threads for larger matrices than this; to narrow ones they are a burden, a great one beside other work."""
-
 HIGH_BITS = 26
-EXTREME = 400
 INTERCEPT = "(intercept)"
 
 
@@ -82,7 +78,7 @@ def solve(
             "add rows, choose fewer --features, or use --method sgd"
         )
     labels = (*names, INTERCEPT) if intercept else names
-    triangle = _triangle(features, target, intercept)
+    triangle = triangle_of(features, target, intercept)
     if not np.isfinite(triangle).all():
         raise DataError("exact fit: values are not finite, or a column's norm exceeds float64; rescale the columns")
     # Powers of two: the scaled triangle has columns of norm 1/2 to 1, without a rounding.
@@ -126,26 +122,6 @@ def solve(
     )
 
 
-def _triangle(features: Array, target: Array, intercept: bool) -> Array:
-    """R of [features, 1, target], shape (columns + 1, columns + 1)."""
-    count, size = features.shape[1], features.shape[1] + intercept + 1
-    rows = SERIAL_CELLS // size - size
-    if rows < 2 * size:
-        rows = BATCH_ROWS
-    stacked = np.zeros((size + rows, size), order="F")
-    triangle = np.zeros((size, size))
-    for start in range(0, len(target), rows):
-        values = target[start : start + rows]
-        used = size + len(values)
-        stacked[:size] = triangle
-        stacked[size:used, :count] = features[start : start + rows]
-        stacked[size:used, count:-1] = 1.0
-        stacked[size:used, -1] = values
-        factor: Array = lapack.dgeqrf(stacked[:used], overwrite_a=used == len(stacked))[0]
-        triangle = np.triu(factor[:size])
-    return triangle
-
-
 def _exponents(triangle: Array) -> NDArray[np.int_]:
     """Exponents of the columns' norms, of columns of peak 1/2 to 1, so that no square leaves float64."""
     peaks = np.frexp(np.abs(triangle).max(axis=0))[1].astype(np.int_)
@@ -178,7 +154,7 @@ def _involved(null: Array, labels: tuple[str, ...]) -> tuple[str, ...]:
 
 def _pseudo_inverse(basis: Array, null: Array) -> Array:
     if not null.shape[1]:
-        return np.asarray(solve_triangular(basis, np.eye(len(basis))))
+        return np.asarray(np.linalg.inv(basis), dtype=np.float64)  # substitution too, and wakes no threads of BLAS
     kept = len(basis) - null.shape[1]
     left, values, right = np.linalg.svd(basis)
     return np.asarray((right[:kept].T / values[:kept]) @ left[:, :kept].T)
@@ -224,7 +200,7 @@ def _gradient(
     pair_raw, solution_raw = np.ldexp(pair, -scale[:, None]), np.ldexp(solution, -scale)
     residual_exponent = int(np.frexp(residual_bound)[1]) - (53 - HIGH_BITS)
 
-    # The column of ones is exact as it is. No product here is a matrix with one vector: BLAS takes threads to those.
+    # The column of ones needs no cut. Every product has two columns: BLAS would take threads to one vector.
     count, unit = features.shape[1], 2.0**-target_exponent
     low_pair = np.stack([np.zeros(count), solution_raw[:count]], axis=1)
     grid = np.tile(np.ldexp(1.5, scale[:count] - HIGH_BITS + 52), (min(BATCH_ROWS, len(target)), 1))

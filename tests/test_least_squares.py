@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 
 from linreg import least_squares
 from linreg.errors import DataError, TrainingError
-from linreg.least_squares import BATCH_ROWS, INTERCEPT, LeastSquares, solve
+from linreg.least_squares import INTERCEPT, LeastSquares, solve
+from linreg.triangle import BATCH_ROWS
 
 Array = NDArray[np.float64]
 DATA = Path(__file__).parent / "data"
+MANY = 3 * 8192 + 11
 
 
 # Oracles
@@ -283,12 +285,12 @@ def test_any_number_of_rows(rows: int, intercept: bool) -> None:
 
 
 def test_many_batches_against_rationals() -> None:
-    features, target = noisy(3 * BATCH_ROWS + 11, 2, noise=20.0)
+    features, target = noisy(MANY, 2, noise=20.0)
     assert digits_of(fit(features, target), exact(features, target)) > 14
 
 
 def test_many_batches_of_an_ill_conditioned_problem_against_rationals() -> None:
-    x = np.random.default_rng(3).integers(0, 2**10, size=3 * BATCH_ROWS + 11).astype(np.float64)
+    x = np.random.default_rng(3).integers(0, 2**10, size=MANY).astype(np.float64)
     features = np.stack([x, x**2, x**3], axis=1)
     target = 1 + x + x**2 + x**3 + 1e8 * np.random.default_rng(4).normal(size=len(x))
     assert digits_of(fit(features, target), exact(features, target)) > 12
@@ -468,7 +470,7 @@ def collinear(kind: str, rows: int) -> tuple[Array, tuple[str, ...], int]:
 KINDS = ["duplicate", "multiple", "sum", "constant", "zeros", "dummy trap", "two pairs", "pair and constant"]
 
 
-@pytest.mark.parametrize("rows", [12, 50, 3 * BATCH_ROWS])
+@pytest.mark.parametrize("rows", [12, 50, MANY])
 @pytest.mark.parametrize("kind", KINDS)
 def test_collinear_columns(kind: str, rows: int) -> None:
     features, named, rank = collinear(kind, rows)

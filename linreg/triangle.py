@@ -1,0 +1,64 @@
+"""R of a QR factorisation, accumulated over row batches (TSQR: only R is kept).
+
+Where there are many rows and the columns are far from collinear, R comes from their inner products by Cholesky, three
+times as fast: it then loses at most 12 of 53 bits, and the refinement of `linreg.least_squares` gives them back.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import lapack
+
+Array = NDArray[np.float64]
+
+BATCH_ROWS = 4096
+EXTREME = 400
+"""Beyond 2^400 and below 2^-400 squares leave float64."""
+
+
+def triangle_of(features: Array, target: Array, intercept: bool) -> Array:
+    """R of [features, 1, target], shape (columns + 1, columns + 1).
+
+    Args:
+        features: float64, shape (rows, features).
+        target: float64, shape (rows,).
+        intercept: with the column of ones.
+    """
+    if len(target) > BATCH_ROWS and (quick := _by_products(features, target, intercept)) is not None:
+        return quick
+    count, size = features.shape[1], features.shape[1] + intercept + 1
+    rows = min(_serial_rows(8192 // size - size, size), len(target))
+    stacked = np.zeros((size + rows, size), order="F")
+    triangle = np.zeros((size, size))
+    for start in range(0, len(target), rows):
+        values = target[start : start + rows]
+        used = size + len(values)
+        stacked[:size] = triangle
+        stacked[size:used, :count] = features[start : start + rows]
+        stacked[size:used, count:-1] = 1.0
+        stacked[size:used, -1] = values
+        factor: Array = lapack.dgeqrf(stacked[:used], overwrite_a=used == len(stacked))[0]
+        triangle = np.triu(factor[:size])
+    return triangle
+
+
+def _by_products(features: Array, target: Array, intercept: bool) -> Array | None:
+    """R by Cholesky, three times as fast; None where it would lose more than 12 of 53 bits, or leave float64."""
+    count, size = features.shape[1], features.shape[1] + intercept + 1
+    rows = _serial_rows(262_144 // size**2, size)
+    buffer, products = np.ones((rows, size)), np.zeros((size, size))
+    with np.errstate(all="ignore"):
+        for start in range(0, len(target), rows):
+            part = buffer[: len(target) - start]
+            part[:, :count] = features[start : start + rows]
+            part[:, -1] = target[start : start + rows]
+            products += part.T @ part
+        norms = np.sqrt(np.diag(products))
+        cosines = products / norms / norms[:, None]
+    if not (np.isfinite(cosines).all() and norms.min() > 2.0**-EXTREME and np.linalg.eigvalsh(cosines)[0] > 2.0**-12):
+        return None
+    return np.asarray(np.linalg.cholesky(products).T)
+
+
+def _serial_rows(rows: int, size: int) -> int:
+    """`rows`, up to which BLAS takes no threads, a burden to so narrow a matrix; many more for a wide one."""
+    return rows if rows >= 2 * size else max(BATCH_ROWS, size)
