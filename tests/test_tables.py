@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from linreg import tables
+from linreg import columns, tables
 from linreg.errors import DataError
 from linreg.tables import read_table
 
@@ -241,7 +241,7 @@ def test_infinite_in_parquet_is_refused_with_its_row(tmp_path, kind):
     refused(tmp_path, table, "column 'x': row 2 is 'inf', expected a finite number$")
 
 
-@pytest.mark.parametrize("text", [*tables.MISSING, " NA ", '""'])
+@pytest.mark.parametrize("text", [*columns.MISSING, " NA ", '""'])
 def test_missing_values_leave_the_row_out(tmp_path, text):
     table = read(tmp_path, f"x,z,y\n1,1,2\n{text},2,3\n3,3,4\n4,4,{text}\n5,5,6\n")
     assert table.features.tolist() == [[1.0, 1.0], [3.0, 3.0], [5.0, 5.0]]
@@ -524,7 +524,8 @@ def test_limit_of_columns(tmp_path):
 
 
 def test_limit_of_bytes(tmp_path, monkeypatch):
-    monkeypatch.setattr(tables, "MAX_TABLE_BYTES", 3000)
+    for module in (columns, tables):
+        monkeypatch.setattr(module, "MAX_TABLE_BYTES", 3000)
     lines = b"x,y\n" + b"1,2\n" * 749
     assert read(tmp_path, gzip.compress(lines)).features.shape == (749, 1)
     refused(tmp_path, gzip.compress(lines + b"\n"), "unpacks to more than 3000 bytes, the limit")
@@ -533,7 +534,7 @@ def test_limit_of_bytes(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=ascii)
 def test_limit_of_cells(tmp_path, monkeypatch, end):
-    monkeypatch.setattr(tables, "MAX_CELLS", 20)
+    monkeypatch.setattr(columns, "MAX_CELLS", 20)
     assert read(tmp_path, end.join(["x,y"] + ["1,2"] * 9) + end).features.shape == (9, 1)
     refused(tmp_path, end.join(["x,y"] + ["1,2"] * 10) + end, "rows of 2 columns, expected at most 20 cells")
     refused(tmp_path, pa.table({"x": [1] * 11, "y": [1] * 11}), "has 11 rows of 2 columns, expected at most 20 cells")
