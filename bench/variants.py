@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from export.artifacts import build
-from export.formats import FILE_NAMES, Format
+from export.formats import PROGRAMS, Format, file_name
 from export.runners import CallMode, Runner, onnxruntime_runner, torch_runner, torchscript_runner
 from export.source import Source, from_checkpoint
+from export.trust import is_ours
 from linreg.checkpoint import Checkpoint, load
 from linreg.config import MAX_STATE_BYTES
 from linreg.files import read_bytes
@@ -35,11 +36,11 @@ def cpu_variants(checkpoint: Checkpoint, *, threads: int = 1) -> list[Variant]:
 
     def onnx(io_binding: bool) -> Callable[[], Runner]:
         return lambda: onnxruntime_runner(
-            FILE_NAMES[Format.ONNX], _artifact(checkpoint, Format.ONNX), threads=threads, io_binding=io_binding
+            file_name(Format.ONNX), _artifact(checkpoint, Format.ONNX), threads=threads, io_binding=io_binding
         )
 
     def scripted() -> Runner:
-        return torchscript_runner(FILE_NAMES[Format.TORCHSCRIPT], _artifact(checkpoint, Format.TORCHSCRIPT))
+        return torchscript_runner(file_name(Format.TORCHSCRIPT), _artifact(checkpoint, Format.TORCHSCRIPT))
 
     return [
         Variant(name=REFERENCE, build=eager(CallMode.INFERENCE_MODE)),
@@ -58,6 +59,10 @@ def fresh_source(checkpoint: Checkpoint) -> Source:
 
 
 def _artifact(checkpoint: Checkpoint, kind: Format) -> bytes:
-    """The bundle's artifact, or where it has none the same bytes made in memory."""
-    path = checkpoint.path.parent / FILE_NAMES[kind]
-    return read_bytes(path, limit=MAX_STATE_BYTES) if path.is_file() else build(fresh_source(checkpoint), kind)
+    """The bundle's artifact, or the same made in memory: where it has none, or holds a program that is not ours."""
+    path = checkpoint.path.parent / file_name(kind)
+    if path.is_file():
+        data = read_bytes(path, limit=MAX_STATE_BYTES)
+        if kind not in PROGRAMS or is_ours(data):
+            return data
+    return build(fresh_source(checkpoint), kind)

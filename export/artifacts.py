@@ -1,21 +1,28 @@
 """Write artifacts into a bundle, each verified from disk before it gets its name."""
 
+import io
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from export.formats import FILE_NAMES, Format
+from export.formats import PROGRAMS, Format, Precision, file_name
 from export.manifest import FileEntry, entry_of, read_manifest, write_manifest
-from export.runners import Runner, onnxruntime_runner, torchscript_runner
+from export.runners import load_runner
 from export.source import Source
+from export.trust import remember
 from export.verify import Verification, verify
-from linreg.checkpoint import Checkpoint
-from linreg.config import CARD_FILE, MAX_STATE_BYTES
+from linreg.config import MAX_STATE_BYTES
 from linreg.errors import MismatchError
-from linreg.files import read_bytes, sha256, staged
+from linreg.files import read_bytes, remove, sha256, staged, write_atomic
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
+Array = NDArray[Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,69 +31,112 @@ class Artifact:
 
     Attributes:
         format: what it is.
+        precision: where it is not the model's own.
         path: where it is.
         bytes: its size.
         sha256: of its bytes.
         duration_s: of export and verification.
+        needs: the oldest runtime that was shown to run it, such as `onnxruntime >= 1.15.1`.
+        details: what else the manifest says of the file: opset, IR version, probes.
         verification: what was proved.
     """
 
     format: Format
+    precision: Precision | None
     path: Path
     bytes: int
     sha256: str
     duration_s: float
+    needs: str
+    details: dict[str, Any]
     verification: Verification
 
+    def proof(self) -> dict[str, Any]:
+        """What the manifest says of the file."""
+        precision = {} if self.precision is None else {"precision": self.precision.value}
+        return {
+            "format": self.format.value,
+            **precision,
+            "needs": self.needs,
+            **self.details,
+            **asdict(self.verification),
+        }
 
-def build(source: Source, kind: Format) -> bytes:
+
+def build(source: Source, kind: Format, *, opset: int | None = None, program: "ExportedProgram | None" = None) -> bytes:
     """The bytes of one format.
+
+    Args:
+        source: what is exported.
+        kind: the format.
+        opset: of ONNX; None takes the default.
+        program: the capture that ONNX and .pt2 share; None makes one where it is needed.
 
     Raises:
         ExportError: the module cannot be exported so.
     """
     if kind is Format.ONNX:
-        from export.onnx import to_onnx
+        from export.onnx import DEFAULT_OPSET, to_onnx
 
-        return to_onnx(source)
-    from export.torchscript import to_torchscript
+        return to_onnx(source, opset=opset or DEFAULT_OPSET, program=program)
+    if kind is Format.PT2:
+        from export.capture import capture
+        from export.exported_program import to_pt2
 
-    return to_torchscript(source)
+        return to_pt2(source, program or capture(source))
+    from export.torchscript import to_torchscript, to_traced_torchscript
 
-
-def load_runner(kind: Format, name: str, data: bytes) -> Runner:
-    """Load the bytes of an artifact; those of TorchScript are a program.
-
-    Raises:
-        ModelError: they cannot be loaded.
-    """
-    return onnxruntime_runner(name, data) if kind is Format.ONNX else torchscript_runner(name, data)
+    return to_torchscript(source) if kind is Format.TORCHSCRIPT else to_traced_torchscript(source)
 
 
-def write_artifact(source: Source, kind: Format, folder: Path, *, rows: NDArray[Any] | None = None) -> Artifact:
+def write_artifact(
+    source: Source,
+    kind: Format,
+    folder: Path,
+    *,
+    precision: Precision | None = None,
+    opset: int | None = None,
+    program: "ExportedProgram | None" = None,
+    rows: Array | None = None,
+) -> Artifact:
     """Export one format into `folder` and verify the file from disk; a file that fails is not left behind.
+
+    What showed a difference is saved as `FILE.failed-inputs.npz`.
 
     Raises:
         ExportError: the module cannot be exported so.
         MismatchError: the file does not answer as the reference.
     """
     start = time.perf_counter()
-    path = folder / FILE_NAMES[kind]
-    with staged(path, build(source, kind)) as temporary:
+    path = folder / file_name(kind, precision)
+    failed = folder / f"{path.name}.failed-inputs.npz"
+    with staged(path, build(source, kind, opset=opset, program=program)) as temporary:
         data = read_bytes(temporary, limit=MAX_STATE_BYTES)
-        verification = verify(load_runner(kind, path.name, data), source, rows=rows)
-    return Artifact(
-        format=kind,
-        path=path,
-        bytes=len(data),
-        sha256=sha256(data),
-        duration_s=time.perf_counter() - start,
-        verification=verification,
-    )
+        try:
+            verification = verify(load_runner(kind, path.name, data), source, rows=rows)
+        except MismatchError as error:
+            if error.inputs:
+                write_atomic(failed, _archive(dict(error.inputs)))
+                raise MismatchError(f"{error}; the inputs are in {failed}") from error
+            raise
+        details = _details(kind, data)
+        if source.static:
+            details["static"] = True
+        if source.affine is None:
+            from export.probes import probe
+
+            details["probes"] = probe(kind, temporary, source)
+    remove(failed)
+    remove(folder / f"{path.name}.data")  # what torch.onnx.export of others may have left beside
+    if kind in PROGRAMS:
+        remember(data)
+    return _artifact(kind, precision, path, data, start, details, verification)
 
 
-def verify_artifact(source: Source, kind: Format, path: Path, *, rows: NDArray[Any] | None = None) -> Artifact:
-    """Verify a file that is there.
+def verify_artifact(
+    source: Source, kind: Format, path: Path, *, precision: Precision | None = None, rows: Array | None = None
+) -> Artifact:
+    """Verify a file that is there; a program among them must be trusted.
 
     Raises:
         ModelError: it cannot be loaded.
@@ -95,18 +145,11 @@ def verify_artifact(source: Source, kind: Format, path: Path, *, rows: NDArray[A
     start = time.perf_counter()
     data = read_bytes(path, limit=MAX_STATE_BYTES)
     verification = verify(load_runner(kind, path.name, data), source, rows=rows)
-    return Artifact(
-        format=kind,
-        path=path,
-        bytes=len(data),
-        sha256=sha256(data),
-        duration_s=time.perf_counter() - start,
-        verification=verification,
-    )
+    return _artifact(kind, precision, path, data, start, _details(kind, data), verification)
 
 
-def record(checkpoint: Checkpoint, folder: Path, artifacts: list[Artifact]) -> None:
-    """Bring the manifest of a bundle up to date: the state_dict, its card, and artifacts beside those listed already.
+def record(folder: Path, state_sha256: str, *, plain: list[str], artifacts: list[Artifact]) -> None:
+    """Bring the manifest of a bundle up to date: plain files by name, and artifacts beside those listed already.
 
     Raises:
         MismatchError: an artifact listed already was made from other weights.
@@ -114,21 +157,57 @@ def record(checkpoint: Checkpoint, folder: Path, artifacts: list[Artifact]) -> N
     listed = read_manifest(folder)
     entries: dict[str, FileEntry] = {}
     if listed is not None:
-        if listed.state_sha256 != checkpoint.state_sha256:
-            raise MismatchError(
-                f"{folder}: its artifacts were made from other weights; train or export again with --force"
-            )
+        if listed.state_sha256 != state_sha256:
+            raise MismatchError(f"{folder}: its artifacts were made from other weights; export again with --force")
         entries = {entry.name: entry for entry in listed.files}
-    for name in (checkpoint.path.name, CARD_FILE):
+    for name in plain:
         if (folder / name).is_file():
-            entries[name] = entry_of(folder / name)
+            entries[name] = entry_of(folder, name)
     for artifact in artifacts:
-        entries[artifact.path.name] = FileEntry(
-            name=artifact.path.name, bytes=artifact.bytes, sha256=artifact.sha256, proof=proof(artifact)
-        )
-    write_manifest(folder, checkpoint.state_sha256, list(entries.values()))
+        name = artifact.path.name
+        entries[name] = FileEntry(name=name, bytes=artifact.bytes, sha256=artifact.sha256, proof=artifact.proof())
+    write_manifest(folder, state_sha256, list(entries.values()))
 
 
-def proof(artifact: Artifact) -> dict[str, Any]:
-    """What the manifest says of an artifact."""
-    return {"format": artifact.format.value, **asdict(artifact.verification)}
+def _artifact(
+    kind: Format,
+    precision: Precision | None,
+    path: Path,
+    data: bytes,
+    start: float,
+    details: dict[str, Any],
+    verification: Verification,
+) -> Artifact:
+    return Artifact(
+        format=kind,
+        precision=precision,
+        path=path,
+        bytes=len(data),
+        sha256=sha256(data),
+        duration_s=time.perf_counter() - start,
+        needs=details.pop("needs"),
+        details=details,
+        verification=verification,
+    )
+
+
+def _details(kind: Format, data: bytes) -> dict[str, Any]:
+    """What the file itself says."""
+    if kind is not Format.ONNX:
+        import torch
+
+        return {"needs": f"torch (made by {torch.__version__.split('+')[0]})"}
+    import onnx
+
+    from export.runtimes import oldest_onnxruntime
+
+    model = onnx.load_model_from_string(data)
+    opset = next(entry.version for entry in model.opset_import if entry.domain == "")
+    needs = f"onnxruntime >= {oldest_onnxruntime(opset)}"
+    return {"needs": needs, "opset": opset, "ir_version": model.ir_version}
+
+
+def _archive(arrays: dict[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()

@@ -1,18 +1,22 @@
 """The manifest: what is in a bundle, which bytes, and what has been proved of them."""
 
 import platform
+import re
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from linreg.config import MAX_STATE_BYTES
-from linreg.errors import LinregError, MismatchError, ModelError
+from linreg.config import CARD_FILE, MAX_STATE_BYTES, MODEL_FILE
+from linreg.errors import LinregError, MismatchError, ModelError, one_line
 from linreg.files import read_bytes, read_json, remove, sha256, write_atomic, write_json
 
 MANIFEST_FILE = "manifest.json"
 CHECKSUM_FILE = "SHA256SUMS"
 SCHEMA_VERSION = 1
+NAME = re.compile(r"(test_data_set_[0-9]+/)?[A-Za-z0-9][A-Za-z0-9._-]*")
+"""A file of a bundle: in the bundle itself, or in the folder of one test vector."""
+
 VERSIONS_OF = ("torch", "numpy", "onnx", "onnxruntime")
 
 
@@ -21,10 +25,10 @@ class FileEntry:
     """One file of a bundle.
 
     Attributes:
-        name: in the bundle; no folders.
+        name: in the bundle; only test vectors stand in folders.
         bytes: its size.
         sha256: of its bytes.
-        proof: for an artifact, its format and what its verification showed; else empty.
+        proof: for an artifact, its format, what it needs, and what its verification showed; else empty.
     """
 
     name: str
@@ -54,10 +58,10 @@ class Manifest:
         return next((entry for entry in self.files if entry.name == name), None)
 
 
-def entry_of(path: Path, proof: dict[str, Any] | None = None) -> FileEntry:
-    """Describe a file on disk."""
-    data = read_bytes(path, limit=MAX_STATE_BYTES)
-    return FileEntry(name=path.name, bytes=len(data), sha256=sha256(data), proof=proof or {})
+def entry_of(folder: Path, name: str, proof: dict[str, Any] | None = None) -> FileEntry:
+    """Describe a file of a bundle as it is on disk."""
+    data = read_bytes(folder / name, limit=MAX_STATE_BYTES)
+    return FileEntry(name=name, bytes=len(data), sha256=sha256(data), proof=proof or {})
 
 
 def read_manifest(folder: Path) -> Manifest | None:
@@ -75,7 +79,7 @@ def read_manifest(folder: Path) -> Manifest | None:
     try:
         files = tuple(FileEntry(**entry) for entry in value["files"])
         for entry in files:
-            if Path(entry.name).name != entry.name or entry.name in ("", "..", MANIFEST_FILE):
+            if not NAME.fullmatch(entry.name) or entry.name in (MANIFEST_FILE, CHECKSUM_FILE):
                 raise ValueError(f"the file name {entry.name!r} is not one of this folder")
             if not (isinstance(entry.bytes, int) and isinstance(entry.sha256, str) and isinstance(entry.proof, dict)):
                 raise TypeError(f"the entry of {entry.name!r} has values of a wrong type")
@@ -83,7 +87,7 @@ def read_manifest(folder: Path) -> Manifest | None:
             raise ValueError("a file is listed twice")
         return Manifest(**{**value, "files": files})
     except (TypeError, KeyError, ValueError) as error:
-        raise ModelError(f"{path}: is not a manifest: {' '.join(str(error).split())[:200]}; export again") from None
+        raise ModelError(f"{path}: is not a manifest: {one_line(error)}; remove it, and export again") from None
 
 
 def write_manifest(folder: Path, state_sha256: str, entries: list[FileEntry]) -> Manifest:
@@ -115,7 +119,7 @@ def check_files(folder: Path, manifest: Manifest) -> None:
         path = folder / entry.name
         if path.is_symlink() or not path.is_file():
             raise MismatchError(f"{path}: is listed in the manifest, but is not there as a file; export again")
-        found = entry_of(path)
+        found = entry_of(folder, entry.name)
         if found.sha256 != entry.sha256:
             raise MismatchError(
                 f"{path}: has sha256 {found.sha256[:12]}.. ({found.bytes} bytes), the manifest says "
@@ -136,7 +140,7 @@ def check_overwrite(folder: Path, names: list[str], *, force: bool) -> None:
         path = folder / name
         if path.is_symlink() or path.exists():
             listed = manifest.entry(name) if manifest else None
-            if listed is None or path.is_dir() or listed.sha256 != entry_of(path).sha256:
+            if listed is None or path.is_dir() or listed.sha256 != entry_of(folder, name).sha256:
                 raise LinregError(f"{path}: is there and is not what the manifest lists; use --force, or another -o")
 
 
@@ -145,5 +149,8 @@ def remove_artifacts(folder: Path, manifest: Manifest) -> None:
     remove(folder / MANIFEST_FILE)
     remove(folder / CHECKSUM_FILE)
     for entry in manifest.files:
-        if entry.proof:
+        if entry.name not in (MODEL_FILE, CARD_FILE):
             remove(folder / entry.name)
+    for place in folder.glob("test_data_set_*"):
+        if not any(place.iterdir()):
+            place.rmdir()

@@ -1,70 +1,137 @@
-"""ONNX: for an affine module one Gemm, written by onnx.helper.
+"""ONNX: for an affine module one Gemm, written by onnx.helper; for every other torch.onnx's dynamo exporter.
 
-torch's exporter would import onnxscript for it, write ten times the bytes, and put paths of this machine into them.
+The Gemm needs neither onnxscript nor a capture, has a tenth of the bytes, and is the same on every machine. What torch
+writes is stripped of everything that is not the computation: stack traces, paths, the graph signature, repeated shapes.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from export.onnx_checks import check_model
 from export.source import Source, metadata_text
 from linreg.errors import ExportError
 
-OPSET = 18
-"""Reads in every onnxruntime since 1.15, together with the IR version that it allows."""
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
 
-MAX_FILE_BYTES = 2**31 - 1
-"""protobuf's limit for one message; beyond it ONNX needs a second file."""
+DEFAULT_OPSET = 18
+"""The newest that onnxruntime 1.15 reads with the IR version it allows; see export/runtimes.py."""
 
-_WEIGHT_KEYS = {"weights": "bias", "linear_layer.weight": "linear_layer.bias", "weight": "bias"}
+_BIAS_OF = {"weights": "bias", "linear_layer.weight": "linear_layer.bias", "weight": "bias"}
 
 
-def to_onnx(source: Source, *, opset: int = OPSET) -> bytes:
-    """The bytes of an ONNX model: the same for the same weights, on every machine.
+def to_onnx(source: Source, *, opset: int = DEFAULT_OPSET, program: "ExportedProgram | None" = None) -> bytes:
+    """The bytes of an ONNX model, with every post-condition checked on them.
+
+    Args:
+        source: what is exported.
+        opset: the version of the operators; the file has this one or is refused.
+        program: the capture of a module that is not affine; None makes one.
 
     Raises:
-        ExportError: the model is too large for one file, or onnx's checker refuses it.
+        ExportError: the module cannot be exported, or the file is not as asked.
     """
-    model = _gemm(source, opset)
-    helper.set_model_props(model, metadata_text(source))
-    data: bytes = model.SerializeToString(deterministic=True)
-    if len(data) > MAX_FILE_BYTES:
-        raise ExportError(
-            f"onnx: the model has {len(data)} bytes, expected at most {MAX_FILE_BYTES}; use another format"
-        )
-    try:
-        onnx.checker.check_model(data, full_check=True)
-    except Exception as error:  # the checker and shape inference raise classes of their own
-        raise ExportError(f"onnx: the checker refuses the model: {' '.join(str(error).split())[:300]}") from error
-    return data
+    if source.affine is not None:
+        return serialise(gemm_model(source, opset), source, opset)
+    from export.capture import capture
+
+    return serialise(dynamo_model(source, opset, program or capture(source)), source, opset)
 
 
-def _gemm(source: Source, opset: int) -> onnx.ModelProto:
-    """One Gemm: output = input weight^T + bias with a symbolic batch axis."""
+def gemm_model(source: Source, opset: int) -> onnx.ModelProto:
+    """Output = input weight^T + bias, one Gemm."""
     affine, entry, output_name = source.affine, source.inputs[0], source.output_names[0]
+    assert affine is not None
     kind = helper.np_dtype_to_tensor_dtype(entry.dtype)
     outputs, features = affine.weight.shape
-    weight_key = next(key for key in _WEIGHT_KEYS if key in source.module.state_dict())
+    weight_key = next(key for key in _BIAS_OF if key in source.module.state_dict())
     initializers = {weight_key: affine.weight}
     if affine.bias is not None:
-        initializers[_WEIGHT_KEYS[weight_key]] = affine.bias
+        initializers[_BIAS_OF[weight_key]] = affine.bias
+    batch = "batch" if entry.shape[0] is None else entry.shape[0]
     graph = helper.make_graph(
         [helper.make_node("Gemm", [entry.name, *initializers], [output_name], transB=1)],
         "linreg",
-        [helper.make_tensor_value_info(entry.name, kind, ["batch", features])],
-        [helper.make_tensor_value_info(output_name, kind, ["batch", outputs])],
+        [helper.make_tensor_value_info(entry.name, kind, [batch, features])],
+        [helper.make_tensor_value_info(output_name, kind, [batch, outputs])],
         [_tensor(name, values) for name, values in initializers.items()],
     )
-    opset_id = helper.make_opsetid("", opset)
-    return helper.make_model(
-        graph,
-        opset_imports=[opset_id],
-        ir_version=helper.find_min_ir_version_for([opset_id]),
-        producer_name="linreg",
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+
+
+def dynamo_model(source: Source, opset: int, program: "ExportedProgram") -> onnx.ModelProto:
+    """What torch.onnx makes of a capture."""
+    import torch
+
+    from export.quiet import quiet, reason
+
+    shapes = tuple(
+        {axis: "batch" for axis, size in enumerate(entry.shape) if size is None} or None for entry in source.inputs
     )
+    try:
+        with quiet():
+            exported = torch.onnx.export(
+                program,
+                dynamo=True,
+                opset_version=opset,
+                external_data=False,
+                verbose=False,
+                dynamic_shapes=None if source.static else shapes,
+                input_names=[entry.name for entry in source.inputs],
+                output_names=list(source.output_names),
+            )
+    except Exception as error:  # the exporter raises a dozen classes
+        raise ExportError(f"onnx: torch cannot export the module: {reason(error)}") from error
+    assert exported is not None
+    model: onnx.ModelProto = exported.model_proto
+    return model
+
+
+def serialise(model: onnx.ModelProto, source: Source, opset: int) -> bytes:
+    """Strip a model, give it the oldest IR version that its opset allows, our metadata, and check the bytes.
+
+    Raises:
+        ExportError: the model is not as asked.
+    """
+    _strip(model)
+    model.ir_version = helper.find_min_ir_version_for(list(model.opset_import))
+    model.producer_name = "linreg"
+    helper.set_model_props(model, metadata_text(source))
+    data: bytes = model.SerializeToString(deterministic=True)
+    check_model(data, source, opset)
+    return data
+
+
+def _strip(model: onnx.ModelProto) -> None:
+    """Take off what is not the computation; a runtime infers the inner shapes again."""
+    for field in ("producer_name", "producer_version", "doc_string", "domain", "model_version", "metadata_props"):
+        model.ClearField(field)
+    graph = model.graph
+    graph.name = "linreg"
+    for field in ("value_info", "metadata_props", "doc_string"):
+        graph.ClearField(field)
+    parts: list[Any] = [*graph.node, *graph.input, *graph.output, *graph.initializer]
+    for function in model.functions:
+        function.ClearField("metadata_props")
+        function.ClearField("doc_string")
+        parts += function.node
+    while parts:
+        part = parts.pop()
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+        for attribute in getattr(part, "attribute", ()):
+            inner_graphs = [attribute.g] if attribute.HasField("g") else []
+            for inner in (*inner_graphs, *attribute.graphs):
+                parts += [*inner.node, *inner.input, *inner.output, *inner.initializer]
+                inner.ClearField("value_info")
+    used = {node.domain for node in graph.node} | {function.domain for function in model.functions} | {""}
+    kept = [entry for entry in model.opset_import if entry.domain in used]
+    del model.opset_import[:]
+    model.opset_import.extend(kept)
 
 
 def _tensor(name: str, values: NDArray[Any]) -> TensorProto:

@@ -16,7 +16,8 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from linreg.errors import ModelError
+from export.formats import Format
+from linreg.errors import ModelError, one_line
 
 if TYPE_CHECKING:
     import torch
@@ -57,16 +58,20 @@ class Runner:
         name: for people.
         bind: takes one array an input, gives a call.
         parameters: reads the weights in the file, by name.
+        folds: the format may hold a parameter in another form, or not at all.
     """
 
     name: str
     bind: Callable[[tuple[Array, ...]], Call]
     parameters: Callable[[], Mapping[str, Array]]
+    folds: bool = False
 
 
 def torch_runner(name: str, module: "torch.nn.Module", mode: CallMode = CallMode.INFERENCE_MODE) -> Runner:
     """Run a torch module, eager or scripted, on the device where its parameters are."""
     import torch
+
+    from export.signature import flatten
 
     device = next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
 
@@ -77,8 +82,7 @@ def torch_runner(name: str, module: "torch.nn.Module", mode: CallMode = CallMode
         def outputs() -> tuple[Array, ...]:
             with context():
                 results = run()
-            tensors = results if isinstance(results, tuple) else (results,)
-            return tuple(tensor.detach().cpu().numpy() for tensor in tensors)
+            return tuple(tensor.detach().cpu().numpy() for tensor in flatten(results))
 
         return Call(run=run, outputs=outputs, context=context)
 
@@ -117,14 +121,37 @@ def torchscript_runner(name: str, data: bytes, mode: CallMode = CallMode.INFEREN
     """
     import torch
 
-    from export.torchscript import deprecation_silenced
+    from export.quiet import quiet
 
     try:
-        with deprecation_silenced():
+        with quiet():
             module = torch.jit.load(BytesIO(data), map_location="cpu")
     except Exception as error:  # torch raises half a dozen classes for damaged archives
         raise ModelError(f"{name}: is no TorchScript archive that torch can load ({type(error).__name__})") from error
     return torch_runner(name, module, mode)
+
+
+def pt2_runner(name: str, data: bytes, mode: CallMode = CallMode.INFERENCE_MODE) -> Runner:
+    """Load a .pt2 archive, which is a program: only from bytes that are trusted.
+
+    Raises:
+        ModelError: torch cannot load it.
+    """
+    import torch
+
+    from export.quiet import quiet
+
+    try:
+        with quiet():
+            program = torch.export.load(BytesIO(data))
+    except Exception as error:  # torch raises classes of every kind for damaged archives
+        raise ModelError(f"{name}: is no .pt2 archive that torch can load ({type(error).__name__})") from error
+    runner = torch_runner(name, program.module(), mode)
+
+    def parameters() -> Mapping[str, Array]:
+        return {key: value.detach().cpu().numpy() for key, value in program.state_dict.items()}
+
+    return Runner(name=name, bind=runner.bind, parameters=parameters)
 
 
 def onnxruntime_runner(name: str, data: bytes, *, threads: int = 1, io_binding: bool = False) -> Runner:
@@ -141,7 +168,7 @@ def onnxruntime_runner(name: str, data: bytes, *, threads: int = 1, io_binding: 
     try:
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's classes are private
-        raise ModelError(f"{name}: onnxruntime cannot load it: {' '.join(str(error).split())[:200]}") from error
+        raise ModelError(f"{name}: onnxruntime cannot load it: {one_line(error)}") from error
     input_names = [entry.name for entry in session.get_inputs()]
     output_names = [entry.name for entry in session.get_outputs()]
 
@@ -173,4 +200,15 @@ def onnxruntime_runner(name: str, data: bytes, *, threads: int = 1, io_binding: 
         graph = load_model_from_string(data).graph
         return {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
 
-    return Runner(name=name, bind=bind, parameters=parameters)
+    return Runner(name=name, bind=bind, parameters=parameters, folds=True)
+
+
+def load_runner(kind: Format, name: str, data: bytes) -> Runner:
+    """Load the bytes of an artifact; all but those of ONNX are programs, and must be trusted.
+
+    Raises:
+        ModelError: they cannot be loaded.
+    """
+    if kind is Format.ONNX:
+        return onnxruntime_runner(name, data)
+    return pt2_runner(name, data) if kind is Format.PT2 else torchscript_runner(name, data)

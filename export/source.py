@@ -1,41 +1,24 @@
 """What is exported: a module in eval mode, its inputs, the names of its outputs, and its metadata."""
 
+import copy
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from linreg.checkpoint import Checkpoint
+from export.formats import Precision
+from export.inputs import Input
+from export.signature import check_arguments, probe_outputs
+from linreg.checkpoint import Checkpoint, state_sha256
 from linreg.errors import ExportError
 from linreg.models import Affine, affine_of
 
 Array = NDArray[Any]
-
-INPUT_NAME = "input"
-OUTPUT_NAME = "output"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Input:
-    """One input of a module.
-
-    Attributes:
-        name: in the graph.
-        dtype: such as float32.
-        shape: a size for each axis; None for the batch.
-    """
-
-    name: str
-    dtype: np.dtype[Any]
-    shape: tuple[int | None, ...]
-
-    def random(self, batch: int, scale: float, generator: np.random.Generator) -> Array:
-        """Normally distributed numbers times `scale`."""
-        shape = tuple(batch if size is None else size for size in self.shape)
-        return (generator.standard_normal(shape) * scale).astype(self.dtype)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,19 +26,21 @@ class Source:
     """All that an exporter needs.
 
     Attributes:
-        module: on the CPU, in eval mode.
-        affine: the affine map that the module is.
-        inputs: one for each argument of forward.
-        output_names: of the graph.
+        module: a copy of the caller's, on the CPU, in eval mode.
+        affine: the affine map that the module is; None where it is none.
+        inputs: one for each argument of forward, in order.
+        output_names: of the graph, in the order of the flattened outputs.
+        static: the batch has a fixed size; then no input has an axis of None.
         metadata: JSON values by key (without the prefix `linreg.`), the same on every machine.
-        state_sha256: the identity of the weights.
+        state_sha256: the identity of the weights, before any change of precision.
     """
 
     module: nn.Module
-    affine: Affine
+    affine: Affine | None
     inputs: tuple[Input, ...]
     output_names: tuple[str, ...]
-    metadata: dict[str, object]
+    static: bool
+    metadata: dict[str, Any]
     state_sha256: str
 
     def random_inputs(self, batch: int, scale: float, seed: int) -> tuple[Array, ...]:
@@ -64,25 +49,106 @@ class Source:
         return tuple(entry.random(batch, scale, generator) for entry in self.inputs)
 
 
-def from_checkpoint(checkpoint: Checkpoint) -> Source:
-    """The source of a reloaded model.
+def from_checkpoint(
+    checkpoint: Checkpoint,
+    *,
+    input_names: Sequence[str] = (),
+    output_names: Sequence[str] = (),
+    precision: Precision | None = None,
+    static: bool = False,
+    units: dict[str, str] | None = None,
+) -> Source:
+    """The source of a reloaded model; its feature names go into the metadata.
+
+    Args:
+        checkpoint: of `linreg.checkpoint.load`.
+        input_names: for the graph; default `input`.
+        output_names: for the graph; default `output`.
+        precision: the dtype to export in; None keeps the model's own.
+        static: one row at a time, instead of a batch of any size.
+        units: of features and target, by name, for the metadata.
 
     Raises:
-        ExportError: the model is not affine.
+        ExportError: names clash, or a unit is of no column.
     """
     affine = affine_of(checkpoint.model)
-    if affine is None:
-        raise ExportError(f"{checkpoint.path}: is not an affine model; expected one that linreg trained")
-    metadata: dict[str, object] = {"state_sha256": checkpoint.state_sha256}
+    assert affine is not None, "a checkpoint holds one of the course's two models"
+    metadata: dict[str, Any] = {}
     if checkpoint.card is not None:
-        metadata |= {"features": list(checkpoint.card.features), "target": checkpoint.card.target}
-    return Source(
-        module=checkpoint.model,
-        affine=affine,
-        inputs=(Input(name=INPUT_NAME, dtype=affine.weight.dtype, shape=(None, affine.weight.shape[1])),),
-        output_names=(OUTPUT_NAME,),
+        metadata = {"features": list(checkpoint.card.features), "target": checkpoint.card.target}
+    if units:
+        known = [*metadata.get("features", []), metadata.get("target")]
+        if unknown := [name for name in units if name not in known]:
+            raise ExportError(f"--unit: {unknown[0]!r} is no column of the model; expected one of {known}")
+        metadata["units"] = units
+    rows = Input(name="input", dtype=affine.weight.dtype, shape=(None, affine.weight.shape[1]))
+    return from_module(
+        checkpoint.model,
+        [rows],
+        input_names=input_names,
+        output_names=output_names,
+        precision=precision,
+        static=static,
         metadata=metadata,
-        state_sha256=checkpoint.state_sha256,
+    )
+
+
+def from_module(
+    module: nn.Module,
+    inputs: Sequence[Input],
+    *,
+    input_names: Sequence[str] = (),
+    output_names: Sequence[str] = (),
+    precision: Precision | None = None,
+    static: bool = False,
+    metadata: dict[str, Any] | None = None,
+) -> Source:
+    """The source of any module.
+
+    Args:
+        module: is copied; the copy is put on the CPU and into eval mode.
+        inputs: one for each argument of forward.
+        input_names: for the graph; default `input` for one, the names in `inputs` for several.
+        output_names: default `output` for one, the keys of a dict, else `output_0`, `output_1` and so on.
+        precision: the dtype of floating parameters and inputs; None keeps them.
+        static: the batch has a fixed size: that in `inputs`, or 1 where it is None.
+        metadata: JSON values that go into every artifact.
+
+    Raises:
+        ExportError: names clash, the module does not run on its inputs, or two calls of it differ.
+    """
+    digest = state_sha256(module.state_dict())
+    entries = tuple(_converted(entry, precision, static=static) for entry in inputs)
+    own = _own_copy(module, precision)
+    check_arguments(own, entries)
+    if input_names:
+        _check_names("--input-names", input_names, len(entries))
+    defaults = ["input"] if len(entries) == 1 else [entry.name for entry in entries]
+    names = list(input_names) or defaults
+    entries = tuple(replace(entry, name=name) for name, entry in zip(names, entries, strict=True))
+    found, shapes = probe_outputs(own, entries)
+    if output_names:
+        _check_names("--output-names", output_names, len(found))
+    outputs = tuple(output_names) or found
+    taken = [*names, *outputs, *own.state_dict()]
+    if clashing := sorted({name for name in taken if taken.count(name) > 1}):
+        raise ExportError(
+            f"these names are used twice among inputs, outputs and parameters: {', '.join(clashing)}; "
+            "choose others with --input-names and --output-names"
+        )
+    described = {
+        "inputs": [entry.described() for entry in entries],
+        "outputs": [{"name": name, **shape} for name, shape in zip(outputs, shapes, strict=True)],
+        "state_sha256": digest,
+    }
+    return Source(
+        module=own,
+        affine=affine_of(own),
+        inputs=entries,
+        output_names=outputs,
+        static=static,
+        metadata={**(metadata or {}), **described},
+        state_sha256=digest,
     )
 
 
@@ -92,3 +158,35 @@ def metadata_text(source: Source) -> dict[str, str]:
         f"linreg.{key}": json.dumps(value, ensure_ascii=False, sort_keys=True)
         for key, value in sorted(source.metadata.items())
     }
+
+
+def _own_copy(module: nn.Module, precision: Precision | None) -> nn.Module:
+    try:
+        own = copy.deepcopy(module)
+    except Exception as error:  # whatever a module's members raise
+        raise ExportError(f"the module cannot be copied: {error}; give a fresh one") from error
+    own = own.cpu().eval()
+    return own if precision is None else own.to(getattr(torch, precision))
+
+
+def _converted(entry: Input, precision: Precision | None, *, static: bool) -> Input:
+    shape = tuple(size or 1 for size in entry.shape) if static else entry.shape
+    if None not in shape and not static:
+        raise ExportError(
+            f"input {entry.name!r} has the fixed shape {list(shape)}; write its first axis as batch, "
+            "or ask for a fixed shape with --static"
+        )
+    if precision is Precision.BFLOAT16:
+        raise ExportError(
+            "--dtype bfloat16: onnxruntime's CPU provider has no bfloat16 Gemm (NOT_IMPLEMENTED), so nothing could be "
+            "verified; use float16 or float32"
+        )
+    floating = precision is not None and entry.dtype.kind == "f"
+    return replace(entry, shape=shape, dtype=np.dtype(str(precision)) if floating else entry.dtype)
+
+
+def _check_names(option: str, names: Sequence[str], count: int) -> None:
+    if len(names) != count:
+        raise ExportError(f"{option}: got {len(names)} names ({', '.join(names)}), expected {count}")
+    if len(set(names)) != len(names) or not all(names):
+        raise ExportError(f"{option}: got {', '.join(names)}, expected different names")

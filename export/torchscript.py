@@ -1,31 +1,60 @@
 """TorchScript: the module scripted, and its archive written again without what names this machine.
 
-torch deprecates TorchScript; the warnings of its own calls are silenced here and nowhere else.
+torch deprecates TorchScript in favour of torch.export; the warnings of its calls are silenced where they are made.
 """
 
-import io
 import json
 import re
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from itertools import groupby
+from typing import Any
 
 import torch
 
+from export.archives import record_names, rewrite
+from export.mangling import Renumbering
+from export.quiet import quiet, reason
 from export.source import Source
+from linreg.errors import ExportError
 
 METADATA_RECORD = "linreg.json"
+TRACE_BATCH = 2
+SEED = 20261123
 CONSTANT = re.compile(r"  \w+ : Final\[")
 
 
 def to_torchscript(source: Source) -> bytes:
-    """The bytes of a scripted module; metadata stands in the extra file `linreg.json`."""
+    """The bytes of the scripted module, control flow kept; metadata stands in the extra file `linreg.json`.
+
+    Raises:
+        ExportError: torch cannot compile the module.
+    """
+    return _archive(source, lambda: torch.jit.script(source.module), "torchscript")
+
+
+def to_traced_torchscript(source: Source) -> bytes:
+    """The bytes of the module as one recorded call; what depends on its data is not in it.
+
+    Raises:
+        ExportError: torch cannot trace the module.
+    """
+    inputs = tuple(torch.from_numpy(array) for array in source.random_inputs(TRACE_BATCH, 1.0, SEED))
+    return _archive(
+        source, lambda: torch.jit.trace(source.module, inputs, check_trace=False, strict=False), "torchscript-trace"
+    )
+
+
+def _archive(source: Source, compile_module: Callable[[], Any], name: str) -> bytes:
     _forget_scripted_classes()
-    with deprecation_silenced():
-        scripted = torch.jit.script(source.module)
-    metadata = json.dumps(source.metadata, ensure_ascii=False, sort_keys=True)
-    return _clean(scripted.save_to_buffer(_extra_files={METADATA_RECORD: metadata}))
+    try:
+        # What torch warns of here, a value or a size that tracing takes for a constant, verification finds.
+        with quiet(), torch.inference_mode(False), torch.no_grad():
+            compiled = compile_module()
+            metadata = json.dumps(source.metadata, ensure_ascii=False, sort_keys=True)
+            archive = compiled.save_to_buffer(_extra_files={METADATA_RECORD: metadata})
+    except Exception as error:  # the compiler raises a dozen classes
+        raise ExportError(f"{name}: torch cannot compile the module: {reason(error)}; try --format pt2") from error
+    return _clean(archive)
 
 
 def _forget_scripted_classes() -> None:
@@ -39,32 +68,25 @@ def _forget_scripted_classes() -> None:
     torch.jit._state._clear_class_state()
 
 
-@contextmanager
-def deprecation_silenced() -> Iterator[None]:
-    """Silence the DeprecationWarning of torch.jit for calls that are made on purpose."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="`torch.jit", category=DeprecationWarning)
-        yield
-
-
 def _clean(archive: bytes) -> bytes:
     """The same program in bytes that depend on nothing but it.
 
     Left out: `*.debug_pkl`, which holds paths and lines of the source files. Sorted: the constants of each class, which
-    torch writes in the order of a set of strings, another one in each process.
+    torch writes in the order of a set of strings, another one in each process. Counted anew: mangled names.
     """
-    reader = torch._C.PyTorchFileReader(io.BytesIO(archive))
-    buffer = io.BytesIO()
-    writer = torch._C.PyTorchFileWriter(buffer)
-    for name in reader.get_all_records():
-        if name.endswith(".debug_pkl") or name in ("version", ".data/serialization_id"):  # the writer adds these two
-            continue
-        record = reader.get_record(name)
+    names = record_names(archive)
+    numbers = Renumbering(names)
+
+    def change(name: str, record: bytes) -> tuple[str, bytes] | None:
+        if name.endswith(".debug_pkl"):
+            return None
         if name.startswith("code/"):
-            record = _sort_constants(record.decode()).encode()
-        writer.write_record(name, record, len(record))
-    writer.write_end_of_file()
-    return buffer.getvalue()
+            record = _sort_constants(numbers.text(record.decode())).encode()
+        if name.endswith("data.pkl"):
+            record = numbers.pickle(record)
+        return numbers.text(name), record
+
+    return rewrite(archive, change)
 
 
 def _sort_constants(code: str) -> str:

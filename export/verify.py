@@ -1,31 +1,19 @@
 """Compare the bytes on disk with the reference, at many batches, scales and special rows."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
-from export.reference import Reference, affine_reference
-from export.runners import Runner, torch_runner
+from export.cases import judged_cases
+from export.reference import Oracle, Reference
+from export.runners import Runner
 from export.source import Source
 from linreg.errors import MismatchError
 
 Array = NDArray[Any]
-
-BATCHES = (1, 2, 7, 64, 4096, 0)
-SCALES = (1e-3, 1.0, 1e4)
-SPECIAL_VALUES = (np.nan, np.inf, -np.inf, 0.0, -0.0)
-SEED = 20261123
-
-
-@dataclass(frozen=True, kw_only=True)
-class Case:
-    """Inputs, and what they are called in messages."""
-
-    name: str
-    inputs: tuple[Array, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,100 +24,125 @@ class Verification:
         worst_error: in units of what is allowed; at most 1.
         bytes_equal: every output of every case has the very bytes of eager's.
         cases: how many were run.
+        parameters_kept: how many tensors of the state_dict stand in the file bit for bit; an exporter may fold others.
     """
 
     worst_error: float
     bytes_equal: bool
     cases: int
-
-
-def cases(source: Source, rows: Array | None = None) -> Iterator[Case]:
-    """All cases for an affine module.
-
-    Args:
-        source: what is verified.
-        rows: the user's own rows, shape (batch, features).
-    """
-    for batch in BATCHES:
-        for scale in SCALES[: 1 if batch == 0 else None]:
-            inputs = source.random_inputs(batch, scale, SEED + batch)
-            yield Case(name=f"batch {batch}, scale {scale:g}", inputs=inputs)
-    # A bound over many features cannot see one weight; a row with one feature can.
-    unit = np.eye(source.affine.weight.shape[1], dtype=source.affine.weight.dtype)
-    yield Case(name="unit rows", inputs=(unit,))
-    yield Case(name="unit rows times 1e4", inputs=(unit * unit.dtype.type(1e4),))
-    yield Case(name="special rows", inputs=(special_rows(unit.shape[1], unit.dtype),))
-    if rows is not None:
-        yield Case(name="your rows", inputs=(rows.astype(unit.dtype),))
-
-
-def special_rows(features: int, dtype: np.dtype[Any]) -> Array:
-    """Rows filled with one special value, and rows with one such value among ones; shape (.., features)."""
-    limits = np.finfo(dtype)
-    values = [*SPECIAL_VALUES, float(limits.smallest_subnormal), float(limits.max), -float(limits.max)]
-    filled = np.repeat(np.array(values)[:, None], features, axis=1)
-    single = np.ones((len(values), features))
-    single[:, 0] = values
-    return np.concatenate([filled, single]).astype(dtype)
+    parameters_kept: int
 
 
 def verify(runner: Runner, source: Source, *, rows: Array | None = None) -> Verification:
     """Check a runner of a saved file against the reference.
 
     Raises:
-        MismatchError: an output's shape, dtype, class or value differs; the message names the first.
+        MismatchError: an output's shape, dtype, class or value differs; the message names the first, and `inputs` holds
+            what was asked.
+        ExportError: the module is so inexact that nothing can be proved.
     """
-    _check_parameters(runner, source)
-    eager = torch_runner("eager", source.module)
+    kept = check_parameters(runner, source)
+    oracle = Oracle(source)
     worst, equal, count = 0.0, True, 0
-    for case in cases(source, rows):
-        outputs = runner.bind(case.inputs).outputs()
-        eager_outputs = eager.bind(case.inputs).outputs()
-        if len(outputs) != len(source.output_names):
-            raise MismatchError(f"{runner.name}: gives {len(outputs)} outputs, expected {len(source.output_names)}")
-        reference = affine_reference(source.affine, case.inputs[0])
-        worst = max(worst, compare(runner.name, case.name, outputs[0], reference, source.affine.weight.dtype))
-        equal &= all(a.tobytes() == b.tobytes() for a, b in zip(outputs, eager_outputs, strict=True))
+    for case in judged_cases(source, rows):
+        references = oracle.answers(case.inputs)
+        try:
+            outputs = run_case(runner, case.inputs, case.name)
+            worst = max(worst, compare_all(runner.name, case.name, source.output_names, outputs, references))
+        except MismatchError as error:
+            error.inputs = dict(zip([entry.name for entry in source.inputs], case.inputs, strict=True))
+            raise
+        equal &= all(got.tobytes() == wanted.eager.tobytes() for got, wanted in zip(outputs, references, strict=True))
         count += 1
-    return Verification(worst_error=worst, bytes_equal=equal, cases=count)
+    return Verification(worst_error=worst, bytes_equal=equal, cases=count, parameters_kept=kept)
 
 
-def compare(name: str, case: str, output: Array, reference: Reference, dtype: np.dtype[Any]) -> float:
-    """The worst error of an output in units of what is allowed.
+def run_case(runner: Runner, inputs: tuple[Array, ...], case: str) -> tuple[Array, ...]:
+    """The outputs of a runner.
+
+    Raises:
+        MismatchError: it refuses the inputs, as a file with a fixed batch does.
+    """
+    try:
+        return runner.bind(inputs).outputs()
+    except Exception as error:  # each runtime raises classes of its own
+        text = " ".join(str(error).split())[:200]
+        raise MismatchError(f"{runner.name}: {case}: does not run, expected an answer: {text}") from error
+
+
+def compare_all(
+    name: str, case: str, output_names: tuple[str, ...], outputs: tuple[Array, ...], references: tuple[Reference, ...]
+) -> float:
+    """The worst error over all outputs in units of what is allowed.
+
+    Raises:
+        MismatchError: it exceeds 1, or number, shape, dtype or class differ.
+    """
+    if len(outputs) != len(references):
+        raise MismatchError(f"{name}: {case}: gives {len(outputs)} outputs, expected {len(references)}")
+    return max(
+        compare(f"{name}: {case}: {output_name!r}", output, reference)
+        for output_name, output, reference in zip(output_names, outputs, references, strict=True)
+    )
+
+
+def compare(where: str, output: Array, reference: Reference) -> float:
+    """The worst error of one output in units of what is allowed.
 
     Raises:
         MismatchError: it exceeds 1, or shape, dtype or class differ.
     """
-    if output.shape != reference.values.shape or output.dtype != dtype:
+    eager = reference.eager
+    if output.shape != eager.shape or output.dtype != eager.dtype:
         raise MismatchError(
-            f"{name}: {case}: got {output.dtype} of shape {output.shape}, expected {dtype} of {reference.values.shape}"
+            f"{where} is {output.dtype} of shape {output.shape}, expected {eager.dtype} of {eager.shape}"
         )
-    got = output.astype(reference.values.dtype)
-    finite = np.isfinite(reference.values)
-    with np.errstate(invalid="ignore"):
-        same_class = np.where(
-            finite, np.isfinite(got), (got == reference.values) | (np.isnan(got) & np.isnan(reference.values))
-        )
-        ratio = np.abs(got - reference.values) / reference.allowed
-    ratio = np.where(finite & np.isfinite(got), ratio, 0.0)
-    ratio = np.where(same_class | reference.any_class, ratio, np.inf)
-    ratio = np.where(np.isnan(ratio), np.inf, ratio)
+    if output.dtype.kind != "f":
+        ratio = np.where(output == reference.values, 0.0, np.inf)
+    else:
+        ratio = _ratio(output.astype(reference.values.dtype), reference)
     worst = float(ratio.max(initial=0.0))
     if worst > 1:
         place = tuple(int(index) for index in np.unravel_index(int(ratio.argmax()), ratio.shape))
+        row, *rest = place or (0,)
         raise MismatchError(
-            f"{name}: {case}: output {place} is {output[place]!s}, expected {reference.values[place]!s} "
-            f"within {reference.allowed[place]:.3g}"
+            f"{where} at row {row}, {'element ' + str(tuple(rest)) + ' ' if rest else ''}is {output[place]!s}, "
+            f"expected {reference.values[place]!s} within {float(reference.allowed[place]):.3g}"
         )
     return worst
 
 
-def _check_parameters(runner: Runner, source: Source) -> None:
-    """Parameters in the file are bit-equal to the state_dict, in every format that keeps them."""
-    parameters = runner.parameters()
-    for key, value in source.module.state_dict().items():
+def _ratio(got: Array, reference: Reference) -> Array:
+    """Error over what is allowed; infinite where the class (finite, infinity, NaN) is wrong."""
+    wanted = reference.values
+    finite = np.isfinite(wanted)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        same_class = np.where(finite, np.isfinite(got), (got == wanted) | (np.isnan(got) & np.isnan(wanted)))
+        ratio: Array = np.abs(got - wanted) / reference.allowed
+    ratio = np.where(finite & np.isfinite(got), ratio, 0.0)
+    ratio = np.where(same_class | reference.any_class, ratio, np.inf)
+    return np.where(np.isnan(ratio), np.inf, ratio)
+
+
+def check_parameters(runner: Runner, source: Source) -> int:
+    """See that the parameters in a file have the bits of the state_dict; returns how many are there.
+
+    ONNX may leave some out, and where there is a BatchNorm torch folds it into the layer before under the old name.
+
+    Raises:
+        MismatchError: one has other bits, or is missing in a format that keeps all.
+    """
+    parameters, state = runner.parameters(), source.module.state_dict()
+    folds = runner.folds and any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in source.module.modules())
+    kept = 0
+    for key, value in state.items():
         if key not in parameters:
+            if runner.folds and source.affine is None:
+                continue
             raise MismatchError(f"{runner.name}: has no parameter {key!r}, expected that of the state_dict")
-        kept, wanted = parameters[key], value.detach().cpu().numpy()
-        if kept.dtype != wanted.dtype or kept.size != wanted.size or kept.tobytes() != wanted.tobytes():
+        found, wanted = parameters[key], value.detach().cpu().numpy()
+        same = found.dtype == wanted.dtype and found.size == wanted.size and found.tobytes() == wanted.tobytes()
+        if not same and not folds:
             raise MismatchError(f"{runner.name}: parameter {key!r} has other bits than the state_dict; export again")
+        kept += same
+    return kept

@@ -182,8 +182,8 @@ def _check_archive(path: Path, data: bytes) -> None:
 
 
 def describe_state(state: Mapping[str, Tensor]) -> list[dict[str, Any]]:
-    """Key, dtype and shape of every tensor, for people to read."""
+    """Name, dtype and shape of every tensor, for people to read."""
     return [
-        {"key": key, "dtype": str(value.dtype).removeprefix("torch."), "shape": list(value.shape)}
+        {"name": key, "dtype": str(value.dtype).removeprefix("torch."), "shape": list(value.shape)}
         for key, value in state.items()
     ]

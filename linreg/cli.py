@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 
 import linreg
-from linreg.commands import bench, demo, doctor, evaluate, export, plot, predict, train, verify
+from linreg.commands import bench, demo, doctor, evaluate, export, inspect, plot, predict, train, verify
 from linreg.commands.terminal import note
 from linreg.errors import LinregError
 
@@ -31,7 +31,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (train, evaluate, predict, plot, export, verify, bench, demo, doctor):
+for command in (train, evaluate, predict, plot, export, verify, inspect, bench, demo, doctor):
     app.command(command.NAME, short_help=command.SUMMARY)(command.run)
 
 

@@ -10,7 +10,8 @@
 A message is one line: what, got, expected, next step. Only the command line prints it.
 """
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 
 class LinregError(Exception):
@@ -36,6 +37,16 @@ class ExportError(LinregError):
 
 
 class MismatchError(LinregError):
-    """Outputs differ from the reference, or bytes from the manifest."""
+    """Outputs differ from the reference, or bytes from the manifest.
+
+    Attributes:
+        inputs: arrays by name that show the difference, where there are any.
+    """
 
     exit_code: ClassVar[int] = 3
+    inputs: Mapping[str, Any] | None = None
+
+
+def one_line(error: BaseException, limit: int = 200) -> str:
+    """The text of somebody else's error, in one line of at most `limit` characters."""
+    return " ".join(str(error).split())[:limit] or type(error).__name__

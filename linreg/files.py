@@ -101,6 +101,22 @@ def _writing(path: Path) -> Iterator[None]:
         raise LinregError(f"{path}: cannot be written: {_reason(error)}; choose another folder with -o") from error
 
 
+def append_line(path: Path, line: str) -> None:
+    """Add a line to a file of this user's own, made with its folders where it is missing.
+
+    Raises:
+        LinregError: it cannot be written.
+    """
+    with _writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            os.write(descriptor, f"{line}\n".encode())  # one write of one line: concurrent ones do not mix
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def write_json(path: Path, value: object) -> None:
     """Write `value` as indented JSON; NaN and infinities are refused, since JSON has none."""
     write_atomic(path, (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())

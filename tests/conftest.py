@@ -1,15 +1,28 @@
 """What many tests share: a bundle that is made once a session, tables, and the command line in process."""
 
+import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+# The ledger of trusted programs is a file of the user's; tests have their own, set before any fixture.
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="linreg-tests-")
+
 PENGUINS = Path(__file__).parent / "data" / "penguins.csv"
 FEATURES = "bill_length_mm,bill_depth_mm,flipper_length_mm"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Benchmarks run alone, with --benchmark-only; --benchmark-disable runs their checks beside the tests."""
+    benchmarks = Path(__file__).parent / "benchmark"
+    if config.getoption("benchmark_only"):
+        return True if collection_path.is_file() and benchmarks not in collection_path.parents else None
+    return True if collection_path == benchmarks and not config.getoption("benchmark_disable") else None
 
 
 @pytest.fixture(scope="session")
@@ -17,16 +30,21 @@ def penguins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A bundle of the exact fit of the penguins, with every artifact."""
     from export.formats import Format
     from linreg.checkpoint import load
-    from linreg.commands.export import export_bundle
+    from linreg.commands.exporting import export_checkpoint
     from linreg.commands.train import train_table
     from linreg.config import TABLE_DEFAULTS
 
     bundle = tmp_path_factory.mktemp("penguins")
     train_table(PENGUINS, "body_mass_g", FEATURES, TABLE_DEFAULTS, bundle, split_text="0.8", shuffle=True, force=False)
-    export_bundle(load(bundle), list(Format), None, force=False)
-    before = {path.name: path.read_bytes() for path in bundle.iterdir()}
+    export_checkpoint(load(bundle), list(Format))
+    before = contents(bundle)
     yield bundle
-    assert {path.name: path.read_bytes() for path in bundle.iterdir()} == before, "a test wrote into the shared bundle"
+    assert contents(bundle) == before, "a test wrote into the shared bundle"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, by name."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 
 import export.artifacts
 from export.artifacts import build, record, verify_artifact, write_artifact
-from export.formats import FILE_NAMES, Format
+from export.formats import Format, file_name
 from export.manifest import read_manifest
 from export.source import from_checkpoint
 from linreg.checkpoint import load, save
@@ -40,31 +40,35 @@ def test_a_file_that_fails_is_not_left_behind(bundle, kind, monkeypatch):
     other = load(bundle)
     other.model.linear_layer.weight.data[0, 1] *= 1.001
     wrong = build(from_checkpoint(other), kind)
-    monkeypatch.setattr(export.artifacts, "build", lambda *_: wrong)
+    monkeypatch.setattr(export.artifacts, "build", lambda *_args, **_options: wrong)
     with pytest.raises(MismatchError, match="has other bits than the state_dict"):
         write_artifact(source, kind, bundle)
-    assert (bundle / FILE_NAMES[kind]).read_bytes() == good
+    assert (bundle / file_name(kind)).read_bytes() == good
     assert not list(bundle.glob(".*"))
-    (bundle / FILE_NAMES[kind]).unlink()
+    (bundle / file_name(kind)).unlink()
     with pytest.raises(MismatchError):
         write_artifact(source, kind, bundle)
-    assert not (bundle / FILE_NAMES[kind]).exists()
+    assert not (bundle / file_name(kind)).exists()
 
 
 @pytest.mark.parametrize("kind", list(Format))
-@pytest.mark.parametrize("keep", [0, 1, 100, -1])
+@pytest.mark.parametrize("keep", [0, 1, 100, -400])
 def test_a_truncated_file_is_refused(bundle, kind, keep):
     source = from_checkpoint(load(bundle))
     path = write_artifact(source, kind, bundle).path
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(ModelError, match=f"{FILE_NAMES[kind]}: "):
+    with pytest.raises(ModelError, match=f"{file_name(kind)}: "):
         verify_artifact(source, kind, path)
 
 
 def test_artifacts_of_other_weights_are_not_recorded(bundle):
     checkpoint = load(bundle)
-    record(checkpoint, bundle, [write_artifact(from_checkpoint(checkpoint), Format.ONNX, bundle)])
-    assert read_manifest(bundle).entry("model.onnx").proof["cases"] == 19
+    plain = ["model.pth", "card.json"]
+    artifact = write_artifact(from_checkpoint(checkpoint), Format.ONNX, bundle)
+    record(bundle, checkpoint.state_sha256, plain=plain, artifacts=[artifact])
+    proof = read_manifest(bundle).entry("model.onnx").proof
+    assert (proof["cases"], proof["opset"], proof["ir_version"]) == (24, 18, 8)
+    assert proof["needs"] == "onnxruntime >= 1.15.1"
     from dataclasses import replace
 
     from linreg.checkpoint import state_sha256
@@ -73,7 +77,7 @@ def test_artifacts_of_other_weights_are_not_recorded(bundle):
     digest = state_sha256(checkpoint.model.state_dict())
     save(bundle, checkpoint.model, replace(checkpoint.card, state_sha256=digest))
     with pytest.raises(MismatchError, match="made from other weights"):
-        record(load(bundle), bundle, [])
+        record(bundle, load(bundle).state_sha256, plain=plain, artifacts=[])
 
 
 @pytest.mark.parametrize("name", ["line", "penguins"])

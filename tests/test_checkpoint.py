@@ -225,8 +225,8 @@ def test_saved_models_share_no_memory_with_what_was_saved(tmp_path: Path) -> Non
 
 def test_describe_state() -> None:
     assert describe_state(LinearRegressionModelV2(3).state_dict()) == [
-        {"key": "linear_layer.weight", "dtype": "float32", "shape": [1, 3]},
-        {"key": "linear_layer.bias", "dtype": "float32", "shape": [1]},
+        {"name": "linear_layer.weight", "dtype": "float32", "shape": [1, 3]},
+        {"name": "linear_layer.bias", "dtype": "float32", "shape": [1]},
     ]
 
 

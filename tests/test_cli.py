@@ -10,7 +10,7 @@ import pytest
 from linreg import cli
 from tests.conftest import PENGUINS
 
-COMMANDS = ["train", "evaluate", "predict", "plot", "export", "verify", "bench", "demo", "doctor"]
+COMMANDS = ["train", "evaluate", "predict", "plot", "export", "verify", "inspect", "bench", "demo", "doctor"]
 
 
 def one_line(text: str) -> str:
@@ -97,10 +97,10 @@ def test_wrong_usage_is_one_line_and_exit_2(linreg, tmp_path, words, message):
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
 )
 def test_whatever_is_raised_is_one_line(linreg, monkeypatch, error, code, message):
-    def fails(_path: Path | None) -> None:
+    def fails(*_: Path) -> None:
         raise error
 
-    monkeypatch.setattr("linreg.commands.verify.verify_bundle", fails)
+    monkeypatch.setattr("linreg.commands.verify._manifest", fails)
     ended = linreg("verify", ".")
     assert (ended.code, ended.out) == (code, "")
     assert message in one_line(ended.err)
@@ -108,7 +108,7 @@ def test_whatever_is_raised_is_one_line(linreg, monkeypatch, error, code, messag
 
 def test_debug_shows_where_a_fault_is(linreg, monkeypatch):
     monkeypatch.setenv("LINREG_DEBUG", "1")
-    monkeypatch.setattr("linreg.commands.verify.verify_bundle", lambda _path: 1 / 0)
+    monkeypatch.setattr("linreg.commands.verify._manifest", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         linreg("verify", ".")
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tests.conftest import FEATURES, PENGUINS
-from tests.test_commands import MODEL_AND_RECORDS, contents, names, rows_of
+from tests.test_commands import MODEL_AND_RECORDS, ONNX_AND_VECTORS, contents, names, rows_of
 
 
 def test_the_onnx_file_answers_raw_features_as_predict_does(linreg, penguins):
@@ -58,7 +58,7 @@ def test_verify_names_what_it_can_verify(linreg, bundle):
     assert "there is no manifest.json in" in linreg("verify", PENGUINS).failure()
     assert "no such bundle or file; did you mean penguins?" in linreg("verify", "pengiuns").failure()
     linreg("train", "--epochs", "5", "-o", "line")
-    assert "no artifact of it is in the manifest" in linreg("verify", "line").failure()
+    assert "the manifest lists no artifact; run: linreg export" in linreg("verify", "line").failure()
 
 
 def test_export_leaves_a_file_that_the_manifest_does_not_list(linreg, tmp_path):
@@ -73,7 +73,7 @@ def test_export_leaves_a_file_that_the_manifest_does_not_list(linreg, tmp_path):
 
 def test_export_into_another_bundle_takes_the_model_along(linreg, bundle, tmp_path):
     assert linreg("export", "-m", bundle, "-o", "other").code == 0
-    assert names(tmp_path / "other") == sorted([*MODEL_AND_RECORDS, "model.onnx"])
+    assert names(tmp_path / "other") == sorted([*MODEL_AND_RECORDS, *ONNX_AND_VECTORS])
     assert linreg("verify", "other").code == 0
     assert linreg("export", "-m", bundle, "-o", bundle.parent / "." / bundle.name).code == 0
 
@@ -84,7 +84,7 @@ def test_export_does_not_mix_two_models_in_a_bundle(linreg, bundle):
     linreg("export", "-m", "line", "-o", bundle).failure()
     assert contents(bundle) == before
     assert linreg("export", "-m", "line", "-o", bundle, "--force").code == 0
-    assert names(bundle) == sorted([*MODEL_AND_RECORDS, "model.onnx"])
+    assert names(bundle) == sorted([*MODEL_AND_RECORDS, *ONNX_AND_VECTORS])
     assert linreg("verify", bundle).code == 0
 
 

@@ -122,7 +122,8 @@ def test_training_into_a_bundle_with_artifacts_asks_first_and_then_removes_them(
     before = contents(bundle)
     words = ["train", PENGUINS, "--target", "body_mass_g", "-o", bundle]
     message = linreg(*words).failure()
-    assert "holds artifacts of the old weights (model.onnx, model.torchscript); use --force" in message
+    artifacts = "model.onnx, model.pt2, model.torchscript, model.traced.torchscript"
+    assert f"holds artifacts of the old weights ({artifacts}); use --force" in message
     assert contents(bundle) == before
     assert linreg(*words, "--force").code == 0
     assert names(bundle) == MODEL_AND_RECORDS

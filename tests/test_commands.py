@@ -15,6 +15,7 @@ import torch
 from tests.conftest import PENGUINS
 
 MODEL_AND_RECORDS = ["SHA256SUMS", "card.json", "manifest.json", "model.pth"]
+ONNX_AND_VECTORS = ["model.onnx", "data.json", *(f"test_data_set_{place}" for place in range(5))]
 
 
 def names(folder: Path) -> list[str]:
@@ -139,15 +140,16 @@ def test_the_default_model_is_trained_where_it_is_missing(linreg, table):
     ("words", "keys"),
     [
         (["train", "--epochs", "5", "-o", "b"], {"bundle", "architecture", "features", "state_sha256", "metrics"}),
-        (["export", "-m", "BUNDLE"], {"state_sha256", "artifacts"}),
-        (["verify", "BUNDLE"], {"bundle", "artifacts"}),
+        (["export", "-m", "BUNDLE"], {"state_sha256", "artifacts", "refused"}),
+        (["inspect", "BUNDLE/model.onnx"], {"kind", "inputs", "operators", "metadata"}),
+        (["verify", "BUNDLE"], {"bundle", "checked", "not_run"}),
         (["evaluate", str(PENGUINS), "-m", "BUNDLE"], {"model", "metrics"}),
         (["bench", "-m", "BUNDLE", "--rounds", "10", "--batch", "1"], {"schema_version", "comparisons"}),
         (["doctor"], {"linreg", "torch", "onnxruntime", "onnxruntime_providers", "cuda_devices"}),
     ],
 )
 def test_json_is_one_object_and_nothing_else(linreg, bundle, words, keys):
-    ended = linreg(*(str(bundle) if word == "BUNDLE" else word for word in words), "--json")
+    ended = linreg(*(word.replace("BUNDLE", str(bundle)) for word in words), "--json")
     assert ended.code == 0, ended.err
     assert keys <= json.loads(ended.out).keys()
 

@@ -129,8 +129,8 @@ def test_figures_follow_from_the_blocks(good):
 @pytest.mark.parametrize(
     ("change", "hide", "message"),
     [
-        (scaled, True, r"^planted: batch 7: output \(\d, 0\) is .*, expected .* within"),
-        (to_nan, True, r"^planted: batch 7: output \(\d, 0\) is nan, expected"),
+        (scaled, True, r"^planted: batch 7: 'output' at row \d, element \(0,\) is .*, expected .* within"),
+        (to_nan, True, r"^planted: batch 7: 'output' at row \d, element \(0,\) is nan, expected"),
         (scaled, False, r"^planted: parameter 'linear_layer.weight' has other bits"),
         (one_bit, False, r"^planted: parameter 'linear_layer.weight' has other bits"),
     ],

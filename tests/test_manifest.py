@@ -1,5 +1,4 @@
 import json
-import shutil
 import subprocess
 
 import pytest
@@ -17,12 +16,6 @@ from export.manifest import (
 from linreg.errors import LinregError, MismatchError, ModelError
 
 
-@pytest.fixture
-def bundle(penguins, tmp_path):
-    shutil.copytree(penguins, tmp_path / "bundle")
-    return tmp_path / "bundle"
-
-
 def test_sha256sum_agrees(bundle):
     done = subprocess.run(["sha256sum", "-c", CHECKSUM_FILE], cwd=bundle, capture_output=True, text=True, check=True)
     listed = {entry.name for entry in read_manifest(bundle).files}
@@ -32,12 +25,14 @@ def test_sha256sum_agrees(bundle):
 
 def test_it_is_the_same_after_a_round_trip(tmp_path):
     (tmp_path / "model.onnx").write_bytes(b"abc")
-    written = write_manifest(tmp_path, "0" * 64, [entry_of(tmp_path / "model.onnx", {"format": "onnx"})])
+    written = write_manifest(tmp_path, "0" * 64, [entry_of(tmp_path, "model.onnx", {"format": "onnx"})])
     assert read_manifest(tmp_path) == written
     assert read_manifest(tmp_path / "elsewhere") is None
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "model.torchscript", "model.pth", "card.json"])
+@pytest.mark.parametrize(
+    "name", ["model.onnx", "model.torchscript", "model.pt2", "model.pth", "card.json", "test_data_set_2/output_0.pb"]
+)
 def test_a_changed_or_missing_file_is_a_mismatch(bundle, name):
     manifest = read_manifest(bundle)
     check_files(bundle, manifest)
@@ -58,11 +53,12 @@ def test_a_changed_or_missing_file_is_a_mismatch(bundle, name):
         (lambda value: value.pop("files"), "is not a manifest"),
         (lambda value: value["files"][0].update(name="../card.json"), "'../card.json' is not one of this folder"),
         (lambda value: value["files"][0].update(name="/etc/passwd"), "is not one of this folder"),
+        (lambda value: value["files"][0].update(name="test_data_set_0/../../x"), "is not one of this folder"),
         (lambda value: value["files"][0].update(bytes="12"), "values of a wrong type"),
         (lambda value: value["files"].append(value["files"][0]), "listed twice"),
         (lambda value: value.update(surplus=1), "is not a manifest"),
     ],
-    ids=["future", "no-files", "parent", "absolute", "type", "twice", "surplus"],
+    ids=["future", "no-files", "parent", "absolute", "vector-parent", "type", "twice", "surplus"],
 )
 def test_a_hostile_manifest_is_refused(bundle, change, message):
     value = json.loads((bundle / MANIFEST_FILE).read_text())

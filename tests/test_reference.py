@@ -5,9 +5,19 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+from torch import nn
 
-from export.reference import affine_reference
+from export.module_file import parse_input
+from export.reference import Oracle, affine_reference
+from export.source import from_module
+from linreg.errors import ExportError
 from linreg.models import Affine
+from tests import nets
+
+
+def reference_of(model, x):
+    """The reference, with zeros for eager's answers, which it only passes on."""
+    return affine_reference(model, x, np.zeros((len(x), len(model.weight)), model.weight.dtype))
 
 
 def affine(weight, bias=None, dtype=np.float32):
@@ -20,7 +30,7 @@ def test_values_are_those_of_exact_arithmetic(dtype):
     generator = np.random.default_rng(1)
     model = affine(generator.standard_normal(40), 0.3, dtype)
     x = (generator.standard_normal((25, 40)) * 1e3).astype(dtype)
-    reference = affine_reference(model, x)
+    reference = reference_of(model, x)
     for row, value, allowed in zip(x, reference.values[:, 0], reference.allowed[:, 0], strict=True):
         products = [Fraction(float(a)) * Fraction(float(b)) for a, b in zip(row, model.weight[0], strict=True)]
         exact = sum(products) + Fraction(float(model.bias[0]))
@@ -33,7 +43,7 @@ def test_values_are_those_of_exact_arithmetic(dtype):
 def test_every_order_of_summation_is_within_the_bound():
     x = np.array([[1e4, -1e4, 1e-3, 3.0]], np.float32)
     model = affine([0.1, 0.1000001, 7.0, -1e-5], 0.25)
-    reference = affine_reference(model, x)
+    reference = reference_of(model, x)
     for order in permutations(range(5)):
         terms = [*(x[0] * model.weight[0]), model.bias[0]]
         total = np.float32(0)
@@ -44,7 +54,7 @@ def test_every_order_of_summation_is_within_the_bound():
 
 def test_underflow_is_allowed_for():
     tiny = np.float32(1.5e-45)
-    reference = affine_reference(affine([0.4, 0.4]), np.array([[tiny, tiny]], np.float32))
+    reference = reference_of(affine([0.4, 0.4]), np.array([[tiny, tiny]], np.float32))
     assert abs(0.0 - reference.values[0, 0]) <= reference.allowed[0, 0]
 
 
@@ -52,7 +62,7 @@ def test_classes():
     model = affine([2.0, -1.0], 0.5)
     rows = [[np.nan, 1], [np.inf, 1], [-np.inf, 1], [np.inf, np.inf], [3e38, 1], [3e38, 3e38], [1, 1]]
     x = np.array(rows, np.float32)
-    reference = affine_reference(model, x)
+    reference = reference_of(model, x)
     values = reference.values[:, 0]
     assert np.isnan(values[[0, 3]]).all()
     assert values[1] == np.inf
@@ -65,7 +75,45 @@ def test_float16_is_accumulated_in_float32_and_rounded_once():
     generator = np.random.default_rng(3)
     model = affine(generator.standard_normal(300), 0.1, np.float16)
     x = generator.standard_normal((500, 300)).astype(np.float16)
-    reference = affine_reference(model, x)
+    reference = reference_of(model, x)
     rounded = (x.astype(np.float32) @ model.weight.T.astype(np.float32) + np.float32(model.bias)).astype(np.float16)
     assert (np.abs(rounded - reference.values) <= reference.allowed).all()
     assert (np.abs(reference.values) > reference.allowed).mean() > 0.9, "zeros would pass"
+
+
+def test_a_module_that_casts_inside_is_still_judged_in_float64():
+    """Against NumPy in float64; a float32 oracle would be wrong by 1e-8."""
+    module = nets.make(nets.DoubleBuffers).eval()
+    source = from_module(module, [parse_input("x=float32[batch,4]")])
+    (x,) = source.random_inputs(200, 1.0, 1)
+    (reference,) = Oracle(source).answers((x,))
+    state = {key: value.double().numpy() for key, value in module.state_dict().items()}
+    expected = (x.astype(np.float64) - state["mean"]) @ state["layer.weight"].T + state["layer.bias"]
+    assert reference.values.dtype == np.float64
+    np.testing.assert_allclose(reference.values, expected, rtol=1e-14, atol=1e-15)
+    own = np.abs(reference.eager - expected).max()
+    assert reference.allowed.max() == pytest.approx(4 * max(own, 4 * 2.0**-23 * np.abs(expected).max()), rel=1e-3)
+
+
+class Cancelling(nn.Module):
+    """Loses every digit in float32: (x + 1e9) - 1e9."""
+
+    def forward(self, x):
+        return (x + 1e9) - 1e9
+
+
+def test_a_module_of_which_nothing_can_be_proved_is_refused():
+    source = from_module(Cancelling(), [parse_input("x=float32[batch,4]")])
+    with pytest.raises(ExportError, match=r"own float32 answers .* nothing could be proved"):
+        Oracle(source).answers(source.random_inputs(7, 1.0, 1))
+
+
+def test_whole_numbers_must_be_equal():
+    class Argmax(nn.Module):
+        def forward(self, x):
+            return x.argmax(1)
+
+    source = from_module(Argmax(), [parse_input("x=float32[batch,4]")])
+    (reference,) = Oracle(source).answers(source.random_inputs(7, 1.0, 1))
+    assert reference.values.dtype == np.int64
+    assert (reference.allowed == 0).all()

@@ -14,6 +14,7 @@ from bench.variants import NULL, REFERENCE, cpu_variants, fresh_source
 from export.artifacts import build
 from export.formats import Format
 from export.source import from_checkpoint
+from export.trust import remember
 from linreg.checkpoint import load, state_bytes
 from linreg.models import LinearRegressionModel, LinearRegressionModelV2
 
@@ -78,7 +79,7 @@ def test_only_the_scripted_row_is_scripted(penguins):
     assert kinds == {name: name == "torchscript" for name in TORCH}
 
 
-@pytest.mark.parametrize("kind", list(Format), ids=str)
+@pytest.mark.parametrize("kind", [Format.TORCHSCRIPT, Format.ONNX], ids=str)
 def test_artifacts_are_run_from_the_bundle(bundle, kind):
     """Another model's artifact lies in the bundle: the rows that run it, and no others, have its weights."""
     other = LinearRegressionModelV2(3)
@@ -87,10 +88,18 @@ def test_artifacts_are_run_from_the_bundle(bundle, kind):
         other.linear_layer.bias.fill_(-1.0)
     (bundle / "other.pth").write_bytes(state_bytes(other.state_dict()))
     artifact = {Format.TORCHSCRIPT: "model.torchscript", Format.ONNX: "model.onnx"}[kind]
-    (bundle / artifact).write_bytes(build(from_checkpoint(load(bundle / "other.pth")), kind))
+    data = build(from_checkpoint(load(bundle / "other.pth")), kind)
+    (bundle / artifact).write_bytes(data)
+    remember(data)
     x = np.ones((1, 3), np.float32)
     strangers = {name for name, runner in build_all(bundle).items() if runner.bind((x,)).outputs()[0].item() == 5.0}
     assert strangers == ({"torchscript"} if kind is Format.TORCHSCRIPT else set(ONNX))
+
+
+def test_a_program_of_somebody_else_is_not_loaded(bundle, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "nobody"))
+    (bundle / "model.torchscript").write_bytes(b"would run anything")
+    build_all(bundle)
 
 
 def test_a_bundle_without_artifacts_is_benched_with_the_same_bytes_made_in_memory(bundle, monkeypatch):

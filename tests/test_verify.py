@@ -7,27 +7,20 @@ import pytest
 import torch
 from torch import nn
 
+from export.module_file import parse_input
 from export.runners import Call, Runner, torch_runner
-from export.source import Source
-from export.verify import cases, special_rows, verify
+from export.source import Source, from_module
+from export.verify import verify
 from linreg.errors import MismatchError
-from linreg.models import affine_of
+from tests import nets
 
 SIZES = [1, 13, 300, 4096]
 
 
 def source_of(module: nn.Module) -> Source:
-    from export.source import Input
-
-    affine = affine_of(module)
-    return Source(
-        module=module.eval(),
-        affine=affine,
-        inputs=(Input(name="input", dtype=affine.weight.dtype, shape=(None, affine.weight.shape[1])),),
-        output_names=("output",),
-        metadata={},
-        state_sha256="0" * 64,
-    )
+    weight = module.weight
+    dtype = str(weight.dtype).removeprefix("torch.")
+    return from_module(module, [parse_input(f"x={dtype}[batch,{weight.shape[1]}]")])
 
 
 def linear(features: int, *, dtype: torch.dtype = torch.float32, bias: bool = True) -> nn.Linear:
@@ -48,7 +41,7 @@ def test_a_good_module_is_accepted(features, dtype):
     result = verify(torch_runner("eager", source.module), source)
     assert 0 < result.worst_error <= 1
     assert result.bytes_equal
-    assert result.cases == 19
+    assert result.cases == 24
 
 
 def fault_weight(copy: nn.Linear) -> None:
@@ -86,7 +79,7 @@ FAULTS = [fault_weight, fault_bfloat16, fault_float16, fault_swap, fault_bias, f
 def test_wrong_answers_are_caught_by_the_outputs_alone(features, fault):
     source, copy = source_of(linear(features)), linear(features)
     fault(copy)
-    with pytest.raises(MismatchError, match=r"output \(\d+, 0\) is .*, expected .* within"):
+    with pytest.raises(MismatchError, match=r"'output' at row \d+, element \(0,\) is .*, expected .* within"):
         verify(answering(copy, source), source)
 
 
@@ -118,7 +111,7 @@ def outputs_of(source: Source, change) -> Runner:
         (lambda y: np.random.default_rng(0).standard_normal(y.shape).astype(y.dtype), "expected"),
         (lambda y: np.zeros_like(y), "is 0.0"),
         (lambda y: np.where(np.isnan(y), np.float32(0), y), "expected nan"),
-        (lambda y: y.astype(np.float64), "got float64"),
+        (lambda y: y.astype(np.float64), "is float64 of shape"),
         (lambda y: y[:, 0], "of shape"),
         (lambda y: y[:1], "of shape"),
     ],
@@ -128,17 +121,6 @@ def test_wrong_outputs_are_caught(features, change, message):
     source = source_of(linear(features))
     with pytest.raises(MismatchError, match=message):
         verify(outputs_of(source, change), source)
-
-
-def test_the_users_own_rows_are_a_case():
-    source = source_of(linear(3))
-    rows = np.full((5, 3), 123.456)
-    assert cases_named(source, rows)["your rows"].inputs[0].dtype == np.float32
-    assert "your rows" not in cases_named(source, None)
-
-
-def cases_named(source, rows):
-    return {case.name: case for case in cases(source, rows)}
 
 
 def test_a_missing_output_is_caught():
@@ -153,10 +135,70 @@ def test_a_missing_output_is_caught():
         verify(runner, source)
 
 
-@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-def test_special_rows_hold_every_special_value(dtype):
-    rows = special_rows(4, np.dtype(dtype))
-    assert rows.dtype == dtype
-    assert np.isnan(rows).any()
-    assert {np.inf, -np.inf, float(np.finfo(dtype).max), float(np.finfo(dtype).smallest_subnormal)} <= set(rows.ravel())
-    assert (np.signbit(rows) & (rows == 0)).any()
+def fault_add_made_sub(module: nets.Mlp) -> None:
+    first = module.net[0]
+    module.net[0].register_forward_hook(lambda _module, _inputs, output: output - 2 * first.bias)
+
+
+def fault_one_weight(module: nets.Mlp) -> None:
+    module.net[0].weight.data[3, 5] *= 1.001
+
+
+def fault_float16_weights(module: nets.Mlp) -> None:
+    for parameter in module.parameters():
+        parameter.data = parameter.data.half().float()
+
+
+def fault_bfloat16_weights(module: nets.Mlp) -> None:
+    for parameter in module.parameters():
+        parameter.data = parameter.data.bfloat16().float()
+
+
+def fault_dropped_bias(module: nets.Mlp) -> None:
+    module.net[4].bias.data.zero_()
+
+
+def fault_swapped_features(module: nets.Mlp) -> None:
+    module.net[0].weight.data = module.net[0].weight.data.flip(1)
+
+
+def fault_dropout_alive(module: nets.Mlp) -> None:
+    module.net[3].train()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        fault_add_made_sub,
+        fault_one_weight,
+        fault_float16_weights,
+        fault_bfloat16_weights,
+        fault_dropped_bias,
+        fault_swapped_features,
+        fault_dropout_alive,
+    ],
+    ids=lambda fault: fault.__name__,
+)
+def test_wrong_answers_of_an_mlp_are_caught_by_the_outputs_alone(fault):
+    source = from_module(nets.make(nets.Mlp), [parse_input("x=float32[batch,16]")])
+    copy = nets.make(nets.Mlp).eval()
+    good = torch_runner("good", source.module)
+    assert verify(Runner(name="same", bind=torch_runner("copy", copy).bind, parameters=good.parameters), source)
+    fault(copy)
+    with pytest.raises(MismatchError, match="expected") as caught:
+        verify(answering(copy, source), source)
+    assert caught.value.inputs is not None
+    assert caught.value.inputs["input"].shape[1] == 16
+
+
+def test_a_static_batch_is_caught_when_it_refuses():
+    source = source_of(linear(3))
+    good = torch_runner("good", source.module)
+
+    def bind(inputs):
+        if len(inputs[0]) != 2:
+            raise ValueError("Got invalid dimensions for input")
+        return good.bind(inputs)
+
+    with pytest.raises(MismatchError, match=r"batch 1, scale 0.001: does not run, .*invalid dimensions"):
+        verify(Runner(name="static", bind=bind, parameters=good.parameters), source)

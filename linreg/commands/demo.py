@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from export.formats import FILE_NAMES, Format
+from export.formats import Format, file_name
+from linreg.commands.artifact_table import show_artifacts
 from linreg.commands.bench import bench_bundle, show_comparisons
-from linreg.commands.export import export_bundle, show_artifacts
+from linreg.commands.exporting import export_checkpoint
 from linreg.commands.plot import draw
 from linreg.commands.results import show_card
 from linreg.commands.rows import parts_of
 from linreg.commands.terminal import say
 from linreg.commands.train import train_line, train_table
-from linreg.commands.verify import verify_bundle
 from linreg.config import DEFAULT_SPLIT, LINE_DEFAULTS, TABLE_DEFAULTS, LineSettings
 from linreg.errors import LinregError
 
@@ -57,7 +57,7 @@ def run(
         )
         _rest(penguins, output / "penguins", table)
     say()
-    deployed = shlex.quote(str(output / "penguins" / FILE_NAMES[Format.ONNX]))
+    deployed = shlex.quote(str(output / "penguins" / file_name(Format.ONNX)))
     say(f"next:  linreg predict TABLE -m {deployed} -o out.csv   (needs no torch)")
 
 
@@ -66,8 +66,7 @@ def _rest(card: "Card", bundle: Path, table: Path | None) -> None:
     from linreg.checkpoint import load
 
     show_card(card, bundle, following=False)
-    export_bundle(load(bundle), [Format.TORCHSCRIPT, Format.ONNX], None, force=True)
-    show_artifacts("exported, then verified again from disk", verify_bundle(bundle))
+    show_artifacts("exported and verified", export_checkpoint(load(bundle), list(Format), force=True))
     checkpoint = load(bundle)
     comparisons, report = bench_bundle(checkpoint, [1, 4096], 100)
     show_comparisons(comparisons)

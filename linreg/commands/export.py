@@ -1,118 +1,167 @@
 """`linreg export`: write artifacts into a bundle, each verified from disk before it is kept."""
 
 import shlex
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from export.formats import FILE_NAMES, Format
+from export.formats import FormatChoice, Precision, chosen_formats
+from linreg.commands.artifact_table import describe, show_artifacts
 from linreg.commands.bundle import open_model
+from linreg.commands.exporting import ExportOptions, checkpoint_files, export_source, make_room
 from linreg.commands.options import Force, Json, Model
-from linreg.commands.terminal import note, print_json, say, show_table
-from linreg.config import CARD_FILE, MAX_STATE_BYTES, MODEL_FILE
+from linreg.commands.terminal import note, print_json, say
+from linreg.config import MAX_STATE_BYTES, MODEL_FILE
 from linreg.errors import LinregError
 
 if TYPE_CHECKING:
-    from export.artifacts import Artifact
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from export.source import Source
     from linreg.checkpoint import Checkpoint
 
 NAME = "export"
-SUMMARY = "Write ONNX and TorchScript files, each proved equal."
+SUMMARY = "Write ONNX, TorchScript and .pt2 files, each proved equal."
 
 
 def run(
     model: Model = None,
     formats: Annotated[
-        list[Format] | None, typer.Option("--format", "-f", help="May be given several times. Default: onnx")
+        list[FormatChoice] | None,
+        typer.Option("--format", "-f", help="May be given several times; all writes every one. Default: onnx"),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Another bundle to write to. Default: the model's own.")
     ] = None,
+    opset: Annotated[int | None, typer.Option(help="Of ONNX. Default: 18", min=13, max=26)] = None,
+    dtype: Annotated[
+        Precision | None, typer.Option(help="Of the parameters; stands in the file's name. Default: the model's own.")
+    ] = None,
+    static: Annotated[bool, typer.Option("--static", help="A batch of fixed size: that of --input, or 1.")] = False,
+    input_names: Annotated[str | None, typer.Option(help="Of the graph: a,b. Default: input, or forward's.")] = None,
+    output_names: Annotated[
+        str | None, typer.Option(help="Of the graph: a,b. Default: output, or the keys of a dict.")
+    ] = None,
+    unit: Annotated[list[str] | None, typer.Option(help="Of a column, for the metadata: body_mass_g=g.")] = None,
+    data: Annotated[Path | None, typer.Option(help="A table whose rows are verified as well.")] = None,
+    module: Annotated[
+        str | None, typer.Option(help="A module of your own, FILE.py:NAME. The file is run: name only what you trust.")
+    ] = None,
+    state_dict: Annotated[Path | None, typer.Option(help="Parameters for --module, a plain state_dict.")] = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option("--input", help="What --module takes: x=float32[batch,16]. One for each argument of forward."),
+    ] = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Export the reloaded state_dict, and prove each file equal before it is kept.
+    """Export the reloaded state_dict, or a module of your own, and prove each file equal before it is kept.
 
-    A file that does not answer as the float64 reference is not left behind, exit 3. TorchScript is deprecated in torch.
+    A file that does not answer as the float64 reference is not left behind, exit 3. TorchScript is deprecated in torch;
+    its successor is pt2.
     """
-    checkpoint = open_model(model)
-    written = export_bundle(checkpoint, list(dict.fromkeys(formats or [Format.ONNX])), output, force=force)
-    if as_json:
-        print_json({"state_sha256": checkpoint.state_sha256, "artifacts": [describe(artifact) for artifact in written]})
-        return
-    show_artifacts("exported and verified", written)
-    bundle = written[0].path.parent
-    exported = bundle if (bundle / MODEL_FILE).is_file() else checkpoint.path
-    say(f"next:  linreg verify {shlex.quote(str(bundle))}   and   linreg bench -m {shlex.quote(str(exported))}")
+    kinds = chosen_formats(formats or [FormatChoice.ONNX])
+    names = _names("--input-names", input_names), _names("--output-names", output_names)
+    state_file, rows = MODEL_FILE, None
+    if module is not None:
+        if model is not None or output is None or data is not None or unit:
+            raise LinregError("--module: needs a bundle of its own, -o FOLDER, and takes no --model, --data or --unit")
+        source = _module_source(module, state_dict, inputs or [], dtype, names, static=static)
+        folder, plain = output, {MODEL_FILE: _state_bytes(source, state_dict, dtype)}
+    else:
+        if state_dict is not None or inputs:
+            raise LinregError("--state-dict and --input belong to a module of your own; name it: --module FILE.py:NAME")
+        from export.source import from_checkpoint
 
-
-def export_bundle(
-    checkpoint: "Checkpoint", formats: list[Format], output: Path | None, *, force: bool
-) -> "list[Artifact]":
-    """Export and verify every format, then bring the bundle's manifest up to date.
-
-    Raises:
-        LinregError: a file there is somebody else's, or the bundle holds another model, and `force` is not set.
-        ExportError: the module cannot be exported so.
-        MismatchError: a file does not answer as the reference; it is not kept.
-    """
-    from export.artifacts import record, write_artifact
-    from export.manifest import check_overwrite, read_manifest, remove_artifacts
-    from export.source import from_checkpoint
-    from linreg.checkpoint import load
-    from linreg.files import ensure_folder, read_bytes, remove, write_atomic
-
-    home = checkpoint.path.parent
-    folder = output or home
-    copied: dict[str, bytes] = {}
-    if not (folder.exists() and folder.samefile(home)):
-        copied[MODEL_FILE] = read_bytes(checkpoint.path, limit=MAX_STATE_BYTES)
-        if checkpoint.card is not None:
-            copied[CARD_FILE] = read_bytes(home / CARD_FILE, limit=MAX_STATE_BYTES)
-    ensure_folder(folder)
-    check_overwrite(folder, [*(FILE_NAMES[kind] for kind in formats), *copied], force=force)
-    manifest = read_manifest(folder)
-    other = manifest is not None and manifest.state_sha256 != checkpoint.state_sha256
-    if other and not force:
-        raise LinregError(
-            f"{folder}: holds another model; use --force to remove it with its artifacts, or another -o BUNDLE"
+        checkpoint = open_model(model)
+        rows = None if data is None else _rows(data, checkpoint)
+        source = from_checkpoint(
+            checkpoint,
+            input_names=names[0],
+            output_names=names[1],
+            precision=dtype,
+            static=static,
+            units=_units(unit or []),
         )
-    source = from_checkpoint(checkpoint)
-    if manifest is not None and other:
-        remove_artifacts(folder, manifest)
-        if copied:
-            remove(folder / CARD_FILE)
-    for name, data in copied.items():
-        write_atomic(folder / name, data)
-    written = []
-    for kind in formats:
-        written.append(write_artifact(source, kind, folder))
-        record(load(folder) if copied else checkpoint, folder, written)
-    return written
+        folder = output or checkpoint.path.parent
+        plain = checkpoint_files(checkpoint, folder)
+        state_file = MODEL_FILE if plain else checkpoint.path.name
+    options = ExportOptions(opset=opset, precision=dtype, rows=rows)
+    make_room(folder, source.state_sha256, plain, kinds, options, force=force)
+    outcome = export_source(source, folder, kinds, options, state_file=state_file)
+    if as_json:
+        print_json(
+            {
+                "bundle": str(folder),
+                "state_sha256": source.state_sha256,
+                "artifacts": [describe(artifact) for artifact in outcome.written],
+                "refused": {kind.value: str(error) for kind, error in outcome.refused.items()},
+            }
+        )
+    else:
+        show_artifacts("exported and verified", outcome.written, outcome.refused)
+        if outcome.written:
+            model_path = folder if (folder / MODEL_FILE).is_file() else folder / state_file
+            bench = "" if module else f"   and   linreg bench -m {shlex.quote(str(model_path))}"
+            say(f"next:  linreg verify {shlex.quote(str(folder))}{bench}")
+    for error in sorted(outcome.refused.values(), key=lambda refusal: -refusal.exit_code):
+        raise error
 
 
-def describe(artifact: "Artifact") -> dict[str, Any]:
-    """An artifact as JSON values."""
-    return {**asdict(artifact), "path": str(artifact.path)}
+def _module_source(
+    module: str,
+    state_dict: Path | None,
+    inputs: list[str],
+    dtype: Precision | None,
+    names: tuple[tuple[str, ...], tuple[str, ...]],
+    *,
+    static: bool,
+) -> "Source":
+    from export.module_file import load_module, parse_input
+    from export.source import from_module
+
+    if not inputs:
+        raise LinregError("--module: say what it takes, one --input for each argument, such as x=float32[batch,16]")
+    entries = [parse_input(text) for text in inputs]
+    note(f"running {module.rpartition(':')[0]}")
+    loaded = load_module(module, state_dict)
+    return from_module(loaded, entries, input_names=names[0], output_names=names[1], precision=dtype, static=static)
 
 
-def show_artifacts(title: str, artifacts: "list[Artifact]") -> None:
-    """The table of artifacts: what was written or checked, and how near to the reference each answers."""
-    rows = [
-        [
-            artifact.format.value,
-            artifact.path.name,
-            str(artifact.bytes),
-            f"{artifact.duration_s:.2f}",
-            str(artifact.verification.cases),
-            f"{artifact.verification.worst_error:.3f}",
-            "yes" if artifact.verification.bytes_equal else "no",
-        ]
-        for artifact in artifacts
-    ]
-    headings = ["format", "file", "bytes", "seconds", "cases", "worst error / allowed", "bytes equal eager's"]
-    show_table(title, headings, rows, left=2)
-    for artifact in artifacts:
-        note(f"sha256 {artifact.sha256}  {artifact.path}")
+def _state_bytes(source: "Source", state_dict: Path | None, dtype: Precision | None) -> bytes:
+    """The state_dict for the bundle of a module: the file given, or that of the module as it was made."""
+    from linreg.checkpoint import state_bytes
+    from linreg.files import read_bytes
+
+    if state_dict is not None:
+        return read_bytes(state_dict, limit=MAX_STATE_BYTES)
+    if dtype is not None:
+        raise LinregError("--dtype: needs --state-dict with --module, so that the bundle holds what was rounded")
+    return state_bytes(source.module.state_dict())
+
+
+def _rows(table: Path, checkpoint: "Checkpoint") -> "NDArray[np.float64]":
+    from linreg.tables import read_table
+
+    if checkpoint.card is None:
+        raise LinregError(f"--data: {checkpoint.path} has no card.json, so its columns have no names")
+    return read_table(table, features=checkpoint.card.features, target=None).features
+
+
+def _names(option: str, text: str | None) -> tuple[str, ...]:
+    names = () if text is None else tuple(name.strip() for name in text.split(","))
+    if not all(names):
+        raise typer.BadParameter(f"{option}: got {text!r}, expected names with commas between: a,b")
+    return names
+
+
+def _units(texts: list[str]) -> dict[str, str]:
+    units = {}
+    for text in texts:
+        name, _, value = text.rpartition("=")
+        if not name or not value:
+            raise typer.BadParameter(f"--unit: got {text!r}, expected COLUMN=UNIT such as body_mass_g=g")
+        units[name] = value
+    return units

@@ -177,7 +177,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _train(dataset: "Dataset", settings: TrainSettings, output: Path, *, data: dict[str, Any], force: bool) -> "Card":
-    from linreg.checkpoint import load, save
+    from linreg.checkpoint import save
     from linreg.data import parse_split, split
     from linreg.training import fit
 
@@ -192,7 +192,7 @@ def _train(dataset: "Dataset", settings: TrainSettings, output: Path, *, data: d
 
     from export.artifacts import record
 
-    record(load(output), output, [])
+    record(output, card.state_sha256, plain=[MODEL_FILE, CARD_FILE], artifacts=[])
     return card
 
 

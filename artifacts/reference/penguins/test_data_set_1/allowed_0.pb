@@ -1,0 +1,1 @@
+BoutputJ8[7g?šMpÌg?p)F•B'g?Xx°wf?î¢æBŞf?bÉ"Xö‹f?Ô±*og?

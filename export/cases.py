@@ -1,0 +1,94 @@
+"""The inputs that a file is tried with."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.source import Source
+from linreg.errors import ExportError
+
+Array = NDArray[Any]
+
+BATCHES = (1, 2, 7, 64, 4096)
+SCALES = (1e-3, 1.0, 1e4)
+MAX_ELEMENTS = 2**22
+"""A batch of 4096 is left out for a module that is not affine where its inputs would have more numbers."""
+
+SEED = 20261123
+SPECIAL_VALUES = (np.nan, np.inf, -np.inf, 0.0, -0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """Inputs, and what they are called in messages."""
+
+    name: str
+    inputs: tuple[Array, ...]
+
+
+def judged_cases(source: Source, rows: Array | None = None) -> Iterator[Case]:
+    """The cases that every file must pass.
+
+    Random rows at all batches and scales, and their negation, so that a branch on the data is taken both ways. For an
+    affine module also batch 0, one row a feature (a bound over many features cannot see one weight), and special rows.
+
+    Args:
+        source: what is verified.
+        rows: the user's own, shape (batch, ..) as the only input.
+
+    Raises:
+        ExportError: `rows` do not fit the inputs.
+    """
+    for batch in batches(source):
+        for scale in SCALES:
+            inputs = source.random_inputs(batch, scale, SEED + batch)
+            yield Case(name=f"batch {batch}, scale {scale:g}", inputs=inputs)
+        negated = tuple(
+            -array if array.dtype.kind == "f" else array for array in source.random_inputs(batch, 1.0, SEED)
+        )
+        yield Case(name=f"batch {batch}, negated", inputs=negated)
+    if source.affine is not None and not source.static:
+        yield Case(name="batch 0", inputs=source.random_inputs(0, 1.0, SEED))
+        unit = np.eye(source.affine.weight.shape[1], dtype=source.affine.weight.dtype)
+        yield Case(name="unit rows", inputs=(unit,))
+        yield Case(name="unit rows times 1e4", inputs=(unit * unit.dtype.type(1e4),))
+        yield special_case(source)
+    if rows is not None:
+        if len(source.inputs) != 1 or rows.ndim != len(source.inputs[0].shape) or source.static:
+            raise ExportError(
+                f"your rows have shape {rows.shape}, expected {[e.described()['shape'] for e in source.inputs]}"
+            )
+        yield Case(name="your rows", inputs=(rows.astype(source.inputs[0].dtype),))
+
+
+def batches(source: Source) -> tuple[int, ...]:
+    """The batch sizes that are tried; a static module has one, which its shapes hold."""
+    if source.static:
+        return (int(source.inputs[0].shape[0] or 1),)
+    if source.affine is not None:
+        return BATCHES
+    return tuple(
+        size for size in BATCHES if size < 4096 or sum(entry.elements(size) for entry in source.inputs) < MAX_ELEMENTS
+    )
+
+
+def special_case(source: Source) -> Case:
+    """Rows filled with one special value, and rows with one such value among ones, for every floating input."""
+    inputs = []
+    for entry in source.inputs:
+        shape = tuple(1 if size is None else size for size in entry.shape[1:])
+        if entry.dtype.kind != "f":
+            inputs.append(np.zeros((2 * (len(SPECIAL_VALUES) + 3), *shape), entry.dtype))
+            continue
+        limits = np.finfo(entry.dtype)
+        values = np.array(
+            [*SPECIAL_VALUES, float(limits.smallest_subnormal), float(limits.max), -float(limits.max)]
+        ).reshape(-1, *[1] * len(shape))
+        filled = np.broadcast_to(values, (len(values), *shape))
+        single = np.ones(filled.shape)
+        single.reshape(len(values), -1)[:, 0] = values.reshape(-1)
+        inputs.append(np.concatenate([filled, single]).astype(entry.dtype))
+    return Case(name="special rows", inputs=tuple(inputs))

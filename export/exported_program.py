@@ -1,0 +1,40 @@
+"""torch.export's own format, .pt2: the capture as torch saves it, without source lines and versions."""
+
+import io
+import json
+
+import torch
+from torch.export import ExportedProgram
+
+from export.archives import rewrite
+from export.quiet import quiet
+from export.source import Source
+from export.torchscript import METADATA_RECORD
+from linreg.errors import ExportError, one_line
+
+
+def to_pt2(source: Source, program: ExportedProgram) -> bytes:
+    """The bytes of a .pt2 archive; metadata stands in the extra file `linreg.json`.
+
+    Args:
+        source: what is exported.
+        program: its capture.
+
+    Raises:
+        ExportError: torch cannot serialise it.
+    """
+    buffer = io.BytesIO()
+    metadata = json.dumps(source.metadata, ensure_ascii=False, sort_keys=True)
+    try:
+        with quiet():
+            torch.export.save(program, buffer, extra_files={METADATA_RECORD: metadata})
+    except Exception as error:  # the serialiser raises classes of its own
+        raise ExportError(f"pt2: torch cannot save the module: {one_line(error, 300)}") from error
+    return rewrite(buffer.getvalue(), _without_version)
+
+
+def _without_version(name: str, record: bytes) -> tuple[str, bytes]:
+    """The version of torch stands in the manifest; nothing reads it from the archive."""
+    if name != "models/model.json":
+        return name, record
+    return name, json.dumps({**json.loads(record), "torch_version": ""}).encode()

@@ -1,0 +1,46 @@
+"""Names that torch made unique with a counter of the process, counted anew from 0 within one archive.
+
+A second class of one name is called `___torch_mangle_7.Linear`, where 7 is how many came before it in this process: the
+bytes of an archive would depend on what was exported earlier.
+"""
+
+import pickletools
+import re
+import struct
+from itertools import pairwise
+
+MANGLED = re.compile(r"(?<=___torch_mangle_)[0-9]+")
+
+
+class Renumbering:
+    """New numbers for the mangled names of one archive, in the order of the old ones."""
+
+    def __init__(self, names: list[str]) -> None:
+        """Args: names of all records; every mangled class has one."""
+        found = sorted({int(number) for name in names for number in MANGLED.findall(name)})
+        self._numbers = {str(old): str(new) for new, old in enumerate(found)}
+
+    def text(self, text: str) -> str:
+        """Source code or a name."""
+        return MANGLED.sub(lambda match: self._numbers.get(match[0], match[0]), text)
+
+    def pickle(self, data: bytes) -> bytes:
+        """A pickle, its opcodes read and those with names written again; nothing is unpickled."""
+        operations = [(opcode.name, argument, place or 0) for opcode, argument, place in pickletools.genops(data)]
+        places = [place for _, _, place in operations] + [len(data)]
+        pieces = []
+        for (name, argument, _), (start, end) in zip(operations, pairwise(places), strict=True):
+            if isinstance(argument, str) and MANGLED.search(argument):
+                pieces.append(self._written(name, argument))
+            else:
+                pieces.append(data[start:end])
+        return b"".join(pieces)
+
+    def _written(self, opcode: str, argument: str) -> bytes:
+        text = self.text(argument)
+        if opcode == "GLOBAL":
+            return b"c" + text.replace(" ", "\n", 1).encode() + b"\n"
+        if opcode == "BINUNICODE":
+            encoded = text.encode()
+            return b"X" + struct.pack("<I", len(encoded)) + encoded
+        raise ValueError(f"a name stands in an opcode {opcode}, expected GLOBAL or BINUNICODE")

@@ -1,0 +1,97 @@
+"""A module of the user's own: `nets.py:make_net`, its state_dict, and what it takes.
+
+Loading somebody's Python file runs it; nothing here can make that safe, so the command line says so.
+"""
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from export.inputs import Input
+from linreg.checkpoint import check_state, load_state
+from linreg.errors import ExportError, ModelError, one_line
+
+INPUT = re.compile(r"(?P<name>[A-Za-z_]\w*)=(?P<dtype>\w+)\[(?P<shape>[^\]]*)\](?:<(?P<below>[0-9]+))?")
+DTYPES = ("float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool")
+
+
+def load_module(place: str, state_dict: Path | None) -> nn.Module:
+    """Run a Python file, make its module, and load a state_dict into it.
+
+    Args:
+        place: `FILE.py:NAME`; NAME is a module, or a function or class that makes one without arguments.
+        state_dict: a plain state_dict; None keeps the parameters that the module is made with.
+
+    Raises:
+        ExportError: the file or the name is not there, or does not give a module.
+        ModelError: the state_dict is not one of this module.
+    """
+    file, _, name = place.rpartition(":")
+    path = Path(file)
+    if not file or not path.is_file():
+        raise ExportError(f"--module: got {place!r}, expected FILE.py:NAME of a file that is there")
+    made = _run(path, name)
+    if not isinstance(made, nn.Module):
+        try:
+            made = made()
+        except Exception as error:  # whatever the user's code raises
+            raise ExportError(f"{place}: cannot be made without arguments: {type(error).__name__}: {error}") from error
+    if not isinstance(made, nn.Module):
+        raise ExportError(f"{place}: gives {type(made).__name__}, expected a torch.nn.Module")
+    if state_dict is not None:
+        state = load_state(state_dict)
+        try:
+            check_state(state, made.state_dict())
+        except ModelError as error:
+            raise ModelError(f"{state_dict}: {error}") from None
+        made.load_state_dict(state)
+    return made
+
+
+def parse_input(text: str) -> Input:
+    """An input such as `x=float32[batch,16]`, or `ids=int64[batch,8]<100` for whole numbers below 100.
+
+    Raises:
+        ExportError: it is not of this form.
+    """
+    expected = "expected NAME=DTYPE[batch,SIZE,..] such as x=float32[batch,16], or ids=int64[batch,8]<100"
+    match = INPUT.fullmatch(text.strip())
+    if match is None or match["dtype"] not in DTYPES:
+        raise ExportError(f"--input: got {text!r}, {expected} with a dtype of {', '.join(DTYPES)}")
+    sizes = [size.strip() for size in match["shape"].split(",")]
+    if not all(size == "batch" or (size.isascii() and size.isdigit() and int(size) > 0) for size in sizes):
+        raise ExportError(f"--input: got {text!r}, {expected}")
+    if "batch" in sizes[1:]:
+        raise ExportError(f"--input: got {text!r}, expected batch as the first axis only")
+    shape = tuple(None if size == "batch" else int(size) for size in sizes)
+    below = 2 if match["dtype"] == "bool" or match["below"] is None else int(match["below"])
+    return Input(name=match["name"], dtype=np.dtype(match["dtype"]), shape=shape, below=below)
+
+
+def _run(path: Path, name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ExportError(f"--module: {path} is no Python file; expected FILE.py:NAME")
+    module = importlib.util.module_from_spec(spec)
+    known = sys.modules.get(path.stem)
+    if known is not None and getattr(known, "__file__", None) != str(path):
+        raise ExportError(f"--module: {path} is called as a module that is loaded already; rename the file")
+    # Scripting and pickling look a class up by the name of its module; imports beside the file work as in a script.
+    sys.modules[path.stem] = module
+    sys.path.insert(0, str(path.parent.resolve()))
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # whatever the user's code raises
+        raise ExportError(f"{path}: cannot be run: {type(error).__name__}: {one_line(error)}") from error
+    finally:
+        sys.path.remove(str(path.parent.resolve()))
+    if not hasattr(module, name):
+        raise ExportError(
+            f"{path}: has no {name!r}; expected FILE.py:NAME of a module, or of a function that makes one"
+        )
+    return getattr(module, name)

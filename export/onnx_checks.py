@@ -1,0 +1,77 @@
+"""What an ONNX file must be, checked on its bytes and not on intentions."""
+
+from typing import Any
+
+import onnx
+
+from export.source import Source
+from linreg.errors import ExportError, one_line
+
+MAX_FILE_BYTES = 2**31 - 1
+"""protobuf's limit for one message; beyond it ONNX needs a second file."""
+
+RANDOM_OPERATORS = frozenset(
+    {
+        "Dropout",
+        "RandomNormal",
+        "RandomNormalLike",
+        "RandomUniform",
+        "RandomUniformLike",
+        "Multinomial",
+        "Bernoulli",
+    }
+)
+
+
+def check_model(data: bytes, source: Source, opset: int) -> None:
+    """See that a file is what was asked for.
+
+    Raises:
+        ExportError: it is too large, has another opset, other names, a fixed batch, an operator that draws random
+            numbers or works in training only, data outside the file, or onnx's checker refuses it.
+    """
+    if len(data) > MAX_FILE_BYTES:
+        raise ExportError(f"onnx: the model has {len(data)} bytes, expected at most {MAX_FILE_BYTES}; use --format pt2")
+    model = onnx.load_model_from_string(data)
+    graph = model.graph
+    found = {entry.domain: entry.version for entry in model.opset_import}
+    if found.get("") != opset:
+        raise ExportError(f"onnx: torch wrote opset {found.get('')}, asked for {opset}; use --opset {found.get('')}")
+    _check_names(graph, source)
+    if not source.static:
+        _check_batch(graph, source)
+    random = sorted({node.op_type for node in graph.node if node.op_type in RANDOM_OPERATORS})
+    if random:
+        raise ExportError(
+            f"onnx: the model has {', '.join(random)}, which has no place in inference; call module.eval()"
+        )
+    outside = [tensor.name for tensor in graph.initializer if tensor.data_location == onnx.TensorProto.EXTERNAL]
+    if outside:
+        raise ExportError(f"onnx: {outside[0]!r} and others stand outside the file; this is a fault of linreg")
+    try:
+        onnx.checker.check_model(data, full_check=True)
+    except Exception as error:  # the checker and shape inference raise classes of their own
+        raise ExportError(f"onnx: the checker refuses the model: {one_line(error, 300)}") from error
+
+
+def _check_names(graph: onnx.GraphProto, source: Source) -> None:
+    inputs, outputs = [entry.name for entry in graph.input], [entry.name for entry in graph.output]
+    if inputs != [entry.name for entry in source.inputs] or outputs != list(source.output_names):
+        raise ExportError(
+            f"onnx: torch wrote inputs {inputs} and outputs {outputs}, expected "
+            f"{[entry.name for entry in source.inputs]} and {list(source.output_names)}; does forward use every input?"
+        )
+
+
+def _check_batch(graph: onnx.GraphProto, source: Source) -> None:
+    for entry, wanted in zip(graph.input, source.inputs, strict=True):
+        for size, axis in zip(wanted.shape, axes(entry), strict=True):
+            if (size is None) != (axis == "batch"):
+                raise ExportError(
+                    f"onnx: input {entry.name!r} has the shape {axes(entry)}, expected {wanted.described()['shape']}"
+                )
+
+
+def axes(entry: Any) -> list[int | str]:
+    """The shape of a graph's input or output: sizes and names of axes."""
+    return [axis.dim_param or axis.dim_value for axis in entry.type.tensor_type.shape.dim]

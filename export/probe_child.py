@@ -1,0 +1,55 @@
+"""`python -m export.probe_child FORMAT FILE < cases.npz`: answer, in a process that may die of it.
+
+Run only by export.probes, on files that were just made here or are trusted. Prints a JSON pair for each case as soon as
+it is answered: its name, and how the outputs compare with those expected.
+"""
+
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.formats import Format
+from export.runners import Runner, load_runner
+
+Arrays = list[NDArray[Any]]
+
+
+def main() -> None:
+    """Answer all cases in order."""
+    kind, path = Format(sys.argv[1]), Path(sys.argv[2])
+    stored = np.load(io.BytesIO(sys.stdin.buffer.read()), allow_pickle=False)
+    runner = load_runner(kind, path.name, path.read_bytes())
+    for case in dict.fromkeys(name.split("/")[0] for name in stored.files):
+        inputs, expected = _group(stored, f"{case}/input/"), _group(stored, f"{case}/output/")
+        sys.stdout.write(json.dumps([case, _answer(runner, inputs, expected)]) + "\n")
+        sys.stdout.flush()
+
+
+def _group(stored: Any, prefix: str) -> Arrays:
+    return [stored[name] for name in stored.files if name.startswith(prefix)]
+
+
+def _answer(runner: Runner, inputs: Arrays, expected: Arrays) -> str:
+    try:
+        outputs = runner.bind(tuple(inputs)).outputs()
+    except Exception as error:  # each runtime raises classes of its own
+        return f"raises {type(error).__name__}"
+    if [output.shape for output in outputs] != [array.shape for array in expected]:
+        return "gives other shapes than eager"
+    pairs = list(zip(outputs, expected, strict=True))
+    if all(output.tobytes() == array.tobytes() for output, array in pairs):
+        return "same bytes as eager"
+    floating = [(output, array) for output, array in pairs if array.dtype.kind == "f"]
+    same = all(
+        np.array_equal(np.isnan(a), np.isnan(b)) and np.array_equal(np.isinf(a), np.isinf(b)) for a, b in floating
+    )
+    return "NaN and infinity as in eager" if same else "NaN or infinity elsewhere than in eager"
+
+
+if __name__ == "__main__":
+    main()

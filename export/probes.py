@@ -1,0 +1,60 @@
+"""What a runtime does where good runtimes differ: rows of NaN, infinity and the largest numbers, and batch 0.
+
+Asked of modules that are not affine, reported and not judged, and in a child process: onnxruntime 1.32 dies on an LSTM
+with batch 0.
+"""
+
+import io
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from export.cases import SEED, Case, special_case
+from export.formats import Format
+from export.signature import flatten
+from export.source import Source
+
+TIMEOUT_S = 120
+
+
+def probe(kind: Format, path: Path, source: Source) -> dict[str, str]:
+    """What the artifact answers to each case, compared with eager: a few words by case."""
+    found: dict[str, str] = {}
+    arrays: dict[str, Any] = {}
+    cases = [special_case(source)]
+    if not source.static:
+        cases.append(Case(name="batch 0", inputs=source.random_inputs(0, 1.0, SEED)))
+    for case in cases:
+        try:
+            with torch.inference_mode():
+                eager = flatten(source.module(*(torch.from_numpy(array) for array in case.inputs)))
+        except Exception as error:  # whatever a user's module raises
+            found[case.name] = f"eager itself raises {type(error).__name__}"
+            continue
+        arrays |= {f"{case.name}/input/{place}": array for place, array in enumerate(case.inputs)}
+        arrays |= {f"{case.name}/output/{place}": tensor.numpy() for place, tensor in enumerate(eager)}
+    return found | _ask(kind, path, arrays)
+
+
+def _ask(kind: Format, path: Path, arrays: dict[str, Any]) -> dict[str, str]:
+    """Answers by case; the cases that a dead process left open share its end."""
+    names = list(dict.fromkeys(name.split("/")[0] for name in arrays))
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    command = [sys.executable, "-m", "export.probe_child", kind.value, str(path)]
+    try:
+        done = subprocess.run(command, input=buffer.getvalue(), capture_output=True, timeout=TIMEOUT_S, check=False)
+        output = done.stdout
+        end = (
+            f"kills its process ({signal.Signals(-done.returncode).name})" if done.returncode < 0 else "gives no answer"
+        )
+    except subprocess.TimeoutExpired as expired:
+        output, end = expired.stdout or b"", f"does not answer within {TIMEOUT_S} s"
+    answers = dict(json.loads(line) for line in output.splitlines())
+    return {name: answers.get(name, end) for name in names}

@@ -1,0 +1,30 @@
+"""Which programs this user made: TorchScript and .pt2 files run code when they are loaded.
+
+A manifest proves that a file is unchanged, not that it is safe. So a program is loaded without asking only if its
+sha256 is in this user's ledger, `$XDG_STATE_HOME/linreg/written`, where every export writes it.
+"""
+
+import os
+from pathlib import Path
+
+from linreg.files import append_line, sha256
+
+
+def ledger_path() -> Path:
+    """Where the ledger is; `~/.local/state` where XDG_STATE_HOME is not set."""
+    home = os.environ.get("XDG_STATE_HOME")
+    return (Path(home) if home else Path.home() / ".local" / "state") / "linreg" / "written"
+
+
+def remember(data: bytes) -> None:
+    """Enter a program that this user has just made."""
+    if not is_ours(data):
+        append_line(ledger_path(), sha256(data))
+
+
+def is_ours(data: bytes) -> bool:
+    """Whether this user made a program."""
+    try:
+        return sha256(data) in ledger_path().read_text(encoding="ascii", errors="replace").split()
+    except OSError:
+        return False

@@ -1,0 +1,195 @@
+"""Test vectors: what a deployed runtime is asked and must answer, in the layout of ONNX's backend tests.
+
+`test_data_set_N/` holds `input_I.pb` and `output_I.pb`, TensorProtos named as the graph's inputs and outputs, which is
+what onnx's own runner reads, and beside them `allowed_I.pb`, float64: how far each answer may be off. There infinity
+means that any class passes; and where the answer itself is NaN or infinite, only its class counts. The answers are
+those of onnxruntime's CPU provider where the bundle was exported, verified against the float64 reference; allowed is
+what the reference allows, and onnxruntime's own error on top. `data.json` beside model.onnx gives onnx's runner one
+rtol and atol. None of this needs torch to be read.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+from export.runners import Runner
+from linreg.config import MAX_STATE_BYTES
+from linreg.errors import MismatchError, ModelError, one_line
+from linreg.files import read_bytes, write_atomic
+
+if TYPE_CHECKING:
+    from export.cases import Case
+    from export.reference import Reference
+    from export.source import Source
+
+Array = NDArray[Any]
+
+VECTOR_BATCHES = (1, 7, 4096)
+TOLERANCE_FILE = "data.json"
+RTOL = 1e-3
+"""What onnx's backend-test runner takes where no data.json says otherwise."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vectors:
+    """One case on disk: arrays in the order of the graph's inputs and outputs."""
+
+    name: str
+    inputs: tuple[Array, ...]
+    outputs: tuple[Array, ...]
+    allowed: tuple[Array, ...]
+
+
+def make_vectors(source: "Source", runner: Runner) -> dict[str, bytes]:
+    """All vector files by name, with what `runner` (onnxruntime on the file just verified) answers."""
+    from export.reference import Oracle
+
+    oracle = Oracle(source)
+    files: dict[str, bytes] = {}
+    atol = 0.0
+    for place, case in enumerate(_vector_cases(source)):
+        references = oracle.answers(case.inputs)
+        outputs = runner.bind(case.inputs).outputs()
+        allowed = [_allowed(output, reference) for output, reference in zip(outputs, references, strict=True)]
+        if case.name.startswith("batch"):
+            atol = max(atol, *(float(array.max(initial=0.0)) for array in allowed))
+        folder = f"test_data_set_{place}"
+        for index, (entry, array) in enumerate(zip(source.inputs, case.inputs, strict=True)):
+            files[f"{folder}/input_{index}.pb"] = _tensor(array, entry.name)
+        for index, (name, output, bound) in enumerate(zip(source.output_names, outputs, allowed, strict=True)):
+            files[f"{folder}/output_{index}.pb"] = _tensor(output, name)
+            files[f"{folder}/allowed_{index}.pb"] = _tensor(bound, name)
+    files[TOLERANCE_FILE] = (json.dumps({"atol": atol, "rtol": RTOL}) + "\n").encode()
+    return files
+
+
+def write_vectors(folder: Path, files: dict[str, bytes]) -> None:
+    """Write the files of `make_vectors` into a bundle."""
+    for name, data in files.items():
+        write_atomic(folder / name, data)
+
+
+def read_vectors(folder: Path) -> Iterator[Vectors]:
+    """The cases of a bundle, in order.
+
+    Raises:
+        ModelError: there are none, or one is damaged or incomplete.
+    """
+    places = sorted(folder.glob("test_data_set_*"), key=lambda path: (len(path.name), path.name))
+    if not places:
+        raise ModelError(f"{folder}: has no test_data_set_0, so there is nothing to verify with; export it with linreg")
+    for place in places:
+        count = len(list(place.glob("output_*.pb")))
+        inputs = tuple(_array(place / f"input_{index}.pb") for index in range(len(list(place.glob("input_*.pb")))))
+        outputs = tuple(_array(place / f"output_{index}.pb") for index in range(count))
+        allowed = tuple(_array(place / f"allowed_{index}.pb") for index in range(count))
+        if not inputs or not outputs or any(a.shape != b.shape for a, b in zip(outputs, allowed, strict=True)):
+            raise ModelError(f"{place}: is incomplete; export again")
+        yield Vectors(name=place.name, inputs=inputs, outputs=outputs, allowed=allowed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VectorCheck:
+    """What a runner answered to the vectors of a bundle.
+
+    Attributes:
+        cases: how many were run.
+        worst_error: in units of what is allowed; at most 1.
+        bytes_equal: every output has the bytes of the vectors.
+    """
+
+    cases: int
+    worst_error: float
+    bytes_equal: bool
+
+
+def check_vectors(runner: Runner, folder: Path) -> VectorCheck:
+    """Run all vectors of a bundle; needs no torch where the runner does not.
+
+    Raises:
+        MismatchError: an answer has another shape, dtype or class, or is off by more than is allowed.
+        ModelError: there are no vectors, or they are damaged.
+    """
+    cases, worst, equal = 0, 0.0, True
+    for vectors in read_vectors(folder):
+        where = f"{runner.name}: {vectors.name}"
+        try:
+            outputs = runner.bind(vectors.inputs).outputs()
+        except Exception as error:  # each runtime raises classes of its own
+            raise MismatchError(f"{where}: does not run: {one_line(error)}") from error
+        if len(outputs) != len(vectors.outputs):
+            raise MismatchError(f"{where}: gives {len(outputs)} outputs, expected {len(vectors.outputs)}")
+        for got, wanted, allowed in zip(outputs, vectors.outputs, vectors.allowed, strict=True):
+            worst = max(worst, _check(where, got, wanted, allowed))
+            equal &= got.tobytes() == wanted.tobytes()
+        cases += 1
+    return VectorCheck(cases=cases, worst_error=worst, bytes_equal=equal)
+
+
+def _check(where: str, got: Array, wanted: Array, allowed: Array) -> float:
+    if got.shape != wanted.shape or got.dtype != wanted.dtype:
+        raise MismatchError(f"{where}: got {got.dtype} of shape {got.shape}, expected {wanted.dtype} of {wanted.shape}")
+    if got.dtype.kind != "f":
+        ratio = np.where(got == wanted, 0.0, np.inf)
+    else:
+        finite = np.isfinite(got) & np.isfinite(wanted)
+        same = finite | (got == wanted) | (np.isnan(got) & np.isnan(wanted)) | np.isinf(allowed)
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            error = np.where(finite, np.abs(got.astype(np.float64) - wanted.astype(np.float64)), 0.0)
+            ratio = np.where(error == 0, 0.0, error / allowed)
+        ratio = np.where(same, ratio, np.inf)
+    worst = float(ratio.max(initial=0.0))
+    if worst > 1:
+        place = tuple(int(index) for index in np.unravel_index(int(ratio.argmax()), ratio.shape))
+        raise MismatchError(
+            f"{where}: output at {place} is {got[place]!s}, expected {wanted[place]!s} "
+            f"within {float(allowed[place]):.3g}"
+        )
+    return worst
+
+
+def _vector_cases(source: "Source") -> "list[Case]":
+    """Batches 1, 7, 4096 and 0, and the special rows; what good runtimes answer differently is left out."""
+    from export.cases import SEED, Case, batches, special_case
+
+    tried = batches(source)
+    sizes = tried if source.static else tuple(size for size in VECTOR_BATCHES if size in tried)
+    cases = [Case(name=f"batch {size}", inputs=source.random_inputs(size, 1.0, SEED + size)) for size in sizes]
+    if source.affine is not None and not source.static:
+        cases += [Case(name="batch 0", inputs=source.random_inputs(0, 1.0, SEED)), special_case(source)]
+    return cases
+
+
+def _allowed(output: Array, reference: "Reference") -> Array:
+    """What the reference allows, and the output's own error on top, in float64."""
+    if output.dtype.kind != "f":
+        return np.zeros(output.shape)
+    finite = np.isfinite(reference.values) & np.isfinite(output)
+    with np.errstate(invalid="ignore"):
+        own = np.abs(output.astype(reference.values.dtype) - reference.values)
+        bound = np.where(finite, (reference.allowed + own).astype(np.float64), 0.0)
+    return np.where(reference.any_class, np.inf, bound)
+
+
+def _tensor(array: Array, name: str) -> bytes:
+    data: bytes = numpy_helper.from_array(np.ascontiguousarray(array), name).SerializeToString(deterministic=True)
+    return data
+
+
+def _array(path: Path) -> Array:
+    data = read_bytes(path, limit=MAX_STATE_BYTES)
+    try:
+        tensor = onnx.TensorProto()
+        tensor.ParseFromString(data)
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            raise ValueError("its numbers stand in another file")
+        return numpy_helper.to_array(tensor).copy()  # torch takes no read-only arrays
+    except Exception as error:  # protobuf's classes and NumPy's
+        raise ModelError(f"{path}: is no TensorProto: {one_line(error)}; export again") from None

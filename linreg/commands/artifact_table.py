@@ -1,0 +1,52 @@
+"""The table of artifacts: what was written or checked, and how near to the reference each answers."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from linreg.commands.terminal import note, show_table
+
+if TYPE_CHECKING:
+    from export.artifacts import Artifact
+    from export.formats import Format
+    from linreg.errors import LinregError
+
+HEADINGS = ("format", "file", "bytes", "seconds", "cases", "worst error / allowed", "bytes as eager", "needs")
+
+
+def show_artifacts(
+    title: str, artifacts: "list[Artifact]", refused: "Mapping[Format, LinregError] | None" = None
+) -> None:
+    """One row a file; a format that was refused has no figures, and its reason stands below."""
+    rows = [
+        [
+            artifact.format.value,
+            artifact.path.name,
+            str(artifact.bytes),
+            f"{artifact.duration_s:.2f}",
+            str(artifact.verification.cases),
+            f"{artifact.verification.worst_error:.3f}",
+            "yes" if artifact.verification.bytes_equal else "no",
+            artifact.needs,
+        ]
+        for artifact in artifacts
+    ]
+    rows += [[kind.value, "refused", "", "", "", "", "", ""] for kind in refused or {}]
+    show_table(title, HEADINGS, rows)
+    for artifact in artifacts:
+        for case, answer in artifact.details.get("probes", {}).items():
+            if answer != "same bytes as eager":
+                note(f"{artifact.path.name}: {case}, not judged: {answer}")
+        note(f"sha256 {artifact.sha256}  {artifact.path}")
+    for kind, error in (refused or {}).items():
+        note(f"{kind.value}: {error}")
+
+
+def describe(artifact: "Artifact") -> dict[str, Any]:
+    """An artifact as JSON values."""
+    return {
+        "path": str(artifact.path),
+        "bytes": artifact.bytes,
+        "sha256": artifact.sha256,
+        "duration_s": artifact.duration_s,
+        **artifact.proof(),
+    }

@@ -1,0 +1,136 @@
+"""`linreg verify` again later: trust, own rows, bundles of somebody's own module; and `linreg export` of such."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.conftest import PENGUINS, contents
+
+NETS = Path(__file__).parent / "nets.py"
+TOWERS = [
+    *("--module", f"{NETS}:make_two_towers"),
+    *("--input", "user=float32[batch,4]", "--input", "item=float32[batch,6]"),
+]
+
+
+def test_every_artifact_is_checked_against_vectors_and_reference(linreg, bundle):
+    checked = json.loads(linreg("verify", bundle, "--data", PENGUINS, "--json").out)
+    assert checked["not_run"] == []
+    assert [(row["format"], row["against"], row["cases"]) for row in checked["checked"]] == [
+        (kind, against, count)
+        for against, count in (("test vectors", 5), ("float64 reference", 25))
+        for kind in ("onnx", "pt2", "torchscript", "torchscript-trace")
+    ]
+    assert all(row["worst_error"] <= 1 for row in checked["checked"])
+
+
+def test_programs_of_somebody_else_are_not_run(linreg, bundle, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "nobody"))
+    ended = linreg("verify", bundle)
+    assert ended.code == 1
+    assert "model.pt2, model.torchscript, model.traced.torchscript: not run" in ended.err
+    assert "add --trust" in ended.err
+    assert "model.onnx" in ended.out
+    assert "model.pt2" not in ended.out
+    assert "ok:" not in ended.out
+    assert "not run" in linreg("verify", bundle / "model.pt2").err
+    assert linreg("verify", bundle / "model.onnx").code == 0
+    assert linreg("verify", bundle, "--trust").code == 0
+
+
+def test_the_table_of_all_formats(linreg, bundle):
+    ended = linreg("export", "-m", bundle, "--format", "all", "-o", "all", "--data", PENGUINS)
+    assert ended.code == 0
+    for text in ("onnx", "torchscript-trace", "pt2", "onnxruntime >= 1.15.1", "worst error / allowed", "model.pt2"):
+        assert text in ended.out
+    manifest = json.loads(Path("all/manifest.json").read_text())
+    proofs = {entry["name"]: entry["proof"] for entry in manifest["files"] if entry["proof"]}
+    assert {proof["cases"] for proof in proofs.values()} == {25}, "24, and the rows of --data"
+    assert set(manifest["verified_with"]) >= {"torch", "onnxruntime", "cpu_capability"}
+
+
+def test_another_precision_has_a_file_of_its_own(linreg, bundle):
+    before = contents(bundle)
+    assert linreg("export", "-m", bundle, "--dtype", "float64").code == 0
+    after = contents(bundle)
+    assert set(after) - set(before) == {"model.float64.onnx"}
+    assert {name for name in before if before[name] != after[name]} == {"manifest.json", "SHA256SUMS"}
+    assert linreg("verify", bundle).code == 0
+    assert linreg("verify", bundle / "model.float64.onnx").code == 0
+    assert "no bfloat16 Gemm" in linreg("export", "-m", bundle, "--dtype", "bfloat16").failure()
+
+
+def test_units_and_opset(linreg, bundle):
+    assert (
+        linreg("export", "-m", bundle, "--opset", "20", "--unit", "body_mass_g=g", "--unit", "bill_length_mm=mm").code
+        == 0
+    )
+    shown = json.loads(linreg("inspect", bundle / "model.onnx", "--json").out)
+    assert shown["facts"]["opset"] == 20
+    assert shown["metadata"]["linreg.units"] == {"body_mass_g": "g", "bill_length_mm": "mm"}
+    assert "'weight' is no column" in linreg("export", "-m", bundle, "--unit", "weight=kg").failure()
+    assert linreg("export", "-m", bundle, "--unit", "weight").failure(2)
+    assert linreg("export", "-m", bundle, "--opset", "5").failure(2)
+
+
+def test_a_static_batch_is_verified_as_one(linreg, bundle):
+    assert linreg("export", "-m", bundle, "--static", "-o", "static").code == 0
+    shown = json.loads(linreg("inspect", "static/model.onnx", "--json").out)
+    assert shown["inputs"][0]["shape"] == [1, 3]
+    assert linreg("verify", "static").code == 0
+
+
+def test_a_module_of_ones_own(linreg, tmp_path):
+    ended = linreg("export", *TOWERS, "--format", "all", "-o", "towers")
+    assert ended.code == 0, ended.err
+    assert "running" in ended.err
+    assert {path.name for path in Path("towers").iterdir()} >= {"model.pth", "model.onnx", "model.pt2", "manifest.json"}
+    verified = json.loads(linreg("verify", "towers", "--json").out)
+    assert [(row["format"], row["against"]) for row in verified["checked"]] == [
+        (kind, "test vectors") for kind in ("onnx", "pt2", "torchscript", "torchscript-trace")
+    ]
+    again = linreg("export", *TOWERS, "--state-dict", "towers/model.pth", "-o", "again")
+    assert again.code == 0, again.err
+    assert Path("again/model.onnx").read_bytes() == Path("towers/model.onnx").read_bytes()
+
+
+def test_what_cannot_be_exported_is_told_and_the_rest_is_kept(linreg):
+    words = ["--module", f"{NETS}:make_branches", "--input", "x=float32[batch,4]", "--format", "all", "-o", "branches"]
+    ended = linreg("export", *words)
+    assert ended.code == 3
+    assert "refused" in ended.out
+    assert "GuardOnDataDependent" in ended.err
+    assert "model.traced.torchscript.failed-inputs.npz" in ended.err
+    assert np.load("branches/model.traced.torchscript.failed-inputs.npz")["input"].shape == (1, 4)
+    kept = {path.name for path in Path("branches").iterdir()}
+    assert kept == {
+        "model.pth",
+        "model.torchscript",
+        "model.traced.torchscript.failed-inputs.npz",
+        "manifest.json",
+        "SHA256SUMS",
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--module", "missing.py:net", "-o", "d", "--input", "x=float32[batch,4]"], "expected FILE.py:NAME"),
+        (["--module", f"{NETS}:make_mlp", "-o", "d"], "one --input for each argument"),
+        (["--module", f"{NETS}:make_mlp", "--input", "x=float32[batch,16]"], "needs a bundle of its own, -o"),
+        (["--state-dict", "net.pth"], "belong to a module of your own"),
+        (["--module", f"{NETS}:make_mlp", "--input", "x=float32[16]", "-o", "d"], "write its first axis as batch"),
+    ],
+    ids=["file", "no-input", "no-output", "no-module", "no-batch"],
+)
+def test_wrong_words_for_a_module(linreg, tmp_path, words, message):
+    assert message in linreg("export", *words).failure()
+    assert not (tmp_path / "d" / "model.onnx").exists()
+
+
+def test_a_bundle_that_was_moved_is_still_verified(linreg, bundle, tmp_path):
+    shutil.move(bundle, tmp_path / "elsewhere")
+    assert linreg("verify", "elsewhere").code == 0

@@ -1,0 +1,74 @@
+"""An .onnx file is verified from its vectors beside numpy, onnx, onnxruntime and typer alone."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parents[1]
+NEEDED = ("numpy", "onnx", "onnxruntime", "typer")
+
+
+def pinned(name: str) -> str:
+    lines = (HERE / "constraints.txt").read_text().splitlines()
+    return next(line for line in lines if line.startswith(f"{name}=="))
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory):
+    """A virtual environment with linreg installed by --no-deps, and no torch."""
+    folder = tmp_path_factory.mktemp("without-torch")
+    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+    python = folder / "venv" / "bin" / "python"
+    install = [python, "-m", "pip", "install", "--quiet"]
+    subprocess.run([*install, *map(pinned, NEEDED)], check=True)
+    subprocess.run([*install, "--no-deps", HERE], check=True, cwd=folder)
+    return python
+
+
+def verify(python, path):
+    return subprocess.run(
+        [python, "-m", "linreg", "verify", path], capture_output=True, text=True, cwd="/", check=False
+    )
+
+
+@pytest.mark.slow
+def test_it_passes_and_fails_without_torch(python, bundle):
+    assert subprocess.run([python, "-c", "import torch"], capture_output=True, check=False).returncode != 0
+    good = verify(python, bundle / "model.onnx")
+    assert (good.returncode, good.stderr) == (0, "")
+    assert "test vectors" in good.stdout
+
+    data = bytearray((bundle / "model.onnx").read_bytes())
+    place = data.index(b"linear_layer.weight") + 30
+    data[place] ^= 1
+    (bundle / "model.onnx").write_bytes(data)
+    changed = verify(python, bundle / "model.onnx")
+    assert changed.returncode == 3
+    assert "model.onnx: has sha256" in changed.stderr
+
+
+@pytest.mark.slow
+def test_the_vectors_see_a_weight_that_the_manifest_was_made_to_hide(python, bundle):
+    """A hostile change that mends the manifest and SHA256SUMS as well: the answers give it away."""
+    import hashlib
+    import json
+
+    import onnx
+    from onnx import numpy_helper
+
+    model = onnx.load(bundle / "model.onnx")
+    weight = numpy_helper.to_array(model.graph.initializer[0]).copy()
+    weight[0, 0] *= 1.001
+    model.graph.initializer[0].CopyFrom(numpy_helper.from_array(weight, model.graph.initializer[0].name))
+    data = model.SerializeToString()
+    (bundle / "model.onnx").write_bytes(data)
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    for entry in manifest["files"]:
+        if entry["name"] == "model.onnx":
+            entry.update(bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+    (bundle / "manifest.json").write_text(json.dumps(manifest))
+    hidden = verify(python, bundle / "model.onnx")
+    assert hidden.returncode == 3
+    assert "test_data_set_0: output at" in hidden.stderr
