@@ -1,4 +1,4 @@
-"""`python -m export.probe_child FORMAT FILE < cases.npz`: answer, in a process that may die of it.
+"""`python -P -m export.probe_child FORMAT FILE < cases.npz`: answer, in a process that may die of it.
 
 Run only by export.probes, on files that were just made here or are trusted. Prints a JSON pair for each case as soon as
 it is answered: its name, and how the outputs compare with those expected.

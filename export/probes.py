@@ -47,7 +47,7 @@ def _ask(kind: Format, path: Path, arrays: dict[str, Any]) -> dict[str, str]:
     names = list(dict.fromkeys(name.split("/")[0] for name in arrays))
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
-    command = [sys.executable, "-m", "export.probe_child", kind.value, str(path)]
+    command = [sys.executable, "-P", "-m", "export.probe_child", kind.value, str(path)]
     try:
         done = subprocess.run(command, input=buffer.getvalue(), capture_output=True, timeout=TIMEOUT_S, check=False)
         output = done.stdout

@@ -79,7 +79,7 @@ def test_interrupted_training_leaves_nothing(tmp_path):
 def test_an_interruption_anywhere_exits_130(tmp_path):
     code = (
         "import linreg.commands.verify, sys; from linreg.cli import main; sys.argv = ['linreg', 'verify', '.'];"
-        "linreg.commands.verify.verify_bundle = lambda path: exec('raise KeyboardInterrupt'); main()"
+        "linreg.commands.verify._manifest = lambda *_: exec('raise KeyboardInterrupt'); main()"
     )
     ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert (ended.returncode, ended.stdout) == (130, "")
@@ -103,9 +103,11 @@ def test_exporting_in_an_empty_folder_works_by_itself(tmp_path):
     assert sorted(path.name for path in (tmp_path / "artifacts" / "linreg").iterdir()) == [
         "SHA256SUMS",
         "card.json",
+        "data.json",
         "manifest.json",
         "model.onnx",
         "model.pth",
+        *(f"test_data_set_{place}" for place in range(5)),
     ]
 
 
