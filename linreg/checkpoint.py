@@ -7,6 +7,7 @@ with a fresh instance: keys, shapes, dtypes, finiteness.
 
 import hashlib
 import io
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -106,7 +107,9 @@ def load_state(path: Path) -> dict[str, Tensor]:
         raise ModelError(str(error)) from None
     _check_archive(path, data)
     try:
-        state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # what torch warns of, a sparse tensor say, is refused below
+            warnings.simplefilter("ignore")
+            state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises a dozen classes here, and its text advises to switch the safety off
         raise ModelError(
             f"{path}: is not a plain state_dict ({type(error).__name__}: it holds more than tensors, or is damaged); "
