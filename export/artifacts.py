@@ -13,6 +13,7 @@ from export.formats import PROGRAMS, Format, Precision, file_name
 from export.manifest import FileEntry, entry_of, read_manifest, write_manifest
 from export.runners import load_runner
 from export.source import Source
+from export.traces import check_no_paths
 from export.trust import remember
 from export.verify import Verification, verify
 from linreg.config import MAX_STATE_BYTES
@@ -112,6 +113,7 @@ def write_artifact(
     failed = folder / f"{path.name}.failed-inputs.npz"
     with staged(path, build(source, kind, opset=opset, program=program)) as temporary:
         data = read_bytes(temporary, limit=MAX_STATE_BYTES)
+        check_no_paths(path.name, data)
         try:
             verification = verify(load_runner(kind, path.name, data), source, rows=rows)
         except MismatchError as error:
@@ -127,7 +129,8 @@ def write_artifact(
 
             details["probes"] = probe(kind, temporary, source)
     remove(failed)
-    remove(folder / f"{path.name}.data")  # what torch.onnx.export of others may have left beside
+    if kind is Format.ONNX:
+        remove(folder / f"{path.name}.data")  # left by an exporter that keeps weights in a second file
     if kind in PROGRAMS:
         remember(data)
     return _artifact(kind, precision, path, data, start, details, verification)
@@ -159,7 +162,8 @@ def record(folder: Path, state_sha256: str, *, plain: list[str], artifacts: list
     if listed is not None:
         if listed.state_sha256 != state_sha256:
             raise MismatchError(f"{folder}: its artifacts were made from other weights; export again with --force")
-        entries = {entry.name: entry for entry in listed.files}
+        # Vectors are written as a whole; those of before may be fewer or more.
+        entries = {entry.name: entry for entry in listed.files if (folder / entry.name).exists()}
     for name in plain:
         if (folder / name).is_file():
             entries[name] = entry_of(folder, name)

@@ -20,6 +20,11 @@ class Renumbering:
         found = sorted({int(number) for name in names for number in MANGLED.findall(name)})
         self._numbers = {str(old): str(new) for new, old in enumerate(found)}
 
+    @property
+    def needed(self) -> bool:
+        """Whether any name is mangled."""
+        return bool(self._numbers)
+
     def text(self, text: str) -> str:
         """Source code or a name."""
         return MANGLED.sub(lambda match: self._numbers.get(match[0], match[0]), text)

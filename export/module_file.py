@@ -70,7 +70,10 @@ def parse_input(text: str) -> Input:
         raise ExportError(f"--input: got {text!r}, expected batch as the first axis only")
     shape = tuple(None if size == "batch" else int(size) for size in sizes)
     below = 2 if match["dtype"] == "bool" or match["below"] is None else int(match["below"])
-    return Input(name=match["name"], dtype=np.dtype(match["dtype"]), shape=shape, below=below)
+    dtype = np.dtype(match["dtype"])
+    if dtype.kind in "iu" and not 1 <= below <= int(np.iinfo(dtype).max) + 1:
+        raise ExportError(f"--input: got {text!r}, expected a limit from 1 to {int(np.iinfo(dtype).max) + 1}")
+    return Input(name=match["name"], dtype=dtype, shape=shape, below=below)
 
 
 def _run(path: Path, name: str) -> Any:

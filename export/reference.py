@@ -120,7 +120,7 @@ def _measured_reference(name: str, eager: Array, wide: Array) -> Reference:
 
 def _run(module: nn.Module, inputs: tuple[Array, ...]) -> tuple[Tensor, ...]:
     with torch.inference_mode():
-        return flatten(module(*(torch.from_numpy(array) for array in inputs)))
+        return flatten(module(*(torch.from_numpy(array.copy()) for array in inputs)))
 
 
 def _widened(array: Array) -> Array:

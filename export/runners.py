@@ -76,7 +76,7 @@ def torch_runner(name: str, module: "torch.nn.Module", mode: CallMode = CallMode
     device = next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
 
     def bind(inputs: tuple[Array, ...]) -> Call:
-        arguments = tuple(torch.from_numpy(np.ascontiguousarray(array)).to(device) for array in inputs)
+        arguments = tuple(torch.from_numpy(array.copy()).to(device) for array in inputs)
         run, context = _torch_call(module, arguments, mode)
 
         def outputs() -> tuple[Array, ...]:

@@ -15,11 +15,11 @@ from linreg.errors import ExportError, one_line
 PROBE_BATCHES = (2, 3)
 
 
-def check_arguments(module: nn.Module, inputs: Sequence[Input]) -> None:
-    """See that forward takes as many arguments as there are inputs.
+def in_order_of_forward(module: nn.Module, inputs: Sequence[Input]) -> tuple[Input, ...]:
+    """The inputs in the order of forward's arguments, found by name; a single one may be called anything.
 
     Raises:
-        ExportError: it takes more or fewer.
+        ExportError: forward takes more or fewer arguments, or others.
     """
     parameters = [
         parameter
@@ -36,6 +36,16 @@ def check_arguments(module: nn.Module, inputs: Sequence[Input]) -> None:
             f"forward takes {', '.join(parameter.name for parameter in parameters)}; got {len(inputs)} inputs: "
             "give one --input for each"
         )
+    if variadic or len(inputs) == 1:
+        return tuple(inputs)
+    names = [parameter.name for parameter in parameters][: len(inputs)]
+    given = {entry.name: entry for entry in inputs}
+    if set(given) != set(names):
+        raise ExportError(
+            f"forward takes {', '.join(names)}; got inputs called {', '.join(entry.name for entry in inputs)}: "
+            "call them as forward does, and rename them with --input-names"
+        )
+    return tuple(given[name] for name in names)
 
 
 def probe_outputs(module: nn.Module, inputs: Sequence[Input]) -> tuple[tuple[str, ...], list[dict[str, Any]]]:
@@ -47,15 +57,23 @@ def probe_outputs(module: nn.Module, inputs: Sequence[Input]) -> tuple[tuple[str
     results = []
     for batch in PROBE_BATCHES:
         generator = np.random.default_rng(batch)
-        arguments = [torch.from_numpy(entry.random(batch, 1.0, generator)) for entry in inputs]
+        arrays = [entry.random(batch, 1.0, generator) for entry in inputs]
+        arguments = [torch.from_numpy(array.copy()) for array in arrays]
         try:
             with torch.inference_mode():
-                first, second = module(*arguments), module(*arguments)
+                first = module(*arguments)
+                changed = [not np.array_equal(a, b.numpy()) for a, b in zip(arrays, arguments, strict=True)]
+                second = module(*(torch.from_numpy(array.copy()) for array in arrays))
         except Exception as error:  # whatever a user's module raises
             raise ExportError(
                 f"the module does not run at batch {batch}: {type(error).__name__}: {one_line(error)}; "
                 "check --input, and use --static with a fixed shape where it takes one batch size only"
             ) from error
+        if any(changed):
+            raise ExportError(
+                f"the module changes its input {inputs[changed.index(True)].name!r} in place, which runtimes do not do "
+                "to their callers; work on a copy: x = x.clone()"
+            )
         for one, other in zip(flatten(first), flatten(second), strict=True):
             if one.numpy().tobytes() != other.numpy().tobytes():
                 raise ExportError(
@@ -85,4 +103,8 @@ def flatten(outputs: Any) -> tuple[torch.Tensor, ...]:
     for leaf in leaves:
         if not isinstance(leaf, torch.Tensor):
             raise ExportError(f"the module returns {type(leaf).__name__}, expected tensors, in tuples, lists or dicts")
+        if leaf.is_complex():
+            raise ExportError(
+                f"the module returns {leaf.dtype}, which ONNX has no operators for; return two real tensors"
+            )
     return tuple(leaves)

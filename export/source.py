@@ -13,7 +13,7 @@ from torch import nn
 
 from export.formats import Precision
 from export.inputs import Input
-from export.signature import check_arguments, probe_outputs
+from export.signature import in_order_of_forward, probe_outputs
 from linreg.checkpoint import Checkpoint, state_sha256
 from linreg.errors import ExportError
 from linreg.models import Affine, affine_of
@@ -120,13 +120,19 @@ def from_module(
     digest = state_sha256(module.state_dict())
     entries = tuple(_converted(entry, precision, static=static) for entry in inputs)
     own = _own_copy(module, precision)
-    check_arguments(own, entries)
+    entries = in_order_of_forward(own, entries)
     if input_names:
         _check_names("--input-names", input_names, len(entries))
     defaults = ["input"] if len(entries) == 1 else [entry.name for entry in entries]
     names = list(input_names) or defaults
     entries = tuple(replace(entry, name=name) for name, entry in zip(names, entries, strict=True))
+    before = state_sha256(own.state_dict())
     found, shapes = probe_outputs(own, entries)
+    if state_sha256(own.state_dict()) != before:
+        raise ExportError(
+            "a call of the module changes its own buffers or parameters, so that no two calls are the same; "
+            "keep the state outside of forward"
+        )
     if output_names:
         _check_names("--output-names", output_names, len(found))
     outputs = tuple(output_names) or found

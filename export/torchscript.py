@@ -5,11 +5,14 @@ torch deprecates TorchScript in favour of torch.export; the warnings of its call
 
 import json
 import re
+import warnings
 from collections.abc import Callable
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import torch
+from torch.jit._trace import TracerWarning
 
 from export.archives import record_names, rewrite
 from export.mangling import Renumbering
@@ -18,6 +21,7 @@ from export.source import Source
 from linreg.errors import ExportError
 
 METADATA_RECORD = "linreg.json"
+TORCH_FOLDER = Path(torch.__file__).parent
 TRACE_BATCH = 2
 SEED = 20261123
 CONSTANT = re.compile(r"  \w+ : Final\[")
@@ -39,22 +43,43 @@ def to_traced_torchscript(source: Source) -> bytes:
         ExportError: torch cannot trace the module.
     """
     inputs = tuple(torch.from_numpy(array) for array in source.random_inputs(TRACE_BATCH, 1.0, SEED))
-    return _archive(
-        source, lambda: torch.jit.trace(source.module, inputs, check_trace=False, strict=False), "torchscript-trace"
-    )
+    return _archive(source, lambda: _trace(source, inputs), "torchscript-trace")
+
+
+def _trace(source: Source, inputs: tuple[torch.Tensor, ...]) -> Any:
+    """Record one call.
+
+    Raises:
+        ExportError: torch warns that it takes a value for a constant; no verification can try every branch.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", category=TracerWarning)
+        traced = torch.jit.trace(source.module, inputs, check_trace=False, strict=False)
+    # torch's own layers ask for shapes that do not change; what the user's code asks for may be anything.
+    fixed = [
+        entry
+        for entry in caught
+        if issubclass(entry.category, TracerWarning) and not Path(entry.filename).is_relative_to(TORCH_FOLDER)
+    ]
+    if fixed:
+        raise ExportError(
+            f"torchscript-trace: line {fixed[0].lineno} of {Path(fixed[0].filename).name} takes a value that depends "
+            "on the input, which a trace would hold fixed; use --format torchscript, which keeps control flow"
+        )
+    return traced
 
 
 def _archive(source: Source, compile_module: Callable[[], Any], name: str) -> bytes:
     _forget_scripted_classes()
     try:
-        # What torch warns of here, a value or a size that tracing takes for a constant, verification finds.
         with quiet(), torch.inference_mode(False), torch.no_grad():
             compiled = compile_module()
             metadata = json.dumps(source.metadata, ensure_ascii=False, sort_keys=True)
-            archive = compiled.save_to_buffer(_extra_files={METADATA_RECORD: metadata})
+            return _clean(compiled.save_to_buffer(_extra_files={METADATA_RECORD: metadata}))
+    except ExportError:
+        raise
     except Exception as error:  # the compiler raises a dozen classes
         raise ExportError(f"{name}: torch cannot compile the module: {reason(error)}; try --format pt2") from error
-    return _clean(archive)
 
 
 def _forget_scripted_classes() -> None:
@@ -82,7 +107,7 @@ def _clean(archive: bytes) -> bytes:
             return None
         if name.startswith("code/"):
             record = _sort_constants(numbers.text(record.decode())).encode()
-        if name.endswith("data.pkl"):
+        if name.endswith("data.pkl") and numbers.needed:
             record = numbers.pickle(record)
         return numbers.text(name), record
 

@@ -3,9 +3,9 @@
 `test_data_set_N/` holds `input_I.pb` and `output_I.pb`, TensorProtos named as the graph's inputs and outputs, which is
 what onnx's own runner reads, and beside them `allowed_I.pb`, float64: how far each answer may be off. There infinity
 means that any class passes; and where the answer itself is NaN or infinite, only its class counts. The answers are
-those of onnxruntime's CPU provider where the bundle was exported, verified against the float64 reference; allowed is
-what the reference allows, and onnxruntime's own error on top. `data.json` beside model.onnx gives onnx's runner one
-rtol and atol. None of this needs torch to be read.
+those of onnxruntime's CPU provider where the bundle was exported (of another format where ONNX was not), verified
+against the float64 reference; allowed is what the reference allows, and the answer's own error on top. `data.json`
+beside model.onnx gives onnx's runner one rtol and atol. None of this needs torch to be read.
 """
 
 import json
@@ -22,7 +22,7 @@ from onnx import numpy_helper
 from export.runners import Runner
 from linreg.config import MAX_STATE_BYTES
 from linreg.errors import MismatchError, ModelError, one_line
-from linreg.files import read_bytes, write_atomic
+from linreg.files import read_bytes, remove, write_atomic
 
 if TYPE_CHECKING:
     from export.cases import Case
@@ -71,7 +71,13 @@ def make_vectors(source: "Source", runner: Runner) -> dict[str, bytes]:
 
 
 def write_vectors(folder: Path, files: dict[str, bytes]) -> None:
-    """Write the files of `make_vectors` into a bundle."""
+    """Write the files of `make_vectors` into a bundle; older vectors go first."""
+    for path in folder.glob("test_data_set_*/*.pb"):
+        if str(path.relative_to(folder)) not in files:
+            remove(path)
+    for place in folder.glob("test_data_set_*"):
+        if not any(place.iterdir()):
+            place.rmdir()
     for name, data in files.items():
         write_atomic(folder / name, data)
 

@@ -4,7 +4,6 @@ import json
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from tests.conftest import PENGUINS, contents
@@ -100,19 +99,13 @@ def test_a_module_of_ones_own(linreg, tmp_path):
 def test_what_cannot_be_exported_is_told_and_the_rest_is_kept(linreg):
     words = ["--module", f"{NETS}:make_branches", "--input", "x=float32[batch,4]", "--format", "all", "-o", "branches"]
     ended = linreg("export", *words)
-    assert ended.code == 3
+    assert ended.code == 1
     assert "refused" in ended.out
     assert "GuardOnDataDependent" in ended.err
-    assert "model.traced.torchscript.failed-inputs.npz" in ended.err
-    assert np.load("branches/model.traced.torchscript.failed-inputs.npz")["input"].shape == (1, 4)
     kept = {path.name for path in Path("branches").iterdir()}
-    assert kept == {
-        "model.pth",
-        "model.torchscript",
-        "model.traced.torchscript.failed-inputs.npz",
-        "manifest.json",
-        "SHA256SUMS",
-    }
+    vectors = {name for name in kept if name.startswith("test_data_set_")} | {"data.json"}
+    assert kept - vectors == {"model.pth", "model.torchscript", "manifest.json", "SHA256SUMS"}
+    assert linreg("verify", "branches").code == 0
 
 
 @pytest.mark.parametrize(
@@ -129,6 +122,39 @@ def test_what_cannot_be_exported_is_told_and_the_rest_is_kept(linreg):
 def test_wrong_words_for_a_module(linreg, tmp_path, words, message):
     assert message in linreg("export", *words).failure()
     assert not (tmp_path / "d" / "model.onnx").exists()
+
+
+def test_files_of_the_users_own_are_not_overwritten(linreg, tmp_path):
+    linreg("train", "--epochs", "5", "-o", "b")
+    for name in ("data.json", "model.onnx.data", "test_data_set_0/input_0.pb"):
+        (tmp_path / "b" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "b" / name).write_text("mine")
+        assert f"b/{name}: is there and is not what the manifest lists" in linreg("export", "-m", "b").failure()
+        assert (tmp_path / "b" / name).read_text() == "mine"
+        (tmp_path / "b" / name).unlink()
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "SHA256SUMS").write_text("mine")
+    assert "c/SHA256SUMS: is there" in linreg("train", "--epochs", "5", "-o", "c").failure()
+
+
+def test_a_static_export_leaves_no_vectors_of_other_batches(linreg, tmp_path):
+    linreg("train", "--epochs", "5", "-o", "b")
+    assert linreg("export", "-m", "b").code == 0
+    assert linreg("export", "-m", "b", "-f", "pt2", "--static").code == 0
+    assert linreg("verify", "b").code == 0
+    assert linreg("export", "-m", "b", "--static").code == 0
+    assert sorted(path.name for path in (tmp_path / "b").glob("test_data_set_*")) == ["test_data_set_0"]
+    assert linreg("verify", "b").code == 0
+
+
+def test_an_artifact_that_is_not_listed_is_a_mismatch(linreg, bundle):
+    shutil.copy(bundle / "model.onnx", bundle / "model.float64.onnx")
+    assert "model.float64.onnx: is an artifact that the manifest does not list" in linreg("verify", bundle).failure(3)
+
+
+def test_data_needs_columns_with_names(linreg, tmp_path):
+    assert linreg("export", *TOWERS, "-o", "towers").code == 0
+    assert "--data: towers holds no model of linreg train" in linreg("verify", "towers", "--data", PENGUINS).failure()
 
 
 def test_a_bundle_that_was_moved_is_still_verified(linreg, bundle, tmp_path):

@@ -38,7 +38,8 @@ def show_artifacts(
                 note(f"{artifact.path.name}: {case}, not judged: {answer}")
         note(f"sha256 {artifact.sha256}  {artifact.path}")
     for kind, error in (refused or {}).items():
-        note(f"{kind.value}: {error}")
+        text = str(error)
+        note(text if text.startswith(kind.value) else f"{kind.value}: {text}")
 
 
 def describe(artifact: "Artifact") -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from export.formats import Format, Precision, file_name
 from linreg.commands.terminal import progress
 from linreg.config import CARD_FILE, MAX_STATE_BYTES, MODEL_FILE
-from linreg.errors import ExportError, LinregError, MismatchError
+from linreg.errors import LinregError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,12 +63,20 @@ def make_room(
     Raises:
         LinregError: a file there is not what the manifest lists, or the bundle holds another model.
     """
-    from export.manifest import check_overwrite, read_manifest, remove_artifacts
+    from export.manifest import CHECKSUM_FILE, check_overwrite, read_manifest, remove_artifacts
+    from export.vectors import TOLERANCE_FILE
     from linreg.files import ensure_folder, remove, write_atomic
 
     ensure_folder(folder)
-    check_overwrite(folder, [*(file_name(kind, options.precision) for kind in kinds), *plain], force=force)
+    names = [*(file_name(kind, options.precision) for kind in kinds), *plain]
     manifest = read_manifest(folder)
+    if Format.ONNX in kinds:
+        names.append(f"{file_name(Format.ONNX, options.precision)}.data")
+    if options.precision is None:
+        names += [TOLERANCE_FILE, *(str(path.relative_to(folder)) for path in folder.glob("test_data_set_*/*"))]
+    if manifest is None:
+        names.append(CHECKSUM_FILE)
+    check_overwrite(folder, names, force=force)
     if manifest is not None and manifest.state_sha256 != state_sha256:
         if not force:
             raise LinregError(
@@ -123,7 +131,7 @@ def export_source(
                     rows=options.rows,
                 )
                 outcome.written.append(artifact)
-            except (ExportError, MismatchError) as error:
+            except LinregError as error:
                 outcome.refused[kind] = error
             done(place + 1)
     vectors = _write_vectors(source, folder, outcome.written) if options.precision is None else []
@@ -158,15 +166,21 @@ def export_checkpoint(
 
 
 def _write_vectors(source: "Source", folder: Path, written: "list[Artifact]") -> list[str]:
-    """Write test vectors for a model.onnx that was just written; returns the names of the files."""
+    """Write test vectors in place of older ones, and return the names of the files.
+
+    The answers are those of model.onnx where it was just written. Where it was not, and no vectors are there, they are
+    those of the first file that was: then that format can be verified again, too.
+    """
     from export.runners import load_runner
     from export.vectors import make_vectors, write_vectors
     from linreg.files import read_bytes
 
-    paths = [artifact.path for artifact in written if artifact.format is Format.ONNX]
-    if not paths:
+    chosen = [artifact for artifact in written if artifact.format is Format.ONNX]
+    if not chosen and not (folder / "test_data_set_0").exists():
+        chosen = written[:1]
+    if not chosen:
         return []
-    runner = load_runner(Format.ONNX, paths[0].name, read_bytes(paths[0], limit=MAX_STATE_BYTES))
-    files = make_vectors(source, runner)
+    path = chosen[0].path
+    files = make_vectors(source, load_runner(chosen[0].format, path.name, read_bytes(path, limit=MAX_STATE_BYTES)))
     write_vectors(folder, files)
     return list(files)

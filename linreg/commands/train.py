@@ -198,7 +198,7 @@ def _train(dataset: "Dataset", settings: TrainSettings, output: Path, *, data: d
 
 def _make_room(output: Path, *, force: bool, remove: bool) -> None:
     """See that nothing of somebody else's is overwritten, and that no artifact stays beside other weights."""
-    from export.manifest import check_overwrite, read_manifest, remove_artifacts
+    from export.manifest import CHECKSUM_FILE, check_overwrite, read_manifest, remove_artifacts
     from linreg.files import ensure_folder
 
     ensure_folder(output)
@@ -209,7 +209,7 @@ def _make_room(output: Path, *, force: bool, remove: bool) -> None:
             f"{output}: holds artifacts of the old weights ({', '.join(artifacts)}); "
             "use --force to train again and remove them, or another -o"
         )
-    check_overwrite(output, [MODEL_FILE, CARD_FILE], force=force)
+    check_overwrite(output, [MODEL_FILE, CARD_FILE, *([] if manifest else [CHECKSUM_FILE])], force=force)
     if manifest and remove:
         remove_artifacts(output, manifest)
 

@@ -46,18 +46,21 @@ def run(
     checked = [_check_vectors(folder, name) for name in trusted if _has_vectors(manifest, name)]
     if trusted and (path.is_dir() or data is not None or not checked):
         checked += _check_reference(folder, manifest, trusted, data)
-    if not checked and not refused:
-        raise LinregError(f"{folder}: has neither test vectors nor a model of linreg train to verify with; export onnx")
+    if data is not None and not any(row["against"] == "float64 reference" for row in checked):
+        raise LinregError(f"--data: {folder} holds no model of linreg train with a card, so its columns have no names")
     if as_json:
         print_json({"bundle": str(folder), "checked": checked, "not_run": refused})
     else:
-        _show(checked)
+        if checked:
+            _show(checked)
     if refused:
         raise ModelError(
             f"{folder}: {', '.join(refused)}: not run, since these are programs that this user did not export; "
             "if you trust where they come from, add --trust"
         )
-    if not as_json:
+    if not as_json and not checked:
+        say(f"ok: the bytes of {path} are those of its manifest; it has no test vectors, so its answers were not asked")
+    elif not as_json:
         count = "1 artifact" if len(names) == 1 else f"{len(names)} artifacts"
         say(f"ok: the bytes of {path} are those of its manifest, and the outputs of {count} are within what is allowed")
 
@@ -96,6 +99,11 @@ def _manifest(path: Path, folder: Path) -> "Manifest":
     if path != folder and path.name not in (*listed, MANIFEST_FILE, CHECKSUM_FILE):
         raise LinregError(f"{path}: is not in the manifest of {folder}, which lists {', '.join(listed[:8])}; name one")
     check_files(folder, manifest)
+    for other in sorted(folder.iterdir()):
+        if format_of(other.name) is not None and other.name not in listed:
+            raise MismatchError(
+                f"{other}: is an artifact that the manifest does not list; export it again, or remove it"
+            )
     return manifest
 
 
@@ -104,8 +112,12 @@ def _artifacts(manifest: "Manifest") -> list[str]:
 
 
 def _has_vectors(manifest: "Manifest", name: str) -> bool:
-    """Vectors are of the model's own precision, and stand in the bundle once model.onnx was exported."""
-    return _kind(name)[1] is None and manifest.entry("test_data_set_0/input_0.pb") is not None
+    """Vectors are of the model's own precision, and of the batches of the file that they were made with."""
+    if _kind(name)[1] is not None or manifest.entry("test_data_set_0/input_0.pb") is None:
+        return False
+    several = manifest.entry("test_data_set_1/input_0.pb") is not None
+    entry = manifest.entry(name)
+    return entry is not None and bool(entry.proof.get("static")) != several
 
 
 def _kind(name: str) -> tuple[Format, Precision | None]:
@@ -144,26 +156,28 @@ def _check_reference(folder: Path, manifest: "Manifest", names: list[str], data:
     """Rebuild the model from the bundle's state_dict and compare; nothing for a bundle of somebody's own module."""
     from export.artifacts import verify_artifact
     from export.source import from_checkpoint
-    from linreg.checkpoint import load, load_state
+    from linreg.checkpoint import load, load_state, state_sha256
     from linreg.models import recognise
 
     state_file = next((entry.name for entry in manifest.files if entry.name.endswith(".pth")), MODEL_FILE)
+    state = load_state(folder / state_file)
+    if state_sha256(state) != manifest.state_sha256:
+        raise MismatchError(f"{folder}: the state_dict is not the one of the manifest; export again with --force")
     try:
-        recognise(load_state(folder / state_file))
+        recognise(state)
     except ModelError:
         return []
     checkpoint = load(folder / state_file)
-    if checkpoint.state_sha256 != manifest.state_sha256:
-        raise MismatchError(f"{folder}: the state_dict is not the one of the manifest; export again with --force")
     rows = None
     if data is not None and checkpoint.card is not None:
         from linreg.tables import read_table
 
         rows = read_table(data, features=checkpoint.card.features, target=None).features
     checked = []
+    proofs = {entry.name: entry.proof for entry in manifest.files}
     for name in names:
         kind, precision = _kind(name)
-        static = bool((manifest.entry(name) or manifest.files[0]).proof.get("static"))
+        static = bool(proofs[name].get("static"))
         source = from_checkpoint(checkpoint, precision=precision, static=static)
         artifact = verify_artifact(source, kind, folder / name, precision=precision, rows=None if static else rows)
         checked.append(

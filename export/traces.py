@@ -1,0 +1,27 @@
+"""Paths of this machine, looked for in the bytes of a file before it is kept."""
+
+import io
+import sys
+import zipfile
+from pathlib import Path
+
+from linreg.errors import ExportError
+
+
+def check_no_paths(name: str, data: bytes) -> None:
+    """See that a file names no folder of this machine, its records opened where it is an archive.
+
+    Raises:
+        ExportError: it does: the module holds a path, as a constant or a name.
+    """
+    contents = data
+    if data[:2] == b"PK":
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            contents = data + b"\n".join(archive.read(record) for record in archive.namelist())
+    for folder in (Path.cwd(), Path.home(), Path(sys.prefix)):
+        path = str(folder).rstrip("/") + "/"
+        if len(folder.parts) > 1 and path.encode() in contents:
+            raise ExportError(
+                f"{name}: would hold the path {path!r} of this machine, which the module keeps as a constant; "
+                "take it out of the module"
+            )
