@@ -174,7 +174,7 @@ def onnxruntime_runner(name: str, data: bytes, *, threads: int = 1, io_binding: 
 
     def bind(inputs: tuple[Array, ...]) -> Call:
         # onnxruntime takes a big-endian array for a little-endian one.
-        native = [np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("=")) for array in inputs]
+        native = [np.array(array, dtype=array.dtype.newbyteorder("="), order="C") for array in inputs]
         feed = dict(zip(input_names, native, strict=True))
 
         def outputs() -> tuple[Array, ...]:

@@ -187,8 +187,8 @@ def test_a_reference_that_turns_wrong_while_it_is_timed_is_caught(checkpoint, so
         compare_variants(variants, source, batch=7, rounds=ROUNDS)
 
 
-def test_a_row_that_writes_into_the_inputs_is_caught(checkpoint, source):
-    # The inputs are shared: answers after timing are judged by what was asked before it.
+def test_a_row_that_writes_into_the_inputs_harms_no_other(checkpoint, source):
+    # Each row has bound a copy of the inputs.
     def wrap(call, inputs) -> Call:
         def run() -> None:
             inputs[0][0] += 1
@@ -197,8 +197,8 @@ def test_a_row_that_writes_into_the_inputs_is_caught(checkpoint, source):
         return replace(call, run=run)
 
     variants = [*cpu_variants(checkpoint), wrapping(checkpoint, "writing", wrap)]
-    with pytest.raises(MismatchError, match="nothing can be compared"):
-        compare_variants(variants, source, batch=7, rounds=ROUNDS)
+    for row in compare_variants(variants, source, batch=7, rounds=ROUNDS).rows:
+        check_measured(row)
 
 
 def test_a_row_within_the_bound_but_of_other_bytes_says_so(checkpoint, source):
