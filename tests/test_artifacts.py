@@ -1,6 +1,8 @@
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import export.artifacts
@@ -69,8 +71,6 @@ def test_artifacts_of_other_weights_are_not_recorded(bundle):
     proof = read_manifest(bundle).entry("model.onnx").proof
     assert (proof["cases"], proof["opset"], proof["ir_version"]) == (24, 18, 8)
     assert proof["needs"] == "onnxruntime >= 1.15.1"
-    from dataclasses import replace
-
     from linreg.checkpoint import state_sha256
 
     checkpoint.model.linear_layer.weight.data += 1
@@ -87,3 +87,32 @@ def test_the_committed_bundles_are_made_again_byte_for_byte(name, tmp_path):
     source = from_checkpoint(load(tmp_path / name))
     again = write_artifact(source, Format.ONNX, tmp_path / name)
     assert again.path.read_bytes() == (REFERENCE / name / "model.onnx").read_bytes()
+
+
+@pytest.mark.parametrize("kind", list(Format))
+def test_the_inputs_that_showed_a_difference_are_saved_beside(bundle, kind, monkeypatch):
+    """Right parameters, wrong answers: only the outputs give it away, and what was asked is kept."""
+    real = export.artifacts.load_runner
+
+    def wrong(*given):
+        runner = real(*given)
+
+        def bind(inputs):
+            call = runner.bind(inputs)
+            return replace(call, outputs=lambda: tuple(output + 1 for output in call.outputs()))
+
+        return replace(runner, bind=bind)
+
+    monkeypatch.setattr(export.artifacts, "load_runner", wrong)
+    name = file_name(kind)
+    with pytest.raises(
+        MismatchError, match=f"{name}: batch 1, .* the inputs are in .*{name}.failed-inputs.npz"
+    ) as caught:
+        write_artifact(from_checkpoint(load(bundle)), kind, bundle)
+    assert caught.value.exit_code == 3
+    assert not (bundle / name).exists()
+    saved = np.load(bundle / f"{name}.failed-inputs.npz")
+    assert (saved["input"].shape, saved["input"].dtype) == ((1, 3), np.float32)
+    monkeypatch.undo()
+    write_artifact(from_checkpoint(load(bundle)), kind, bundle)
+    assert not (bundle / f"{name}.failed-inputs.npz").exists()
