@@ -23,10 +23,17 @@ SPECIAL_VALUES = (np.nan, np.inf, -np.inf, 0.0, -0.0)
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """Inputs, and what they are called in messages."""
+    """Inputs, and what they are called in messages.
+
+    Attributes:
+        name: for people.
+        inputs: one array an input.
+        scale: of the random values; None where they are not random.
+    """
 
     name: str
     inputs: tuple[Array, ...]
+    scale: float | None = None
 
 
 def judged_cases(source: Source, rows: Array | None = None) -> Iterator[Case]:
@@ -45,11 +52,11 @@ def judged_cases(source: Source, rows: Array | None = None) -> Iterator[Case]:
     for batch in batches(source):
         for scale in SCALES:
             inputs = source.random_inputs(batch, scale, SEED + batch)
-            yield Case(name=f"batch {batch}, scale {scale:g}", inputs=inputs)
+            yield Case(name=f"batch {batch}, scale {scale:g}", inputs=inputs, scale=scale)
         negated = tuple(
             -array if array.dtype.kind == "f" else array for array in source.random_inputs(batch, 1.0, SEED)
         )
-        yield Case(name=f"batch {batch}, negated", inputs=negated)
+        yield Case(name=f"batch {batch}, negated", inputs=negated, scale=1.0)
     if source.affine is not None and not source.static:
         yield Case(name="batch 0", inputs=source.random_inputs(0, 1.0, SEED))
         unit = np.eye(source.affine.weight.shape[1], dtype=source.affine.weight.dtype)

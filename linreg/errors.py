@@ -5,6 +5,7 @@
     ├── TrainingError      the fit has no answer: it diverged, or columns are collinear
     ├── ModelError         a state_dict, a card or an artifact cannot be read
     ├── ExportError        a module cannot be exported as asked
+    │   └── InexactError   its own rounding is so large that nothing could be proved of its files
     └── MismatchError      outputs differ, or bytes are not those of the manifest: exit 3
 
 A message is one line: what, got, expected, next step. Only the command line prints it.
@@ -34,6 +35,10 @@ class ModelError(LinregError):
 
 class ExportError(LinregError):
     """A module cannot be exported as asked."""
+
+
+class InexactError(ExportError):
+    """A module's own rounding is so large that nothing could be proved of its files."""
 
 
 class MismatchError(LinregError):

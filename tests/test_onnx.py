@@ -6,7 +6,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from onnx.reference import ReferenceEvaluator
 from torch import nn
@@ -114,18 +114,21 @@ def test_the_gemm_way_and_the_dynamo_way_are_equal_on_affine_modules(bias):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-2)
 
 
-# No LayerNorm: over a few numbers it can divide by almost nothing, where float32 means little; the encoder has one.
-@settings(max_examples=20, deadline=None, derandomize=True)
+@settings(max_examples=25, deadline=None, derandomize=True)
 @given(
     sizes=st.lists(st.integers(1, 24), min_size=2, max_size=5),
     activation=st.sampled_from([nn.ReLU, nn.Tanh, nn.GELU, nn.Sigmoid]),
+    norm=st.booleans(),
     seed=st.integers(0, 2**31),
 )
-def test_no_good_export_through_dynamo_is_refused(sizes, activation, seed):
+# A LayerNorm over two or three numbers divides by almost nothing in a few rows of 4096: there eager's error is luck.
+@example(sizes=[1, 21, 2, 3, 2], activation=nn.ReLU, norm=True, seed=1)
+@example(sizes=[24, 11, 13], activation=nn.Tanh, norm=True, seed=1140213347)
+def test_no_good_export_through_dynamo_is_refused(sizes, activation, norm, seed):
     torch.manual_seed(seed)
     layers = []
     for before, after in pairwise(sizes):
-        layers += [nn.Linear(before, after), activation()]
+        layers += [nn.Linear(before, after), activation(), *([nn.LayerNorm(after)] if norm else [])]
     source = from_module(nn.Sequential(*layers), [parse_input(f"x=float32[batch,{sizes[0]}]")])
     result = verify(onnxruntime_runner("model.onnx", to_onnx(source)), source)
     assert result.worst_error <= 1

@@ -5,6 +5,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
 from export.module_file import parse_input
@@ -117,3 +118,40 @@ def test_whole_numbers_must_be_equal():
     (reference,) = Oracle(source).answers(source.random_inputs(7, 1.0, 1))
     assert reference.values.dtype == np.int64
     assert (reference.allowed == 0).all()
+
+
+def normalised(width: int, seed: int):
+    torch.manual_seed(seed)
+    module = nn.Sequential(nn.Linear(3, width), nn.Tanh(), nn.LayerNorm(width))
+    return from_module(module, [parse_input("x=float32[batch,3]")])
+
+
+def test_what_rounding_moves_is_known_for_each_answer():
+    """LayerNorm over two numbers divides by their difference: the float32 formula, by hand, is within the bound, which
+    is wider in the few rows where rounding moves the answers most."""
+    source = normalised(2, 5)
+    (x,) = source.random_inputs(4096, 1.0, 3)
+    (reference,) = Oracle(source).answers((x,), 1.0)
+    layer = source.module[0]
+    hidden = np.tanh(
+        (x[:, None, :] * layer.weight.detach().numpy()).sum(2, dtype=np.float32) + layer.bias.detach().numpy()
+    )
+    centred = hidden - hidden.mean(1, keepdims=True)
+    by_hand = centred / np.sqrt((centred**2).mean(1, keepdims=True) + np.float32(1e-5))
+    assert by_hand.dtype == np.float32
+    assert (np.abs(by_hand - reference.values) <= reference.allowed).all()
+    own = np.abs(reference.eager - reference.values).max()
+    narrowest = 4 * max(own, 4 * 2.0**-23 * np.abs(reference.values).max())
+    assert reference.allowed.min() == pytest.approx(narrowest, rel=1e-6)
+    assert reference.allowed.max() > 2 * narrowest
+    assert np.median(reference.allowed) < 1.1 * narrowest
+
+
+def test_one_row_is_seen_beside_the_largest_answer_of_many():
+    """A row of saturated activations has answers of next to nothing: alone it would look like nothing but rounding."""
+    source = normalised(4, 7)
+    (x,) = source.random_inputs(4096, 1.0, 3)
+    (all_rows,) = Oracle(source).answers((x,), 1.0)
+    small = x[np.abs(all_rows.values).max(1).argmin()][None]
+    (alone,) = Oracle(source).answers((small,), 1.0)
+    assert alone.allowed.min() >= 16 * 2.0**-23 * np.abs(all_rows.values).max() / 2

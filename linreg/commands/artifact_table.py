@@ -33,6 +33,8 @@ def show_artifacts(
     rows += [[kind.value, "refused", "", "", "", "", "", ""] for kind in refused or {}]
     show_table(title, HEADINGS, rows)
     for artifact in artifacts:
+        for case in artifact.verification.not_judged:
+            note(f"{artifact.path.name}: {case}, not judged: the module's own rounding leaves nothing to prove there")
         for case, answer in artifact.details.get("probes", {}).items():
             if answer != "same bytes as eager":
                 note(f"{artifact.path.name}: {case}, not judged: {answer}")

@@ -1,0 +1,68 @@
+"""Run a module in another arithmetic than its own: in float64, or with every rounding moved at random."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map
+
+NARROW = (torch.float32, torch.float16, torch.bfloat16)
+
+aten = torch.ops.aten
+OF_UNIT_RANGE = (aten.sigmoid, aten.tanh, aten.erf)
+TIMES_UNIT_RANGE = (aten.gelu, aten.silu)
+
+
+class InFloat64(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Turn every narrow tensor and dtype argument into float64: a module that casts inside stays in float64."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        del types
+        wide_args, wide_kwargs = tree_map(self._widen, (args, kwargs or {}))
+        return func(*wide_args, **wide_kwargs)
+
+    @staticmethod
+    def _widen(value: Any) -> Any:
+        if isinstance(value, torch.dtype):
+            return torch.float64 if value in NARROW else value
+        if isinstance(value, Tensor) and value.dtype in NARROW:
+            return value.double()
+        return value
+
+
+class Perturbed(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Move every floating argument of every operator by one unit of rounding, up or down at random.
+
+    A backward stable operator answers as the exact one would on such arguments (Higham, Accuracy and Stability, section
+    1.5), so runs of this are draws of what any runtime may answer: Monte Carlo arithmetic (Parker 1997). Views and
+    operators that write into their arguments are left alone: what they alias must stay the same memory.
+
+    Runtimes approximate sigmoid, tanh and erf to a unit of their range and not of each small value (onnxruntime's MLAS
+    by one rational function for all arguments), so those results are moved by a unit of 1, and what multiplies an
+    argument by one of them, by a unit of that argument.
+    """
+
+    def __init__(self, unit: float, seed: int) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._unit = unit
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        del types
+        if any(result.alias_info is not None for result in func._schema.returns):
+            return func(*args, **(kwargs or {}))
+        result = func(*tree_map(self._move, args), **(kwargs or {}))
+        if func.overloadpacket in OF_UNIT_RANGE:
+            return result + self._unit * self._signs(result)
+        if func.overloadpacket in TIMES_UNIT_RANGE:
+            return result + self._unit * self._signs(result) * args[0].double()
+        return result
+
+    def _move(self, value: Any) -> Any:
+        if not isinstance(value, Tensor) or not value.is_floating_point():
+            return value
+        return value.double() * (1 + self._unit * self._signs(value))
+
+    def _signs(self, value: Tensor) -> Tensor:
+        return torch.randint(0, 2, value.shape, generator=self._generator).double() * 2 - 1
