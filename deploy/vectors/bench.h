@@ -3,6 +3,7 @@
  *     static bool call(void *context);        (one call on inputs that are bound already; false where it fails)
  *
  *     if (!bench_inputs(bundle, batch, &inputs, error)) ..     (those of the first vectors of that batch; free them)
+ *     if (!bench_number(argument, &batch)) ..     (a whole number of the command line)
  *     return bench_print("c", version, batch, blocks, call, &bound);     (the exit code)
  *
  * Where the call is so short that a compiler could drop it, it must be in another translation unit.
@@ -18,6 +19,13 @@
 enum { BENCH_WARM_IN_CALLS = 8, BENCH_TRIALS = 5, BENCH_MAX_CALLS = 100000 };
 
 typedef bool (*BenchCall)(void *context);
+
+/* A whole number from 0 to a million. */
+static inline bool bench_number(const char *text, int64_t *value) {
+  const size_t length = strlen(text);
+  *value = strtoll(text, NULL, 10);
+  return length > 0 && length < 8 && strspn(text, "0123456789") == length && *value <= 1000000;
+}
 
 /* The inputs of the first case whose first input has that many rows. */
 static inline bool bench_inputs(const char *bundle, int64_t batch, TensorList *inputs, char *error) {

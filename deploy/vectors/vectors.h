@@ -1,7 +1,7 @@
 /* Run the test vectors of a bundle and judge the answers by the rule of export/vectors.py.
  *
- * A program gives one callback. It gives each output its type, its shape and its numbers: tensor_allocate(&outputs[i], ..)
- * and fills .data; the caller frees. To refuse, it ends with: return failed(error, "one line", ..). It must refuse
+ * A program gives one callback. It gives each output its type and shape with tensor_allocate(&outputs[index], ..), and
+ * its numbers in .data; the caller frees. To refuse, it ends with: return failed(error, "one line", ..). It must refuse
  * where the model has another number of inputs or outputs than it is asked for.
  *
  *     static bool run(void *context, const Tensor *inputs, size_t input_count,
