@@ -147,7 +147,7 @@ def _comment(source: Source) -> str:
 
 def _json(value: Any) -> str:
     text = json.dumps(value, sort_keys=True)
-    return text.replace("/", "\\/").replace("?", "\\u003f").replace("\x7f", "\\u007f")
+    return text.replace("/", "\\u002f").replace("?", "\\u003f").replace("\x7f", "\\u007f")
 
 
 def _names(source: Source, macro: str) -> str:
