@@ -32,6 +32,7 @@ _HEADER = """\
 
 #define {macro}_FEATURES {features}
 #define {macro}_OUTPUTS {outputs}
+#define {macro}_NUMBER {type}
 #define {macro}_STATE_SHA256 "{state_sha256}"
 {names}
 #ifdef __cplusplus
