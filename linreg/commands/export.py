@@ -66,7 +66,7 @@ def run(
     """Export the reloaded state_dict, or a module of your own, and prove each file equal before it is kept.
 
     A file that does not answer as the float64 reference is not left behind, exit 3. TorchScript is deprecated in torch;
-    its successor is pt2.
+    its successor is pt2. C source comes as model.c with its header model.h.
     """
     kinds = chosen_formats(formats or [FormatChoice.ONNX])
     if prefix is not None and Format.C not in kinds:
