@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from export.formats import Format
 from export.runners import Runner, load_runner
 from export.vectors import read_vectors
+from tests import nets
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "artifacts" / "reference"
@@ -34,6 +35,7 @@ class Mixed(nn.Module):
 
 
 MODULES = {
+    "two towers": (nets.TwoTowers, nets.INPUTS[nets.TwoTowers]),
     "mixed": (Mixed, ["x=float32[batch,4]", "ids=int64[batch,3]<10"]),
     "float16": (lambda: nn.Linear(6, 2).half(), ["x=float16[batch,6]"]),
     "float64": (lambda: nn.Linear(5, 1).double(), ["x=float64[batch,5]"]),
