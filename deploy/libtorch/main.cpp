@@ -2,6 +2,8 @@
 #include "bench.h"
 #include "model.hpp"
 
+#include <cstdio>
+
 namespace {
 
 constexpr const char *USAGE =

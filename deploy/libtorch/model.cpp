@@ -68,7 +68,7 @@ void flatten(const c10::IValue &value, std::vector<at::Tensor> &into) {
   } else if (value.isTuple()) {
     for (const auto &part : value.toTuple()->elements()) flatten(part, into);
   } else if (value.isList()) {
-    for (const c10::IValue part : value.toList()) flatten(part, into);
+    for (const auto &part : value.toListRef()) flatten(part, into);
   } else if (value.isGenericDict()) {
     for (const auto &entry : value.toGenericDict()) flatten(entry.value(), into);
   } else {

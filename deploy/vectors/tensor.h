@@ -162,7 +162,7 @@ static inline bool proto_field(ProtoBytes *from, uint64_t *number, unsigned *wir
   if (!proto_varint(from, &key)) return false;
   *number = key >> 3;
   *wire = (unsigned)(key & 7);
-  if (*number == 0) return false;
+  if (*number == 0 || key > UINT32_MAX) return false;
   if (*wire == 0) return proto_varint(from, value);
   if (*wire == 2 && !proto_varint(from, &length)) return false;
   if (*wire == 1) length = 8;
