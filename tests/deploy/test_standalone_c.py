@@ -342,6 +342,22 @@ def test_damaged_bundles_fail_and_no_byte_is_read_beyond_its_end(penguins, sanit
         assert "runtime error" not in ended.stderr
 
 
+def test_a_hostile_manifest_is_read_within_its_bytes(penguins, sanitized, tmp_path):
+    """Every tenth truncation, and a hundred with one byte changed."""
+    bundle = Path(shutil.copytree(penguins, tmp_path / "bundle"))
+    shutil.rmtree(bundle / "test_data_set_2")  # the long one
+    data = (bundle / "manifest.json").read_bytes()[:400]
+    generator = np.random.default_rng(1)
+    hostile = [data[:end] for end in range(0, len(data), 10)]
+    for place, byte in zip(generator.integers(0, 150, 100), generator.integers(0, 256, 100), strict=True):
+        hostile.append(data[:place] + bytes([byte]) + data[place + 1 :])
+    for text in hostile:
+        (bundle / "manifest.json").write_bytes(text)
+        ended = run(sanitized[0], "verify", bundle)
+        assert ended.returncode in (0, 1), text
+        assert ended.stderr == "" or ended.stderr.startswith(f"error: {bundle}: "), text
+
+
 @pytest.mark.parametrize(
     ("right", "wrong"),
     [
