@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.formats import PROGRAMS, Format, Precision, file_name
+from export.formats import PROGRAMS, Format, Precision, beside, file_name
 from export.manifest import FileEntry, entry_of, read_manifest, write_manifest
 from export.runners import load_runner
 from export.source import Source
@@ -64,13 +64,21 @@ class Artifact:
         }
 
 
-def build(source: Source, kind: Format, *, opset: int | None = None, program: "ExportedProgram | None" = None) -> bytes:
+def build(
+    source: Source,
+    kind: Format,
+    *,
+    opset: int | None = None,
+    prefix: str | None = None,
+    program: "ExportedProgram | None" = None,
+) -> bytes:
     """The bytes of one format.
 
     Args:
         source: what is exported.
         kind: the format.
         opset: of ONNX; None takes the default.
+        prefix: of the names in C; None takes the default.
         program: the capture that ONNX and .pt2 share; None makes one where it is needed.
 
     Raises:
@@ -80,6 +88,10 @@ def build(source: Source, kind: Format, *, opset: int | None = None, program: "E
         from export.onnx import DEFAULT_OPSET, to_onnx
 
         return to_onnx(source, opset=opset or DEFAULT_OPSET, program=program)
+    if kind is Format.C:
+        from export.c_source import DEFAULT_PREFIX, to_c
+
+        return to_c(source, prefix=prefix or DEFAULT_PREFIX)
     if kind is Format.PT2:
         from export.capture import capture
         from export.exported_program import to_pt2
@@ -97,6 +109,7 @@ def write_artifact(
     *,
     precision: Precision | None = None,
     opset: int | None = None,
+    prefix: str | None = None,
     program: "ExportedProgram | None" = None,
     rows: Array | None = None,
 ) -> Artifact:
@@ -111,7 +124,7 @@ def write_artifact(
     start = time.perf_counter()
     path = folder / file_name(kind, precision)
     failed = folder / f"{path.name}.failed-inputs.npz"
-    with staged(path, build(source, kind, opset=opset, program=program)) as temporary:
+    with staged(path, build(source, kind, opset=opset, prefix=prefix, program=program)) as temporary:
         data = read_bytes(temporary, limit=MAX_STATE_BYTES)
         check_no_paths(path.name, data)
         try:
@@ -128,6 +141,10 @@ def write_artifact(
             from export.probes import probe
 
             details["probes"] = probe(kind, temporary, source)
+        if (second := beside(kind, precision)) is not None:
+            from export.c_text import header_of
+
+            write_atomic(folder / second, header_of(data))
     remove(failed)
     if kind is Format.ONNX:
         remove(folder / f"{path.name}.data")  # left by an exporter that keeps weights in a second file
@@ -170,6 +187,8 @@ def record(folder: Path, state_sha256: str, *, plain: list[str], artifacts: list
     for artifact in artifacts:
         name = artifact.path.name
         entries[name] = FileEntry(name=name, bytes=artifact.bytes, sha256=artifact.sha256, proof=artifact.proof())
+        if (second := beside(artifact.format, artifact.precision)) is not None:
+            entries[second] = entry_of(folder, second)
     write_manifest(folder, state_sha256, list(entries.values()))
 
 
@@ -197,6 +216,10 @@ def _artifact(
 
 def _details(kind: Format, data: bytes) -> dict[str, Any]:
     """What the file itself says."""
+    if kind is Format.C:
+        from export.c_compiler import describe_compiler
+
+        return {"needs": "a C99 or C++17 compiler", "compiled_with": describe_compiler()}
     if kind is not Format.ONNX:
         import torch
 

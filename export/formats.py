@@ -1,6 +1,7 @@
 """The formats: their names, their files, and what each is for."""
 
 from enum import StrEnum
+from pathlib import PurePath
 
 
 class Format(StrEnum):
@@ -10,15 +11,17 @@ class Format(StrEnum):
     TORCHSCRIPT = "torchscript"
     TORCHSCRIPT_TRACE = "torchscript-trace"
     PT2 = "pt2"
+    C = "c"
 
 
 class FormatChoice(StrEnum):
-    """What `--format` takes: a format, or all of them."""
+    """What `--format` takes: a format, or all that a runtime loads."""
 
     ONNX = "onnx"
     TORCHSCRIPT = "torchscript"
     TORCHSCRIPT_TRACE = "torchscript-trace"
     PT2 = "pt2"
+    C = "c"
     ALL = "all"
 
 
@@ -36,6 +39,7 @@ SUFFIXES = {
     Format.TORCHSCRIPT: ".torchscript",
     Format.TORCHSCRIPT_TRACE: ".traced.torchscript",
     Format.PT2: ".pt2",
+    Format.C: ".c",
 }
 
 PURPOSES = {
@@ -43,22 +47,32 @@ PURPOSES = {
     Format.TORCHSCRIPT: "C++ with libtorch, control flow kept; deprecated in torch, its successor is pt2",
     Format.TORCHSCRIPT_TRACE: "the same from one recorded call, without control flow; deprecated as well",
     Format.PT2: "torch.export's own format, for Python and AOTInductor",
+    Format.C: "any C or C++ compiler, no runtime at all: a microcontroller; affine models only",
 }
 
-PROGRAMS = frozenset({Format.TORCHSCRIPT, Format.TORCHSCRIPT_TRACE, Format.PT2})
+RUNTIME_FORMATS = (Format.ONNX, Format.TORCHSCRIPT, Format.TORCHSCRIPT_TRACE, Format.PT2)
+"""What `--format all` writes: formats for any module, proved without any tool of the system's. C needs a compiler."""
+
+PROGRAMS = frozenset({Format.TORCHSCRIPT, Format.TORCHSCRIPT_TRACE, Format.PT2, Format.C})
 """Formats whose files are programs: loading one may run anything."""
 
 
 def chosen_formats(choices: list[FormatChoice]) -> list[Format]:
     """The formats of a choice, each once, in the order given."""
-    if FormatChoice.ALL in choices:
-        return list(Format)
-    return list(dict.fromkeys(Format(choice.value) for choice in choices))
+    chosen: list[Format] = []
+    for choice in choices:
+        chosen += RUNTIME_FORMATS if choice is FormatChoice.ALL else [Format(choice.value)]
+    return list(dict.fromkeys(chosen))
 
 
 def file_name(kind: Format, precision: Precision | None = None) -> str:
     """The file of a format in a bundle; a precision other than the model's own stands in the name."""
     return f"model{'' if precision is None else f'.{precision}'}{SUFFIXES[kind]}"
+
+
+def beside(kind: Format, precision: Precision | None = None) -> str | None:
+    """The second file of a format, written and removed with the first: the header of C source."""
+    return str(PurePath(file_name(kind, precision)).with_suffix(".h")) if kind is Format.C else None
 
 
 def format_of(name: str) -> tuple[Format, Precision | None] | None:

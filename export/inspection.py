@@ -1,4 +1,4 @@
-"""What is in a file, read and never run: ONNX, TorchScript, .pt2 and state_dicts."""
+"""What is in a file, read and never run: ONNX, TorchScript, .pt2, C source of ours and state_dicts."""
 
 import io
 import json
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from export.c_text import is_c, read_c
 from linreg.config import MAX_STATE_BYTES
 from linreg.errors import LinregError, ModelError
 from linreg.files import read_bytes, sha256
@@ -31,7 +32,7 @@ class Inspection:
     """What a file says of itself.
 
     Attributes:
-        kind: `onnx`, `torchscript`, `pt2` or `state_dict`.
+        kind: `onnx`, `torchscript`, `pt2`, `c` or `state_dict`.
         bytes: its size.
         sha256: of its bytes.
         inputs: name, dtype and shape, as far as the file says.
@@ -57,13 +58,15 @@ def inspect_file(path: Path) -> Inspection:
     """Read a file; its contents decide what it is, not its name.
 
     Raises:
-        ModelError: it is missing, damaged, or none of the four.
+        ModelError: it is missing, damaged, or none of the five.
     """
     try:
         data = read_bytes(path, limit=MAX_STATE_BYTES)
     except LinregError as error:
         raise ModelError(str(error)) from None
     common: dict[str, Any] = {"bytes": len(data), "sha256": sha256(data)}
+    if is_c(data):
+        return _c(path, data, common)
     if data[:4] != b"PK\x03\x04":
         return _onnx(path, data, common)
     try:
@@ -191,6 +194,21 @@ def _pt2_tensor(tensors: dict[str, Any], name: str) -> dict[str, Any]:
         for size in meta["sizes"]
     ]
     return {"name": name, "dtype": SCALAR_TYPES.get(meta["dtype"], f"scalar type {meta['dtype']}"), "shape": sizes}
+
+
+def _c(path: Path, data: bytes, common: dict[str, Any]) -> Inspection:
+    """C source and its header say the same, but for the weights."""
+    text = read_c(str(path), data)
+    metadata = dict(text.metadata)
+    return Inspection(
+        kind="c",
+        **common,
+        inputs=metadata.pop("inputs"),
+        outputs=metadata.pop("outputs"),
+        parameters=metadata.pop("parameters"),
+        facts={"function": f"{text.prefix}_predict", "weights": "yes" if text.weights else "no: this is the header"},
+        metadata=metadata,
+    )
 
 
 def _state_dict(path: Path, common: dict[str, Any]) -> Inspection:

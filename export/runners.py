@@ -211,4 +211,8 @@ def load_runner(kind: Format, name: str, data: bytes) -> Runner:
     """
     if kind is Format.ONNX:
         return onnxruntime_runner(name, data)
+    if kind is Format.C:
+        from export.c_compiler import c_runner
+
+        return c_runner(name, data)
     return pt2_runner(name, data) if kind is Format.PT2 else torchscript_runner(name, data)

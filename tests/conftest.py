@@ -27,8 +27,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.fixture(scope="session")
 def penguins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A bundle of the exact fit of the penguins, with every artifact."""
-    from export.formats import Format
+    """A bundle of the exact fit of the penguins, with every artifact that a runtime loads."""
+    from export.formats import RUNTIME_FORMATS
     from linreg.checkpoint import load
     from linreg.commands.exporting import export_checkpoint
     from linreg.commands.train import train_table
@@ -36,7 +36,7 @@ def penguins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
     bundle = tmp_path_factory.mktemp("penguins")
     train_table(PENGUINS, "body_mass_g", FEATURES, TABLE_DEFAULTS, bundle, split_text="0.8", shuffle=True, force=False)
-    export_checkpoint(load(bundle), list(Format))
+    export_checkpoint(load(bundle), list(RUNTIME_FORMATS))
     before = contents(bundle)
     yield bundle
     assert contents(bundle) == before, "a test wrote into the shared bundle"

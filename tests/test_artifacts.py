@@ -111,8 +111,8 @@ def test_the_inputs_that_showed_a_difference_are_saved_beside(bundle, kind, monk
         write_artifact(from_checkpoint(load(bundle)), kind, bundle)
     assert caught.value.exit_code == 3
     assert not (bundle / name).exists()
-    saved = np.load(bundle / f"{name}.failed-inputs.npz")
-    assert (saved["input"].shape, saved["input"].dtype) == ((1, 3), np.float32)
+    with np.load(bundle / f"{name}.failed-inputs.npz") as saved:
+        assert (saved["input"].shape, saved["input"].dtype) == ((1, 3), np.float32)
     monkeypatch.undo()
     write_artifact(from_checkpoint(load(bundle)), kind, bundle)
     assert not (bundle / f"{name}.failed-inputs.npz").exists()

@@ -51,7 +51,7 @@ def open_model(model: Path | None) -> "Checkpoint":
         ModelError: it is missing or damaged.
     """
     path = find_model(model)
-    if path.suffix in (".onnx", ".torchscript"):
+    if path.suffix in (".onnx", ".torchscript", ".pt2", ".c"):
         raise ModelError(f"{path}: is an exported file, and this command needs its bundle; use -m {path.parent}")
 
     from linreg.checkpoint import load

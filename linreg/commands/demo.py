@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from export.formats import Format, file_name
+from export.formats import RUNTIME_FORMATS, Format, file_name
 from linreg.commands.artifact_table import show_artifacts
 from linreg.commands.bench import bench_bundle, show_comparisons
 from linreg.commands.exporting import export_checkpoint
@@ -66,7 +66,7 @@ def _rest(card: "Card", bundle: Path, table: Path | None) -> None:
     from linreg.checkpoint import load
 
     show_card(card, bundle, following=False)
-    show_artifacts("exported and verified", export_checkpoint(load(bundle), list(Format), force=True))
+    show_artifacts("exported and verified", export_checkpoint(load(bundle), list(RUNTIME_FORMATS), force=True))
     checkpoint = load(bundle)
     comparisons, report = bench_bundle(checkpoint, [1, 4096], 100)
     show_comparisons(comparisons)

@@ -8,19 +8,26 @@ SUMMARY = "Show versions, devices and providers."
 
 
 def run(as_json: Json = False) -> None:
-    """Show versions, devices and providers."""
+    """Show versions, devices, providers and the C compiler that proves C source."""
     import onnxruntime
     import torch
 
     import linreg
     from bench.environment import describe_environment
+    from export.c_compiler import describe_compiler
+    from linreg.errors import LinregError
 
     devices = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     environment = describe_environment()
+    try:
+        compiler = describe_compiler()
+    except LinregError:
+        compiler = "none"
     found = {
         "linreg": linreg.__version__,
         **{key: value for key, value in environment.items() if key != "versions"},
         **environment["versions"],
+        "c_compiler": compiler,
         "cuda_devices": devices,
         "onnxruntime_providers": onnxruntime.get_available_providers(),
     }

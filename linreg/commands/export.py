@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from export.formats import FormatChoice, Precision, chosen_formats
+from export.formats import Format, FormatChoice, Precision, chosen_formats
 from linreg.commands.artifact_table import describe, show_artifacts
 from linreg.commands.bundle import open_model
 from linreg.commands.exporting import ExportOptions, checkpoint_files, export_source, make_room
@@ -23,19 +23,25 @@ if TYPE_CHECKING:
     from linreg.checkpoint import Checkpoint
 
 NAME = "export"
-SUMMARY = "Write ONNX, TorchScript and .pt2 files, each proved equal."
+SUMMARY = "Write ONNX, TorchScript, .pt2 and C files, each proved equal."
 
 
 def run(
     model: Model = None,
     formats: Annotated[
         list[FormatChoice] | None,
-        typer.Option("--format", "-f", help="May be given several times; all writes every one. Default: onnx"),
+        typer.Option(
+            "--format",
+            "-f",
+            help="May be given several times. all: the four that runtimes load; c: source of an affine model, which a "
+            "C compiler here must prove. Default: onnx",
+        ),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Another bundle to write to. Default: the model's own.")
     ] = None,
     opset: Annotated[int | None, typer.Option(help="Of ONNX. Default: 18", min=13, max=26)] = None,
+    prefix: Annotated[str | None, typer.Option(help="Of the names in C. Default: linreg")] = None,
     dtype: Annotated[
         Precision | None, typer.Option(help="Of the parameters; stands in the file's name. Default: the model's own.")
     ] = None,
@@ -60,9 +66,11 @@ def run(
     """Export the reloaded state_dict, or a module of your own, and prove each file equal before it is kept.
 
     A file that does not answer as the float64 reference is not left behind, exit 3. TorchScript is deprecated in torch;
-    its successor is pt2.
+    its successor is pt2. C source comes as model.c with its header model.h.
     """
     kinds = chosen_formats(formats or [FormatChoice.ONNX])
+    if prefix is not None and Format.C not in kinds:
+        raise LinregError("--prefix: belongs to C source; add --format c")
     names = _names("--input-names", input_names), _names("--output-names", output_names)
     state_file, rows = MODEL_FILE, None
     if module is not None:
@@ -88,7 +96,7 @@ def run(
         folder = output or checkpoint.path.parent
         plain = checkpoint_files(checkpoint, folder)
         state_file = MODEL_FILE if plain else checkpoint.path.name
-    options = ExportOptions(opset=opset, precision=dtype, rows=rows)
+    options = ExportOptions(opset=opset, prefix=prefix, precision=dtype, rows=rows)
     make_room(folder, source.state_sha256, plain, kinds, options, force=force)
     outcome = export_source(source, folder, kinds, options, state_file=state_file)
     if as_json:

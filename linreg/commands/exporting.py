@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from export.formats import Format, Precision, file_name
+from export.formats import Format, Precision, beside, file_name
 from linreg.commands.terminal import progress
 from linreg.config import CARD_FILE, MAX_STATE_BYTES, MODEL_FILE
 from linreg.errors import LinregError
@@ -24,11 +24,13 @@ class ExportOptions:
 
     Attributes:
         opset: of ONNX; None takes the default.
+        prefix: of the names in C; None takes the default.
         precision: of the files' parameters; None keeps the model's own.
         rows: the user's own inputs, to verify with as well.
     """
 
     opset: int | None = None
+    prefix: str | None = None
     precision: Precision | None = None
     rows: "NDArray[np.float64] | None" = None
 
@@ -61,14 +63,20 @@ def make_room(
         force: overwrite all the same.
 
     Raises:
-        LinregError: a file there is not what the manifest lists, or the bundle holds another model.
+        LinregError: a file there is not what the manifest lists, the bundle holds another model, or there is no
+            compiler to prove C with.
     """
     from export.manifest import CHECKSUM_FILE, check_overwrite, read_manifest, remove_artifacts
     from export.vectors import TOLERANCE_FILE
     from linreg.files import ensure_folder, remove, write_atomic
 
     ensure_folder(folder)
+    if Format.C in kinds:
+        from export.c_compiler import compiler
+
+        compiler()
     names = [*(file_name(kind, options.precision) for kind in kinds), *plain]
+    names += [second for kind in kinds if (second := beside(kind, options.precision))]
     manifest = read_manifest(folder)
     if Format.ONNX in kinds:
         names.append(f"{file_name(Format.ONNX, options.precision)}.data")
@@ -127,6 +135,7 @@ def export_source(
                     folder,
                     precision=options.precision,
                     opset=options.opset,
+                    prefix=options.prefix,
                     program=program,
                     rows=options.rows,
                 )

@@ -18,7 +18,7 @@ LONGEST = 200
 
 
 def run(
-    file: Annotated[Path, typer.Argument(help="ONNX, TorchScript, .pt2 or .pth file.")],
+    file: Annotated[Path, typer.Argument(help="ONNX, TorchScript, .pt2, .c or .pth file.")],
     as_json: Json = False,
 ) -> None:
     """Show inputs, outputs, shapes, opset, IR version, size, metadata and operators; for a .pth its keys and shapes.

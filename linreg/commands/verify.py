@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from export.formats import PROGRAMS, Format, Precision, format_of
+from export.formats import PROGRAMS, Format, Precision, beside, format_of
 from linreg.commands.bundle import find_model, require
 from linreg.commands.options import Json
 from linreg.commands.terminal import print_json, say, show_table
@@ -27,7 +27,7 @@ def run(
     data: Annotated[Path | None, typer.Option(help="A table whose rows are verified as well.")] = None,
     trust: Annotated[
         bool,
-        typer.Option("--trust", help="Load TorchScript and .pt2 files that you did not export; they are programs."),
+        typer.Option("--trust", help="Load TorchScript, .pt2 and C files that you did not export; they are programs."),
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -43,6 +43,8 @@ def run(
         raise LinregError(f"{path}: the manifest lists no artifact; run: linreg export -m {folder}")
     refused = [] if trust else [name for name in names if _is_foreign(folder / name)]
     trusted = [name for name in names if name not in refused]
+    for name in names:
+        _check_header(folder, name)
     checked = [_check_vectors(folder, name) for name in trusted if _has_vectors(manifest, name)]
     if trusted and (path.is_dir() or data is not None or not checked):
         checked += _check_reference(folder, manifest, trusted, data)
@@ -132,6 +134,23 @@ def _is_foreign(path: Path) -> bool:
     from linreg.files import read_bytes
 
     return _kind(path.name)[0] in PROGRAMS and not is_ours(read_bytes(path, limit=MAX_STATE_BYTES))
+
+
+def _check_header(folder: Path, name: str) -> None:
+    """See that the header beside C source is the one that the source itself begins with.
+
+    Raises:
+        MismatchError: it is not: what is compiled against it would read or write where it must not.
+    """
+    second = beside(*_kind(name))
+    if second is None:
+        return
+    from export.c_text import header_of
+    from linreg.files import read_bytes
+
+    data, header = (read_bytes(folder / each, limit=MAX_STATE_BYTES) for each in (name, second))
+    if header != header_of(data):
+        raise MismatchError(f"{folder / second}: is not the header that {name} begins with; export again")
 
 
 def _check_vectors(folder: Path, name: str) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def line(tmp_path_factory):
     """The straight line, trained by the course's recipe, with every artifact."""
     from dataclasses import replace
 
-    from export.formats import Format
+    from export.formats import RUNTIME_FORMATS
     from linreg.checkpoint import load
     from linreg.commands.exporting import export_checkpoint
     from linreg.commands.train import train_line
@@ -38,7 +38,7 @@ def line(tmp_path_factory):
 
     bundle = tmp_path_factory.mktemp("line")
     train_line(LineSettings(), replace(LINE_DEFAULTS, epochs=200), bundle, split_text="0.8", force=False)
-    export_checkpoint(load(bundle), list(Format))
+    export_checkpoint(load(bundle), list(RUNTIME_FORMATS))
     return load(bundle)
 
 

@@ -1,0 +1,126 @@
+"""Compile C source into a library of this process, and run it like every other artifact."""
+
+import ctypes
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.c_text import read_c
+from export.runners import Call, Runner
+from linreg.errors import LinregError, ModelError, one_line
+
+Array = NDArray[Any]
+
+FLAGS = ("-std=c99", "-O2", "-ffp-contract=off", "-shared", "-fPIC")
+TIMEOUT_S = 300
+
+
+def compiler() -> list[str]:
+    """The words of the system's C compiler: those of CC, or `cc`.
+
+    Raises:
+        LinregError: there is none.
+    """
+    text = os.environ.get("CC", "").strip() or "cc"
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise LinregError(f"CC: got {text!r}, which is no command: {error}; name a compiler, such as CC=gcc") from None
+    if (found := shutil.which(words[0])) is None:
+        raise LinregError(
+            f"c: there is no C compiler {words[0]!r}, and without one no C source can be proved; "
+            "install it: apt-get install gcc libc6-dev, or name another: CC=clang"
+        )
+    return [str(Path(found).absolute()), *words[1:]]
+
+
+def flags() -> list[str]:
+    """How a library is compiled: with hardware fma where the machine has it, the same bits faster."""
+    try:
+        fma = platform.machine() in ("x86_64", "AMD64") and " fma " in Path("/proc/cpuinfo").read_text("utf-8")
+    except OSError:
+        fma = False
+    return [*FLAGS, *(["-mfma"] if fma else [])]
+
+
+def describe_compiler() -> str:
+    """The compiler's version and how it is called; a part of the proof, since bits depend on it."""
+    done = subprocess.run([*compiler(), "--version"], capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    return f"{(done.stdout.splitlines() or ['unknown'])[0]}: {' '.join(flags())}"
+
+
+def c_runner(name: str, data: bytes) -> Runner:
+    """Compile and load C source, which is a program: only from bytes that are trusted.
+
+    Raises:
+        LinregError: there is no compiler.
+        ModelError: it is no C source of linreg's, or does not compile.
+    """
+    text = read_c(name, data)
+    library = _library(name, data)
+    try:
+        function = library[f"{text.prefix}_predict"]
+    except AttributeError:
+        raise ModelError(f"{name}: has no function {text.prefix}_predict; export it again") from None
+    function.argtypes = [ctypes.c_size_t, ctypes.c_void_p, ctypes.c_void_p]
+    function.restype = None
+
+    def bind(inputs: tuple[Array, ...]) -> Call:
+        (given,) = inputs
+        if given.dtype != text.dtype or given.ndim != 2 or given.shape[1] != text.features:
+            raise ValueError(f"got {given.dtype} of {given.shape}, expected {text.dtype} of (batch, {text.features})")
+        rows = np.array(given, dtype=text.dtype, order="C")
+        answers = np.empty((len(rows), text.outputs), text.dtype)
+        # These pointers keep their arrays alive.
+        read, written = rows.ctypes.data_as(ctypes.c_void_p), answers.ctypes.data_as(ctypes.c_void_p)
+        count = ctypes.c_size_t(len(rows))
+
+        def run() -> None:
+            function(count, read, written)
+
+        def outputs() -> tuple[Array, ...]:
+            answers.fill(np.nan)  # so that an answer that is not written is no old one
+            run()
+            return (answers.copy(),)
+
+        return Call(run=run, outputs=outputs, context=nullcontext)
+
+    def parameters() -> Mapping[str, Array]:
+        return text.weights
+
+    return Runner(name=name, bind=bind, parameters=parameters)
+
+
+def _library(name: str, data: bytes) -> ctypes.CDLL:
+    """The library of a source; its files are gone when it is loaded."""
+    with tempfile.TemporaryDirectory(prefix="linreg-c-") as place:
+        folder = Path(place)
+        (folder / "model.c").write_bytes(data)
+        command = [*compiler(), *flags(), "-o", "model.so", "model.c", "-lm"]
+        try:
+            done = subprocess.run(
+                command, cwd=folder, capture_output=True, text=True, errors="replace", timeout=TIMEOUT_S, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise ModelError(f"{name}: cannot be compiled: {one_line(error)}") from None
+        if done.returncode:
+            lines = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines()
+            raise ModelError(
+                f"{name}: {Path(command[0]).name} refuses it: {' '.join(lines[:1])[:200] or 'without a word'}"
+            )
+        try:
+            return ctypes.CDLL(str(folder / "model.so"))
+        except OSError as error:
+            # Text of the loader's names the folder, which says nothing to anybody.
+            reason = str(error).replace(str(folder), "")
+            raise ModelError(f"{name}: is compiled, but cannot be loaded: {reason[:200]}; set TMPDIR") from None

@@ -1,0 +1,103 @@
+"""Read what `export.c_source` wrote, without compiler or torch: metadata, shapes and the weights bit for bit."""
+
+import json
+import re
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from linreg.errors import ModelError
+
+Array = NDArray[Any]
+
+FIRST_LINE = "/* An affine model: output = input * weight^T + bias. C source exported by linreg; do not edit.\n"
+END_OF_HEADER = "\n/* End of the header. */\n"
+
+_JSON = re.compile(r" \* \{\n(.*?)\n \* \}\n \*/\n", re.DOTALL)
+_FUNCTION = re.compile(
+    r"^void (\w+)_predict\(size_t batch, const (float|double) \*input, \2 \*output\);$", re.MULTILINE
+)
+_ARRAY = re.compile(r"^static const (?:float|double) \w+\[\d+\] = \{\n([-+.,\s0-9a-fpx]*)\};$", re.MULTILINE)
+_DTYPES: dict[str, np.dtype[Any]] = {"float": np.dtype(np.float32), "double": np.dtype(np.float64)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CText:
+    """What model.c, or model.h, says of itself.
+
+    Attributes:
+        prefix: of its names.
+        dtype: of input, output and weights.
+        features: columns of the input.
+        outputs: columns of the output.
+        metadata: as the exporter left it.
+        weights: by name, as in the state_dict; none in a header.
+    """
+
+    prefix: str
+    dtype: np.dtype[Any]
+    features: int
+    outputs: int
+    metadata: dict[str, Any]
+    weights: dict[str, Array]
+
+
+def is_c(data: bytes) -> bool:
+    """Whether this is C source, or a header, of linreg's."""
+    return data.startswith(FIRST_LINE.encode())
+
+
+def header_of(data: bytes) -> bytes:
+    """The text of model.h, which model.c begins with."""
+    return data.partition(END_OF_HEADER.encode())[0]
+
+
+def read_c(name: str, data: bytes) -> CText:
+    """Read the text of a file.
+
+    Raises:
+        ModelError: linreg did not write it so.
+    """
+    try:
+        text = data.decode("ascii")
+        if not is_c(data) or (comment := _JSON.match(text, len(FIRST_LINE))) is None:
+            raise ValueError("it does not begin as one")
+        metadata = json.loads("{" + comment[1].replace("\n * ", "\n ").removeprefix(" * ") + "}")
+        if (function := _FUNCTION.search(text)) is None:
+            raise ValueError("it declares no function to predict")
+        dtype = _DTYPES[function[2]]
+        for key in ("inputs", "outputs", "parameters"):
+            metadata[key] = [_tensor(entry) for entry in metadata[key]]
+        (entry,), (result,) = metadata["inputs"], metadata["outputs"]
+        features, outputs = int(entry["shape"][1]), int(result["shape"][1])
+        weights = _weights(text, metadata["parameters"], dtype)
+        if weights and (min(features, outputs) < 1 or next(iter(weights.values())).size != features * outputs):
+            raise ValueError("its weights have another shape than its inputs and outputs")
+        return CText(
+            prefix=function[1], dtype=dtype, features=features, outputs=outputs, metadata=metadata, weights=weights
+        )
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError, OverflowError) as error:
+        raise ModelError(f"{name}: is no C source of linreg's: {str(error)[:100]}; export it again") from None
+
+
+def _tensor(entry: dict[str, Any]) -> dict[str, Any]:
+    return {"name": str(entry["name"]), "dtype": str(entry["dtype"]), "shape": list(entry["shape"])}
+
+
+def _weights(text: str, parameters: list[dict[str, Any]], dtype: np.dtype[Any]) -> dict[str, Array]:
+    """The arrays, in the order of the parameters; hexadecimal numbers are read without rounding."""
+    arrays = _ARRAY.findall(text)
+    if arrays and len(arrays) != len(parameters):
+        raise ValueError(f"it has {len(arrays)} arrays of weights, expected {len(parameters)}")
+    found = {}
+    for numbers, entry in zip(arrays, parameters, strict=False):
+        values = np.array([float.fromhex(number.strip().rstrip("f")) for number in numbers.split(",")], np.float64)
+        shape = tuple(int(size) for size in entry["shape"])
+        if prod(shape) != len(values):
+            raise ValueError(f"{entry['name']!r} has {len(values)} numbers, expected {shape}")
+        with np.errstate(over="ignore"):
+            found[entry["name"]] = values.astype(dtype).reshape(shape)
+    return found
