@@ -1,8 +1,8 @@
 /* The slots of ONNX Runtime's C API that a program needs to load a model, ask for its names and run it.
  *
- * OrtApi is a table of functions that only ever grows at its end: slots 0 to 101 are version 1, 102 to 118 (with the
- * metadata) version 2, and ONNX Runtime's own source asserts that neither moves. So this part can be declared without its
- * header, which no wheel and no Debian package has, and serves old and new libraries alike. Ask for it with
+ * OrtApi is a table of functions that only ever grows at its end: slots 0 to 101 are version 1, 102 to 118, with the
+ * metadata, version 2, and ONNX Runtime's own source asserts that neither moves. So this part can be declared without
+ * its header, which no wheel and no Debian package has, and serves old and new libraries alike. Ask for it with
  * GetApi(ORT_MIN_VERSION). Slots that are not used are arrays of pointers named by their numbers.
  *
  * Every function that gives an OrtStatus * gives NULL where it did its work. C11 and C++17. Not for Windows, where the

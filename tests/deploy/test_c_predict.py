@@ -1,6 +1,7 @@
 """`linreg-c predict`: CSV from stdin, columns by name, Python's bytes, and what is wrong told in one line."""
 
 import random
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,20 @@ def test_many_rows_without_a_header_are_taken_in_order(programs):
     rows = penguin_rows() * 4
     ended = predict(programs["gcc"], "".join(",".join(row[name] for name in FEATURES) + "\n" for row in rows))
     assert predicted(ended.stdout).tobytes() == pythons_predictions(rows).tobytes()
+
+
+def test_predict_is_a_stream_without_a_pool_of_threads(programs):
+    """Answers come while stdin is open; onnxruntime 1.32 has one thread of its own beside, idle."""
+    words = [programs["gcc"], "predict", MODEL]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdin.write(b"39.1,18.7,181\n" * 4000)
+        process.stdin.flush()
+        assert process.stdout.readline() == b"3206.93018\n"
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        process.stdin.close()
+        rest = process.stdout.read()
+    assert int(status.split("\nThreads:")[1].split()[0]) <= 2
+    assert (process.returncode, rest.count(b"\n")) == (0, 3999)
 
 
 HEADER = ",".join(FEATURES)
