@@ -83,5 +83,6 @@ function failed(name, rows, failure) {
 
 /** How close the answers were, in words. */
 export function closeness({ bytesEqual, worst }) {
-  return bytesEqual ? 'bit-equal' : `worst error ${Number(worst.toPrecision(3))} of what is allowed`;
+  if (bytesEqual) return 'bit-equal';
+  return `worst error ${worst === Infinity ? 'inf' : Number(worst.toPrecision(3))} of what is allowed`;
 }
