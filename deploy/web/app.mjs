@@ -40,6 +40,7 @@ function load(toBundle, start = new Map()) {
   showStatus('Loading…');
   byId('model').hidden = byId('proof').hidden = true;
   clearProof();
+  toBundle.catch(() => {}); // it is awaited, and its error shown, when its turn comes
   return inTurn(async () => {
     await loaded?.session?.release();
     loaded = null;
@@ -135,7 +136,9 @@ function listen() {
   byId('time').addEventListener('click', measure);
   byId('verify').addEventListener('click', verify);
   byId('folder').addEventListener('change', ({ target }) => {
-    if (target.files.length) load(asPromise(() => fromFiles([...target.files])));
+    const chosen = [...target.files];
+    target.value = ''; // so that the same folder may be chosen again
+    if (chosen.length) load(asPromise(() => fromFiles(chosen)));
   });
   addEventListener('dragover', (event) => {
     event.preventDefault();

@@ -64,6 +64,7 @@ function contributionChart({ names, values, weight, bias, target, prediction }, 
     return svg(
       'g',
       {},
+      svg('line', { x1: x(0), x2: x(0), y1: top + 18, y2: top + 35, class: 'axis' }),
       label(name, width - text.length * 7 - 12, { x: 0, y: top + 14, class: kind ? 'strong' : '' }),
       svg('text', { x: width, y: top + 14, 'text-anchor': 'end', class: 'note' }, text),
       svg('rect', {
@@ -79,7 +80,6 @@ function contributionChart({ names, values, weight, bias, target, prediction }, 
     width,
     height,
     `Contribution of each feature: ${words.join('; ')}`,
-    svg('line', { x1: x(0), x2: x(0), y1: 18, y2: height - 4, class: 'axis' }),
     svg('line', { x1: 0, x2: width, y1: rule, y2: rule, class: 'grid' }),
     ...rows,
   );
