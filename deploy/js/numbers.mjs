@@ -1,14 +1,12 @@
 /** Text to numbers and back, by the rules of linreg's tables. */
 
 const NUMBER = /^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$/;
-const MISSING = new Set(['', 'NA', 'N/A', '#N/A', 'n/a', 'NaN', 'nan', '-nan', 'NULL', 'null', 'None']);
 
-/** The number that a cell holds; null where it is missing; undefined where it is neither, or beyond a float64. */
+/** The number that a cell holds; NaN where it holds none, or one beyond a float64. */
 export function parseCell(cell) {
   const text = cell.trim();
-  if (!NUMBER.test(text)) return MISSING.has(text) ? null : undefined;
-  const value = Number(text);
-  return Number.isFinite(value) ? value : undefined;
+  const value = NUMBER.test(text) ? Number(text) : NaN;
+  return Number.isFinite(value) ? value : NaN;
 }
 
 /** A prediction with the fewest digits that give the same bits back. */

@@ -53,13 +53,13 @@ export function readTensor(bytes, what) {
     );
   }
   const name = proto.name.length ? text(proto.name.at(-1), what) : '';
-  return { name, type: type.name, dims, bytes: raw.slice() };
+  return { name, type: type.name, dims, bytes: new Uint8Array(raw) };
 }
 
 /** The elements as the typed array of the type; the bits of float16. */
 export function elements({ type, bytes }) {
   const array = ARRAYS[type];
-  const aligned = bytes.byteOffset % array.BYTES_PER_ELEMENT ? bytes.slice() : bytes;
+  const aligned = bytes.byteOffset % array.BYTES_PER_ELEMENT ? new Uint8Array(bytes) : bytes;
   return new array(aligned.buffer, aligned.byteOffset, aligned.length / array.BYTES_PER_ELEMENT);
 }
 

@@ -12,7 +12,7 @@ import { parseCell } from '../js/numbers.mjs';
  */
 
 /**
- * What the first record tells: it is a header unless each of its cells is a number or missing.
+ * What the first record tells: it is a header unless each of its cells is a number.
  *
  * @param {string[]} first
  * @param {string[] | null} features names in the model's order, null where the model names none
@@ -22,7 +22,7 @@ import { parseCell } from '../js/numbers.mjs';
 export function findColumns(first, features, count) {
   const names = first.map(tidy);
   const wanted = features?.map(tidy);
-  const header = first.some((cell) => parseCell(cell) === undefined) || Boolean(wanted?.every((name) => names.includes(name)));
+  const header = first.some((cell) => Number.isNaN(parseCell(cell))) || Boolean(wanted?.every((name) => names.includes(name)));
   if (header && wanted) {
     return { places: wanted.map((name) => placeOf(name, names)), names: wanted, width: first.length, header };
   }
@@ -46,26 +46,25 @@ function placeOf(name, names) {
 const tidy = (name) => name.normalize('NFC').trim();
 
 /**
- * The numbers of some records, and which of these are complete: a missing value has no prediction, but keeps its place.
+ * The numbers of some records, row by row.
  *
  * @param {string[][]} records
  * @param {Columns} columns
  * @param {number} before how many rows stood before these
- * @returns {{values: Float64Array, complete: boolean[]}} values of the complete rows
  */
 export function toNumbers(records, { places, names, width }, before) {
-  const values = [];
-  const complete = records.map((record, index) => {
+  const values = new Float64Array(records.length * places.length);
+  records.forEach((record, index) => {
     const row = before + index + 1;
     if (record.length !== width) throw new LinregError(`stdin: row ${row}: got ${record.length} cells, expected ${width}`);
-    const numbers = places.map((place, column) => {
+    places.forEach((place, column) => {
       const value = parseCell(record[place]);
-      if (value !== undefined) return value;
-      throw new LinregError(`stdin: row ${row}, column ${quoted(names[column])}: got ${quoted(record[place])}, expected a number`);
+      if (Number.isNaN(value)) {
+        const where = `row ${row}, column ${place + 1} ${quoted(names[column])}`;
+        throw new LinregError(`stdin: ${where}: got ${quoted(record[place])}, expected a finite number`);
+      }
+      values[index * places.length + column] = value;
     });
-    if (numbers.includes(null)) return false;
-    values.push(...numbers);
-    return true;
   });
-  return { values: Float64Array.from(values), complete };
+  return values;
 }

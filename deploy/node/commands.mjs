@@ -48,8 +48,7 @@ export async function main(runtime, program, [name, ...words]) {
 async function predict({ ort }, path) {
   const session = await openSession(ort, await readBytes(path), path);
   const model = { ...rowPredictor(session, path), features: session.model.features, type: session.model.inputs[0].type };
-  const { missing } = await predictStream(model, process.stdin, process.stdout);
-  if (missing) console.error(`note: ${missing} rows with a missing value get no prediction`);
+  await predictStream(model, process.stdin, process.stdout);
   return 0;
 }
 

@@ -1,4 +1,4 @@
-/** Predictions of a model.onnx of linreg in a program of yours; the types are in linreg.d.ts. */
+/** Predictions of a model.onnx of linreg in a program of yours; the types are in linreg.d.mts. */
 
 import * as ort from 'onnxruntime-node';
 
