@@ -19,7 +19,7 @@ export async function load(path) {
     features,
     target,
     units,
-    predict: (rows) => predict(flat(rows, features, columns)),
+    predict: async (rows) => predict(flat(rows, features, columns)),
     release: session.release,
   };
 }

@@ -2,13 +2,9 @@
 
 import json
 
-import numpy as np
-import onnx
 import pytest
 from torch import Tensor, nn
 
-from export.vectors import _check
-from linreg.errors import LinregError
 from tests.deploy.javascript import (
     FILE_FAULTS,
     NODE,
@@ -22,7 +18,6 @@ from tests.deploy.javascript import (
     node,
     seal,
     verify,
-    write_tensor,
 )
 
 
@@ -165,7 +160,8 @@ const reports = [];
 for (const name of readdirSync(process.argv[1]).sort()) {
   const folder = `${process.argv[1]}/${name}`;
   const { passed, failed, problems, cases } = await verify(folder);
-  const loaded = await load(`${folder}/model.onnx`).then(() => null, (error) => [error instanceof LinregError, error.message]);
+  const seen = (error) => [error instanceof LinregError, error.message];
+  const loaded = await load(`${folder}/model.onnx`).then(() => null, seen);
   reports.push({ passed, failed, loaded, texts: [...problems, ...cases.map(({ failure }) => failure ?? '')] });
 }
 console.log(JSON.stringify(reports));
@@ -187,81 +183,6 @@ def test_mutated_protobufs_are_told_in_one_line(tmp_path, name):
         assert report["passed"] + report["failed"] > 0
         assert not any("\n" in text or "RangeError" in text or "TypeError" in text for text in report["texts"]), report
         assert report["loaded"] is None or (report["loaded"][0] and "\n" not in report["loaded"][1]), report
-
-
-COMPARE = """
-import { readFileSync } from 'node:fs';
-import { compare } from '../js/compare.mjs';
-import { readTensor } from '../js/tensor.mjs';
-const read = (name) => readTensor(readFileSync(`${process.argv[1]}/${name}.pb`), name);
-const { worst, bytesEqual, failure } = compare(read('got'), read('wanted'), read('allowed'));
-console.log(JSON.stringify([worst === Infinity ? 'inf' : worst, bytesEqual, failure]));
-"""
-
-
-@pytest.mark.parametrize("kind", ["float32", "float64", "float16", "int64"])
-@pytest.mark.parametrize("fault", [None, "class", "sign", "error"])
-def test_the_rule_is_that_of_python(tmp_path, kind, fault):
-    random = np.random.default_rng(0)
-    wanted = random.normal(0, 1000, (50, 2)).astype(kind)
-    got, allowed = wanted.copy(), np.full(wanted.shape, 2.0)
-    if kind != "int64":
-        got += np.asarray(1.5, kind)
-        got[0, 0], wanted[0, 0] = np.nan, np.nan
-        got[1, 0], wanted[1, 0], allowed[1, 0] = np.nan, np.inf, np.inf
-        got[2, 0], wanted[2, 0] = -np.inf, -np.inf
-        got[3, 0], wanted[3, 0], allowed[3, 0] = -0.0, 0.0, 0.0
-        if fault == "sign":
-            got[2, 0] = np.inf
-        elif fault == "class":
-            got[7, 1] = np.nan
-    if fault == "error" or (fault and kind == "int64"):
-        got[9, 1] = wanted[9, 1] + 3
-    for name, array in (("got", got), ("wanted", wanted), ("allowed", allowed)):
-        write_tensor(tmp_path / f"{name}.pb", array)
-    worst, equal, failure = json.loads(node("--input-type=module", "-e", COMPARE, tmp_path).stdout)
-    assert equal is (got.tobytes() == wanted.tobytes())
-    try:
-        expected = _check("here", got, wanted, allowed)
-    except LinregError:
-        assert fault is not None and failure.startswith("row ")
-    else:
-        assert fault is None and failure is None and worst == expected
-
-
-USE = """
-import { load, verify } from './linreg.mjs';
-const model = await load(`${process.argv[1]}/model.onnx`);
-const [named] = await model.predict([{ flipper_length_mm: 181, bill_length_mm: 39.1, bill_depth_mm: 18.7, year: 2007 }]);
-const ordered = await model.predict([[39.1, 18.7, 181], Float32Array.of(39.5, 17.4, 186)]);
-const refused = [[[1, 2]], [{ bill_length_mm: 1 }], [['1', '2', '3']]];
-const messages = await Promise.all(refused.map((rows) => Promise.resolve().then(() => model.predict(rows)).catch((error) => error.message)));
-const { features, target, units } = model;
-const { passed, failed, bytesEqual } = await verify(process.argv[1]);
-await model.release();
-console.log(JSON.stringify({ named, ordered: [...ordered], messages, features, target, units: [...units], passed, failed }));
-"""
-
-
-def test_a_product_loads_predicts_and_verifies(tmp_path):
-    model = onnx.load(REFERENCE / "penguins" / "model.onnx")
-    onnx.helper.set_model_props(
-        model,
-        {entry.key: entry.value for entry in model.metadata_props} | {"linreg.units": '{"body_mass_g": "g"}'},
-    )
-    bundle = copy_of(REFERENCE / "penguins", tmp_path)
-    (bundle / "model.onnx").write_bytes(model.SerializeToString())
-    found = json.loads(node("--input-type=module", "-e", USE, seal(bundle)).stdout)
-    assert found["named"] == found["ordered"][0] == pytest.approx(3206.93018, abs=1e-3)
-    assert all(message.startswith("row 0: expected 3 numbers: bill_length_mm") for message in found["messages"])
-    assert (found["target"], found["units"], found["passed"]) == ("body_mass_g", [["body_mass_g", "g"]], 5)
-
-
-def test_the_types_fit_a_strict_consumer():
-    compiler = NODE / "node_modules" / "typescript" / "bin" / "tsc"
-    consumer = NODE.parents[1] / "tests" / "deploy" / "consumer.mts"
-    ended = node(compiler, "--noEmit", "--strict", "--target", "es2022", "--module", "nodenext", consumer)
-    assert (ended.returncode, ended.stdout) == (0, b"")
 
 
 @pytest.mark.parametrize("batch", [1, 4096])
