@@ -75,7 +75,7 @@ function contributionChart({ names, values, weight, bias, target, prediction }, 
   });
   const height = parts.length * rowHeight + 6;
   const rule = (parts.length - 1) * rowHeight + 3;
-  const words = parts.map(({ name, amount, kind }) => `${kind ? 'sum, ' : ''}${name} ${kind ? short(amount) : signed(amount)}`);
+  const words = parts.map(({ name, amount, kind }) => `${kind ? 'sum, ' : ''}${name} ${kind ? minus(amount) : signed(amount)}`);
   return picture(
     width,
     height,
