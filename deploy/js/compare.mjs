@@ -1,5 +1,6 @@
 /** The rule of export/vectors.py: shape and type, then the class of NaN and infinity, then the allowed error. */
 
+import { roundTrip } from './numbers.mjs';
 import { isFloating, numbers } from './tensor.mjs';
 
 /**
@@ -28,7 +29,7 @@ export function compare(got, wanted, allowed) {
   }
   const failure =
     worst > 1
-      ? `row ${rowOf(place, wanted.dims)}: got ${shown(ours[place])}, expected ${shown(theirs[place])}, allowed ${bounds[place].toPrecision(3)}`
+      ? `row ${rowOf(place, wanted.dims)}: got ${roundTrip(ours[place], got.type)}, expected ${roundTrip(theirs[place], got.type)}, allowed ${bounds[place].toPrecision(3)}`
       : null;
   return { worst, bytesEqual: sameBytes(got.bytes, wanted.bytes), failure };
 }
@@ -47,9 +48,4 @@ function rowOf(place, dims) {
 
 function sameBytes(one, other) {
   return one.length === other.length && one.every((byte, place) => byte === other[place]);
-}
-
-/** A number with its round-trip digits; -0 keeps its sign. */
-export function shown(value) {
-  return Object.is(value, -0) ? '-0' : String(value);
 }

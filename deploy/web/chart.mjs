@@ -29,7 +29,7 @@ const minus = (value) => short(value).replace('-', '−');
 
 /** A text cut to about a width; the whole of it is the title. */
 function label(text, width, attributes) {
-  const signs = Math.max(4, Math.floor(width / 7.3));
+  const signs = Math.max(4, Math.floor(width / 8.3));
   const element = svg('text', attributes, text.length > signs ? `${text.slice(0, signs - 1)}…` : text);
   if (text.length > signs) element.append(svg('title', {}, text));
   return element;
@@ -65,7 +65,7 @@ function contributionChart({ names, values, weight, bias, target, prediction }, 
       'g',
       {},
       svg('line', { x1: x(0), x2: x(0), y1: top + 18, y2: top + 35, class: 'axis' }),
-      label(name, width - text.length * 7 - 12, { x: 0, y: top + 14, class: kind ? 'strong' : '' }),
+      label(name, width - text.length * 7.3 - 12, { x: 0, y: top + 14, class: kind ? 'strong' : '' }),
       svg('text', { x: width, y: top + 14, 'text-anchor': 'end', class: 'note' }, text),
       svg('rect', {
         x: start, y: top + 21, width: Math.max(end - start, 1), height: 11, rx: 2,

@@ -16,7 +16,7 @@ export function showForm(names, units, start, changed) {
     const input = html('input', { id, type: 'number', step: 'any', value: '0', 'aria-describedby': `${id}-error` });
     if (start.has(name)) input.value = start.get(name);
     input.addEventListener('input', changed);
-    const label = html('label', { htmlFor: id }, name);
+    const label = html('label', { htmlFor: id, title: name }, name);
     if (units.has(name)) label.append(' ', html('span', { className: 'unit' }, `in ${units.get(name)}`));
     return html('div', { className: 'field' }, label, input, html('p', { id: `${id}-error`, className: 'bad' }));
   });

@@ -32,16 +32,11 @@ function rowsOf({ name, rows, worst, bytesEqual, failure }) {
   const row = html(
     'tr',
     {},
-    html('th', { scope: 'row' }, ...breakable(name)),
+    html('th', { scope: 'row' }, 'test_data_', html('wbr'), name.slice('test_data_'.length)),
     html('td', { className: 'number' }, String(rows)),
     html('td', { className: 'number' }, worst === Infinity ? '∞' : String(Number(worst.toPrecision(3)))),
     html('td', {}, bytesEqual ? 'yes' : 'no'),
     html('td', { className: `result ${failure === null ? 'good' : 'bad'}` }, failure === null ? '✓ passed' : '✗ failed'),
   );
   return failure === null ? [row] : [row, html('tr', {}, html('td', { colSpan: 5, className: 'bad' }, failure))];
-}
-
-/** A name that a narrow table breaks after an underscore. */
-function breakable(name) {
-  return name.split(/(?<=_)/).flatMap((part) => [part, html('wbr')]);
 }
