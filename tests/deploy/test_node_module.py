@@ -56,6 +56,40 @@ def test_the_rule_is_that_of_python(tmp_path, kind, fault):
         assert fault is None and failure is None and worst == expected
 
 
+READ = """
+import { readTensor } from '../js/tensor.mjs';
+const told = (hex) => {
+  try {
+    return readTensor(Uint8Array.from(Buffer.from(hex, 'hex')), 'x.pb').dims.join();
+  } catch (error) {
+    return `${error.constructor.name}: ${error.message}`;
+  }
+};
+console.log(JSON.stringify(process.argv.slice(1).map(told)));
+"""
+TENSORS = {
+    "080210014a080000803f00000040": "2",
+    "080310014a080000803f00000040": "has 8 bytes of numbers, expected 12 for float32 of shape [3]",
+    "080210014a090000803f00000040": "9 bytes announced, 8 left at byte 6 of 14",
+    "080210014affffffffffffffffff01": "18446744073709552000 bytes announced, 0 left at byte",
+    "0802100180": "cut off at byte 5 of 5",
+    "08ffffffffffffffffff011001": "expected -4 for float32 of shape [-1]",
+    "08ffffffffffffffffffff011001": "a number of more than 10 bytes",
+    "080210084a00": "has tensor type 8, expected numbers",
+    "0802100125000080bf25000080bf": "expected 8 for float32 of shape [2] as raw_data",
+    "080210014a0800000000000000007001": "its numbers stand in another file",
+    "0a02100110014a00": "got bytes or a huge number where a whole number stands",
+    "0f": "wire type 7",
+    "00": "field 0",
+}
+
+
+def test_every_length_in_a_tensor_is_checked():
+    found = json.loads(node("--input-type=module", "-e", READ, *TENSORS).stdout)
+    for told, wanted in zip(found, TENSORS.values(), strict=True):
+        assert told == wanted or (told.startswith("LinregError: x.pb: ") and wanted in told), (told, wanted)
+
+
 USE = """
 import { load, verify } from './linreg.mjs';
 const model = await load(`${process.argv[1]}/model.onnx`);
