@@ -73,8 +73,13 @@ async function runCase(session, { name, inputs, outputs, allowed }) {
     rows,
     worst: Math.max(...results.map((result) => result.worst)),
     bytesEqual: results.every((result) => result.bytesEqual),
-    failure: results.find((result) => result.failure !== null)?.failure ?? null,
+    failure: firstFailure(results),
   };
+}
+
+function firstFailure(results) {
+  const place = results.findIndex((result) => result.failure !== null);
+  return place < 0 ? null : `output ${place}, ${results[place].failure}`;
 }
 
 function failed(name, rows, failure) {

@@ -49,9 +49,9 @@ export async function fromDrop(transfer) {
  * @returns {Bundle}
  */
 export function fromAddress(address) {
-  const base = URL.parse?.(address, location.href) ?? new URL(address, location.href);
-  if (base.origin !== location.origin) {
-    throw new LinregError(`the bundle ${quoted(address)} is on another host; serve its folder beside this page`);
+  const base = URL.canParse(address, location.href) ? new URL(address, location.href) : null;
+  if (base?.origin !== location.origin) {
+    throw new LinregError(`the bundle ${quoted(address)} is not on this host; serve its folder beside this page`);
   }
   const folder = base.pathname.replace(/\/+$/, '');
   const read = async (name) => {

@@ -111,7 +111,7 @@ def test_wrong_weights_are_found_by_the_vectors(tmp_path, fault):
     WEIGHT_FAULTS[fault](bundle)
     code, lines, errors = verify(seal(bundle))
     assert code == 1 and "bit-equal" not in lines[0]
-    failing = next(line for line in errors.splitlines() if line.startswith("node: test_data_set_2: row "))
+    failing = next(line for line in errors.splitlines() if line.startswith("node: test_data_set_2: output 0, row "))
     assert all(f"{word} " in failing for word in ("got", "expected", "allowed")), failing
     assert lines[1] != "0 passed, 5 failed", "batch 0 must pass"
 

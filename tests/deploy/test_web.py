@@ -262,10 +262,11 @@ def test_what_is_no_number_is_said_beside_its_field(page, site):
     expect(page.locator("#feature-1-error")).to_have_text("")
 
 
-def test_a_bundle_on_another_host_is_refused(page, site):
+@pytest.mark.parametrize("address", ["http://localhost:1/penguins", "//localhost:1", "data:,x", "http://[", "file:///"])
+def test_a_bundle_on_another_host_is_refused(page, site, address):
     seen = watch(page)
-    page.goto(f"{site.address}deploy/web/?bundle=http://localhost:1/penguins")
-    expect(page.locator("#status")).to_contain_text("is on another host")
+    page.goto(f"{site.address}deploy/web/?bundle={address}")
+    expect(page.locator("#status")).to_contain_text("is not on this host")
     assert all(url.startswith((site.address, "data:")) for url in seen.requests)
 
 
