@@ -1,0 +1,85 @@
+/** The commands of a runner, for onnxruntime-node here and onnxruntime-web's wasm in ../web. */
+
+import { join } from 'node:path';
+
+import { CHECKSUM_FILE, MODEL_FILE, checkSums, readCases } from '../js/bundle.mjs';
+import { LinregError, cleaned, oneLine } from '../js/errors.mjs';
+import { rowPredictor } from '../js/predictor.mjs';
+import { openSession } from '../js/session.mjs';
+import { measureBlocks } from '../js/timing.mjs';
+import { closeness, verifyBundle } from '../js/verify.mjs';
+import { openFolder, readBytes } from './folder.mjs';
+import { predictStream } from './predict.mjs';
+
+/** @typedef {{name: string, version: string, ort: object}} Runtime */
+
+const COMMANDS = {
+  predict: { words: 'MODEL.onnx < rows.csv > predictions.csv', least: 1, most: 1, run: predict },
+  verify: { words: 'BUNDLE', least: 1, most: 1, run: verify },
+  bench: { words: 'BUNDLE BATCH [BLOCKS]', least: 2, most: 3, run: bench },
+};
+
+/**
+ * Run a command, and set the exit code: 0 done, 1 an error or a difference, 2 wrong usage.
+ *
+ * @param {Runtime} runtime
+ * @param {string} program as its user calls it, for the usage
+ * @param {string[]} words of the command line
+ */
+export async function main(runtime, program, [name, ...words]) {
+  // A reader that has seen enough, such as `head`, is no error.
+  process.stdout.on('error', (error) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+  const command = Object.hasOwn(COMMANDS, name ?? '') ? COMMANDS[name] : null;
+  if (!command || words.length < command.least || words.length > command.most) {
+    for (const [known, { words: given }] of Object.entries(COMMANDS)) console.error(`usage: ${program} ${known} ${given}`);
+    process.exitCode = 2;
+    return;
+  }
+  try {
+    process.exitCode = await command.run(runtime, ...words);
+  } catch (error) {
+    // What is unexpected is still one line; LINREG_DEBUG=1 shows where it came from.
+    console.error(`error: ${error instanceof LinregError ? cleaned(error.message) : oneLine(error)}`);
+    if (process.env.LINREG_DEBUG) console.error(error);
+    process.exitCode = 1;
+  }
+}
+
+async function predict({ ort }, path) {
+  const session = await openSession(ort, await readBytes(path), path);
+  const model = { ...rowPredictor(session, path), features: session.model.features, type: session.model.inputs[0].type };
+  await predictStream(model, process.stdin, process.stdout);
+  return 0;
+}
+
+async function verify({ name, ort }, folder) {
+  const report = await verifyBundle(ort, openFolder(folder));
+  for (const problem of report.problems) console.error(cleaned(`${name}: ${problem}`));
+  for (const { name: place, failure } of report.cases) {
+    if (failure !== null) console.error(cleaned(`${name}: ${place}: ${failure}`));
+  }
+  console.log(`${name}: ${report.cases.length} cases, ${closeness(report)}`);
+  console.log(`${report.passed} passed, ${report.failed} failed`);
+  return report.passed > 0 && report.failed === 0 ? 0 : 1;
+}
+
+async function bench({ name, version, ort }, folder, batchText, blocksText = '100') {
+  const [batch, blocks] = [positive('BATCH', batchText), positive('BLOCKS', blocksText)];
+  const { files, problems } = await checkSums(openFolder(folder));
+  if (problems.length) throw new LinregError(`${folder}: ${problems[0]}`);
+  const cases = [...readCases(files)].filter(({ vectors }) => vectors);
+  const found = cases.find(({ vectors }) => vectors.inputs[0].dims[0] === batch);
+  if (!found) {
+    const batches = cases.map(({ vectors }) => vectors.inputs[0].dims[0]).join(', ');
+    throw new LinregError(`${join(folder, CHECKSUM_FILE)}: no test vector has batch ${batch}, expected one of ${batches}`);
+  }
+  const session = await openSession(ort, files.get(MODEL_FILE), join(folder, MODEL_FILE));
+  const { calls, blockS } = await measureBlocks(session.bind(found.vectors.inputs), { blocks });
+  console.log(JSON.stringify({ runtime: name, version, batch, calls, block_s: blockS }));
+  return 0;
+}
+
+function positive(name, word) {
+  if (!/^[1-9][0-9]{0,8}$/.test(word)) throw new LinregError(`${name}: got '${word}', expected a whole number from 1`);
+  return Number(word);
+}

@@ -1,0 +1,8 @@
+#!/usr/bin/env node
+/** `node cli.mjs predict|verify|bench`: the page's wasm without a browser; the commands are those of ../node. */
+
+import { main } from '../node/commands.mjs';
+import { startRuntime } from './runtime.mjs';
+
+const ort = await startRuntime();
+await main({ name: 'wasm', version: ort.env.versions.web, ort }, 'node cli.mjs', process.argv.slice(2));

@@ -1,0 +1,146 @@
+"""What the tests of deploy/node and deploy/web share: their packages, and bundles with faults planted in them."""
+
+import hashlib
+import random
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import numpy_helper
+
+ROOT = Path(__file__).parents[2]
+REFERENCE = ROOT / "artifacts" / "reference"
+NODE = ROOT / "deploy" / "node"
+WEB = ROOT / "deploy" / "web"
+FEATURES = ("bill_length_mm", "bill_depth_mm", "flipper_length_mm")
+
+
+def tool(name: str, package: str) -> str:
+    """Where a tool of the system is; without it the test fails, and says what installs it."""
+    found = shutil.which(name)
+    if found is None:
+        pytest.fail(f"{name} is missing; install it: apt-get install -y --no-install-recommends {package}")
+    return found
+
+
+def install(folder: Path) -> None:
+    """`npm ci --ignore-scripts` beside package.json, once for each lock file."""
+    lock, stamp = folder / "package-lock.json", folder / "node_modules" / ".installed"
+    if stamp.exists() and stamp.read_bytes() == lock.read_bytes():
+        return
+    words = [tool("npm", "npm"), "ci", "--ignore-scripts"]
+    ended = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=300)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    stamp.write_bytes(lock.read_bytes())
+
+
+def node(*words: object, data: bytes = b"", folder: Path = NODE) -> subprocess.CompletedProcess[bytes]:
+    """Run node; it must end by itself, with an exit code of ours and without a stack trace."""
+    command = [tool("node", "nodejs"), *map(str, words)]
+    ended = subprocess.run(command, cwd=folder, input=data, capture_output=True, timeout=300)
+    assert ended.returncode in (0, 1, 2), ended
+    assert b"    at " not in ended.stderr, ended.stderr.decode()
+    return ended
+
+
+def verify(bundle: Path, folder: Path = NODE) -> tuple[int, list[str], str]:
+    """The exit code, the lines and the errors of `verify`."""
+    ended = node("cli.mjs", "verify", bundle, folder=folder)
+    return ended.returncode, ended.stdout.decode().splitlines(), ended.stderr.decode()
+
+
+def copy_of(bundle: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(bundle, tmp_path / "bundle"))
+
+
+def seal(bundle: Path) -> Path:
+    """Make SHA256SUMS agree with the files, so that a planted fault must be found by the vectors."""
+    path = bundle / "SHA256SUMS"
+    names = [line[66:] for line in path.read_text().splitlines() if (bundle / line[66:]).is_file()]
+    sums = (f"{hashlib.sha256((bundle / name).read_bytes()).hexdigest()}  {name}\n" for name in names)
+    path.write_text("".join(sums))
+    return bundle
+
+
+def write_tensor(path: Path, array: np.ndarray) -> None:
+    path.write_bytes(numpy_helper.from_array(np.ascontiguousarray(array)).SerializeToString())
+
+
+def answer_here(bundle: Path) -> Path:
+    """Make the answers of the vectors those of Python's onnxruntime on this machine."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(bundle / "model.onnx", options, providers=["CPUExecutionProvider"])
+    (entry,) = session.get_inputs()
+    for place in bundle.glob("test_data_set_*"):
+        tensor = onnx.load_tensor(place / "input_0.pb")
+        (output,) = session.run(None, {entry.name: numpy_helper.to_array(tensor)})
+        write_tensor(place / "output_0.pb", output)
+    return seal(bundle)
+
+
+def _change_weights(change: Callable[[np.ndarray, np.ndarray], None]) -> Callable[[Path], None]:
+    def plant(bundle: Path) -> None:
+        model = onnx.load(bundle / "model.onnx")
+        arrays = [numpy_helper.to_array(tensor).copy() for tensor in model.graph.initializer]
+        change(*arrays)
+        for tensor, array in zip(model.graph.initializer, arrays, strict=True):
+            tensor.raw_data = array.tobytes()
+        (bundle / "model.onnx").write_bytes(model.SerializeToString())
+
+    return plant
+
+
+def _swap(weight: np.ndarray, bias: np.ndarray) -> None:
+    weight[...] = weight[:, ::-1].copy()
+
+
+def _drop_bias(weight: np.ndarray, bias: np.ndarray) -> None:
+    bias[...] = 0
+
+
+def _flip_bit(weight: np.ndarray, bias: np.ndarray) -> None:
+    weight.view(np.uint32)[0, 0] ^= 1
+
+
+WEIGHT_FAULTS = {
+    "swapped features": _change_weights(_swap),
+    "dropped bias": _change_weights(_drop_bias),
+    "one bit of a weight": _change_weights(_flip_bit),
+}
+
+
+def _cut(name: str, count: int) -> Callable[[Path], None]:
+    return lambda bundle: (bundle / name).write_bytes((bundle / name).read_bytes()[:-count]) and None
+
+
+FILE_FAULTS: dict[str, Callable[[Path], object]] = {
+    "truncated vector": _cut("test_data_set_1/output_0.pb", 3),
+    "truncated bound": _cut("test_data_set_2/allowed_0.pb", 8),
+    "truncated model": _cut("model.onnx", 300),
+    "damaged protobuf": lambda bundle: (bundle / "test_data_set_1/allowed_0.pb").write_bytes(b"\xff" * 40),
+    "bounds of NaN": lambda bundle: write_tensor(bundle / "test_data_set_1/allowed_0.pb", np.full((7, 1), np.nan)),
+    "missing input": lambda bundle: (bundle / "test_data_set_0/input_0.pb").unlink(),
+    "missing output": lambda bundle: (bundle / "test_data_set_2/output_0.pb").unlink(),
+    "missing bound": lambda bundle: (bundle / "test_data_set_2/allowed_0.pb").unlink(),
+    "missing model": lambda bundle: (bundle / "model.onnx").unlink(),
+    "no vectors": lambda bundle: [shutil.rmtree(place) for place in bundle.glob("test_data_set_*")],
+}
+
+
+def mutations(data: bytes, count: int, seed: int) -> Sequence[bytes]:
+    """Bytes changed, taken out and put in, more of them at the start, where the lengths are; the same in every run."""
+    choose = random.Random(seed)
+    made = [data[: choose.randrange(len(data))] for _ in range(count // 4)]
+    while len(made) < count:
+        changed = bytearray(data)
+        place = int(len(changed) * choose.random() ** 2)
+        byte = choose.choice([0, 1, 0x7F, 0x80, 0xFF, choose.randrange(256)])
+        changed[place : place + choose.choice([0, 1, 1, 2])] = bytes([byte] * choose.choice([0, 1, 1, 9]))
+        made.append(bytes(changed))
+    return made
