@@ -10,6 +10,9 @@ from torch.utils._pytree import tree_map
 NARROW = (torch.float32, torch.float16, torch.bfloat16)
 
 aten = torch.ops.aten
+FUNCTION_UNITS = 4
+"""onnxruntime 1.32 is off by up to 1.4 units of 2^-23 for sigmoid and 2.7 for tanh, over all float32 from -30 to 30."""
+
 OF_UNIT_RANGE = (aten.sigmoid, aten.tanh, aten.erf)
 TIMES_UNIT_RANGE = (aten.gelu, aten.silu)
 
@@ -32,15 +35,15 @@ class InFloat64(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 class Perturbed(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Move every floating argument of every operator by one unit of rounding, up or down at random.
+    """Move every floating argument of every operator by nothing or by two units of rounding, at random.
 
     A backward stable operator answers as the exact one would on such arguments (Higham, Accuracy and Stability, section
     1.5), so runs of this are draws of what any runtime may answer: Monte Carlo arithmetic (Parker 1997). Views and
     operators that write into their arguments are left alone: what they alias must stay the same memory.
 
     Runtimes approximate sigmoid, tanh and erf to a unit of their range and not of each small value (onnxruntime's MLAS
-    by one rational function for all arguments), so those results are moved by a unit of 1, and what multiplies an
-    argument by one of them, by a unit of that argument.
+    by one rational function for all arguments), so those results are moved by units of 1, and what multiplies an
+    argument by one of them, by units of that argument.
     """
 
     def __init__(self, unit: float, seed: int) -> None:
@@ -54,15 +57,17 @@ class Perturbed(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return func(*args, **(kwargs or {}))
         result = func(*tree_map(self._move, args), **(kwargs or {}))
         if func.overloadpacket in OF_UNIT_RANGE:
-            return result + self._unit * self._signs(result)
+            return result.add(self._draw(result), alpha=FUNCTION_UNITS * self._unit)
         if func.overloadpacket in TIMES_UNIT_RANGE:
-            return result + self._unit * self._signs(result) * args[0].double()
+            return result.addcmul(self._draw(result), args[0].double(), value=FUNCTION_UNITS * self._unit)
         return result
 
     def _move(self, value: Any) -> Any:
         if not isinstance(value, Tensor) or not value.is_floating_point():
             return value
-        return value.double() * (1 + self._unit * self._signs(value))
+        wide = value.double()
+        return wide.addcmul(self._draw(wide), wide, value=2 * self._unit)
 
-    def _signs(self, value: Tensor) -> Tensor:
-        return torch.randint(0, 2, value.shape, generator=self._generator).double() * 2 - 1
+    def _draw(self, value: Tensor) -> Tensor:
+        """0 or 1 for each number; torch draws these faster than signs."""
+        return torch.empty_like(value).bernoulli_(0.5, generator=self._generator)

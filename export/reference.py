@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from export.arithmetic import InFloat64, Perturbed
 from export.signature import flatten
 from export.source import Source
 from linreg.errors import InexactError
+from linreg.files import sha256
 from linreg.models import Affine
 
 Array = NDArray[Any]
@@ -22,6 +24,9 @@ OWN_ERRORS = 4
 
 LARGEST_OWN_ERROR = 1e-3
 """In units of the largest answer; a module less exact than this is refused, since nothing could be proved."""
+
+MAX_KNOWN_BYTES = 2**22
+"""Answers of a case that are larger are computed again for each format instead of kept."""
 
 SCALE_ROWS = 64
 """Rows from which the largest answer at a scale of the inputs is taken."""
@@ -48,6 +53,12 @@ class Reference:
     eager: Array
 
 
+@lru_cache(maxsize=1)
+def oracle_of(source: Source) -> "Oracle":
+    """The oracle of a source, the same for all of its formats."""
+    return Oracle(source)
+
+
 class Oracle:
     """Answers for one source: `answers(inputs, scale)` gives a Reference for each output."""
 
@@ -56,6 +67,7 @@ class Oracle:
         self._wide = None if source.affine is not None else copy.deepcopy(source.module).double()
         self._unit = _coarsest_unit(source)
         self._largest: dict[float, tuple[float, ...]] = {}
+        self._known: dict[str, tuple[Reference, ...]] = {}
 
     def answers(self, inputs: tuple[Array, ...], scale: float | None = None) -> tuple[Reference, ...]:
         """The reference of each output.
@@ -68,6 +80,15 @@ class Oracle:
         Raises:
             InexactError: torch's own float32 answers are so far from float64 that nothing could be proved.
         """
+        key = sha256(b"".join([repr(scale).encode(), *(array.tobytes() for array in inputs)]))
+        if key not in self._known:
+            references = self._compute(inputs, scale)
+            if sum(reference.values.nbytes for reference in references) > MAX_KNOWN_BYTES:
+                return references
+            self._known[key] = references
+        return self._known[key]
+
+    def _compute(self, inputs: tuple[Array, ...], scale: float | None) -> tuple[Reference, ...]:
         eager = tuple(tensor.numpy() for tensor in _run(self.source.module, inputs))
         if self.source.affine is not None:
             return (affine_reference(self.source.affine, inputs[0], eager[0]),)
@@ -136,14 +157,17 @@ def _measured_reference(name: str, eager: Array, wide: Array, moved: Array, larg
 
     It is the largest of three: eager's own error, which is one draw of it; 4 eps of the largest answer, where eager was
     lucky; and for each answer by itself `moved`, how far roundings inside the module can move it. A LayerNorm over two
-    nearly equal numbers, say, moves a few answers of a batch much further than all others.
+    nearly equal numbers, say, moves a few answers of a batch much further than all others; what eager makes of those
+    counts for them alone.
     """
     nowhere = np.zeros(eager.shape, dtype=np.bool_)
     if eager.dtype.kind != "f":
         return Reference(values=eager, allowed=np.zeros(eager.shape), any_class=nowhere, eager=eager)
     finite = np.isfinite(wide) & np.isfinite(eager)
     scale = float(np.abs(wide[finite]).max(initial=largest))
-    own = float(np.abs(eager.astype(np.float64) - wide)[finite].max(initial=0.0))
+    with np.errstate(invalid="ignore"):
+        errors = np.where(finite, np.abs(eager.astype(np.float64) - wide), 0.0)
+    own = float(errors[moved <= LARGEST_OWN_ERROR * scale].max(initial=0.0))
     typical = float(np.median(moved[finite])) if finite.any() else 0.0
     if max(own, typical) > LARGEST_OWN_ERROR * scale:
         raise InexactError(
@@ -151,7 +175,8 @@ def _measured_reference(name: str, eager: Array, wide: Array, moved: Array, larg
             f"is {scale:.2g}, expected at most {LARGEST_OWN_ERROR:g} of it: nothing could be proved of its files; "
             "use --dtype float64"
         )
-    bound = OWN_ERRORS * np.maximum(max(own, 4 * float(np.finfo(eager.dtype).eps) * scale), moved)
+    least = max(own, 4 * float(np.finfo(eager.dtype).eps) * scale)
+    bound = OWN_ERRORS * np.maximum(np.maximum(moved, errors), least)
     allowed = np.where(np.isfinite(wide), bound + float(np.finfo(eager.dtype).smallest_subnormal), np.nan)
     # Where float64 has more room than the module's dtype, eager says which class is right.
     values = np.where(np.isfinite(wide) & ~np.isfinite(eager), eager.astype(np.float64), wide)

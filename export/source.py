@@ -21,7 +21,7 @@ from linreg.models import Affine, affine_of
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Source:
     """All that an exporter needs.
 

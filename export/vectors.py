@@ -49,9 +49,9 @@ class Vectors:
 
 def make_vectors(source: "Source", runner: Runner) -> dict[str, bytes]:
     """All vector files by name, with what `runner` (onnxruntime on the file just verified) answers."""
-    from export.reference import Oracle
+    from export.reference import oracle_of
 
-    oracle = Oracle(source)
+    oracle = oracle_of(source)
     files: dict[str, bytes] = {}
     atol = 0.0
     for place, case in enumerate(_vector_cases(source)):
@@ -98,6 +98,8 @@ def read_vectors(folder: Path) -> Iterator[Vectors]:
         allowed = tuple(_array(place / f"allowed_{index}.pb") for index in range(count))
         if not inputs or not outputs or any(a.shape != b.shape for a, b in zip(outputs, allowed, strict=True)):
             raise ModelError(f"{place}: is incomplete; export again")
+        if not all(bool((bound >= 0).all()) for bound in allowed):  # nothing could exceed NaN
+            raise ModelError(f"{place}: what it allows is no number from 0 up; export again")
         yield Vectors(name=place.name, inputs=inputs, outputs=outputs, allowed=allowed)
 
 

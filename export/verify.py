@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from export.cases import judged_cases
-from export.reference import Oracle, Reference
+from export.reference import Reference, oracle_of
 from export.runners import Runner
 from export.source import Source
 from linreg.errors import InexactError, MismatchError
@@ -45,7 +45,7 @@ def verify(runner: Runner, source: Source, *, rows: Array | None = None) -> Veri
         InexactError: the module is so inexact that nothing can be proved of ordinary inputs, or of the user's rows.
     """
     kept = check_parameters(runner, source)
-    oracle = Oracle(source)
+    oracle = oracle_of(source)
     worst, equal, count, not_judged = 0.0, True, 0, []
     for case in judged_cases(source, rows):
         try:

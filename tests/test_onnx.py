@@ -114,7 +114,7 @@ def test_the_gemm_way_and_the_dynamo_way_are_equal_on_affine_modules(bias):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-2)
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=20, deadline=None, derandomize=True)
 @given(
     sizes=st.lists(st.integers(1, 24), min_size=2, max_size=5),
     activation=st.sampled_from([nn.ReLU, nn.Tanh, nn.GELU, nn.Sigmoid]),
@@ -123,7 +123,7 @@ def test_the_gemm_way_and_the_dynamo_way_are_equal_on_affine_modules(bias):
 )
 # A LayerNorm over two or three numbers divides by almost nothing in a few rows of 4096: there eager's error is luck.
 @example(sizes=[1, 21, 2, 3, 2], activation=nn.ReLU, norm=True, seed=1)
-@example(sizes=[24, 11, 13], activation=nn.Tanh, norm=True, seed=1140213347)
+@example(sizes=[2, 3, 2, 2], activation=nn.GELU, norm=True, seed=1611331038)
 def test_no_good_export_through_dynamo_is_refused(sizes, activation, norm, seed):
     torch.manual_seed(seed)
     layers = []
