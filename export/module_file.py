@@ -31,11 +31,7 @@ def load_module(place: str, state_dict: Path | None) -> nn.Module:
         ExportError: the file or the name is not there, or does not give a module.
         ModelError: the state_dict is not one of this module.
     """
-    file, _, name = place.rpartition(":")
-    path = Path(file)
-    if not file or not path.is_file():
-        raise ExportError(f"--module: got {place!r}, expected FILE.py:NAME of a file that is there")
-    made = _run(path, name)
+    made = load_name(place)
     if not isinstance(made, nn.Module):
         try:
             made = made()
@@ -51,6 +47,19 @@ def load_module(place: str, state_dict: Path | None) -> nn.Module:
             raise ModelError(f"{state_dict}: {error}") from None
         made.load_state_dict(state)
     return made
+
+
+def load_name(place: str) -> Any:
+    """What `FILE.py:NAME` names; the file is run.
+
+    Raises:
+        ExportError: the file or the name is not there.
+    """
+    file, _, name = place.rpartition(":")
+    path = Path(file)
+    if not file or not path.is_file():
+        raise ExportError(f"--module: got {place!r}, expected FILE.py:NAME of a file that is there")
+    return _run(path, name)
 
 
 def parse_input(text: str) -> Input:

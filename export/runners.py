@@ -7,7 +7,6 @@ can be run without it.
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from export.call_modes import CallMode
 from export.formats import Format
 from linreg.errors import ModelError, one_line
 
@@ -24,15 +24,8 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
-
-class CallMode(StrEnum):
-    """How a torch module is called; `ambient` modes enter their context once around many calls."""
-
-    GRAD = "grad"
-    NO_GRAD = "no_grad"
-    NO_GRAD_PER_CALL = "no_grad-per-call"
-    INFERENCE_MODE = "inference_mode"
-    INFERENCE_MODE_PER_CALL = "inference_mode-per-call"
+PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+"""onnxruntime's name for what runs on a device."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +60,21 @@ class Runner:
     folds: bool = False
 
 
-def torch_runner(name: str, module: "torch.nn.Module", mode: CallMode = CallMode.INFERENCE_MODE) -> Runner:
-    """Run a torch module, eager or scripted, on the device where its parameters are."""
+def torch_runner(
+    name: str,
+    module: "torch.nn.Module",
+    mode: CallMode = CallMode.INFERENCE_MODE,
+    *,
+    call: Callable[..., Any] | None = None,
+) -> Runner:
+    """Run a torch module, eager or scripted, on the device where its parameters are.
+
+    Args:
+        name: for people.
+        module: has the parameters.
+        mode: how it is called.
+        call: what is called with the inputs, torch.compile's function say; None calls the module.
+    """
     import torch
 
     from export.signature import flatten
@@ -77,7 +83,7 @@ def torch_runner(name: str, module: "torch.nn.Module", mode: CallMode = CallMode
 
     def bind(inputs: tuple[Array, ...]) -> Call:
         arguments = tuple(torch.from_numpy(array.copy()).to(device) for array in inputs)
-        run, context = _torch_call(module, arguments, mode)
+        run, context = _torch_call(call or module, arguments, mode)
 
         def outputs() -> tuple[Array, ...]:
             with context():
@@ -93,7 +99,7 @@ def torch_runner(name: str, module: "torch.nn.Module", mode: CallMode = CallMode
 
 
 def _torch_call(
-    module: "torch.nn.Module", arguments: tuple["torch.Tensor", ...], mode: CallMode
+    module: Callable[..., Any], arguments: tuple["torch.Tensor", ...], mode: CallMode
 ) -> tuple[Callable[[], Any], Callable[[], AbstractContextManager[Any]]]:
     import torch
 
@@ -113,8 +119,22 @@ def _torch_call(
     return partial(module, *arguments), ambient.get(mode, nullcontext)
 
 
-def torchscript_runner(name: str, data: bytes, mode: CallMode = CallMode.INFERENCE_MODE) -> Runner:
+def torchscript_runner(
+    name: str,
+    data: bytes,
+    mode: CallMode = CallMode.INFERENCE_MODE,
+    *,
+    device: str = "cpu",
+    frozen: bool = False,
+) -> Runner:
     """Load a TorchScript archive, which is a program: only from bytes that are trusted.
+
+    Args:
+        name: for people.
+        data: of the archive.
+        mode: how it is called.
+        device: where its parameters are put.
+        frozen: call a copy whose parameters torch.jit.freeze has made constants.
 
     Raises:
         ModelError: torch cannot load it.
@@ -125,10 +145,11 @@ def torchscript_runner(name: str, data: bytes, mode: CallMode = CallMode.INFEREN
 
     try:
         with quiet():
-            module = torch.jit.load(BytesIO(data), map_location="cpu")
+            module = torch.jit.load(BytesIO(data), map_location=device)
+            frozen_module = torch.jit.freeze(module.eval()) if frozen else None
     except Exception as error:  # torch raises half a dozen classes for damaged archives
         raise ModelError(f"{name}: is no TorchScript archive that torch can load ({type(error).__name__})") from error
-    return torch_runner(name, module, mode)
+    return torch_runner(name, module, mode, call=frozen_module)
 
 
 def pt2_runner(name: str, data: bytes, mode: CallMode = CallMode.INFERENCE_MODE) -> Runner:
@@ -154,8 +175,17 @@ def pt2_runner(name: str, data: bytes, mode: CallMode = CallMode.INFERENCE_MODE)
     return Runner(name=name, bind=runner.bind, parameters=parameters)
 
 
-def onnxruntime_runner(name: str, data: bytes, *, threads: int = 1, io_binding: bool = False) -> Runner:
-    """Load an ONNX model on onnxruntime's CPU provider, with spinning off, as variants share a process.
+def onnxruntime_runner(
+    name: str, data: bytes, *, threads: int = 1, io_binding: bool = False, device: str = "cpu"
+) -> Runner:
+    """Load an ONNX model in onnxruntime, with spinning off, as variants share a process.
+
+    Args:
+        name: for people.
+        data: of the model.
+        threads: intra-op.
+        io_binding: bind inputs and outputs once, on the device, instead of passing arrays at each call.
+        device: `cpu` or `cuda`, whose provider must be installed.
 
     Raises:
         ModelError: onnxruntime cannot load it.
@@ -166,9 +196,11 @@ def onnxruntime_runner(name: str, data: bytes, *, threads: int = 1, io_binding: 
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 4
     try:
-        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(data, options, providers=[PROVIDERS[device]])
     except Exception as error:  # onnxruntime's classes are private
         raise ModelError(f"{name}: onnxruntime cannot load it: {one_line(error)}") from error
+    if (found := session.get_session_options().intra_op_num_threads) != threads:
+        raise ModelError(f"{name}: onnxruntime has {found} threads, expected {threads}; budgets would be unequal")
     input_names = [entry.name for entry in session.get_inputs()]
     output_names = [entry.name for entry in session.get_outputs()]
 
@@ -184,9 +216,9 @@ def onnxruntime_runner(name: str, data: bytes, *, threads: int = 1, io_binding: 
             return Call(run=partial(session.run, output_names, feed), outputs=outputs, context=nullcontext)
         binding = session.io_binding()
         for key, array in feed.items():
-            binding.bind_ortvalue_input(key, onnxruntime.OrtValue.ortvalue_from_numpy(array))
+            binding.bind_ortvalue_input(key, onnxruntime.OrtValue.ortvalue_from_numpy(array, device, 0))
         for key in output_names:
-            binding.bind_output(key)
+            binding.bind_output(key, device)
 
         def bound_outputs() -> tuple[Array, ...]:
             session.run_with_iobinding(binding)

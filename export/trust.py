@@ -10,10 +10,15 @@ from pathlib import Path
 from linreg.files import append_line, sha256
 
 
-def ledger_path() -> Path:
-    """Where the ledger is; `~/.local/state` where XDG_STATE_HOME is not set."""
+def state_folder() -> Path:
+    """Where this user's own state is; in `~/.local/state` where XDG_STATE_HOME is not set."""
     home = os.environ.get("XDG_STATE_HOME")
-    return (Path(home) if home else Path.home() / ".local" / "state") / "linreg" / "written"
+    return (Path(home) if home else Path.home() / ".local" / "state") / "linreg"
+
+
+def ledger_path() -> Path:
+    """Where the ledger is."""
+    return state_folder() / "written"
 
 
 def remember(data: bytes) -> None:

@@ -1,7 +1,8 @@
 """The command line: which commands there are, and how an error ends.
 
 Exit 0 done; 1 an error, in one line; 2 wrong usage; 3 outputs differ, or bytes are not those of the manifest;
-130 interrupted. `--help` answers without torch: everything heavy is imported inside the commands.
+4 slower than the gate allows; 130 interrupted. `--help` answers without torch: everything heavy is imported inside the
+commands.
 """
 
 import errno

@@ -6,7 +6,8 @@
     ├── ModelError         a state_dict, a card or an artifact cannot be read
     ├── ExportError        a module cannot be exported as asked
     │   └── InexactError   its own rounding is so large that nothing could be proved of its files
-    └── MismatchError      outputs differ, or bytes are not those of the manifest: exit 3
+    ├── MismatchError      outputs differ, or bytes are not those of the manifest: exit 3
+    └── SlowerError        slower than the gate allows: exit 4
 
 A message is one line: what, got, expected, next step. Only the command line prints it.
 """
@@ -50,6 +51,12 @@ class MismatchError(LinregError):
 
     exit_code: ClassVar[int] = 3
     inputs: Mapping[str, Any] | None = None
+
+
+class SlowerError(LinregError):
+    """A variant is slower than the gate allows."""
+
+    exit_code: ClassVar[int] = 4
 
 
 def one_line(error: BaseException, limit: int = 200) -> str:

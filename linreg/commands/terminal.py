@@ -25,6 +25,11 @@ def say(text: str = "") -> None:
     _write(clean(text) + "\n")
 
 
+def say_lines(text: str) -> None:
+    """Several lines of the result, on stdout."""
+    _write("".join(f"{clean(line)}\n" for line in text.splitlines()))
+
+
 def note(text: str) -> None:
     """A line about the work, on stderr."""
     typer.echo(clean(text), err=True)
