@@ -1,22 +1,18 @@
-"""One comparison: equality first, then paired rounds, then equality again."""
+"""The rows of a report, from what the processes measured."""
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from bench.rounds import Blocks, measure_rounds
-from bench.statistics import Ratio, Verdict, paired_ratio, verdict
-from bench.variants import NULL, REFERENCE, Variant
-from export.reference import Oracle, Reference
-from export.runners import Call, Runner
-from export.source import Source
-from export.verify import check_parameters, compare_all
-from linreg.errors import MismatchError
+from bench.job import Device, Job
+from bench.results import Measured, ProcessResult
+from bench.rounds import Blocks
+from bench.statistics import Ratio, Verdict, over_processes, paired_ratio, verdict
+from bench.variants import UNANSWERING, Variant
 
-ROUNDS = 100
-SEED = 20261123
+TAIL_COUNTS = {"p50": (0.5, 11), "p90": (0.9, 64), "p99": (0.99, 662), "p99.9": (0.999, 6636)}
+"""Each percentile, and how many calls it needs: MLPerf's early stopping at 99 % confidence with one call above it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,123 +20,139 @@ class Row:
     """One variant at one batch.
 
     Attributes:
-        name: of the variant.
-        worst_error: in units of what is allowed, before and after timing; None where it answers wrongly.
-        bytes_equal: its outputs have the bytes of the reference variant's, before and after timing.
-        problem: why it has no latency; empty where it has one.
-        blocks: what was measured; None where it answers wrongly.
-        median_s: seconds a call.
-        ratio: to the reference variant.
+        variant: what was timed.
+        problem: why it answers wrongly, or is not run; then it has no latency.
+        worst_error: in units of what is allowed, over all processes; None where it answers wrongly, or nothing.
+        bytes_equal: its outputs have the bytes of eager's on the CPU, in every process; None where it answers nothing.
+        blocks: by process; empty where it has no latency.
+        median_s: seconds a call, the median over processes.
+        host_median_s: the same on the host's clock; differs on CUDA only.
+        ratio: to the reference row; None for the reference itself.
+        process_ratios: of each process, with the interval of its rounds.
         verdict: what the ratio allows to say.
+        tails: percentiles of calls timed one by one, in seconds, each only where there are enough of them.
+        launch_bound: on CUDA, launching takes most of its time.
     """
 
-    name: str
-    worst_error: float | None
-    bytes_equal: bool
-    problem: str
-    blocks: Blocks | None
-    median_s: float | None
-    ratio: Ratio | None
-    verdict: Verdict | None
+    variant: Variant
+    problem: str = ""
+    worst_error: float | None = None
+    bytes_equal: bool | None = None
+    blocks: tuple[Blocks, ...] = ()
+    median_s: float | None = None
+    host_median_s: float | None = None
+    ratio: Ratio | None = None
+    process_ratios: tuple[Ratio, ...] = ()
+    verdict: Verdict | None = None
+    tails: Mapping[str, float] | None = None
+    launch_bound: bool = False
+
+    @property
+    def name(self) -> str:
+        """Of the variant."""
+        return self.variant.name
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """All rows at one batch."""
+    """All rows at one batch, with one count of threads, on one device."""
 
+    device: Device
+    threads: int
     batch: int
     rows: tuple[Row, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Answer:
-    """What a variant answered at one time: the bytes of its outputs and their error, or a problem."""
+def compare_results(job: Job, results: Sequence[ProcessResult], skipped: Sequence[Variant]) -> list[Comparison]:
+    """Put the processes of a job together.
 
-    worst_error: float
-    outputs: tuple[bytes, ...]
-    problem: str = ""
-
-
-def compare_variants(
-    variants: list[Variant],
-    source: Source,
-    *,
-    batch: int,
-    rounds: int = ROUNDS,
-    progress: Callable[[int], None] | None = None,
-) -> Comparison:
-    """Measure every variant at one batch in this process; one that answers wrongly has no latency.
-
-    Raises:
-        MismatchError: the reference variant itself answers wrongly, or the null row does.
+    Args:
+        job: what each of them did.
+        results: none where no variant could be run here.
+        skipped: variants that could not be run here, with the reason.
     """
-    inputs = source.random_inputs(batch, 1.0, SEED)
-    expected = Oracle(source).answers(inputs)
-    runners = {variant.name: variant.build() for variant in variants}
-    calls = {name: runner.bind(inputs) for name, runner in runners.items()}
-    before = {name: _answer(runners[name], call, source, expected) for name, call in calls.items()}
-    _need_reference(before)
-    good = {name: call for name, call in calls.items() if not before[name].problem}
-    blocks = measure_rounds(good, rounds=rounds, seed=SEED + batch, progress=progress)
-    after = before | {name: _answer(runners[name], call, source, expected) for name, call in good.items()}
-    _need_reference(after)
-    reference = blocks[REFERENCE].call_s
-    null = paired_ratio(blocks[NULL].call_s, reference)
-    rows = [
-        _wrong_row(name, after[name].problem)
-        if after[name].problem
-        else _row(name, (before, after), blocks[name], reference, null)
-        for name in calls
+    return [
+        Comparison(
+            device=job.device,
+            threads=threads,
+            batch=batch,
+            rows=(
+                *(_rows(job, [result.rows[threads, batch] for result in results]) if results else ()),
+                *(Row(variant=variant, problem=f"skipped: {variant.skipped}") for variant in skipped),
+            ),
+        )
+        for threads in job.threads
+        for batch in job.batches
     ]
-    return Comparison(batch=batch, rows=tuple(rows))
 
 
-def _answer(runner: Runner, call: Call, source: Source, expected: tuple[Reference, ...]) -> _Answer:
-    """Ask once more: the weights first, as a bound on the outputs cannot see one bit of them."""
-    case = f"batch {len(expected[0].values)}"
-    try:
-        check_parameters(runner, source)
-        outputs = call.outputs()
-        worst = compare_all(runner.name, case, source.output_names, outputs, expected)
-    except MismatchError as error:
-        return _Answer(worst_error=np.inf, outputs=(), problem=str(error))
-    return _Answer(worst_error=worst, outputs=tuple(output.tobytes() for output in outputs))
+def _rows(job: Job, processes: list[dict[str, Measured]]) -> list[Row]:
+    problems = {
+        variant.name: next((rows[variant.name].problem for rows in processes if rows[variant.name].problem), "")
+        for variant in job.variants
+    }
+    blocks = {
+        name: tuple(blocks for rows in processes if (blocks := rows[name].blocks) is not None)
+        for name, problem in problems.items()
+        if not problem
+    }
+    reference = blocks[job.reference.name]
+    ratios = {
+        name: tuple(paired_ratio(own.call_s, base.call_s) for own, base in zip(series, reference, strict=True))
+        for name, series in blocks.items()
+    }
+    null = over_processes(ratios[job.null.name])
+    found = []
+    for variant in job.variants:
+        name, answers = variant.name, variant.kind not in UNANSWERING
+        if problems[name]:
+            found.append(Row(variant=variant, problem=problems[name], bytes_equal=False))
+            continue
+        measured = [rows[name] for rows in processes]
+        ratio = None if variant is job.reference else over_processes(ratios[name])
+        judged = ratio is not None and answers and variant is not job.null
+        found.append(
+            Row(
+                variant=variant,
+                worst_error=max(entry.worst_error for entry in measured) if answers else None,
+                bytes_equal=all(entry.bytes_equal for entry in measured) if answers else None,
+                blocks=blocks[name],
+                median_s=float(np.median([np.median(series.call_s) for series in blocks[name]])),
+                host_median_s=float(np.median([np.median(series.host_s) / series.calls for series in blocks[name]])),
+                ratio=ratio,
+                process_ratios=() if ratio is None else ratios[name],
+                verdict=verdict(ratio, null) if judged and ratio is not None else None,
+                tails=percentiles([second for entry in measured for second in entry.single_s]),
+                launch_bound=any(entry.launch_bound for entry in measured),
+            )
+        )
+    return found
 
 
-def _need_reference(answers: dict[str, _Answer]) -> None:
-    for name in (REFERENCE, NULL):
-        if answers[name].problem:
-            raise MismatchError(f"{answers[name].problem}; nothing can be compared with it")
+def percentiles(seconds: Sequence[float]) -> dict[str, float]:
+    """The percentiles for which there are enough calls."""
+    return {
+        name: float(np.quantile(seconds, part))
+        for name, (part, needed) in TAIL_COUNTS.items()
+        if len(seconds) >= needed
+    }
 
 
-def _row(
-    name: str,
-    answers: tuple[dict[str, _Answer], ...],
-    blocks: Blocks,
-    reference: NDArray[np.float64],
-    null: Ratio,
-) -> Row:
-    ratio = paired_ratio(blocks.call_s, reference)
-    return Row(
-        name=name,
-        worst_error=max(answer[name].worst_error for answer in answers),
-        bytes_equal=all(answer[name].outputs == answer[REFERENCE].outputs for answer in answers),
-        problem="",
-        blocks=blocks,
-        median_s=float(np.median(blocks.call_s)),
-        ratio=None if name == REFERENCE else ratio,
-        verdict=None if name in (REFERENCE, NULL) else verdict(ratio, null),
-    )
+def narrow_enough(job: Job, results: Sequence[ProcessResult], target: float, least: int) -> bool:
+    """Whether every interval of the rows that are judged is within `target` to either side.
 
-
-def _wrong_row(name: str, problem: str) -> Row:
-    return Row(
-        name=name,
-        worst_error=None,
-        bytes_equal=False,
-        problem=problem,
-        blocks=None,
-        median_s=None,
-        ratio=None,
-        verdict=None,
-    )
+    Args:
+        job: what each process did.
+        results: so far.
+        target: such as 0.01.
+        least: processes that are run in any case: an interval over fewer may be narrow by chance.
+    """
+    if len(results) < least:
+        return False
+    widths = [
+        row.ratio.half_width
+        for comparison in compare_results(job, results, [])
+        for row in comparison.rows
+        if row.ratio is not None and row.variant.kind not in UNANSWERING
+    ]
+    return all(width <= target for width in widths)

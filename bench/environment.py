@@ -2,16 +2,12 @@
 
 import os
 import platform
-from importlib.metadata import version
+import time
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-
-def set_threads(threads: int) -> None:
-    """Give torch `threads` intra-op threads; onnxruntime gets its own where a session is made."""
-    import torch
-
-    torch.set_num_threads(threads)
+PACKAGES = ("torch", "numpy", "onnx", "onnxruntime", "onnxruntime-gpu")
 
 
 def describe_environment() -> dict[str, Any]:
@@ -24,10 +20,31 @@ def describe_environment() -> dict[str, Any]:
         "load_1min": round(os.getloadavg()[0], 2),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
-        "versions": {name: version(name) for name in ("torch", "numpy", "onnx", "onnxruntime")},
-        "torch_threads": torch.get_num_threads(),
+        "versions": _versions(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "clock_resolution_s": time.get_clock_info("perf_counter").resolution,
+        "address_layout_randomised": _randomised(),
     }
+
+
+def stolen_s() -> float:
+    """Seconds that the host took from this machine's processors since it started; 0 where it does not tell."""
+    status = Path("/proc/stat")
+    if not status.exists():
+        return 0.0
+    fields = status.read_text().splitlines()[0].split()
+    return int(fields[8]) / os.sysconf("SC_CLK_TCK") if len(fields) > 8 else 0.0
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
 
 
 def _processor() -> str:
@@ -37,3 +54,8 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     return platform.processor() or platform.machine()
+
+
+def _randomised() -> bool | None:
+    setting = Path("/proc/sys/kernel/randomize_va_space")
+    return setting.read_text().strip() != "0" if setting.exists() else None

@@ -8,15 +8,17 @@ interruptions of a shared machine. The calls before each block are not timed, si
 import gc
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import repeat
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from export.runners import Call
+if TYPE_CHECKING:
+    from export.runners import Call
 
 BLOCK_S = 0.0002
 WARM_IN_CALLS = 8
@@ -24,6 +26,8 @@ CALIBRATION_TRIALS = 5
 MAX_CALLS = 100_000
 
 Clock = Callable[[], int]
+BlockTimer = Callable[[Callable[[], object], int], tuple[int, int]]
+"""Times so many calls: nanoseconds on the device, and on the host."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,11 +36,13 @@ class Blocks:
 
     Attributes:
         calls: in each block.
-        block_s: duration of each block in seconds, shape (rounds,), in the order of the rounds.
+        block_s: duration of each block in seconds on the device, shape (rounds,), in the order of the rounds.
+        host_s: the same on the host; equal on the CPU.
     """
 
     calls: int
     block_s: NDArray[np.float64]
+    host_s: NDArray[np.float64]
 
     @property
     def call_s(self) -> NDArray[np.float64]:
@@ -45,11 +51,12 @@ class Blocks:
 
 
 def measure_rounds(
-    calls: Mapping[str, Call],
+    calls: "Mapping[str, Call]",
     *,
     rounds: int,
-    seed: int,
-    clock: Clock = time.perf_counter_ns,
+    seed: int | None,
+    more: "Sequence[Mapping[str, Call]]" = (),
+    timer: BlockTimer | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> dict[str, Blocks]:
     """Time every call in every round, in a new order each round.
@@ -57,28 +64,42 @@ def measure_rounds(
     Args:
         calls: by name; each is run inside its own context.
         rounds: how many blocks each call gets.
-        seed: of the order.
-        clock: integer nanoseconds.
+        seed: of the order; None keeps that of `calls` in every round.
+        more: the same calls bound to other memory; rounds take them and `calls` in turn, so that what an unlucky
+            address costs does not weigh on every round.
+        timer: of a block; None takes the host's clock.
         progress: called with the number of rounds done.
     """
-    order = list(calls)
+    timer = timer or host_timer(time.perf_counter_ns)
+    order, bindings = list(calls), [calls, *more]
     shuffle = random.Random(seed).shuffle
-    nanoseconds: dict[str, list[int]] = {name: [] for name in order}
+    nanoseconds: dict[str, list[tuple[int, int]]] = {name: [] for name in order}
     with garbage_collector_off():
-        counts = {name: calibrate(call, clock) for name, call in calls.items()}
+        counts = {name: calibrate(call, timer) for name, call in calls.items()}
         for done in range(rounds):
-            shuffle(order)
+            if seed is not None:
+                shuffle(order)
+            bound = bindings[done % len(bindings)]
             for name in order:
-                call = calls[name]
+                call = bound[name]
                 with call.context():
                     for _ in repeat(None, WARM_IN_CALLS):
                         call.run()
-                    nanoseconds[name].append(time_block(call.run, counts[name], clock))
+                    nanoseconds[name].append(timer(call.run, counts[name]))
             if progress is not None:
                 progress(done + 1)
-    return {
-        name: Blocks(calls=counts[name], block_s=np.array(nanoseconds[name], dtype=np.float64) * 1e-9) for name in calls
-    }
+    seconds = {name: np.array(pairs, dtype=np.float64).T * 1e-9 for name, pairs in nanoseconds.items()}
+    return {name: Blocks(calls=counts[name], block_s=seconds[name][0], host_s=seconds[name][1]) for name in calls}
+
+
+def host_timer(clock: Clock) -> BlockTimer:
+    """A timer of blocks that end when their last call returns."""
+
+    def timer(run: Callable[[], object], calls: int) -> tuple[int, int]:
+        nanoseconds = time_block(run, calls, clock)
+        return nanoseconds, nanoseconds
+
+    return timer
 
 
 def time_block(run: Callable[[], object], calls: int, clock: Clock) -> int:
@@ -90,14 +111,14 @@ def time_block(run: Callable[[], object], calls: int, clock: Clock) -> int:
     return clock() - start
 
 
-def calibrate(call: Call, clock: Clock, target_s: float = BLOCK_S) -> int:
+def calibrate(call: "Call", timer: BlockTimer, target_s: float = BLOCK_S) -> int:
     """The calls a block of `target_s` takes, from the least of several trials: one preempted trial cannot end it."""
     target_ns, count = target_s * 1e9, 1
     with call.context():
         for _ in repeat(None, WARM_IN_CALLS):
             call.run()
         while True:
-            least = min(time_block(call.run, count, clock) for _ in range(CALIBRATION_TRIALS))
+            least = min(timer(call.run, count)[0] for _ in range(CALIBRATION_TRIALS))
             if least >= target_ns or count >= MAX_CALLS:
                 return count
             wanted = int(count * target_ns / least) + 1 if least > 0 else count * 10
@@ -106,12 +127,13 @@ def calibrate(call: Call, clock: Clock, target_s: float = BLOCK_S) -> int:
 
 @contextmanager
 def garbage_collector_off() -> Iterator[None]:
-    """Collect once, then switch the collector off until the end."""
-    was_on = gc.isenabled()
+    """Collect once, then switch the collector off until the end; where it is off already, leave it to who did that."""
+    if not gc.isenabled():
+        yield
+        return
     gc.collect()
     gc.disable()
     try:
         yield
     finally:
-        if was_on:
-            gc.enable()
+        gc.enable()

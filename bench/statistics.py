@@ -1,17 +1,20 @@
-"""The median of paired log-ratios, its exact interval, and what may be claimed from it.
+"""The median of paired log-ratios, its exact interval, the mean over processes, and what may be claimed from it.
 
 Pairing cancels drift: the log-ratios of blocks in one round have no autocorrelation even where the latencies have much.
 So the interval between two order statistics is exact for their median, whatever their distribution (David and Nagaraja,
-Order Statistics, section 7.1), and needs no bootstrap.
+Order Statistics, section 7.1), and needs no bootstrap. Processes are independent draws of the memory's layout: over
+them the mean of the medians has Student's interval.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
+from scipy.stats import t as student
 
 CLAIM_MARGIN = 0.01
 """The smallest difference that is claimed."""
@@ -37,6 +40,11 @@ class Ratio:
     low: float
     high: float
 
+    @property
+    def half_width(self) -> float:
+        """Half of the interval, as a part of the estimate."""
+        return (self.high - self.low) / (2 * self.estimate)
+
 
 def median_interval(values: NDArray[np.float64], confidence: float = 0.95) -> tuple[float, float, float]:
     """Median of `values` and the narrowest symmetric pair of order statistics that covers it with `confidence`.
@@ -57,6 +65,36 @@ def paired_ratio(variant_s: NDArray[np.float64], reference_s: NDArray[np.float64
     """The ratio of two series of block times of the same rounds, shape (rounds,) each."""
     estimate, low, high = median_interval(np.log(variant_s / reference_s), confidence)
     return Ratio(estimate=math.exp(estimate), low=math.exp(low), high=math.exp(high) if high < 700 else math.inf)
+
+
+def over_processes(ratios: Sequence[Ratio], confidence: float = 0.95) -> Ratio:
+    """The mean of the log-ratios of several processes and Student's interval; one process keeps its own interval."""
+    if len(ratios) == 1:
+        return ratios[0]
+    logs = np.log([ratio.estimate for ratio in ratios])
+    return _student(float(logs.mean()), float(logs.std(ddof=1)) / math.sqrt(len(logs)), len(logs) - 1, confidence)
+
+
+def change(old: Sequence[Ratio], new: Sequence[Ratio], confidence: float = 0.95) -> Ratio:
+    """The ratio of two ratios, each from processes of its own: Welch's interval for the difference of their logarithms.
+
+    A side with one process has no spread between processes: then the interval is the whole line.
+    """
+    logs = [np.log([ratio.estimate for ratio in side]) for side in (old, new)]
+    difference = float(logs[1].mean() - logs[0].mean())
+    if min(map(len, logs)) < 2:
+        return Ratio(estimate=math.exp(difference), low=0.0, high=math.inf)
+    variances = [float(side.var(ddof=1)) / len(side) for side in logs]
+    total = sum(variances)
+    if total == 0:
+        return Ratio(estimate=math.exp(difference), low=math.exp(difference), high=math.exp(difference))
+    freedom = total**2 / sum(part**2 / (len(side) - 1) for part, side in zip(variances, logs, strict=True))
+    return _student(difference, math.sqrt(total), freedom, confidence)
+
+
+def _student(mean: float, error: float, freedom: float, confidence: float) -> Ratio:
+    reach = float(student.ppf((1 + confidence) / 2, freedom)) * error
+    return Ratio(estimate=math.exp(mean), low=math.exp(mean - reach), high=math.exp(mean + reach))
 
 
 def verdict(ratio: Ratio, null: Ratio) -> Verdict:

@@ -1,68 +1,126 @@
-"""The rows of a report: a runner in a call mode, each built from disk on a module of its own.
+"""The rows of a report: a runner in a call mode, each built in the process that times it, on a module of its own.
 
-Sharing one module would change the ratios: torch.jit.script(m) makes the eager m some 3 % faster.
+Sharing one module would change the ratios: torch.jit.script(m) makes the eager m some 3 % faster. A variant is a
+description that goes to another process as JSON; bench/building.py makes the runner.
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
 
-from export.artifacts import build
-from export.formats import PROGRAMS, Format, file_name
-from export.runners import CallMode, Runner, onnxruntime_runner, torch_runner, torchscript_runner
-from export.source import Source, from_checkpoint
-from export.trust import is_ours
-from linreg.checkpoint import Checkpoint, load
-from linreg.config import MAX_STATE_BYTES
-from linreg.files import read_bytes
+from export.call_modes import CallMode
+from export.formats import Format, file_name
 
-NULL = "null (reference again)"
-REFERENCE = "eager inference_mode"
+REFERENCE = "eager-inference_mode"
+"""The row that ratios refer to unless another is chosen."""
+
+AGAINST = "against"
+"""The row of another bundle's artifact, and the subject whose answers it must give."""
+
+NULL = "null"
+FLOOR = "floor"
+
+
+class Kind(StrEnum):
+    """How a row answers."""
+
+    EAGER = "eager"
+    TORCHSCRIPT = "torchscript"
+    TORCHSCRIPT_FROZEN = "torchscript-frozen"
+    COMPILE = "compile"
+    PT2 = "pt2"
+    CUDA_GRAPH = "cuda-graph"
+    COPY_TO_DEVICE = "copy-to-device"
+    COPY_FROM_DEVICE = "copy-from-device"
+    ONNXRUNTIME_RUN = "onnxruntime-run"
+    ONNXRUNTIME_IO_BINDING = "onnxruntime-io_binding"
+    FACTORY = "factory"
+    FLOOR = "floor"
+
+
+UNANSWERING = frozenset({Kind.FLOOR, Kind.COPY_TO_DEVICE, Kind.COPY_FROM_DEVICE})
+"""Rows that show what a call or a copy costs by itself: they answer nothing, and get no verdict."""
+
+NEEDS_TORCH = frozenset(Kind) - {Kind.ONNXRUNTIME_RUN, Kind.ONNXRUNTIME_IO_BINDING, Kind.FLOOR, Kind.FACTORY}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """One row: a name, and how to build its runner from nothing that another row uses."""
+    """One row.
+
+    Attributes:
+        name: in the report, unique there.
+        kind: how it answers.
+        mode: how a torch module is called.
+        file: what it is loaded from, in the work folder; for a factory, `FILE.py:NAME`.
+        subject: whose answers it must give, by the name of the subject.
+        skipped: why it is not run here; empty where it is.
+    """
 
     name: str
-    build: Callable[[], Runner]
+    kind: Kind
+    mode: CallMode = CallMode.INFERENCE_MODE
+    file: str = ""
+    subject: str = "model"
+    skipped: str = ""
 
 
-def cpu_variants(checkpoint: Checkpoint, *, threads: int = 1) -> list[Variant]:
-    """Eager in three call modes, the null row, scripted, and ONNX Runtime in two call modes."""
-    path = checkpoint.path
+def variant_from_json(value: Mapping[str, Any]) -> Variant:
+    """The variant that `dataclasses.asdict` turned into JSON values."""
+    return Variant(**{**value, "kind": Kind(value["kind"]), "mode": CallMode(value["mode"])})
 
-    def eager(mode: CallMode) -> Callable[[], Runner]:
-        return lambda: torch_runner(f"eager {mode}", load(path).model, mode)
 
-    def onnx(io_binding: bool) -> Callable[[], Runner]:
-        return lambda: onnxruntime_runner(
-            file_name(Format.ONNX), _artifact(checkpoint, Format.ONNX), threads=threads, io_binding=io_binding
-        )
+def eager_variants() -> list[Variant]:
+    """Eager in five call modes: a context entered once around all calls, or inside each of them."""
+    modes = (
+        CallMode.INFERENCE_MODE,
+        CallMode.NO_GRAD,
+        CallMode.GRAD,
+        CallMode.INFERENCE_MODE_PER_CALL,
+        CallMode.NO_GRAD_PER_CALL,
+    )
+    return [Variant(name=f"eager-{mode}", kind=Kind.EAGER, mode=mode) for mode in modes]
 
-    def scripted() -> Runner:
-        return torchscript_runner(file_name(Format.TORCHSCRIPT), _artifact(checkpoint, Format.TORCHSCRIPT))
 
+def cpu_variants(*, compiled: bool = False) -> list[Variant]:
+    """Every row of the CPU; torch.compile on request, as its first call takes many seconds."""
+    scripted, traced = file_name(Format.TORCHSCRIPT), file_name(Format.TORCHSCRIPT_TRACE)
     return [
-        Variant(name=REFERENCE, build=eager(CallMode.INFERENCE_MODE)),
-        Variant(name=NULL, build=eager(CallMode.INFERENCE_MODE)),
-        Variant(name="eager no_grad", build=eager(CallMode.NO_GRAD)),
-        Variant(name="eager grad", build=eager(CallMode.GRAD)),
-        Variant(name="torchscript", build=scripted),
-        Variant(name="onnxruntime run", build=onnx(False)),
-        Variant(name="onnxruntime io_binding", build=onnx(True)),
+        *eager_variants(),
+        Variant(name="torchscript", kind=Kind.TORCHSCRIPT, file=scripted),
+        Variant(name="torchscript-frozen", kind=Kind.TORCHSCRIPT_FROZEN, file=scripted),
+        Variant(name="torchscript-trace", kind=Kind.TORCHSCRIPT, file=traced),
+        *([Variant(name="compile", kind=Kind.COMPILE)] if compiled else []),
+        Variant(name="pt2", kind=Kind.PT2, file=file_name(Format.PT2)),
+        Variant(name="onnxruntime-run", kind=Kind.ONNXRUNTIME_RUN, file=file_name(Format.ONNX)),
+        Variant(name="onnxruntime-io_binding", kind=Kind.ONNXRUNTIME_IO_BINDING, file=file_name(Format.ONNX)),
+        Variant(name=FLOOR, kind=Kind.FLOOR),
     ]
 
 
-def fresh_source(checkpoint: Checkpoint) -> Source:
-    """A source on a module of its own."""
-    return from_checkpoint(load(checkpoint.path))
+def against_variants(kind: Format) -> list[Variant]:
+    """Two artifacts of one format: another bundle's, which is the reference, and this model's."""
+    how = {Format.ONNX: Kind.ONNXRUNTIME_RUN, Format.PT2: Kind.PT2}.get(kind, Kind.TORCHSCRIPT)
+    return [
+        Variant(name=AGAINST, kind=how, file=f"{AGAINST}-{file_name(kind)}", subject=AGAINST),
+        Variant(name="this", kind=how, file=file_name(kind)),
+        Variant(name=FLOOR, kind=Kind.FLOOR),
+    ]
 
 
-def _artifact(checkpoint: Checkpoint, kind: Format) -> bytes:
-    """The bundle's artifact, or the same made in memory: where it has none, or holds a program that is not ours."""
-    path = checkpoint.path.parent / file_name(kind)
-    if path.is_file():
-        data = read_bytes(path, limit=MAX_STATE_BYTES)
-        if kind not in PROGRAMS or is_ours(data):
-            return data
-    return build(fresh_source(checkpoint), kind)
+def cuda_variants(*, compiled: bool = False) -> list[Variant]:
+    """Every row of a CUDA device: inputs are there already, and what a copy costs stands in rows of its own."""
+    scripted, traced = file_name(Format.TORCHSCRIPT), file_name(Format.TORCHSCRIPT_TRACE)
+    return [
+        *eager_variants(),
+        Variant(name="torchscript", kind=Kind.TORCHSCRIPT, file=scripted),
+        Variant(name="torchscript-frozen", kind=Kind.TORCHSCRIPT_FROZEN, file=scripted),
+        Variant(name="torchscript-trace", kind=Kind.TORCHSCRIPT, file=traced),
+        *([Variant(name="compile", kind=Kind.COMPILE)] if compiled else []),
+        Variant(name="cuda-graph", kind=Kind.CUDA_GRAPH),
+        Variant(name="onnxruntime-io_binding", kind=Kind.ONNXRUNTIME_IO_BINDING, file=file_name(Format.ONNX)),
+        Variant(name="copy-to-device", kind=Kind.COPY_TO_DEVICE),
+        Variant(name="copy-from-device", kind=Kind.COPY_FROM_DEVICE),
+        Variant(name=FLOOR, kind=Kind.FLOOR),
+    ]

@@ -18,8 +18,13 @@ FEATURES = "bill_length_mm,bill_depth_mm,flipper_length_mm"
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Benchmarks run alone, with --benchmark-only; --benchmark-disable runs their checks beside the tests."""
-    benchmarks = Path(__file__).parent / "benchmark"
+    """Benchmarks run alone, with --benchmark-only; --benchmark-disable runs their checks beside the tests.
+
+    tests/deploy needs compilers, node and a browser: it runs where it is named, as by `make deploy-test`.
+    """
+    benchmarks, deploy = Path(__file__).parent / "benchmark", Path(__file__).parent / "deploy"
+    if collection_path == deploy and not any("deploy" in str(word) for word in config.invocation_params.args):
+        return True
     if config.getoption("benchmark_only"):
         return True if collection_path.is_file() and benchmarks not in collection_path.parents else None
     return True if collection_path == benchmarks and not config.getoption("benchmark_disable") else None

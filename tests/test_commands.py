@@ -75,7 +75,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(linreg, bundle, command, no
             "export": ["-m", folder],
             "predict": [PENGUINS, "--force", "-m", folder, "-o", folder / "out.csv"],
             "plot": [PENGUINS, "-m", folder],
-            "bench": ["--rounds", "10", "--batch", "1", "-m", folder],
+            "bench": ["--processes", "1", "--rounds", "10", "--batch", "1", "-m", folder],
         }[command]
         assert linreg(command, *words).code == 0  # everything is imported: nobody may not be allowed to
         before = contents(folder)
@@ -144,7 +144,10 @@ def test_the_default_model_is_trained_where_it_is_missing(linreg, table):
         (["inspect", "BUNDLE/model.onnx"], {"kind", "inputs", "operators", "metadata"}),
         (["verify", "BUNDLE"], {"bundle", "checked", "not_run"}),
         (["evaluate", str(PENGUINS), "-m", "BUNDLE"], {"model", "metrics"}),
-        (["bench", "-m", "BUNDLE", "--rounds", "10", "--batch", "1"], {"schema_version", "comparisons"}),
+        (
+            ["bench", "-m", "BUNDLE", "--processes", "1", "--rounds", "10", "--batch", "1"],
+            {"schema_version", "comparisons"},
+        ),
         (["doctor"], {"linreg", "torch", "onnxruntime", "onnxruntime_providers", "cuda_devices"}),
     ],
 )

@@ -1,250 +1,274 @@
-"""Equality before speed: a row that answers wrongly has no latency, and no other row pays for it."""
+"""The rows of a report follow from what the processes measured: here from figures made by hand, without a clock."""
 
-import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
-import bench.comparison
-from bench.comparison import compare_variants
-from bench.statistics import paired_ratio, verdict
-from bench.variants import NULL, REFERENCE, Variant, cpu_variants, fresh_source
-from export.runners import Call, Runner, torch_runner
-from linreg.checkpoint import load
-from linreg.errors import MismatchError
+from bench.comparison import TAIL_COUNTS, compare_results, narrow_enough, percentiles
+from bench.job import Device, Job
+from bench.results import Measured, ProcessResult
+from bench.rounds import Blocks
+from bench.statistics import Verdict, over_processes, paired_ratio, verdict
+from bench.variants import FLOOR, NULL, REFERENCE, Kind, Variant
 
-ROUNDS = 10
-
-
-@pytest.fixture(scope="module")
-def checkpoint(penguins):
-    return load(penguins)
+ROUNDS = 20
+NAMES = (REFERENCE, NULL, "slow", "fast", "same", FLOOR)
+FACTORS = {REFERENCE: 1.0, NULL: 1.0, "slow": 1.5, "fast": 0.5, "same": 1.0, FLOOR: 0.01}
 
 
-@pytest.fixture(scope="module")
-def source(checkpoint):
-    return fresh_source(checkpoint)
+def variant(name: str) -> Variant:
+    return Variant(name=name, kind=Kind.FLOOR if name == FLOOR else Kind.EAGER)
 
 
-@pytest.fixture(scope="module")
-def good(checkpoint, source):
-    """A comparison in which nothing is wrong."""
-    return compare_variants(cpu_variants(checkpoint), source, batch=7, rounds=ROUNDS)
-
-
-def faulty(checkpoint, change, *, name="planted", after=None, hide=True) -> Variant:
-    """A row whose weight is changed, at once or when it has answered `after` times.
-
-    With `hide` it shows the right parameters, so that only its outputs can give it away.
-    """
-
-    def build() -> Runner:
-        module = load(checkpoint.path).model
-        answered = 0
-
-        def spoil(*_arguments) -> None:
-            nonlocal answered
-            if answered == (after or 0):
-                with torch.no_grad():
-                    change(module.linear_layer.weight)
-            answered += 1
-
-        if after is None:
-            spoil()
-        else:
-            module.register_forward_pre_hook(spoil)
-        runner = torch_runner(name, module)
-        shown = torch_runner(name, load(checkpoint.path).model) if hide else runner
-        return Runner(name=name, bind=runner.bind, parameters=shown.parameters)
-
-    return Variant(name=name, build=build)
-
-
-def wrapping(checkpoint, name, wrap) -> Variant:
-    """A row whose call is what `wrap` makes of a right one and its inputs."""
-
-    def build() -> Runner:
-        runner = torch_runner(name, load(checkpoint.path).model)
-        return Runner(name=name, bind=lambda inputs: wrap(runner.bind(inputs), inputs), parameters=runner.parameters)
-
-    return Variant(name=name, build=build)
-
-
-def up(array):
-    return np.nextafter(array, np.float32(np.inf))
-
-
-def scaled(weight) -> None:
-    weight[0, 1] *= 1.001
-
-
-def to_nan(weight) -> None:
-    weight[0, 0] = torch.nan
-
-
-def one_bit(weight) -> None:
-    weight.view(torch.int32)[0, 0] ^= 1
-
-
-def replaced(variants, name, variant):
-    return [Variant(name=name, build=variant.build) if entry.name == name else entry for entry in variants]
-
-
-def check_measured(row):
-    assert row.problem == ""
-    assert row.blocks.block_s.shape == (ROUNDS,)
-    assert row.blocks.calls >= 1
-    assert row.median_s > 0
-    assert 0 <= row.worst_error <= 1
-
-
-def check_struck_out(row):
-    assert (row.blocks, row.median_s, row.ratio, row.verdict, row.worst_error, row.bytes_equal) == (None,) * 5 + (
-        False,
-    )
-
-
-def test_every_row_is_measured_and_proved(good, checkpoint):
-    assert good.batch == 7
-    assert [row.name for row in good.rows] == [variant.name for variant in cpu_variants(checkpoint)]
-    for row in good.rows:
-        check_measured(row)
-        if row.name.startswith(("eager", "null")):
-            assert row.bytes_equal
-
-
-def test_figures_follow_from_the_blocks(good):
-    reference, null, *others = good.rows
-    assert (reference.name, null.name, reference.ratio) == (REFERENCE, NULL, None)
-    for row in good.rows:
-        assert row.median_s == pytest.approx(np.median(row.blocks.block_s) / row.blocks.calls, rel=1e-12)
-    for row in (null, *others):
-        assert row.ratio == paired_ratio(row.blocks.call_s, reference.blocks.call_s)
-    assert [row.verdict for row in others] == [verdict(row.ratio, null.ratio) for row in others]
-    assert (reference.verdict, null.verdict) == (None, None)
-
-
-@pytest.mark.parametrize(
-    ("change", "hide", "message"),
-    [
-        (scaled, True, r"^planted: batch 7: 'output' at row \d, element \(0,\) is .*, expected .* within"),
-        (to_nan, True, r"^planted: batch 7: 'output' at row \d, element \(0,\) is nan, expected"),
-        (scaled, False, r"^planted: parameter 'linear_layer.weight' has other bits"),
-        (one_bit, False, r"^planted: parameter 'linear_layer.weight' has other bits"),
-    ],
-    ids=["output", "nan", "parameter", "one-bit"],
+JOB = Job(
+    variants=tuple(map(variant, NAMES)),
+    subjects={},
+    folder=Path(),
+    batches=(1,),
+    rounds=ROUNDS,
+    seed=0,
 )
-def test_a_wrong_row_has_a_problem_and_no_latency_and_the_others_have_theirs(
-    checkpoint, source, change, hide, message, monkeypatch
-):
-    timed = []
-    real = bench.comparison.measure_rounds
-    monkeypatch.setattr(
-        bench.comparison, "measure_rounds", lambda calls, **more: timed.extend(calls) or real(calls, **more)
-    )
-    variants = cpu_variants(checkpoint)
-    variants.insert(2, faulty(checkpoint, change, hide=hide))
-    result = compare_variants(variants, source, batch=7, rounds=ROUNDS)
-    assert [row.name for row in result.rows] == [variant.name for variant in variants]
-    for row in result.rows:
-        if row.name == "planted":
-            check_struck_out(row)
-            assert re.search(message, row.problem)
-        else:
-            check_measured(row)
-    assert timed == [variant.name for variant in variants if variant.name != "planted"]
 
 
-@pytest.mark.parametrize("name", [REFERENCE, NULL])
-@pytest.mark.parametrize("hide", [True, False], ids=["output", "parameter"])
-def test_nothing_is_compared_with_a_wrong_reference(checkpoint, source, name, hide):
-    variants, timed = replaced(cpu_variants(checkpoint), name, faulty(checkpoint, scaled, name="wrong", hide=hide)), []
-    with pytest.raises(MismatchError, match=r"^wrong: .*; nothing can be compared with it$"):
-        compare_variants(variants, source, batch=7, rounds=ROUNDS, progress=timed.append)
-    assert timed == []
+def blocks(call_s: float, seed: int, calls: int = 4, noise: float = 0.001) -> Blocks:
+    """Blocks around a latency, with a little noise and one interruption."""
+    generator = np.random.default_rng(seed)
+    block_s = call_s * calls * (1 + noise * generator.standard_normal(ROUNDS))
+    block_s[seed % ROUNDS] *= 30
+    return Blocks(calls=calls, block_s=block_s, host_s=block_s * 2)
 
 
-# One call is made before timing; 8 are the warm-in of calibration, and there are 10 rounds of at least 9 calls.
-@pytest.mark.parametrize("after", [1, 20, 60])
-@pytest.mark.parametrize(
-    ("change", "hide"), [(scaled, True), (scaled, False), (one_bit, False)], ids=["output", "parameter", "one-bit"]
-)
-def test_a_row_that_turns_wrong_while_it_is_timed_is_caught(checkpoint, source, after, change, hide):
-    turning = faulty(checkpoint, change, name="turning", after=after, hide=hide)
-    *others, last = compare_variants([*cpu_variants(checkpoint), turning], source, batch=7, rounds=ROUNDS).rows
-    check_struck_out(last)
-    assert last.problem.startswith("turning: ")
-    for row in others:
-        check_measured(row)
-
-
-@pytest.mark.parametrize("name", [REFERENCE, NULL])
-def test_a_reference_that_turns_wrong_while_it_is_timed_is_caught(checkpoint, source, name):
-    variants = replaced(cpu_variants(checkpoint), name, faulty(checkpoint, scaled, name="turning", after=20))
-    with pytest.raises(MismatchError, match=r"^turning: .*; nothing can be compared with it$"):
-        compare_variants(variants, source, batch=7, rounds=ROUNDS)
-
-
-def test_a_row_that_writes_into_the_inputs_harms_no_other(checkpoint, source):
-    # Each row has bound a copy of the inputs.
-    def wrap(call, inputs) -> Call:
-        def run() -> None:
-            inputs[0][0] += 1
-            call.run()
-
-        return replace(call, run=run)
-
-    variants = [*cpu_variants(checkpoint), wrapping(checkpoint, "writing", wrap)]
-    for row in compare_variants(variants, source, batch=7, rounds=ROUNDS).rows:
-        check_measured(row)
-
-
-def test_a_row_within_the_bound_but_of_other_bytes_says_so(checkpoint, source):
-    """One unit in the last place is allowed: the row has a latency, and says that its bytes differ."""
-    nudged = wrapping(
-        checkpoint, "nudged", lambda call, _inputs: replace(call, outputs=lambda: tuple(map(up, call.outputs())))
-    )
-    *others, last = compare_variants([*cpu_variants(checkpoint), nudged], source, batch=7, rounds=ROUNDS).rows
-    check_measured(last)
-    assert (last.bytes_equal, others[0].bytes_equal) == (False, True)
-
-
-def test_the_worst_of_before_and_after_counts(checkpoint, source):
-    """The outputs are the reference's before timing, and one unit in the last place off after it; then the reverse."""
-    for order in ([lambda y: y, up], [up, lambda y: y]):
-        looks = iter(order)
-        moving = wrapping(
-            checkpoint,
-            "moving",
-            lambda call, _inputs, looks=looks: replace(call, outputs=lambda: tuple(map(next(looks), call.outputs()))),
+def process(place: int, factors=FACTORS, noise=0.001, **changes) -> ProcessResult:
+    """One process; `changes` replaces fields of rows by name."""
+    rows = {
+        name: Measured(
+            worst_error=0.1 * place,
+            bytes_equal=True,
+            blocks=blocks(1e-5 * factor, 100 * place + number, calls=4 + number, noise=noise),
         )
-        *others, last = compare_variants([*cpu_variants(checkpoint), moving], source, batch=7, rounds=ROUNDS).rows
-        assert next(looks, None) is None
-        assert last.worst_error > others[0].worst_error
-        assert last.bytes_equal is False
+        for number, (name, factor) in enumerate(factors.items())
+    }
+    rows |= {name: replace(rows[name], **change) for name, change in changes.items()}
+    return ProcessResult(rows={(1, 1): rows}, lifecycle=None, preempted=0, torch_threads={1: 1})
 
 
-def test_each_row_is_built_once_and_progress_counts_the_rounds(checkpoint, source):
-    built, done = [], []
-    variants = [
-        Variant(name=variant.name, build=lambda variant=variant: built.append(variant.name) or variant.build())
-        for variant in cpu_variants(checkpoint)
+def compared(results, job=JOB, skipped=()):
+    (comparison,) = compare_results(job, results, skipped)
+    assert (comparison.device, comparison.threads, comparison.batch) == (Device.CPU, 1, 1)
+    return {row.name: row for row in comparison.rows}
+
+
+@pytest.fixture(scope="module")
+def results():
+    return [process(place) for place in range(1, 4)]
+
+
+@pytest.fixture(scope="module")
+def rows(results):
+    return compared(results)
+
+
+def test_every_row_is_there_in_its_order(rows):
+    assert tuple(rows) == NAMES
+
+
+def test_the_latency_is_the_median_over_processes_of_their_medians(rows, results):
+    for name, row in rows.items():
+        own = [result.rows[1, 1][name].blocks for result in results]
+        assert row.blocks == tuple(own)
+        assert row.median_s == sorted(np.median(entry.block_s / entry.calls) for entry in own)[1]
+        assert row.host_median_s == sorted(np.median(entry.host_s) / entry.calls for entry in own)[1]
+        assert row.host_median_s == pytest.approx(2 * row.median_s)
+        assert row.median_s == pytest.approx(1e-5 * FACTORS[name], rel=0.01), "one interruption does not move it"
+
+
+def test_ratios_are_paired_in_each_process_and_put_together_over_them(rows, results):
+    for name, row in rows.items():
+        if name == REFERENCE:
+            continue
+        expected = tuple(
+            paired_ratio(result.rows[1, 1][name].blocks.call_s, result.rows[1, 1][REFERENCE].blocks.call_s)
+            for result in results
+        )
+        assert row.process_ratios == expected
+        assert row.ratio == over_processes(expected)
+        assert row.ratio.estimate == pytest.approx(FACTORS[name], rel=0.01)
+
+
+def test_one_process_keeps_the_interval_of_its_rounds():
+    row = compared([process(1)])["slow"]
+    assert (row.ratio,) == row.process_ratios
+
+
+def test_the_reference_has_no_ratio_and_the_null_row_no_verdict(rows):
+    assert (rows[REFERENCE].ratio, rows[REFERENCE].process_ratios, rows[REFERENCE].verdict) == (None, (), None)
+    assert rows[NULL].ratio is not None
+    assert rows[NULL].verdict is None
+
+
+def test_verdicts_are_those_of_ratio_and_null(rows):
+    assert {name: rows[name].verdict for name in ("slow", "fast", "same")} == {
+        "slow": Verdict.SLOWER,
+        "fast": Verdict.FASTER,
+        "same": Verdict.EQUIVALENT,
+    }
+    for name in ("slow", "fast", "same"):
+        assert rows[name].verdict is verdict(rows[name].ratio, rows[NULL].ratio)
+
+
+def test_nothing_is_claimed_that_the_null_row_shows_to_be_noise():
+    """The reference against itself is 30 % off: half again as slow may be noise as well."""
+    factors = {**FACTORS, NULL: 1.3}
+    rows = compared([process(place, factors) for place in range(1, 4)])
+    assert (rows["slow"].verdict, rows["same"].verdict) == (Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE)
+
+
+def test_the_floor_answers_nothing_and_is_not_judged(rows):
+    floor = rows[FLOOR]
+    assert (floor.worst_error, floor.bytes_equal, floor.verdict) == (None, None, None)
+    assert floor.median_s == pytest.approx(1e-7, rel=0.01)
+    assert floor.ratio.estimate == pytest.approx(0.01, rel=0.01)
+
+
+def test_the_worst_error_is_that_of_the_worst_process(rows):
+    assert rows["slow"].worst_error == pytest.approx(0.3)
+    assert rows["slow"].bytes_equal is True
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_other_bytes_in_one_process_are_other_bytes(place):
+    changes = [{}, {}, {}]
+    changes[place] = {"slow": {"bytes_equal": False}}
+    rows = compared([process(number + 1, **change) for number, change in enumerate(changes)])
+    assert (rows["slow"].bytes_equal, rows["fast"].bytes_equal) == (False, True)
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_wrong_in_one_process_is_wrong(place, rows):
+    wrong = {"slow": {"problem": "slow: is wrong", "blocks": None, "worst_error": np.inf, "bytes_equal": False}}
+    results = [process(number + 1, **(wrong if number == place else {})) for number in range(3)]
+    found = compared(results)
+    row = found.pop("slow")
+    assert row.problem == "slow: is wrong"
+    assert (row.median_s, row.host_median_s, row.ratio, row.verdict, row.worst_error) == (None,) * 5
+    assert (row.blocks, row.process_ratios, row.tails, row.bytes_equal) == ((), (), None, False)
+    for name, other in found.items():
+        assert (other.problem, other.median_s, other.ratio, other.verdict) == (
+            "",
+            rows[name].median_s,
+            rows[name].ratio,
+            rows[name].verdict,
+        )
+
+
+def test_the_first_problem_is_told():
+    results = [
+        process(1),
+        process(2, slow={"problem": "second", "blocks": None}),
+        process(3, slow={"problem": "third", "blocks": None}),
     ]
-    compare_variants(variants, source, batch=1, rounds=ROUNDS, progress=done.append)
-    assert built == [variant.name for variant in variants]
-    assert done == list(range(1, ROUNDS + 1))
+    assert compared(results)["slow"].problem == "second"
 
 
-def test_every_row_has_the_same_inputs_of_the_batch_asked(checkpoint, source):
-    bound = []
+def test_launch_bound_in_one_process_is_launch_bound():
+    found = compared([process(1), process(2, slow={"launch_bound": True})])
+    assert (found["slow"].launch_bound, found["fast"].launch_bound) == (True, False)
 
-    def wrap(call, inputs) -> Call:
-        bound.append(inputs[0].copy())
-        return call
 
-    watching = [wrapping(checkpoint, name, wrap) for name in (REFERENCE, NULL, "third")]
-    compare_variants(watching, source, batch=33, rounds=ROUNDS)
-    assert len(bound) == 3
-    assert all(array.shape == (33, 3) and array.tobytes() == bound[0].tobytes() for array in bound)
+def test_skipped_variants_stand_at_the_end_with_the_reason(results):
+    missing = replace(variant("pt2"), skipped="there is no pt2 here")
+    found = compared(results, skipped=[missing])
+    assert tuple(found) == (*NAMES, "pt2")
+    assert found["pt2"].problem == "skipped: there is no pt2 here"
+    assert (found["pt2"].median_s, found["pt2"].blocks, found["pt2"].bytes_equal) == (None, (), None)
+    assert found["pt2"].variant is missing
+
+
+def test_where_nothing_can_run_only_the_reasons_stand():
+    job = replace(JOB, device=Device.CUDA, batches=(1, 64))
+    missing = [replace(variant(name), skipped="no device") for name in ("eager-grad", "cuda-graph")]
+    comparisons = compare_results(job, [], missing)
+    assert [(entry.device, entry.batch) for entry in comparisons] == [(Device.CUDA, 1), (Device.CUDA, 64)]
+    for comparison in comparisons:
+        assert [row.problem for row in comparison.rows] == ["skipped: no device"] * 2
+
+
+def test_each_batch_and_count_of_threads_is_a_comparison_of_its_own():
+    job = replace(JOB, threads=(1, 2), batches=(1, 64))
+    keys = [(1, 1), (1, 64), (2, 1), (2, 64)]
+    results = []
+    for place in (1, 2):
+        made = {key: process(place, {**FACTORS, "slow": 1.5 + number}).rows[1, 1] for number, key in enumerate(keys)}
+        results.append(ProcessResult(rows=made, lifecycle=None, preempted=0, torch_threads={1: 1, 2: 2}))
+    found = compare_results(job, results, [])
+    assert [(entry.threads, entry.batch) for entry in found] == keys
+    for number, comparison in enumerate(found):
+        row = next(row for row in comparison.rows if row.name == "slow")
+        assert row.ratio.estimate == pytest.approx(1.5 + number, rel=0.01)
+
+
+def test_a_percentile_is_told_only_where_there_are_enough_calls():
+    assert percentiles([]) == {}
+    for name, (part, needed) in TAIL_COUNTS.items():
+        seconds = list(np.random.default_rng(needed).permutation(needed) + 1.0)
+        assert name not in percentiles(seconds[:-1])
+        assert percentiles(seconds)[name] == pytest.approx(float(np.quantile(seconds, part)))
+    assert list(percentiles([1.0] * 6636)) == list(TAIL_COUNTS)
+    assert list(percentiles([1.0] * 661)) == ["p50", "p90"]
+
+
+def test_the_calls_needed_are_those_of_early_stopping():
+    """With one call above the percentile, as many as make 99 % sure that it is not higher: (n p + 1 - p) p^(n-1)."""
+    for part, needed in TAIL_COUNTS.values():
+        missed = [part**count + count * (1 - part) * part ** (count - 1) for count in (needed - 1, needed)]
+        assert missed[1] <= 0.01 < missed[0], part
+
+
+def test_tails_are_those_of_the_single_calls_of_all_processes():
+    results = [process(place, slow={"single_s": tuple(place + np.arange(4.0))}) for place in (1, 2, 3)]
+    tails = compared(results)["slow"].tails
+    assert tails == {"p50": np.median([1, 2, 3, 4, 2, 3, 4, 5, 3, 4, 5, 6])}, "12 calls are enough for p50 alone"
+    assert compared(results)["fast"].tails == {}
+
+
+def test_enough_needs_so_many_processes_however_narrow(results):
+    assert narrow_enough(JOB, results, 0.9, least=3)
+    assert not narrow_enough(JOB, results, 0.9, least=4)
+    assert not narrow_enough(JOB, results[:2], 0.9, least=3)
+    assert not narrow_enough(JOB, [], 0.9, least=1)
+
+
+def test_enough_is_when_the_widest_interval_is_within_the_target(results, rows):
+    judged = [rows[name].ratio.half_width for name in (NULL, "slow", "fast", "same")]
+    assert narrow_enough(JOB, results, max(judged), least=3)
+    assert not narrow_enough(JOB, results, max(judged) * 0.999, least=3)
+    assert max(judged) > min(judged)
+
+
+def test_the_null_row_must_be_narrow_too():
+    results = [process(place, {**FACTORS, NULL: 1 + 0.1 * place}) for place in range(1, 4)]
+    assert not narrow_enough(JOB, results, 0.05, least=3)
+
+
+def test_the_floor_need_not_be_narrow():
+    results = [process(place, {**FACTORS, FLOOR: 0.01 * 2**place}) for place in range(1, 4)]
+    assert compared(results)[FLOOR].ratio.half_width > 0.5
+    assert narrow_enough(JOB, results, 0.01, least=3)
+
+
+def test_every_comparison_must_be_narrow():
+    job = replace(JOB, batches=(1, 64))
+    results = []
+    for place in range(1, 4):
+        noisy = process(place, {**FACTORS, "slow": 1 + 0.2 * place}).rows[1, 1]
+        rows = {(1, 1): process(place).rows[1, 1], (1, 64): noisy}
+        results.append(ProcessResult(rows=rows, lifecycle=None, preempted=0, torch_threads={1: 1}))
+    assert narrow_enough(JOB, results, 0.05, least=3)
+    assert not narrow_enough(job, results, 0.05, least=3)
+
+
+def test_a_struck_out_row_does_not_keep_the_others_waiting():
+    results = [process(place, slow={"problem": "wrong", "blocks": None}) for place in range(1, 4)]
+    assert narrow_enough(JOB, results, 0.05, least=3)

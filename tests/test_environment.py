@@ -1,4 +1,4 @@
-"""What the figures were measured on is read back from the machine, and does not name it."""
+"""What the figures were measured on is read from the machine, and does not name it."""
 
 import json
 import os
@@ -13,30 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from bench.environment import describe_environment, set_threads
-
-
-@pytest.fixture
-def threads():
-    """torch's own threads, as they were after the test."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.mark.usefixtures("threads")
-@pytest.mark.parametrize("count", [1, 2, 3])
-def test_threads_are_set_and_read_back(count):
-    set_threads(count)
-    assert torch.get_num_threads() == count
-    assert describe_environment()["torch_threads"] == count
-
-
-@pytest.mark.usefixtures("threads")
-def test_threads_that_somebody_else_set_are_told():
-    set_threads(1)
-    torch.set_num_threads(2)
-    assert describe_environment()["torch_threads"] == 2
+from bench import environment
+from bench.environment import describe_environment, stolen_s
 
 
 def test_versions_are_those_of_what_is_loaded():
@@ -45,13 +23,19 @@ def test_versions_are_those_of_what_is_loaded():
 
     described = describe_environment()
     assert described["python"] == ".".join(map(str, sys.version_info[:3]))
+    gpu = described["versions"].pop("onnxruntime-gpu", None)
+    assert described["versions"].pop("onnxruntime", gpu) == onnxruntime.__version__
     assert described["versions"] == {
         "torch": version("torch"),
         "numpy": np.__version__,
         "onnx": onnx.__version__,
-        "onnxruntime": onnxruntime.__version__,
     }
     assert torch.__version__.split("+")[0] == described["versions"]["torch"].split("+")[0]
+
+
+def test_a_package_that_is_not_installed_is_left_out(monkeypatch):
+    monkeypatch.setattr(environment, "PACKAGES", ("numpy", "surely-not-installed"))
+    assert describe_environment()["versions"] == {"numpy": np.__version__}
 
 
 def test_the_machine_is_described():
@@ -75,7 +59,34 @@ def test_the_processor_is_that_of_the_kernel():
 
 def test_a_kernel_that_names_no_processor(monkeypatch, tmp_path):
     monkeypatch.setattr("bench.environment.Path", lambda _name: tmp_path / "missing")
-    assert describe_environment()["processor"] in (platform.processor(), platform.machine())
+    described = describe_environment()
+    assert described["processor"] in (platform.processor(), platform.machine())
+    assert described["address_layout_randomised"] is None
+    assert stolen_s() == 0.0
+
+
+@pytest.mark.parametrize(("setting", "randomised"), [("0", False), ("1", True), ("2", True)])
+def test_whether_the_layout_of_memory_is_randomised(monkeypatch, tmp_path, setting, randomised):
+    (tmp_path / "file").write_text(f"{setting}\n")
+    monkeypatch.setattr("bench.environment.Path", lambda _name: tmp_path / "file")
+    assert describe_environment()["address_layout_randomised"] is randomised
+
+
+@pytest.mark.parametrize(
+    ("line", "ticks"),
+    [("cpu  10 20 30 40 50 60 70 850 90 100", 850), ("cpu  1 2 3 4 5 6 7 0 0 0", 0), ("cpu  1 2 3 4 5 6 7", 0)],
+)
+def test_what_the_host_took_is_the_eighth_figure_of_the_kernel(monkeypatch, tmp_path, line, ticks):
+    (tmp_path / "stat").write_text(f"{line}\ncpu0 1 1 1 1 1 1 1 999 1 1\n")
+    monkeypatch.setattr("bench.environment.Path", lambda _name: tmp_path / "stat")
+    assert stolen_s() == ticks / os.sysconf("SC_CLK_TCK")
+
+
+def test_the_cuda_device_is_named_where_there_is_one(monkeypatch):
+    for available, name in ((True, "NVIDIA H100"), (False, None)):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda available=available: available)
+        monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA H100")
+        assert describe_environment()["cuda"] == name
 
 
 def test_it_is_json_and_names_no_machine_user_or_path(monkeypatch, tmp_path):
@@ -98,8 +109,10 @@ def test_it_is_json_and_names_no_machine_user_or_path(monkeypatch, tmp_path):
         "system",
         "python",
         "versions",
-        "torch_threads",
         "cpu_capability",
+        "cuda",
+        "clock_resolution_s",
+        "address_layout_randomised",
     }
 
 

@@ -29,7 +29,7 @@ def test_the_python_blocks_run(code, tmp_path):
 
 
 def test_there_are_such_blocks():
-    assert len(BLOCKS) == 2
+    assert len(BLOCKS) == 3
     assert len(re.findall(r"^```sh run$", README, re.MULTILINE)) == 2
 
 

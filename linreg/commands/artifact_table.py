@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from export.formats import Format
     from linreg.errors import LinregError
 
-HEADINGS = ("format", "file", "bytes", "seconds", "cases", "worst error / allowed", "bytes as eager", "needs")
+HEADINGS = ("format", "file", "bytes", "seconds", "cases", "error / allowed", "bytes as eager", "needs")
 
 
 def show_artifacts(

@@ -1,120 +1,155 @@
 """`linreg bench`: how fast each variant answers, and whether it still answers the same."""
 
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from linreg.commands.bundle import open_model
+from linreg.commands.bench_gate import check_gate
+from linreg.commands.benching import Request, check_output, measure, show_report, write_files
 from linreg.commands.options import Json, Model
-from linreg.commands.terminal import print_json, progress, say, show
-from linreg.errors import LinregError, MismatchError, ModelError
-
-if TYPE_CHECKING:
-    from bench.comparison import Comparison
-    from linreg.checkpoint import Checkpoint
+from linreg.commands.self_check import run_self_check
+from linreg.commands.terminal import note, print_json, say
+from linreg.config import DeviceChoice
+from linreg.errors import MismatchError
 
 NAME = "bench"
 SUMMARY = "Time eager, scripted and ONNX inference."
-DEFAULT_BATCHES = "1,64,4096"
-REPORT_FILE = "bench.json"
+DEFAULT_BATCHES = "1,4096"
+MOST_THREADS = 1024
 
 
 def run(
     model: Model = None,
     batch: Annotated[str, typer.Option(help="Batch sizes: 1,64,4096.")] = DEFAULT_BATCHES,
-    rounds: Annotated[int, typer.Option(help="Blocks of each variant.", min=10, max=100_000)] = 100,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite a bench.json that linreg did not write.")] = False,
+    threads: Annotated[str, typer.Option(help="Of torch and onnxruntime, each measured by itself: 1,2.")] = "1",
+    processes: Annotated[
+        int, typer.Option(help="Fresh processes, at the most; 1 measures in this process only.", min=1, max=1000)
+    ] = 10,
+    rounds: Annotated[int, typer.Option(help="Blocks of each variant in each process.", min=10, max=100_000)] = 100,
+    target: Annotated[str, typer.Option(help="Stop once every interval is as narrow as this.")] = "1%",
+    reference: Annotated[
+        str | None, typer.Option(help="The row that ratios refer to. Default: eager-inference_mode.")
+    ] = None,
+    device: Annotated[
+        DeviceChoice, typer.Option(help="auto: the CPU, and CUDA where there is one.")
+    ] = DeviceChoice.AUTO,
+    compiled: Annotated[bool, typer.Option("--compile", help="Time torch.compile too; its start takes long.")] = False,
+    against: Annotated[
+        Path | None, typer.Option(help="An artifact of another bundle: ratios of this model's to that one.")
+    ] = None,
+    compare: Annotated[Path | None, typer.Option(help="An older bench.json: how each ratio has changed.")] = None,
+    fail_slower: Annotated[
+        str | None, typer.Option(help="With --compare or --against: exit 4 where one is slower by more, such as 3%.")
+    ] = None,
+    module: Annotated[
+        str | None, typer.Option(help="A module of your own, FILE.py:NAME. The file is run: name only what you trust.")
+    ] = None,
+    state_dict: Annotated[Path | None, typer.Option(help="Parameters for --module, a plain state_dict.")] = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option("--input", help="What --module takes: x=float32[batch,16]. One for each argument of forward."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder for bench.json and report.html. Default: the bundle.")
+    ] = None,
+    plots: Annotated[Path | None, typer.Option(help="Folder for the plots, as SVG and PNG.")] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown, for a pull request.")] = False,
+    runtimes: Annotated[
+        Path | None, typer.Option(help="Folder deploy of the repository: time its programs without Python too.")
+    ] = None,
+    self_check: Annotated[
+        bool, typer.Option("--self-check", help="Measure the harness on this machine: false alarms, and what it finds.")
+    ] = False,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Load programs that you did not export, with --against.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that linreg did not write.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Time eager, scripted and ONNX inference in paired, shuffled rounds, after proving each of them equal.
+    """Time every way to run a model in paired, shuffled rounds in fresh processes, after proving each of them equal.
 
-    A variant that answers wrongly has no latency; exit 3. The figures go to bench.json in the bundle.
+    A variant that answers wrongly has no latency; exit 3. The figures go to bench.json and report.html.
     """
-    batches = parse_batches(batch)
-    checkpoint = open_model(model)
-    _check_output(checkpoint.path.parent, force=force)
-    comparisons, path = bench_bundle(checkpoint, batches, rounds)
+    if self_check:
+        run_self_check(model, as_json=as_json)
+        return
+    limit = None if fail_slower is None else parse_percent("--fail-slower", fail_slower)
+    if limit is not None and compare is None and against is None:
+        raise typer.BadParameter("--fail-slower needs something to compare with: --compare old.json or --against FILE")
+    if module is not None and (model is not None or against is not None):
+        raise typer.BadParameter("--module takes no --model and no --against")
+    if module is None and (state_dict is not None or inputs):
+        raise typer.BadParameter("--state-dict and --input belong to a module of your own: --module FILE.py:NAME")
+    request = Request(
+        model=model,
+        module=module or "",
+        state_dict=state_dict,
+        inputs=tuple(inputs or ()),
+        batches=parse_counts("--batch", batch, 2**20),
+        threads=parse_counts("--threads", threads, MOST_THREADS),
+        processes=processes,
+        rounds=rounds,
+        target=parse_percent("--target", target),
+        reference=reference,
+        device=device,
+        compiled=compiled,
+        against=against,
+        trust=trust,
+        runtimes=runtimes,
+        command=("linreg", *sys.argv[1:]),
+    )
+    old = None
+    if compare is not None:
+        from bench.report import read_report
+
+        old = read_report(compare)
+    folder = check_output(request, output, plots, compare, force=force)
+    report = measure(request)
     if as_json:
-        from linreg.files import read_json
-
-        print_json(read_json(path))
+        print_json(report)
     else:
-        show_comparisons(comparisons)
-        say(f"saved: {path}")
-    wrong = [row.problem for comparison in comparisons for row in comparison.rows if row.problem]
+        show_report(report, markdown=markdown)
+    for path in write_files(report, folder, plots):
+        (note if as_json or markdown else say)(f"saved: {path}")
+    wrong = [row for comparison in report["comparisons"] for row in comparison["rows"] if is_wrong(row["problem"])]
     if wrong:
-        raise MismatchError(wrong[0])
+        raise MismatchError(wrong[0]["problem"])
+    if old is not None or limit is not None:
+        check_gate(report, old, limit, quiet=as_json or markdown)
 
 
-def parse_batches(text: str) -> list[int]:
-    """The batch sizes of `1,64,4096`.
+def is_wrong(problem: str) -> bool:
+    """Whether a row's problem is a wrong answer, and not that it could not be run."""
+    return bool(problem) and not problem.startswith("skipped")
+
+
+def parse_counts(option: str, text: str, most: int) -> tuple[int, ...]:
+    """Whole numbers such as `1,64,4096`, each once.
 
     Raises:
-        typer.BadParameter: one is not a whole number from 1 to 2^20.
+        typer.BadParameter: one is not a whole number from 1 to `most`.
     """
     try:
-        batches = list(dict.fromkeys(int(piece) for piece in text.split(",")))
+        counts = tuple(dict.fromkeys(int(piece) for piece in text.split(",")))
     except ValueError:
-        batches = []
-    if not batches or not all(1 <= size <= 2**20 for size in batches):
-        raise typer.BadParameter(
-            f"--batch: got {text!r}, expected whole numbers from 1 to {2**20}, such as {DEFAULT_BATCHES}"
-        )
-    return batches
+        counts = ()
+    if not counts or not all(1 <= count <= most for count in counts):
+        raise typer.BadParameter(f"{option}: got {text!r}, expected whole numbers from 1 to {most}, such as 1,2")
+    return counts
 
 
-def _check_output(folder: Path, *, force: bool) -> None:
-    """See before the work that the report may be written.
+def parse_percent(option: str, text: str) -> float:
+    """`3%` or `0.03` as 0.03.
 
     Raises:
-        LinregError: it may not.
+        typer.BadParameter: it is neither, or not between 0 and 100 %.
     """
-    from linreg.files import ensure_folder, read_json
-
-    ensure_folder(folder)
-    path = folder / REPORT_FILE
-    if path.exists() and not force:
-        try:
-            ours = path.is_file() and "comparisons" in read_json(path)
-        except ModelError:
-            ours = False
-        if not ours:
-            raise LinregError(f"{path}: is there and was not written by linreg; move it away, or use --force")
-
-
-def bench_bundle(checkpoint: "Checkpoint", batches: list[int], rounds: int) -> "tuple[list[Comparison], Path]":
-    """Compare the CPU variants of a model at each batch; the report goes to bench.json beside it."""
-    from bench.comparison import compare_variants
-    from bench.environment import describe_environment, set_threads
-    from bench.report import to_json
-    from bench.variants import REFERENCE, cpu_variants, fresh_source
-    from linreg.files import write_json
-
-    set_threads(1)
-    comparisons = []
-    for size in batches:
-        with progress(f"batch {size}", rounds) as done:
-            comparisons.append(
-                compare_variants(
-                    cpu_variants(checkpoint), fresh_source(checkpoint), batch=size, rounds=rounds, progress=done
-                )
-            )
-    report = to_json(
-        comparisons,
-        state_sha256=checkpoint.state_sha256,
-        reference=REFERENCE,
-        environment=describe_environment(),
-    )
-    path = checkpoint.path.parent / REPORT_FILE
-    write_json(path, report)
-    return comparisons, path
-
-
-def show_comparisons(comparisons: "list[Comparison]") -> None:
-    """A table a batch."""
-    from bench.report import to_table
-    from bench.variants import REFERENCE
-
-    for comparison in comparisons:
-        show(to_table(comparison, reference=REFERENCE))
+    try:
+        value = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < 1:
+        raise typer.BadParameter(f"{option}: got {text!r}, expected a part such as 3% or 0.03")
+    return value

@@ -9,7 +9,7 @@ import typer
 
 from export.formats import RUNTIME_FORMATS, Format, file_name
 from linreg.commands.artifact_table import show_artifacts
-from linreg.commands.bench import bench_bundle, show_comparisons
+from linreg.commands.benching import Request, measure, show_report, write_files
 from linreg.commands.exporting import export_checkpoint
 from linreg.commands.plot import draw
 from linreg.commands.results import show_card
@@ -68,8 +68,9 @@ def _rest(card: "Card", bundle: Path, table: Path | None) -> None:
     show_card(card, bundle, following=False)
     show_artifacts("exported and verified", export_checkpoint(load(bundle), list(RUNTIME_FORMATS), force=True))
     checkpoint = load(bundle)
-    comparisons, report = bench_bundle(checkpoint, [1, 4096], 100)
-    show_comparisons(comparisons)
-    say(f"figures: {report}")
+    report = measure(Request(model=bundle, processes=1, command=("linreg", "demo")))
+    show_report(report, markdown=False)
+    for path in write_files(report, bundle, None):
+        say(f"figures: {path}")
     for path in draw(checkpoint, parts_of(table, checkpoint.card, bundle), bundle, force=True):
         say(f"plot: {path}")

@@ -1,0 +1,134 @@
+"""Make the runner of a variant, from disk or from the user's own code, on a module that no other row has."""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.job import Device
+from bench.subject import Subject
+from bench.variants import Kind, Variant
+from linreg.config import MAX_STATE_BYTES
+from linreg.errors import LinregError, one_line
+from linreg.files import read_bytes
+
+if TYPE_CHECKING:
+    import torch
+
+    from export.runners import Runner
+
+
+def build(variant: Variant, subject: Subject, folder: Path, *, device: Device, threads: int) -> "Runner":
+    """The runner of a variant.
+
+    Args:
+        variant: what is built.
+        subject: makes the module of an eager row.
+        folder: where the artifacts are.
+        device: where it runs.
+        threads: of onnxruntime; those of torch are the process's.
+
+    Raises:
+        LinregError: it cannot be built.
+    """
+    if variant.kind is Kind.FLOOR:
+        return _floor(variant.name)
+    if variant.kind is Kind.FACTORY:
+        return _made(variant)
+    if variant.kind in (Kind.ONNXRUNTIME_RUN, Kind.ONNXRUNTIME_IO_BINDING):
+        return _onnxruntime(variant, folder, device=device, threads=threads)
+    return _torch(variant, subject, folder, device)
+
+
+def load_factory(place: str) -> Callable[[], Any]:
+    """The function `FILE.py:NAME`; the file is run.
+
+    Raises:
+        LinregError: it is not there, or not a function.
+    """
+    from export.module_file import load_name
+
+    made = load_name(place)
+    if not callable(made):
+        raise LinregError(f"{place}: is {type(made).__name__}, expected a function that makes a call or a Runner")
+    function: Callable[[], Any] = made
+    return function
+
+
+def nothing() -> None:
+    """The empty call of the floor row."""
+
+
+def _floor(name: str) -> "Runner":
+    from export.runners import Call, Runner
+
+    call = Call(run=nothing, outputs=lambda: (), context=nullcontext)
+    return Runner(name=name, bind=lambda _inputs: call, parameters=dict)
+
+
+def _made(variant: Variant) -> "Runner":
+    """What the user's factory makes: a Runner, or a call without arguments, of which no answers are known."""
+    from export.runners import Call, Runner
+
+    factory = load_factory(variant.file)
+    try:
+        made = factory()
+    except Exception as error:  # whatever the user's code raises
+        kind = type(error).__name__
+        raise LinregError(f"{variant.file}: cannot be made without arguments: {kind}: {one_line(error)}") from error
+    if isinstance(made, Runner):
+        return made
+    if not callable(made):
+        raise LinregError(f"{variant.file}: gives {type(made).__name__}, expected a call without arguments or a Runner")
+    call = Call(run=made, outputs=lambda: (), context=nullcontext)
+    return Runner(name=variant.name, bind=lambda _inputs: call, parameters=dict)
+
+
+def _onnxruntime(variant: Variant, folder: Path, *, device: Device, threads: int) -> "Runner":
+    from export.runners import onnxruntime_runner
+
+    return onnxruntime_runner(
+        variant.file,
+        _data(variant, folder),
+        threads=threads,
+        io_binding=variant.kind is Kind.ONNXRUNTIME_IO_BINDING,
+        device=device.value,
+    )
+
+
+def _torch(variant: Variant, subject: Subject, folder: Path, device: Device) -> "Runner":
+    from export.runners import pt2_runner, torch_runner, torchscript_runner
+
+    match variant.kind:
+        case Kind.TORCHSCRIPT:
+            return torchscript_runner(variant.file, _data(variant, folder), variant.mode, device=device.value)
+        case Kind.TORCHSCRIPT_FROZEN:
+            return torchscript_runner(
+                variant.file, _data(variant, folder), variant.mode, device=device.value, frozen=True
+            )
+        case Kind.PT2:
+            return pt2_runner(variant.file, _data(variant, folder), variant.mode)
+    module = subject.module_itself().to(device.value)
+    if variant.kind is Kind.COMPILE:
+        return torch_runner(variant.name, module, variant.mode, call=_compiled(module))
+    if variant.kind is Kind.EAGER:
+        return torch_runner(variant.name, module, variant.mode)
+    from bench import cuda
+
+    make = {
+        Kind.CUDA_GRAPH: cuda.graph_runner,
+        Kind.COPY_TO_DEVICE: cuda.copy_to_device_runner,
+        Kind.COPY_FROM_DEVICE: cuda.copy_from_device_runner,
+    }
+    return make[variant.kind](variant.name, module)
+
+
+def _compiled(module: "torch.nn.Module") -> Callable[..., Any]:
+    import torch
+
+    return partial(torch.compile(module, dynamic=False))
+
+
+def _data(variant: Variant, folder: Path) -> bytes:
+    return read_bytes(folder / variant.file, limit=MAX_STATE_BYTES)

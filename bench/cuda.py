@@ -1,0 +1,111 @@
+"""CUDA: blocks between two events with one synchronisation, a captured graph, and what copies cost.
+
+A launch returns before its work is done, so a host clock around calls alone would measure launching. The events of a
+block stand in the stream; the host's wall time of the same block is kept beside, since it shows when launching and not
+computing is what takes the time.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from itertools import repeat
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from export.runners import Call, Runner
+from export.signature import flatten
+
+LAUNCH_BOUND = 0.8
+"""A row whose launching takes more than this part of its time is warned of: trtexec's rule."""
+
+
+def time_block_on_device(run: Callable[[], object], calls: int) -> tuple[int, int]:
+    """Nanoseconds of `calls` calls between two events, and on the host until they are done."""
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+    iterations = repeat(None, calls)
+    torch.cuda.synchronize()
+    before = time.perf_counter_ns()
+    start.record()
+    for _ in iterations:
+        run()
+    end.record()
+    end.synchronize()
+    host = time.perf_counter_ns() - before
+    return round(start.elapsed_time(end) * 1e6), host
+
+
+def time_launches(run: Callable[[], object], calls: int) -> int:
+    """Nanoseconds that the host takes to launch `calls` calls, without waiting for them."""
+    torch.cuda.synchronize()
+    before = time.perf_counter_ns()
+    for _ in repeat(None, calls):
+        run()
+    launched = time.perf_counter_ns() - before
+    torch.cuda.synchronize()
+    return launched
+
+
+def graph_runner(name: str, module: torch.nn.Module) -> Runner:
+    """Replay a CUDA graph of one call: what is left when launching costs next to nothing."""
+
+    def bind(inputs: tuple[NDArray[Any], ...]) -> Call:
+        arguments = _on_device(inputs)
+        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        with torch.inference_mode(), torch.cuda.stream(side):
+            for _ in range(3):  # lazy initialisation must not be captured
+                module(*arguments)
+        torch.cuda.current_stream().wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        with torch.inference_mode(), torch.cuda.graph(graph):
+            results = module(*arguments)
+
+        def outputs() -> tuple[NDArray[Any], ...]:
+            graph.replay()
+            torch.cuda.synchronize()
+            return tuple(tensor.cpu().numpy() for tensor in flatten(results))
+
+        return Call(run=graph.replay, outputs=outputs, context=nullcontext)
+
+    return Runner(name=name, bind=bind, parameters=lambda: _parameters(module))
+
+
+def copy_to_device_runner(name: str, module: torch.nn.Module) -> Runner:
+    """Copy the inputs from pageable host memory: what `x.cuda()` costs."""
+
+    def bind(inputs: tuple[NDArray[Any], ...]) -> Call:
+        hosts = [torch.from_numpy(array.copy()) for array in inputs]
+
+        def run() -> None:
+            for tensor in hosts:
+                tensor.to("cuda")
+
+        return Call(run=run, outputs=lambda: (), context=torch.inference_mode)
+
+    return Runner(name=name, bind=bind, parameters=lambda: _parameters(module))
+
+
+def copy_from_device_runner(name: str, module: torch.nn.Module) -> Runner:
+    """Copy the outputs to the host: what `y.cpu()` costs."""
+
+    def bind(inputs: tuple[NDArray[Any], ...]) -> Call:
+        with torch.inference_mode():
+            results = flatten(module(*_on_device(inputs)))
+
+        def run() -> None:
+            for tensor in results:
+                tensor.cpu()
+
+        return Call(run=run, outputs=lambda: (), context=torch.inference_mode)
+
+    return Runner(name=name, bind=bind, parameters=lambda: _parameters(module))
+
+
+def _on_device(inputs: tuple[NDArray[Any], ...]) -> tuple[torch.Tensor, ...]:
+    return tuple(torch.from_numpy(np.array(array)).to("cuda") for array in inputs)
+
+
+def _parameters(module: torch.nn.Module) -> Mapping[str, NDArray[Any]]:
+    return {key: value.detach().cpu().numpy() for key, value in module.state_dict().items()}

@@ -1,0 +1,92 @@
+"""What every row must answer, computed once and handed to each process in a file.
+
+The inputs of a batch, and for every output the float64 reference, the error allowed, and eager's own answer.
+"""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from linreg.config import MAX_STATE_BYTES
+from linreg.files import read_bytes, write_atomic
+
+if TYPE_CHECKING:
+    from export.reference import Reference
+    from export.source import Source
+
+Array = NDArray[Any]
+
+SEED = 20261123
+FIELDS = ("values", "allowed", "any_class", "eager")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expected:
+    """One batch of one subject.
+
+    Attributes:
+        inputs: one array an input.
+        outputs: by field of `export.reference.Reference`, one array an output.
+        output_names: of the graph.
+    """
+
+    inputs: tuple[Array, ...]
+    outputs: tuple[dict[str, Array], ...]
+    output_names: tuple[str, ...]
+
+    def references(self) -> "tuple[Reference, ...]":
+        """The same as verification has it; needs torch."""
+        from export.reference import Reference
+
+        return tuple(Reference(**output) for output in self.outputs)
+
+    @property
+    def eager_bytes(self) -> tuple[bytes, ...]:
+        """The bytes of eager's answers."""
+        return tuple(output["eager"].tobytes() for output in self.outputs)
+
+
+def write_expected(path: Path, source: "Source", batches: tuple[int, ...]) -> None:
+    """Compute what a source answers at each batch, and write it.
+
+    Raises:
+        InexactError: the module's own rounding is so large that nothing could be compared.
+    """
+    from export.reference import Oracle
+
+    oracle = Oracle(source)
+    arrays: dict[str, Any] = {"output_names": np.array(source.output_names)}
+    for batch in batches:
+        inputs = source.random_inputs(batch, 1.0, SEED)
+        arrays |= {f"{batch}/input/{place}": array for place, array in enumerate(inputs)}
+        for place, reference in enumerate(oracle.answers(inputs, 1.0)):
+            arrays |= {f"{batch}/{field}/{place}": getattr(reference, field) for field in FIELDS}
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    write_atomic(path, buffer.getvalue())
+
+
+def read_expected(path: Path) -> dict[int, Expected]:
+    """What `write_expected` wrote, by batch."""
+    with np.load(io.BytesIO(read_bytes(path, limit=MAX_STATE_BYTES)), allow_pickle=False) as archive:
+        arrays = dict(archive)
+    names = tuple(str(name) for name in arrays.pop("output_names"))
+    batches = sorted({int(key.split("/")[0]) for key in arrays})
+    return {
+        batch: Expected(
+            inputs=tuple(_numbered(arrays, f"{batch}/input")),
+            outputs=tuple(
+                {field: arrays[f"{batch}/{field}/{place}"] for field in FIELDS} for place in range(len(names))
+            ),
+            output_names=names,
+        )
+        for batch in batches
+    }
+
+
+def _numbered(arrays: dict[str, Array], prefix: str) -> list[Array]:
+    return [arrays[f"{prefix}/{place}"] for place in range(sum(key.startswith(f"{prefix}/") for key in arrays))]

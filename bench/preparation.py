@@ -1,0 +1,125 @@
+"""Before anything is timed: artifacts and answers in a work folder, and the rows that can be run here."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bench.building import load_factory
+from bench.expected import write_expected
+from bench.job import Device
+from bench.subject import Subject
+from bench.variants import NULL, Kind, Variant
+from export.artifacts import build
+from export.formats import PROGRAMS, Format, file_name, format_of
+from export.source import Source
+from export.trust import is_ours
+from linreg.checkpoint import state_bytes
+from linreg.config import MAX_STATE_BYTES
+from linreg.errors import LinregError, ModelError
+from linreg.files import read_bytes, write_atomic
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """The rows that are run, the reference first and the null row second, and those that are not, with the reason."""
+
+    variants: tuple[Variant, ...]
+    skipped: tuple[Variant, ...]
+
+
+def prepare_answers(folder: Path, subjects: dict[str, Subject], batches: tuple[int, ...]) -> dict[str, Source]:
+    """Write what every row must answer into the work folder, and return the sources."""
+    sources = {name: subject.source() for name, subject in subjects.items()}
+    for name, source in sources.items():
+        if source.static:
+            raise LinregError("bench: a module of a fixed batch cannot be timed at several; leave --static out")
+        write_expected(folder / f"{name}.npz", source, batches)
+    return sources
+
+
+def keep_states(folder: Path, subjects: dict[str, Subject], sources: dict[str, Source]) -> dict[str, Subject]:
+    """Subjects that are the same each time they are made: a module without a state_dict gets that of its source.
+
+    Its parameters may be random, or depend on the number of threads that it is made with.
+    """
+    kept = dict(subjects)
+    for name, subject in subjects.items():
+        if subject.module and not subject.path:
+            path = folder / f"{name}.pth"
+            write_atomic(path, state_bytes(sources[name].module.state_dict()))
+            kept[name] = replace(subject, path=str(path))
+    return kept
+
+
+def prepare_variants(
+    variants: Iterable[Variant], source: Source, bundle: Path | None, folder: Path, *, device: Device, reference: str
+) -> Prepared:
+    """Put the artifacts of all variants into the work folder: the bundle's own, or else made anew.
+
+    Raises:
+        LinregError: there is no row called `reference`, or it cannot be run.
+    """
+    found = []
+    missing: dict[str, str] = {}
+    for variant in variants:
+        why = unavailable(variant, device)
+        if not why and variant.file and variant.kind is not Kind.FACTORY and not (folder / variant.file).exists():
+            if variant.file not in missing:
+                missing[variant.file] = _provide(variant.file, source, bundle, folder)
+            why = missing[variant.file]
+        found.append(replace(variant, skipped=why))
+    runnable = [variant for variant in found if not variant.skipped]
+    if device is Device.CUDA and not any(variant.kind is not Kind.FLOOR for variant in runnable):
+        return Prepared(variants=(), skipped=tuple(found))
+    first = next((variant for variant in found if variant.name == reference), None)
+    if first is None or first.skipped:
+        names = ", ".join(variant.name for variant in runnable)
+        raise LinregError(
+            f"--reference {reference}: {'is no row' if first is None else first.skipped}; expected one of {names}"
+        )
+    others = [variant for variant in runnable if variant is not first]
+    return Prepared(
+        variants=(first, replace(first, name=NULL), *others),
+        skipped=tuple(variant for variant in found if variant.skipped),
+    )
+
+
+def unavailable(variant: Variant, device: Device) -> str:
+    """Why a variant cannot run on this machine; empty where it can."""
+    if device is Device.CUDA:
+        import torch
+
+        if not torch.cuda.is_available():
+            return f"torch {torch.__version__} sees no CUDA device"
+        if variant.kind in (Kind.ONNXRUNTIME_RUN, Kind.ONNXRUNTIME_IO_BINDING):
+            import onnxruntime
+
+            if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+                return "onnxruntime has no CUDA provider; install onnxruntime-gpu"
+    if variant.kind is Kind.FACTORY:
+        load_factory(variant.file)
+    return ""
+
+
+def _provide(file: str, source: Source, bundle: Path | None, folder: Path) -> str:
+    """Put an artifact into the work folder; why there is none, or nothing."""
+    kind = _format(file)
+    path = None if bundle is None else bundle / file
+    if path is not None and path.is_file():
+        data = read_bytes(path, limit=MAX_STATE_BYTES)
+        if kind not in PROGRAMS or is_ours(data):
+            write_atomic(folder / file, data)
+            return ""
+    try:
+        write_atomic(folder / file, build(source, kind))
+    except LinregError as error:
+        return f"{error}"
+    return ""
+
+
+def _format(file: str) -> Format:
+    found = format_of(file)
+    if found is None or found[1] is not None:
+        names = ", ".join(file_name(kind) for kind in Format)
+        raise ModelError(f"{file}: is no artifact that can be timed; expected one of {names}")
+    return found[0]

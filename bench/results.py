@@ -1,0 +1,113 @@
+"""What one process measured, and how it comes back through a file."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from bench.lifecycle import Lifecycle
+from bench.rounds import Blocks
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """One variant at one batch in one process.
+
+    Attributes:
+        problem: why it answers wrongly; empty where it does not.
+        worst_error: in units of what is allowed, before and after timing; 0 for a row that answers nothing.
+        bytes_equal: its outputs have the bytes of eager's on the CPU, before and after.
+        blocks: None where it answers wrongly.
+        single_s: calls timed one by one, in seconds.
+        launch_bound: on CUDA, launching takes most of its time.
+    """
+
+    problem: str = ""
+    worst_error: float = 0.0
+    bytes_equal: bool = False
+    blocks: Blocks | None = None
+    single_s: tuple[float, ...] = ()
+    launch_bound: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessResult:
+    """All that one process measured.
+
+    Attributes:
+        rows: by (threads, batch), then by the name of the variant.
+        lifecycle: None where the process was not fresh.
+        preempted: how often the system took the processor from it during the rounds.
+        torch_threads: read back, for each count asked.
+    """
+
+    rows: dict[tuple[int, int], dict[str, Measured]]
+    lifecycle: Lifecycle | None
+    preempted: int
+    torch_threads: dict[int, int]
+
+
+def result_to_json(result: ProcessResult) -> dict[str, Any]:
+    """A result as JSON values; times in whole nanoseconds."""
+    return {
+        "lifecycle": None if result.lifecycle is None else asdict(result.lifecycle),
+        "preempted": result.preempted,
+        "torch_threads": {str(asked): found for asked, found in result.torch_threads.items()},
+        "rows": [
+            {"threads": threads, "batch": batch, "name": name, **_measured_to_json(measured)}
+            for (threads, batch), rows in result.rows.items()
+            for name, measured in rows.items()
+        ],
+    }
+
+
+def result_from_json(value: Mapping[str, Any]) -> ProcessResult:
+    """The result that `result_to_json` wrote."""
+    rows: dict[tuple[int, int], dict[str, Measured]] = {}
+    for row in value["rows"]:
+        rows.setdefault((row["threads"], row["batch"]), {})[row["name"]] = _measured_from_json(row)
+    lifecycle = value["lifecycle"]
+    return ProcessResult(
+        rows=rows,
+        lifecycle=None if lifecycle is None else Lifecycle(**{**lifecycle, "calls_s": tuple(lifecycle["calls_s"])}),
+        preempted=value["preempted"],
+        torch_threads={int(asked): found for asked, found in value["torch_threads"].items()},
+    )
+
+
+def _measured_to_json(measured: Measured) -> dict[str, Any]:
+    value = {
+        "problem": measured.problem,
+        "worst_error": None if measured.problem else measured.worst_error,
+        "bytes_equal": measured.bytes_equal,
+        "single_ns": nanoseconds(np.array(measured.single_s)),
+        "launch_bound": measured.launch_bound,
+    }
+    if measured.blocks is not None:
+        value |= {
+            "calls": measured.blocks.calls,
+            "block_ns": nanoseconds(measured.blocks.block_s),
+            "host_ns": nanoseconds(measured.blocks.host_s),
+        }
+    return value
+
+
+def _measured_from_json(row: Mapping[str, Any]) -> Measured:
+    blocks = None
+    if "calls" in row:
+        block_s, host_s = (np.array(row[key], dtype=np.float64) * 1e-9 for key in ("block_ns", "host_ns"))
+        blocks = Blocks(calls=row["calls"], block_s=block_s, host_s=host_s)
+    return Measured(
+        problem=row["problem"],
+        worst_error=np.inf if row["worst_error"] is None else row["worst_error"],
+        bytes_equal=row["bytes_equal"],
+        blocks=blocks,
+        single_s=tuple(value * 1e-9 for value in row["single_ns"]),
+        launch_bound=row["launch_bound"],
+    )
+
+
+def nanoseconds(seconds: np.ndarray[Any, np.dtype[np.float64]]) -> list[int]:
+    """Whole nanoseconds, as the clock gave them."""
+    return [int(value) for value in np.rint(seconds * 1e9)]

@@ -1,0 +1,68 @@
+"""Python's onnxruntime as one of the runtimes: `verify BUNDLE`, or `bench BUNDLE BATCH`.
+
+The commands and what they print are those of the programs in deploy/. Needs no torch.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import onnxruntime
+
+from bench.rounds import WARM_IN_CALLS, calibrate, garbage_collector_off, host_timer
+from bench.runtimes import BLOCKS, PYTHON
+from export.formats import Format, file_name
+from export.runners import Runner, onnxruntime_runner
+from export.vectors import check_vectors, read_vectors
+from linreg.config import MAX_STATE_BYTES
+from linreg.errors import LinregError
+from linreg.files import read_bytes
+
+
+def main() -> int:
+    """Prove or time a bundle's model.onnx; an expected failure is one line on stderr."""
+    command, bundle, *rest = sys.argv[1:]
+    try:
+        path = Path(bundle) / file_name(Format.ONNX)
+        runner = onnxruntime_runner(path.name, read_bytes(path, limit=MAX_STATE_BYTES))
+        if command == "verify":
+            check = check_vectors(runner, Path(bundle))
+            equal = "bit-equal" if check.bytes_equal else f"worst error {check.worst_error:.3f} of what is allowed"
+            print(f"{PYTHON}: {check.cases} cases, {equal}\n{check.cases} passed, 0 failed")  # noqa: T201
+        else:
+            print(json.dumps(time_vector(runner, Path(bundle), int(rest[0]))))  # noqa: T201
+    except LinregError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        return error.exit_code
+    return 0
+
+
+def time_vector(runner: Runner, bundle: Path, batch: int) -> dict[str, object]:
+    """Blocks of calls with the inputs of the vector of a batch.
+
+    Raises:
+        LinregError: there is none of that batch.
+    """
+    inputs = next((vectors.inputs for vectors in read_vectors(bundle) if len(vectors.inputs[0]) == batch), None)
+    if inputs is None:
+        raise LinregError(f"{bundle}: has no test vector of batch {batch}; export it again")
+    call, timer = runner.bind(inputs), host_timer(time.perf_counter_ns)
+    seconds = []
+    with garbage_collector_off():
+        calls = calibrate(call, timer)
+        for _ in range(BLOCKS):
+            for _ in range(WARM_IN_CALLS):
+                call.run()
+            seconds.append(timer(call.run, calls)[0] * 1e-9)
+    return {
+        "runtime": PYTHON,
+        "version": onnxruntime.__version__,
+        "batch": batch,
+        "calls": calls,
+        "block_s": seconds,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,44 @@
+"""One line a runtime: `python -m bench.runtime_summary DEPLOY BUNDLE`, the end of `make deploy-test`."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from bench.runtimes import PYTHON, RuntimeRow, find_runtimes, time_runtimes
+from bench.tables import duration
+from linreg.errors import LinregError
+
+PROCESSES = 3
+
+
+def main() -> int:
+    """Prove and time every runtime; one that is not built is a failure."""
+    deploy, bundle = map(Path, sys.argv[1:])
+    try:
+        with tempfile.TemporaryDirectory(prefix="linreg-runtimes-") as work:
+            found, missing = find_runtimes(deploy, bundle, Path(work))
+            rows = time_runtimes(found, bundle, processes=PROCESSES)
+    except LinregError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        return error.exit_code
+    for name, why in missing.items():
+        print(f"error: {name}: {why}", file=sys.stderr)  # noqa: T201
+    for name in (PYTHON, *(runtime.name for runtime in found)):
+        print(line([row for row in rows if row.name == name]))  # noqa: T201
+    return 1 if missing else 0
+
+
+def line(rows: list[RuntimeRow]) -> str:
+    """A runtime: how it was proved, and what a call takes at each batch."""
+    first = rows[0]
+    figures = [
+        f"{duration(row.median_s)} a call at batch 1"
+        if row.batch == 1
+        else f"{row.batch / row.median_s / 1e6:.3g} million rows/s at {row.batch}"
+        for row in rows
+    ]
+    return f"{first.name:12} {first.version:8} {'; '.join([first.proof.partition(': ')[2], *figures])}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

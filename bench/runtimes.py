@@ -1,0 +1,193 @@
+"""Runtimes without Python beside Python's: the programs of deploy/, each proved by the test vectors before it is timed.
+
+A program cannot share rounds with another process. So every program runs in several processes of its own, one after
+the other in shuffled order with Python's, and the ratio is that of the medians of processes that ran side by side.
+"""
+
+import json
+import random
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.rounds import Blocks
+from bench.statistics import Ratio, over_processes
+from linreg.errors import LinregError, MismatchError, one_line
+
+PYTHON = "python"
+"""The reference: onnxruntime's `run` in Python, on the same file."""
+
+BATCHES = (1, 4096)
+"""Those of the vectors that are timed."""
+
+BLOCKS = 100
+LEAST_PROCESSES = 5
+TIMEOUT_S = 300.0
+SEED = 20261124
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """A program that runs a bundle: `COMMAND verify BUNDLE` and `COMMAND bench BUNDLE BATCH BLOCKS`."""
+
+    name: str
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuntimeRow:
+    """One runtime at one batch.
+
+    Attributes:
+        name: of the runtime.
+        version: what it says of itself.
+        batch: rows of input.
+        proof: the line with which its verification ended.
+        blocks: by process.
+        median_s: seconds a call, the median over processes.
+        ratio: to Python's; None for Python itself.
+    """
+
+    name: str
+    version: str
+    batch: int
+    proof: str
+    blocks: tuple[Blocks, ...]
+    median_s: float
+    ratio: Ratio | None
+
+
+def find_runtimes(deploy: Path, bundle: Path, work: Path) -> tuple[list[Runtime], dict[str, str]]:
+    """The runtimes that are built, and why others are not there, by name.
+
+    Args:
+        deploy: the folder of the programs.
+        bundle: that is timed; the standalone C program is compiled for it.
+        work: a folder for that.
+    """
+    found, missing = [], {}
+    for name in ("c", "libtorch"):
+        program = deploy / "build" / name / f"linreg-{name}"
+        if program.is_file():
+            found.append(Runtime(name=name, command=(str(program),)))
+        else:
+            missing[name] = f"{program} is not built; run: make deploy-build"
+    for name in ("node", "web"):
+        script = deploy / name / "cli.mjs"
+        if shutil.which("node") is None:
+            missing[name] = "there is no node; install it: apt-get install nodejs"
+        elif not (deploy / name / "node_modules").is_dir():
+            missing[name] = f"{deploy / name} has no node_modules; run: npm ci --ignore-scripts in it"
+        else:
+            found.append(Runtime(name="wasm" if name == "web" else name, command=("node", str(script))))
+    why = _compile_standalone(deploy, bundle, work)
+    if why:
+        missing["standalone-c"] = why
+    else:
+        found.append(Runtime(name="standalone-c", command=(str(work / "linreg-standalone-c"),)))
+    return found, missing
+
+
+def _compile_standalone(deploy: Path, bundle: Path, work: Path) -> str:
+    """Compile the program that has the bundle's model.c in it; why there is none, or nothing."""
+    if not (bundle / "model.c").is_file():
+        return f"{bundle} has no model.c; run: linreg export -m {bundle} --format c"
+    command = ["make", "-C", str(deploy / "standalone-c"), f"BUNDLE={bundle.resolve()}", f"OUT={work.resolve()}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    return (
+        "" if done.returncode == 0 else f"it does not compile: {(done.stderr.strip().splitlines() or ['?'])[-1][:200]}"
+    )
+
+
+def time_runtimes(
+    runtimes: list[Runtime], bundle: Path, *, processes: int, progress: Callable[[int], None] | None = None
+) -> list[RuntimeRow]:
+    """Prove every runtime by the vectors of the bundle, then time it in processes that alternate with Python's.
+
+    Args:
+        runtimes: of `find_runtimes`.
+        bundle: that is run.
+        processes: of each runtime at each batch.
+        progress: called with the number of processes done.
+
+    Raises:
+        MismatchError: a runtime answers wrongly.
+        LinregError: a program fails.
+    """
+    python = Runtime(name=PYTHON, command=(sys.executable, "-P", "-m", "bench.runtime_process"))
+    everyone = [python, *runtimes]
+    proofs = {runtime.name: _verify(runtime, bundle) for runtime in everyone}
+    samples: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    shuffle, done = random.Random(SEED).shuffle, 0
+    for _ in range(processes):
+        for batch in BATCHES:
+            shuffle(everyone)
+            for runtime in everyone:
+                samples.setdefault((runtime.name, batch), []).append(_time(runtime, bundle, batch))
+                done += 1
+                if progress is not None:
+                    progress(done)
+    return [
+        _row(runtime.name, batch, proofs[runtime.name], samples) for batch in BATCHES for runtime in (python, *runtimes)
+    ]
+
+
+def _row(name: str, batch: int, proof: str, samples: dict[tuple[str, int], list[dict[str, Any]]]) -> RuntimeRow:
+    medians = {other: [_median(sample) for sample in samples[other, batch]] for other in (name, PYTHON)}
+    ratios = [
+        Ratio(estimate=own / base, low=own / base, high=own / base)
+        for own, base in zip(medians[name], medians[PYTHON], strict=True)
+    ]
+    blocks = [np.array(sample["block_s"], dtype=np.float64) for sample in samples[name, batch]]
+    return RuntimeRow(
+        name=name,
+        version=str(samples[name, batch][0]["version"]),
+        batch=batch,
+        proof=proof,
+        blocks=tuple(
+            Blocks(calls=sample["calls"], block_s=block, host_s=block)
+            for sample, block in zip(samples[name, batch], blocks, strict=True)
+        ),
+        median_s=float(np.median(medians[name])),
+        ratio=None if name == PYTHON else over_processes(ratios),
+    )
+
+
+def _median(sample: dict[str, Any]) -> float:
+    return float(np.median(sample["block_s"])) / int(sample["calls"])
+
+
+def _verify(runtime: Runtime, bundle: Path) -> str:
+    done = _run([*runtime.command, "verify", str(bundle)])
+    lines = done.stdout.strip().splitlines()
+    if done.returncode != 0:
+        shown = (lines or done.stderr.strip().splitlines() or ["it said nothing"])[0]
+        raise MismatchError(f"{runtime.name}: does not pass the vectors of {bundle}: {shown[:300]}")
+    return lines[-2] if len(lines) > 1 else ""
+
+
+def _time(runtime: Runtime, bundle: Path, batch: int) -> dict[str, Any]:
+    done = _run([*runtime.command, "bench", str(bundle), str(batch), str(BLOCKS)])
+    try:
+        sample: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+        if done.returncode != 0 or sample["batch"] != batch or len(sample["block_s"]) != BLOCKS:
+            raise ValueError("it has other figures than were asked")
+    except (ValueError, IndexError, KeyError, TypeError) as error:
+        said = (done.stderr.strip().splitlines() or [one_line(error)])[-1]
+        raise LinregError(f"{runtime.name}: bench at batch {batch} failed: {said[:300]}") from None
+    return sample
+
+
+def _run(command: list[str]) -> "subprocess.CompletedProcess[str]":
+    try:
+        return subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise LinregError(f"{command[0]}: {one_line(error)}") from error

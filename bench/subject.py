@@ -1,0 +1,61 @@
+"""What is timed, told so that a process that has just started finds it again."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from export.source import Source
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A model of `linreg train`, or a module of the user's own.
+
+    Attributes:
+        path: of a bundle or a .pth; with `module`, of its state_dict, or empty.
+        module: `FILE.py:NAME`, which is run; empty for a model of ours.
+        inputs: what the module takes, such as `x=float32[batch,16]`.
+    """
+
+    path: str = ""
+    module: str = ""
+    inputs: tuple[str, ...] = ()
+
+    def module_itself(self) -> "nn.Module":
+        """The module alone, in eval mode, and new each time.
+
+        Raises:
+            LinregError: it cannot be loaded.
+        """
+        if not self.module:
+            from linreg.checkpoint import load
+
+            return load(Path(self.path)).model
+        from export.module_file import load_module
+
+        return load_module(self.module, Path(self.path) if self.path else None).eval()
+
+    def source(self) -> "Source":
+        """A source on a module of its own.
+
+        Raises:
+            LinregError: the model cannot be loaded, or not be exported.
+        """
+        if not self.module:
+            from export.source import from_checkpoint
+            from linreg.checkpoint import load
+
+            return from_checkpoint(load(Path(self.path)))
+        from export.module_file import parse_input
+        from export.source import from_module
+
+        return from_module(self.module_itself(), [parse_input(text) for text in self.inputs])
+
+
+def subject_from_json(value: Mapping[str, Any]) -> Subject:
+    """The subject that `dataclasses.asdict` turned into JSON values."""
+    return Subject(path=value["path"], module=value["module"], inputs=tuple(value["inputs"]))

@@ -1,0 +1,197 @@
+"""A report for the terminal and for a pull request."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+HEADINGS = ("variant", "median", "ratio", "95 % interval", "error / allowed", "bytes", "verdict")
+LIFECYCLE_HEADINGS = (
+    "start of",
+    "import",
+    "load",
+    "1st call",
+    "2nd",
+    "3rd",
+    "steady after",
+    "memory",
+    "ahead",
+)
+
+RUNTIME_HEADINGS = ("runtime", "version", "batch", "a call", "million rows/s", "ratio, 95 % interval", "proved by")
+
+
+def title(report: Mapping[str, Any], comparison: Mapping[str, Any]) -> str:
+    """What one comparison is of."""
+    threads = f"{comparison['threads']} thread{'' if comparison['threads'] == 1 else 's'}"
+    device = comparison["device"].upper()
+    return f"batch {comparison['batch']}, {threads}, {device}, {report['scope']}; ratios to {report['reference']}"
+
+
+def comparison_table(
+    report: Mapping[str, Any], comparison: Mapping[str, Any], clean: Callable[[str], str] = str
+) -> "Table":
+    """One comparison for the terminal; a variant that answers wrongly is struck out and has no latency.
+
+    Args:
+        report: the JSON values of a report.
+        comparison: one of its comparisons.
+        clean: shows control characters in names instead of obeying them.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(clean(title(report, comparison))), title_justify="left")
+    for place, heading in enumerate(HEADINGS):
+        table.add_column(Text(heading), justify="right" if 0 < place < 5 else "left", overflow="fold")
+    for row in comparison["rows"]:
+        if not row["problem"]:
+            table.add_row(*(Text(clean(cell)) for cell in cells(row)))
+    for row in comparison["rows"]:
+        if row["problem"] and not row["problem"].startswith("skipped"):
+            table.add_row(Text(clean(row["name"]), style="strike"), *[""] * 4, "no", Text(clean(row["problem"])))
+    return table
+
+
+def cells(row: Mapping[str, Any]) -> list[str]:
+    """One row that has a latency."""
+    ratio = row["ratio"]
+    interval = "" if ratio is None else f"{number(ratio['low'])} to {number(ratio['high'])}"
+    return [
+        row["name"],
+        duration(row["median_s"]),
+        "1" if ratio is None else number(ratio["estimate"]),
+        interval,
+        "" if row["worst_error"] is None else f"{row['worst_error']:.2f}",
+        {True: "as eager", False: "other", None: ""}[row["bytes_equal"]],
+        (row["verdict"] or "") + (" (launching takes most of it)" if row["launch_bound"] else ""),
+    ]
+
+
+def skipped(report: Mapping[str, Any]) -> list[str]:
+    """A line for each reason why rows of a device were not run."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for comparison in report["comparisons"]:
+        for row in comparison["rows"]:
+            if row["problem"].startswith("skipped"):
+                found = names.setdefault((comparison["device"], row["problem"]), [])
+                if row["name"] not in found:
+                    found.append(row["name"])
+    return [f"{device}: {', '.join(found)}: {why}" for (device, why), found in names.items()]
+
+
+def lifecycle_table(report: Mapping[str, Any], clean: Callable[[str], str] = str) -> "Table":
+    """What each variant costs before it is fast, from processes in which it was loaded first."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title="from the start of a fresh process", title_justify="left")
+    for place, heading in enumerate(LIFECYCLE_HEADINGS):
+        table.add_column(heading, justify="left" if place == 0 else "right")
+    for row in report["lifecycle"]:
+        table.add_row(*(Text(clean(cell)) for cell in lifecycle_cells(row)))
+    return table
+
+
+def lifecycle_cells(row: Mapping[str, Any]) -> list[str]:
+    """One row of the lifecycle."""
+    steady, ahead = row["calls_until_steady"], row["break_even_calls"]
+    return [
+        row["name"],
+        duration(row["import_s"]),
+        duration(row["load_s"]),
+        *(duration(seconds) for seconds in row["calls_s"]),
+        "not within 300" if steady is None else f"{steady} calls",
+        f"{row['memory_bytes'] / 2**20:.0f} MiB",
+        "" if ahead is None else ahead if isinstance(ahead, str) else "at once" if ahead == 0 else f"{ahead:,} calls",
+    ]
+
+
+def runtimes_table(report: Mapping[str, Any], clean: Callable[[str], str] = str) -> "Table":
+    """Runtimes without Python, from processes that alternated with Python's."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title="the same model.onnx without Python; ratios to Python's onnxruntime", title_justify="left")
+    for place, heading in enumerate(RUNTIME_HEADINGS):
+        table.add_column(heading, justify="right" if 1 < place < 6 else "left", overflow="fold")
+    for row in report["runtimes"]["rows"]:
+        table.add_row(*(Text(clean(cell)) for cell in runtime_cells(row)))
+    return table
+
+
+def runtime_cells(row: Mapping[str, Any]) -> list[str]:
+    """One runtime at one batch."""
+    ratio, millions = row["ratio"], row["rows_per_s"] / 1e6
+    return [
+        row["name"],
+        row["version"],
+        str(row["batch"]),
+        duration(row["median_s"]),
+        f"{millions:.3g}" if millions < 1000 else f"{millions:,.0f}",
+        "1" if ratio is None else f"{number(ratio['estimate'])}, {number(ratio['low'])} to {number(ratio['high'])}",
+        row["proof"].partition(": ")[2],
+    ]
+
+
+def to_markdown(report: Mapping[str, Any]) -> str:
+    """The tables for a pull request."""
+    environment, parts = report["environment"], []
+    for comparison in report["comparisons"]:
+        rows = [[_escape(cell) for cell in cells(row)] for row in comparison["rows"] if not row["problem"]]
+        rows += [
+            [f"~~{_escape(row['name'])}~~", "", "", "", "", "no", _escape(row["problem"])]
+            for row in comparison["rows"]
+            if row["problem"] and not row["problem"].startswith("skipped")
+        ]
+        if rows:
+            parts.append(f"**{_escape(title(report, comparison))}**\n\n{_markdown(HEADINGS, rows)}")
+    if report["lifecycle"]:
+        rows = [[_escape(cell) for cell in lifecycle_cells(row)] for row in report["lifecycle"]]
+        parts.append(f"**from the start of a fresh process**\n\n{_markdown(LIFECYCLE_HEADINGS, rows)}")
+    if report["runtimes"]:
+        rows = [[_escape(cell) for cell in runtime_cells(row)] for row in report["runtimes"]["rows"]]
+        parts.append(f"**the same model.onnx without Python**\n\n{_markdown(RUNTIME_HEADINGS, rows)}")
+    parts += [_escape(line) for line in skipped(report)]
+    versions = ", ".join(f"{name} {version}" for name, version in environment["versions"].items())
+    machine = _escape(f"{environment['cores']} cores of {environment['processor']}; {versions}")
+    parts.append(f"{machine}; {_code(' '.join(report['command']))}")
+    return "\n\n".join(parts) + "\n"
+
+
+def _markdown(headings: tuple[str, ...], rows: list[list[str]]) -> str:
+    lines = [headings, tuple("---" for _ in headings), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _escape(text: str) -> str:
+    """Text from files as it is: no table cell, no HTML, no emphasis but ours."""
+    for sign, shown in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("\\", "&#92;")):
+        text = text.replace(sign, shown)
+    text = re.sub(r"([|*`~\[\]])", r"\\\1", " ".join(text.splitlines()))
+    return re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", text)  # inside of a word it is no emphasis
+
+
+def _code(text: str) -> str:
+    """Text as code, between more backticks than it has in a row."""
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    return (
+        f"{fence} {' '.join(text.splitlines())} {fence}"
+        if "`" in text
+        else f"{fence}{' '.join(text.splitlines())}{fence}"
+    )
+
+
+def number(value: float | None) -> str:
+    """A ratio with three decimals; an open end is shown as infinity."""
+    return "∞" if value is None else f"{value:.3f}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds with at most three digits in a unit that fits."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= size * 0.9995:  # what three digits would round up to it
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds / 1e-9:.3g} ns"

@@ -1,0 +1,29 @@
+"""A process of a benchmark: `python -P -m bench.worker JOB.json RESULT.json`. Light: it has imported no runtime yet."""
+
+import sys
+from pathlib import Path
+
+from bench.job import job_from_json
+from bench.lifecycle import import_library
+from linreg.errors import LinregError
+from linreg.files import read_json, write_json
+
+
+def main() -> int:
+    """Do the job, and write its result; an expected failure is one line on stderr."""
+    job = job_from_json(read_json(Path(sys.argv[1])))
+    imported = import_library(job.variant(job.fresh)) if job.fresh else None
+
+    from bench.measurement import measure
+    from bench.results import result_to_json
+
+    try:
+        write_json(Path(sys.argv[2]), result_to_json(measure(job, imported=imported)))
+    except LinregError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,89 @@
+"""`linreg bench --self-check`: how far the harness can be believed on this machine, kept for the reports to come."""
+
+from pathlib import Path
+from typing import Any
+
+from linreg.commands.bundle import open_model
+from linreg.commands.terminal import note, print_json, progress, say, show_table
+from linreg.errors import LinregError
+
+FILE = "self-check.json"
+SAME = ("processor", "cores", "versions")
+"""Of the environment: a self-check says something about reports of the same machine and versions only."""
+
+
+def run_self_check(model: Path | None, *, as_json: bool) -> None:
+    """Measure the harness, show it and keep it; the last line says pass or fail, and so does the exit code.
+
+    Raises:
+        LinregError: the harness cannot be believed here.
+    """
+    import torch
+
+    from bench.environment import describe_environment
+    from bench.expected import SEED
+    from bench.selfcheck import ALL_RUNS, describe, self_check
+    from export.artifacts import build
+    from export.formats import Format
+    from export.runners import onnxruntime_runner, torch_runner
+    from export.source import from_checkpoint
+    from export.trust import state_folder
+    from linreg.checkpoint import load
+    from linreg.files import write_json
+
+    path = open_model(model).path
+    source = from_checkpoint(load(path))
+    onnx = build(source, Format.ONNX)
+    note("a self-check takes about a minute")
+    torch.set_num_threads(1)
+    with progress("self-check", ALL_RUNS) as done:
+        check = self_check(
+            lambda: torch_runner("eager", load(path).model),
+            lambda: onnxruntime_runner("neighbour", onnx),
+            source.random_inputs(1, 1.0, SEED),
+            done,
+        )
+    found = {**describe(check), "environment": describe_environment()}
+    write_json(state_folder() / FILE, found)
+    if as_json:
+        print_json(found)
+    else:
+        show_table("the harness, measured by itself", ["what", "figure", "expected"], _rows(found))
+        say(
+            f"{'FAIL' if check.failures else 'pass'}: {check.excluded:.1%} of {check.runs} A/A intervals exclude 1, "
+            f"{check.beyond_margin} claim more than 1 %; 3 % found in {check.found_3_percent:.0%} of the runs, "
+            f"1 % in {check.found_1_percent:.0%}"
+        )
+    if check.failures:
+        raise LinregError(f"self-check: {'; '.join(check.failures)}; try again on a quieter machine")
+
+
+def last_self_check() -> dict[str, Any] | None:
+    """The last self-check of this machine with these versions; None where there is none."""
+    from bench.environment import describe_environment
+    from export.trust import state_folder
+    from linreg.files import read_json
+
+    path = state_folder() / FILE
+    if not path.is_file():
+        return None
+    try:
+        found = read_json(path)
+    except LinregError:
+        return None
+    now, then = describe_environment(), found.get("environment")
+    return found if isinstance(then, dict) and all(now[name] == then.get(name) for name in SAME) else None
+
+
+def _rows(found: dict[str, Any]) -> list[list[str]]:
+    return [
+        ["one call against itself: 95 % intervals that exclude 1", f"{found['excluded']:.1%}", "0.5 % to 9 %"],
+        ["the same: claims beyond 1 %", str(found["beyond_margin"]), "none"],
+        ["the same: standard deviation of the ratio", f"{found['spread']:.3%}", ""],
+        ["two fresh copies of the model: the same", f"{found['copies_spread']:.3%}", ""],
+        ["planted 1 %: found in", f"{found['found_1_percent']:.0%}", "at least 95 %"],
+        ["planted 3 %: found in", f"{found['found_3_percent']:.0%}", "100 %"],
+        ["planted 3 %: error of what was found", f"{found['bias']:+.1%}", ""],
+        ["order never shuffled: moves the ratio by", f"{found['order_bias']:+.3%}", "less than 1 %"],
+        ["another runtime beside it: moves the ratio by", f"{found['neighbour']:+.3%}", "less than 1 %"],
+    ]
