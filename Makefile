@@ -1,10 +1,13 @@
-# make demo: the whole job on the course's line and on a real table.  make test: every check of the gate.
+# make demo: the whole job on the course's line and on a real table.  make test: every check that Python alone can make.
+# make deploy-test: the same model in C, C++, Node and a browser; needs the system's tools, and names those that are missing.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test check format benchmark clean
+DEPLOY_BUILD := deploy/build
+
+.PHONY: setup demo test check format benchmark deploy-tools deploy-build deploy-test clean
 
 setup: $(STAMP)
 
@@ -36,5 +39,21 @@ format: setup
 benchmark: setup
 	$(BIN)/python -m pytest --benchmark-only --benchmark-disable-gc
 
+deploy-tools:
+	@missing=$$(deploy/missing); test -z "$$missing" || \
+	  { echo "error: missing for deploy/: $$missing; install: apt-get install --no-install-recommends $$missing" >&2; exit 1; }
+
+deploy-build: setup deploy-tools
+	cmake -S deploy/c -B $(DEPLOY_BUILD)/c -DPython3_EXECUTABLE=$(abspath $(BIN))/python
+	cmake --build $(DEPLOY_BUILD)/c
+	cmake -S deploy/libtorch -B $(DEPLOY_BUILD)/libtorch -DCMAKE_PREFIX_PATH=$$($(BIN)/python -c 'import torch; print(torch.utils.cmake_prefix_path)')
+	cmake --build $(DEPLOY_BUILD)/libtorch
+	npm ci --ignore-scripts --no-audit --no-fund --prefix deploy/node
+	npm ci --ignore-scripts --no-audit --no-fund --prefix deploy/web
+
+deploy-test: deploy-build
+	$(BIN)/python -m pytest tests/deploy
+	$(BIN)/python -m bench.runtime_summary deploy artifacts/reference/penguins
+
 clean:
-	rm -rf $(VENV) dist
+	rm -rf $(VENV) dist $(DEPLOY_BUILD) deploy/node/node_modules deploy/web/node_modules

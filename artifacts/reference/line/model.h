@@ -1,0 +1,37 @@
+/* An affine model: output = input * weight^T + bias. C source exported by linreg; do not edit.
+ * {
+ *  "features": ["x"],
+ *  "inputs": [{"dtype": "float32", "name": "input", "shape": ["batch", 1]}],
+ *  "outputs": [{"dtype": "float32", "name": "output", "shape": ["batch", 1]}],
+ *  "parameters": [{"dtype": "float32", "name": "linear_layer.weight", "shape": [1, 1]}, {"dtype": "float32", "name": "linear_layer.bias", "shape": [1]}],
+ *  "state_sha256": "27c44efa416155b6c2d282830ca25139690c72d6f077a8fabf4f7e6829e503f3",
+ *  "target": "y"
+ * }
+ */
+#ifndef LINREG_MODEL_H
+#define LINREG_MODEL_H
+
+#include <stddef.h>
+
+#define LINREG_FEATURES 1
+#define LINREG_OUTPUTS 1
+#define LINREG_NUMBER float
+#define LINREG_STATE_SHA256 "27c44efa416155b6c2d282830ca25139690c72d6f077a8fabf4f7e6829e503f3"
+#define LINREG_FEATURE_NAMES { \
+    "x"}
+#define LINREG_TARGET_NAME "y"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Predict `batch` rows: `input` holds batch * LINREG_FEATURES numbers, row by row, `output` takes
+ * batch * LINREG_OUTPUTS. They must not overlap; neither is read or written where batch is 0.
+ * A sum begins at 0, adds input * weight feature by feature with one rounding each (fmaf), then the bias. */
+void linreg_predict(size_t batch, const float *input, float *output);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
