@@ -51,7 +51,7 @@ def load_factory(place: str) -> Callable[[], Any]:
 
     made = load_name(place)
     if not callable(made):
-        raise LinregError(f"{place}: is {type(made).__name__}, expected a function that makes a call or a Runner")
+        raise LinregError(f"{place}: is {type(made).__name__}, expected a function that makes a Runner")
     function: Callable[[], Any] = made
     return function
 
@@ -68,8 +68,8 @@ def _floor(name: str) -> "Runner":
 
 
 def _made(variant: Variant) -> "Runner":
-    """What the user's factory makes: a Runner, or a call without arguments, of which no answers are known."""
-    from export.runners import Call, Runner
+    """The Runner that the user's factory makes."""
+    from export.runners import Runner
 
     factory = load_factory(variant.file)
     try:
@@ -77,12 +77,9 @@ def _made(variant: Variant) -> "Runner":
     except Exception as error:  # whatever the user's code raises
         kind = type(error).__name__
         raise LinregError(f"{variant.file}: cannot be made without arguments: {kind}: {one_line(error)}") from error
-    if isinstance(made, Runner):
-        return made
-    if not callable(made):
-        raise LinregError(f"{variant.file}: gives {type(made).__name__}, expected a call without arguments or a Runner")
-    call = Call(run=made, outputs=lambda: (), context=nullcontext)
-    return Runner(name=variant.name, bind=lambda _inputs: call, parameters=dict)
+    if not isinstance(made, Runner):
+        raise LinregError(f"{variant.file}: gives {type(made).__name__}, expected a Runner")
+    return made
 
 
 def _onnxruntime(variant: Variant, folder: Path, *, device: Device, threads: int) -> "Runner":

@@ -48,6 +48,23 @@ def compare_reports(old: Mapping[str, Any], new: Mapping[str, Any], *, limit: fl
     Raises:
         LinregError: they are of other machines, threads or references, or have no row in common.
     """
+    check_same(old, new)
+    before, after = _ratios(old), _ratios(new)
+    shared = [key for key in after if key in before]
+    if not shared:
+        raise LinregError("--compare: the reports have no row in common; run with the same --batch")
+    single = min(len(ratios) for key in shared for ratios in (before[key], after[key]))
+    if single < 2:
+        raise LinregError("--compare: needs two processes or more in both reports; run with --processes 10")
+    return [_judged(key, change(before[key], after[key]), limit) for key in shared]
+
+
+def check_same(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """See that two reports may be compared; of the new one only `environment`, `settings` and `reference` are read.
+
+    Raises:
+        LinregError: they are of other machines, threads or references.
+    """
     for name in SAME:
         if old["environment"].get(name) != new["environment"].get(name):
             raise LinregError(
@@ -64,14 +81,6 @@ def compare_reports(old: Mapping[str, Any], new: Mapping[str, Any], *, limit: fl
             f"--compare: the old ratios are to {old['reference']!r}, these to {new['reference']!r}; "
             f"use --reference {old['reference']}"
         )
-    before, after = _ratios(old), _ratios(new)
-    shared = [key for key in after if key in before]
-    if not shared:
-        raise LinregError("--compare: the reports have no row in common; run with the same --batch")
-    single = min(len(ratios) for key in shared for ratios in (before[key], after[key]))
-    if single < 2:
-        raise LinregError("--compare: needs two processes or more in both reports; run with --processes 10")
-    return [_judged(key, change(before[key], after[key]), limit) for key in shared]
 
 
 def slower_than_reference(report: Mapping[str, Any], *, limit: float | None) -> list[Change]:

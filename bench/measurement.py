@@ -1,7 +1,8 @@
 """What one process does: its lifecycle sample, then at each batch equality, paired rounds, equality again, tails."""
 
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,14 +47,14 @@ def measure(
     before = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
     done = 0
     for threads in job.threads:
-        threads_read[threads] = _set_threads(threads)
-        runners = {variant.name: _build(job, variant, threads) for variant in job.variants}
-        for batch in job.batches:
-            answers = {name: by_batch[batch] for name, by_batch in expected.items()}
-            offset = done
-            report = None if progress is None else lambda count, offset=offset: progress(offset + count)
-            rows[threads, batch] = _measure_batch(job, runners, sources, answers, batch, report)
-            done += job.rounds
+        with torch_threads(threads) as threads_read[threads]:
+            runners = {variant.name: _build(job, variant, threads) for variant in job.variants}
+            for batch in job.batches:
+                answers = {name: by_batch[batch] for name, by_batch in expected.items()}
+                offset = done
+                report = None if progress is None else lambda count, offset=offset: progress(offset + count)
+                rows[threads, batch] = _measure_batch(job, runners, sources, answers, batch, report)
+                done += job.rounds
     return ProcessResult(
         rows=rows,
         lifecycle=lifecycle,
@@ -84,21 +85,26 @@ def _build(job: Job, variant: Variant, threads: int) -> "Runner":
     return build(variant, job.subjects[variant.subject], job.folder, device=job.device, threads=threads)
 
 
-def _set_threads(threads: int) -> int:
-    """Give torch its threads, and read them back.
+@contextmanager
+def torch_threads(threads: int) -> Iterator[int]:
+    """Give torch its threads until the end, and yield how many it has.
 
     Raises:
         LinregError: it has others.
     """
     import torch
 
+    before = torch.get_num_threads()
     torch.set_num_threads(threads)
-    if torch.get_num_threads() != threads:
-        raise LinregError(
-            f"--threads {threads}: torch has {torch.get_num_threads()}, so budgets would be unequal; "
-            "unset OMP_NUM_THREADS and MKL_NUM_THREADS"
-        )
-    return torch.get_num_threads()
+    try:
+        if (found := torch.get_num_threads()) != threads:
+            raise LinregError(
+                f"--threads {threads}: torch has {found}, so budgets would be unequal; "
+                "unset OMP_NUM_THREADS and MKL_NUM_THREADS"
+            )
+        yield found
+    finally:
+        torch.set_num_threads(before)
 
 
 def _measure_batch(

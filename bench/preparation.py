@@ -8,7 +8,7 @@ from bench.building import load_factory
 from bench.expected import write_expected
 from bench.job import Device
 from bench.subject import Subject
-from bench.variants import NULL, Kind, Variant
+from bench.variants import NULL, UNANSWERING, Kind, Variant
 from export.artifacts import build
 from export.formats import PROGRAMS, Format, file_name, format_of
 from export.source import Source
@@ -71,7 +71,7 @@ def prepare_variants(
     runnable = [variant for variant in found if not variant.skipped]
     if device is Device.CUDA and not any(variant.kind is not Kind.FLOOR for variant in runnable):
         return Prepared(variants=(), skipped=tuple(found))
-    first = next((variant for variant in found if variant.name == reference), None)
+    first = next((entry for entry in found if entry.name == reference and entry.kind not in UNANSWERING), None)
     if first is None or first.skipped:
         names = ", ".join(variant.name for variant in runnable)
         raise LinregError(

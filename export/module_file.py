@@ -36,7 +36,9 @@ def load_module(place: str, state_dict: Path | None) -> nn.Module:
         try:
             made = made()
         except Exception as error:  # whatever the user's code raises
-            raise ExportError(f"{place}: cannot be made without arguments: {type(error).__name__}: {error}") from error
+            raise ExportError(
+                f"{place}: cannot be made without arguments: {type(error).__name__}: {one_line(error)}"
+            ) from error
     if not isinstance(made, nn.Module):
         raise ExportError(f"{place}: gives {type(made).__name__}, expected a torch.nn.Module")
     if state_dict is not None:

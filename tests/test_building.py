@@ -292,18 +292,11 @@ def test_a_factory_may_make_a_runner(made):
     assert runner.parameters()["weight"].shape == (1,)
 
 
-def test_a_factory_may_make_a_call_of_which_no_answers_are_known(made):
-    call = made("a_call").bind((rows(2, 3),))
-    assert (call.run(), call.run()) == (1, 2)
-    assert call.outputs() == ()
-    assert made("a_call").parameters() == {}
-
-
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("something_else", "gives int, expected a call without arguments or a Runner"),
-        ("constant", "is int, expected a function that makes a call or a Runner"),
+        ("something_else", "gives int, expected a Runner"),
+        ("constant", "is int, expected a function that makes a Runner"),
         ("missing", "has no 'missing'"),
         ("failing", "cannot be made without arguments: ValueError: no luck"),
     ],

@@ -356,7 +356,7 @@ def test_one_process_is_not_enough_to_be_compared(linreg, penguins, report, tmp_
     (tmp_path / "old.json").write_text(json.dumps(report))
     ended = linreg("bench", "-m", penguins, "-o", "new", *QUICK, "--compare", "old.json")
     assert ended.code == 1
-    assert "--compare: needs two processes or more in both reports" in ended.err
+    assert "--compare: needs two processes or more" in ended.err
 
 
 @pytest.mark.parametrize("text", ['{"schema_version": 1, "comparisons": []}', '{"mine": 1}', "[1]", "text", ""])

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from linreg.commands.bench_gate import check_gate
+from linreg.commands.bench_gate import check_gate, check_old
 from linreg.commands.benching import Request, check_output, measure, show_report, write_files
 from linreg.commands.options import Json, Model
 from linreg.commands.self_check import run_self_check
@@ -105,6 +105,7 @@ def run(
         from bench.report import read_report
 
         old = read_report(compare)
+        check_old(old, threads=request.threads, reference=request.row, processes=processes)
     folder = check_output(request, output, plots, compare, force=force)
     report = measure(request)
     if as_json:

@@ -4,7 +4,26 @@ from collections.abc import Mapping
 from typing import Any
 
 from linreg.commands.terminal import show_table
-from linreg.errors import SlowerError
+from linreg.errors import LinregError, SlowerError
+
+
+def check_old(old: Mapping[str, Any], *, threads: tuple[int, ...], reference: str, processes: int) -> None:
+    """See before the work that what it gives can be compared with an older report.
+
+    Raises:
+        LinregError: it cannot.
+    """
+    from bench.environment import describe_environment
+    from bench.gate import check_same
+
+    coming = {
+        "environment": describe_environment(),
+        "settings": {"threads": list(threads)},
+        "reference": reference,
+    }
+    check_same(old, coming)
+    if processes < 2:
+        raise LinregError("--compare: needs two processes or more; run with --processes 10")
 
 
 def check_gate(report: Mapping[str, Any], old: Mapping[str, Any] | None, limit: float | None, *, quiet: bool) -> None:

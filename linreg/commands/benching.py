@@ -60,6 +60,13 @@ class Request:
     runtimes: Path | None = None
     command: tuple[str, ...] = ("linreg", "bench")
 
+    @property
+    def row(self) -> str:
+        """The row that ratios refer to."""
+        from bench.variants import AGAINST, REFERENCE
+
+        return self.reference or (REFERENCE if self.against is None else AGAINST)
+
 
 def check_output(
     request: Request, output: Path | None, plots: Path | None, compare: Path | None, *, force: bool
@@ -105,7 +112,7 @@ def measure(request: Request) -> dict[str, Any]:
     from bench.benchmark import BenchSettings, run_benchmark
     from bench.job import Device
     from bench.report import to_json
-    from bench.variants import AGAINST, REFERENCE, against_variants, cpu_variants, cuda_variants
+    from bench.variants import AGAINST, against_variants, cpu_variants, cuda_variants
 
     subjects, bundle = _subject(request)
     provided = {}
@@ -128,7 +135,7 @@ def measure(request: Request) -> dict[str, Any]:
         rounds=request.rounds,
         processes=request.processes,
         target=request.target,
-        reference=request.reference or (REFERENCE if request.against is None else AGAINST),
+        reference=request.row,
     )
     with progress("timing, by process", request.processes) as done:
         report = run_benchmark(subjects, variants, settings, bundle=bundle, provided=provided, progress=done)

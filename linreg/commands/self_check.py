@@ -18,10 +18,9 @@ def run_self_check(model: Path | None, *, as_json: bool) -> None:
     Raises:
         LinregError: the harness cannot be believed here.
     """
-    import torch
-
     from bench.environment import describe_environment
     from bench.expected import SEED
+    from bench.measurement import torch_threads
     from bench.selfcheck import ALL_RUNS, describe, self_check
     from export.artifacts import build
     from export.formats import Format
@@ -35,8 +34,7 @@ def run_self_check(model: Path | None, *, as_json: bool) -> None:
     source = from_checkpoint(load(path))
     onnx = build(source, Format.ONNX)
     note("a self-check takes about a minute")
-    torch.set_num_threads(1)
-    with progress("self-check", ALL_RUNS) as done:
+    with torch_threads(1), progress("self-check", ALL_RUNS) as done:
         check = self_check(
             lambda: torch_runner("eager", load(path).model),
             lambda: onnxruntime_runner("neighbour", onnx),
