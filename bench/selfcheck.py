@@ -23,7 +23,8 @@ RUNS = 200
 PLANTED_RUNS = 100
 COPIES = 20
 ROUNDS = 100
-PLANTED_ROUNDS = 200
+PLANTED_ROUNDS = {1: 350, 3: 100}
+"""By percent: what is smaller takes more rounds to be seen beside the machine's noise."""
 CALLS = 100
 """In a block of a planted slowdown, so that 1 % is one call."""
 
@@ -147,7 +148,7 @@ def _planted(call: Call, percent: int, seed: int) -> Ratio:
     nanoseconds: dict[int, list[int]] = {0: [], percent: []}
     counts = list(nanoseconds)
     with call.context():
-        for _ in range(PLANTED_ROUNDS):
+        for _ in range(PLANTED_ROUNDS[percent]):
             order.shuffle(counts)
             for surplus in counts:
                 for _ in range(WARM_IN_CALLS):
