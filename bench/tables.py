@@ -185,8 +185,10 @@ def _code(text: str) -> str:
 
 
 def number(value: float | None) -> str:
-    """A ratio with three decimals; an open end is shown as infinity."""
-    return "∞" if value is None else f"{value:.3f}"
+    """A ratio with three decimals, or two digits where it is small; an open end is shown as infinity."""
+    if value is None:
+        return "∞"
+    return f"{value:.3f}" if value >= 0.0995 or value == 0 else f"{value:.2g}"
 
 
 def duration(seconds: float) -> str:

@@ -125,7 +125,7 @@ class Machine:
 @pytest.fixture
 def small(monkeypatch):
     """Few runs of few rounds; returns how many runs those are."""
-    sizes = {"RUNS": 12, "COPIES": 5, "PLANTED_RUNS": 4, "ROUNDS": 20, "PLANTED_ROUNDS": 20}
+    sizes = {"RUNS": 12, "COPIES": 5, "PLANTED_RUNS": 4, "ROUNDS": 20, "PLANTED_ROUNDS": {1: 20, 3: 20}}
     for name, value in sizes.items():
         monkeypatch.setattr(selfcheck, name, value)
     return 12 + 4 * 5 + 2 * 4
@@ -173,8 +173,9 @@ def test_what_is_planted_is_known_exactly(monkeypatch, percent):
     ratio = selfcheck._planted(machine.build().bind(()), percent, seed=0)
     expected = pytest.approx(1 + percent / 100, rel=1e-12)
     assert (ratio.estimate, ratio.low, ratio.high) == (expected, expected, expected)
-    assert machine.blocks == 2 * 200
-    assert machine.now == 10_000 * 200 * (2 * (100 + 8) + percent)
+    rounds = {1: 350, 3: 100}[percent]
+    assert machine.blocks == 2 * rounds
+    assert machine.now == 10_000 * rounds * (2 * (100 + 8) + percent)
 
 
 def test_copies_that_differ_are_seen_in_their_spread_only(monkeypatch, small):
