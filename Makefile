@@ -38,6 +38,7 @@ format: setup
 
 benchmark: setup
 	$(BIN)/python -m pytest --benchmark-only --benchmark-disable-gc
+	$(BIN)/python -m pytest --benchmark-only --benchmark-disable-gc tests/benchmark/long
 
 deploy-tools:
 	@missing=$$(deploy/missing); test -z "$$missing" || \

@@ -20,11 +20,12 @@ FEATURES = "bill_length_mm,bill_depth_mm,flipper_length_mm"
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Benchmarks run alone, with --benchmark-only; --benchmark-disable runs their checks beside the tests.
 
-    tests/deploy needs compilers, node and a browser: it runs where it is named, as by `make deploy-test`.
+    tests/deploy needs compilers, node and a browser, and tests/benchmark/long takes minutes: they run where they are named.
     """
-    benchmarks, deploy = Path(__file__).parent / "benchmark", Path(__file__).parent / "deploy"
-    if collection_path == deploy and not any("deploy" in str(word) for word in config.invocation_params.args):
-        return True
+    benchmarks = Path(__file__).parent / "benchmark"
+    for folder, name in ((Path(__file__).parent / "deploy", "deploy"), (benchmarks / "long", "long")):
+        if collection_path == folder and not any(name in str(word) for word in config.invocation_params.args):
+            return True
     if config.getoption("benchmark_only"):
         return True if collection_path.is_file() and benchmarks not in collection_path.parents else None
     return True if collection_path == benchmarks and not config.getoption("benchmark_disable") else None

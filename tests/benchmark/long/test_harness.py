@@ -68,7 +68,7 @@ def pytests(folder: Path, pairs: int) -> dict[str, list[float]]:
     (folder / "test_ordinary.py").write_text(ORDINARY.format(count=2 * pairs))
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_ordinary.py"]
     command += [f"--benchmark-max-time={PAIR_S / 2}", "--benchmark-json=figures.json"]
-    root = str(Path(__file__).parents[2])
+    root = str(Path(__file__).parents[3])
     done = subprocess.run(
         command, cwd=folder, env={**os.environ, "PYTHONPATH": root}, capture_output=True, text=True, check=False
     )

@@ -1,0 +1,80 @@
+"""The gate on real processes: a row that is slowed by 5 % does not pass 3 %, and the same row unchanged does."""
+
+from pathlib import Path
+
+import pytest
+
+from bench.benchmark import BenchSettings, run_benchmark
+from bench.gate import compare_reports
+from bench.job import Device
+from bench.report import to_json
+from bench.subject import Subject
+from bench.variants import REFERENCE, Kind, Variant, eager_variants
+
+FACTORIES = """
+from dataclasses import replace
+from itertools import cycle
+from pathlib import Path
+
+from export.runners import torch_runner
+from linreg.checkpoint import load
+
+
+def planted(twice):
+    # Eager, where so many calls of twenty are made twice.
+    runner = torch_runner("planted", load(Path({bundle!r})).model)
+
+    def bind(inputs):
+        call = runner.bind(inputs)
+        runs = cycle([call.run] * (20 - twice) + [lambda: (call.run(), call.run())] * twice)
+        return replace(call, run=lambda: next(runs)())
+
+    return replace(runner, bind=bind)
+
+
+def unchanged():
+    return planted(0)
+
+
+def slowed():
+    return planted(1)
+"""
+
+
+@pytest.fixture(scope="module")
+def line(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The straight line."""
+    from dataclasses import replace
+
+    from linreg.commands.train import train_line
+    from linreg.config import LINE_DEFAULTS, LineSettings
+
+    bundle = tmp_path_factory.mktemp("line")
+    train_line(LineSettings(), replace(LINE_DEFAULTS, epochs=200), bundle, split_text="0.8", force=False)
+    return bundle
+
+
+def test_a_slowdown_of_5_percent_does_not_pass_3_percent(benchmark, line, tmp_path):
+    path = tmp_path / "planted.py"
+    path.write_text(FACTORIES.format(bundle=str(line)))
+
+    def measured(name: str) -> dict:
+        rows = [eager_variants()[0], Variant(name="planted", kind=Kind.FACTORY, file=f"{path}:{name}")]
+        few = benchmark.disabled
+        settings = BenchSettings(batches=(1,), processes=2 if few else 10, rounds=10 if few else 100, target=1e-9)
+        report = run_benchmark(
+            {"model": Subject(path=str(line))}, {Device.CPU: rows}, settings, bundle=None, provided={}
+        )
+        return to_json(report, command=["test"], self_check=None)
+
+    reports = benchmark.pedantic(lambda: {name: measured(name) for name in ("unchanged", "slowed")}, rounds=1)
+    again = measured("unchanged")
+    changes = {
+        name: next(entry for entry in compare_reports(reports["unchanged"], new, limit=0.03) if entry.name == "planted")
+        for name, new in (("slowed", reports["slowed"]), ("unchanged", again))
+    }
+    benchmark.extra_info.update({name: [c.ratio.estimate, c.ratio.low, c.ratio.high] for name, c in changes.items()})
+    assert reports["unchanged"]["reference"] == REFERENCE
+    if not benchmark.disabled:
+        assert changes["slowed"].slower, changes
+        assert not changes["unchanged"].slower, changes
