@@ -2,7 +2,7 @@
 
 Nanoseconds of unchanged code move by 1.8 times within minutes on a shared machine; its ratio to a reference that was
 timed in the same rounds does not. A row is slower where the estimate of the change passes the limit and its interval
-excludes no change: an interval that had to pass the limit itself would miss half of the slowdowns of 5 %.
+excludes no change: an interval that had to pass the limit itself would miss one in five slowdowns of 5 %.
 """
 
 from collections.abc import Mapping

@@ -25,6 +25,8 @@ SCHEMA_VERSION = 2
 """1: one process, by batch. 2: many processes, devices, threads, lifecycle, tails, self-check."""
 
 REPORT_FILE = "bench.json"
+NEEDED = {"reference", "settings", "environment", "comparisons"}
+"""Without these nothing can be compared with a report; seen before the new one is measured."""
 
 
 def to_json(
@@ -104,7 +106,7 @@ def read_report(path: Path) -> dict[str, Any]:
         ModelError: it is no report, or of another version.
     """
     value = read_json(path)
-    if value.get("schema_version") != SCHEMA_VERSION or "comparisons" not in value:
+    if value.get("schema_version") != SCHEMA_VERSION or not value.keys() >= NEEDED:
         found = value.get("schema_version", "none")
         raise ModelError(
             f"{path}: is no report of schema version {SCHEMA_VERSION} (got {found}); make it again: linreg bench"
@@ -163,7 +165,8 @@ def _ratio(ratio: Ratio | None) -> dict[str, float | None] | None:
 def lifecycle_rows(report: Report) -> list[dict[str, Any]]:
     """The medians of the samples of each variant, and after how many calls it has caught up with eager.
 
-    A variant that answers wrongly has no figures here either.
+    A fresh process calls its variant at the smallest batch, so it is the latency at that one which counts. A variant
+    that answers wrongly has no figures here either.
     """
     wrong = {
         row.name
@@ -173,7 +176,7 @@ def lifecycle_rows(report: Report) -> list[dict[str, Any]]:
     }
     medians = {
         row.name: row.median_s
-        for comparison in report.comparisons[:1]
+        for comparison in sorted(report.comparisons, key=lambda comparison: comparison.batch)[:1]
         for row in comparison.rows
         if row.median_s is not None
     }

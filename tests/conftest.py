@@ -20,7 +20,8 @@ FEATURES = "bill_length_mm,bill_depth_mm,flipper_length_mm"
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Benchmarks run alone, with --benchmark-only; --benchmark-disable runs their checks beside the tests.
 
-    tests/deploy needs compilers, node and a browser, and tests/benchmark/long takes minutes: they run where they are named.
+    tests/deploy needs compilers, node and a browser, and tests/benchmark/long takes minutes: they run where they are
+    named.
     """
     benchmarks = Path(__file__).parent / "benchmark"
     for folder, name in ((Path(__file__).parent / "deploy", "deploy"), (benchmarks / "long", "long")):

@@ -212,3 +212,8 @@ def test_subjects_that_have_a_state_keep_it(penguins, work):
     ours = {"model": Subject(path=str(penguins)), "own": Subject(module=f"{NETS}:make_mlp", path="net.pth")}
     assert keep_states(work, ours, {}) == ours
     assert contents(work) == {}
+
+
+def test_a_row_that_answers_nothing_is_no_reference(source, penguins, work):
+    with pytest.raises(LinregError, match=r"^--reference floor: is no row; expected one of eager-inference_mode, "):
+        prepare(source, penguins, work, reference=FLOOR)

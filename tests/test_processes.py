@@ -19,7 +19,7 @@ from bench.measurement import measure
 from bench.preparation import keep_states, prepare_answers, prepare_variants
 from bench.processes import lifecycle_names, run_in_process, run_processes
 from bench.subject import Subject
-from bench.variants import FLOOR, REFERENCE, Kind, Variant, cpu_variants, cuda_variants, eager_variants
+from bench.variants import FLOOR, NULL, REFERENCE, Kind, Variant, cpu_variants, cuda_variants, eager_variants
 from linreg.errors import LinregError, MismatchError
 
 ROUNDS = 10
@@ -103,7 +103,7 @@ def test_no_two_orders_agree_where_batches_are_of_any_size(job, started):
 
 def test_a_job_without_a_variant_that_is_loaded_has_no_sample(job, started):
     floor = Variant(name=REFERENCE, kind=Kind.FLOOR)
-    own = job([floor])
+    own = replace(job(), variants=(floor, replace(floor, name=NULL)))
     assert lifecycle_names(own) == []
     list(run_processes(own, 2, never))
     assert [each.fresh for each in started] == ["", ""]

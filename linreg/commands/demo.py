@@ -59,8 +59,9 @@ def run(
     say()
     deployed = shlex.quote(str(output / "penguins" / file_name(Format.ONNX)))
     say(f"next:  linreg predict TABLE -m {deployed} -o out.csv   (needs no torch)")
-    say("page:  (cd deploy/web && npm ci --ignore-scripts) and python3 -m http.server 8000 --bind 127.0.0.1, then drop")
-    say(f"       {shlex.quote(str(output / 'penguins'))} on http://127.0.0.1:8000/deploy/web/   (in linreg's repository)")
+    say("page:  in linreg's repository, (cd deploy/web && npm ci --ignore-scripts)")
+    say("       and python3 -m http.server 8000 --bind 127.0.0.1,")
+    say(f"       then drop {shlex.quote(str(output / 'penguins'))} on http://127.0.0.1:8000/deploy/web/")
 
 
 def _rest(card: "Card", bundle: Path, table: Path | None) -> None:
