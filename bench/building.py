@@ -74,7 +74,7 @@ def _made(variant: Variant) -> "Runner":
     factory = load_factory(variant.file)
     try:
         made = factory()
-    except Exception as error:  # whatever the user's code raises
+    except (Exception, SystemExit) as error:  # whatever the user's code raises
         kind = type(error).__name__
         raise LinregError(f"{variant.file}: cannot be made without arguments: {kind}: {one_line(error)}") from error
     if not isinstance(made, Runner):

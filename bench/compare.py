@@ -30,6 +30,8 @@ from linreg.config import MAX_STATE_BYTES, MODEL_FILE
 from linreg.errors import LinregError, MismatchError, ModelError
 from linreg.files import read_bytes
 
+LEAST_ROUNDS = 6
+
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
@@ -62,7 +64,12 @@ def compare_callables(
         variant: the same.
         rounds: blocks of about 0.2 ms of each.
         seed: of the order.
+
+    Raises:
+        LinregError: so few rounds have no interval.
     """
+    if rounds < LEAST_ROUNDS:
+        raise LinregError(f"rounds: got {rounds}, expected at least {LEAST_ROUNDS}, or there is no interval of 95 %")
     calls = {
         name: Call(run=run, outputs=lambda: (), context=nullcontext)
         for name, run in (("reference", reference), ("null", reference), ("variant", variant))

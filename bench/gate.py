@@ -53,6 +53,13 @@ def compare_reports(old: Mapping[str, Any], new: Mapping[str, Any], *, limit: fl
     shared = [key for key in after if key in before]
     if not shared:
         raise LinregError("--compare: the reports have no row in common; run with the same --batch")
+    timed = {key[:3] for key in after}
+    if limit is not None and (gone := [key for key in before if key not in after and key[:3] in timed]):
+        device, threads, batch, name = gone[0]
+        raise LinregError(
+            f"--compare: {name} at batch {batch} ({device}, threads {threads}) is in the old report and was not timed "
+            f"now, like {len(gone) - 1} others; what is gone cannot pass --fail-slower"
+        )
     single = min(len(ratios) for key in shared for ratios in (before[key], after[key]))
     if single < 2:
         raise LinregError("--compare: needs two processes or more in both reports; run with --processes 10")

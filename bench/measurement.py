@@ -48,12 +48,13 @@ def measure(
     done = 0
     for threads in job.threads:
         with torch_threads(threads) as threads_read[threads]:
-            runners = {variant.name: _build(job, variant, threads) for variant in job.variants}
+            runners, broken = _build_all(job, threads)
             for batch in job.batches:
                 answers = {name: by_batch[batch] for name, by_batch in expected.items()}
                 offset = done
                 report = None if progress is None else lambda count, offset=offset: progress(offset + count)
-                rows[threads, batch] = _measure_batch(job, runners, sources, answers, batch, report)
+                measured = _measure_batch(job, runners, sources, answers, batch, report)
+                rows[threads, batch] = {**broken, **measured}
                 done += job.rounds
     return ProcessResult(
         rows=rows,
@@ -75,10 +76,26 @@ def _lifecycle(job: Job, imported: Imported, expected: dict[str, dict[int, Expec
             lambda runner: runner.bind(inputs),
             path.stat().st_size if path is not None else 0,
         )
-    except LinregError:
-        raise
-    except Exception:  # of a runtime that refuses the inputs; the check of its answers will say so
+    except Exception:  # of a file that cannot be loaded or refuses the inputs; its row will say so
         return None
+
+
+def _build_all(job: Job, threads: int) -> "tuple[dict[str, Runner], dict[str, Measured]]":
+    """The runners of all rows, and what is wrong with those that cannot be made.
+
+    Raises:
+        MismatchError: the reference or the null row is among these.
+    """
+    runners, broken = {}, {}
+    for variant in job.variants:
+        try:
+            runners[variant.name] = _build(job, variant, threads)
+        except LinregError as error:
+            broken[variant.name] = Measured(problem=str(error), worst_error=np.inf)
+    for variant in (job.reference, job.null):
+        if variant.name in broken:
+            raise MismatchError(f"{broken[variant.name].problem}; nothing can be compared with it")
+    return runners, broken
 
 
 def _build(job: Job, variant: Variant, threads: int) -> "Runner":

@@ -73,7 +73,7 @@ def prepare_variants(
         return Prepared(variants=(), skipped=tuple(found))
     first = next((entry for entry in found if entry.name == reference and entry.kind not in UNANSWERING), None)
     if first is None or first.skipped:
-        names = ", ".join(variant.name for variant in runnable)
+        names = ", ".join(variant.name for variant in runnable if variant.kind not in UNANSWERING)
         raise LinregError(
             f"--reference {reference}: {'is no row' if first is None else first.skipped}; expected one of {names}"
         )

@@ -28,6 +28,8 @@ REPORT_FILE = "bench.json"
 NEEDED = {"reference", "settings", "environment", "comparisons"}
 """Without these nothing can be compared with a report; seen before the new one is measured."""
 
+NEEDED_OF_ROW = {"name", "answers", "problem", "ratio", "verdict", "processes"}
+
 
 def to_json(
     report: Report,
@@ -106,12 +108,22 @@ def read_report(path: Path) -> dict[str, Any]:
         ModelError: it is no report, or of another version.
     """
     value = read_json(path)
-    if value.get("schema_version") != SCHEMA_VERSION or not value.keys() >= NEEDED:
+    if value.get("schema_version") != SCHEMA_VERSION or not value.keys() >= NEEDED or not _whole(value["comparisons"]):
         found = value.get("schema_version", "none")
         raise ModelError(
             f"{path}: is no report of schema version {SCHEMA_VERSION} (got {found}); make it again: linreg bench"
         )
     return value
+
+
+def _whole(comparisons: Any) -> bool:
+    """Whether comparisons have what a gate reads."""
+    return isinstance(comparisons, list) and all(
+        isinstance(entry, dict)
+        and entry.keys() >= {"device", "threads", "batch", "rows"}
+        and all(isinstance(row, dict) and row.keys() >= NEEDED_OF_ROW for row in entry["rows"])
+        for entry in comparisons
+    )
 
 
 def _comparison(comparison: Comparison) -> dict[str, Any]:

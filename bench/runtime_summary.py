@@ -12,11 +12,11 @@ PROCESSES = 3
 
 
 def main() -> int:
-    """Prove and time every runtime; one that is not built is a failure."""
+    """Prove and time every runtime; one that is not built is a failure. The bundle is the repository's own."""
     deploy, bundle = map(Path, sys.argv[1:])
     try:
         with tempfile.TemporaryDirectory(prefix="linreg-runtimes-") as work:
-            found, missing = find_runtimes(deploy, bundle, Path(work))
+            found, missing = find_runtimes(deploy, bundle, Path(work), trust=True)
             rows = time_runtimes(found, bundle, processes=PROCESSES)
     except LinregError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201

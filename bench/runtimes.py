@@ -18,10 +18,20 @@ import numpy as np
 
 from bench.rounds import Blocks
 from bench.statistics import Ratio, over_processes
+from export.c_compiler import compiler, flags
+from export.manifest import check_files, read_manifest
+from export.trust import is_ours
+from linreg.config import MAX_STATE_BYTES
 from linreg.errors import LinregError, MismatchError, one_line
+from linreg.files import read_bytes
 
 PYTHON = "python"
 """The reference: onnxruntime's `run` in Python, on the same file."""
+
+PROGRAMS = {"libtorch": "model.torchscript", "standalone-c": "model.c"}
+"""Runtimes that run a program from the bundle, and which."""
+
+STANDALONE = "linreg-standalone-c"
 
 BATCHES = (1, 4096)
 """Those of the vectors that are timed."""
@@ -63,15 +73,25 @@ class RuntimeRow:
     ratio: Ratio | None
 
 
-def find_runtimes(deploy: Path, bundle: Path, work: Path) -> tuple[list[Runtime], dict[str, str]]:
+def find_runtimes(
+    deploy: Path, bundle: Path, work: Path, *, trust: bool = False
+) -> tuple[list[Runtime], dict[str, str]]:
     """The runtimes that are built, and why others are not there, by name.
 
     Args:
         deploy: the folder of the programs.
         bundle: that is timed; the standalone C program is compiled for it.
         work: a folder for that.
+        trust: run the bundle's programs, model.torchscript and model.c, though this user did not make them.
+
+    Raises:
+        MismatchError: the bundle has other bytes than its manifest.
     """
-    found, missing = [], {}
+    manifest = read_manifest(bundle)
+    if manifest is not None:
+        check_files(bundle, manifest)
+    found: list[Runtime] = []
+    missing: dict[str, str] = {}
     for name in ("c", "libtorch"):
         program = deploy / "build" / name / f"linreg-{name}"
         if program.is_file():
@@ -86,23 +106,37 @@ def find_runtimes(deploy: Path, bundle: Path, work: Path) -> tuple[list[Runtime]
             missing[name] = f"{deploy / name} has no node_modules; run: npm ci --ignore-scripts in it"
         else:
             found.append(Runtime(name="wasm" if name == "web" else name, command=("node", str(script))))
-    why = _compile_standalone(deploy, bundle, work)
-    if why:
+    for name, file in PROGRAMS.items():
+        if why := _untrusted(bundle / file, trust=trust):
+            missing[name] = why
+    if "standalone-c" not in missing and (why := _compile_standalone(deploy, bundle, work)):
         missing["standalone-c"] = why
-    else:
-        found.append(Runtime(name="standalone-c", command=(str(work / "linreg-standalone-c"),)))
-    return found, missing
+    found.append(Runtime(name="standalone-c", command=(str(work / STANDALONE),)))
+    return [runtime for runtime in found if runtime.name not in missing], missing
+
+
+def _untrusted(path: Path, *, trust: bool) -> str:
+    """Why a program of the bundle is not run; empty where this user made it, or trusts it."""
+    if not path.is_file():
+        return f"{path} is not there; run: linreg export -m {path.parent} --format {path.suffix.removeprefix('.')}"
+    if trust or is_ours(read_bytes(path, limit=MAX_STATE_BYTES)):
+        return ""
+    return f"{path} is a program that this user did not export; if you trust it, add --trust"
 
 
 def _compile_standalone(deploy: Path, bundle: Path, work: Path) -> str:
     """Compile the program that has the bundle's model.c in it; why there is none, or nothing."""
-    if not (bundle / "model.c").is_file():
-        return f"{bundle} has no model.c; run: linreg export -m {bundle} --format c"
-    command = ["make", "-C", str(deploy / "standalone-c"), f"BUNDLE={bundle.resolve()}", f"OUT={work.resolve()}"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
-    return (
-        "" if done.returncode == 0 else f"it does not compile: {(done.stderr.strip().splitlines() or ['?'])[-1][:200]}"
-    )
+    sources = [deploy / "standalone-c" / "main.c", bundle / "model.c"]
+    includes = [f"-I{deploy / 'vectors'}", f"-I{bundle}"]
+    fma = [flag for flag in flags() if flag == "-mfma"]
+    system = ["-D_POSIX_C_SOURCE=200809L", "-D_FILE_OFFSET_BITS=64"]
+    try:
+        command = [*compiler(), "-std=c11", "-O2", *fma, *system, *includes, *map(str, sources)]
+        done = _run([*command, "-o", str(work / STANDALONE), "-lm"])
+    except LinregError as error:
+        return str(error)
+    lines = [line for line in done.stderr.splitlines() if "error" in line] or ["it said nothing"]
+    return "" if done.returncode == 0 else f"it does not compile: {lines[0][:200]}"
 
 
 def time_runtimes(

@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from bench.gate import Change
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -20,6 +22,7 @@ LIFECYCLE_HEADINGS = (
     "ahead",
 )
 
+CHANGE_HEADINGS = ("variant", "batch x threads", "new ratio / old", "95 % interval", "gate")
 RUNTIME_HEADINGS = ("runtime", "version", "batch", "a call", "million rows/s", "ratio, 95 % interval", "proved by")
 
 
@@ -147,13 +150,13 @@ def to_markdown(report: Mapping[str, Any]) -> str:
             if row["problem"] and not row["problem"].startswith("skipped")
         ]
         if rows:
-            parts.append(f"**{_escape(title(report, comparison))}**\n\n{_markdown(HEADINGS, rows)}")
+            parts.append(f"**{_escape(title(report, comparison))}**\n\n{markdown_table(HEADINGS, rows)}")
     if report["lifecycle"]:
         rows = [[_escape(cell) for cell in lifecycle_cells(row)] for row in report["lifecycle"]]
-        parts.append(f"**from the start of a fresh process**\n\n{_markdown(LIFECYCLE_HEADINGS, rows)}")
+        parts.append(f"**from the start of a fresh process**\n\n{markdown_table(LIFECYCLE_HEADINGS, rows)}")
     if report["runtimes"]:
         rows = [[_escape(cell) for cell in runtime_cells(row)] for row in report["runtimes"]["rows"]]
-        parts.append(f"**the same model.onnx without Python**\n\n{_markdown(RUNTIME_HEADINGS, rows)}")
+        parts.append(f"**the same model.onnx without Python**\n\n{markdown_table(RUNTIME_HEADINGS, rows)}")
     parts += [_escape(line) for line in skipped(report)]
     versions = ", ".join(f"{name} {version}" for name, version in environment["versions"].items())
     machine = _escape(f"{environment['cores']} cores of {environment['processor']}; {versions}")
@@ -161,7 +164,20 @@ def to_markdown(report: Mapping[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _markdown(headings: tuple[str, ...], rows: list[list[str]]) -> str:
+def change_cells(change: Change) -> list[str]:
+    """How the ratio of one row has changed."""
+    ratio = change.ratio
+    return [
+        change.name,
+        f"{change.device} {change.batch} x {change.threads}",
+        number(ratio.estimate),
+        f"{number(ratio.low)} to {number(ratio.high)}",
+        "slower" if change.slower else "",
+    ]
+
+
+def markdown_table(headings: tuple[str, ...], rows: list[list[str]]) -> str:
+    """A table in Markdown; what is in it is text, whatever it looks like."""
     lines = [headings, tuple("---" for _ in headings), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 

@@ -38,8 +38,8 @@ class Perturbed(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Move every floating argument of every operator by nothing or by two units of rounding, at random.
 
     A backward stable operator answers as the exact one would on such arguments (Higham, Accuracy and Stability, section
-    1.5), so runs of this are draws of what any runtime may answer: Monte Carlo arithmetic (Parker 1997). Views and
-    operators that write into their arguments are left alone: what they alias must stay the same memory.
+    1.5), so runs of this are draws of what any runtime may answer: Monte Carlo arithmetic (Parker 1997). Views are
+    left alone, and what an operator writes into its argument is moved in place: both must stay the same memory.
 
     Runtimes approximate sigmoid, tanh and erf to a unit of their range and not of each small value (onnxruntime's MLAS
     by one rational function for all arguments), so those results are moved by units of 1, and what multiplies an
@@ -54,13 +54,27 @@ class Perturbed(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         del types
         if any(result.alias_info is not None for result in func._schema.returns):
-            return func(*args, **(kwargs or {}))
+            return self._in_place(func, args, kwargs or {})
         result = func(*tree_map(self._move, args), **(kwargs or {}))
         if func.overloadpacket in OF_UNIT_RANGE:
             return result.add(self._draw(result), alpha=FUNCTION_UNITS * self._unit)
         if func.overloadpacket in TIMES_UNIT_RANGE:
             return result.addcmul(self._draw(result), args[0].double(), value=FUNCTION_UNITS * self._unit)
         return result
+
+    def _in_place(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """A view is left alone; what an operator wrote into its first argument is moved there."""
+        writes = any(found.alias_info is not None and found.alias_info.is_write for found in func._schema.returns)
+        before = args[0].double().clone() if writes and args and isinstance(args[0], Tensor) else None
+        result = func(*args, **kwargs)
+        if before is None or not isinstance(result, Tensor) or not result.is_floating_point():
+            return result
+        function = getattr(aten, func._schema.name.removeprefix("aten::").removesuffix("_"), None)
+        if function in OF_UNIT_RANGE:
+            return result.add_(self._draw(result), alpha=FUNCTION_UNITS * self._unit)
+        if function in TIMES_UNIT_RANGE:
+            return result.addcmul_(self._draw(result), before, value=FUNCTION_UNITS * self._unit)
+        return result.addcmul_(self._draw(result), result, value=2 * self._unit)
 
     def _move(self, value: Any) -> Any:
         if not isinstance(value, Tensor) or not value.is_floating_point():

@@ -35,7 +35,7 @@ def load_module(place: str, state_dict: Path | None) -> nn.Module:
     if not isinstance(made, nn.Module):
         try:
             made = made()
-        except Exception as error:  # whatever the user's code raises
+        except (Exception, SystemExit) as error:  # whatever the user's code raises
             raise ExportError(
                 f"{place}: cannot be made without arguments: {type(error).__name__}: {one_line(error)}"
             ) from error
@@ -61,7 +61,7 @@ def load_name(place: str) -> Any:
     path = Path(file)
     if not file or not path.is_file():
         raise ExportError(f"--module: got {place!r}, expected FILE.py:NAME of a file that is there")
-    return _run(path, name)
+    return _run(path.resolve(), name)
 
 
 def parse_input(text: str) -> Input:
@@ -100,7 +100,7 @@ def _run(path: Path, name: str) -> Any:
     sys.path.insert(0, str(path.parent.resolve()))
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # whatever the user's code raises
+    except (Exception, SystemExit) as error:  # whatever the user's code raises
         raise ExportError(f"{path}: cannot be run: {type(error).__name__}: {one_line(error)}") from error
     finally:
         sys.path.remove(str(path.parent.resolve()))

@@ -386,7 +386,7 @@ def test_the_report_that_is_compared_with_stays(linreg, bundle, report, measured
 def test_two_artifacts_of_one_format(linreg, bundle, tmp_path):
     other = Path(shutil.copytree(bundle, tmp_path / "other"))
     before = contents(tmp_path)
-    ended = linreg("bench", "-m", bundle, "--against", other / "model.onnx", *QUICK, "--fail-slower", "90%", "--json")
+    ended = linreg("bench", "-m", bundle, "--against", other / "model.onnx", *QUICK, "--json")
     assert ended.code == 0, ended.err
     report = json.loads(ended.out)
     assert report["reference"] == "against"
@@ -567,3 +567,80 @@ def test_hostile_names_do_no_harm(linreg, tmp_path):
     assert "\x1b" not in page
     assert "b <script" not in page
     assert json.loads((tmp_path / folder / "bench.json").read_text())["command"][3] == folder
+
+
+MODULE = """
+import sys
+from torch import nn
+
+print("making")
+
+
+class Net(nn.Linear):
+    def forward(self, x):
+        print("forward")
+        return super().forward(x)
+
+
+def make():
+    return Net(3, 1)
+
+
+def leave():
+    raise SystemExit(0)
+"""
+
+
+def test_a_module_by_a_relative_path_that_prints_leaves_one_json_object(linreg, tmp_path):
+    (tmp_path / "printing_net.py").write_text(MODULE)
+    words = ["--module", "printing_net.py:make", "--input", "x=float32[batch,3]"]
+    ended = linreg("bench", *words, *QUICK, "--json")
+    assert ended.code == 0, ended.err
+    assert json.loads(ended.out)["state_sha256"]
+    assert "forward" in ended.err
+
+
+def test_a_module_that_leaves_is_an_error_and_not_our_exit_code(linreg, tmp_path):
+    (tmp_path / "leaving_net.py").write_text(MODULE)
+    words = ["--module", "leaving_net.py:leave", "--input", "x=float32[batch,3]"]
+    assert "cannot be made without arguments: SystemExit" in linreg("bench", *words, *QUICK, "--json").failure()
+
+
+@pytest.mark.parametrize("data", [b"", b"\x08\x08"], ids=["empty", "cut"])
+def test_a_damaged_artifact_is_struck_out_and_the_others_are_timed(linreg, bundle, data):
+    (bundle / "model.onnx").write_bytes(data)
+    ended = linreg("bench", "-m", bundle, *QUICK, "--json")
+    assert ended.code == 3
+    rows = rows_of(json.loads(ended.out))
+    assert "onnxruntime cannot load it" in rows["onnxruntime-run"]["problem"]
+    assert rows["onnxruntime-run"]["median_s"] is None
+    assert rows["torchscript"]["median_s"] > 0
+
+
+def test_a_page_or_figure_of_somebody_else_is_not_overwritten(linreg, bundle, tmp_path):
+    for name, words in (("report.html", ["-o", "own"]), ("ratios.svg", ["-o", "free", "--plots", "own"])):
+        shutil.rmtree(tmp_path / "own", ignore_errors=True)
+        (tmp_path / "own").mkdir()
+        (tmp_path / "own" / name).write_text("mine")
+        assert f"{name}: is there and was not written by linreg" in linreg("bench", "-m", bundle, *words).failure()
+        assert (tmp_path / "own" / name).read_text() == "mine"
+
+
+def test_a_program_that_is_not_ours_is_told_to_be_made_anew(linreg, bundle, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "nobody"))
+    ended = linreg("bench", "-m", bundle, *QUICK)
+    assert "model.torchscript: is a program that this user did not export; its row is the same made anew" in ended.err
+
+
+@pytest.mark.parametrize(
+    "words", [["--self-check", "--compare", "x"], ["--against", "x", "--fail-slower", "3%", "--processes", "1"]]
+)
+def test_options_that_do_not_go_together_are_wrong_usage(linreg, words):
+    assert linreg("bench", *words).failure(2)
+
+
+def test_a_report_names_no_folder_of_the_command(linreg, bundle, tmp_path):
+    ended = linreg("bench", "-m", bundle, *QUICK, "-o", "own")
+    assert ended.code == 0, ended.err
+    for name in ("bench.json", "report.html"):
+        assert str(tmp_path) not in (tmp_path / "own" / name).read_text()

@@ -49,10 +49,11 @@ def test_a_third_of_the_work_is_faster():
     assert result.ratio.high < 0.5
 
 
-def test_too_few_rounds_for_an_interval_allow_no_claim():
-    result = compare_callables(once, three_times, rounds=5)
-    assert (result.ratio.low, result.ratio.high) == (0.0, math.inf)
-    assert result.verdict is Verdict.INCONCLUSIVE
+@pytest.mark.parametrize("rounds", [0, 5])
+def test_too_few_rounds_for_an_interval_are_refused(rounds):
+    with pytest.raises(LinregError, match=f"^rounds: got {rounds}, expected at least 6"):
+        compare_callables(once, three_times, rounds=rounds)
+    assert math.isfinite(compare_callables(once, three_times, rounds=6).ratio.high)
 
 
 def test_who_is_the_reference_is_not_confused(monkeypatch):

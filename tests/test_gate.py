@@ -152,7 +152,7 @@ def test_rows_that_have_no_ratio_or_answer_nothing_are_no_part_of_it(other):
     slow = timed("floor", spread(1.0))
     for old, new in ((slow, other), (other, slow), (other, other)):
         found = compare_reports(
-            made(timed("a", spread(1.0)), old), made(timed("a", spread(1.0)), deepcopy(new)), limit=LIMIT
+            made(timed("a", spread(1.0)), old), made(timed("a", spread(1.0)), deepcopy(new)), limit=None
         )
         assert [entry.name for entry in found] == ["a"]
 
@@ -160,7 +160,19 @@ def test_rows_that_have_no_ratio_or_answer_nothing_are_no_part_of_it(other):
 def test_rows_that_only_one_report_has_are_left_out():
     old = made(timed("a", spread(1.0)), timed("gone", spread(1.0)))
     new = made(timed("new", spread(9.0)), timed("a", spread(1.0)))
-    assert [entry.name for entry in compare_reports(old, new, limit=LIMIT)] == ["a"]
+    assert [entry.name for entry in compare_reports(old, new, limit=None)] == ["a"]
+
+
+def test_what_is_gone_does_not_pass_a_limit():
+    old = made(timed("a", spread(1.0)), timed("gone", spread(1.0)))
+    new = made(timed("new", spread(9.0)), timed("a", spread(1.0)))
+    assert "gone at batch 1 (cpu, threads 1) is in the old report and was not timed now" in refused(old, new)
+    assert [
+        entry.name
+        for entry in compare_reports(
+            new, made(timed("new", spread(9.0)), timed("a", spread(1.0)), timed("more", spread(1.0))), limit=LIMIT
+        )
+    ] == ["new", "a"]
 
 
 # ---- what is refused -------------------------------------------------------------------------------------------------

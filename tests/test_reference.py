@@ -156,3 +156,31 @@ def test_one_row_is_seen_beside_the_largest_answer_of_many():
     small = x[np.abs(all_rows.values).max(1).argmin()][None]
     (alone,) = Oracle(source).answers((small,), 1.0)
     assert alone.allowed.min() >= 16 * 2.0**-23 * np.abs(all_rows.values).max() / 2
+
+
+class Chaotic(nn.Module):
+    """Three sound answers, and two that are nothing but rounding."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sound, self.wild = nn.Linear(16, 3), nn.Linear(16, 2)
+
+    def forward(self, x):
+        return torch.cat([self.sound(x), torch.sin(3e7 * self.wild(x))], 1)
+
+
+def test_a_whole_column_that_cannot_be_proved_refuses_the_module():
+    torch.manual_seed(0)
+    source = from_module(Chaotic(), [parse_input("x=float32[batch,16]")])
+    with pytest.raises(ExportError, match="nothing could be proved"):
+        Oracle(source).answers(source.random_inputs(64, 1.0, 1), 1.0)
+
+
+@pytest.mark.parametrize("inplace", [True, False], ids=["in-place", "out-of-place"])
+def test_operators_that_write_in_place_are_moved_as_well(inplace):
+    torch.manual_seed(1)
+    module = nn.Sequential(nn.Linear(3, 4), nn.SiLU(inplace=inplace), nn.LayerNorm(4))
+    source = from_module(module, [parse_input("x=float32[batch,3]")])
+    oracle = Oracle(source)
+    (moved,) = oracle._moved(source.random_inputs(64, 1.0, 1), oracle._exact(source.random_inputs(64, 1.0, 1)))
+    assert float(np.median(moved)) > 2e-7

@@ -1,9 +1,11 @@
 """Programs beside Python: each is proved before it is timed, and the ratio is that of processes side by side."""
 
 import json
+import shutil
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -111,3 +113,28 @@ def test_python_fails_as_the_programs_do(bundle):
     done = python_runtime("verify", bundle)
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_program_of_somebody_else_is_not_run_without_trust(bundle, tmp_path, monkeypatch):
+    """model.c is compiled, and model.torchscript loaded, only if this user made them; a changed bundle not at all."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "nobody"))
+    deploy = Path(__file__).resolve().parents[1] / "deploy"
+    (bundle / "model.c").write_text('#include "model.h"\nvoid linreg_predict(void) {}\n')
+    found, missing = find_runtimes(deploy, bundle, tmp_path)
+    for name in ("libtorch", "standalone-c"):
+        assert name not in [runtime.name for runtime in found]
+        assert "is a program that this user did not export; if you trust it, add --trust" in missing[name]
+    assert not (tmp_path / "linreg-standalone-c").exists()
+    assert "does not compile" in find_runtimes(deploy, bundle, tmp_path, trust=True)[1]["standalone-c"]
+    (bundle / "model.onnx").write_bytes(b"changed")
+    with pytest.raises(MismatchError, match="the manifest says"):
+        find_runtimes(deploy, bundle, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["sp ace", "x$(touch injected)", "a'b"])
+def test_the_name_of_a_bundle_is_only_a_name(tmp_path, name):
+    root = Path(__file__).resolve().parents[1]
+    bundle = Path(shutil.copytree(root / "artifacts" / "reference" / "line", tmp_path / name))
+    found, missing = find_runtimes(root / "deploy", bundle, tmp_path, trust=True)
+    assert "standalone-c" in [runtime.name for runtime in found], missing
+    assert not list(tmp_path.rglob("injected"))

@@ -1,18 +1,18 @@
 """`linreg bench`: how fast each variant answers, and whether it still answers the same."""
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from linreg.commands.bench_gate import check_gate, check_old
+from linreg.commands.bench_gate import check_changes, check_old, judge, show_changes
 from linreg.commands.benching import Request, check_output, measure, show_report, write_files
 from linreg.commands.options import Json, Model
 from linreg.commands.self_check import run_self_check
 from linreg.commands.terminal import note, print_json, say
 from linreg.config import DeviceChoice
-from linreg.errors import MismatchError
 
 NAME = "bench"
 SUMMARY = "Time eager, scripted and ONNX inference."
@@ -28,7 +28,7 @@ def run(
         int, typer.Option(help="Fresh processes, at the most; 1 measures in this process only.", min=1, max=1000)
     ] = 10,
     rounds: Annotated[int, typer.Option(help="Blocks of each variant in each process.", min=10, max=100_000)] = 100,
-    target: Annotated[str, typer.Option(help="Stop once every interval is as narrow as this.")] = "1%",
+    target: Annotated[str, typer.Option(help="Stop once every interval's half width is this.")] = "1%",
     reference: Annotated[
         str | None, typer.Option(help="The row that ratios refer to. Default: eager-inference_mode.")
     ] = None,
@@ -60,10 +60,14 @@ def run(
         Path | None, typer.Option(help="Folder deploy of the repository: time its programs without Python too.")
     ] = None,
     self_check: Annotated[
-        bool, typer.Option("--self-check", help="Measure the harness on this machine: false alarms, and what it finds.")
+        bool,
+        typer.Option(
+            "--self-check",
+            help="Measure the harness on this machine; takes 1 to 2 minutes.",
+        ),
     ] = False,
     trust: Annotated[
-        bool, typer.Option("--trust", help="Load programs that you did not export, with --against.")
+        bool, typer.Option("--trust", help="Run programs that you did not export, of --against and --runtimes.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that linreg did not write.")] = False,
     as_json: Json = False,
@@ -73,11 +77,15 @@ def run(
     A variant that answers wrongly has no latency; exit 3. The figures go to bench.json and report.html.
     """
     if self_check:
+        if module or against or compare or fail_slower or output or plots or runtimes or markdown:
+            raise typer.BadParameter("--self-check takes no other option than --model and --json")
         run_self_check(model, as_json=as_json)
         return
     limit = None if fail_slower is None else parse_percent("--fail-slower", fail_slower)
     if limit is not None and compare is None and against is None:
         raise typer.BadParameter("--fail-slower needs something to compare with: --compare old.json or --against FILE")
+    if limit is not None and processes == 1:
+        raise typer.BadParameter("--fail-slower needs two processes or more, since ratios differ between them")
     if module is not None and (model is not None or against is not None):
         raise typer.BadParameter("--module takes no --model and no --against")
     if module is None and (state_dict is not None or inputs):
@@ -98,32 +106,33 @@ def run(
         against=against,
         trust=trust,
         runtimes=runtimes,
-        command=("linreg", *sys.argv[1:]),
+        command=("linreg", *map(shown_word, sys.argv[1:])),
     )
     old = None
     if compare is not None:
         from bench.report import read_report
 
         old = read_report(compare)
-        check_old(old, threads=request.threads, reference=request.row, processes=processes)
+        check_old(old, batches=request.batches, threads=request.threads, reference=request.row, processes=processes)
     folder = check_output(request, output, plots, compare, force=force)
     report = measure(request)
+    changes, failure = judge(report, old, limit)
     if as_json:
-        print_json(report)
+        print_json({**report, "changes": [asdict(change) for change in changes]} if changes else report)
     else:
         show_report(report, markdown=markdown)
+        if changes and old is not None:
+            show_changes(changes, markdown=markdown)
     for path in write_files(report, folder, plots):
         (note if as_json or markdown else say)(f"saved: {path}")
-    wrong = [row for comparison in report["comparisons"] for row in comparison["rows"] if is_wrong(row["problem"])]
-    if wrong:
-        raise MismatchError(wrong[0]["problem"])
-    if old is not None or limit is not None:
-        check_gate(report, old, limit, quiet=as_json or markdown)
+    if failure is not None:
+        raise failure
+    check_changes(changes, limit)
 
 
-def is_wrong(problem: str) -> bool:
-    """Whether a row's problem is a wrong answer, and not that it could not be run."""
-    return bool(problem) and not problem.startswith("skipped")
+def shown_word(word: str) -> str:
+    """A word of the command as a report may name it: of a path of this machine only its end."""
+    return f".../{Path(word).name}" if word.startswith(("/", "~")) else word
 
 
 def parse_counts(option: str, text: str, most: int) -> tuple[int, ...]:
@@ -152,5 +161,5 @@ def parse_percent(option: str, text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 < value < 1:
-        raise typer.BadParameter(f"{option}: got {text!r}, expected a part such as 3% or 0.03")
+        raise typer.BadParameter(f"{option}: got {text!r}, expected a part such as 3% or 0.03; 3 alone is 300 %")
     return value

@@ -1,13 +1,18 @@
 """`linreg bench --compare` and `--fail-slower`: how each ratio has changed, and where that is too much."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from linreg.commands.terminal import show_table
-from linreg.errors import LinregError, SlowerError
+from linreg.commands.terminal import say_lines, show_table
+from linreg.errors import LinregError, MismatchError, SlowerError
+
+if TYPE_CHECKING:
+    from bench.gate import Change
 
 
-def check_old(old: Mapping[str, Any], *, threads: tuple[int, ...], reference: str, processes: int) -> None:
+def check_old(
+    old: Mapping[str, Any], *, batches: tuple[int, ...], threads: tuple[int, ...], reference: str, processes: int
+) -> None:
     """See before the work that what it gives can be compared with an older report.
 
     Raises:
@@ -22,33 +27,51 @@ def check_old(old: Mapping[str, Any], *, threads: tuple[int, ...], reference: st
         "reference": reference,
     }
     check_same(old, coming)
-    if processes < 2:
-        raise LinregError("--compare: needs two processes or more; run with --processes 10")
+    if processes < 2 or old["settings"].get("processes_run", 2) < 2:
+        raise LinregError("--compare: needs two processes or more, in the old report too; run with --processes 10")
+    if not set(batches) & {comparison["batch"] for comparison in old["comparisons"]}:
+        raise LinregError("--compare: the reports have no row in common; run with the same --batch")
 
 
-def check_gate(report: Mapping[str, Any], old: Mapping[str, Any] | None, limit: float | None, *, quiet: bool) -> None:
-    """Show how each ratio has changed, and fail where one has grown beyond the limit.
+def judge(
+    report: Mapping[str, Any], old: Mapping[str, Any] | None, limit: float | None
+) -> "tuple[list[Change], LinregError | None]":
+    """How each ratio has changed, or that of `--against` stands; or why nothing can be said, to be raised at the end.
 
-    Raises:
-        SlowerError: it has.
-        LinregError: the reports cannot be compared.
+    A row that answers wrongly comes first; a report that cannot be compared is of use all the same.
     """
     from bench.gate import compare_reports, slower_than_reference
 
-    changes = slower_than_reference(report, limit=limit) if old is None else compare_reports(old, report, limit=limit)
-    if old is not None and not quiet:
-        rows = [
-            [
-                change.name,
-                f"{change.device} {change.batch} x {change.threads}",
-                f"{change.ratio.estimate:.3f}",
-                f"{change.ratio.low:.3f} to {change.ratio.high:.3f}",
-                "slower" if change.slower else "",
-            ]
-            for change in changes
-        ]
-        headings = ["variant", "batch x threads", "new ratio / old", "95 % interval", "gate"]
-        show_table("change of each ratio to the reference", headings, rows, left=2)
+    for comparison in report["comparisons"]:
+        for row in comparison["rows"]:
+            if row["problem"] and not row["problem"].startswith("skipped"):
+                return [], MismatchError(row["problem"])
+    if old is None:
+        return ([] if limit is None else slower_than_reference(report, limit=limit)), None
+    try:
+        return compare_reports(old, report, limit=limit), None
+    except LinregError as error:
+        return [], error
+
+
+def show_changes(changes: "list[Change]", *, markdown: bool) -> None:
+    """The changes as a table, on the terminal or for a pull request."""
+    from bench.tables import CHANGE_HEADINGS, change_cells, markdown_table
+
+    rows = [change_cells(change) for change in changes]
+    title = "change of each ratio to the reference"
+    if markdown:
+        say_lines(f"\n**{title}**\n\n{markdown_table(CHANGE_HEADINGS, rows)}")
+    else:
+        show_table(title, CHANGE_HEADINGS, rows, left=2)
+
+
+def check_changes(changes: "list[Change]", limit: float | None) -> None:
+    """Fail where a ratio has grown beyond the limit.
+
+    Raises:
+        SlowerError: one has.
+    """
     slower = [change for change in changes if change.slower]
     if slower and limit is not None:
         worst = max(slower, key=lambda change: change.ratio.estimate)

@@ -1,7 +1,9 @@
 """Benchmark a bundle, a module or two artifacts: what is timed, where the report goes, how it is shown."""
 
+import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 
 REPORT_FILE = "bench.json"
 PAGE_FILE = "report.html"
+GENERATOR = b"linreg"
+"""In the head of every page and figure that is written here."""
+
+LONGEST_HEAD = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,13 +98,18 @@ def check_output(
     if compare is not None and report.exists() and report.samefile(compare):
         note(f"{report} is what this run is compared with: it stays as it is; use -o for the new one")
         return None
-    if report.exists() and not force:
+    if force:
+        return folder
+    if report.exists():
         try:
             ours = report.is_file() and "comparisons" in read_json(report)
         except ModelError:
             ours = False
         if not ours:
             raise LinregError(f"{report}: is there and was not written by linreg; move it away, or use --force")
+    for path in [folder / PAGE_FILE, *(plots or folder).glob("*.svg" if plots else PAGE_FILE)]:
+        if path.exists() and GENERATOR not in path.read_bytes()[:LONGEST_HEAD]:
+            raise LinregError(f"{path}: is there and was not written by linreg; move it away, or use --force")
     return folder
 
 
@@ -128,7 +139,7 @@ def measure(request: Request) -> dict[str, Any]:
             for device, rows in ((Device.CPU, cpu_variants), (Device.CUDA, cuda_variants))
             if request.device.value in ("auto", device.value)
         }
-    runtimes = None if request.runtimes is None else _time_runtimes(request.runtimes, bundle, request.processes)
+    runtimes = None if request.runtimes is None else _time_runtimes(request.runtimes, bundle, request)
     settings = BenchSettings(
         batches=request.batches,
         threads=request.threads,
@@ -137,12 +148,13 @@ def measure(request: Request) -> dict[str, Any]:
         target=request.target,
         reference=request.row,
     )
-    with progress("timing, by process", request.processes) as done:
+    # What a user's module prints is no part of the result.
+    with redirect_stdout(sys.stderr), progress("timing, by process", request.processes) as done:
         report = run_benchmark(subjects, variants, settings, bundle=bundle, provided=provided, progress=done)
     return to_json(report, command=request.command, self_check=last_self_check(), runtimes=runtimes)
 
 
-def _time_runtimes(deploy: Path, bundle: Path | None, processes: int) -> dict[str, Any]:
+def _time_runtimes(deploy: Path, bundle: Path | None, request: Request) -> dict[str, Any]:
     """Prove and time the programs of deploy/ on a bundle.
 
     Raises:
@@ -156,9 +168,9 @@ def _time_runtimes(deploy: Path, bundle: Path | None, processes: int) -> dict[st
         raise LinregError(f"--runtimes {deploy}: expected the folder deploy of linreg's repository")
     if bundle is None or not (bundle / "test_data_set_0").is_dir():
         raise LinregError(f"--runtimes: needs a bundle with test vectors; run: linreg export -m {bundle or 'BUNDLE'}")
-    count = max(processes, LEAST_PROCESSES)
+    count = max(request.processes, LEAST_PROCESSES)
     with tempfile.TemporaryDirectory(prefix="linreg-runtimes-") as work:
-        found, missing = find_runtimes(deploy, bundle, Path(work))
+        found, missing = find_runtimes(deploy, bundle, Path(work), trust=request.trust)
         with progress("timing runtimes", count * len(BATCHES) * (len(found) + 1)) as done:
             rows = time_runtimes(found, bundle, processes=count, progress=done)
     return runtimes_to_json(rows, missing)
@@ -174,12 +186,25 @@ def _subject(request: Request) -> "tuple[dict[str, Subject], Path | None]":
         resolve_device(request.device)
     if not request.module:
         checkpoint = open_model(request.model)
+        _note_foreign(checkpoint.path.parent)
         return {"model": Subject(path=str(checkpoint.path))}, checkpoint.path.parent
     if not request.inputs:
         raise LinregError("--module: say what it takes, one --input for each argument, such as x=float32[batch,16]")
     note(f"running {request.module.rpartition(':')[0]}")
     state = "" if request.state_dict is None else str(request.state_dict)
     return {"model": Subject(path=state, module=request.module, inputs=request.inputs)}, None
+
+
+def _note_foreign(bundle: Path) -> None:
+    """Say which programs of a bundle are not timed themselves, since this user did not make them."""
+    from export.formats import PROGRAMS, RUNTIME_FORMATS, file_name
+    from export.trust import is_ours
+    from linreg.files import read_bytes
+
+    for kind in RUNTIME_FORMATS:
+        path = bundle / file_name(kind)
+        if kind in PROGRAMS and path.is_file() and not is_ours(read_bytes(path, limit=MAX_STATE_BYTES)):
+            note(f"{path}: is a program that this user did not export; its row is the same made anew from the weights")
 
 
 def _other(path: Path, *, trust: bool) -> "tuple[Format, bytes]":
