@@ -142,7 +142,7 @@ def test_a_module_that_a_format_cannot_hold_has_rows_with_the_reason(work, monke
 def test_an_unknown_reference_is_answered_with_the_rows(source, penguins, work):
     with pytest.raises(LinregError) as caught:
         prepare(source, penguins, work, reference="eager")
-    names = ", ".join(row.name for row in cpu_variants())
+    names = ", ".join(row.name for row in cpu_variants() if row.name != FLOOR)
     assert str(caught.value) == f"--reference eager: is no row; expected one of {names}"
 
 
@@ -177,7 +177,7 @@ def test_a_factory_that_is_not_there_is_refused_before_the_work(source, penguins
 
 
 def test_a_floor_alone_is_no_comparison(source, penguins, work):
-    with pytest.raises(LinregError, match=f"is no row; expected one of {FLOOR}"):
+    with pytest.raises(LinregError, match="is no row; expected one of $"):
         prepare(source, penguins, work, [Variant(name=FLOOR, kind=Kind.FLOOR)])
 
 
