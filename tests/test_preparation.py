@@ -177,7 +177,7 @@ def test_a_factory_that_is_not_there_is_refused_before_the_work(source, penguins
 
 
 def test_a_floor_alone_is_no_comparison(source, penguins, work):
-    with pytest.raises(LinregError, match="is no row; expected one of $"):
+    with pytest.raises(LinregError, match=r"is no row; expected one of $"):
         prepare(source, penguins, work, [Variant(name=FLOOR, kind=Kind.FLOOR)])
 
 
