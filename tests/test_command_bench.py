@@ -640,7 +640,7 @@ def test_options_that_do_not_go_together_are_wrong_usage(linreg, words):
 
 
 def test_a_report_names_no_folder_of_the_command(linreg, bundle, tmp_path):
-    ended = linreg("bench", "-m", bundle, *QUICK, "-o", "own")
+    ended = linreg("bench", "-m", bundle, *QUICK, "-o", "own", f"--plots={tmp_path / 'plots'}")
     assert ended.code == 0, ended.err
     for name in ("bench.json", "report.html"):
         assert str(tmp_path) not in (tmp_path / "own" / name).read_text()

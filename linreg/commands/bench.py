@@ -132,7 +132,8 @@ def run(
 
 def shown_word(word: str) -> str:
     """A word of the command as a report may name it: of a path of this machine only its end."""
-    return f".../{Path(word).name}" if word.startswith(("/", "~")) else word
+    option, equals, value = word.rpartition("=") if word.startswith("--") else ("", "", word)
+    return f"{option}{equals}.../{Path(value).name}" if value.startswith(("/", "~")) else word
 
 
 def parse_counts(option: str, text: str, most: int) -> tuple[int, ...]:
