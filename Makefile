@@ -48,7 +48,7 @@ deploy-build: setup deploy-tools
 	cmake -S deploy/c -B $(DEPLOY_BUILD)/c -DPython3_EXECUTABLE=$(abspath $(BIN))/python
 	cmake --build $(DEPLOY_BUILD)/c
 	cmake -S deploy/libtorch -B $(DEPLOY_BUILD)/libtorch -DCMAKE_PREFIX_PATH=$$($(BIN)/python -c 'import torch; print(torch.utils.cmake_prefix_path)')
-	cmake --build $(DEPLOY_BUILD)/libtorch
+	cmake --build $(DEPLOY_BUILD)/libtorch --parallel 2
 	npm ci --ignore-scripts --no-audit --no-fund --prefix deploy/node
 	npm ci --ignore-scripts --no-audit --no-fund --prefix deploy/web
 

@@ -8,7 +8,8 @@ from bench.runtimes import PYTHON, RuntimeRow, find_runtimes, time_runtimes
 from bench.tables import duration
 from linreg.errors import LinregError
 
-PROCESSES = 3
+PROCESSES = 1
+"""The figures here are a glance; `linreg bench --runtimes` times each runtime in five processes or more."""
 
 
 def main() -> int:
