@@ -62,7 +62,7 @@ def compare_callables(
     Args:
         reference: called without arguments.
         variant: the same.
-        rounds: blocks of about 0.2 ms of each.
+        rounds: blocks of about 0.1 ms of each.
         seed: of the order.
 
     Raises:

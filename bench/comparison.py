@@ -9,7 +9,7 @@ from bench.job import Device, Job
 from bench.results import Measured, ProcessResult
 from bench.rounds import Blocks
 from bench.statistics import Ratio, Verdict, over_processes, paired_ratio, verdict
-from bench.variants import UNANSWERING, Variant
+from bench.variants import UNANSWERING, Kind, Variant
 
 TAIL_COUNTS = {"p50": (0.5, 11), "p90": (0.9, 64), "p99": (0.99, 662), "p99.9": (0.999, 6636)}
 """Each percentile, and how many calls it needs: MLPerf's early stopping at 99 % confidence with one call above it."""
@@ -27,7 +27,7 @@ class Row:
         blocks: by process; empty where it has no latency.
         median_s: seconds a call, the median over processes.
         host_median_s: the same on the host's clock; differs on CUDA only.
-        ratio: to the reference row; None for the reference itself.
+        ratio: to the reference row; None for the reference itself, and for the empty call of the floor.
         process_ratios: of each process, with the interval of its rounds.
         verdict: what the ratio allows to say.
         tails: percentiles of calls timed one by one, in seconds, each only where there are enough of them.
@@ -109,7 +109,8 @@ def _rows(job: Job, processes: list[dict[str, Measured]]) -> list[Row]:
             found.append(Row(variant=variant, problem=problems[name], bytes_equal=False))
             continue
         measured = [rows[name] for rows in processes]
-        ratio = None if variant is job.reference else over_processes(ratios[name])
+        alone = variant is job.reference or variant.kind is Kind.FLOOR
+        ratio = None if alone else over_processes(ratios[name])
         judged = ratio is not None and answers and variant is not job.null
         found.append(
             Row(

@@ -111,11 +111,11 @@ def null_interval(comparison: Mapping[str, Any]) -> tuple[float, float] | None:
 
 
 def forest(report: Mapping[str, Any], comparison: Mapping[str, Any]) -> Forest | None:
-    """The ratios of one comparison; None where nothing was timed."""
+    """The ratios of one comparison; None where nothing was timed. The floor has none."""
     shown = [row for row in comparison["rows"] if not is_skipped(row)]
     if not any(timed(row) for row in shown):
         return None
-    rows = tuple(_forest_row(report, row) for row in shown)
+    rows = tuple(_forest_row(report, row) for row in shown if row["answers"] or row["ratio"])
     return Forest(axis=_ratio_axis(shown), band=null_interval(comparison), rows=rows)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.figures import Sign, null_interval, sign_of, timed
-from bench.statistics import CLAIM_MARGIN
+from bench.statistics import CLAIM_MARGIN, TRIMMED
 from bench.tables import duration, number
 
 
@@ -87,9 +87,11 @@ def certainty(report: Mapping[str, Any]) -> str:
             f"All intervals are from {rounds} rounds in one process and hold for this process only: "
             "in another one, where memory is laid out otherwise, a ratio may move by 1 to 1.5 % more."
         )
+    trimmed = int(TRIMMED * processes)
+    ends = f", without the highest and the lowest {'one' if trimmed == 1 else trimmed}" if trimmed else ""
     return (
-        f"Each ratio is the mean over {processes} processes, each with memory laid out anew, of the median of {rounds} "
-        "paired rounds; its 95 % interval is Student's over those processes."
+        f"Each ratio is the mean over {processes} processes, each with memory laid out anew{ends}, of the median of "
+        f"{rounds} paired rounds; its 95 % interval is Student's over those processes."
     )
 
 

@@ -65,7 +65,7 @@ def cells(row: Mapping[str, Any]) -> list[str]:
     return [
         row["name"],
         duration(row["median_s"]),
-        "1" if ratio is None else number(ratio["estimate"]),
+        number(ratio["estimate"]) if ratio is not None else "1" if row["answers"] else "",
         interval,
         "" if row["worst_error"] is None else f"{row['worst_error']:.2f}",
         {True: "as eager", False: "other", None: ""}[row["bytes_equal"]],

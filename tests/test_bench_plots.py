@@ -99,10 +99,10 @@ def test_the_same_report_has_the_same_bytes_in_another_process():
 
 
 def test_ratios_are_drawn_in_the_order_of_the_report(figures):
-    draw_plots(report(comparison([*usual_rows(), struck_out("bad")]), lifecycle=[]))
+    draw_plots(report(comparison([*usual_rows(), row("least", 0.004), struck_out("bad")]), lifecycle=[]))
     (axes,) = figures[0].axes
     names = [text.get_text() for text in axes.get_yticklabels()]
-    assert names == [*(own["name"] for own in usual_rows()), "bad"]
+    assert names == [*(own["name"] for own in usual_rows() if own["answers"]), "least", "bad"]
     bottom, top = axes.get_ylim()
     assert bottom > top  # the first row is at the top
     assert [text.get_text() for text in axes.texts] == [
@@ -114,7 +114,7 @@ def test_ratios_are_drawn_in_the_order_of_the_report(figures):
         "6.800 slower",
         "0.720 faster",
         "0.384 faster",
-        "0.004",
+        "0.004 faster",
         "answers wrongly",
     ]
     marks = {

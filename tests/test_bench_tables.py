@@ -109,7 +109,7 @@ def test_a_comparison_has_a_row_a_variant():
     assert cells(headings) == ["variant", "median", "ratio", "95 % interval", "error / allowed", "bytes", "verdict"]
     assert cells(reference) == [REFERENCE, "7 µs", "1", "", "0.25", "as eager", ""]
     assert cells(third) == ["third", "2.8 µs", "0.400", "0.398 to 0.402", "0.25", "as eager", "faster"]
-    assert cells(empty) == ["floor", "28 ns", "0.004", "0.004 to 0.004", "", "", ""]
+    assert cells(empty) == ["floor", "28 ns", "", "", "", "", ""]
     assert cells(bad) == ["bad", "", "", "", "", "no", "bad: output (0, 0) is nan, expected 1 within 0.1"]
     assert set(end) == {*"└─┴┘"}  # a skipped row is no row
 

@@ -86,7 +86,7 @@ def test_the_latency_is_the_median_over_processes_of_their_medians(rows, results
 
 def test_ratios_are_paired_in_each_process_and_put_together_over_them(rows, results):
     for name, row in rows.items():
-        if name == REFERENCE:
+        if name in (REFERENCE, FLOOR):
             continue
         expected = tuple(
             paired_ratio(result.rows[1, 1][name].blocks.call_s, result.rows[1, 1][REFERENCE].blocks.call_s)
@@ -127,9 +127,8 @@ def test_nothing_is_claimed_that_the_null_row_shows_to_be_noise():
 
 def test_the_floor_answers_nothing_and_is_not_judged(rows):
     floor = rows[FLOOR]
-    assert (floor.worst_error, floor.bytes_equal, floor.verdict) == (None, None, None)
+    assert (floor.worst_error, floor.bytes_equal, floor.ratio, floor.verdict) == (None, None, None, None)
     assert floor.median_s == pytest.approx(1e-7, rel=0.01)
-    assert floor.ratio.estimate == pytest.approx(0.01, rel=0.01)
 
 
 def test_the_worst_error_is_that_of_the_worst_process(rows):
@@ -254,7 +253,6 @@ def test_the_null_row_must_be_narrow_too():
 
 def test_the_floor_need_not_be_narrow():
     results = [process(place, {**FACTORS, FLOOR: 0.01 * 2**place}) for place in range(1, 4)]
-    assert compared(results)[FLOOR].ratio.half_width > 0.5
     assert narrow_enough(JOB, results, 0.01, least=3)
 
 
