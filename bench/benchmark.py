@@ -13,38 +13,24 @@ from bench.expected import SEED
 from bench.job import Device, Job
 from bench.lifecycle import Lifecycle
 from bench.measurement import measure
-from bench.preparation import keep_states, prepare_answers, prepare_variants
+from bench.preparation import (
+    Prepared,
+    keep_states,
+    mark_unavailable,
+    prepare_answers,
+    prepare_variants,
+    provide_files,
+)
 from bench.processes import run_processes
 from bench.results import ProcessResult
+from bench.statistics import EQUIVALENCE_MARGIN
 from bench.subject import Subject
-from bench.variants import REFERENCE, Variant
+from bench.variants import Origin, Variant
+from linreg.config import BenchSettings
 from linreg.files import write_atomic
 
 LEAST_PROCESSES = 7
 """Before this many no interval is believed to be narrow: stopping at 5 where it is one by chance covers 93 % of 95."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class BenchSettings:
-    """How much is measured.
-
-    Attributes:
-        batches: rows of input.
-        threads: intra-op threads of torch and onnxruntime; each is measured by itself.
-        rounds: blocks of every variant at each batch, in each process.
-        processes: at the most; 1 measures in this process only.
-        target: stop once every interval is within this part to either side.
-        reference: the row that ratios refer to.
-        single_calls: timed one by one for the tails, in each process.
-    """
-
-    batches: tuple[int, ...] = (1, 4096)
-    threads: tuple[int, ...] = (1,)
-    rounds: int = 100
-    processes: int = 10
-    target: float = 0.01
-    reference: str = REFERENCE
-    single_calls: int = 700
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +60,15 @@ class Report:
     environment: dict[str, Any]
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Measured:
+    """One device: its job, what each process measured, and the rows that were not run."""
+
+    job: Job
+    results: list[ProcessResult]
+    skipped: tuple[Variant, ...]
+
+
 def run_benchmark(
     subjects: dict[str, Subject],
     variants: dict[Device, list[Variant]],
@@ -81,6 +76,7 @@ def run_benchmark(
     *,
     bundle: Path | None,
     provided: Mapping[str, bytes],
+    trust: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> Report:
     """Measure every variant on every device.
@@ -91,6 +87,7 @@ def run_benchmark(
         settings: how much is measured.
         bundle: where artifacts are taken from; they are made in memory where it has none.
         provided: artifacts by the name of their file, which come from elsewhere.
+        trust: time programs of the bundle that this user did not export, instead of the same made anew.
         progress: called with the number of processes done on a device.
 
     Raises:
@@ -99,46 +96,66 @@ def run_benchmark(
     """
     start, stolen = time.perf_counter(), stolen_s()
     environment = describe_environment()
-    comparisons: list[Comparison] = []
-    results: list[ProcessResult] = []
-    lifecycles: list[Lifecycle] = []
-    ran = 0
     with tempfile.TemporaryDirectory(prefix="linreg-bench-") as name:
         folder = Path(name)
         for file, data in provided.items():
             write_atomic(folder / file, data)
         sources = prepare_answers(folder, subjects, settings.batches)
         source, kept = sources["model"], keep_states(folder, subjects, sources)
+        files: dict[str, Origin | str] = dict.fromkeys(provided, Origin.BUNDLE)
+        measured = []
         for device, rows in variants.items():
-            prepared = prepare_variants(rows, source, bundle, folder, device=device, reference=settings.reference)
-            job = Job(
-                variants=prepared.variants,
-                subjects=kept,
-                folder=folder,
-                device=device,
-                batches=settings.batches,
-                threads=settings.threads,
-                rounds=settings.rounds,
-                seed=SEED,
-                single_calls=settings.single_calls,
-            )
-            own = list(_results(job, settings, progress)) if prepared.variants else []
-            comparisons += compare_results(job, own, prepared.skipped)
-            results += own
-            ran = max(ran, len(own))
-            if not lifecycles:  # of one device: what a start costs on another is another figure
-                lifecycles = [result.lifecycle for result in own if result.lifecycle is not None]
+            marked = mark_unavailable(rows, device)
+            files = provide_files(marked, source, bundle, folder, given=files, trust=trust)
+            prepared = prepare_variants(marked, files, device=device, reference=settings.reference)
+            measured.append(_measure(_job(kept, folder, device, prepared, settings), prepared, settings, progress))
+    results = [result for entry in measured for result in entry.results]
     return Report(
         state_sha256=source.state_sha256,
         settings=settings,
-        processes=ran,
-        comparisons=tuple(comparisons),
-        lifecycles=tuple(lifecycles),
+        processes=max((len(entry.results) for entry in measured), default=0),
+        comparisons=tuple(
+            comparison for one in measured for comparison in compare_results(one.job, one.results, one.skipped)
+        ),
+        lifecycles=_lifecycles(measured),
         preempted=sum(result.preempted for result in results),
         stolen_s=stolen_s() - stolen,
         duration_s=time.perf_counter() - start,
         environment=environment,
     )
+
+
+def _job(
+    subjects: dict[str, Subject], folder: Path, device: Device, prepared: Prepared, settings: BenchSettings
+) -> Job:
+    return Job(
+        variants=prepared.variants,
+        subjects=subjects,
+        folder=folder,
+        device=device,
+        batches=settings.batches,
+        threads=settings.threads,
+        onnxruntime_threads=settings.onnxruntime_threads,
+        rounds=settings.rounds,
+        seed=SEED,
+        single_calls=settings.single_calls,
+    )
+
+
+def _measure(
+    job: Job, prepared: Prepared, settings: BenchSettings, progress: Callable[[int], None] | None
+) -> _Measured:
+    results = list(_results(job, settings, progress)) if prepared.variants else []
+    return _Measured(job=job, results=results, skipped=prepared.skipped)
+
+
+def _lifecycles(measured: list[_Measured]) -> tuple[Lifecycle, ...]:
+    """Of the first device that has any: what a start costs on another is another figure."""
+    for entry in measured:
+        found = tuple(result.lifecycle for result in entry.results if result.lifecycle is not None)
+        if found:
+            return found
+    return ()
 
 
 def _results(job: Job, settings: BenchSettings, progress: Callable[[int], None] | None) -> Iterator[ProcessResult]:
@@ -148,9 +165,10 @@ def _results(job: Job, settings: BenchSettings, progress: Callable[[int], None] 
         return
 
     def enough(so_far: Sequence[ProcessResult]) -> bool:
-        return narrow_enough(job, so_far, settings.target, LEAST_PROCESSES)
+        target = settings.target if len(so_far) < settings.processes else max(settings.target, EQUIVALENCE_MARGIN)
+        return narrow_enough(job, so_far, target, min(LEAST_PROCESSES, settings.processes))
 
-    for place, result in enumerate(run_processes(job, settings.processes, enough)):
+    for place, result in enumerate(run_processes(job, settings.processes + settings.more_processes, enough)):
         yield result
         if progress is not None:
             progress(place + 1)

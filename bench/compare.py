@@ -11,24 +11,21 @@ process may differ by 1 % more, as memory is laid out anew. Two artifacts are ti
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from bench.benchmark import BenchSettings, run_benchmark
+from bench.artifact_file import read_artifact
+from bench.benchmark import run_benchmark
 from bench.comparison import Row
 from bench.job import Device
 from bench.rounds import Blocks, measure_rounds
 from bench.statistics import Ratio, Verdict, paired_ratio, verdict
-from bench.subject import Subject
 from bench.variants import AGAINST, against_variants
-from export.formats import PROGRAMS, RUNTIME_FORMATS, format_of
 from export.runners import Call
-from export.trust import is_ours
-from linreg.config import MAX_STATE_BYTES, MODEL_FILE
-from linreg.errors import LinregError, MismatchError, ModelError
-from linreg.files import read_bytes
+from linreg.config import BenchSettings
+from linreg.errors import LinregError, MismatchError
 
 LEAST_ROUNDS = 6
 
@@ -102,32 +99,17 @@ def compare_artifacts(
         MismatchError: one of them answers wrongly.
         LinregError: they cannot be timed.
     """
-    given = settings or BenchSettings()
-    kinds = {format_of(path.name) for path in (reference, variant)}
-    found = kinds.pop()
-    if kinds or found is None or found[0] not in RUNTIME_FORMATS or found[1] is not None:
-        raise LinregError(
-            f"{reference} and {variant}: expected two artifacts of one format, such as model.onnx, each in its bundle"
-        )
-    data = [read_bytes(path, limit=MAX_STATE_BYTES) for path in (reference, variant)]
-    for path, content in zip((reference, variant), data, strict=True):
-        if found[0] in PROGRAMS and not trust and not is_ours(content):
-            raise ModelError(f"{path}: is a program that this user did not export; pass trust=True if you trust it")
-    rows = against_variants(found[0])
+    sides = [read_artifact(path, trust=trust) for path in (reference, variant)]
+    if sides[0].kind is not sides[1].kind:
+        raise LinregError(f"{reference} and {variant}: expected two artifacts of one format, each in its bundle")
+    rows = against_variants(sides[0].kind)
+    given = replace(settings or BenchSettings(), batches=(batch,), reference=AGAINST, single_calls=0)
     report = run_benchmark(
-        {"model": Subject(path=str(_bundle(variant))), AGAINST: Subject(path=str(_bundle(reference)))},
+        {"model": sides[1].subject, AGAINST: sides[0].subject},
         {Device.CPU: rows},
-        BenchSettings(
-            batches=(batch,),
-            threads=given.threads[:1],
-            rounds=given.rounds,
-            processes=given.processes,
-            target=given.target,
-            reference=AGAINST,
-            single_calls=0,
-        ),
+        replace(given, threads=given.threads[:1]),
         bundle=None,
-        provided={rows[0].file: data[0], rows[1].file: data[1]},
+        provided={row.file: side.data for row, side in zip(rows, sides, strict=False)},
     )
     base, null, row = report.comparisons[0].rows[:3]
     if row.problem or row.ratio is None or row.verdict is None or null.ratio is None:
@@ -140,12 +122,6 @@ def compare_artifacts(
         variant_s=_seconds(row),
         scope="this process only" if given.processes == 1 else f"{report.processes} processes",
     )
-
-
-def _bundle(path: Path) -> Path:
-    if not (path.parent / MODEL_FILE).is_file():
-        raise LinregError(f"{path}: there is no {MODEL_FILE} beside it, so its answers could not be checked")
-    return path.parent
 
 
 def _median(blocks: Blocks) -> float:

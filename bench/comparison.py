@@ -55,10 +55,19 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """All rows at one batch, with one count of threads, on one device."""
+    """All rows at one batch, with one count of threads, on one device.
+
+    Attributes:
+        device: where the calls ran.
+        threads: of torch.
+        onnxruntime_threads: the same number, unless another was asked for.
+        batch: rows of input.
+        rows: in the order of the report.
+    """
 
     device: Device
     threads: int
+    onnxruntime_threads: int
     batch: int
     rows: tuple[Row, ...]
 
@@ -75,6 +84,7 @@ def compare_results(job: Job, results: Sequence[ProcessResult], skipped: Sequenc
         Comparison(
             device=job.device,
             threads=threads,
+            onnxruntime_threads=job.onnxruntime_threads or threads,
             batch=batch,
             rows=(
                 *(_rows(job, [result.rows[threads, batch] for result in results]) if results else ()),

@@ -7,6 +7,7 @@ from enum import StrEnum
 from statistics import median
 from typing import Any
 
+from bench.tables import budget
 from bench.variants import NULL
 
 CLEARLY_SLOWER, CLEARLY_FASTER = 3.0, 1 / 20
@@ -72,10 +73,20 @@ class Forest:
 
 @dataclass(frozen=True, kw_only=True)
 class LatencyPlot:
-    """Seconds a call by batch on one device with one count of threads: a line a variant, the slowest first."""
+    """Seconds a call by batch on one device with one count of threads: a line a variant, the slowest first.
+
+    Attributes:
+        device: as in the report.
+        threads: of torch.
+        budget: the threads in words.
+        batches: the axis across.
+        seconds: the axis upwards.
+        lines: name and points of each variant.
+    """
 
     device: str
     threads: int
+    budget: str
     batches: Axis
     seconds: Axis
     lines: tuple[tuple[str, tuple[tuple[int, float], ...]], ...]
@@ -174,17 +185,16 @@ def _candidates(low: float, high: float) -> Iterator[list[float]]:
 
 def latency_plots(report: Mapping[str, Any]) -> list[LatencyPlot]:
     """A plot for each device and count of threads with two batches or more."""
-    groups: dict[tuple[str, int], dict[int, list[Mapping[str, Any]]]] = {}
+    groups: dict[tuple[str, int, str], dict[int, list[Mapping[str, Any]]]] = {}
     for comparison in report["comparisons"]:
         rows = [row for row in comparison["rows"] if timed(row) and row["answers"] and row["name"] != NULL]
         if rows:
-            groups.setdefault((comparison["device"], comparison["threads"]), {})[comparison["batch"]] = rows
-    return [
-        _latency_plot(device, threads, batches) for (device, threads), batches in groups.items() if len(batches) > 1
-    ]
+            place = comparison["device"], comparison["threads"], budget(comparison)
+            groups.setdefault(place, {})[comparison["batch"]] = rows
+    return [_latency_plot(*place, batches) for place, batches in groups.items() if len(batches) > 1]
 
 
-def _latency_plot(device: str, threads: int, batches: dict[int, list[Mapping[str, Any]]]) -> LatencyPlot:
+def _latency_plot(device: str, threads: int, words: str, batches: dict[int, list[Mapping[str, Any]]]) -> LatencyPlot:
     points: dict[str, list[tuple[int, float]]] = {}
     for batch, rows in sorted(batches.items()):
         for row in rows:
@@ -194,6 +204,7 @@ def _latency_plot(device: str, threads: int, batches: dict[int, list[Mapping[str
     return LatencyPlot(
         device=device,
         threads=threads,
+        budget=words,
         batches=Axis(low=min(batches), high=max(batches), ticks=_spaced(sorted(batches))),
         seconds=_axis(min(seconds), max(seconds)),
         lines=tuple((name, tuple(line)) for name, line in lines),

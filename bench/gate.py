@@ -83,6 +83,11 @@ def check_same(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
             f"--compare: the old report is of threads {old['settings']['threads']}, this one of "
             f"{new['settings']['threads']}; run with the same --threads"
         )
+    before, after = (report["settings"].get("onnxruntime_threads") or "as torch" for report in (old, new))
+    if before != after:
+        raise LinregError(
+            f"--compare: the old report is of --onnxruntime-threads {before}, this one of {after}; run with the same"
+        )
     if old["reference"] != new["reference"]:
         raise LinregError(
             f"--compare: the old ratios are to {old['reference']!r}, these to {new['reference']!r}; "

@@ -28,6 +28,7 @@ class Job:
         device: of all rows.
         batches: rows of input.
         threads: intra-op threads of torch and onnxruntime; each is measured by itself.
+        onnxruntime_threads: of onnxruntime where its budget shall not be torch's.
         rounds: blocks of every variant at each batch.
         seed: of the order.
         fresh: the variant that this process loads and calls before it loads any other; empty for none.
@@ -40,6 +41,7 @@ class Job:
     device: Device = Device.CPU
     batches: tuple[int, ...]
     threads: tuple[int, ...] = (1,)
+    onnxruntime_threads: int | None = None
     rounds: int
     seed: int
     fresh: str = ""

@@ -3,6 +3,7 @@
 Each process loads one variant before it has loaded any other, so every process gives one honest sample of it.
 """
 
+import math
 import os
 import time
 from collections.abc import Callable
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from export.runners import Call, Runner
 
 CALLS = 300
+CALLS_S = 1.0
+"""No more calls once they have taken so long; three in any case."""
+
 STEADY_WINDOW = 5
 STEADY_MARGIN = 0.1
 
@@ -31,8 +35,9 @@ class Lifecycle:
         import_s: of the library that runs it.
         load_s: from the file, or the user's code, to something that can be called.
         calls_s: the first, second and third call.
-        steady_s: a call at the end of `CALLS` calls, timed one by one: the median of the last fifty.
-        calls_until_steady: after so many calls a window of five is within 10 % of `steady_s`; None: not within `CALLS`.
+        steady_s: a call at the end of `CALLS` calls, timed one by one: the median of the last fifty, or of the last
+            half of the calls of a slow variant.
+        calls_until_steady: after so many calls a window of five is within 10 % of `steady_s`; None: after none.
         memory_bytes: resident memory that importing, loading and calling added.
         file_bytes: of the artifact; 0 where there is none.
     """
@@ -87,9 +92,9 @@ def measure_lifecycle(
     start = time.perf_counter()
     call = bind(build())
     load_s = time.perf_counter() - start
-    seconds = time_calls(call, CALLS)
+    seconds = time_calls(call, CALLS, CALLS_S)
     added = imported.memory_bytes + resident_bytes() - memory
-    steady_s = median(seconds[-50:])
+    steady_s = median(seconds[-min(50, len(seconds) // 2 + 1) :])
     return Lifecycle(
         name=variant.name,
         import_s=imported.seconds,
@@ -102,14 +107,18 @@ def measure_lifecycle(
     )
 
 
-def time_calls(call: "Call", count: int) -> list[float]:
-    """Seconds of each of `count` calls, one pair of clock readings around each."""
+def time_calls(call: "Call", count: int, budget_s: float = math.inf) -> list[float]:
+    """Seconds of each of `count` calls, one pair of clock readings around each; of less once they took `budget_s`."""
     clock, run, nanoseconds = time.perf_counter_ns, call.run, []
+    end = clock() + budget_s * 1e9
     with call.context():
         for _ in repeat(None, count):
             start = clock()
             run()
-            nanoseconds.append(clock() - start)
+            stop = clock()
+            nanoseconds.append(stop - start)
+            if stop > end and len(nanoseconds) >= 3:
+                break
     return [value * 1e-9 for value in nanoseconds]
 
 

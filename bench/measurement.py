@@ -99,7 +99,8 @@ def _build_all(job: Job, threads: int) -> "tuple[dict[str, Runner], dict[str, Me
 
 
 def _build(job: Job, variant: Variant, threads: int) -> "Runner":
-    return build(variant, job.subjects[variant.subject], job.folder, device=job.device, threads=threads)
+    budget = job.onnxruntime_threads or threads
+    return build(variant, job.subjects[variant.subject], job.folder, device=job.device, threads=budget)
 
 
 @contextmanager
@@ -132,26 +133,28 @@ def _measure_batch(
     batch: int,
     progress: Callable[[int], None] | None,
 ) -> dict[str, Measured]:
-    variants = {variant.name: variant for variant in job.variants}
-    bindings = [
-        {name: runner.bind(expected[variants[name].subject].inputs) for name, runner in runners.items()}
-        for _ in range(BINDINGS)
-    ]
+    bound: dict[str, list[Call]] = {}
+    before: dict[str, Measured] = {}
 
     def ask(name: str) -> Measured:
-        variant = variants[name]
-        calls = [bound[name] for bound in bindings]
-        return _answer(variant, runners[name], calls, sources[variant.subject], expected[variant.subject], batch)
+        variant = job.variant(name)
+        return _answer(variant, runners[name], bound[name], sources[variant.subject], expected[variant.subject], batch)
 
-    before = {name: ask(name) for name in runners}
+    for name, runner in runners.items():
+        try:
+            bound[name] = [_bind(job.variant(name), runner, expected, batch) for _ in range(BINDINGS)]
+            before[name] = ask(name)
+        except MismatchError as error:
+            before[name] = Measured(problem=str(error), worst_error=np.inf)
     _need_reference(job, before)
-    good, *more = ({name: call for name, call in bound.items() if not before[name].problem} for bound in bindings)
+    good = {name: calls for name, calls in bound.items() if not before[name].problem}
+    first, *more = ({name: calls[place] for name, calls in good.items()} for place in range(BINDINGS))
     blocks = measure_rounds(
-        good, rounds=job.rounds, seed=job.seed + batch, more=more, timer=_timer(job), progress=progress
+        first, rounds=job.rounds, seed=job.seed + batch, more=more, timer=_timer(job), progress=progress
     )
     with garbage_collector_off():
-        singles = {name: _tail(call, blocks[name], job) for name, call in good.items()}
-    bound = {name: job.device is Device.CUDA and _launch_bound(call, blocks[name]) for name, call in good.items()}
+        singles = {name: _tail(call, blocks[name], job) for name, call in first.items()}
+    launch = {name: job.device is Device.CUDA and _launch_bound(call, blocks[name]) for name, call in first.items()}
     after = before | {name: ask(name) for name in good}
     _need_reference(job, after)
     return {
@@ -162,10 +165,19 @@ def _measure_batch(
             bytes_equal=before[name].bytes_equal and after[name].bytes_equal,
             blocks=blocks[name],
             single_s=singles[name],
-            launch_bound=bound[name],
+            launch_bound=launch[name],
         )
         for name in runners
     }
+
+
+def _bind(variant: Variant, runner: "Runner", expected: dict[str, Expected], batch: int) -> "Call":
+    try:
+        return runner.bind(expected[variant.subject].inputs)
+    except Exception as error:  # each runtime raises classes of its own; a file may take other inputs
+        raise MismatchError(
+            f"{variant.name}: batch {batch}: does not take its inputs, expected an answer: {one_line(error)}"
+        ) from error
 
 
 def _answer(

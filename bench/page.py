@@ -27,8 +27,8 @@ from bench.figures import (
     start_parts,
     timed,
 )
-from bench.summary import certainty, findings, noise_floor, where, wrong_answers
-from bench.tables import RUNTIME_HEADINGS, duration, lifecycle_cells, number, runtime_cells, skipped
+from bench.summary import certainty, findings, noise_floor, wrong_answers
+from bench.tables import RUNTIME_HEADINGS, duration, lifecycle_cells, number, runtime_cells, skipped, where
 
 HERE = Path(__file__).parent
 
@@ -41,6 +41,9 @@ MARGIN = 3.0
 LATENCY_MARGIN = 16.0
 LATENCY_ENDS = (22, 340)
 """Pixels from the top to the upper and the lower end of the scale of latencies."""
+
+ORIGINS = {None: "", "bundle": "the bundle's", "rebuilt": "made anew"}
+"""Where the file of a row is from, in words."""
 
 SELF_CHECK = {
     "runs": ("runs of one call against itself", "{}"),
@@ -160,14 +163,16 @@ def _start_tops(report: Mapping[str, Any]) -> dict[int, float]:
     return {first: round_top(max((sum(parts[first:]) for parts in rows), default=1.0)) for first in (0, 1)}
 
 
-def _equality(report: Mapping[str, Any]) -> list[tuple[str, list[Mapping[str, Any] | None]]]:
-    """For each variant that answers, its row in each comparison, None where it was not run."""
+def _equality(report: Mapping[str, Any]) -> list[tuple[str, str, list[Mapping[str, Any] | None]]]:
+    """For each variant that answers: where its file is from, and its row in each comparison, None where not run."""
     found: dict[str, list[Mapping[str, Any] | None]] = {}
+    origins: dict[str, str] = {}
     for place, comparison in enumerate(report["comparisons"]):
         for row in comparison["rows"]:
             if row["answers"] and not is_skipped(row):
                 found.setdefault(row["name"], [None] * len(report["comparisons"]))[place] = row
-    return list(found.items())
+                origins[row["name"]] = ORIGINS[row["origin"]]
+    return [(name, origins[name], rows) for name, rows in found.items()]
 
 
 def _tail_names(report: Mapping[str, Any]) -> list[str]:

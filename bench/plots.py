@@ -28,8 +28,7 @@ from bench.figures import (
     round_top,
     start_parts,
 )
-from bench.summary import where
-from bench.tables import duration, number
+from bench.tables import duration, number, where
 
 WIDTH, DPI = 8.0, 150
 LONGEST_NAME = 32
@@ -126,8 +125,7 @@ def _draw_arrow(axes: Axes, edge: float, place: int, color: str, *, right: bool)
 
 def _draw_latency(plot: LatencyPlot) -> Figure:
     figure = _figure(max(5.0, 0.8 + 0.19 * len(plot.lines)))
-    threads = f"{plot.threads} thread{'' if plot.threads == 1 else 's'}"
-    axes = _axes(figure, f"Time of a call against the rows in a batch\n{threads}, {plot.device.upper()}")
+    axes = _axes(figure, f"Time of a call against the rows in a batch\n{plot.budget}, {plot.device.upper()}")
     _logarithmic(axes, plot.batches, "x", [f"{tick:.0f}" for tick in plot.batches.ticks])
     _logarithmic(axes, plot.seconds, "y", [duration(tick) for tick in plot.seconds.ticks])
     axes.set_xlim(plot.batches.low / 1.15, plot.batches.high * 1.15)

@@ -1,6 +1,6 @@
 """Before anything is timed: artifacts and answers in a work folder, and the rows that can be run here."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from bench.building import load_factory
 from bench.expected import write_expected
 from bench.job import Device
 from bench.subject import Subject
-from bench.variants import NULL, UNANSWERING, Kind, Variant
+from bench.variants import NULL, UNANSWERING, Kind, Origin, Variant
 from export.artifacts import build
 from export.formats import PROGRAMS, Format, file_name, format_of
 from export.source import Source
@@ -51,23 +51,65 @@ def keep_states(folder: Path, subjects: dict[str, Subject], sources: dict[str, S
     return kept
 
 
+def mark_unavailable(variants: Iterable[Variant], device: Device) -> list[Variant]:
+    """The same variants; those that cannot run on this machine with the reason."""
+    return [replace(variant, skipped=unavailable(variant, device)) for variant in variants]
+
+
+def provide_files(
+    variants: Iterable[Variant],
+    source: Source,
+    bundle: Path | None,
+    folder: Path,
+    *,
+    given: Mapping[str, Origin | str],
+    trust: bool,
+) -> dict[str, Origin | str]:
+    """Put the artifacts of variants into the work folder: the bundle's own, or else made anew.
+
+    Args:
+        variants: those that are skipped need none.
+        source: what is made anew, is made of it.
+        bundle: where artifacts are taken from; None where there is none.
+        folder: the work folder.
+        given: files that are there already.
+        trust: take programs of the bundle that this user did not export; else these are made anew.
+
+    Returns:
+        Of each file, with those given, where it is from, or in words why there is none.
+    """
+    files = dict(given)
+    for variant in variants:
+        if variant.file and not variant.skipped and variant.kind is not Kind.FACTORY and variant.file not in files:
+            files[variant.file] = _provide(variant.file, source, bundle, folder, trust=trust)
+    return files
+
+
 def prepare_variants(
-    variants: Iterable[Variant], source: Source, bundle: Path | None, folder: Path, *, device: Device, reference: str
+    variants: Iterable[Variant], files: Mapping[str, Origin | str], *, device: Device, reference: str
 ) -> Prepared:
-    """Put the artifacts of all variants into the work folder: the bundle's own, or else made anew.
+    """Part the rows that can be run from those that cannot.
+
+    Args:
+        variants: of one device, as `mark_unavailable` gives them.
+        files: of `provide_files`.
+        device: on which they run.
+        reference: the name of the reference.
 
     Raises:
         LinregError: there is no row called `reference`, or it cannot be run.
     """
-    found = []
-    missing: dict[str, str] = {}
-    for variant in variants:
-        why = unavailable(variant, device)
-        if not why and variant.file and variant.kind is not Kind.FACTORY and not (folder / variant.file).exists():
-            if variant.file not in missing:
-                missing[variant.file] = _provide(variant.file, source, bundle, folder)
-            why = missing[variant.file]
-        found.append(replace(variant, skipped=why))
+    return _ordered([_with_file(variant, files.get(variant.file)) for variant in variants], device, reference)
+
+
+def _with_file(variant: Variant, file: Origin | str | None) -> Variant:
+    if variant.skipped or file is None:
+        return variant
+    return replace(variant, origin=file) if isinstance(file, Origin) else replace(variant, skipped=file)
+
+
+def _ordered(found: list[Variant], device: Device, reference: str) -> Prepared:
+    """The reference first, its fresh copy second."""
     runnable = [variant for variant in found if not variant.skipped]
     if device is Device.CUDA and not any(variant.kind is not Kind.FLOOR for variant in runnable):
         return Prepared(variants=(), skipped=tuple(found))
@@ -101,20 +143,20 @@ def unavailable(variant: Variant, device: Device) -> str:
     return ""
 
 
-def _provide(file: str, source: Source, bundle: Path | None, folder: Path) -> str:
-    """Put an artifact into the work folder; why there is none, or nothing."""
+def _provide(file: str, source: Source, bundle: Path | None, folder: Path, *, trust: bool) -> Origin | str:
+    """Put an artifact into the work folder; where it is from, or why there is none."""
     kind = _format(file)
     path = None if bundle is None else bundle / file
     if path is not None and path.is_file():
         data = read_bytes(path, limit=MAX_STATE_BYTES)
-        if kind not in PROGRAMS or is_ours(data):
+        if kind not in PROGRAMS or trust or is_ours(data):
             write_atomic(folder / file, data)
-            return ""
+            return Origin.BUNDLE
     try:
         write_atomic(folder / file, build(source, kind))
     except LinregError as error:
         return f"{error}"
-    return ""
+    return Origin.REBUILT
 
 
 def _format(file: str) -> Format:

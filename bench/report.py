@@ -24,7 +24,6 @@ from linreg.files import read_json, write_atomic
 SCHEMA_VERSION = 2
 """1: one process, by batch. 2: many processes, devices, threads, lifecycle, tails, self-check."""
 
-REPORT_FILE = "bench.json"
 NEEDED = {"reference", "settings", "environment", "comparisons"}
 """Without these nothing can be compared with a report; seen before the new one is measured."""
 
@@ -130,6 +129,7 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
     return {
         "device": comparison.device.value,
         "threads": comparison.threads,
+        "onnxruntime_threads": comparison.onnxruntime_threads,
         "batch": comparison.batch,
         "rows": [_row(row, comparison) for row in comparison.rows],
     }
@@ -141,6 +141,7 @@ def _row(row: Row, comparison: Comparison) -> dict[str, Any]:
         "name": row.name,
         "kind": row.variant.kind.value,
         "mode": row.variant.mode.value,
+        "origin": row.variant.origin,
         "problem": row.problem,
         "answers": row.variant.kind not in UNANSWERING,
         "worst_error": row.worst_error,

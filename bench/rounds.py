@@ -1,9 +1,9 @@
 """Calibrated blocks, warm-in, and shuffled rounds in which every variant has one block.
 
 A block is many calls around one pair of clock readings, 0.1 ms long: short enough to fall between two interruptions of
-a shared machine, and the shortest gives the narrowest ratio in the same time (in 2 s a standard deviation of 0.0115 % at
-0.1 ms, 0.0187 % at 0.2 ms and 0.0293 % at 0.6 ms on two shared cores). The calls before each block are not timed, since
-the first after a switch cost up to 40 % more. The garbage collector is off.
+a shared machine, and the shortest gives the narrowest ratio in the same time (in 2 s a standard deviation of 0.0115 %
+at 0.1 ms, 0.0187 % at 0.2 ms and 0.0293 % at 0.6 ms on two shared cores). The calls before each block are not timed,
+since the first after a switch cost up to 40 % more. The garbage collector is off.
 """
 
 import gc
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 BLOCK_S = 0.0001
 WARM_IN_CALLS = 8
 CALIBRATION_TRIALS = 5
+SLOW_S, VERY_SLOW_S = 0.01, 0.1
+"""A call that takes the first is warm after one, and one that takes the second is timed twice to calibrate it."""
+
 MAX_CALLS = 100_000
 
 Clock = Callable[[], int]
@@ -76,7 +79,9 @@ def measure_rounds(
     shuffle = random.Random(seed).shuffle
     nanoseconds: dict[str, list[tuple[int, int]]] = {name: [] for name in order}
     with garbage_collector_off():
-        counts = {name: calibrate(call, timer) for name, call in calls.items()}
+        counts, warm_ins = {}, {}
+        for name, call in calls.items():
+            counts[name], warm_ins[name] = calibrate(call, timer)
         for done in range(rounds):
             if seed is not None:
                 shuffle(order)
@@ -84,7 +89,7 @@ def measure_rounds(
             for name in order:
                 call = bound[name]
                 with call.context():
-                    for _ in repeat(None, WARM_IN_CALLS):
+                    for _ in repeat(None, warm_ins[name]):
                         call.run()
                     nanoseconds[name].append(timer(call.run, counts[name]))
             if progress is not None:
@@ -112,18 +117,28 @@ def time_block(run: Callable[[], object], calls: int, clock: Clock) -> int:
     return clock() - start
 
 
-def calibrate(call: "Call", timer: BlockTimer, target_s: float = BLOCK_S) -> int:
-    """The calls a block of `target_s` takes, from the least of several trials: one preempted trial cannot end it."""
+def calibrate(call: "Call", timer: BlockTimer, target_s: float = BLOCK_S) -> tuple[int, int]:
+    """How many calls a block of `target_s` takes, and how many come before each block to warm in.
+
+    A block is found from the least of several trials: one preempted trial cannot end it.
+    """
     target_ns, count = target_s * 1e9, 1
     with call.context():
-        for _ in repeat(None, WARM_IN_CALLS):
-            call.run()
+        _trials(timer, call.run, 1, most=WARM_IN_CALLS, slow_s=SLOW_S)
         while True:
-            least = min(timer(call.run, count)[0] for _ in range(CALIBRATION_TRIALS))
+            least = min(_trials(timer, call.run, count, most=CALIBRATION_TRIALS, slow_s=VERY_SLOW_S))
             if least >= target_ns or count >= MAX_CALLS:
-                return count
+                return count, min(WARM_IN_CALLS, 1 + int(SLOW_S * 1e9 * count / max(least, 1)))
             wanted = int(count * target_ns / least) + 1 if least > 0 else count * 10
             count = min(max(wanted, count + 1), count * 10, MAX_CALLS)
+
+
+def _trials(timer: BlockTimer, run: Callable[[], object], calls: int, *, most: int, slow_s: float) -> list[int]:
+    """Nanoseconds of blocks of `calls` calls: of `most`, but only of two where each of them takes `slow_s`."""
+    found = [timer(run, calls)[0] for _ in range(2)]
+    while len(found) < most and min(found) < slow_s * 1e9:
+        found.append(timer(run, calls)[0])
+    return found
 
 
 @contextmanager

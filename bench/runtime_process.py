@@ -50,7 +50,7 @@ def time_vector(runner: Runner, bundle: Path, batch: int) -> dict[str, object]:
     call, timer = runner.bind(inputs), host_timer(time.perf_counter_ns)
     seconds = []
     with garbage_collector_off():
-        calls = calibrate(call, timer)
+        calls, _ = calibrate(call, timer)
         for _ in range(BLOCKS):
             for _ in range(WARM_IN_CALLS):
                 call.run()

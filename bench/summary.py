@@ -6,7 +6,7 @@ from typing import Any
 
 from bench.figures import Sign, null_interval, sign_of, timed
 from bench.statistics import CLAIM_MARGIN, TRIMMED
-from bench.tables import duration, number
+from bench.tables import duration, number, where
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,13 +22,6 @@ class Finding:
     where: str
     headline: str
     text: str
-
-
-def where(comparison: Mapping[str, Any]) -> str:
-    """Batch, threads and device of a comparison."""
-    threads = comparison["threads"]
-    device = comparison["device"].upper()
-    return f"batch {comparison['batch']}, {threads} thread{'' if threads == 1 else 's'}, {device}"
 
 
 def findings(report: Mapping[str, Any]) -> list[Finding]:

@@ -28,9 +28,19 @@ RUNTIME_HEADINGS = ("runtime", "version", "batch", "a call", "million rows/s", "
 
 def title(report: Mapping[str, Any], comparison: Mapping[str, Any]) -> str:
     """What one comparison is of."""
-    threads = f"{comparison['threads']} thread{'' if comparison['threads'] == 1 else 's'}"
-    device = comparison["device"].upper()
-    return f"batch {comparison['batch']}, {threads}, {device}, {report['scope']}; ratios to {report['reference']}"
+    return f"{where(comparison)}, {report['scope']}; ratios to {report['reference']}"
+
+
+def where(comparison: Mapping[str, Any]) -> str:
+    """Batch, threads and device of a comparison."""
+    return f"batch {comparison['batch']}, {budget(comparison)}, {comparison['device'].upper()}"
+
+
+def budget(comparison: Mapping[str, Any]) -> str:
+    """The threads of a comparison; where onnxruntime had others, both."""
+    threads, other = comparison["threads"], comparison["onnxruntime_threads"]
+    text = f"{threads} thread{'' if threads == 1 else 's'}"
+    return text if other == threads else f"{text} (onnxruntime {other})"
 
 
 def comparison_table(

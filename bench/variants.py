@@ -4,16 +4,17 @@ Sharing one module would change the ratios: torch.jit.script(m) makes the eager 
 description that goes to another process as JSON; bench/building.py makes the runner.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from export.call_modes import CallMode
 from export.formats import Format, file_name
+from linreg.config import REFERENCE_ROW
+from linreg.errors import LinregError
 
-REFERENCE = "eager-inference_mode"
-"""The row that ratios refer to unless another is chosen."""
+REFERENCE = REFERENCE_ROW
 
 AGAINST = "against"
 """The row of another bundle's artifact, and the subject whose answers it must give."""
@@ -39,6 +40,13 @@ class Kind(StrEnum):
     FLOOR = "floor"
 
 
+class Origin(StrEnum):
+    """Where the file of a row is from."""
+
+    BUNDLE = "bundle"
+    REBUILT = "rebuilt"
+
+
 UNANSWERING = frozenset({Kind.FLOOR, Kind.COPY_TO_DEVICE, Kind.COPY_FROM_DEVICE})
 """Rows that show what a call or a copy costs by itself: they answer nothing, and get no verdict."""
 
@@ -55,6 +63,7 @@ class Variant:
         mode: how a torch module is called.
         file: what it is loaded from, in the work folder; for a factory, `FILE.py:NAME`.
         subject: whose answers it must give, by the name of the subject.
+        origin: whether its file is the bundle's own, or made anew from the weights; None where it has none.
         skipped: why it is not run here; empty where it is.
     """
 
@@ -63,12 +72,14 @@ class Variant:
     mode: CallMode = CallMode.INFERENCE_MODE
     file: str = ""
     subject: str = "model"
+    origin: Origin | None = None
     skipped: str = ""
 
 
 def variant_from_json(value: Mapping[str, Any]) -> Variant:
     """The variant that `dataclasses.asdict` turned into JSON values."""
-    return Variant(**{**value, "kind": Kind(value["kind"]), "mode": CallMode(value["mode"])})
+    origin = None if value["origin"] is None else Origin(value["origin"])
+    return Variant(**{**value, "kind": Kind(value["kind"]), "mode": CallMode(value["mode"]), "origin": origin})
 
 
 def eager_variants() -> list[Variant]:
@@ -97,6 +108,26 @@ def cpu_variants(*, compiled: bool = False) -> list[Variant]:
         Variant(name="onnxruntime-io_binding", kind=Kind.ONNXRUNTIME_IO_BINDING, file=file_name(Format.ONNX)),
         Variant(name=FLOOR, kind=Kind.FLOOR),
     ]
+
+
+def own_variants(places: Sequence[str], *, taken: Collection[str]) -> list[Variant]:
+    """Rows of the user's own, each from `FILE.py:NAME`, a function that makes an `export.runners.Runner`.
+
+    Args:
+        places: where they are made.
+        taken: names of the other rows.
+
+    Raises:
+        LinregError: two rows have one name.
+    """
+    rows = [Variant(name=place.rpartition(":")[2], kind=Kind.FACTORY, file=place) for place in places]
+    names = [*taken, NULL, *(row.name for row in rows)]
+    for row in rows:
+        if names.count(row.name) > 1:
+            raise LinregError(
+                f"--variant {row.file}: there is another row called {row.name}; give it a name of its own"
+            )
+    return rows
 
 
 def against_variants(kind: Format) -> list[Variant]:

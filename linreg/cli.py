@@ -1,14 +1,15 @@
 """The command line: which commands there are, and how an error ends.
 
 Exit 0 done; 1 an error, in one line; 2 wrong usage; 3 outputs differ, or bytes are not those of the manifest;
-4 slower than the gate allows; 130 interrupted. `--help` answers without torch: everything heavy is imported inside the
-commands.
+4 slower than the gate allows; 130 interrupted, 143 terminated. `--help` answers without torch: everything heavy is
+imported inside the commands.
 """
 
 import errno
 import io
 import os
 import re
+import signal
 import sys
 from difflib import get_close_matches
 from pathlib import Path
@@ -54,6 +55,9 @@ def _options(
 def main() -> None:
     """Run the command line; every failure is one line on stderr and its exit code."""
     _check_surroundings()
+    for ending in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        if signal.getsignal(ending) is signal.SIG_DFL:  # not where nohup has it ignored
+            signal.signal(ending, _end)
     try:
         code = app(prog_name="linreg", standalone_mode=False)
     except KeyboardInterrupt:
@@ -70,6 +74,11 @@ def main() -> None:
         exec("")  # after an interruption inside an exec, as in dataclass, Python would not exit but die of the signal
         _fail("interrupted; every file is whole, the old one or the new one", code)
     sys.exit(code)
+
+
+def _end(number: int, _frame: object) -> None:
+    """End as one does by this signal, but leave no temporary folder and no process behind."""
+    sys.exit(128 + number)
 
 
 def _check_surroundings() -> None:

@@ -119,3 +119,37 @@ LINE_DEFAULTS = TrainSettings()
 TABLE_DEFAULTS = TrainSettings(method=Method.EXACT, loss=Loss.MSE)
 
 DEFAULT_SPLIT = "0.8"
+
+REFERENCE_ROW = "eager-inference_mode"
+"""The row of a benchmark that ratios refer to unless another is chosen."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchSettings:
+    """How much a benchmark measures.
+
+    Attributes:
+        batches: rows of input.
+        threads: intra-op threads of torch and onnxruntime; each is measured by itself.
+        onnxruntime_threads: of onnxruntime where its budget shall not be torch's.
+        rounds: blocks of every variant at each batch, in each process.
+        processes: at the most; 1 measures in this process only.
+        more_processes: beyond those, at the most, while an interval reaches further than 2 % to either side.
+        target: stop once every interval is within this part to either side.
+        reference: the row that ratios refer to.
+        single_calls: timed one by one for the tails, in each process.
+    """
+
+    batches: tuple[int, ...] = (1, 4096)
+    threads: tuple[int, ...] = (1,)
+    onnxruntime_threads: int | None = None
+    rounds: int = 100
+    processes: int = 10
+    more_processes: int = 0
+    target: float = 0.01
+    reference: str = REFERENCE_ROW
+    single_calls: int = 700
+
+
+BENCH_DEFAULTS = BenchSettings(more_processes=5)
+"""What `linreg bench` measures where nothing else is asked."""

@@ -33,6 +33,7 @@ def row(name: str, estimate: float | None = None, **changes: Any) -> dict[str, A
         "name": name,
         "kind": "eager",
         "mode": "inference_mode",
+        "origin": None,
         "problem": "",
         "answers": True,
         "worst_error": 0.25,
@@ -101,9 +102,9 @@ def usual_rows(batch: int = 1) -> list[dict[str, Any]]:
         row("eager-grad", 1.26),
         row("eager-no_grad", 1.011, verdict="inconclusive"),
         row("torchscript", 0.895),
-        row("pt2", 6.8),
-        row("onnxruntime-run", 0.72 if batch == 1 else 1.24, bytes_equal=batch == 1),
-        row("onnxruntime-io_binding", 0.384 if batch == 1 else 1.002),
+        row("pt2", 6.8, origin="rebuilt"),
+        row("onnxruntime-run", 0.72 if batch == 1 else 1.24, bytes_equal=batch == 1, origin="bundle"),
+        row("onnxruntime-io_binding", 0.384 if batch == 1 else 1.002, origin="bundle"),
         floor(),
     ]
     for own in rows:
@@ -114,7 +115,7 @@ def usual_rows(batch: int = 1) -> list[dict[str, Any]]:
 
 def comparison(rows: list[dict[str, Any]], batch: int = 1, threads: int = 1, device: str = "cpu") -> dict[str, Any]:
     """One comparison."""
-    return {"device": device, "threads": threads, "batch": batch, "rows": rows}
+    return {"device": device, "threads": threads, "onnxruntime_threads": threads, "batch": batch, "rows": rows}
 
 
 def report(*comparisons: dict[str, Any], **changes: Any) -> dict[str, Any]:

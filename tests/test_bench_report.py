@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import bench.report
-from bench.benchmark import BenchSettings, Report, run_benchmark
+from bench.benchmark import Report, run_benchmark
 from bench.comparison import Comparison, Row
 from bench.environment import describe_environment
 from bench.job import Device
@@ -23,6 +23,7 @@ from bench.runtimes import RuntimeRow
 from bench.statistics import Ratio, Verdict
 from bench.subject import Subject
 from bench.variants import FLOOR, NULL, REFERENCE, Kind, Variant, cpu_variants
+from linreg.config import BenchSettings
 from linreg.errors import LinregError, ModelError
 from tests import bench_reports
 
@@ -76,7 +77,7 @@ def made(*rows: Row, device: Device = Device.CPU, **changes) -> Report:
         "state_sha256": "ab" * 32,
         "settings": BenchSettings(batches=(64,), threads=(2,), reference=REFERENCE),
         "processes": 2,
-        "comparisons": (Comparison(device=device, threads=2, batch=64, rows=rows or ROWS),),
+        "comparisons": (Comparison(device=device, threads=2, onnxruntime_threads=2, batch=64, rows=rows or ROWS),),
         "lifecycles": (LIFECYCLE,),
         "preempted": 3405,
         "stolen_s": 0.123456,
@@ -136,8 +137,10 @@ def test_it_says_what_was_asked_and_where():
     assert report["settings"] == {
         "batches": [64],
         "threads": [2],
+        "onnxruntime_threads": None,
         "rounds": 100,
         "processes": 10,
+        "more_processes": 0,
         "processes_run": 2,
         "target": 0.01,
         "reference": REFERENCE,
@@ -148,9 +151,10 @@ def test_it_says_what_was_asked_and_where():
     assert report["runtimes"] is None
     assert [entry["name"] for entry in report["lifecycle"]] == [REFERENCE]
     (comparison,) = report["comparisons"]
-    assert {key: comparison[key] for key in ("device", "threads", "batch")} == {
+    assert {key: comparison[key] for key in ("device", "threads", "onnxruntime_threads", "batch")} == {
         "device": "cpu",
         "threads": 2,
+        "onnxruntime_threads": 2,
         "batch": 64,
     }
 
@@ -168,6 +172,7 @@ def test_a_row_keeps_every_block():
         "name": "third",
         "kind": "eager",
         "mode": "inference_mode",
+        "origin": None,
         "problem": "",
         "answers": True,
         "worst_error": 0.25,

@@ -76,6 +76,26 @@ def test_interrupted_training_leaves_nothing(tmp_path):
     assert list(tmp_path.rglob("*")) == []
 
 
+def test_a_benchmark_that_is_terminated_leaves_no_folder_and_no_process(penguins, tmp_path):
+    (tmp_path / "temporary").mkdir()
+    process = subprocess.Popen(
+        [*LINREG, "bench", "-m", str(penguins), "-o", "out", "--device", "cpu"],
+        cwd=tmp_path,
+        env={**os.environ, "TMPDIR": str(tmp_path / "temporary")},
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 60
+    while not (jobs := list((tmp_path / "temporary").glob("*/job.json"))) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert jobs, "a process of the benchmark has been started"
+    process.terminate()
+    assert process.wait(60) == 143
+    assert list((tmp_path / "temporary").glob("linreg-*")) == []  # onnxruntime leaves a file of its own, .ses
+    assert list((tmp_path / "out").iterdir()) == []
+    running = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    assert not any(str(jobs[0]).encode() in words for words in running)
+
+
 def test_an_interruption_anywhere_exits_130(tmp_path):
     code = (
         "import linreg.commands.verify, sys; from linreg.cli import main; sys.argv = ['linreg', 'verify', '.'];"

@@ -15,13 +15,15 @@ import pytest
 import torch
 from onnx import numpy_helper
 
-import linreg.commands.bench
-from bench.benchmark import BenchSettings, Report
+import linreg.commands.bench as linreg_bench
+from bench.benchmark import Report
 from bench.comparison import Comparison, Row
 from bench.job import Device
 from bench.lifecycle import Lifecycle
 from bench.report import lifecycle_rows
 from bench.variants import NULL, REFERENCE, cpu_variants, cuda_variants
+from linreg.commands.bench import cores
+from linreg.config import BenchSettings
 from tests.bench_reports import HOSTILE
 from tests.conftest import contents
 
@@ -69,7 +71,7 @@ def measured(monkeypatch):
 
     def give(report):
         asked, kept = [], deepcopy(report)
-        monkeypatch.setattr(linreg.commands.bench, "measure", lambda request: asked.append(request) or deepcopy(kept))
+        monkeypatch.setattr(linreg_bench, "measure", lambda request: asked.append(request) or deepcopy(kept))
         return asked
 
     return give
@@ -128,7 +130,7 @@ def test_the_report_has_every_row_and_every_block(report):
         assert row["problem"] == "", name
         assert row["median_s"] > 0, name
         assert [len(process["block_ns"]) for process in row["processes"]] == [10, 10], name
-        assert (row["ratio"] is None) == (name == REFERENCE), name
+        assert (row["ratio"] is None) == (name in (REFERENCE, "floor")), name
         assert (row["verdict"] is None) == (name in (REFERENCE, NULL, "floor")), name
     assert [row["name"] for row in report["lifecycle"]] == [REFERENCE, "torchscript"]
 
@@ -172,9 +174,10 @@ def test_what_was_asked_is_measured(linreg, bundle, measured, report, name):
     words = {"target": ["--target", "2.5%"], "batch": ["--batch", "1,64,1"]}[name]
     assert linreg("bench", "-m", bundle, *words).code == 0
     (request,) = asked
-    assert request.target == (0.025 if name == "target" else 0.01)
-    assert request.batches == ((1, 64) if name == "batch" else (1, 4096))
-    assert (request.processes, request.rounds, request.threads) == (10, 100, (1,))
+    settings = request.settings
+    assert settings.target == (0.025 if name == "target" else 0.01)
+    assert settings.batches == ((1, 64) if name == "batch" else (1, 4096))
+    assert (settings.processes, settings.more_processes, settings.rounds, settings.threads) == (10, 5, 100, (1,))
 
 
 def test_a_wrong_weight_is_struck_out_without_a_latency_and_exits_3(linreg, bundle):
@@ -220,8 +223,8 @@ def test_a_wrong_row_has_no_start_either():
         settings=BenchSettings(),
         processes=3,
         comparisons=(
-            Comparison(device=Device.CPU, threads=1, batch=1, rows=rows),
-            Comparison(device=Device.CUDA, threads=1, batch=1, rows=skipped),
+            Comparison(device=Device.CPU, threads=1, onnxruntime_threads=1, batch=1, rows=rows),
+            Comparison(device=Device.CUDA, threads=1, onnxruntime_threads=1, batch=1, rows=skipped),
         ),
         lifecycles=tuple(replace(sample, name=name) for name in names),
         preempted=0,
@@ -415,10 +418,10 @@ def test_what_a_model_cannot_be_timed_against(linreg, bundle, tmp_path, monkeypa
     (tmp_path / "alone").mkdir()
     shutil.copy(other / "model.onnx", "alone")
     for path, text in {
-        "alone/model.onnx": "--against alone/model.onnx: there is no model.pth beside it",
-        "other/model.pth": "expected an artifact of another bundle, such as other/model.onnx",
+        "alone/model.onnx": "alone/model.onnx: there is no model.pth beside it",
+        "other/model.pth": "expected an artifact in its bundle, such as other/model.onnx",
         "other/model.float64.onnx": "no such bundle or file",
-        "other": "expected an artifact of another bundle",
+        "other": "expected an artifact in its bundle",
     }.items():
         assert text in linreg("bench", "-m", bundle, "--against", path, *QUICK).failure()
     wrong_weight(other / "model.onnx")
@@ -474,8 +477,11 @@ def test_a_module_without_inputs_or_with_a_wrong_state_is_one_line(linreg, bundl
         (["--batch", "0"], "--batch: got '0', expected whole numbers from 1"),
         (["--batch", ""], "--batch: got '', expected whole numbers"),
         (["--batch", "1,99999999"], "--batch: got '1,99999999', expected whole numbers from 1 to 1048576"),
-        (["--threads", "x"], "--threads: got 'x', expected whole numbers from 1 to 1024"),
-        (["--threads", "2000"], "--threads: got '2000', expected whole numbers from 1 to 1024"),
+        (["--threads", "x"], f"--threads: got 'x', expected whole numbers from 1 to {cores()}"),
+        (["--threads", "2000"], f"--threads: got '2000', expected whole numbers from 1 to {cores()}"),
+        (["--onnxruntime-threads", "2000"], f"--onnxruntime-threads: got 2000, expected at most {cores()}"),
+        (["--onnxruntime-threads", "0"], "Invalid value for '--onnxruntime-threads'"),
+        (["--against", "c", "--variant", "a.py:b"], "--against times two artifacts alone"),
         (["--processes", "0"], "Invalid value for '--processes'"),
         (["--rounds", "9"], "Invalid value for '--rounds'"),
         (["--device", "gpu"], "Invalid value for '--device'"),
@@ -618,7 +624,13 @@ def test_a_damaged_artifact_is_struck_out_and_the_others_are_timed(linreg, bundl
 
 
 def test_a_page_or_figure_of_somebody_else_is_not_overwritten(linreg, bundle, tmp_path):
-    for name, words in (("report.html", ["-o", "own"]), ("ratios.svg", ["-o", "free", "--plots", "own"])):
+    plots = ["-o", "free", "--plots", "own"]
+    for name, words in {
+        "report.html": ["-o", "own"],
+        "ratios-cpu-1thread-batch1.svg": plots,
+        "latency-cpu-1thread.png": plots,
+        "lifecycle.png": plots,
+    }.items():
         shutil.rmtree(tmp_path / "own", ignore_errors=True)
         (tmp_path / "own").mkdir()
         (tmp_path / "own" / name).write_text("mine")
@@ -626,10 +638,101 @@ def test_a_page_or_figure_of_somebody_else_is_not_overwritten(linreg, bundle, tm
         assert (tmp_path / "own" / name).read_text() == "mine"
 
 
+def test_other_pictures_may_stand_beside_the_plots(linreg, bundle, tmp_path, measured, report):
+    measured(report)
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "logo.png").write_text("mine")
+    for _ in range(2):  # its own plots are drawn over
+        assert linreg("bench", "-m", bundle, "-o", "free", "--plots", "docs").code == 0
+    assert (tmp_path / "docs" / "logo.png").read_text() == "mine"
+    assert len(list((tmp_path / "docs").iterdir())) > 3
+
+
+VARIANTS = """
+from dataclasses import replace
+
+import numpy as np
+
+from export.runners import Call, Runner, torch_runner
+from linreg.checkpoint import load
+
+
+def mine():
+    return torch_runner("mine", load({bundle!r}).model)
+
+
+def off():
+    runner = mine()
+
+    def bind(inputs):
+        call = runner.bind(inputs)
+        return replace(call, outputs=lambda: tuple(output + 1 for output in call.outputs()))
+
+    return replace(runner, bind=bind)
+
+
+def refuses():
+    def bind(inputs):
+        raise ValueError("only\\nmy own inputs")
+
+    return Runner(name="refuses", bind=bind, parameters=dict)
+"""
+
+
+def test_rows_of_ones_own_beside_the_others(linreg, bundle, tmp_path):
+    (tmp_path / "rows.py").write_text(VARIANTS.replace("{bundle!r}", f"__import__('pathlib').Path({str(bundle)!r})"))
+    words = ["-m", bundle, *QUICK, "--device", "cpu", "--json"]
+    ended = linreg("bench", *words, "--variant", "rows.py:mine")
+    assert ended.code == 0, ended.err
+    row = rows_of(json.loads(ended.out))["mine"]
+    assert (row["kind"], row["origin"], row["bytes_equal"], row["problem"]) == ("factory", None, True, "")
+    assert row["median_s"] > 0
+    ended = linreg("bench", *words, "--variant", "rows.py:off", "--variant", "rows.py:refuses")
+    assert ended.code == 3
+    rows = rows_of(json.loads(ended.out))
+    assert "expected" in rows["off"]["problem"]
+    assert rows["refuses"]["problem"] == (
+        "refuses: batch 1: does not take its inputs, expected an answer: only my own inputs"
+    )
+    assert (rows["off"]["median_s"], rows["refuses"]["median_s"]) == (None, None)
+    assert rows["pt2"]["median_s"] > 0
+    assert "there is another row called pt2" in linreg("bench", *words, "--variant", "rows.py:pt2").failure()
+    assert "has no 'gone'" in linreg("bench", *words, "--variant", "rows.py:gone").failure()
+
+
+def test_threads_of_onnxruntime_are_its_own_only_where_that_is_asked(linreg, bundle, monkeypatch):
+    monkeypatch.setattr(linreg_bench, "cores", lambda: 2)
+    words = ["-m", bundle, *QUICK, "--device", "cpu"]
+    ended = linreg("bench", *words, "--onnxruntime-threads", "2", "-o", "unequal")
+    assert ended.code == 0, ended.err
+    assert "batch 1, 1 thread (onnxruntime 2), CPU" in ended.out
+    value = json.loads(Path("unequal/bench.json").read_text())
+    assert (value["comparisons"][0]["threads"], value["comparisons"][0]["onnxruntime_threads"]) == (1, 2)
+    assert value["settings"]["onnxruntime_threads"] == 2
+    value["settings"]["processes_run"] = 2
+    Path("old.json").write_text(json.dumps(value))
+    words = ["-m", bundle, "--processes", "2", "--batch", "1", "--compare", "old.json"]
+    message = linreg("bench", *words).failure()
+    assert "the old report is of --onnxruntime-threads 2, this one of as torch; run with the same" in message
+
+
 def test_a_program_that_is_not_ours_is_told_to_be_made_anew(linreg, bundle, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "nobody"))
     ended = linreg("bench", "-m", bundle, *QUICK)
     assert "model.torchscript: is a program that this user did not export; its row is the same made anew" in ended.err
+    found = rows_of(json.loads((bundle / "bench.json").read_text()))
+    assert {name: row["origin"] for name, row in found.items() if row["origin"]} == {
+        "torchscript": "rebuilt",
+        "torchscript-frozen": "rebuilt",
+        "torchscript-trace": "rebuilt",
+        "pt2": "rebuilt",
+        "onnxruntime-run": "bundle",
+        "onnxruntime-io_binding": "bundle",
+    }
+    trusted = linreg("bench", "-m", bundle, *QUICK, "--trust")
+    assert "did not export" not in trusted.err
+    found = rows_of(json.loads((bundle / "bench.json").read_text()))
+    assert {row["origin"] for row in found.values()} == {None, "bundle"}
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ import pytest
 from onnx import numpy_helper
 
 import bench.compare
-from bench.benchmark import BenchSettings
 from bench.compare import compare_artifacts, compare_callables
 from bench.rounds import Blocks
 from bench.statistics import Verdict
+from linreg.config import BenchSettings
 from linreg.errors import LinregError, MismatchError, ModelError
 
 QUICK = BenchSettings(processes=2, rounds=10)
@@ -174,15 +174,25 @@ def test_onnx_is_no_program_and_needs_no_trust(penguins, other, tmp_path, monkey
         ("model.onnx", "model.torchscript"),
         ("model.pt2", "model.onnx"),
         ("model.torchscript", "model.traced.torchscript"),
-        ("model.pth", "model.pth"),
-        ("card.json", "card.json"),
-        ("model.c", "model.c"),  # C source is timed as a runtime, with --runtimes
-        ("model.float16.onnx", "model.float16.onnx"),  # its answers are not those of the bundle's model
     ],
 )
-def test_two_formats_or_none_are_refused(penguins, one, two):
+def test_two_formats_are_refused(penguins, one, two):
     with pytest.raises(LinregError, match="expected two artifacts of one format"):
         compare_artifacts(penguins / one, penguins / two, settings=QUICK)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "model.pth",
+        "card.json",
+        "model.c",  # C source is timed as a runtime, with --runtimes
+        "model.float16.onnx",  # its answers are not those of the bundle's model
+    ],
+)
+def test_what_is_no_artifact_is_refused(penguins, name):
+    with pytest.raises(LinregError, match=rf"{name}: expected an artifact in its bundle, such as"):
+        compare_artifacts(penguins / name, penguins / "model.onnx", settings=QUICK)
 
 
 def test_an_artifact_without_its_model_is_refused(penguins, tmp_path):
@@ -202,4 +212,4 @@ def test_a_missing_artifact_is_one_line(penguins, tmp_path):
 def test_the_command_refuses_the_same(linreg, bundle, name):
     (bundle / name).touch()
     ended = linreg("bench", "-m", bundle, "--against", bundle / name, "--processes", 1, "--rounds", 10)
-    assert "expected an artifact of another bundle, such as other/model.onnx" in ended.failure()
+    assert "expected an artifact in its bundle, such as other/model.onnx" in ended.failure()

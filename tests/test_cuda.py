@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.benchmark import BenchSettings, run_benchmark
+from bench.benchmark import run_benchmark
 from bench.job import Device
 from bench.preparation import unavailable
 from bench.report import to_json
@@ -16,6 +16,7 @@ from bench.subject import Subject
 from bench.variants import FLOOR, NULL, UNANSWERING, Kind, Variant, cuda_variants
 from export.runners import torch_runner
 from linreg.checkpoint import load
+from linreg.config import BenchSettings
 
 NO_DEVICE = "this torch sees no CUDA device"
 needs_device = pytest.mark.skipif(not torch.cuda.is_available(), reason=NO_DEVICE)

@@ -12,16 +12,17 @@ import bench.measurement
 from bench.job import Device, Job
 from bench.lifecycle import Imported
 from bench.measurement import BINDINGS, measure
-from bench.preparation import prepare_answers, prepare_variants
+from bench.preparation import prepare_answers
 from bench.rounds import Blocks
 from bench.subject import Subject
-from bench.variants import FLOOR, NULL, REFERENCE, Kind, Variant, cpu_variants, eager_variants
+from bench.variants import FLOOR, NULL, REFERENCE, Kind, Origin, Variant, cpu_variants, eager_variants
 from export.artifacts import build as build_artifact
 from export.formats import Format
 from export.runners import Call, Runner, torch_runner
 from export.source import from_checkpoint
 from linreg.checkpoint import load
 from linreg.errors import LinregError, MismatchError
+from tests.bench_rows import prepare
 from tests.nets import INPUTS, TwoTowers
 
 ROUNDS = 10
@@ -53,12 +54,12 @@ def job(penguins, tmp_path):
     def make(variants=FEW, *, batches=(7,), subjects=None, bundle=penguins, **more) -> Job:
         subjects = subjects or {"model": Subject(path=str(bundle))}
         source = prepare_answers(tmp_path, subjects, batches)["model"]
-        prepared = prepare_variants(
-            variants, source, bundle, tmp_path, device=Device.CPU, reference=more.pop("reference", REFERENCE)
-        )
+        given = dict.fromkeys(more.pop("given", ()), Origin.BUNDLE)
+        reference = more.pop("reference", REFERENCE)
+        prepared = prepare(variants, source, bundle, tmp_path, reference=reference, given=given)
         assert prepared.skipped == ()
-        given = {"variants": prepared.variants, "subjects": subjects, "folder": tmp_path, "batches": batches}
-        return Job(**{**given, "rounds": ROUNDS, "seed": 1, **more})
+        ready = {"variants": prepared.variants, "subjects": subjects, "folder": tmp_path, "batches": batches}
+        return Job(**{**ready, "rounds": ROUNDS, "seed": 1, **more})
 
     return make
 
@@ -366,7 +367,7 @@ def test_a_row_is_held_to_the_answers_of_its_own_subject(job, penguins, tmp_path
         Variant(name="theirs", kind=Kind.ONNXRUNTIME_RUN, file="against-model.onnx", subject="against"),
         Variant(name="confused", kind=Kind.ONNXRUNTIME_RUN, file="against-model.onnx"),
     ]
-    found = measure(job(rows, subjects=subjects)).rows[1, 7]
+    found = measure(job(rows, subjects=subjects, given=["against-model.onnx"])).rows[1, 7]
     check_measured(found["theirs"])
     check_struck_out(found["confused"])
 

@@ -173,8 +173,13 @@ def test_a_wrong_row_is_struck_out_without_a_latency():
     assert bad["problem"] in text_of(alert)
     (drawn,) = [text for text in page.root.iter("text") if text.get("class") == "strike"]
     assert text_of(drawn) == bad["name"]
-    assert [text_of(cell) for cell in rows_of(page, "Worst error, bytes")[-1]] == [bad["name"], "wrong"]
+    assert [text_of(cell) for cell in rows_of(page, "Worst error, bytes")[-1]] == [bad["name"], "", "wrong"]
     assert "alert" not in {part.get("class") for part in page_of(report()).root.iter("div")}
+
+
+def test_the_table_of_equality_says_whose_file_was_timed():
+    rows = {text_of(line[0]): text_of(line[1]) for line in rows_of(page_of(report()), "Worst error, bytes")}
+    assert (rows["pt2"], rows["onnxruntime-run"], rows[REFERENCE]) == ("made anew", "the bundle's", "")
 
 
 def test_skipped_rows_stand_with_the_reason_and_nowhere_else():

@@ -12,13 +12,14 @@ import bench.preparation
 from bench.expected import read_expected
 from bench.job import Device, Job
 from bench.measurement import measure
-from bench.preparation import Prepared, keep_states, prepare_answers, prepare_variants, unavailable
+from bench.preparation import Prepared, keep_states, prepare_answers, unavailable
 from bench.subject import Subject
-from bench.variants import FLOOR, NULL, REFERENCE, Kind, Variant, cpu_variants, cuda_variants
+from bench.variants import FLOOR, NULL, REFERENCE, Kind, Origin, Variant, cpu_variants, cuda_variants
 from export.source import from_checkpoint
 from export.trust import is_ours
 from linreg.checkpoint import load
 from linreg.errors import LinregError, ModelError
+from tests import bench_rows
 from tests.conftest import contents
 from tests.nets import INPUTS, Branches, TwoTowers
 
@@ -46,14 +47,20 @@ def source(penguins):
     return from_checkpoint(load(penguins))
 
 
-def prepare(source, bundle, folder, variants=None, *, device=Device.CPU, reference=REFERENCE) -> Prepared:
-    return prepare_variants(variants or cpu_variants(), source, bundle, folder, device=device, reference=reference)
+def prepare(source, bundle, folder, variants=None, **more) -> Prepared:
+    return bench_rows.prepare(variants or cpu_variants(), source, bundle, folder, **more)
+
+
+def origins(prepared: Prepared) -> dict[str, Origin | None]:
+    return {row.name: row.origin for row in prepared.variants}
 
 
 def test_our_own_artifacts_are_taken_as_they_are(source, penguins, work):
     prepared = prepare(source, penguins, work)
     assert prepared.skipped == ()
     assert contents(work) == {name: (penguins / name).read_bytes() for name in ARTIFACTS}
+    for row in prepared.variants:
+        assert row.origin is (Origin.BUNDLE if row.file else None), row.name
 
 
 def test_the_reference_is_first_the_null_row_second_and_every_other_there(source, penguins, work):
@@ -68,10 +75,24 @@ def test_a_program_of_somebody_else_is_not_loaded_but_made_anew(source, bundle, 
     for name in PROGRAMS:
         (bundle / name).write_bytes(b"would run anything")
     before = contents(bundle)
-    assert prepare(source, bundle, work).skipped == ()
+    prepared = prepare(source, bundle, work)
+    assert prepared.skipped == ()
     for name in PROGRAMS:
         assert (work / name).read_bytes() != b"would run anything", name
     assert contents(bundle) == before
+    found = origins(prepared)
+    assert {found[name] for name in ("torchscript", "torchscript-frozen", "torchscript-trace", "pt2")} == {
+        Origin.REBUILT
+    }
+    assert found["onnxruntime-run"] is Origin.BUNDLE
+
+
+def test_a_program_of_somebody_else_is_taken_where_it_is_trusted(source, bundle, work):
+    for name in PROGRAMS:
+        (bundle / name).write_bytes(b"runs anything")
+    prepared = prepare(source, bundle, work, trust=True)
+    assert {origin for origin in origins(prepared).values() if origin} == {Origin.BUNDLE}
+    assert {(work / name).read_bytes() for name in PROGRAMS} == {b"runs anything"}
 
 
 def test_what_a_ledger_elsewhere_says_counts_for_nothing(source, penguins, work, monkeypatch, tmp_path):
@@ -99,8 +120,9 @@ def test_a_bundle_without_artifacts_is_timed_with_the_same_bytes(source, bundle,
 
 def test_what_is_in_the_work_folder_already_stays(source, penguins, work):
     (work / "model.onnx").write_bytes(b"provided")
-    prepare(source, penguins, work)
+    prepared = prepare(source, penguins, work, given={"model.onnx": Origin.BUNDLE})
     assert (work / "model.onnx").read_bytes() == b"provided"
+    assert origins(prepared)["onnxruntime-run"] is Origin.BUNDLE
 
 
 def test_an_onnx_file_of_other_weights_is_taken_and_struck_out(source, bundle, work):

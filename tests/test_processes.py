@@ -13,14 +13,19 @@ import torch
 from onnx import numpy_helper
 
 import bench.processes
-from bench.benchmark import BenchSettings, run_benchmark
+from bench.benchmark import run_benchmark
+from bench.expected import SEED
 from bench.job import Device, Job
 from bench.measurement import measure
-from bench.preparation import keep_states, prepare_answers, prepare_variants
+from bench.preparation import keep_states, prepare_answers
 from bench.processes import lifecycle_names, run_in_process, run_processes
+from bench.results import Measured, ProcessResult
+from bench.rounds import Blocks
 from bench.subject import Subject
 from bench.variants import FLOOR, NULL, REFERENCE, Kind, Variant, cpu_variants, cuda_variants, eager_variants
+from linreg.config import BenchSettings
 from linreg.errors import LinregError, MismatchError
+from tests.bench_rows import prepare
 
 ROUNDS = 10
 NETS = Path(__file__).parent / "nets.py"
@@ -38,9 +43,7 @@ def job(penguins, tmp_path):
         subjects = {"model": subject or Subject(path=str(bundle))}
         sources = prepare_answers(tmp_path, subjects, (7,))
         subjects = keep_states(tmp_path, subjects, sources)
-        prepared = prepare_variants(
-            variants or eager_variants()[:2], sources["model"], bundle, tmp_path, device=Device.CPU, reference=reference
-        )
+        prepared = prepare(variants or eager_variants()[:2], sources["model"], bundle, tmp_path, reference=reference)
         given = {"variants": prepared.variants, "subjects": subjects, "folder": tmp_path, "batches": (7,)}
         return Job(**{**given, "rounds": ROUNDS, "seed": 1, "single_calls": 20, **more})
 
@@ -272,6 +275,44 @@ def test_a_whole_benchmark_in_two_processes(penguins):
     assert [sample.name for sample in report.lifecycles] == [REFERENCE, REFERENCE]
     (comparison,) = report.comparisons
     assert [len(row.blocks) for row in comparison.rows] == [2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("spread", "settings", "expected"),
+    [
+        (0.001, {}, 7),  # narrow: as soon as that is believed
+        (0.018, {}, 10),  # wider than 1 %, and not than 2 %
+        (0.018, {"more_processes": 5}, 10),
+        (0.06, {}, 10),
+        (0.06, {"more_processes": 5}, 15),
+        (0.03, {"more_processes": 5}, 13),
+        (0.06, {"processes": 3}, 3),
+        (0.001, {"processes": 3}, 3),
+    ],
+)
+def test_how_many_processes_it_takes(penguins, monkeypatch, spread, settings, expected):
+    """Ten, fewer where all intervals are within 1 % to either side, and more while one is not within 2 %."""
+    signs = [1, -1, 0.5, -0.5, 0.8, -0.8, 0.3, -0.3, 1, -1, 1, -1, 0.5, -0.5, 0.8]
+
+    def made(own: Job) -> ProcessResult:
+        place = (own.seed - SEED) // 1000
+        factors = {row.name: 1 + spread * signs[place] * (row.name == "eager-no_grad") for row in own.variants}
+        blocks = {
+            name: Blocks(calls=1, block_s=np.full(10, factor), host_s=np.full(10, factor))
+            for name, factor in factors.items()
+        }
+        rows = {name: Measured(blocks=series) for name, series in blocks.items()}
+        return ProcessResult(rows={(1, 7): rows}, lifecycle=None, preempted=0, torch_threads={1: 1})
+
+    monkeypatch.setattr(bench.processes, "run_in_process", made)
+    report = run_benchmark(
+        {"model": Subject(path=str(penguins))},
+        {Device.CPU: eager_variants()[:2]},
+        BenchSettings(batches=(7,), rounds=ROUNDS, **settings),
+        bundle=penguins,
+        provided={},
+    )
+    assert report.processes == expected
 
 
 def test_a_benchmark_in_this_process_has_no_lifecycle(penguins):

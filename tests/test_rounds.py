@@ -84,7 +84,7 @@ def test_the_hosts_timer_has_one_time_for_device_and_host():
 @pytest.mark.parametrize("cost", [2, 3, 41, 999, 4_999, 5_000, 5_001, 66_667, 99_999, 100_000, 100_001, 10**9])
 def test_a_calibrated_block_has_the_target_length(cost):
     machine = Machine()
-    count = calibrate(machine.call("a", cost), machine.timer)
+    count, _ = calibrate(machine.call("a", cost), machine.timer)
     smallest = -(-TARGET // cost)
     assert count in (smallest, smallest + 1)
     assert count == 1 or (count - 1) * cost <= TARGET
@@ -94,19 +94,19 @@ def test_a_calibrated_block_has_the_target_length(cost):
 @pytest.mark.parametrize("target_s", [1e-6, 0.0002, 0.003])
 def test_another_target_is_reached_too(target_s):
     machine = Machine()
-    count = calibrate(machine.call("a", 1_000), machine.timer, target_s)
+    count, _ = calibrate(machine.call("a", 1_000), machine.timer, target_s)
     assert count - round(target_s * 1e6) in (0, 1)
 
 
 @pytest.mark.parametrize("cost", [0, 1])
 def test_calibration_ends_where_a_call_takes_no_time(cost):
     machine = Machine()
-    assert calibrate(machine.call("a", cost), machine.timer) == 100_000
+    assert calibrate(machine.call("a", cost), machine.timer)[0] == 100_000
 
 
 def test_calibration_ends_on_a_coarse_clock():
     machine = Machine(tick=MILLISECOND)
-    count = calibrate(machine.call("a", 5_000), machine.timer)
+    count, _ = calibrate(machine.call("a", 5_000), machine.timer)
     assert TARGET <= count * 5_000 <= 10 * MILLISECOND
 
 
@@ -123,6 +123,29 @@ def test_preempted_trials_do_not_end_calibration(preempted):
     quiet, busy = Machine(), Machine(preempted=preempted)
     assert calibrate(busy.call("a", 5_000), busy.timer) == calibrate(quiet.call("a", 5_000), quiet.timer)
     assert busy.now > 50 * MILLISECOND
+
+
+@pytest.mark.parametrize(
+    ("cost", "calls", "warm_in"),
+    [
+        (5_000, None, 8),
+        (MILLISECOND, 8 + 5, 8),
+        (5 * MILLISECOND, 8 + 5, 3),
+        (10 * MILLISECOND, 2 + 5, 2),
+        (50 * MILLISECOND, 2 + 5, 1),
+        (100 * MILLISECOND, 2 + 2, 1),
+        (3000 * MILLISECOND, 2 + 2, 1),
+    ],
+)
+def test_a_slow_call_is_not_made_ten_times_before_it_is_timed(cost, calls, warm_in):
+    machine = Machine()
+    count, found = calibrate(machine.call("a", cost), machine.timer)
+    assert found == warm_in
+    if count == 1:
+        assert len(machine.log) == calls
+    measured = Machine()
+    measure_rounds({"a": measured.call("a", cost)}, rounds=3, seed=0, timer=measured.timer)
+    assert len(measured.log) == len(machine.log) + 3 * (count + warm_in)
 
 
 def test_slow_first_calls_are_in_no_block_and_in_no_calibration():

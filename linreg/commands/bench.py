@@ -1,34 +1,57 @@
 """`linreg bench`: how fast each variant answers, and whether it still answers the same."""
 
+import os
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from bench.variants import AGAINST
 from linreg.commands.bench_gate import check_changes, check_old, judge, show_changes
-from linreg.commands.benching import Request, check_output, measure, show_report, write_files
+from linreg.commands.bench_output import check_output, show_report, write_files
+from linreg.commands.bench_request import Request, measure
 from linreg.commands.options import Json, Model
 from linreg.commands.self_check import run_self_check
 from linreg.commands.terminal import note, print_json, say
-from linreg.config import DeviceChoice
+from linreg.config import BENCH_DEFAULTS, REFERENCE_ROW, BenchSettings, DeviceChoice
 
 NAME = "bench"
 SUMMARY = "Time eager, scripted and ONNX inference."
-DEFAULT_BATCHES = "1,4096"
-MOST_THREADS = 1024
+DEFAULT_BATCHES = ",".join(map(str, BENCH_DEFAULTS.batches))
+DEFAULT_THREADS = ",".join(map(str, BENCH_DEFAULTS.threads))
+DEFAULT_PROCESSES = (
+    f"{BENCH_DEFAULTS.processes}, and up to {BENCH_DEFAULTS.more_processes} more until all are within 2%"
+)
+MOST_BATCH = 2**20
 
 
 def run(
     model: Model = None,
     batch: Annotated[str, typer.Option(help="Batch sizes: 1,64,4096.")] = DEFAULT_BATCHES,
-    threads: Annotated[str, typer.Option(help="Of torch and onnxruntime, each measured by itself: 1,2.")] = "1",
+    threads: Annotated[
+        str, typer.Option(help="Of torch and onnxruntime, each measured by itself: 1,2.")
+    ] = DEFAULT_THREADS,
+    onnxruntime_threads: Annotated[
+        int | None, typer.Option(help="Of onnxruntime, where it shall have others than torch.", min=1)
+    ] = None,
     processes: Annotated[
-        int, typer.Option(help="Fresh processes, at the most; 1 measures in this process only.", min=1, max=1000)
-    ] = 10,
-    rounds: Annotated[int, typer.Option(help="Blocks of each variant in each process.", min=10, max=100_000)] = 100,
-    target: Annotated[str, typer.Option(help="Stop once every interval's half width is this.")] = "1%",
+        int | None,
+        typer.Option(
+            help="Fresh processes, at the most; 1 measures in this process only.",
+            min=1,
+            max=1000,
+            show_default=DEFAULT_PROCESSES,
+        ),
+    ] = None,
+    rounds: Annotated[
+        int, typer.Option(help="Blocks of each variant in each process.", min=10, max=100_000)
+    ] = BENCH_DEFAULTS.rounds,
+    target: Annotated[
+        str, typer.Option(help="Stop once every interval's half width is this.")
+    ] = f"{BENCH_DEFAULTS.target:.0%}",
     reference: Annotated[
         str | None, typer.Option(help="The row that ratios refer to. Default: eager-inference_mode.")
     ] = None,
@@ -36,6 +59,12 @@ def run(
         DeviceChoice, typer.Option(help="auto: the CPU, and CUDA where there is one.")
     ] = DeviceChoice.AUTO,
     compiled: Annotated[bool, typer.Option("--compile", help="Time torch.compile too; its start takes long.")] = False,
+    variants: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--variant", help="A row of your own, FILE.py:NAME, a function that makes a Runner. The file is run."
+        ),
+    ] = None,
     against: Annotated[
         Path | None, typer.Option(help="An artifact of another bundle: ratios of this model's to that one.")
     ] = None,
@@ -60,14 +89,13 @@ def run(
         Path | None, typer.Option(help="Folder deploy of the repository: time its programs without Python too.")
     ] = None,
     self_check: Annotated[
-        bool,
-        typer.Option(
-            "--self-check",
-            help="Measure the harness on this machine; takes 1 to 2 minutes.",
-        ),
+        bool, typer.Option("--self-check", help="Measure the harness on this machine; takes 1 to 2 minutes.")
     ] = False,
     trust: Annotated[
-        bool, typer.Option("--trust", help="Run programs that you did not export, of --against and --runtimes.")
+        bool,
+        typer.Option(
+            "--trust", help="Run programs that you did not export: of the bundle, of --against and --runtimes."
+        ),
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that linreg did not write.")] = False,
     as_json: Json = False,
@@ -77,43 +105,37 @@ def run(
     A variant that answers wrongly has no latency; exit 3. The figures go to bench.json and report.html.
     """
     if self_check:
-        if module or against or compare or fail_slower or output or plots or runtimes or markdown:
+        if module or against or compare or fail_slower or output or plots or runtimes or markdown or variants:
             raise typer.BadParameter("--self-check takes no other option than --model and --json")
         run_self_check(model, as_json=as_json)
         return
-    limit = None if fail_slower is None else parse_percent("--fail-slower", fail_slower)
-    if limit is not None and compare is None and against is None:
-        raise typer.BadParameter("--fail-slower needs something to compare with: --compare old.json or --against FILE")
-    if limit is not None and processes == 1:
-        raise typer.BadParameter("--fail-slower needs two processes or more, since ratios differ between them")
-    if module is not None and (model is not None or against is not None):
-        raise typer.BadParameter("--module takes no --model and no --against")
-    if module is None and (state_dict is not None or inputs):
-        raise typer.BadParameter("--state-dict and --input belong to a module of your own: --module FILE.py:NAME")
+    settings = BenchSettings(
+        batches=parse_counts("--batch", batch, MOST_BATCH),
+        threads=parse_counts("--threads", threads, cores()),
+        onnxruntime_threads=onnxruntime_threads,
+        processes=processes or BENCH_DEFAULTS.processes,
+        more_processes=BENCH_DEFAULTS.more_processes if processes is None else 0,
+        rounds=rounds,
+        target=parse_percent("--target", target),
+        reference=reference or (REFERENCE_ROW if against is None else AGAINST),
+    )
     request = Request(
         model=model,
         module=module or "",
         state_dict=state_dict,
         inputs=tuple(inputs or ()),
-        batches=parse_counts("--batch", batch, 2**20),
-        threads=parse_counts("--threads", threads, MOST_THREADS),
-        processes=processes,
-        rounds=rounds,
-        target=parse_percent("--target", target),
-        reference=reference,
+        settings=settings,
         device=device,
         compiled=compiled,
+        variants=tuple(variants or ()),
         against=against,
         trust=trust,
         runtimes=runtimes,
         command=("linreg", *map(shown_word, sys.argv[1:])),
     )
-    old = None
-    if compare is not None:
-        from bench.report import read_report
-
-        old = read_report(compare)
-        check_old(old, batches=request.batches, threads=request.threads, reference=request.row, processes=processes)
+    limit = None if fail_slower is None else parse_percent("--fail-slower", fail_slower)
+    _check_together(request, compare, limit)
+    old = _read_old(compare, settings)
     folder = check_output(request, output, plots, compare, force=force)
     report = measure(request)
     changes, failure = judge(report, old, limit)
@@ -128,6 +150,44 @@ def run(
     if failure is not None:
         raise failure
     check_changes(changes, limit)
+
+
+def _check_together(request: Request, compare: Path | None, limit: float | None) -> None:
+    """Refuse options that contradict each other.
+
+    Raises:
+        typer.BadParameter: two do.
+    """
+    if limit is not None and compare is None and request.against is None:
+        raise typer.BadParameter("--fail-slower needs something to compare with: --compare old.json or --against FILE")
+    if limit is not None and request.settings.processes == 1:
+        raise typer.BadParameter("--fail-slower needs two processes or more, since ratios differ between them")
+    if request.module and (request.model is not None or request.against is not None):
+        raise typer.BadParameter("--module takes no --model and no --against")
+    if not request.module and (request.state_dict is not None or request.inputs):
+        raise typer.BadParameter("--state-dict and --input belong to a module of your own: --module FILE.py:NAME")
+    if request.against is not None and request.variants:
+        raise typer.BadParameter("--against times two artifacts alone: leave --variant out")
+    if (request.settings.onnxruntime_threads or 1) > cores():
+        raise typer.BadParameter(
+            f"--onnxruntime-threads: got {request.settings.onnxruntime_threads}, expected at most {cores()}"
+        )
+
+
+def _read_old(compare: Path | None, settings: BenchSettings) -> Mapping[str, Any] | None:
+    """The report to compare with, seen before the work."""
+    if compare is None:
+        return None
+    from bench.report import read_report
+
+    old = read_report(compare)
+    check_old(old, settings)
+    return old
+
+
+def cores() -> int:
+    """The processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def shown_word(word: str) -> str:
@@ -147,7 +207,9 @@ def parse_counts(option: str, text: str, most: int) -> tuple[int, ...]:
     except ValueError:
         counts = ()
     if not counts or not all(1 <= count <= most for count in counts):
-        raise typer.BadParameter(f"{option}: got {text!r}, expected whole numbers from 1 to {most}, such as 1,2")
+        raise typer.BadParameter(
+            f"{option}: got {text!r}, expected whole numbers from 1 to {most}, with commas between"
+        )
     return counts
 
 

@@ -4,15 +4,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from linreg.commands.terminal import say_lines, show_table
+from linreg.config import BenchSettings
 from linreg.errors import LinregError, MismatchError, SlowerError
 
 if TYPE_CHECKING:
     from bench.gate import Change
 
 
-def check_old(
-    old: Mapping[str, Any], *, batches: tuple[int, ...], threads: tuple[int, ...], reference: str, processes: int
-) -> None:
+def check_old(old: Mapping[str, Any], settings: BenchSettings) -> None:
     """See before the work that what it gives can be compared with an older report.
 
     Raises:
@@ -23,13 +22,13 @@ def check_old(
 
     coming = {
         "environment": describe_environment(),
-        "settings": {"threads": list(threads)},
-        "reference": reference,
+        "settings": {"threads": list(settings.threads), "onnxruntime_threads": settings.onnxruntime_threads},
+        "reference": settings.reference,
     }
     check_same(old, coming)
-    if processes < 2 or old["settings"].get("processes_run", 2) < 2:
+    if settings.processes < 2 or old["settings"].get("processes_run", 2) < 2:
         raise LinregError("--compare: needs two processes or more, in the old report too; run with --processes 10")
-    if not set(batches) & {comparison["batch"] for comparison in old["comparisons"]}:
+    if not set(settings.batches) & {comparison["batch"] for comparison in old["comparisons"]}:
         raise LinregError("--compare: the reports have no row in common; run with the same --batch")
 
 

@@ -9,14 +9,15 @@ import typer
 
 from export.formats import RUNTIME_FORMATS, Format, file_name
 from linreg.commands.artifact_table import show_artifacts
-from linreg.commands.benching import Request, measure, show_report, write_files
+from linreg.commands.bench_output import show_report, write_files
+from linreg.commands.bench_request import Request, measure
 from linreg.commands.exporting import export_checkpoint
 from linreg.commands.plot import draw
 from linreg.commands.results import show_card
 from linreg.commands.rows import parts_of
 from linreg.commands.terminal import say
 from linreg.commands.train import train_line, train_table
-from linreg.config import DEFAULT_SPLIT, LINE_DEFAULTS, TABLE_DEFAULTS, LineSettings
+from linreg.config import DEFAULT_SPLIT, LINE_DEFAULTS, TABLE_DEFAULTS, BenchSettings, LineSettings
 from linreg.errors import LinregError
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _rest(card: "Card", bundle: Path, table: Path | None) -> None:
     show_card(card, bundle, following=False)
     show_artifacts("exported and verified", export_checkpoint(load(bundle), list(RUNTIME_FORMATS), force=True))
     checkpoint = load(bundle)
-    report = measure(Request(model=bundle, processes=1, command=("linreg", "demo")))
+    report = measure(Request(model=bundle, settings=BenchSettings(processes=1), command=("linreg", "demo")))
     show_report(report, markdown=False)
     for path in write_files(report, bundle, None):
         say(f"figures: {path}")

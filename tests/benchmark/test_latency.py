@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from bench.benchmark import BenchSettings, Report, run_benchmark
+from bench.benchmark import Report, run_benchmark
 from bench.job import Device
 from bench.subject import Subject
 from bench.variants import NULL, REFERENCE, cpu_variants
+from linreg.config import BenchSettings
 from tests.benchmark.replay import Replay
 
 BATCHES = (1, 4096)

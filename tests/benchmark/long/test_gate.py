@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from bench.benchmark import BenchSettings, run_benchmark
+from bench.benchmark import run_benchmark
 from bench.gate import compare_reports
 from bench.job import Device
 from bench.report import to_json
 from bench.subject import Subject
 from bench.variants import REFERENCE, Kind, Variant, eager_variants
+from linreg.config import BenchSettings
 
 FACTORIES = """
 from dataclasses import replace

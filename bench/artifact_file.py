@@ -1,0 +1,50 @@
+"""An exported file that is timed, and the bundle in which it lies: whose answers it must give."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.subject import Subject
+from export.formats import PROGRAMS, RUNTIME_FORMATS, Format, format_of
+from export.trust import is_ours
+from linreg.config import MAX_STATE_BYTES, MODEL_FILE
+from linreg.errors import LinregError, ModelError
+from linreg.files import read_bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArtifactFile:
+    """An artifact as it lies on the disk.
+
+    Attributes:
+        kind: its format.
+        data: its bytes.
+        subject: the model of its bundle.
+    """
+
+    kind: Format
+    data: bytes
+    subject: Subject
+
+
+def read_artifact(path: Path, *, trust: bool) -> ArtifactFile:
+    """Read an artifact that lies beside its model; nothing of it is run.
+
+    Args:
+        path: such as `other/model.onnx`.
+        trust: take TorchScript and .pt2 files that this user did not export; they are programs.
+
+    Raises:
+        ModelError: it is a program that is not trusted.
+        LinregError: it is no artifact that can be timed, or has no model beside it.
+    """
+    found = format_of(path.name)
+    if found is None or found[0] not in RUNTIME_FORMATS or found[1] is not None:
+        raise LinregError(f"{path}: expected an artifact in its bundle, such as other/model.onnx")
+    data = read_bytes(path, limit=MAX_STATE_BYTES)
+    if found[0] in PROGRAMS and not trust and not is_ours(data):
+        raise ModelError(
+            f"{path}: is a program that this user did not export; if you trust it, add --trust (in Python: trust=True)"
+        )
+    if not (path.parent / MODEL_FILE).is_file():
+        raise LinregError(f"{path}: there is no {MODEL_FILE} beside it, so its answers could not be checked")
+    return ArtifactFile(kind=found[0], data=data, subject=Subject(path=str(path.parent)))

@@ -1,0 +1,112 @@
+"""Where the report of `linreg bench` goes, and how it is shown."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from linreg.commands.bench_request import Request
+from linreg.commands.bundle import find_model
+from linreg.commands.terminal import clean, note, say_lines, show
+from linreg.errors import LinregError, ModelError
+
+REPORT_FILE = "bench.json"
+PAGE_FILE = "report.html"
+GENERATOR = b"linreg"
+"""In the head of every page and figure that is written here."""
+
+PLOTS = ("ratios-*", "latency-*", "lifecycle")
+LONGEST_HEAD = 4096
+
+
+def check_output(
+    request: Request, output: Path | None, plots: Path | None, compare: Path | None, *, force: bool
+) -> Path | None:
+    """Where the report goes; None where it is only shown. Seen before the work.
+
+    Raises:
+        LinregError: a file there is somebody else's.
+    """
+    from linreg.files import ensure_folder
+
+    if plots is not None:
+        ensure_folder(plots)
+    folder = output
+    if output is None:
+        if request.module or request.against is not None:
+            return None
+        path = find_model(request.model)
+        folder = path if path.is_dir() else path.parent
+    assert folder is not None
+    ensure_folder(folder)
+    report = folder / REPORT_FILE
+    if compare is not None and report.exists() and report.samefile(compare):
+        note(f"{report} is what this run is compared with: it stays as it is; use -o for the new one")
+        return None
+    if not force:
+        for path in _foreign(folder, plots):
+            raise LinregError(f"{path}: is there and was not written by linreg; move it away, or use --force")
+    return folder
+
+
+def _foreign(folder: Path, plots: Path | None) -> Iterator[Path]:
+    """Files that would be overwritten and are not ours."""
+    from linreg.files import read_json
+
+    report = folder / REPORT_FILE
+    if report.exists():
+        try:
+            ours = report.is_file() and "comparisons" in read_json(report)
+        except ModelError:
+            ours = False
+        if not ours:
+            yield report
+    names = [] if plots is None else [f"{name}.{kind}" for name in PLOTS for kind in ("svg", "png")]
+    pictures = [path for name in names if plots is not None for path in plots.glob(name)]
+    for path in [folder / PAGE_FILE, *pictures]:
+        if path.exists() and (not path.is_file() or GENERATOR not in path.read_bytes()[:LONGEST_HEAD]):
+            yield path
+
+
+def show_report(report: Mapping[str, Any], *, markdown: bool) -> None:
+    """The tables on stdout, or Markdown; what was not run, and what the machine did meanwhile, on stderr."""
+    from bench import tables
+
+    if markdown:
+        say_lines(tables.to_markdown(report))
+        return
+    for comparison in report["comparisons"]:
+        if any(row["processes"] for row in comparison["rows"]):
+            show(tables.comparison_table(report, comparison, clean))
+    if report["lifecycle"]:
+        show(tables.lifecycle_table(report, clean))
+    if report["runtimes"]:
+        show(tables.runtimes_table(report, clean))
+        for name, why in report["runtimes"]["missing"].items():
+            note(f"{name}: skipped: {why}")
+    for line in tables.skipped(report):
+        note(line)
+    quality = report["quality"]
+    note(
+        f"{report['scope']}, {quality['duration_s']:.0f} s; the system took the processor away "
+        f"{quality['preempted']} times, the host {quality['stolen_s']:.1f} s of it"
+    )
+
+
+def write_files(report: Mapping[str, Any], folder: Path | None, plots: Path | None) -> list[Path]:
+    """Write the report, the page and the plots, where they are wanted; returns what was written."""
+    from bench.page import to_page
+    from bench.report import write_report
+    from linreg.files import write_atomic
+
+    written = []
+    if folder is not None:
+        write_report(folder / REPORT_FILE, report)
+        write_atomic(folder / PAGE_FILE, to_page(report).encode())
+        written += [folder / REPORT_FILE, folder / PAGE_FILE]
+    if plots is not None:
+        from bench.plots import draw_plots
+
+        for name, data in draw_plots(report).items():
+            write_atomic(plots / name, data)
+            written.append(plots / name)
+    return written
