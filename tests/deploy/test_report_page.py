@@ -89,10 +89,10 @@ def test_the_table_sorts_both_ways_by_mouse(open_page):
     assert as_reported == [*(own["name"] for own in usual_rows()), "bad"]
     heading = page.locator(TABLE).get_by_role("button", name="ratio")
     heading.click()
-    assert column(page, 2) == ["0.004", "0.384", "0.720", "0.895", "1", "1.001", "1.011", "1.260", "6.800", ""]
+    assert column(page, 2) == ["0.384", "0.720", "0.895", "1", "1.001", "1.011", "1.260", "6.800", "", ""]
     assert sorting(page) == [None, None, "ascending", None, None, None]
     heading.click()
-    assert column(page, 2) == ["6.800", "1.260", "1.011", "1.001", "1", "0.895", "0.720", "0.384", "0.004", ""]
+    assert column(page, 2) == ["6.800", "1.260", "1.011", "1.001", "1", "0.895", "0.720", "0.384", "", ""]
     assert sorting(page) == [None, None, "descending", None, None, None]
     page.locator(TABLE).get_by_role("button", name="variant").click()
     assert column(page, 0) == sorted(as_reported)
