@@ -1,12 +1,16 @@
 """What many tests share: a bundle that is made once a session, tables, and the command line in process."""
 
+import gc
+import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -103,3 +107,56 @@ def linreg(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], 
         return Ended(code if isinstance(code, int) else 0, *capsys.readouterr())
 
     return run
+
+
+# ---- what the tests of `linreg bench` share --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def frozen() -> Iterator[None]:
+    """A measurement collects garbage first: less of it is looked at, so that the tests are quick."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.fixture
+def threads() -> Iterator[None]:
+    """`bench` gives torch one thread; the tests after it have the old number."""
+    import torch
+
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def two_processes(
+    penguins: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[subprocess.CompletedProcess[str], Path]:
+    """The real `linreg bench` in two processes, once a session: how it ended, and the folder where it ran."""
+    folder = tmp_path_factory.mktemp("two-processes")
+    words = ["-m", penguins, "--processes", "2", "--rounds", "10", "--batch", "1", "-o", "out", "--plots", "plots"]
+    command = [sys.executable, "-m", "linreg", "bench", *map(str, words)]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False), folder
+
+
+@pytest.fixture
+def report(two_processes: tuple[subprocess.CompletedProcess[str], Path]) -> dict[str, Any]:
+    """What it reported; a copy that a test may change."""
+    return json.loads((two_processes[1] / "out" / "bench.json").read_text())
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Any]], list[Any]]:
+    """Let `linreg bench` give a report made before; it records what was asked."""
+    import linreg.commands.bench as linreg_bench
+
+    def give(report: dict[str, Any]) -> list[Any]:
+        asked: list[Any] = []
+        kept = deepcopy(report)
+        monkeypatch.setattr(linreg_bench, "measure", lambda request: asked.append(request) or deepcopy(kept))
+        return asked
+
+    return give

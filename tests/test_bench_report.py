@@ -1,130 +1,22 @@
-"""The JSON keeps everything that was measured, goes through a file unchanged, and is what the schema says."""
+"""The JSON keeps everything that was measured, and no name of the machine."""
 
 import json
 import math
 import platform
-import re
 import socket
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-import bench.report
-from bench.benchmark import Report, run_benchmark
-from bench.comparison import Comparison, Row
-from bench.environment import describe_environment
+from bench.benchmark import run_benchmark
 from bench.job import Device
-from bench.lifecycle import Lifecycle
-from bench.report import SCHEMA_VERSION, read_report, runtimes_to_json, to_json, write_report
-from bench.rounds import Blocks
-from bench.runtimes import RuntimeRow
+from bench.report import SCHEMA_VERSION, to_json, write_report
 from bench.statistics import Ratio, Verdict
 from bench.subject import Subject
-from bench.variants import FLOOR, NULL, REFERENCE, Kind, Variant, cpu_variants
+from bench.variants import FLOOR, NULL, REFERENCE, cpu_variants
 from linreg.config import BenchSettings
-from linreg.errors import LinregError, ModelError
-from tests import bench_reports
-
-SCHEMA = (Path(bench.report.__file__).parent / "schema.md").read_text()
-BLOCK_NS = [200_001, 200_007, 212_345]
-HOST_NS = [300_001, 300_007, 312_345]
-
-
-def blocks(calls: int = 40) -> Blocks:
-    return Blocks(calls=calls, block_s=np.array(BLOCK_NS) * 1e-9, host_s=np.array(HOST_NS) * 1e-9)
-
-
-def measured(name: str, estimate: float | None = None, *, kind: Kind = Kind.EAGER, **changes) -> Row:
-    ratio = None if estimate is None else Ratio(estimate=estimate, low=estimate * 0.99, high=estimate * 1.01)
-    values = {
-        "worst_error": 0.25,
-        "bytes_equal": True,
-        "blocks": (blocks(), blocks(39)),
-        "median_s": 5.000175e-6,
-        "host_median_s": 7.5e-6,
-        "ratio": ratio,
-        "process_ratios": () if ratio is None else (ratio, replace(ratio, estimate=estimate * 1.001)),
-        "tails": {"p50": 5.1e-6, "p90": 6e-6},
-        **changes,
-    }
-    return Row(variant=Variant(name=name, kind=kind), **values)
-
-
-ROWS = (
-    measured(REFERENCE),
-    measured(NULL, 1.0),
-    measured("third", 0.4, verdict=Verdict.FASTER, launch_bound=True, bytes_equal=False),
-    measured(FLOOR, 0.004, kind=Kind.FLOOR, worst_error=None, bytes_equal=None, tails={}),
-    Row(variant=Variant(name="wrong", kind=Kind.PT2), problem="wrong: output (0, 0) is nan", bytes_equal=False),
-    Row(variant=Variant(name="absent", kind=Kind.PT2), problem="skipped: no device"),
-)
-LIFECYCLE = Lifecycle(
-    name=REFERENCE,
-    import_s=1.5,
-    load_s=0.05,
-    calls_s=(0.08, 0.0004, 0.00002),
-    steady_s=7e-6,
-    calls_until_steady=9,
-    memory_bytes=2**27,
-    file_bytes=0,
-)
-
-
-def made(*rows: Row, device: Device = Device.CPU, **changes) -> Report:
-    values = {
-        "state_sha256": "ab" * 32,
-        "settings": BenchSettings(batches=(64,), threads=(2,), reference=REFERENCE),
-        "processes": 2,
-        "comparisons": (Comparison(device=device, threads=2, onnxruntime_threads=2, batch=64, rows=rows or ROWS),),
-        "lifecycles": (LIFECYCLE,),
-        "preempted": 3405,
-        "stolen_s": 0.123456,
-        "duration_s": 60.4321,
-        "environment": describe_environment(),
-        **changes,
-    }
-    return Report(**values)
-
-
-def as_json(*rows: Row, self_check=None, runtimes=None, **changes) -> dict:
-    return to_json(made(*rows, **changes), command=("linreg", "bench"), self_check=self_check, runtimes=runtimes)
-
-
-def rows_of(report: dict) -> dict[str, dict]:
-    (comparison,) = report["comparisons"]
-    return {row["name"]: row for row in comparison["rows"]}
-
-
-RUNTIMES = runtimes_to_json(
-    [
-        RuntimeRow(
-            name=name,
-            version="1.32",
-            batch=4096,
-            proof=f"{name}: 5 cases, bit-equal",
-            blocks=(blocks(), blocks()),
-            median_s=2e-6,
-            ratio=ratio,
-        )
-        for name, ratio in (("python", None), ("c", Ratio(estimate=0.5, low=0.0, high=math.inf)))
-    ],
-    {"wasm": "no node"},
-)
-
-
-# ---- what it says ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("device", [*Device])
-def test_it_goes_through_a_file_unchanged(tmp_path, device):
-    report = as_json(device=device, self_check={"passed": True, "excluded": 0.045}, runtimes=RUNTIMES)
-    assert (
-        json.loads(json.dumps(report, allow_nan=False)) == report
-    )  # tuples are lists already, and nothing is infinite
-    write_report(tmp_path / "bench.json", report)
-    assert read_report(tmp_path / "bench.json") == report
+from tests.bench_measured import BLOCK_NS, HOST_NS, RUNTIMES, as_json, measured, rows_of
 
 
 def test_it_says_what_was_asked_and_where():
@@ -259,97 +151,6 @@ def test_runtimes_are_told_with_their_proof_and_their_blocks():
         "ratio": {"estimate": 0.5, "low": 0.0, "high": None},
         "processes": [{"calls_per_block": 40, "block_ns": BLOCK_NS}] * 2,
     }
-
-
-# ---- the schema ------------------------------------------------------------------------------------------------------
-
-
-def keys(value) -> set[str]:
-    """Of every object but those whose keys are names: versions, tails and missing runtimes."""
-    if isinstance(value, list):
-        return set().union(*map(keys, value))
-    if not isinstance(value, dict):
-        return set()
-    named = {"versions", "missing", "self_check"}
-    return set(value) | set().union(*(keys(entry) for key, entry in value.items() if key not in named))
-
-
-@pytest.mark.parametrize("device", [*Device])
-def test_every_field_is_documented(device):
-    documented = set(re.findall(r"`(\w[\w.]*)`", SCHEMA))
-    assert keys(as_json(device=device, runtimes=RUNTIMES)) - documented == set()
-
-
-def test_every_field_that_is_documented_is_there():
-    there = keys(as_json(device=Device.CUDA, runtimes=RUNTIMES))
-    tables = re.findall(r"^`(\w+)` \|", SCHEMA, re.MULTILINE)
-    assert len(tables) > 40
-    assert set(tables) - there == set()
-
-
-def test_the_reports_that_tests_make_by_hand_have_the_fields_of_a_real_one():
-    real, by_hand = as_json(), bench_reports.report()
-    assert set(real["comparisons"][0]["rows"][2]) == set(by_hand["comparisons"][0]["rows"][2])
-    assert set(real["lifecycle"][0]) == set(by_hand["lifecycle"][0])
-    assert set(by_hand) == set(real)
-
-
-def test_kinds_and_verdicts_are_those_of_the_schema():
-    for name in (*Kind, *Verdict):
-        assert f"`{name.value}`" in SCHEMA
-
-
-# ---- the file --------------------------------------------------------------------------------------------------------
-
-
-def test_the_file_has_a_line_a_key(tmp_path):
-    report = as_json()
-    write_report(tmp_path / "bench.json", report)
-    lines = (tmp_path / "bench.json").read_text().splitlines()
-    assert [line.split('"')[1] for line in lines[1:-1]] == [*report]
-    assert (lines[0], lines[-1]) == ("{", "}")
-
-
-def test_names_of_any_kind_go_through_the_file(tmp_path):
-    for place, report in enumerate((bench_reports.hostile(), *bench_reports.SAMPLES.values())):
-        write_report(tmp_path / f"{place}.json", report)
-        assert read_report(tmp_path / f"{place}.json") == report
-
-
-def test_infinity_is_never_written(tmp_path):
-    with pytest.raises(ValueError, match="JSON"):
-        write_report(tmp_path / "bench.json", {**as_json(), "quality": math.inf})
-    assert not (tmp_path / "bench.json").exists()
-
-
-@pytest.mark.parametrize(
-    ("change", "got"),
-    [({"schema_version": 1}, "1"), ({"schema_version": 3}, "3"), ({"schema_version": "2"}, "2")],
-    ids=str,
-)
-def test_another_version_is_refused(tmp_path, change, got):
-    write_report(tmp_path / "bench.json", {**as_json(), **change})
-    with pytest.raises(ModelError) as caught:
-        read_report(tmp_path / "bench.json")
-    message = str(caught.value)
-    assert message.startswith(f"{tmp_path / 'bench.json'}: is no report of schema version 2")
-    assert f"got {got}" in message
-    assert "linreg bench" in message
-
-
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"schema_version": 2}', '{"comparisons": []}'])
-def test_what_is_no_report_is_refused(tmp_path, text):
-    (tmp_path / "bench.json").write_text(text)
-    with pytest.raises(ModelError, match=re.escape(str(tmp_path / "bench.json"))):
-        read_report(tmp_path / "bench.json")
-
-
-def test_a_missing_report_is_one_line(tmp_path):
-    with pytest.raises(LinregError, match="no such file"):
-        read_report(tmp_path / "bench.json")
-
-
-# ---- of a real benchmark ---------------------------------------------------------------------------------------------
 
 
 def test_a_real_benchmark_keeps_every_block_and_names_no_machine(penguins, tmp_path, monkeypatch):

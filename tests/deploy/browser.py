@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.deploy.javascript import ROOT, tool
+from tests.deploy.javascript import REFERENCE, ROOT, copy_of, tool
 
 FLAGS = [
     "--headless",
@@ -82,3 +83,16 @@ def watch(page: Page) -> Seen:
     page.on("pageerror", lambda error: seen.errors.append(str(error)))
     page.on("dialog", lambda dialog: (seen.errors.append(f"dialog {dialog.message}"), dialog.dismiss()))
     return seen
+
+
+def planted(site: Site, request: pytest.FixtureRequest, bundle: Path = REFERENCE / "penguins") -> tuple[str, Path]:
+    """A copy of a bundle in the served folder: its address there and its path."""
+    name = "".join(sign if sign.isalnum() else "-" for sign in request.node.name)
+    return f"{name}/bundle", copy_of(bundle, site.folder / name)
+
+
+def proof(page: Page) -> tuple[str, int]:
+    """The verdict, and how many test vectors failed, after a press on Verify."""
+    page.click("#verify")
+    page.wait_for_selector("#verdict:is(.good, .bad)")
+    return page.inner_text("#verdict"), page.locator("td.result.bad").count()

@@ -1,11 +1,18 @@
 """What the tests of several deployed programs share."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.deploy.bundles import MODULES
 from tests.deploy.c_builds import BUILDS, build
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+    from tests.deploy.browser import Site
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +44,36 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def program(request: pytest.FixtureRequest, programs: dict[str, Path]) -> Path:
     """One build of deploy/c after another."""
     return programs[request.param]
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    """Chromium for deploy/web, whose packages are there. A module's own: playwright runs once at a time."""
+    from tests.deploy.browser import started_browser
+    from tests.deploy.javascript import WEB, install
+
+    install(WEB)
+    with started_browser() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Site]":
+    """The repository's `deploy` and `artifacts`, served."""
+    from tests.deploy.browser import served
+
+    with served(tmp_path_factory.mktemp("site")) as site:
+        yield site
+
+
+@pytest.fixture
+def page(browser: "Browser") -> "Iterator[Page]":
+    """An empty page of a desktop."""
+    from playwright.sync_api import expect
+
+    context = browser.new_context(viewport={"width": 1100, "height": 800}, color_scheme="light")
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    expect.set_options(timeout=20_000)
+    yield page
+    context.close()
