@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from export.runners import Call, Runner
 
 CALLS = 300
+FEWEST_CALLS = 10
 CALLS_S = 1.0
-"""No more calls once they have taken so long; three in any case."""
+"""No more calls once they have taken so long; ten in any case."""
 
 STEADY_WINDOW = 5
 STEADY_MARGIN = 0.1
@@ -117,7 +118,7 @@ def time_calls(call: "Call", count: int, budget_s: float = math.inf) -> list[flo
             run()
             stop = clock()
             nanoseconds.append(stop - start)
-            if stop > end and len(nanoseconds) >= 3:
+            if stop > end and len(nanoseconds) >= FEWEST_CALLS:
                 break
     return [value * 1e-9 for value in nanoseconds]
 

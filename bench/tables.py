@@ -116,7 +116,7 @@ def lifecycle_cells(row: Mapping[str, Any]) -> list[str]:
         duration(row["import_s"]),
         duration(row["load_s"]),
         *(duration(seconds) for seconds in row["calls_s"]),
-        "not within 300" if steady is None else f"{steady} calls",
+        "not yet" if steady is None else f"{steady} calls",
         f"{row['memory_bytes'] / 2**20:.0f} MiB",
         "" if ahead is None else ahead if isinstance(ahead, str) else "at once" if ahead == 0 else f"{ahead:,} calls",
     ]

@@ -170,7 +170,7 @@ def test_what_was_skipped_is_one_line_a_reason_and_a_device():
         ({"break_even_calls": None}, [""]),
         ({"break_even_calls": 0}, ["at once"]),
         ({"break_even_calls": "never"}, ["never"]),
-        ({"calls_until_steady": None, "break_even_calls": 1}, ["not within 300", "210 MiB", "1 calls"]),
+        ({"calls_until_steady": None, "break_even_calls": 1}, ["not yet", "210 MiB", "1 calls"]),
         ({"calls_until_steady": 0, "break_even_calls": None}, ["0 calls", "210 MiB", ""]),
     ],
 )

@@ -131,6 +131,14 @@ def test_every_part_of_a_lifecycle(measured):
     )
 
 
+@pytest.mark.parametrize(("cost_ns", "calls"), [(10_000_000, 101), (50_000_000, 21), (2_000_000_000, 10)])
+def test_a_slow_variant_is_called_for_a_second_or_ten_times(measured, cost_ns, calls):
+    found, machine = measured([3 * cost_ns, cost_ns])
+    assert machine.done == max(calls - 2, 10)  # the first took the time of three
+    assert (found.calls_s[0], found.steady_s) == pytest.approx((3e-9 * cost_ns, 1e-9 * cost_ns))
+    assert found.calls_until_steady == 0  # one of five does not move a median
+
+
 def test_a_call_that_never_settles(measured):
     """It falls until its end: no window of five but one of the last is near their median, and that is told as it is."""
     found, _ = measured([1_000_000 - 3_000 * place for place in range(300)])
