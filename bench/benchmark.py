@@ -103,12 +103,15 @@ def run_benchmark(
         sources = prepare_answers(folder, subjects, settings.batches)
         source, kept = sources["model"], keep_states(folder, subjects, sources)
         files: dict[str, Origin | str] = dict.fromkeys(provided, Origin.BUNDLE)
-        measured = []
+        ready = {}
         for device, rows in variants.items():
             marked = mark_unavailable(rows, device)
             files = provide_files(marked, source, bundle, folder, given=files, trust=trust)
-            prepared = prepare_variants(marked, files, device=device, reference=settings.reference)
-            measured.append(_measure(_job(kept, folder, device, prepared, settings), prepared, settings, progress))
+            ready[device] = prepare_variants(marked, files, device=device, reference=settings.reference)
+        measured = [
+            _measure(_job(kept, folder, device, prepared, settings), prepared, settings, progress)
+            for device, prepared in ready.items()
+        ]
     results = [result for entry in measured for result in entry.results]
     return Report(
         state_sha256=source.state_sha256,

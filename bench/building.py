@@ -49,7 +49,7 @@ def load_factory(place: str) -> Callable[[], Any]:
     """
     from export.module_file import load_name
 
-    made = load_name(place)
+    made = load_name(place, "--variant", "a function that makes a Runner")
     if not callable(made):
         raise LinregError(f"{place}: is {type(made).__name__}, expected a function that makes a Runner")
     function: Callable[[], Any] = made

@@ -92,6 +92,24 @@ class LatencyPlot:
     lines: tuple[tuple[str, tuple[tuple[int, float], ...]], ...]
 
 
+LIFECYCLE_NAME = "lifecycle"
+ENDINGS = ("svg", "png")
+
+
+def ratios_name(device: str, threads: int, batch: int) -> str:
+    """The name of the file of the ratios of one comparison, without its ending."""
+    return f"ratios-{_place(device, threads)}-batch{batch}"
+
+
+def latency_name(device: str, threads: int) -> str:
+    """The same of the latencies."""
+    return f"latency-{_place(device, threads)}"
+
+
+def _place(device: str, threads: int) -> str:
+    return f"{device}-{threads}thread{'' if threads == 1 else 's'}"
+
+
 def is_skipped(row: Mapping[str, Any]) -> bool:
     """Whether a row was not run here, as against one that answers wrongly."""
     return bool(row["problem"].startswith("skipped"))

@@ -83,16 +83,21 @@ def check_same(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
             f"--compare: the old report is of threads {old['settings']['threads']}, this one of "
             f"{new['settings']['threads']}; run with the same --threads"
         )
-    before, after = (report["settings"].get("onnxruntime_threads") or "as torch" for report in (old, new))
+    before, after = (_onnxruntime_threads(report["settings"]) for report in (old, new))
     if before != after:
         raise LinregError(
-            f"--compare: the old report is of --onnxruntime-threads {before}, this one of {after}; run with the same"
+            f"--compare: in the old report onnxruntime had threads {before}, in this one {after}; "
+            "run with the same --onnxruntime-threads"
         )
     if old["reference"] != new["reference"]:
         raise LinregError(
             f"--compare: the old ratios are to {old['reference']!r}, these to {new['reference']!r}; "
             f"use --reference {old['reference']}"
         )
+
+
+def _onnxruntime_threads(settings: Mapping[str, Any]) -> list[int]:
+    return [settings.get("onnxruntime_threads") or threads for threads in settings["threads"]]
 
 
 def slower_than_reference(report: Mapping[str, Any], *, limit: float | None) -> list[Change]:

@@ -3,18 +3,20 @@
 import resource
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bench.answers import ANYTHING, RowFailedError, ask, bind
 from bench.building import build
-from bench.expected import Array, Expected, read_expected
+from bench.expected import Expected, read_expected
 from bench.job import Device, Job
 from bench.lifecycle import Imported, Lifecycle, measure_lifecycle, time_calls
 from bench.results import Measured, ProcessResult
 from bench.rounds import Blocks, BlockTimer, garbage_collector_off, measure_rounds
-from bench.variants import UNANSWERING, Kind, Variant
-from linreg.errors import LinregError, MismatchError, one_line
+from bench.variants import Kind, Variant
+from linreg.errors import LinregError, MismatchError
 
 if TYPE_CHECKING:
     from export.runners import Call, Runner
@@ -76,7 +78,7 @@ def _lifecycle(job: Job, imported: Imported, expected: dict[str, dict[int, Expec
             lambda runner: runner.bind(inputs),
             path.stat().st_size if path is not None else 0,
         )
-    except Exception:  # of a file that cannot be loaded or refuses the inputs; its row will say so
+    except ANYTHING:  # of a file that cannot be loaded or refuses the inputs; its row will say so
         return None
 
 
@@ -136,79 +138,61 @@ def _measure_batch(
     bound: dict[str, list[Call]] = {}
     before: dict[str, Measured] = {}
 
-    def ask(name: str) -> Measured:
+    def answer(name: str) -> Measured:
         variant = job.variant(name)
-        return _answer(variant, runners[name], bound[name], sources[variant.subject], expected[variant.subject], batch)
+        return ask(variant, runners[name], bound[name], sources[variant.subject], expected[variant.subject], batch)
 
     for name, runner in runners.items():
+        variant = job.variant(name)
         try:
-            bound[name] = [_bind(job.variant(name), runner, expected, batch) for _ in range(BINDINGS)]
-            before[name] = ask(name)
+            bound[name] = [bind(variant, runner, expected[variant.subject], batch) for _ in range(BINDINGS)]
+            before[name] = answer(name)
         except MismatchError as error:
             before[name] = Measured(problem=str(error), worst_error=np.inf)
-    _need_reference(job, before)
-    good = {name: calls for name, calls in bound.items() if not before[name].problem}
-    first, *more = ({name: calls[place] for name, calls in good.items()} for place in range(BINDINGS))
-    blocks = measure_rounds(
-        first, rounds=job.rounds, seed=job.seed + batch, more=more, timer=_timer(job), progress=progress
-    )
-    with garbage_collector_off():
-        singles = {name: _tail(call, blocks[name], job) for name, call in first.items()}
-    launch = {name: job.device is Device.CUDA and _launch_bound(call, blocks[name]) for name, call in first.items()}
-    after = before | {name: ask(name) for name in good}
+    while True:
+        _need_reference(job, before)
+        good = {name: calls for name, calls in bound.items() if not before[name].problem}
+        try:
+            timed = _time(job, good, batch, progress)
+            break
+        except RowFailedError as error:
+            before[error.name] = Measured(problem=str(error), worst_error=np.inf)
+    after = before | {name: answer(name) for name in good}
     _need_reference(job, after)
     return {
         name: after[name]
         if after[name].problem
-        else Measured(
+        else replace(
+            timed[name],
             worst_error=max(before[name].worst_error, after[name].worst_error),
             bytes_equal=before[name].bytes_equal and after[name].bytes_equal,
-            blocks=blocks[name],
-            single_s=singles[name],
-            launch_bound=launch[name],
         )
         for name in runners
     }
 
 
-def _bind(variant: Variant, runner: "Runner", expected: dict[str, Expected], batch: int) -> "Call":
-    try:
-        return runner.bind(expected[variant.subject].inputs)
-    except Exception as error:  # each runtime raises classes of its own; a file may take other inputs
-        raise MismatchError(
-            f"{variant.name}: batch {batch}: does not take its inputs, expected an answer: {one_line(error)}"
-        ) from error
+def _time(
+    job: Job, calls: "dict[str, list[Call]]", batch: int, progress: Callable[[int], None] | None
+) -> dict[str, Measured]:
+    """The rounds of all rows, then the tails of each.
 
-
-def _answer(
-    variant: Variant, runner: "Runner", calls: "list[Call]", source: Any, expected: Expected, batch: int
-) -> Measured:
-    """Ask once: the weights first, as a bound on the outputs cannot see one bit of them."""
-    from export.verify import check_parameters, compare_all
-
-    if variant.kind in UNANSWERING:
-        return Measured()
-    try:
-        if variant.kind is not Kind.FACTORY:
-            check_parameters(runner, source)
-        answers = [_outputs(variant, call, batch) for call in calls]
-        worst = max(
-            compare_all(variant.name, f"batch {batch}", expected.output_names, outputs, expected.references())
-            for outputs in answers
+    Raises:
+        RowFailedError: a row raised.
+    """
+    first, *more = ({name: bound[place] for name, bound in calls.items()} for place in range(BINDINGS))
+    blocks = measure_rounds(
+        first, rounds=job.rounds, seed=job.seed + batch, more=more, timer=_timer(job), progress=progress
+    )
+    with garbage_collector_off():
+        singles = {name: _tail(call, blocks[name], job) for name, call in first.items()}
+    return {
+        name: Measured(
+            blocks=blocks[name],
+            single_s=singles[name],
+            launch_bound=job.device is Device.CUDA and _launch_bound(call, blocks[name]),
         )
-    except MismatchError as error:
-        return Measured(problem=str(error), worst_error=np.inf)
-    equal = all(tuple(output.tobytes() for output in outputs) == expected.eager_bytes for outputs in answers)
-    return Measured(worst_error=worst, bytes_equal=equal)
-
-
-def _outputs(variant: Variant, call: "Call", batch: int) -> tuple[Array, ...]:
-    try:
-        return call.outputs()
-    except Exception as error:  # each runtime raises classes of its own; a file with a fixed batch refuses others
-        raise MismatchError(
-            f"{variant.name}: batch {batch}: does not run, expected an answer: {one_line(error)}"
-        ) from error
+        for name, call in first.items()
+    }
 
 
 def _need_reference(job: Job, answers: dict[str, Measured]) -> None:

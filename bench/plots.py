@@ -17,14 +17,18 @@ from matplotlib.markers import CARETLEFT, CARETRIGHT
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from bench.figures import (
+    ENDINGS,
+    LIFECYCLE_NAME,
     START_PARTS,
     Axis,
     Forest,
     LatencyPlot,
     Sign,
     forest,
+    latency_name,
     latency_plots,
     plain,
+    ratios_name,
     round_top,
     start_parts,
 )
@@ -62,17 +66,13 @@ def draw_plots(report: Mapping[str, Any]) -> dict[str, bytes]:
     for comparison in report["comparisons"]:
         ratios = forest(report, comparison)
         if ratios is not None:
-            name = f"ratios-{_place(comparison['device'], comparison['threads'])}-batch{comparison['batch']}"
+            name = ratios_name(comparison["device"], comparison["threads"], comparison["batch"])
             figures[name] = _draw_ratios(ratios, str(report["reference"]), where(comparison))
     for plot in latency_plots(report):
-        figures[f"latency-{_place(plot.device, plot.threads)}"] = _draw_latency(plot)
+        figures[latency_name(plot.device, plot.threads)] = _draw_latency(plot)
     if report["lifecycle"]:
-        figures["lifecycle"] = _draw_starts(report["lifecycle"])
-    return {f"{name}.{kind}": _save(figure, kind) for name, figure in figures.items() for kind in ("svg", "png")}
-
-
-def _place(device: str, threads: int) -> str:
-    return f"{device}-{threads}thread{'' if threads == 1 else 's'}"
+        figures[LIFECYCLE_NAME] = _draw_starts(report["lifecycle"])
+    return {f"{name}.{kind}": _save(figure, kind) for name, figure in figures.items() for kind in ENDINGS}
 
 
 def _draw_ratios(ratios: Forest, reference: str, place: str) -> Figure:

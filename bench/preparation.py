@@ -118,6 +118,7 @@ def _ordered(found: list[Variant], device: Device, reference: str) -> Prepared:
         names = ", ".join(variant.name for variant in runnable if variant.kind not in UNANSWERING)
         raise LinregError(
             f"--reference {reference}: {'is no row' if first is None else first.skipped}; expected one of {names}"
+            f"{', or --device cpu' if device is Device.CUDA else ''}"
         )
     others = [variant for variant in runnable if variant is not first]
     return Prepared(

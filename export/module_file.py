@@ -7,6 +7,7 @@ import importlib.util
 import re
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -51,8 +52,13 @@ def load_module(place: str, state_dict: Path | None) -> nn.Module:
     return made
 
 
-def load_name(place: str) -> Any:
+def load_name(place: str, option: str = "--module", expected: str = "a module, or of a function that makes one") -> Any:
     """What `FILE.py:NAME` names; the file is run.
+
+    Args:
+        place: `FILE.py:NAME`.
+        option: with which it was named, for the message of an error.
+        expected: what it should be, for the same.
 
     Raises:
         ExportError: the file or the name is not there.
@@ -60,8 +66,11 @@ def load_name(place: str) -> Any:
     file, _, name = place.rpartition(":")
     path = Path(file)
     if not file or not path.is_file():
-        raise ExportError(f"--module: got {place!r}, expected FILE.py:NAME of a file that is there")
-    return _run(path.resolve(), name)
+        raise ExportError(f"{option}: got {place!r}, expected FILE.py:NAME of a file that is there")
+    module = _run(path.resolve(), option)
+    if not hasattr(module, name):
+        raise ExportError(f"{path}: has no {name!r}; expected FILE.py:NAME of {expected}")
+    return getattr(module, name)
 
 
 def parse_input(text: str) -> Input:
@@ -87,14 +96,14 @@ def parse_input(text: str) -> Input:
     return Input(name=match["name"], dtype=dtype, shape=shape, below=below)
 
 
-def _run(path: Path, name: str) -> Any:
+def _run(path: Path, option: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
-        raise ExportError(f"--module: {path} is no Python file; expected FILE.py:NAME")
+        raise ExportError(f"{option}: {path} is no Python file; expected FILE.py:NAME")
     module = importlib.util.module_from_spec(spec)
     known = sys.modules.get(path.stem)
     if known is not None and getattr(known, "__file__", None) != str(path):
-        raise ExportError(f"--module: {path} is called as a module that is loaded already; rename the file")
+        raise ExportError(f"{option}: {path} is called as a module that is loaded already; rename the file")
     # Scripting and pickling look a class up by the name of its module; imports beside the file work as in a script.
     sys.modules[path.stem] = module
     sys.path.insert(0, str(path.parent.resolve()))
@@ -104,8 +113,4 @@ def _run(path: Path, name: str) -> Any:
         raise ExportError(f"{path}: cannot be run: {type(error).__name__}: {one_line(error)}") from error
     finally:
         sys.path.remove(str(path.parent.resolve()))
-    if not hasattr(module, name):
-        raise ExportError(
-            f"{path}: has no {name!r}; expected FILE.py:NAME of a module, or of a function that makes one"
-        )
-    return getattr(module, name)
+    return module

@@ -1,8 +1,8 @@
 """The command line: which commands there are, and how an error ends.
 
 Exit 0 done; 1 an error, in one line; 2 wrong usage; 3 outputs differ, or bytes are not those of the manifest;
-4 slower than the gate allows; 130 interrupted, 143 terminated. `--help` answers without torch: everything heavy is
-imported inside the commands.
+4 slower than the gate allows; 130 interrupted; 129 and 143 ended by SIGHUP and SIGTERM. `--help` answers without
+torch: everything heavy is imported inside the commands.
 """
 
 import errno
@@ -62,6 +62,8 @@ def main() -> None:
         code = app(prog_name="linreg", standalone_mode=False)
     except KeyboardInterrupt:
         code = INTERRUPTED
+    except TerminatedError as error:
+        code = error.args[0]
     except LinregError as error:
         _fail(str(error), error.exit_code)
     except MemoryError:
@@ -76,9 +78,13 @@ def main() -> None:
     sys.exit(code)
 
 
+class TerminatedError(BaseException):
+    """A signal that ends the process; no SystemExit, which the code of a user may raise and which is caught there."""
+
+
 def _end(number: int, _frame: object) -> None:
     """End as one does by this signal, but leave no temporary folder and no process behind."""
-    sys.exit(128 + number)
+    raise TerminatedError(128 + number)
 
 
 def _check_surroundings() -> None:

@@ -153,18 +153,22 @@ def remove(path: Path) -> None:
         raise LinregError(f"{path}: cannot be removed: {_reason(error)}") from error
 
 
-def ensure_folder(path: Path) -> None:
+def ensure_folder(path: Path, option: str = "-o") -> None:
     """See that files can be written in `path`, or that it can be made, before long work starts; nothing is made yet.
+
+    Args:
+        path: of the folder.
+        option: with which it was named, for the message of an error.
 
     Raises:
         LinregError: it is a file, or cannot be written.
     """
     with _writing(path):
         if path.exists() and not path.is_dir():
-            raise LinregError(f"{path}: is a file, expected a folder; choose another with -o")
+            raise LinregError(f"{path}: is a file, expected a folder; choose another with {option}")
         nearest = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
         if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK) or _read_only(nearest):
-            raise LinregError(f"{path}: cannot be written; choose another folder with -o")
+            raise LinregError(f"{path}: cannot be written; choose another folder with {option}")
 
 
 def _read_only(folder: Path) -> bool:

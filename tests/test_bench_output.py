@@ -156,10 +156,32 @@ def test_other_pictures_may_stand_beside_the_plots(linreg, bundle, tmp_path, mea
     measured(report)
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "logo.png").write_text("mine")
+    (tmp_path / "docs" / "ratios-2019.png").write_text("mine")
     for _ in range(2):  # its own plots are drawn over
         assert linreg("bench", "-m", bundle, "-o", "free", "--plots", "docs").code == 0
-    assert (tmp_path / "docs" / "logo.png").read_text() == "mine"
-    assert len(list((tmp_path / "docs").iterdir())) > 3
+    assert (tmp_path / "docs" / "logo.png").read_text() == (tmp_path / "docs" / "ratios-2019.png").read_text() == "mine"
+    assert len(list((tmp_path / "docs").iterdir())) > 4
+
+
+def test_a_file_in_the_place_of_the_plots_is_named_with_its_option(linreg, bundle, tmp_path):
+    (tmp_path / "pictures").write_text("mine")
+    message = linreg("bench", "-m", bundle, "--plots", "pictures").failure()
+    assert "pictures: is a file, expected a folder; choose another with --plots" in message
+
+
+def test_pictures_of_somebody_else_are_safe_from_a_module_as_well(linreg, tmp_path):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "lifecycle.svg").write_text("mine")
+    words = [
+        "--module",
+        f"{Path(__file__).parent / 'nets.py'}:make_mlp",
+        "--input",
+        "x=float32[batch,16]",
+        *QUICK,
+        "--plots",
+        "own",
+    ]
+    assert "lifecycle.svg: is there and was not written by linreg" in linreg("bench", *words).failure()
 
 
 def test_a_report_names_no_folder_of_the_command(linreg, bundle, tmp_path):

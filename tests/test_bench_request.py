@@ -138,15 +138,14 @@ def test_a_module_that_leaves_is_an_error_and_not_our_exit_code(linreg, tmp_path
 
 VARIANTS = """
 from dataclasses import replace
+from pathlib import Path
 
-import numpy as np
-
-from export.runners import Call, Runner, torch_runner
+from export.runners import Runner, torch_runner
 from linreg.checkpoint import load
 
 
 def mine():
-    return torch_runner("mine", load({bundle!r}).model)
+    return torch_runner("mine", load(Path(BUNDLE)).model)
 
 
 def off():
@@ -164,11 +163,45 @@ def refuses():
         raise ValueError("only\\nmy own inputs")
 
     return Runner(name="refuses", bind=bind, parameters=dict)
+
+
+def changed(**fields):
+    runner = mine()
+    return replace(runner, bind=lambda inputs: replace(runner.bind(inputs), **fields))
+
+
+def fail():
+    raise RuntimeError("boom")
+
+
+def later():
+    calls = iter(range(50))
+    return changed(run=lambda: next(calls))
+
+
+def raises():
+    return changed(run=fail)
+
+
+def ends():
+    return changed(run=lambda: exit(4))
+
+
+def ends_when_asked():
+    return changed(outputs=lambda: exit(4))
+
+
+def nothing():
+    return changed(outputs=lambda: None)
+
+
+def numbers():
+    return changed(outputs=lambda: (1.0,))
 """
 
 
 def test_rows_of_ones_own_beside_the_others(linreg, bundle, tmp_path):
-    (tmp_path / "rows.py").write_text(VARIANTS.replace("{bundle!r}", f"__import__('pathlib').Path({str(bundle)!r})"))
+    (tmp_path / "rows.py").write_text(VARIANTS.replace("BUNDLE", repr(str(bundle))))
     words = ["-m", bundle, *QUICK, "--device", "cpu", "--json"]
     ended = linreg("bench", *words, "--variant", "rows.py:mine")
     assert ended.code == 0, ended.err
@@ -185,7 +218,37 @@ def test_rows_of_ones_own_beside_the_others(linreg, bundle, tmp_path):
     assert (rows["off"]["median_s"], rows["refuses"]["median_s"]) == (None, None)
     assert rows["pt2"]["median_s"] > 0
     assert "there is another row called pt2" in linreg("bench", *words, "--variant", "rows.py:pt2").failure()
-    assert "has no 'gone'" in linreg("bench", *words, "--variant", "rows.py:gone").failure()
+    message = linreg("bench", *words, "--variant", "rows.py:gone").failure()
+    assert "has no 'gone'; expected FILE.py:NAME of a function that makes a Runner" in message
+    message = linreg("bench", *words, "--variant", "none.py:gone").failure()
+    assert "--variant: got 'none.py:gone', expected FILE.py:NAME of a file that is there" in message
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_whatever_a_row_of_ones_own_does_it_is_struck_out_alone(linreg, bundle, tmp_path, processes):
+    (tmp_path / f"rows_{processes}.py").write_text(
+        VARIANTS.replace("{bundle!r}", f"__import__('pathlib').Path({str(bundle)!r})")
+    )
+    expected = {
+        "later": "fails while it is timed, expected an answer: StopIteration",
+        "raises": "fails while it is timed, expected an answer: boom",
+        "ends": "fails while it is timed, expected an answer: 4",
+        "ends_when_asked": "does not run, expected an answer: 4",
+        "nothing": "gives NoneType, expected a tuple of arrays",
+        "numbers": "gives tuple, expected a tuple of arrays",
+    }
+    words = ["-m", bundle, *QUICK, "--processes", processes, "--device", "cpu", "--json"]
+    for name in expected:
+        words += ["--variant", f"rows_{processes}.py:{name}"]
+    ended = linreg("bench", *words)
+    assert ended.code == 3, ended.err
+    rows = rows_of(json.loads(ended.out))
+    assert {name: rows[name]["problem"] for name in expected} == {
+        name: f"{name}: batch 1: {text}" for name, text in expected.items()
+    }
+    assert all(row["median_s"] > 0 for name, row in rows.items() if name not in expected)
+    message = linreg("bench", *words, "--reference", "raises").failure(3)
+    assert "raises: batch 1: fails while it is timed, expected an answer: boom; nothing can be compared" in message
 
 
 def test_a_program_that_is_not_ours_is_told_to_be_made_anew(linreg, bundle, tmp_path, monkeypatch):

@@ -208,11 +208,19 @@ def test_threads_of_onnxruntime_are_its_own_only_where_that_is_asked(linreg, bun
     Path("old.json").write_text(json.dumps(value))
     words = ["-m", bundle, "--processes", "2", "--batch", "1", "--compare", "old.json"]
     message = linreg("bench", *words).failure()
-    assert "the old report is of --onnxruntime-threads 2, this one of as torch; run with the same" in message
+    assert "in the old report onnxruntime had threads [2], in this one [1]; run with the same" in message
 
 
 @pytest.mark.parametrize(
-    "words", [["--self-check", "--compare", "x"], ["--against", "x", "--fail-slower", "3%", "--processes", "1"]]
+    "words",
+    [
+        ["--self-check", "--compare", "x"],
+        ["--self-check", "--reference", "pt2"],
+        ["--self-check", "--onnxruntime-threads", "1"],
+        ["--self-check", "--trust"],
+        ["--against", "x", "--fail-slower", "3%", "--processes", "1"],
+        ["--against", "x/model.pt2", "--onnxruntime-threads", "1"],
+    ],
 )
 def test_options_that_do_not_go_together_are_wrong_usage(linreg, words):
     assert linreg("bench", *words).failure(2)

@@ -207,6 +207,22 @@ def test_what_may_differ_is_not_refused(name):
     assert len(compare_reports(old, new, limit=LIMIT)) == 1
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "same"), [(None, None, True), (None, 1, True), (1, None, True), (2, None, False), (1, 2, False)]
+)
+def test_other_threads_of_onnxruntime_are_refused_and_the_same_are_not(before, after, same):
+    """None: those of torch, of which there is one."""
+    reports = [made(timed("a", spread(1.0))) for _ in range(2)]
+    for value, threads in zip(reports, (before, after), strict=True):
+        value["settings"]["onnxruntime_threads"] = threads
+    if same:
+        assert len(compare_reports(*reports, limit=None)) == 1
+    else:
+        message = refused(*reports)
+        assert f"onnxruntime had threads [{before}], in this one [{after or 1}]" in message
+        assert "run with the same --onnxruntime-threads" in message
+
+
 def test_other_threads_are_refused():
     old, new = made(timed("a", spread(1.0))), made(timed("a", spread(1.0)))
     new["settings"]["threads"] = [2]

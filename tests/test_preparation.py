@@ -177,6 +177,12 @@ def test_without_a_cuda_device_every_row_is_skipped_with_the_reason(source, peng
     assert contents(work) == {}, "nothing is made for rows that do not run"
 
 
+def test_a_reference_that_cuda_does_not_have_is_told_before_the_work(source, penguins, work, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with pytest.raises(LinregError, match=r"--reference onnxruntime-run: is no row; .*, or --device cpu$"):
+        prepare(source, penguins, work, cuda_variants(), device=Device.CUDA, reference="onnxruntime-run")
+
+
 def test_without_onnxruntimes_cuda_provider_its_row_is_skipped_alone(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])

@@ -105,7 +105,9 @@ def run(
     A variant that answers wrongly has no latency; exit 3. The figures go to bench.json and report.html.
     """
     if self_check:
-        if module or against or compare or fail_slower or output or plots or runtimes or markdown or variants:
+        paths = (state_dict, against, compare, output, plots, runtimes)
+        words = (module, inputs, variants, fail_slower, reference, onnxruntime_threads, processes)
+        if any((*paths, *words, markdown, compiled, trust, force)):
             raise typer.BadParameter("--self-check takes no other option than --model and --json")
         run_self_check(model, as_json=as_json)
         return
@@ -166,6 +168,8 @@ def _check_together(request: Request, compare: Path | None, limit: float | None)
         raise typer.BadParameter("--module takes no --model and no --against")
     if not request.module and (request.state_dict is not None or request.inputs):
         raise typer.BadParameter("--state-dict and --input belong to a module of your own: --module FILE.py:NAME")
+    if request.settings.onnxruntime_threads and request.against is not None and request.against.suffix != ".onnx":
+        raise typer.BadParameter(f"--onnxruntime-threads: {request.against.name} is not run by onnxruntime")
     if request.against is not None and request.variants:
         raise typer.BadParameter("--against times two artifacts alone: leave --variant out")
     if (request.settings.onnxruntime_threads or 1) > cores():

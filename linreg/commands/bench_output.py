@@ -1,12 +1,13 @@
 """Where the report of `linreg bench` goes, and how it is shown."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from linreg.commands.bench_request import Request
 from linreg.commands.bundle import find_model
 from linreg.commands.terminal import clean, note, say_lines, show
+from linreg.config import BenchSettings
 from linreg.errors import LinregError, ModelError
 
 REPORT_FILE = "bench.json"
@@ -14,7 +15,7 @@ PAGE_FILE = "report.html"
 GENERATOR = b"linreg"
 """In the head of every page and figure that is written here."""
 
-PLOTS = ("ratios-*", "latency-*", "lifecycle")
+FOREIGN = "is there and was not written by linreg; move it away, or use --force"
 LONGEST_HEAD = 4096
 
 
@@ -29,7 +30,9 @@ def check_output(
     from linreg.files import ensure_folder
 
     if plots is not None:
-        ensure_folder(plots)
+        ensure_folder(plots, "--plots")
+        if not force:
+            _refuse_foreign(_pictures(request.settings, plots))
     folder = output
     if output is None:
         if request.module or request.against is not None:
@@ -43,28 +46,41 @@ def check_output(
         note(f"{report} is what this run is compared with: it stays as it is; use -o for the new one")
         return None
     if not force:
-        for path in _foreign(folder, plots):
-            raise LinregError(f"{path}: is there and was not written by linreg; move it away, or use --force")
+        _refuse_foreign([folder / PAGE_FILE])
+        _refuse_foreign_report(report)
     return folder
 
 
-def _foreign(folder: Path, plots: Path | None) -> Iterator[Path]:
-    """Files that would be overwritten and are not ours."""
+def _pictures(settings: BenchSettings, plots: Path) -> list[Path]:
+    """The plots that may be drawn."""
+    from bench.figures import ENDINGS, LIFECYCLE_NAME, latency_name, ratios_name
+    from bench.job import Device
+
+    names = [LIFECYCLE_NAME]
+    for device in Device:
+        for threads in settings.threads:
+            names += [latency_name(device, threads)]
+            names += [ratios_name(device, threads, batch) for batch in settings.batches]
+    return [plots / f"{name}.{kind}" for name in names for kind in ENDINGS]
+
+
+def _refuse_foreign(paths: Iterable[Path]) -> None:
+    """Refuse to overwrite pages and pictures that do not say that linreg made them."""
+    for path in paths:
+        if path.exists() and (not path.is_file() or GENERATOR not in path.read_bytes()[:LONGEST_HEAD]):
+            raise LinregError(f"{path}: {FOREIGN}")
+
+
+def _refuse_foreign_report(path: Path) -> None:
+    """Refuse to overwrite what is no report of ours."""
     from linreg.files import read_json
 
-    report = folder / REPORT_FILE
-    if report.exists():
-        try:
-            ours = report.is_file() and "comparisons" in read_json(report)
-        except ModelError:
-            ours = False
-        if not ours:
-            yield report
-    names = [] if plots is None else [f"{name}.{kind}" for name in PLOTS for kind in ("svg", "png")]
-    pictures = [path for name in names if plots is not None for path in plots.glob(name)]
-    for path in [folder / PAGE_FILE, *pictures]:
-        if path.exists() and (not path.is_file() or GENERATOR not in path.read_bytes()[:LONGEST_HEAD]):
-            yield path
+    try:
+        ours = not path.exists() or (path.is_file() and "comparisons" in read_json(path))
+    except ModelError:
+        ours = False
+    if not ours:
+        raise LinregError(f"{path}: {FOREIGN}")
 
 
 def show_report(report: Mapping[str, Any], *, markdown: bool) -> None:

@@ -1,0 +1,97 @@
+"""A row's answers: bound to its inputs, asked before and after timing, and watched while it is timed.
+
+A row may be code of the user's, or a file that one of the runtimes refuses: whatever it raises is its own problem, and
+strikes out that row alone.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bench.expected import Array, Expected
+from bench.results import Measured
+from bench.variants import UNANSWERING, Kind, Variant
+from linreg.errors import MismatchError, one_line
+
+if TYPE_CHECKING:
+    from export.runners import Call, Runner
+
+ANYTHING = (Exception, SystemExit)
+"""Each runtime raises classes of its own, and a row of the user's whatever it likes."""
+
+
+class RowFailedError(MismatchError):
+    """A row raised while it was timed.
+
+    Attributes:
+        name: of the row.
+    """
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+def bind(variant: Variant, runner: "Runner", expected: Expected, batch: int) -> "Call":
+    """A call with its inputs; what it raises later says of which row it is.
+
+    Raises:
+        MismatchError: the runner refuses the inputs.
+    """
+    try:
+        call = runner.bind(expected.inputs)
+    except ANYTHING as error:
+        raise MismatchError(
+            f"{variant.name}: batch {batch}: does not take its inputs, expected an answer: {one_line(error)}"
+        ) from error
+    return replace(call, context=partial(_watched, variant.name, batch, call))
+
+
+@contextmanager
+def _watched(name: str, batch: int, call: "Call") -> Iterator[None]:
+    try:
+        with call.context():
+            yield
+    except ANYTHING as error:
+        raise RowFailedError(
+            name, f"{name}: batch {batch}: fails while it is timed, expected an answer: {one_line(error)}"
+        ) from error
+
+
+def ask(
+    variant: Variant, runner: "Runner", calls: "list[Call]", source: Any, expected: Expected, batch: int
+) -> Measured:
+    """Ask once: the weights first, as a bound on the outputs cannot see one bit of them."""
+    from export.verify import check_parameters, compare_all
+
+    if variant.kind in UNANSWERING:
+        return Measured()
+    try:
+        if variant.kind is not Kind.FACTORY:
+            check_parameters(runner, source)
+        answers = [_outputs(variant, call, batch) for call in calls]
+        worst = max(
+            compare_all(variant.name, f"batch {batch}", expected.output_names, outputs, expected.references())
+            for outputs in answers
+        )
+    except MismatchError as error:
+        return Measured(problem=str(error), worst_error=np.inf)
+    equal = all(tuple(output.tobytes() for output in outputs) == expected.eager_bytes for outputs in answers)
+    return Measured(worst_error=worst, bytes_equal=equal)
+
+
+def _outputs(variant: Variant, call: "Call", batch: int) -> tuple[Array, ...]:
+    try:
+        outputs: Any = call.outputs()
+    except ANYTHING as error:
+        raise MismatchError(
+            f"{variant.name}: batch {batch}: does not run, expected an answer: {one_line(error)}"
+        ) from error
+    if not isinstance(outputs, tuple) or not all(isinstance(output, np.ndarray) for output in outputs):
+        kind = type(outputs).__name__
+        raise MismatchError(f"{variant.name}: batch {batch}: gives {kind}, expected a tuple of arrays")
+    return outputs
