@@ -37,7 +37,7 @@ def program(tmp_path_factory) -> Path:
     cmake = tool("cmake", "cmake")
     words = [cmake, "-S", ROOT / "deploy" / "libtorch", "-B", folder, f"-DCMAKE_CXX_COMPILER={compiler('g++')}"]
     words.append(f"-DCMAKE_PREFIX_PATH={torch.utils.cmake_prefix_path}")
-    for step in (words, [cmake, "--build", folder]):
+    for step in (words, [cmake, "--build", folder, "--parallel", "2"]):
         ended = subprocess.run(step, capture_output=True, text=True)
         assert ended.returncode == 0, ended.stdout + ended.stderr
     return folder / "linreg-libtorch"
