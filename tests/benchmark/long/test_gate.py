@@ -14,31 +14,35 @@ from linreg.config import BenchSettings
 
 FACTORIES = """
 from dataclasses import replace
-from itertools import cycle
+from itertools import repeat
 from pathlib import Path
 
 from export.runners import torch_runner
 from linreg.checkpoint import load
 
 
-def planted(twice):
-    # Eager, where so many calls of twenty are made twice.
+def planted(times):
+    # Eager, called so many times in one call.
     runner = torch_runner("planted", load(Path({bundle!r})).model)
 
     def bind(inputs):
         call = runner.bind(inputs)
-        runs = cycle([call.run] * (20 - twice) + [lambda: (call.run(), call.run())] * twice)
-        return replace(call, run=lambda: next(runs)())
+
+        def run():
+            for _ in repeat(None, times):
+                call.run()
+
+        return replace(call, run=run)
 
     return replace(runner, bind=bind)
 
 
 def unchanged():
-    return planted(0)
+    return planted(20)
 
 
 def slowed():
-    return planted(1)
+    return planted(21)
 """
 
 
