@@ -61,7 +61,7 @@ class Report:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Measured:
+class _DeviceResults:
     """One device: its job, what each process measured, and the rows that were not run."""
 
     job: Job
@@ -147,12 +147,12 @@ def _job(
 
 def _measure(
     job: Job, prepared: Prepared, settings: BenchSettings, progress: Callable[[int], None] | None
-) -> _Measured:
+) -> _DeviceResults:
     results = list(_results(job, settings, progress)) if prepared.variants else []
-    return _Measured(job=job, results=results, skipped=prepared.skipped)
+    return _DeviceResults(job=job, results=results, skipped=prepared.skipped)
 
 
-def _lifecycles(measured: list[_Measured]) -> tuple[Lifecycle, ...]:
+def _lifecycles(measured: list[_DeviceResults]) -> tuple[Lifecycle, ...]:
     """Of the first device that has any: what a start costs on another is another figure."""
     for entry in measured:
         found = tuple(result.lifecycle for result in entry.results if result.lifecycle is not None)
@@ -169,7 +169,7 @@ def _results(job: Job, settings: BenchSettings, progress: Callable[[int], None] 
 
     def enough(so_far: Sequence[ProcessResult]) -> bool:
         target = settings.target if len(so_far) < settings.processes else max(settings.target, EQUIVALENCE_MARGIN)
-        return narrow_enough(job, so_far, target, min(LEAST_PROCESSES, settings.processes))
+        return narrow_enough(job, so_far, target, LEAST_PROCESSES)
 
     for place, result in enumerate(run_processes(job, settings.processes + settings.more_processes, enough)):
         yield result

@@ -94,6 +94,7 @@ def to_page(report: Mapping[str, Any]) -> str:
         "timed": timed,
         "where": where,
     }
+    asked = [entry for entry in report["comparisons"] if not all(is_skipped(row) for row in entry["rows"])]
     return environment.get_template("page.html.j2").render(
         report=report,
         style=Markup(style),
@@ -112,7 +113,8 @@ def to_page(report: Mapping[str, Any]) -> str:
         runtime_cells=runtime_cells,
         runtime_headings=RUNTIME_HEADINGS,
         skipped=skipped(report),
-        equality=_equality(report),
+        equality=_equality(asked),
+        asked=asked,
         tails=_tail_names(report),
         environment=_facts(report["environment"]),
         settings=_facts(report["settings"]),
@@ -163,14 +165,14 @@ def _start_tops(report: Mapping[str, Any]) -> dict[int, float]:
     return {first: round_top(max((sum(parts[first:]) for parts in rows), default=1.0)) for first in (0, 1)}
 
 
-def _equality(report: Mapping[str, Any]) -> list[tuple[str, str, list[Mapping[str, Any] | None]]]:
+def _equality(comparisons: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, list[Mapping[str, Any] | None]]]:
     """For each variant that answers: where its file is from, and its row in each comparison, None where not run."""
     found: dict[str, list[Mapping[str, Any] | None]] = {}
     origins: dict[str, str] = {}
-    for place, comparison in enumerate(report["comparisons"]):
+    for place, comparison in enumerate(comparisons):
         for row in comparison["rows"]:
             if row["answers"] and not is_skipped(row):
-                found.setdefault(row["name"], [None] * len(report["comparisons"]))[place] = row
+                found.setdefault(row["name"], [None] * len(comparisons))[place] = row
                 origins[row["name"]] = ORIGINS[row["origin"]]
     return [(name, origins[name], rows) for name, rows in found.items()]
 

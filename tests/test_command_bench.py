@@ -218,6 +218,8 @@ def test_threads_of_onnxruntime_are_its_own_only_where_that_is_asked(linreg, bun
         ["--self-check", "--reference", "pt2"],
         ["--self-check", "--onnxruntime-threads", "1"],
         ["--self-check", "--trust"],
+        ["--self-check", "--rounds", "100"],
+        ["--self-check", "--device", "cpu"],
         ["--against", "x", "--fail-slower", "3%", "--processes", "1"],
         ["--against", "x/model.pt2", "--onnxruntime-threads", "1"],
     ],

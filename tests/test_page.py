@@ -182,6 +182,13 @@ def test_the_table_of_equality_says_whose_file_was_timed():
     assert (rows["pt2"], rows["onnxruntime-run"], rows[REFERENCE]) == ("made anew", "the bundle's", "")
 
 
+def test_the_table_of_equality_has_no_column_of_what_was_not_run():
+    value = report(comparison(usual_rows()), comparison([skipped("cuda-graph", CUDA)], device="cuda"))
+    for line in rows_of(page_of(value), "Worst error, bytes"):
+        assert len(line) == 3
+        assert text_of(line[2]) != "not run"
+
+
 def test_skipped_rows_stand_with_the_reason_and_nowhere_else():
     page = page_of(report(comparison([*usual_rows(), skipped("cuda-graph", CUDA)], device="cuda")))
     found = [element for element in page.root.iter() if element.text and "cuda-graph" in element.text]

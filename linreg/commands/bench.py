@@ -9,14 +9,14 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.variants import AGAINST
+from bench.variants import AGAINST, REFERENCE
 from linreg.commands.bench_gate import check_changes, check_old, judge, show_changes
 from linreg.commands.bench_output import check_output, show_report, write_files
 from linreg.commands.bench_request import Request, measure
 from linreg.commands.options import Json, Model
 from linreg.commands.self_check import run_self_check
 from linreg.commands.terminal import note, print_json, say
-from linreg.config import BENCH_DEFAULTS, REFERENCE_ROW, BenchSettings, DeviceChoice
+from linreg.config import BENCH_DEFAULTS, BenchSettings, DeviceChoice
 
 NAME = "bench"
 SUMMARY = "Time eager, scripted and ONNX inference."
@@ -29,6 +29,7 @@ MOST_BATCH = 2**20
 
 
 def run(
+    context: typer.Context,
     model: Model = None,
     batch: Annotated[str, typer.Option(help="Batch sizes: 1,64,4096.")] = DEFAULT_BATCHES,
     threads: Annotated[
@@ -105,9 +106,7 @@ def run(
     A variant that answers wrongly has no latency; exit 3. The figures go to bench.json and report.html.
     """
     if self_check:
-        paths = (state_dict, against, compare, output, plots, runtimes)
-        words = (module, inputs, variants, fail_slower, reference, onnxruntime_threads, processes)
-        if any((*paths, *words, markdown, compiled, trust, force)):
+        if _given(context) - {"self_check", "model", "as_json"}:
             raise typer.BadParameter("--self-check takes no other option than --model and --json")
         run_self_check(model, as_json=as_json)
         return
@@ -119,7 +118,7 @@ def run(
         more_processes=BENCH_DEFAULTS.more_processes if processes is None else 0,
         rounds=rounds,
         target=parse_percent("--target", target),
-        reference=reference or (REFERENCE_ROW if against is None else AGAINST),
+        reference=reference or (REFERENCE if against is None else AGAINST),
     )
     request = Request(
         model=model,
@@ -152,6 +151,12 @@ def run(
     if failure is not None:
         raise failure
     check_changes(changes, limit)
+
+
+def _given(context: typer.Context) -> set[str]:
+    """The options that stand on the command line."""
+    names = {option.name for option in context.command.params if option.name}
+    return {name for name in names if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"}
 
 
 def _check_together(request: Request, compare: Path | None, limit: float | None) -> None:
