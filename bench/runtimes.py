@@ -19,11 +19,11 @@ import numpy as np
 from bench.rounds import Blocks
 from bench.statistics import Ratio, over_processes
 from export.c_compiler import compiler, flags
-from export.manifest import check_files, read_manifest
 from export.trust import is_ours
 from linreg.config import MAX_STATE_BYTES
 from linreg.errors import LinregError, MismatchError, one_line
 from linreg.files import read_bytes
+from linreg.manifest import check_files, read_manifest
 
 PYTHON = "python"
 """The reference: onnxruntime's `run` in Python, on the same file."""

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.formats import PROGRAMS, Format, Precision, beside, file_name
-from export.manifest import FileEntry, entry_of, read_manifest, write_manifest
 from export.runners import load_runner
 from export.source import Source
 from export.traces import check_no_paths
@@ -19,6 +18,7 @@ from export.verify import Verification, verify
 from linreg.config import MAX_STATE_BYTES
 from linreg.errors import MismatchError
 from linreg.files import read_bytes, remove, sha256, staged, write_atomic
+from linreg.manifest import FileEntry, entry_of, read_manifest, write_manifest
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram

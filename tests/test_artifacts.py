@@ -8,10 +8,10 @@ import pytest
 import export.artifacts
 from export.artifacts import build, record, verify_artifact, write_artifact
 from export.formats import Format, file_name
-from export.manifest import read_manifest
 from export.source import from_checkpoint
 from linreg.checkpoint import load, save
 from linreg.errors import MismatchError, ModelError
+from linreg.manifest import read_manifest
 
 REFERENCE = Path(__file__).resolve().parents[1] / "artifacts" / "reference"
 

@@ -25,11 +25,11 @@ from export.c_text import header_of, read_c
 from export.formats import Format
 from export.inputs import Input
 from export.inspection import inspect_file
-from export.manifest import FileEntry, entry_of, read_manifest, write_manifest
 from export.source import from_checkpoint, from_module
 from export.vectors import check_vectors
 from linreg.checkpoint import load
 from linreg.errors import ExportError, LinregError, MismatchError, ModelError
+from linreg.manifest import FileEntry, entry_of, read_manifest, write_manifest
 from tests.conftest import PENGUINS, contents
 from tests.test_leaks import HERE, traces
 

@@ -3,7 +3,8 @@ import subprocess
 
 import pytest
 
-from export.manifest import (
+from linreg.errors import LinregError, MismatchError, ModelError
+from linreg.manifest import (
     CHECKSUM_FILE,
     MANIFEST_FILE,
     check_files,
@@ -13,7 +14,6 @@ from export.manifest import (
     remove_artifacts,
     write_manifest,
 )
-from linreg.errors import LinregError, MismatchError, ModelError
 
 
 def test_sha256sum_agrees(bundle):

@@ -66,9 +66,9 @@ def make_room(
         LinregError: a file there is not what the manifest lists, the bundle holds another model, or there is no
             compiler to prove C with.
     """
-    from export.manifest import CHECKSUM_FILE, check_overwrite, read_manifest, remove_artifacts
     from export.vectors import TOLERANCE_FILE
     from linreg.files import ensure_folder, remove, write_atomic
+    from linreg.manifest import CHECKSUM_FILE, check_overwrite, read_manifest, remove_artifacts
 
     ensure_folder(folder)
     if Format.C in kinds:

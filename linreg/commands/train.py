@@ -198,8 +198,8 @@ def _train(dataset: "Dataset", settings: TrainSettings, output: Path, *, data: d
 
 def _make_room(output: Path, *, force: bool, remove: bool) -> None:
     """See that nothing of somebody else's is overwritten, and that no artifact stays beside other weights."""
-    from export.manifest import CHECKSUM_FILE, check_overwrite, read_manifest, remove_artifacts
     from linreg.files import ensure_folder
+    from linreg.manifest import CHECKSUM_FILE, check_overwrite, read_manifest, remove_artifacts
 
     ensure_folder(output)
     manifest = read_manifest(output)

@@ -13,7 +13,7 @@ from linreg.config import MAX_STATE_BYTES, MODEL_FILE
 from linreg.errors import LinregError, MismatchError, ModelError
 
 if TYPE_CHECKING:
-    from export.manifest import Manifest
+    from linreg.manifest import Manifest
 
 NAME = "verify"
 SUMMARY = "Check the files of a bundle again."
@@ -89,7 +89,7 @@ def _manifest(path: Path, folder: Path) -> "Manifest":
         LinregError: there is none, or it does not list the file.
         MismatchError: a file has other bytes.
     """
-    from export.manifest import CHECKSUM_FILE, MANIFEST_FILE, check_files, read_manifest
+    from linreg.manifest import CHECKSUM_FILE, MANIFEST_FILE, check_files, read_manifest
 
     manifest = read_manifest(folder)
     listed = [] if manifest is None else [entry.name for entry in manifest.files]
