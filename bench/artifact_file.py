@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.subject import Subject
-from export.formats import PROGRAMS, RUNTIME_FORMATS, Format, format_of
-from export.trust import is_ours
+from export.formats import RUNTIME_FORMATS, Format, format_of
+from export.loading import may_run
 from linreg.config import MAX_STATE_BYTES, MODEL_FILE
 from linreg.errors import LinregError, ModelError
-from linreg.files import read_bytes
+from linreg.manifest import read_listed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +40,8 @@ def read_artifact(path: Path, *, trust: bool) -> ArtifactFile:
     found = format_of(path.name)
     if found is None or found[0] not in RUNTIME_FORMATS or found[1] is not None:
         raise LinregError(f"{path}: expected an artifact in its bundle, such as other/model.onnx")
-    data = read_bytes(path, limit=MAX_STATE_BYTES)
-    if found[0] in PROGRAMS and not trust and not is_ours(data):
+    data = read_listed(path.parent, path.name, limit=MAX_STATE_BYTES)
+    if not may_run(found[0], data, trust=trust):
         raise ModelError(
             f"{path}: is a program that this user did not export; if you trust it, add --trust (in Python: trust=True)"
         )

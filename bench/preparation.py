@@ -10,13 +10,15 @@ from bench.job import Device
 from bench.subject import Subject
 from bench.variants import NULL, UNANSWERING, Kind, Origin, Variant
 from export.artifacts import build
-from export.formats import PROGRAMS, Format, file_name, format_of
+from export.formats import Format, file_name, format_of
+from export.loading import may_run
 from export.source import Source
-from export.trust import is_ours
 from linreg.checkpoint import state_bytes
 from linreg.config import MAX_STATE_BYTES
 from linreg.errors import LinregError, ModelError
-from linreg.files import read_bytes, write_atomic
+from linreg.files import write_atomic
+from linreg.inside import file_inside
+from linreg.manifest import read_listed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,10 +149,9 @@ def unavailable(variant: Variant, device: Device) -> str:
 def _provide(file: str, source: Source, bundle: Path | None, folder: Path, *, trust: bool) -> Origin | str:
     """Put an artifact into the work folder; where it is from, or why there is none."""
     kind = _format(file)
-    path = None if bundle is None else bundle / file
-    if path is not None and path.is_file():
-        data = read_bytes(path, limit=MAX_STATE_BYTES)
-        if kind not in PROGRAMS or trust or is_ours(data):
+    if bundle is not None and file_inside(bundle, file):
+        data = read_listed(bundle, file, limit=MAX_STATE_BYTES)
+        if may_run(kind, data, trust=trust):
             write_atomic(folder / file, data)
             return Origin.BUNDLE
     try:

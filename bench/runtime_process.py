@@ -17,7 +17,7 @@ from export.runners import Runner, onnxruntime_runner
 from export.vectors import check_vectors, read_vectors
 from linreg.config import MAX_STATE_BYTES
 from linreg.errors import LinregError
-from linreg.files import read_bytes
+from linreg.manifest import read_listed
 
 
 def main() -> int:
@@ -25,7 +25,7 @@ def main() -> int:
     command, bundle, *rest = sys.argv[1:]
     try:
         path = Path(bundle) / file_name(Format.ONNX)
-        runner = onnxruntime_runner(path.name, read_bytes(path, limit=MAX_STATE_BYTES))
+        runner = onnxruntime_runner(path.name, read_listed(path.parent, path.name, limit=MAX_STATE_BYTES))
         if command == "verify":
             check = check_vectors(runner, Path(bundle))
             equal = "bit-equal" if check.bytes_equal else f"worst error {check.worst_error:.3f} of what is allowed"

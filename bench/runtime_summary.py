@@ -4,7 +4,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench.runtimes import PYTHON, RuntimeRow, find_runtimes, time_runtimes
+from bench.runtimes import PYTHON, RuntimeRow, copy_checked, find_runtimes, time_runtimes
 from bench.tables import duration
 from linreg.errors import LinregError
 
@@ -17,8 +17,9 @@ def main() -> int:
     deploy, bundle = map(Path, sys.argv[1:])
     try:
         with tempfile.TemporaryDirectory(prefix="linreg-runtimes-") as work:
-            found, missing = find_runtimes(deploy, bundle, Path(work), trust=True)
-            rows = time_runtimes(found, bundle, processes=PROCESSES)
+            copy = copy_checked(bundle, Path(work))
+            found, missing = find_runtimes(deploy, copy, Path(work), trust=True)
+            rows = time_runtimes(found, copy, processes=PROCESSES)
     except LinregError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return error.exit_code

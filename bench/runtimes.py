@@ -19,11 +19,15 @@ import numpy as np
 from bench.rounds import Blocks
 from bench.statistics import Ratio, over_processes
 from export.c_compiler import compiler, flags
-from export.trust import is_ours
-from linreg.config import MAX_STATE_BYTES
+from export.c_text import header_of
+from export.formats import format_of
+from export.integrity import check_bundle
+from export.loading import may_run
+from linreg.config import MAX_JSON_BYTES, MAX_STATE_BYTES
 from linreg.errors import LinregError, MismatchError, one_line
-from linreg.files import read_bytes
-from linreg.manifest import check_files, read_manifest
+from linreg.files import write_atomic
+from linreg.inside import file_inside, read_inside
+from linreg.manifest import CHECKSUM_FILE, MANIFEST_FILE, checksums, read_entry, read_listed, read_manifest
 
 PYTHON = "python"
 """The reference: onnxruntime's `run` in Python, on the same file."""
@@ -80,16 +84,13 @@ def find_runtimes(
 
     Args:
         deploy: the folder of the programs.
-        bundle: that is timed; the standalone C program is compiled for it.
+        bundle: that is timed, as `copy_checked` copied it; the standalone C program is compiled for it.
         work: a folder for that.
         trust: run the bundle's programs, model.torchscript and model.c, though this user did not make them.
 
     Raises:
         MismatchError: the bundle has other bytes than its manifest.
     """
-    manifest = read_manifest(bundle)
-    if manifest is not None:
-        check_files(bundle, manifest)
     found: list[Runtime] = []
     missing: dict[str, str] = {}
     for name in ("c", "libtorch"):
@@ -107,7 +108,7 @@ def find_runtimes(
         else:
             found.append(Runtime(name="wasm" if name == "web" else name, command=("node", str(script))))
     for name, file in PROGRAMS.items():
-        if why := _untrusted(bundle / file, trust=trust):
+        if why := _untrusted(bundle, file, trust=trust):
             missing[name] = why
     if "standalone-c" not in missing and (why := _compile_standalone(deploy, bundle, work)):
         missing["standalone-c"] = why
@@ -115,19 +116,52 @@ def find_runtimes(
     return [runtime for runtime in found if runtime.name not in missing], missing
 
 
-def _untrusted(path: Path, *, trust: bool) -> str:
+def copy_checked(bundle: Path, work: Path) -> Path:
+    """Copy a bundle, every file compared with its manifest, so that programs run on the bytes that were checked.
+
+    Args:
+        bundle: with a manifest.
+        work: a folder of this process; the copy has the bundle's name in it.
+
+    Raises:
+        LinregError: there is no manifest.
+        MismatchError: the bundle has other bytes than its manifest.
+        ModelError: a file or folder of the bundle is a link.
+    """
+    manifest = read_manifest(bundle)
+    if manifest is None:
+        raise LinregError(f"{bundle}: has no manifest.json to check its files with; run: linreg export -m {bundle}")
+    check_bundle(bundle, manifest)
+    copy = work / (bundle.resolve().name or "bundle")
+    for entry in manifest.files:
+        write_atomic(copy / entry.name, read_entry(bundle, entry))
+    write_atomic(copy / CHECKSUM_FILE, checksums(manifest.files))
+    write_atomic(copy / MANIFEST_FILE, read_inside(bundle, MANIFEST_FILE, limit=MAX_JSON_BYTES))
+    return copy
+
+
+def _untrusted(bundle: Path, file: str, *, trust: bool) -> str:
     """Why a program of the bundle is not run; empty where this user made it, or trusts it."""
-    if not path.is_file():
-        return f"{path} is not there; run: linreg export -m {path.parent} --format {path.suffix.removeprefix('.')}"
-    if trust or is_ours(read_bytes(path, limit=MAX_STATE_BYTES)):
+    if not file_inside(bundle, file):
+        return f"{file} is not in the bundle; run: linreg export --format {file.partition('.')[2]}"
+    kind = format_of(file)
+    assert kind is not None
+    if may_run(kind[0], read_listed(bundle, file, limit=MAX_STATE_BYTES), trust=trust):
         return ""
-    return f"{path} is a program that this user did not export; if you trust it, add --trust"
+    return f"{file} is a program that this user did not export; if you trust it, add --trust"
 
 
 def _compile_standalone(deploy: Path, bundle: Path, work: Path) -> str:
-    """Compile the program that has the bundle's model.c in it; why there is none, or nothing."""
-    sources = [deploy / "standalone-c" / "main.c", bundle / "model.c"]
-    includes = [f"-I{deploy / 'vectors'}", f"-I{bundle}"]
+    """Compile the program that has the bundle's model.c in it; why there is none, or nothing.
+
+    Only the checked bytes of model.c and the header that they begin with are compiled, in a folder of their own.
+    """
+    folder = work / "standalone-c"
+    data = read_listed(bundle, "model.c", limit=MAX_STATE_BYTES)
+    write_atomic(folder / "model.c", data)
+    write_atomic(folder / "model.h", header_of(data))
+    sources = [deploy / "standalone-c" / "main.c", folder / "model.c"]
+    includes = [f"-I{deploy / 'vectors'}", "-iquote", str(folder)]
     fma = [flag for flag in flags() if flag == "-mfma"]
     system = ["-D_POSIX_C_SOURCE=200809L", "-D_FILE_OFFSET_BITS=64"]
     try:

@@ -1,7 +1,8 @@
-"""Write artifacts into a bundle, each verified from disk before it gets its name."""
+"""Make artifacts for a bundle, each verified from disk before it gets its name."""
 
 import io
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,15 +16,19 @@ from export.source import Source
 from export.traces import check_no_paths
 from export.trust import remember
 from export.verify import Verification, verify
+from linreg.changes import Changes, changing
 from linreg.config import MAX_STATE_BYTES
-from linreg.errors import MismatchError
-from linreg.files import read_bytes, remove, sha256, staged, write_atomic
-from linreg.manifest import FileEntry, entry_of, read_manifest, write_manifest
+from linreg.errors import LinregError, MismatchError
+from linreg.files import sha256
+from linreg.inside import file_inside, read_inside
+from linreg.manifest import MANIFEST_FILE, FileEntry, entry_of, manifest_files, read_listed, read_manifest
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
 Array = NDArray[Any]
+
+FAILED_INPUTS = ".failed-inputs.npz"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,10 +107,10 @@ def build(
     return to_torchscript(source) if kind is Format.TORCHSCRIPT else to_traced_torchscript(source)
 
 
-def write_artifact(
+def make_artifact(
     source: Source,
     kind: Format,
-    folder: Path,
+    changes: Changes,
     *,
     precision: Precision | None = None,
     opset: int | None = None,
@@ -113,44 +118,65 @@ def write_artifact(
     program: "ExportedProgram | None" = None,
     rows: Array | None = None,
 ) -> Artifact:
-    """Export one format into `folder` and verify the file from disk; a file that fails is not left behind.
+    """Export one format, stage its file and verify that from disk; a file that fails is taken back.
 
-    What showed a difference is saved as `FILE.failed-inputs.npz`.
+    What showed a difference is staged as `FILE.failed-inputs.npz`.
 
     Raises:
         ExportError: the module cannot be exported so.
         MismatchError: the file does not answer as the reference.
     """
     start = time.perf_counter()
-    path = folder / file_name(kind, precision)
-    failed = folder / f"{path.name}.failed-inputs.npz"
-    with staged(path, build(source, kind, opset=opset, prefix=prefix, program=program)) as temporary:
-        data = read_bytes(temporary, limit=MAX_STATE_BYTES)
-        check_no_paths(path.name, data)
-        try:
-            verification = verify(load_runner(kind, path.name, data), source, rows=rows)
-        except MismatchError as error:
-            if error.inputs:
-                write_atomic(failed, _archive(dict(error.inputs)))
-                raise MismatchError(f"{error}; the inputs are in {failed}") from error
-            raise
+    name = file_name(kind, precision)
+    failed = f"{name}{FAILED_INPUTS}"
+    staged = changes.stage(name, build(source, kind, opset=opset, prefix=prefix, program=program))
+    try:
+        data = changes.staged_bytes(name)
+        check_no_paths(name, data)
+        verification = verify(load_runner(kind, name, data), source, rows=rows)
         details = _details(kind, data)
         if source.static:
             details["static"] = True
         if source.affine is None:
             from export.probes import probe
 
-            details["probes"] = probe(kind, temporary, source)
+            details["probes"] = probe(kind, staged, source)
         if (second := beside(kind, precision)) is not None:
             from export.c_text import header_of
 
-            write_atomic(folder / second, header_of(data))
-    remove(failed)
+            changes.stage(second, header_of(data))
+    except MismatchError as error:
+        changes.drop(name)
+        if error.inputs:
+            changes.stage(failed, _archive(dict(error.inputs)))
+            raise MismatchError(f"{error}; the inputs are in {changes.folder / failed}") from error
+        raise
+    except BaseException:
+        changes.drop(name)
+        raise
+    changes.remove(failed)
     if kind is Format.ONNX:
-        remove(folder / f"{path.name}.data")  # left by an exporter that keeps weights in a second file
+        changes.remove(f"{name}.data")  # left by an exporter that keeps weights in a second file
     if kind in PROGRAMS:
         remember(data)
-    return _artifact(kind, precision, path, data, start, details, verification)
+    else:
+        with suppress(LinregError):  # without a ledger, it is verified in a child process like a foreign file
+            remember(data)
+    return _artifact(kind, precision, changes.folder / name, data, start, details, verification)
+
+
+def write_artifact(source: Source, kind: Format, folder: Path, **options: Any) -> Artifact:
+    """Export one format into `folder`, without a manifest; the options are those of `make_artifact`.
+
+    Raises:
+        ExportError: the module cannot be exported so.
+        MismatchError: the file does not answer as the reference; the inputs that showed it are saved beside.
+    """
+    with changing(folder, command="linreg.write_artifact") as changes:
+        try:
+            return make_artifact(source, kind, changes, **options)
+        finally:
+            changes.commit()
 
 
 def verify_artifact(
@@ -163,33 +189,38 @@ def verify_artifact(
         MismatchError: it does not answer as the reference.
     """
     start = time.perf_counter()
-    data = read_bytes(path, limit=MAX_STATE_BYTES)
+    data = read_listed(path.parent, path.name, limit=MAX_STATE_BYTES)
     verification = verify(load_runner(kind, path.name, data), source, rows=rows)
     return _artifact(kind, precision, path, data, start, _details(kind, data), verification)
 
 
-def record(folder: Path, state_sha256: str, *, plain: list[str], artifacts: list[Artifact]) -> None:
-    """Bring the manifest of a bundle up to date: plain files by name, and artifacts beside those listed already.
+def record(changes: Changes, state_sha256: str, *, plain: list[str], artifacts: list[Artifact]) -> None:
+    """Stage the manifest of a bundle: plain files by name, and artifacts beside those listed already.
 
     Raises:
         MismatchError: an artifact listed already was made from other weights.
     """
-    listed = read_manifest(folder)
+    folder = changes.folder
+    listed = None if changes.removes(MANIFEST_FILE) else read_manifest(folder)
     entries: dict[str, FileEntry] = {}
     if listed is not None:
         if listed.state_sha256 != state_sha256:
             raise MismatchError(f"{folder}: its artifacts were made from other weights; export again with --force")
-        # Vectors are written as a whole; those of before may be fewer or more.
-        entries = {entry.name: entry for entry in listed.files if (folder / entry.name).exists()}
+        entries = {
+            entry.name: entry
+            for entry in listed.files
+            if not changes.removes(entry.name) and file_inside(folder, entry.name)
+        }
+    entries |= {name: entry_of(name, changes.staged_bytes(name)) for name in changes.written}
     for name in plain:
-        if (folder / name).is_file():
-            entries[name] = entry_of(folder, name)
+        if name not in changes.written and file_inside(folder, name):
+            entries[name] = entry_of(name, read_inside(folder, name, limit=MAX_STATE_BYTES))
     for artifact in artifacts:
         name = artifact.path.name
         entries[name] = FileEntry(name=name, bytes=artifact.bytes, sha256=artifact.sha256, proof=artifact.proof())
-        if (second := beside(artifact.format, artifact.precision)) is not None:
-            entries[second] = entry_of(folder, second)
-    write_manifest(folder, state_sha256, list(entries.values()))
+    kept = [entry for entry in entries.values() if not entry.name.endswith(FAILED_INPUTS)]
+    for name, data in manifest_files(state_sha256, kept).items():
+        changes.stage(name, data)
 
 
 def _artifact(

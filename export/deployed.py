@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from export.runners import Runner, onnxruntime_runner
 from linreg.config import MAX_STATE_BYTES
-from linreg.errors import LinregError, ModelError
-from linreg.files import read_bytes
+from linreg.errors import LinregError, MismatchError, ModelError
+from linreg.manifest import read_listed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,11 +36,14 @@ class OnnxModel:
 
         Raises:
             ModelError: it cannot be read, or does not name its columns.
+            MismatchError: it has other bytes than the manifest beside it lists.
         """
         import onnx
 
         try:
-            data = read_bytes(path, limit=MAX_STATE_BYTES)
+            data = read_listed(path.parent, path.name, limit=MAX_STATE_BYTES)
+        except MismatchError:
+            raise
         except LinregError as error:
             raise ModelError(str(error)) from None
         runner = onnxruntime_runner(str(path), data)

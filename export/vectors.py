@@ -20,9 +20,11 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from export.runners import Runner
+from linreg.changes import Changes
 from linreg.config import MAX_STATE_BYTES
 from linreg.errors import MismatchError, ModelError, one_line
-from linreg.files import read_bytes, remove, write_atomic
+from linreg.inside import files_of, vector_folders
+from linreg.manifest import Manifest, read_listed, read_manifest
 
 if TYPE_CHECKING:
     from export.cases import Case
@@ -70,37 +72,41 @@ def make_vectors(source: "Source", runner: Runner) -> dict[str, bytes]:
     return files
 
 
-def write_vectors(folder: Path, files: dict[str, bytes]) -> None:
-    """Write the files of `make_vectors` into a bundle; older vectors go first."""
-    for path in folder.glob("test_data_set_*/*.pb"):
-        if str(path.relative_to(folder)) not in files:
-            remove(path)
-    for place in folder.glob("test_data_set_*"):
-        if not any(place.iterdir()):
-            place.rmdir()
+def stage_vectors(changes: Changes, files: dict[str, bytes]) -> None:
+    """Stage the files of `make_vectors`; older vectors go."""
+    for place in vector_folders(changes.folder):
+        for name in files_of(changes.folder, place):
+            if name not in files:
+                changes.remove(name)
     for name, data in files.items():
-        write_atomic(folder / name, data)
+        changes.stage(name, data)
 
 
 def read_vectors(folder: Path) -> Iterator[Vectors]:
-    """The cases of a bundle, in order.
+    """The cases of a bundle, in order, each file compared with the manifest.
 
     Raises:
         ModelError: there are none, or one is damaged or incomplete.
+        MismatchError: a file has other bytes than the manifest lists.
     """
-    places = sorted(folder.glob("test_data_set_*"), key=lambda path: (len(path.name), path.name))
+    places = vector_folders(folder)
     if not places:
         raise ModelError(f"{folder}: has no test_data_set_0, so there is nothing to verify with; export it with linreg")
+    manifest = read_manifest(folder)
     for place in places:
-        count = len(list(place.glob("output_*.pb")))
-        inputs = tuple(_array(place / f"input_{index}.pb") for index in range(len(list(place.glob("input_*.pb")))))
-        outputs = tuple(_array(place / f"output_{index}.pb") for index in range(count))
-        allowed = tuple(_array(place / f"allowed_{index}.pb") for index in range(count))
+        found = files_of(folder, place)
+        inputs, outputs, allowed = (
+            tuple(
+                _array(folder, f"{place}/{kind}_{index}.pb", manifest)
+                for index in range(sum(name.startswith(f"{place}/{counted}_") for name in found))
+            )
+            for kind, counted in (("input", "input"), ("output", "output"), ("allowed", "output"))
+        )
         if not inputs or not outputs or any(a.shape != b.shape for a, b in zip(outputs, allowed, strict=True)):
-            raise ModelError(f"{place}: is incomplete; export again")
+            raise ModelError(f"{folder / place}: is incomplete; export again")
         if not all(bool((bound >= 0).all()) for bound in allowed):  # nothing could exceed NaN
-            raise ModelError(f"{place}: what it allows is no number from 0 up; export again")
-        yield Vectors(name=place.name, inputs=inputs, outputs=outputs, allowed=allowed)
+            raise ModelError(f"{folder / place}: what it allows is no number from 0 up; export again")
+        yield Vectors(name=place, inputs=inputs, outputs=outputs, allowed=allowed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,8 +199,8 @@ def _tensor(array: Array, name: str) -> bytes:
     return data
 
 
-def _array(path: Path) -> Array:
-    data = read_bytes(path, limit=MAX_STATE_BYTES)
+def _array(folder: Path, name: str, manifest: Manifest | None) -> Array:
+    data = read_listed(folder, name, limit=MAX_STATE_BYTES, manifest=manifest)
     try:
         tensor = onnx.TensorProto()
         tensor.ParseFromString(data)
@@ -202,4 +208,4 @@ def _array(path: Path) -> Array:
             raise ValueError("its numbers stand in another file")
         return numpy_helper.to_array(tensor).copy()  # torch takes no read-only arrays
     except Exception as error:  # protobuf's classes and NumPy's
-        raise ModelError(f"{path}: is no TensorProto: {one_line(error)}; export again") from None
+        raise ModelError(f"{folder / name}: is no TensorProto: {one_line(error)}; export again") from None

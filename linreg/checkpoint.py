@@ -18,9 +18,10 @@ import torch
 from torch import Tensor
 
 from linreg.card import Card, card_from_json
+from linreg.changes import Changes, changing
 from linreg.config import CARD_FILE, MAX_STATE_BYTES, MODEL_FILE, Architecture, Precision
 from linreg.errors import LinregError, ModelError
-from linreg.files import read_bytes, read_json, sha256, write_atomic, write_json
+from linreg.files import json_bytes, read_bytes, read_json, sha256
 from linreg.models import LinearRegressionModel, LinearRegressionModelV2, make_model, recognise
 
 
@@ -60,9 +61,16 @@ def state_bytes(state: Mapping[str, Tensor]) -> bytes:
 
 
 def save(folder: Path, model: LinearRegressionModel | LinearRegressionModelV2, card: Card) -> None:
-    """Write `model.pth`, then `card.json`, into a bundle."""
-    write_atomic(folder / MODEL_FILE, state_bytes(model.state_dict()))
-    write_json(folder / CARD_FILE, asdict(card))
+    """Write `model.pth` and `card.json` into a bundle: both, or neither."""
+    with changing(folder, command="linreg.checkpoint.save") as changes:
+        stage(changes, model, card)
+        changes.commit()
+
+
+def stage(changes: Changes, model: LinearRegressionModel | LinearRegressionModelV2, card: Card) -> None:
+    """Stage `model.pth` and `card.json`."""
+    changes.stage(MODEL_FILE, state_bytes(model.state_dict()))
+    changes.stage(CARD_FILE, json_bytes(asdict(card)))
 
 
 def load(path: Path) -> Checkpoint:

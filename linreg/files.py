@@ -55,10 +55,11 @@ def read_bytes(path: Path, *, limit: int) -> bytes:
 def write_atomic(path: Path, data: bytes) -> None:
     """Write `data` to `path`: the old file or the new one stands there, never a part of either.
 
-    A symbolic link is followed; missing parent folders are made. The mode of an existing file is kept.
+    Missing parent folders are made. The mode of an existing file is kept.
 
     Raises:
-        LinregError: the target is not a regular file, or the folder cannot be written.
+        LinregError: the target is a symbolic link or another thing that is no regular file, or the folder cannot be
+            written.
     """
     with staged(path, data):
         pass
@@ -71,30 +72,48 @@ def staged(path: Path, data: bytes) -> Iterator[Path]:
     Raises:
         LinregError: the target is not a regular file, or the folder cannot be written.
     """
-    with _writing(path):
-        target = Path(os.path.realpath(path))
-        mode = _mode_of(target)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(target.parent)
-        descriptor, name = tempfile.mkstemp(prefix=".", suffix=".linreg-tmp", dir=target.parent)
+    with writing(path):
+        mode = _mode_of(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path.parent)
+        descriptor, name = tempfile.mkstemp(prefix=".", suffix=".linreg-tmp", dir=path.parent)
     temporary = Path(name)
     try:
-        with _writing(path), os.fdopen(descriptor, "wb") as stream:
+        with writing(path), os.fdopen(descriptor, "wb") as stream:
             stream.write(data)
             stream.flush()
             os.fchmod(stream.fileno(), mode)
             os.fsync(stream.fileno())
         yield temporary
-        with _writing(path):
-            temporary.replace(target)
+        with writing(path):
+            temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    _sync_folder(target.parent)
+    sync_folder(path.parent)
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Write and sync a file that is not there yet and that no reader knows, in a folder that is there.
+
+    Raises:
+        LinregError: it is there, or cannot be written.
+    """
+    with writing(path):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(descriptor)
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def writing(path: Path) -> Iterator[None]:
+    """Turn the system's errors of writing `path` into ours.
+
+    Raises:
+        LinregError: it cannot be written.
+    """
     try:
         yield
     except (OSError, ValueError) as error:
@@ -107,7 +126,7 @@ def append_line(path: Path, line: str) -> None:
     Raises:
         LinregError: it cannot be written.
     """
-    with _writing(path):
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
@@ -117,9 +136,14 @@ def append_line(path: Path, line: str) -> None:
             os.close(descriptor)
 
 
+def json_bytes(value: object) -> bytes:
+    """`value` as indented JSON; NaN and infinities are refused, since JSON has none."""
+    return (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
 def write_json(path: Path, value: object) -> None:
-    """Write `value` as indented JSON; NaN and infinities are refused, since JSON has none."""
-    write_atomic(path, (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
+    """Write `value` as indented JSON."""
+    write_atomic(path, json_bytes(value))
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -127,9 +151,17 @@ def read_json(path: Path) -> dict[str, Any]:
 
     Raises:
         LinregError: it cannot be read.
-        ModelError: it is not UTF-8, not JSON, not an object, names a key twice or has a number beyond float64.
+        ModelError: it is no JSON object.
     """
-    data = read_bytes(path, limit=MAX_JSON_BYTES)
+    return parse_json(path, read_bytes(path, limit=MAX_JSON_BYTES))
+
+
+def parse_json(path: Path, data: bytes) -> dict[str, Any]:
+    """The JSON object in the bytes of a file.
+
+    Raises:
+        ModelError: they are not UTF-8, not JSON, not an object, name a key twice or have a number beyond float64.
+    """
     try:
         value = json.loads(
             data.decode(), object_pairs_hook=_unique_keys, parse_constant=_no_constant, parse_float=_finite
@@ -163,7 +195,7 @@ def ensure_folder(path: Path, option: str = "-o") -> None:
     Raises:
         LinregError: it is a file, or cannot be written.
     """
-    with _writing(path):
+    with writing(path):
         if path.exists() and not path.is_dir():
             raise LinregError(f"{path}: is a file, expected a folder; choose another with {option}")
         nearest = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
@@ -177,11 +209,13 @@ def _read_only(folder: Path) -> bool:
 
 def _mode_of(target: Path) -> int:
     try:
-        status = target.stat()
+        status = target.lstat()
     except FileNotFoundError:
         mask = os.umask(0)
         os.umask(mask)
         return 0o666 & ~mask
+    if stat.S_ISLNK(status.st_mode):
+        raise LinregError(f"{target}: is a symbolic link, which is not followed; name the file itself")
     if not stat.S_ISREG(status.st_mode):
         raise LinregError(f"{target}: is not a regular file; choose another name")
     return stat.S_IMODE(status.st_mode)
@@ -195,7 +229,7 @@ def _sweep(folder: Path) -> None:
                 stale.unlink()
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Sync the renaming, if the folder allows: the new file already stands there, so this must not be an error."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

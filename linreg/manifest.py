@@ -2,20 +2,30 @@
 
 import platform
 import re
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from linreg.config import CARD_FILE, MAX_STATE_BYTES, MODEL_FILE
+from linreg.config import MAX_JSON_BYTES, MAX_STATE_BYTES
 from linreg.errors import LinregError, MismatchError, ModelError, one_line
-from linreg.files import read_bytes, read_json, remove, sha256, write_atomic, write_json
+from linreg.files import json_bytes, parse_json, read_bytes, sha256
+from linreg.inside import file_inside, read_inside
 
 MANIFEST_FILE = "manifest.json"
 CHECKSUM_FILE = "SHA256SUMS"
 SCHEMA_VERSION = 1
-NAME = re.compile(r"(test_data_set_[0-9]+/)?[A-Za-z0-9][A-Za-z0-9._-]*")
+NAME = re.compile(
+    r"model(\.(float16|float32|float64|bfloat16))?(\.onnx|\.onnx\.data|(\.traced)?\.torchscript|\.pt2|\.c|\.h)"
+    r"(\.failed-inputs\.npz)?"
+    r"|[A-Za-z0-9][A-Za-z0-9._-]*\.pth"
+    r"|card\.json|data\.json"
+    r"|test_data_set_[0-9]+/(input|output|allowed)_[0-9]+\.pb"
+)
 """A file of a bundle: in the bundle itself, or in the folder of one test vector."""
+
+SHA256 = re.compile(r"[0-9a-f]{64}")
 
 VERSIONS_OF = ("torch", "numpy", "onnx", "onnxruntime")
 
@@ -58,9 +68,24 @@ class Manifest:
         return next((entry for entry in self.files if entry.name == name), None)
 
 
-def entry_of(folder: Path, name: str, proof: dict[str, Any] | None = None) -> FileEntry:
-    """Describe a file of a bundle as it is on disk."""
-    data = read_bytes(folder / name, limit=MAX_STATE_BYTES)
+def is_bundle_file(name: str) -> bool:
+    """Whether a manifest may list a file of this name."""
+    return NAME.fullmatch(name) is not None
+
+
+def is_sha256(text: object) -> bool:
+    """Whether this is a SHA-256 in lower-case hexadecimal."""
+    return isinstance(text, str) and SHA256.fullmatch(text) is not None
+
+
+def entry_of(name: str, data: bytes, proof: dict[str, Any] | None = None) -> FileEntry:
+    """Describe the bytes of a file.
+
+    Raises:
+        ModelError: a manifest cannot list a file of this name.
+    """
+    if not is_bundle_file(name):
+        raise ModelError(f"{name!r}: a bundle cannot hold a file of this name; rename it, to model.pth say")
     return FileEntry(name=name, bytes=len(data), sha256=sha256(data), proof=proof or {})
 
 
@@ -68,36 +93,46 @@ def read_manifest(folder: Path) -> Manifest | None:
     """The manifest of a bundle; None where there is none.
 
     Raises:
-        ModelError: it is damaged, of a later schema, or names a file outside the bundle.
+        ModelError: it is a link, damaged, of a later schema, or names a file that no bundle holds.
     """
     path = folder / MANIFEST_FILE
-    if not path.exists():
+    if not folder.is_dir() or not file_inside(folder, MANIFEST_FILE):
         return None
-    value = read_json(path)
+    value = parse_json(path, read_inside(folder, MANIFEST_FILE, limit=MAX_JSON_BYTES))
     if isinstance(value.get("schema_version"), int) and value["schema_version"] > SCHEMA_VERSION:
         raise ModelError(f"{path}: has schema {value['schema_version']}, expected {SCHEMA_VERSION}; update linreg")
     try:
         files = tuple(FileEntry(**entry) for entry in value["files"])
         for entry in files:
-            if not NAME.fullmatch(entry.name) or entry.name in (MANIFEST_FILE, CHECKSUM_FILE):
-                raise ValueError(f"the file name {entry.name!r} is not one of this folder")
-            if not (isinstance(entry.bytes, int) and isinstance(entry.sha256, str) and isinstance(entry.proof, dict)):
-                raise TypeError(f"the entry of {entry.name!r} has values of a wrong type")
+            _check_entry(entry)
         if len({entry.name for entry in files}) != len(files):
             raise ValueError("a file is listed twice")
+        if not is_sha256(value["state_sha256"]):
+            raise ValueError("state_sha256 is not 64 hexadecimal digits")
         return Manifest(**{**value, "files": files})
     except (TypeError, KeyError, ValueError) as error:
         raise ModelError(f"{path}: is not a manifest: {one_line(error)}; remove it, and export again") from None
 
 
-def write_manifest(folder: Path, state_sha256: str, entries: list[FileEntry]) -> Manifest:
-    """Write SHA256SUMS, then, last of all files, the manifest."""
+def _check_entry(entry: FileEntry) -> None:
+    if not isinstance(entry.name, str) or not is_bundle_file(entry.name):
+        raise ValueError(f"the file name {entry.name!r} is not one of this folder")
+    if type(entry.bytes) is not int or entry.bytes < 0 or not isinstance(entry.proof, dict):
+        raise TypeError(f"the entry of {entry.name!r} has values of a wrong type")
+    if not is_sha256(entry.sha256):
+        raise ValueError(f"the sha256 of {entry.name!r} is not 64 hexadecimal digits")
+
+
+def manifest_files(state_sha256: str, entries: list[FileEntry]) -> dict[str, bytes]:
+    """The bytes of SHA256SUMS and, last, of the manifest."""
     files = tuple(sorted(entries, key=lambda entry: entry.name))
     manifest = Manifest(state_sha256=state_sha256, files=files, verified_with=verifying_machine())
-    sums = "".join(f"{entry.sha256}  {entry.name}\n" for entry in files)
-    write_atomic(folder / CHECKSUM_FILE, sums.encode())
-    write_json(folder / MANIFEST_FILE, asdict(manifest))
-    return manifest
+    return {CHECKSUM_FILE: checksums(files), MANIFEST_FILE: json_bytes(asdict(manifest))}
+
+
+def checksums(files: Iterable[FileEntry]) -> bytes:
+    """What `sha256sum -c` reads."""
+    return "".join(f"{entry.sha256}  {entry.name}\n" for entry in files).encode()
 
 
 def verifying_machine() -> dict[str, str]:
@@ -109,48 +144,62 @@ def verifying_machine() -> dict[str, str]:
     return found | {"cpu_capability": torch.backends.cpu.get_cpu_capability()}
 
 
-def check_files(folder: Path, manifest: Manifest) -> None:
-    """See that every file of a bundle has the bytes that its manifest names.
+def read_listed(folder: Path, name: str, *, limit: int, manifest: Manifest | None = None) -> bytes:
+    """Read a file that may belong to a bundle, and compare it with the manifest where that lists it.
+
+    Args:
+        folder: the folder of the file; where it has no manifest, the file may be a link.
+        name: relative to it.
+        limit: bytes.
+        manifest: of the folder, where it has been read already.
 
     Raises:
-        MismatchError: a file is missing or other than listed.
+        MismatchError: it has other bytes than the manifest lists.
+        ModelError: the manifest is damaged, or the file is a link inside a bundle.
+        LinregError: it cannot be read.
     """
-    for entry in manifest.files:
-        path = folder / entry.name
-        if path.is_symlink() or not path.is_file():
-            raise MismatchError(f"{path}: is listed in the manifest, but is not there as a file; export again")
-        found = entry_of(folder, entry.name)
-        if found.sha256 != entry.sha256:
-            raise MismatchError(
-                f"{path}: has sha256 {found.sha256[:12]}.. ({found.bytes} bytes), the manifest says "
-                f"{entry.sha256[:12]}.. ({entry.bytes} bytes); restore the file, or export again"
-            )
+    manifest = manifest or read_manifest(folder)
+    if manifest is None:
+        return read_bytes(folder / name, limit=limit)
+    entry = manifest.entry(name)
+    return read_inside(folder, name, limit=limit) if entry is None else read_entry(folder, entry, limit=limit)
 
 
-def check_overwrite(folder: Path, names: list[str], *, force: bool) -> None:
+def read_entry(folder: Path, entry: FileEntry, *, limit: int = MAX_STATE_BYTES) -> bytes:
+    """Read a file that the manifest of `folder` lists.
+
+    Raises:
+        MismatchError: it is missing, a link, or has other bytes.
+    """
+    path = folder / entry.name
+    try:
+        present = file_inside(folder, entry.name)
+        data = read_inside(folder, entry.name, limit=limit) if present else b""
+    except LinregError as error:
+        raise MismatchError(f"{path}: is listed in the manifest, but is not there as a file: {error}") from None
+    if not present:
+        raise MismatchError(f"{path}: is listed in the manifest, but is not there as a file; export again")
+    if len(data) != entry.bytes or sha256(data) != entry.sha256:
+        raise MismatchError(
+            f"{path}: has sha256 {sha256(data)[:12]}.. ({len(data)} bytes), the manifest says "
+            f"{entry.sha256[:12]}.. ({entry.bytes} bytes); restore the file, or export again"
+        )
+    return data
+
+
+def check_overwrite(folder: Path, names: Iterable[str], *, force: bool) -> None:
     """See that only files of ours are overwritten: those that the manifest lists with the bytes they have.
 
     Raises:
+        ModelError: one is a link, or no regular file.
         LinregError: one is somebody else's and `force` is not set.
     """
-    if force:
-        return
     manifest = read_manifest(folder)
     for name in names:
-        path = folder / name
-        if path.is_symlink() or path.exists():
-            listed = manifest.entry(name) if manifest else None
-            if listed is None or path.is_dir() or listed.sha256 != entry_of(folder, name).sha256:
-                raise LinregError(f"{path}: is there and is not what the manifest lists; use --force, or another -o")
-
-
-def remove_artifacts(folder: Path, manifest: Manifest) -> None:
-    """Take the exported files out of a bundle, the manifest first, so that none stays beside other weights."""
-    remove(folder / MANIFEST_FILE)
-    remove(folder / CHECKSUM_FILE)
-    for entry in manifest.files:
-        if entry.name not in (MODEL_FILE, CARD_FILE):
-            remove(folder / entry.name)
-    for place in folder.glob("test_data_set_*"):
-        if not any(place.iterdir()):
-            place.rmdir()
+        if not file_inside(folder, name) or force:
+            continue
+        listed = manifest.entry(name) if manifest else None
+        if listed is None or listed.sha256 != sha256(read_inside(folder, name, limit=MAX_STATE_BYTES)):
+            raise LinregError(
+                f"{folder / name}: is there and is not what the manifest lists; use --force, or another -o"
+            )

@@ -58,6 +58,25 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+def forge(bundle: Path, **changes: bytes) -> None:
+    """Change files of a bundle as an attacker does, who mends manifest.json and SHA256SUMS as well.
+
+    `forge(bundle, model_onnx=...)` changes model.onnx; a file that was not listed is listed, with a proof.
+    """
+    from linreg.manifest import entry_of, manifest_files, read_manifest
+
+    manifest = read_manifest(bundle)
+    assert manifest is not None
+    entries = {entry.name: entry for entry in manifest.files}
+    for key, data in changes.items():
+        name = key.replace("_", ".")
+        (bundle / name).write_bytes(data)
+        old = entries.get(name)
+        entries[name] = entry_of(name, data, old.proof if old else {"format": "pt2"})
+    for name, data in manifest_files(manifest.state_sha256, list(entries.values())).items():
+        (bundle / name).write_bytes(data)
+
+
 @pytest.fixture
 def bundle(penguins: Path, tmp_path: Path) -> Path:
     """A copy of the penguins' bundle that a test may change: `penguins` in the folder where commands run."""

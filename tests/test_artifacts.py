@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 import export.artifacts
-from export.artifacts import build, record, verify_artifact, write_artifact
+from export.artifacts import build, make_artifact, record, verify_artifact, write_artifact
 from export.formats import Format, file_name
 from export.source import from_checkpoint
-from linreg.checkpoint import load, save
+from linreg.changes import changing
+from linreg.checkpoint import load
 from linreg.errors import MismatchError, ModelError
 from linreg.manifest import read_manifest
+from tests.conftest import contents
 
 REFERENCE = Path(__file__).resolve().parents[1] / "artifacts" / "reference"
 
@@ -63,21 +65,23 @@ def test_a_truncated_file_is_refused(bundle, kind, keep):
         verify_artifact(source, kind, path)
 
 
+def recorded(bundle, state_sha256, artifacts=()):
+    with changing(bundle, command="a test") as changes:
+        made = [make_artifact(from_checkpoint(load(bundle)), kind, changes) for kind in artifacts]
+        record(changes, state_sha256, plain=["model.pth", "card.json"], artifacts=made)
+        changes.commit()
+
+
 def test_artifacts_of_other_weights_are_not_recorded(bundle):
     checkpoint = load(bundle)
-    plain = ["model.pth", "card.json"]
-    artifact = write_artifact(from_checkpoint(checkpoint), Format.ONNX, bundle)
-    record(bundle, checkpoint.state_sha256, plain=plain, artifacts=[artifact])
+    recorded(bundle, checkpoint.state_sha256, [Format.ONNX])
     proof = read_manifest(bundle).entry("model.onnx").proof
     assert (proof["cases"], proof["opset"], proof["ir_version"]) == (24, 18, 8)
     assert proof["needs"] == "onnxruntime >= 1.15.1"
-    from linreg.checkpoint import state_sha256
-
-    checkpoint.model.linear_layer.weight.data += 1
-    digest = state_sha256(checkpoint.model.state_dict())
-    save(bundle, checkpoint.model, replace(checkpoint.card, state_sha256=digest))
     with pytest.raises(MismatchError, match="made from other weights"):
-        record(bundle, load(bundle).state_sha256, plain=plain, artifacts=[])
+        recorded(bundle, "0" * 64)
+    assert read_manifest(bundle).state_sha256 == checkpoint.state_sha256
+    assert sorted(contents(bundle)) == ["SHA256SUMS", "card.json", "manifest.json", "model.onnx", "model.pth"]
 
 
 @pytest.mark.parametrize("name", ["line", "penguins"])

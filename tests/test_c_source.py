@@ -29,8 +29,7 @@ from export.source import from_checkpoint, from_module
 from export.vectors import check_vectors
 from linreg.checkpoint import load
 from linreg.errors import ExportError, LinregError, MismatchError, ModelError
-from linreg.manifest import FileEntry, entry_of, read_manifest, write_manifest
-from tests.conftest import PENGUINS, contents
+from tests.conftest import PENGUINS, contents, forge
 from tests.test_leaks import HERE, traces
 
 STRICT = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic"]
@@ -423,25 +422,11 @@ def test_options_that_do_not_fit_are_refused(linreg, bundle):
     assert "error: c: only an affine module can be C source" in ended.err
 
 
-def mend(bundle: Path, **changes: bytes) -> None:
-    """Change files as an attacker does, who mends the manifest as well."""
-    manifest = read_manifest(bundle)
-    for name, data in changes.items():
-        (bundle / f"model.{name}").write_bytes(data)
-    entries = [
-        FileEntry(**{**vars(entry_of(bundle, entry.name)), "proof": entry.proof})
-        if entry.name.startswith("model.")
-        else entry
-        for entry in manifest.files
-    ]
-    write_manifest(bundle, manifest.state_sha256, entries)
-
-
 def test_source_of_somebody_else_is_compiled_only_with_trust(linreg, bundle, tmp_path):
     linreg("export", "-m", bundle, "-f", "c")
     evil = '__attribute__((constructor)) static void run(void) { fopen("PWNED", "w"); }'
     evil = evil.replace("PWNED", str(tmp_path / "PWNED"))
-    mend(bundle, c=(bundle / "model.c").read_bytes() + f"#include <stdio.h>\n{evil}\n".encode())
+    forge(bundle, model_c=(bundle / "model.c").read_bytes() + f"#include <stdio.h>\n{evil}\n".encode())
     for path in (bundle, bundle / "model.c"):
         ended = linreg("verify", path)
         assert ended.code == 1
@@ -454,7 +439,7 @@ def test_source_of_somebody_else_is_compiled_only_with_trust(linreg, bundle, tmp
 
 def test_a_header_of_another_source_is_seen(linreg, bundle):
     linreg("export", "-m", bundle, "-f", "c")
-    mend(bundle, h=(bundle / "model.h").read_bytes().replace(b"FEATURES 3", b"FEATURES 9"))
+    forge(bundle, model_h=(bundle / "model.h").read_bytes().replace(b"FEATURES 3", b"FEATURES 9"))
     for path in (bundle, bundle / "model.c"):
         assert "model.h: is not the header that model.c begins with" in linreg("verify", path).failure(3)
 

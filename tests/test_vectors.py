@@ -161,7 +161,15 @@ def test_planted_faults_fail_the_vectors(bundle, fault):
     ids=["junk", "missing", "none", "other-shape"],
 )
 def test_damaged_vectors_are_named(bundle, damage, message):
+    (bundle / "manifest.json").unlink()
     damage(bundle)
     runner = onnxruntime_runner("model.onnx", (bundle / "model.onnx").read_bytes())
     with pytest.raises((ModelError, Exception), match=message):
+        check_vectors(runner, bundle)
+
+
+def test_vectors_are_compared_with_the_manifest(bundle):
+    shutil.copy(bundle / "test_data_set_1" / "input_0.pb", bundle / "test_data_set_0" / "input_0.pb")
+    runner = onnxruntime_runner("model.onnx", (bundle / "model.onnx").read_bytes())
+    with pytest.raises(MismatchError, match=r"test_data_set_0/input_0\.pb: has sha256"):
         check_vectors(runner, bundle)

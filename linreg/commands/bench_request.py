@@ -113,7 +113,7 @@ def _time_runtimes(deploy: Path, bundle: Path | None, request: Request) -> dict[
         LinregError: there is no bundle with vectors, or a program fails.
     """
     from bench.report import runtimes_to_json
-    from bench.runtimes import BATCHES, LEAST_PROCESSES, find_runtimes, time_runtimes
+    from bench.runtimes import BATCHES, LEAST_PROCESSES, copy_checked, find_runtimes, time_runtimes
 
     if not (deploy / "standalone-c").is_dir():
         raise LinregError(f"--runtimes {deploy}: expected the folder deploy of linreg's repository")
@@ -121,9 +121,10 @@ def _time_runtimes(deploy: Path, bundle: Path | None, request: Request) -> dict[
         raise LinregError(f"--runtimes: needs a bundle with test vectors; run: linreg export -m {bundle or 'BUNDLE'}")
     count = max(request.settings.processes, LEAST_PROCESSES)
     with tempfile.TemporaryDirectory(prefix="linreg-runtimes-") as work:
-        found, missing = find_runtimes(deploy, bundle, Path(work), trust=request.trust)
+        copy = copy_checked(bundle, Path(work))
+        found, missing = find_runtimes(deploy, copy, Path(work), trust=request.trust)
         with progress("timing runtimes", count * len(BATCHES) * (len(found) + 1)) as done:
-            rows = time_runtimes(found, bundle, processes=count, progress=done)
+            rows = time_runtimes(found, copy, processes=count, progress=done)
     return runtimes_to_json(rows, missing)
 
 
@@ -149,13 +150,13 @@ def _subject(request: Request) -> "tuple[dict[str, Subject], Path | None]":
 
 def _note_foreign(bundle: Path) -> None:
     """Say which programs of a bundle are not timed themselves, since this user did not make them."""
-    from export.formats import PROGRAMS, RUNTIME_FORMATS, file_name
-    from export.trust import is_ours
-    from linreg.files import read_bytes
+    from export.formats import RUNTIME_FORMATS, file_name
+    from export.loading import may_run
+    from linreg.manifest import read_listed
 
     for kind in RUNTIME_FORMATS:
         path = bundle / file_name(kind)
-        if kind in PROGRAMS and path.is_file() and not is_ours(read_bytes(path, limit=MAX_STATE_BYTES)):
+        if path.is_file() and not may_run(kind, read_listed(bundle, path.name, limit=MAX_STATE_BYTES), trust=False):
             note(
                 f"{path}: is a program that this user did not export; its row is the same made anew from the weights; "
                 "if you trust it, add --trust"

@@ -9,8 +9,8 @@ import typer
 from export.formats import Format, FormatChoice, Precision, chosen_formats
 from linreg.commands.artifact_table import describe, show_artifacts
 from linreg.commands.bundle import open_model
-from linreg.commands.exporting import ExportOptions, checkpoint_files, export_source, make_room
-from linreg.commands.options import Force, Json, Model
+from linreg.commands.exporting import ExportOptions, checkpoint_files, export_source
+from linreg.commands.options import Force, Json, Model, Wait
 from linreg.commands.terminal import note, print_json, say
 from linreg.config import MAX_STATE_BYTES, MODEL_FILE
 from linreg.errors import LinregError
@@ -61,6 +61,7 @@ def run(
         typer.Option("--input", help="What --module takes: x=float32[batch,16]. One for each argument of forward."),
     ] = None,
     force: Force = False,
+    wait: Wait = False,
     as_json: Json = False,
 ) -> None:
     """Export the reloaded state_dict, or a module of your own, and prove each file equal before it is kept.
@@ -97,8 +98,7 @@ def run(
         plain = checkpoint_files(checkpoint, folder)
         state_file = MODEL_FILE if plain else checkpoint.path.name
     options = ExportOptions(opset=opset, prefix=prefix, precision=dtype, rows=rows)
-    make_room(folder, source.state_sha256, plain, kinds, options, force=force)
-    outcome = export_source(source, folder, kinds, options, state_file=state_file)
+    outcome = export_source(source, folder, kinds, options, plain=plain, state_file=state_file, force=force, wait=wait)
     if as_json:
         print_json(
             {

@@ -1,13 +1,14 @@
 """Export a source into a bundle: what may be overwritten, one capture for all formats, vectors, the manifest last."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from export.formats import Format, Precision, beside, file_name
-from linreg.commands.terminal import progress
+from linreg.commands.terminal import progress, say_waiting
 from linreg.config import CARD_FILE, MAX_STATE_BYTES, MODEL_FILE
-from linreg.errors import LinregError
+from linreg.errors import LinregError, MismatchError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 
     from export.artifacts import Artifact
     from export.source import Source
+    from linreg.changes import Changes
     from linreg.checkpoint import Checkpoint
+    from linreg.manifest import Manifest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +47,7 @@ class Outcome:
 
 
 def make_room(
-    folder: Path,
+    changes: "Changes",
     state_sha256: str,
     plain: dict[str, bytes],
     kinds: list[Format],
@@ -52,12 +55,12 @@ def make_room(
     *,
     force: bool,
 ) -> None:
-    """Put the state_dict (and card) into a bundle, after seeing that nothing of somebody else's is lost.
+    """See that nothing of somebody else's is lost, and take out what was made from other weights.
 
     Args:
-        folder: the bundle.
+        changes: of the bundle.
         state_sha256: of the weights that are exported.
-        plain: files to write first, by name; none where the bundle is the model's own.
+        plain: files that are put there as well, by name; none where the bundle is the model's own.
         kinds: the formats that will be written.
         options: how.
         force: overwrite all the same.
@@ -67,10 +70,10 @@ def make_room(
             compiler to prove C with.
     """
     from export.vectors import TOLERANCE_FILE
-    from linreg.files import ensure_folder, remove, write_atomic
-    from linreg.manifest import CHECKSUM_FILE, check_overwrite, read_manifest, remove_artifacts
+    from linreg.inside import files_of, vector_folders
+    from linreg.manifest import CHECKSUM_FILE, check_overwrite, read_manifest
 
-    ensure_folder(folder)
+    folder = changes.folder
     if Format.C in kinds:
         from export.c_compiler import compiler
 
@@ -81,7 +84,9 @@ def make_room(
     if Format.ONNX in kinds:
         names.append(f"{file_name(Format.ONNX, options.precision)}.data")
     if options.precision is None:
-        names += [TOLERANCE_FILE, *(str(path.relative_to(folder)) for path in folder.glob("test_data_set_*/*"))]
+        names.append(TOLERANCE_FILE)
+        for place in vector_folders(folder):
+            names += files_of(folder, place)
     if manifest is None:
         names.append(CHECKSUM_FILE)
     check_overwrite(folder, names, force=force)
@@ -90,35 +95,65 @@ def make_room(
             raise LinregError(
                 f"{folder}: holds another model; use --force to remove it with its artifacts, or another -o BUNDLE"
             )
-        remove_artifacts(folder, manifest)
-        if plain:
-            remove(folder / CARD_FILE)
-    for name, data in plain.items():
-        write_atomic(folder / name, data)
+        own = () if plain else (MODEL_FILE, CARD_FILE)
+        remove_listed(changes, manifest, keep=own)
 
 
 def checkpoint_files(checkpoint: "Checkpoint", folder: Path) -> dict[str, bytes]:
     """What another bundle needs of a model's own: the state_dict and the card; nothing where it is the same bundle."""
-    from linreg.files import read_bytes
+    from linreg.manifest import read_listed
 
     home = checkpoint.path.parent
     if folder.exists() and folder.samefile(home):
         return {}
-    files = {MODEL_FILE: read_bytes(checkpoint.path, limit=MAX_STATE_BYTES)}
+    files = {MODEL_FILE: read_listed(home, checkpoint.path.name, limit=MAX_STATE_BYTES)}
     if checkpoint.card is not None:
-        files[CARD_FILE] = read_bytes(home / CARD_FILE, limit=MAX_STATE_BYTES)
+        files[CARD_FILE] = read_listed(home, CARD_FILE, limit=MAX_STATE_BYTES)
     return files
 
 
 def export_source(
-    source: "Source", folder: Path, kinds: list[Format], options: ExportOptions, *, state_file: str = MODEL_FILE
+    source: "Source",
+    folder: Path,
+    kinds: list[Format],
+    options: ExportOptions,
+    *,
+    plain: dict[str, bytes] | None = None,
+    state_file: str = MODEL_FILE,
+    force: bool = False,
+    wait: bool = False,
 ) -> Outcome:
-    """Export and verify every format into a bundle; the manifest is written last.
+    """Export and verify every format, and put all files into the bundle in one sequence, the manifest last.
+
+    Args:
+        source: what is exported.
+        folder: the bundle.
+        kinds: the formats.
+        options: how.
+        plain: the state_dict and the card by name, for a bundle that is not the model's own.
+        state_file: the name of the state_dict in the bundle.
+        force: overwrite files that the manifest does not list, and remove those of another model.
+        wait: wait for another command that writes there.
 
     Raises:
-        LinregError: the folder cannot be written.
+        LinregError: the folder cannot be written, another command writes there, or something would be lost.
     """
-    from export.artifacts import record, write_artifact
+    from linreg.changes import changing
+    from linreg.files import ensure_folder
+
+    plain = plain or {}
+    ensure_folder(folder)
+    with changing(folder, command="linreg export", wait=wait, on_wait=say_waiting) as changes:
+        make_room(changes, source.state_sha256, plain, kinds, options, force=force)
+        outcome = _make_artifacts(source, changes, kinds, options)
+        if outcome.written:
+            _stage_rest(source, changes, options, outcome.written, plain, state_file)
+        changes.commit()
+    return outcome
+
+
+def _make_artifacts(source: "Source", changes: "Changes", kinds: list[Format], options: ExportOptions) -> Outcome:
+    from export.artifacts import make_artifact
 
     outcome = Outcome(written=[], refused={})
     program = None
@@ -129,10 +164,10 @@ def export_source(
                     from export.capture import capture
 
                     program = capture(source)
-                artifact = write_artifact(
+                artifact = make_artifact(
                     source,
                     kind,
-                    folder,
+                    changes,
                     precision=options.precision,
                     opset=options.opset,
                     prefix=options.prefix,
@@ -143,10 +178,45 @@ def export_source(
             except LinregError as error:
                 outcome.refused[kind] = error
             done(place + 1)
-    vectors = _write_vectors(source, folder, outcome.written) if options.precision is None else []
-    described = [MODEL_FILE, CARD_FILE] if state_file == MODEL_FILE else [state_file]
-    record(folder, source.state_sha256, plain=[*described, *vectors], artifacts=outcome.written)
     return outcome
+
+
+def _stage_rest(
+    source: "Source",
+    changes: "Changes",
+    options: ExportOptions,
+    written: "list[Artifact]",
+    plain: dict[str, bytes],
+    state_file: str,
+) -> None:
+    """Stage the state_dict and the card, the vectors, and the manifest."""
+    from export.artifacts import record
+
+    for name, data in plain.items():
+        changes.stage(name, data)
+    if plain and CARD_FILE not in plain:
+        changes.remove(CARD_FILE)
+    if options.precision is None:
+        _stage_vectors(source, changes, written)
+    described = [MODEL_FILE, CARD_FILE] if state_file == MODEL_FILE else [state_file]
+    record(changes, source.state_sha256, plain=described, artifacts=written)
+
+
+def remove_listed(changes: "Changes", manifest: "Manifest", *, keep: tuple[str, ...]) -> None:
+    """Take out every file that a manifest lists, and the manifest, so that none stays beside other weights.
+
+    A file whose bytes are not the listed ones stays.
+    """
+    from linreg.manifest import CHECKSUM_FILE, MANIFEST_FILE, read_entry
+
+    for entry in manifest.files:
+        if entry.name in keep:
+            continue
+        with suppress(MismatchError):
+            read_entry(changes.folder, entry)
+            changes.remove(entry.name)
+    changes.remove(CHECKSUM_FILE)
+    changes.remove(MANIFEST_FILE)
 
 
 def export_checkpoint(
@@ -167,29 +237,27 @@ def export_checkpoint(
     folder, options = output or checkpoint.path.parent, options or ExportOptions()
     source = from_checkpoint(checkpoint, precision=options.precision)
     files = checkpoint_files(checkpoint, folder)
-    make_room(folder, source.state_sha256, files, kinds, options, force=force)
-    outcome = export_source(source, folder, kinds, options, state_file=MODEL_FILE if files else checkpoint.path.name)
+    state_file = MODEL_FILE if files else checkpoint.path.name
+    outcome = export_source(source, folder, kinds, options, plain=files, state_file=state_file, force=force)
     for error in outcome.refused.values():
         raise error
     return outcome.written
 
 
-def _write_vectors(source: "Source", folder: Path, written: "list[Artifact]") -> list[str]:
-    """Write test vectors in place of older ones, and return the names of the files.
+def _stage_vectors(source: "Source", changes: "Changes", written: "list[Artifact]") -> None:
+    """Stage test vectors in place of older ones.
 
     The answers are those of model.onnx where it was just written. Where it was not, and no vectors are there, they are
     those of the first file that was: then that format can be verified again, too.
     """
     from export.runners import load_runner
-    from export.vectors import make_vectors, write_vectors
-    from linreg.files import read_bytes
+    from export.vectors import make_vectors, stage_vectors
+    from linreg.inside import vector_folders
 
     chosen = [artifact for artifact in written if artifact.format is Format.ONNX]
-    if not chosen and not (folder / "test_data_set_0").exists():
+    if not chosen and not vector_folders(changes.folder):
         chosen = written[:1]
-    if not chosen:
-        return []
-    path = chosen[0].path
-    files = make_vectors(source, load_runner(chosen[0].format, path.name, read_bytes(path, limit=MAX_STATE_BYTES)))
-    write_vectors(folder, files)
-    return list(files)
+    for artifact in chosen:
+        name = artifact.path.name
+        runner = load_runner(artifact.format, name, changes.staged_bytes(name))
+        stage_vectors(changes, make_vectors(source, runner))

@@ -35,6 +35,11 @@ def note(text: str) -> None:
     typer.echo(clean(text), err=True)
 
 
+def say_waiting(holder: str) -> None:
+    """Say on stderr that another command is waited for."""
+    note(f"waiting for {holder}")
+
+
 def print_json(value: object) -> None:
     """One JSON object on stdout; in ASCII, which every terminal and pipe takes, and which no name in it can leave."""
     _write(json.dumps(value, indent=1, allow_nan=False) + "\n")

@@ -1,15 +1,17 @@
 """`linreg train`: fit a model to the straight line or to a table, and save it as a bundle."""
 
 import csv
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from linreg.commands.options import Json
+from linreg.commands.exporting import remove_listed
+from linreg.commands.options import Json, Wait
 from linreg.commands.results import show_card
-from linreg.commands.terminal import note, print_json, progress
+from linreg.commands.terminal import note, print_json, progress, say_waiting
 from linreg.config import (
     CARD_FILE,
     DEFAULT_BUNDLE,
@@ -28,12 +30,16 @@ from linreg.config import (
 from linreg.errors import LinregError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from linreg.card import Card
+    from linreg.changes import Changes
     from linreg.data import Dataset
     from linreg.training import Fit
 
 NAME = "train"
 SUMMARY = "Fit a model to the straight line or to a table."
+OWN_FILES = (MODEL_FILE, CARD_FILE)
 
 
 def run(
@@ -71,6 +77,7 @@ def run(
     force: Annotated[
         bool, typer.Option("--force", help="Train again into a bundle with artifacts: they are removed.")
     ] = False,
+    wait: Wait = False,
     as_json: Json = False,
 ) -> None:
     """Fit a model to the straight line (the course's recipe) or to a table (the exact solution), and save it."""
@@ -95,12 +102,12 @@ def run(
     if table is None:
         if target is not None or features is not None:
             raise typer.BadParameter("--target and --features belong to a table; name it: train TABLE --target COLUMN")
-        card = train_line(LineSettings(**chosen), settings, output, split_text=split, force=force)
+        card = train_line(LineSettings(**chosen), settings, output, split_text=split, force=force, wait=wait)
     else:
         if chosen:
             raise typer.BadParameter(f"--{next(iter(chosen))} belongs to the straight line; leave it or {table} out")
         card = train_table(
-            table, target, features, settings, output, split_text=split, shuffle=not no_shuffle, force=force
+            table, target, features, settings, output, split_text=split, shuffle=not no_shuffle, force=force, wait=wait
         )
     if as_json:
         print_json({"bundle": str(output), **asdict(card)})
@@ -108,14 +115,16 @@ def run(
         show_card(card, output)
 
 
-def train_line(line: LineSettings, settings: TrainSettings, output: Path, *, split_text: str, force: bool) -> "Card":
+def train_line(
+    line: LineSettings, settings: TrainSettings, output: Path, *, split_text: str, force: bool, wait: bool = False
+) -> "Card":
     """Fit the straight line and save it as a bundle."""
     from linreg.data import straight_line
 
-    _make_room(output, force=force, remove=False)
-    dataset = straight_line(line, settings.dtype)
-    data = {"kind": "line", "line": asdict(line), "split": split_text, "shuffled": False}
-    return _train(dataset, settings, output, data=data, force=force)
+    with _changing(output, force=force, wait=wait) as changes:
+        dataset = straight_line(line, settings.dtype)
+        data = {"kind": "line", "line": asdict(line), "split": split_text, "shuffled": False}
+        return _train(dataset, settings, changes, data=data)
 
 
 def train_table(
@@ -128,6 +137,7 @@ def train_table(
     split_text: str,
     shuffle: bool,
     force: bool,
+    wait: bool = False,
 ) -> "Card":
     """Fit a table and save the model as a bundle."""
     from linreg.data import read_dataset
@@ -135,17 +145,17 @@ def train_table(
     if target is None:
         raise typer.BadParameter(f"{table}: which column is to be predicted? name it with --target")
     names = None if features is None else _names(features)
-    _make_room(output, force=force, remove=False)
-    dataset = read_dataset(table, features=names, target=target)
-    source = dataset.table
-    assert source is not None
-    note(f"{table}: {target!r} from {', '.join(repr(name) for name in dataset.feature_names)}")
-    for column in source.left_out:
-        note(f"left out: {column.name!r}: {column.reason}")
-    for text in source.notes:
-        note(f"note: {text}")
-    data = {"kind": "table", "rows": len(dataset.target), "split": split_text, "shuffled": shuffle}
-    return _train(dataset, settings, output, data=data, force=force)
+    with _changing(output, force=force, wait=wait) as changes:
+        dataset = read_dataset(table, features=names, target=target)
+        source = dataset.table
+        assert source is not None
+        note(f"{table}: {target!r} from {', '.join(repr(name) for name in dataset.feature_names)}")
+        for column in source.left_out:
+            note(f"left out: {column.name!r}: {column.reason}")
+        for text in source.notes:
+            note(f"note: {text}")
+        data = {"kind": "table", "rows": len(dataset.target), "split": split_text, "shuffled": shuffle}
+        return _train(dataset, settings, changes, data=data)
 
 
 def _check_usage(settings: TrainSettings, split_text: str) -> None:
@@ -176,9 +186,11 @@ def _names(text: str) -> tuple[str, ...]:
     return names
 
 
-def _train(dataset: "Dataset", settings: TrainSettings, output: Path, *, data: dict[str, Any], force: bool) -> "Card":
-    from linreg.checkpoint import save
+def _train(dataset: "Dataset", settings: TrainSettings, changes: "Changes", *, data: dict[str, Any]) -> "Card":
+    from export.artifacts import record
+    from linreg.checkpoint import stage
     from linreg.data import parse_split, split
+    from linreg.manifest import read_manifest
     from linreg.training import fit
 
     parts = split(dataset, parse_split(data["split"]), shuffle_seed=settings.seed if data["shuffled"] else None)
@@ -187,31 +199,37 @@ def _train(dataset: "Dataset", settings: TrainSettings, output: Path, *, data: d
     for warning in result.warnings:
         note(f"warning: {warning}")
     card = _card(dataset, settings, result, data)
-    _make_room(output, force=force, remove=True)
-    save(output, result.model, card)
-
-    from export.artifacts import record
-
-    record(output, card.state_sha256, plain=[MODEL_FILE, CARD_FILE], artifacts=[])
+    if (manifest := read_manifest(changes.folder)) is not None:
+        remove_listed(changes, manifest, keep=())
+    stage(changes, result.model, card)
+    record(changes, card.state_sha256, plain=[], artifacts=[])
+    changes.commit()
     return card
 
 
-def _make_room(output: Path, *, force: bool, remove: bool) -> None:
-    """See that nothing of somebody else's is overwritten, and that no artifact stays beside other weights."""
+@contextmanager
+def _changing(output: Path, *, force: bool, wait: bool) -> "Iterator[Changes]":
+    """Lock the bundle, after seeing that nothing of somebody else's is overwritten or removed.
+
+    Raises:
+        LinregError: something would be, and `force` is not set.
+    """
+    from linreg.changes import changing
     from linreg.files import ensure_folder
-    from linreg.manifest import CHECKSUM_FILE, check_overwrite, read_manifest, remove_artifacts
+    from linreg.manifest import CHECKSUM_FILE, check_overwrite, read_manifest
 
     ensure_folder(output)
-    manifest = read_manifest(output)
-    artifacts = [entry.name for entry in manifest.files if entry.proof] if manifest else []
-    if artifacts and not force:
-        raise LinregError(
-            f"{output}: holds artifacts of the old weights ({', '.join(artifacts)}); "
-            "use --force to train again and remove them, or another -o"
-        )
-    check_overwrite(output, [MODEL_FILE, CARD_FILE, *([] if manifest else [CHECKSUM_FILE])], force=force)
-    if manifest and remove:
-        remove_artifacts(output, manifest)
+    with changing(output, command="linreg train", wait=wait, on_wait=say_waiting) as changes:
+        manifest = read_manifest(output)
+        others = [entry for entry in manifest.files if entry.name not in OWN_FILES] if manifest else []
+        if others and not force:
+            shown = [entry.name for entry in others if entry.proof] or [entry.name for entry in others][:8]
+            raise LinregError(
+                f"{output}: holds artifacts of the old weights ({', '.join(shown)}); "
+                "use --force to train again and remove them, or another -o"
+            )
+        check_overwrite(output, [*OWN_FILES, *([] if manifest else [CHECKSUM_FILE])], force=force)
+        yield changes
 
 
 def _card(dataset: "Dataset", settings: TrainSettings, result: "Fit", data: dict[str, Any]) -> "Card":

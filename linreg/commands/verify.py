@@ -5,15 +5,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from export.formats import PROGRAMS, Format, Precision, beside, format_of
+from export.formats import Format, Precision, format_of
+from linreg.changes import settle
 from linreg.commands.bundle import find_model, require
 from linreg.commands.options import Json
 from linreg.commands.terminal import print_json, say, show_table
-from linreg.config import MAX_STATE_BYTES, MODEL_FILE
+from linreg.config import MODEL_FILE
 from linreg.errors import LinregError, MismatchError, ModelError
 
 if TYPE_CHECKING:
-    from linreg.manifest import Manifest
+    from numpy.typing import NDArray
+
+    from export.runners import Runner
+    from export.vectors import VectorCheck
+    from export.verify import Verification
+    from linreg.checkpoint import Checkpoint
+    from linreg.manifest import FileEntry, Manifest
 
 NAME = "verify"
 SUMMARY = "Check the files of a bundle again."
@@ -37,33 +44,26 @@ def run(
     """
     path = find_model(None) if bundle is None else bundle
     folder = path if path.is_dir() else path.parent
+    settle(folder)
     manifest = _manifest(path, folder)
-    names = [path.name] if path.name in _artifacts(manifest) else _artifacts(manifest)
-    if not names:
+    artifacts = [entry for entry in manifest.files if format_of(entry.name)]
+    entries = [entry for entry in artifacts if entry.name == path.name] or artifacts
+    if not entries:
         raise LinregError(f"{path}: the manifest lists no artifact; run: linreg export -m {folder}")
-    refused = [] if trust else [name for name in names if _is_foreign(folder / name)]
-    trusted = [name for name in names if name not in refused]
-    for name in names:
-        _check_header(folder, name)
-    checked = [_check_vectors(folder, name) for name in trusted if _has_vectors(manifest, name)]
-    if trusted and (path.is_dir() or data is not None or not checked):
-        checked += _check_reference(folder, manifest, trusted, data)
-    if data is not None and not any(row["against"] == "float64 reference" for row in checked):
-        raise LinregError(f"--data: {folder} holds no model of linreg train with a card, so its columns have no names")
+    model = _model(folder, manifest) if path.is_dir() or data is not None else None
+    rows = None if data is None else _rows(data, model, folder)
+    checked, refused = _check(folder, manifest, entries, model, rows, trust=trust)
     if as_json:
         print_json({"bundle": str(folder), "checked": checked, "not_run": refused})
-    else:
-        if checked:
-            _show(checked)
+    elif checked:
+        _show(checked)
     if refused:
         raise ModelError(
             f"{folder}: {', '.join(refused)}: not run, since these are programs that this user did not export; "
             "if you trust where they come from, add --trust"
         )
-    if not as_json and not checked:
-        say(f"ok: the bytes of {path} are those of its manifest; it has no test vectors, so its answers were not asked")
-    elif not as_json:
-        count = "1 artifact" if len(names) == 1 else f"{len(names)} artifacts"
+    if not as_json:
+        count = "1 artifact" if len(entries) == 1 else f"{len(entries)} artifacts"
         say(f"ok: the bytes of {path} are those of its manifest, and the outputs of {count} are within what is allowed")
 
 
@@ -83,13 +83,14 @@ def _show(checked: list[dict[str, Any]]) -> None:
 
 
 def _manifest(path: Path, folder: Path) -> "Manifest":
-    """The manifest, after comparing every file with it.
+    """The manifest, after comparing all that the bundle holds with it.
 
     Raises:
         LinregError: there is none, or it does not list the file.
-        MismatchError: a file has other bytes.
+        MismatchError: a file has other bytes, or the bundle contradicts itself.
     """
-    from linreg.manifest import CHECKSUM_FILE, MANIFEST_FILE, check_files, read_manifest
+    from export.integrity import check_bundle
+    from linreg.manifest import CHECKSUM_FILE, MANIFEST_FILE, read_manifest
 
     manifest = read_manifest(folder)
     listed = [] if manifest is None else [entry.name for entry in manifest.files]
@@ -100,26 +101,69 @@ def _manifest(path: Path, folder: Path) -> "Manifest":
         raise LinregError(f"{path}: there is no {MANIFEST_FILE} in {folder}, which says what a bundle holds; {hint}")
     if path != folder and path.name not in (*listed, MANIFEST_FILE, CHECKSUM_FILE):
         raise LinregError(f"{path}: is not in the manifest of {folder}, which lists {', '.join(listed[:8])}; name one")
-    check_files(folder, manifest)
-    for other in sorted(folder.iterdir()):
-        if format_of(other.name) is not None and other.name not in listed:
-            raise MismatchError(
-                f"{other}: is an artifact that the manifest does not list; export it again, or remove it"
-            )
+    check_bundle(folder, manifest)
     return manifest
 
 
-def _artifacts(manifest: "Manifest") -> list[str]:
-    return [entry.name for entry in manifest.files if entry.proof and format_of(entry.name)]
+def _check(
+    folder: Path,
+    manifest: "Manifest",
+    entries: "list[FileEntry]",
+    model: "Checkpoint | None",
+    rows: "NDArray[Any] | None",
+    *,
+    trust: bool,
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Run every artifact that may run; returns what was checked, and the names of those that were not run.
+
+    Raises:
+        MismatchError: an artifact answers wrongly.
+        LinregError: there is nothing to compare its answers with.
+    """
+    from export.loading import load_artifact, may_run
+    from linreg.manifest import read_entry
+
+    by_vectors, by_reference, refused = [], [], []
+    for entry in entries:
+        kind, precision = _kind(entry.name)
+        data = read_entry(folder, entry)
+        if not may_run(kind, data, trust=trust):
+            refused.append(entry.name)
+            continue
+        runner = load_artifact(kind, entry.name, data, trust=trust)
+        if has_vectors := _has_vectors(manifest, entry):
+            by_vectors.append(_row(entry.name, "test vectors", _by_vectors(runner, folder)))
+        reference = model if model is not None or has_vectors else _model(folder, manifest)
+        if reference is not None:
+            static = bool(entry.proof.get("static"))
+            given = None if static else rows
+            found = _by_reference(runner, reference, precision, static=static, rows=given)
+            by_reference.append(_row(entry.name, "float64 reference", found))
+        elif not has_vectors:
+            raise LinregError(
+                f"{folder / entry.name}: checksums match, but there are no test vectors and no model of linreg train, "
+                "so its outputs were not checked; export it again with linreg"
+            )
+    return by_vectors + by_reference, refused
 
 
-def _has_vectors(manifest: "Manifest", name: str) -> bool:
+def _row(name: str, against: str, found: "VectorCheck | Verification") -> dict[str, Any]:
+    return {
+        "format": _kind(name)[0].value,
+        "file": name,
+        "against": against,
+        "cases": found.cases,
+        "worst_error": found.worst_error,
+        "bytes_equal": found.bytes_equal,
+    }
+
+
+def _has_vectors(manifest: "Manifest", entry: "FileEntry") -> bool:
     """Vectors are of the model's own precision, and of the batches of the file that they were made with."""
-    if _kind(name)[1] is not None or manifest.entry("test_data_set_0/input_0.pb") is None:
+    if _kind(entry.name)[1] is not None or manifest.entry("test_data_set_0/input_0.pb") is None:
         return False
     several = manifest.entry("test_data_set_1/input_0.pb") is not None
-    entry = manifest.entry(name)
-    return entry is not None and bool(entry.proof.get("static")) != several
+    return bool(entry.proof.get("static")) != several
 
 
 def _kind(name: str) -> tuple[Format, Precision | None]:
@@ -128,53 +172,29 @@ def _kind(name: str) -> tuple[Format, Precision | None]:
     return kind
 
 
-def _is_foreign(path: Path) -> bool:
-    """Whether this is a program that this user did not export."""
-    from export.trust import is_ours
-    from linreg.files import read_bytes
+def _by_vectors(runner: "Runner", folder: Path) -> "VectorCheck":
+    """Run the test vectors of a bundle; needs no torch for ONNX."""
+    from export.vectors import check_vectors
 
-    return _kind(path.name)[0] in PROGRAMS and not is_ours(read_bytes(path, limit=MAX_STATE_BYTES))
+    return check_vectors(runner, folder)
 
 
-def _check_header(folder: Path, name: str) -> None:
-    """See that the header beside C source is the one that the source itself begins with.
+def _by_reference(
+    runner: "Runner", model: "Checkpoint", precision: Precision | None, *, static: bool, rows: "NDArray[Any] | None"
+) -> "Verification":
+    """Compare with the float64 reference of the bundle's own state_dict."""
+    from export.source import from_checkpoint
+    from export.verify import verify
+
+    return verify(runner, from_checkpoint(model, precision=precision, static=static), rows=rows)
+
+
+def _model(folder: Path, manifest: "Manifest") -> "Checkpoint | None":
+    """The model of a bundle; None for a bundle of somebody's own module.
 
     Raises:
-        MismatchError: it is not: what is compiled against it would read or write where it must not.
+        MismatchError: its weights are not those of the manifest.
     """
-    second = beside(*_kind(name))
-    if second is None:
-        return
-    from export.c_text import header_of
-    from linreg.files import read_bytes
-
-    data, header = (read_bytes(folder / each, limit=MAX_STATE_BYTES) for each in (name, second))
-    if header != header_of(data):
-        raise MismatchError(f"{folder / second}: is not the header that {name} begins with; export again")
-
-
-def _check_vectors(folder: Path, name: str) -> dict[str, Any]:
-    """Run the test vectors of a bundle; needs no torch for ONNX."""
-    from export.runners import load_runner
-    from export.vectors import check_vectors
-    from linreg.files import read_bytes
-
-    runner = load_runner(_kind(name)[0], name, read_bytes(folder / name, limit=MAX_STATE_BYTES))
-    result = check_vectors(runner, folder)
-    return {
-        "format": _kind(name)[0].value,
-        "file": name,
-        "against": "test vectors",
-        "cases": result.cases,
-        "worst_error": result.worst_error,
-        "bytes_equal": result.bytes_equal,
-    }
-
-
-def _check_reference(folder: Path, manifest: "Manifest", names: list[str], data: Path | None) -> list[dict[str, Any]]:
-    """Rebuild the model from the bundle's state_dict and compare; nothing for a bundle of somebody's own module."""
-    from export.artifacts import verify_artifact
-    from export.source import from_checkpoint
     from linreg.checkpoint import load, load_state, state_sha256
     from linreg.models import recognise
 
@@ -185,28 +205,13 @@ def _check_reference(folder: Path, manifest: "Manifest", names: list[str], data:
     try:
         recognise(state)
     except ModelError:
-        return []
-    checkpoint = load(folder / state_file)
-    rows = None
-    if data is not None and checkpoint.card is not None:
-        from linreg.tables import read_table
+        return None
+    return load(folder / state_file)
 
-        rows = read_table(data, features=checkpoint.card.features, target=None).features
-    checked = []
-    proofs = {entry.name: entry.proof for entry in manifest.files}
-    for name in names:
-        kind, precision = _kind(name)
-        static = bool(proofs[name].get("static"))
-        source = from_checkpoint(checkpoint, precision=precision, static=static)
-        artifact = verify_artifact(source, kind, folder / name, precision=precision, rows=None if static else rows)
-        checked.append(
-            {
-                "format": kind.value,
-                "file": name,
-                "against": "float64 reference",
-                "cases": artifact.verification.cases,
-                "worst_error": artifact.verification.worst_error,
-                "bytes_equal": artifact.verification.bytes_equal,
-            }
-        )
-    return checked
+
+def _rows(table: Path, model: "Checkpoint | None", folder: Path) -> "NDArray[Any]":
+    from linreg.tables import read_table
+
+    if model is None or model.card is None:
+        raise LinregError(f"--data: {folder} holds no model of linreg train with a card, so its columns have no names")
+    return read_table(table, features=model.card.features, target=None).features

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from export.artifacts import record, write_artifact
+from export.artifacts import make_artifact, record
 from export.formats import Format
 from export.inputs import Input
 from export.source import from_checkpoint, from_module
+from linreg.changes import changing
 from linreg.checkpoint import load
 
 HERE = Path(__file__).resolve().parents[2]
@@ -56,12 +57,10 @@ def whole_program(folder: Path, bundle: Path, compiler: str, standard: str, *wor
 def export_c(name: str, folder: Path) -> Path:
     bundle = Path(shutil.copytree(REFERENCE / name, folder / name))
     checkpoint = load(bundle)
-    record(
-        bundle,
-        checkpoint.state_sha256,
-        plain=[],
-        artifacts=[write_artifact(from_checkpoint(checkpoint), Format.C, bundle)],
-    )
+    with changing(bundle, command="a test") as changes:
+        artifact = make_artifact(from_checkpoint(checkpoint), Format.C, changes)
+        record(changes, checkpoint.state_sha256, plain=[], artifacts=[artifact])
+        changes.commit()
     return bundle
 
 

@@ -1,0 +1,96 @@
+"""The ONNX graph of an affine model: one Gemm, with the names and the coefficients of its card, and nothing else.
+
+Test vectors sample a graph. A Gather and Where before the Gemm that change one row in a million pass them, and so does
+a list of features in another order. Neither passes here.
+"""
+
+import json
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from linreg.card import Card
+from linreg.errors import MismatchError
+
+DEFAULT_ATTRIBUTES = {"alpha": 1.0, "beta": 1.0, "transA": 0}
+TRANSPOSED = "transB"
+
+
+def check_affine_graph(name: str, data: bytes, card: Card) -> None:
+    """See that a file holds the model of a card.
+
+    Args:
+        name: of the file, for messages.
+        data: its bytes.
+        card: of the bundle.
+
+    Raises:
+        MismatchError: it does not.
+    """
+    import onnx
+
+    try:
+        model = onnx.load_model_from_string(data)
+        problem = _problem(model, card)
+    except Exception as error:  # protobuf's classes and NumPy's
+        problem = f"cannot be read as one ({type(error).__name__})"
+    if problem:
+        raise MismatchError(f"{name}: {problem}; an affine model is one Gemm with the names of its card; export again")
+
+
+def _problem(model: Any, card: Card) -> str:
+    graph = model.graph
+    nodes = [node.op_type for node in graph.node]
+    if nodes != ["Gemm"] or graph.node[0].domain or model.functions or model.training_info:
+        return f"has the operators {', '.join(nodes[:8])[:200]}{' and functions' if model.functions else ''}"
+    if [entry.domain for entry in model.opset_import] != [""]:
+        return "uses operators of other domains"
+    node, weights = graph.node[0], {tensor.name: tensor for tensor in graph.initializer}
+    parameters = list(node.input)[1:]
+    if len(graph.input) != 1 or len(graph.output) != 1 or graph.sparse_initializer or graph.quantization_annotation:
+        return "has other inputs, outputs or weights"
+    if node.input[0] != graph.input[0].name or list(node.output) != [graph.output[0].name]:
+        return "does not lead from its input to its output"
+    if sorted(weights) != sorted(parameters) or len(weights) != len(graph.initializer):
+        return "has weights that its Gemm does not use"
+    if not _is_plain(node):
+        return "has a Gemm with other attributes than transB = 1"
+    return _names_problem(model, card) or _coefficients_problem([_array(weights[key]) for key in parameters], card)
+
+
+def _is_plain(node: Any) -> bool:
+    import onnx
+
+    given = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
+    return given.pop(TRANSPOSED, 0) == 1 and all(DEFAULT_ATTRIBUTES.get(key) == value for key, value in given.items())
+
+
+def _names_problem(model: Any, card: Card) -> str:
+    texts = {entry.key: entry.value for entry in model.metadata_props}
+    if len(texts) != len(model.metadata_props):
+        return "has metadata of one name twice"
+    if json.loads(texts.get("linreg.features", "null")) != list(card.features):
+        return "names other features than its card, or in another order"
+    if json.loads(texts.get("linreg.target", "null")) != card.target:
+        return "names another target than its card"
+    return ""
+
+
+def _coefficients_problem(arrays: list[NDArray[Any]], card: Card) -> str:
+    """The card's coefficients are the weights as float64, exactly; a file of another precision holds them rounded."""
+    count = len(card.features)
+    values = np.array([entry["value"] for entry in card.coefficients], np.float64)
+    shapes = [array.shape for array in arrays]
+    if shapes != [(1, count), (1,)][: 1 + card.bias] or len(values) != count + card.bias:
+        return f"has weights of shapes {shapes}, expected those of {count} features"
+    with np.errstate(over="ignore"):
+        wanted = values.astype(arrays[0].dtype)
+    found = np.concatenate([array.reshape(-1) for array in arrays])
+    return "" if found.tobytes() == wanted.tobytes() else "has other coefficients than its card"
+
+
+def _array(tensor: Any) -> NDArray[Any]:
+    from onnx import numpy_helper
+
+    return np.asarray(numpy_helper.to_array(tensor))

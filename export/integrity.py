@@ -1,0 +1,83 @@
+"""A bundle as its manifest says it is: every file by its bytes, SHA256SUMS, and nothing that is not listed.
+
+Without a signature this proves that a bundle is whole, not where it comes from. Needs no torch.
+"""
+
+from pathlib import Path
+
+from export.affine_graph import check_affine_graph
+from export.formats import Format, beside, format_of
+from linreg.card import Card, card_from_json
+from linreg.config import CARD_FILE, MAX_JSON_BYTES
+from linreg.errors import MismatchError
+from linreg.files import parse_json
+from linreg.inside import file_inside, files_of, read_inside, vector_folders
+from linreg.manifest import CHECKSUM_FILE, Manifest, checksums, read_entry
+
+
+def check_bundle(folder: Path, manifest: Manifest) -> None:
+    """See that a bundle holds what its manifest lists, and that all that it says of itself agrees.
+
+    Raises:
+        MismatchError: a file is missing or has other bytes, an artifact or a vector is not listed or was never proved,
+            SHA256SUMS says something else, a header is not that of its C source, or an affine model's ONNX graph is
+            more than one Gemm with the names and coefficients of the card.
+        ModelError: a file or folder is a link.
+    """
+    card = _card(folder, manifest)
+    for entry in manifest.files:
+        data = read_entry(folder, entry)
+        kind = format_of(entry.name)
+        if kind is None:
+            continue
+        if not entry.proof:
+            raise MismatchError(
+                f"{folder / entry.name}: is listed without a proof, so nobody verified it; export again"
+            )
+        if kind[0] is Format.ONNX and card is not None:
+            check_affine_graph(str(folder / entry.name), data, card)
+        if (second := beside(*kind)) is not None:
+            _check_header(folder, manifest, entry.name, data, second)
+    _check_sums(folder, manifest)
+    _check_unlisted(folder, manifest)
+
+
+def _card(folder: Path, manifest: Manifest) -> Card | None:
+    entry = manifest.entry(CARD_FILE)
+    if entry is None:
+        return None
+    path = folder / CARD_FILE
+    card = card_from_json(path, parse_json(path, read_entry(folder, entry, limit=MAX_JSON_BYTES)))
+    if card.state_sha256 != manifest.state_sha256:
+        raise MismatchError(f"{path}: belongs to other weights than the manifest; export again")
+    return card
+
+
+def _check_header(folder: Path, manifest: Manifest, name: str, data: bytes, header: str) -> None:
+    """What is compiled against a header that does not fit would read or write where it must not."""
+    from export.c_text import header_of
+
+    entry = manifest.entry(header)
+    if entry is None or read_entry(folder, entry) != header_of(data):
+        raise MismatchError(f"{folder / header}: is not the header that {name} begins with; export again")
+
+
+def _check_sums(folder: Path, manifest: Manifest) -> None:
+    """Node, the page and sha256sum rely on SHA256SUMS alone."""
+    path = folder / CHECKSUM_FILE
+    if not file_inside(folder, CHECKSUM_FILE):
+        raise MismatchError(f"{path}: is missing, and sha256sum, Node and the page rely on it; export again")
+    found = read_inside(folder, CHECKSUM_FILE, limit=MAX_JSON_BYTES)
+    if found != checksums(sorted(manifest.files, key=lambda entry: entry.name)):
+        raise MismatchError(f"{path}: does not list the files and sums of the manifest; restore it, or export again")
+
+
+def _check_unlisted(folder: Path, manifest: Manifest) -> None:
+    vectors = [name for place in vector_folders(folder) for name in files_of(folder, place)]
+    artifacts = [path.name for path in sorted(folder.iterdir()) if format_of(path.name) is not None]
+    for name in (*artifacts, *vectors):
+        if manifest.entry(name) is None:
+            what = "an artifact" if name in artifacts else "a test vector"
+            raise MismatchError(
+                f"{folder / name}: is {what} that the manifest does not list; export again, or remove it"
+            )

@@ -1,0 +1,106 @@
+"""One writer at a time in a bundle: a lock that ends with its process, however that ends.
+
+The file `.linreg-lock` is locked with flock and removed when the work is done. A killed process leaves the file, but
+not the lock: the next command takes it over.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from linreg.errors import LinregError
+from linreg.files import writing
+
+LOCK_FILE = ".linreg-lock"
+LONGEST_HOLDER = 200
+POLL_S = 0.05
+
+
+@contextmanager
+def locked(
+    folder: Path, *, command: str, wait: bool = False, on_wait: Callable[[str], None] | None = None
+) -> Iterator[None]:
+    """Hold the lock of a folder, which is made where it is missing.
+
+    A folder that was made here and is empty at the end is removed again.
+
+    Args:
+        folder: a bundle.
+        command: what holds the lock, for the message that another command shows.
+        wait: wait until the lock is free, instead of raising an error.
+        on_wait: called once with the holder before waiting.
+
+    Raises:
+        LinregError: another command holds the lock, or the folder cannot be written.
+    """
+    path = folder / LOCK_FILE
+    made = _make_folders(folder)
+    try:
+        descriptor = _acquire(path, wait=wait, on_wait=on_wait)
+        try:
+            with writing(path):
+                os.truncate(descriptor, 0)
+                os.pwrite(descriptor, f"{command} (process {os.getpid()})\n".encode(), 0)
+            yield
+        finally:
+            with suppress(OSError):
+                path.unlink()
+            os.close(descriptor)
+    finally:
+        for place in made:
+            with suppress(OSError):  # it holds what the command wrote
+                place.rmdir()
+
+
+def _make_folders(folder: Path) -> list[Path]:
+    """Make a folder with its parents, and return those made, the innermost first."""
+    with writing(folder):
+        missing = [place for place in (folder, *folder.parents) if not place.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+    return missing
+
+
+def _acquire(path: Path, *, wait: bool, on_wait: Callable[[str], None] | None) -> int:
+    """The descriptor of the locked file that stands at `path`."""
+    told = False
+    while True:
+        with writing(path):
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = _holder(descriptor)
+                if not wait:
+                    raise LinregError(
+                        f"{path.parent}: {holder} is writing there; wait for it to end, or add --wait"
+                    ) from None
+                if not told and on_wait is not None:
+                    on_wait(holder)
+                told = True
+                time.sleep(POLL_S)
+            else:
+                if _stands_at(path, descriptor):
+                    return descriptor
+        except OSError as error:  # a file system without locks
+            os.close(descriptor)
+            raise LinregError(f"{path}: cannot be locked: {error.strerror}; use a local folder, with -o") from error
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)  # its holder has removed it meanwhile: take the next
+
+
+def _stands_at(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.lstat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _holder(descriptor: int) -> str:
+    text = os.pread(descriptor, LONGEST_HOLDER, 0).decode(errors="replace").strip()
+    return text.splitlines()[0] if text else "another linreg command"
