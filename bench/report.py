@@ -93,10 +93,15 @@ def runtimes_to_json(rows: Sequence[RuntimeRow], missing: Mapping[str, str]) -> 
     }
 
 
-def write_report(path: Path, report: Mapping[str, Any]) -> None:
-    """Write a report on one line a key: its raw blocks would fill a line each otherwise."""
+def report_bytes(report: Mapping[str, Any]) -> bytes:
+    """A report on one line a key: its raw blocks would fill a line each otherwise."""
     lines = [f" {json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in report.items()]
-    write_atomic(path, ("{\n" + ",\n".join(lines) + "\n}\n").encode())
+    return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
+
+
+def write_report(path: Path, report: Mapping[str, Any]) -> None:
+    """Write a report to a file."""
+    write_atomic(path, report_bytes(report))
 
 
 def read_report(path: Path) -> dict[str, Any]:

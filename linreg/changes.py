@@ -178,12 +178,15 @@ def _apply(folder: Path, journal: dict[str, Any]) -> None:
     """Do what a journal says; what is done already is left as it is."""
     stage = folder / STAGE_FOLDER
     writes, removes = _checked(stage, journal)
+    last = [name for name in (CHECKSUM_FILE, MANIFEST_FILE) if name in writes]
+    for name in (name for name in writes if name not in last):
+        _put(folder, name, stage, *writes[name])
     for name, digest in removes.items():
         if file_inside(folder, name) and sha256(read_inside(folder, name, limit=LIMIT_BYTES)) == digest:
             with writing(folder / name):
                 (folder / name).unlink()
-    for name, (file, digest) in sorted(writes.items(), key=lambda item: item[0] in (CHECKSUM_FILE, MANIFEST_FILE)):
-        _put(folder, name, stage, file, digest)
+    for name in last:
+        _put(folder, name, stage, *writes[name])
     for parent in {Path(name).parent for name in (*writes, *removes)} - {Path()}:
         with suppress(OSError):  # it still holds files, or is gone
             (folder / parent).rmdir()

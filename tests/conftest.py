@@ -21,6 +21,11 @@ PENGUINS = Path(__file__).parent / "data" / "penguins.csv"
 FEATURES = "bill_length_mm,bill_depth_mm,flipper_length_mm"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--every-operation` sweeps the whole of what tests/test_interruptions.py samples by default."""
+    parser.addoption("--every-operation", action="store_true", help="kill commands at every operation, not every 8th")
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Benchmarks run alone, with --benchmark-only; --benchmark-disable runs their checks beside the tests.
 

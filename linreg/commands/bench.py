@@ -11,9 +11,9 @@ import typer
 
 from bench.variants import AGAINST, REFERENCE
 from linreg.commands.bench_gate import check_changes, check_old, judge, show_changes
-from linreg.commands.bench_output import check_output, show_report, write_files
+from linreg.commands.bench_output import check_output, report_changes, show_report, write_files
 from linreg.commands.bench_request import Request, measure
-from linreg.commands.options import Json, Model
+from linreg.commands.options import Json, Model, Wait
 from linreg.commands.self_check import run_self_check
 from linreg.commands.terminal import note, print_json, say
 from linreg.config import BENCH_DEFAULTS, BenchSettings, DeviceChoice
@@ -99,6 +99,7 @@ def run(
         ),
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that linreg did not write.")] = False,
+    wait: Wait = False,
     as_json: Json = False,
 ) -> None:
     """Time every way to run a model in paired, shuffled rounds in fresh processes, after proving each of them equal.
@@ -138,16 +139,17 @@ def run(
     _check_together(request, compare, limit)
     old = _read_old(compare, settings)
     folder = check_output(request, output, plots, compare, force=force)
-    report = measure(request)
-    changes, failure = judge(report, old, limit)
-    if as_json:
-        print_json({**report, "changes": [asdict(change) for change in changes]} if changes else report)
-    else:
-        show_report(report, markdown=markdown)
-        if changes and old is not None:
-            show_changes(changes, markdown=markdown)
-    for path in write_files(report, folder, plots):
-        (note if as_json or markdown else say)(f"saved: {path}")
+    with report_changes(folder, command="linreg bench", wait=wait) as files:
+        report = measure(request)
+        changes, failure = judge(report, old, limit)
+        if as_json:
+            print_json({**report, "changes": [asdict(change) for change in changes]} if changes else report)
+        else:
+            show_report(report, markdown=markdown)
+            if changes and old is not None:
+                show_changes(changes, markdown=markdown)
+        for path in write_files(report, files, plots):
+            (note if as_json or markdown else say)(f"saved: {path}")
     if failure is not None:
         raise failure
     check_changes(changes, limit)

@@ -1,14 +1,18 @@
 """Where the report of `linreg bench` goes, and how it is shown."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from linreg.commands.bench_request import Request
 from linreg.commands.bundle import find_model
-from linreg.commands.terminal import clean, note, say_lines, show
-from linreg.config import BenchSettings
+from linreg.commands.terminal import clean, note, say_lines, say_waiting, show
+from linreg.config import MAX_JSON_BYTES, MAX_STATE_BYTES, BenchSettings
 from linreg.errors import LinregError, ModelError
+
+if TYPE_CHECKING:
+    from linreg.changes import Changes
 
 REPORT_FILE = "bench.json"
 PAGE_FILE = "report.html"
@@ -32,7 +36,7 @@ def check_output(
     if plots is not None:
         ensure_folder(plots, "--plots")
         if not force:
-            _refuse_foreign(_pictures(request.settings, plots))
+            _refuse_foreign(plots, _pictures(request.settings))
     folder = output
     if output is None:
         if request.module or request.against is not None:
@@ -46,13 +50,13 @@ def check_output(
         note(f"{report} is what this run is compared with: it stays as it is; use -o for the new one")
         return None
     if not force:
-        _refuse_foreign([folder / PAGE_FILE])
-        _refuse_foreign_report(report)
+        _refuse_foreign(folder, [PAGE_FILE])
+        _refuse_foreign_report(folder)
     return folder
 
 
-def _pictures(settings: BenchSettings, plots: Path) -> list[Path]:
-    """The plots that may be drawn."""
+def _pictures(settings: BenchSettings) -> list[str]:
+    """The names of the plots that may be drawn."""
     from bench.figures import ENDINGS, LIFECYCLE_NAME, latency_name, ratios_name
     from bench.job import Device
 
@@ -61,22 +65,31 @@ def _pictures(settings: BenchSettings, plots: Path) -> list[Path]:
         for threads in settings.threads:
             names += [latency_name(device, threads)]
             names += [ratios_name(device, threads, batch) for batch in settings.batches]
-    return [plots / f"{name}.{kind}" for name in names for kind in ENDINGS]
+    return [f"{name}.{kind}" for name in names for kind in ENDINGS]
 
 
-def _refuse_foreign(paths: Iterable[Path]) -> None:
-    """Refuse to overwrite pages and pictures that do not say that linreg made them."""
-    for path in paths:
-        if path.exists() and (not path.is_file() or GENERATOR not in path.read_bytes()[:LONGEST_HEAD]):
-            raise LinregError(f"{path}: {FOREIGN}")
+def _refuse_foreign(folder: Path, names: Iterable[str]) -> None:
+    """Refuse to overwrite pages and pictures that do not say that linreg made them, and links."""
+    from linreg.inside import file_inside, read_inside
+
+    for name in names:
+        if folder.is_dir() and file_inside(folder, name):
+            data = read_inside(folder, name, limit=MAX_STATE_BYTES)
+            if GENERATOR not in data[:LONGEST_HEAD]:
+                raise LinregError(f"{folder / name}: {FOREIGN}")
 
 
-def _refuse_foreign_report(path: Path) -> None:
+def _refuse_foreign_report(folder: Path) -> None:
     """Refuse to overwrite what is no report of ours."""
-    from linreg.files import read_json
+    from linreg.files import parse_json
+    from linreg.inside import file_inside, read_inside
 
+    path = folder / REPORT_FILE
+    if not folder.is_dir() or not file_inside(folder, REPORT_FILE):
+        return
+    data = read_inside(folder, REPORT_FILE, limit=MAX_JSON_BYTES)
     try:
-        ours = not path.exists() or (path.is_file() and "comparisons" in read_json(path))
+        ours = "comparisons" in parse_json(path, data)
     except ModelError:
         ours = False
     if not ours:
@@ -108,17 +121,34 @@ def show_report(report: Mapping[str, Any], *, markdown: bool) -> None:
     )
 
 
-def write_files(report: Mapping[str, Any], folder: Path | None, plots: Path | None) -> list[Path]:
+@contextmanager
+def report_changes(folder: Path | None, *, command: str, wait: bool = False) -> "Iterator[Changes | None]":
+    """Lock the folder of the report while the model in it is timed; None where there is no such folder.
+
+    Raises:
+        LinregError: another command writes there.
+    """
+    from linreg.changes import changing
+
+    if folder is None:
+        yield None
+        return
+    with changing(folder, command=command, wait=wait, on_wait=say_waiting) as changes:
+        yield changes
+
+
+def write_files(report: Mapping[str, Any], changes: "Changes | None", plots: Path | None) -> list[Path]:
     """Write the report, the page and the plots, where they are wanted; returns what was written."""
     from bench.page import to_page
-    from bench.report import write_report
+    from bench.report import report_bytes
     from linreg.files import write_atomic
 
     written = []
-    if folder is not None:
-        write_report(folder / REPORT_FILE, report)
-        write_atomic(folder / PAGE_FILE, to_page(report).encode())
-        written += [folder / REPORT_FILE, folder / PAGE_FILE]
+    if changes is not None:
+        changes.stage(REPORT_FILE, report_bytes(report))
+        changes.stage(PAGE_FILE, to_page(report).encode())
+        changes.commit()
+        written += [changes.folder / REPORT_FILE, changes.folder / PAGE_FILE]
     if plots is not None:
         from bench.plots import draw_plots
 

@@ -4,6 +4,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from linreg.changes import settle
 from linreg.commands.terminal import note
 from linreg.config import DEFAULT_BUNDLE, LINE_DEFAULTS, MODEL_FILE, LineSettings
 from linreg.errors import ModelError
@@ -19,10 +20,12 @@ def find_model(model: Path | None) -> Path:
         ModelError: the path given does not exist, or is a folder without a model.
     """
     if model is None:
+        settle(DEFAULT_BUNDLE)
         if not (DEFAULT_BUNDLE / MODEL_FILE).exists():
             _train_default()
         return DEFAULT_BUNDLE
     require(model)
+    settle(model if model.is_dir() else model.parent)
     if model.is_dir() and not (model / MODEL_FILE).exists():
         raise ModelError(f"{model}: has no {MODEL_FILE}; train one with: linreg train -o {model}")
     return model

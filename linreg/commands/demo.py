@@ -9,7 +9,7 @@ import typer
 
 from export.formats import RUNTIME_FORMATS, Format, file_name
 from linreg.commands.artifact_table import show_artifacts
-from linreg.commands.bench_output import show_report, write_files
+from linreg.commands.bench_output import report_changes, show_report, write_files
 from linreg.commands.bench_request import Request, measure
 from linreg.commands.exporting import export_checkpoint
 from linreg.commands.plot import draw
@@ -74,7 +74,8 @@ def _rest(card: "Card", bundle: Path, table: Path | None) -> None:
     checkpoint = load(bundle)
     report = measure(Request(model=bundle, settings=BenchSettings(processes=1), command=("linreg", "demo")))
     show_report(report, markdown=False)
-    for path in write_files(report, bundle, None):
-        say(f"figures: {path}")
+    with report_changes(bundle, command="linreg demo") as changes:
+        for path in write_files(report, changes, None):
+            say(f"figures: {path}")
     for path in draw(checkpoint, parts_of(table, checkpoint.card, bundle), bundle, force=True):
         say(f"plot: {path}")

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from linreg.commands.bundle import open_model
-from linreg.commands.options import Model
+from linreg.commands.options import Model, Wait
 from linreg.commands.rows import parts_of, predictions_of
-from linreg.commands.terminal import say
+from linreg.commands.terminal import say, say_waiting
+from linreg.config import MAX_STATE_BYTES
 from linreg.errors import LinregError
 
 if TYPE_CHECKING:
@@ -30,15 +31,18 @@ def run(
         Path | None, typer.Option("--output", "-o", help="Folder for the PNG files. Default: the bundle.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite pictures that linreg did not draw.")] = False,
+    wait: Wait = False,
 ) -> None:
     """Draw predictions (several features: predicted against actual), residuals, and the loss curves."""
     checkpoint = open_model(model)
     parts = parts_of(table, checkpoint.card, checkpoint.path)
-    for path in draw(checkpoint, parts, output or checkpoint.path.parent, force=force):
+    for path in draw(checkpoint, parts, output or checkpoint.path.parent, force=force, wait=wait):
         say(f"plot: {path}")
 
 
-def draw(checkpoint: "Checkpoint", parts: "dict[str, Part]", folder: Path, *, force: bool) -> list[Path]:
+def draw(
+    checkpoint: "Checkpoint", parts: "dict[str, Part]", folder: Path, *, force: bool, wait: bool = False
+) -> list[Path]:
     """Draw all pictures of a fit into `folder`.
 
     Raises:
@@ -47,7 +51,9 @@ def draw(checkpoint: "Checkpoint", parts: "dict[str, Part]", folder: Path, *, fo
     import numpy as np
 
     from linreg import plots
-    from linreg.files import ensure_folder, write_atomic
+    from linreg.changes import changing
+    from linreg.files import ensure_folder
+    from linreg.inside import file_inside, read_inside
 
     card = checkpoint.card
     assert card is not None
@@ -68,13 +74,15 @@ def draw(checkpoint: "Checkpoint", parts: "dict[str, Part]", folder: Path, *, fo
         pictures["predictions.png"] = plots.plot_predicted_against_actual(fits, target=card.target)
     if card.history:
         pictures["loss_curves.png"] = _loss_curves(card)
-    paths = [folder / name for name in sorted(pictures)]
-    for path in paths:
-        if not force and path.exists() and not (path.is_file() and plots.drawn_here(path.read_bytes())):
-            raise LinregError(f"{path}: is there and was not drawn by linreg; use --force, or another -o")
-    for path in paths:
-        write_atomic(path, pictures[path.name])
-    return paths
+    names = sorted(pictures)
+    with changing(folder, command="linreg plot", wait=wait, on_wait=say_waiting) as changes:
+        for name in names:
+            there = read_inside(folder, name, limit=MAX_STATE_BYTES) if file_inside(folder, name) else None
+            if there is not None and not force and not plots.drawn_here(there):
+                raise LinregError(f"{folder / name}: is there and was not drawn by linreg; use --force, or another -o")
+            changes.stage(name, pictures[name])
+        changes.commit()
+    return [folder / name for name in names]
 
 
 def _loss_curves(card: "Card") -> bytes:
