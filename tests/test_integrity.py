@@ -207,6 +207,20 @@ def test_verify_sees_the_backdoor_that_every_vector_misses(linreg, bundle):
         assert "has the operators Gemm, Gather, Equal, Where" in linreg("verify", path).failure(3)
 
 
+def test_a_file_that_changes_after_the_check_is_not_run(linreg, bundle, monkeypatch):
+    """The bytes whose sha256 was compared, and whose trust was asked, are the bytes loaded."""
+    import export.integrity
+
+    check_all = export.integrity.check_bundle
+
+    def check_then_swap(folder, manifest):
+        check_all(folder, manifest)
+        (bundle / "model.pt2").write_bytes(b"another program")
+
+    monkeypatch.setattr(export.integrity, "check_bundle", check_then_swap)
+    assert "model.pt2: has sha256" in linreg("verify", bundle, "--trust").failure(3)
+
+
 def test_predict_compares_the_file_with_the_manifest_beside_it(linreg, bundle):
     model = onnx.load(bundle / "model.onnx")
     one_bit(model)
