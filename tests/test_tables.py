@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from linreg import columns, tables
+from linreg.cells import MISSING
 from linreg.errors import DataError
 from linreg.tables import read_table
 
@@ -186,6 +187,11 @@ BAD = r"""
 12a 0x10 0b1 1_000 ١٢ １２ ² 1e e5 . + - -- --1 +-1 1e5.0 1.2.3 1d5 1f 1L $5 1% ∞ True =1+1 @SUM(1) '1 ? +nan NAN nan(1)
 infinit 1e+ 1/2 12:30 2020-01-01
 """
+DIGITS = "; write digits and a point alone: 1000 for a thousand, 12.5 for 12.5 % or $12.5"
+EMPTY = "; leave a cell without a value empty"
+HINTS = dict.fromkeys(["1_000", "١٢", "１２", "--1", "+-1", "$5", "1%", "'1"], DIGITS)
+HINTS |= dict.fromkeys([".", "+", "-", "--", "∞", "?"], EMPTY)
+HINTS |= dict.fromkeys(["1 000", "1\u00a0000"], DIGITS)
 MORE_BAD = ["1 000", "1\u00a0000", "1\u200b", "\x1b[31m1", "1\n2", '1"', "1;2", "1\t2", "x" * 10_000]
 
 
@@ -203,7 +209,7 @@ def test_a_typo_is_told_with_its_row(tmp_path, text):
     csv.writer(stream).writerows([["x", "y"], ["7", "1"], ["", "2"], [text, "3"], ["8", "4"], ["9", "5"]])
     with pytest.raises(DataError) as caught:
         read(tmp_path, stream.getvalue())
-    start = f"{tmp_path / 'table'}: column 'x': row 3 is {shown}, not a number"
+    start = f"{tmp_path / 'table'}: column 'x': row 3 is {shown}, not a number{HINTS.get(text, '')}"
     assert str(caught.value) == start + "; mend it, or choose columns with --features"
     with pytest.raises(DataError) as caught:
         read(tmp_path, stream.getvalue(), features=("x",))
@@ -241,7 +247,7 @@ def test_infinite_in_parquet_is_refused_with_its_row(tmp_path, kind):
     refused(tmp_path, table, "column 'x': row 2 is 'inf', expected a finite number$")
 
 
-@pytest.mark.parametrize("text", [*columns.MISSING, " NA ", '""'])
+@pytest.mark.parametrize("text", [*MISSING, " NA ", '""'])
 def test_missing_values_leave_the_row_out(tmp_path, text):
     table = read(tmp_path, f"x,z,y\n1,1,2\n{text},2,3\n3,3,4\n4,4,{text}\n5,5,6\n")
     assert table.features.tolist() == [[1.0, 1.0], [3.0, 3.0], [5.0, 5.0]]
@@ -259,12 +265,13 @@ def test_missing_in_an_unused_column_costs_no_row(tmp_path):
 @pytest.mark.parametrize(
     ("cells", "left_out"),
     [
-        (["1", "a", "2", "b"], "row 2 is 'a', not a number"),
-        (["a", "b", "", "1"], "row 1 is 'a', not a number"),
+        (["A12", "a", "12B", "2020-01-01"], "row 1 is 'A12', not a number"),
+        (["12:30", "0-10", "10.0.0.1", "192.168.100.200"], "row 1 is '12:30', not a number"),
+        (["?", "-", "", "?"], r"row 1 is '\?', not a number; leave a cell without a value empty"),
         (["", "", "", "a"], "row 4 is 'a', not a number"),
         (["", "NA", "null", ""], "has no values"),
     ],
-    ids=["half", "mostly", "mostly-missing", "all-missing"],
+    ids=["ids", "looks-like-numbers", "signs", "mostly-missing", "all-missing"],
 )
 def test_a_column_of_text_is_left_out_with_the_reason(tmp_path, cells, left_out):
     content = "t,x,y\n" + "".join(f"{cell},{row},{row}\n" for row, cell in enumerate(cells))
@@ -272,9 +279,56 @@ def test_a_column_of_text_is_left_out_with_the_reason(tmp_path, cells, left_out)
     for form in (content, pa.table({"t": column, "x": [0, 1, 2, 3], "y": [0, 1, 2, 3]})):
         table = read(tmp_path, form)
         assert table.feature_names == ("x",)
-        assert [(column.name, column.reason) for column in table.left_out] == [("t", left_out)]
+        assert [(column.name, column.reason) for column in table.left_out] == [("t", left_out.replace("\\", ""))]
         assert len(table.features) == 4
         refused(tmp_path, form, f"column 't': {left_out}", features=("t",))
+
+
+OTHERWISE = r"""
+1,000 1,234,567.89 12,34,567 1.000,5 1.000.000 1'000 1’000 1,5 ,5 12% 12,5% 5‰ $5 $1,000.50 -$5 $-5 5€ €5 EUR5 −5 (5)
+($5) 5- <5 >=5 ~5 '5 5* 20°C 1_000 ٣ ٣٫٥
+"""
+MORE_OTHERWISE = ["1 000", "1 000,50", "1\u00a0000", "1\u202f000", "12 %", "5 €", "USD 5", "- 5", " 1,000 "]
+
+
+@pytest.mark.parametrize("text", [*OTHERWISE.split(), *MORE_OTHERWISE], ids=ascii)
+@pytest.mark.parametrize("rest", [[], ["?", "?", "unknown", ""]], ids=["all", "among-text"])
+def test_a_column_of_numbers_written_otherwise_does_not_vanish(tmp_path, text, rest):
+    """However many cells are so: one is enough, since a column that is gone changes the answer in silence."""
+    cells = [text, text, *rest]
+    rows = [[cell, row, row * row] for row, cell in enumerate(cells)]
+    stream = io.StringIO()
+    csv.writer(stream).writerows([["t", "x", "y"], *rows])
+    match = f"column 't': row 1 is {re.escape(repr(text))}, not a number.*choose columns with --features$"
+    refused(tmp_path, stream.getvalue(), match)
+    refused(tmp_path, pa.table({name: column for name, *column in zip("txy", *rows, strict=True)}), match)
+    assert read(tmp_path, stream.getvalue(), features=("x",)).feature_names == ("x",)
+
+
+@pytest.mark.parametrize("real", [1, 2, 50, 99, 100])
+def test_one_more_question_mark_never_turns_an_error_into_nothing(tmp_path, real):
+    cells = ["?"] * (100 - real) + ["1.5"] * real
+    content = "t,x,y\n" + "".join(f"{cell},{row},{row % 7}\n" for row, cell in enumerate(cells))
+    if real == 100:
+        assert read(tmp_path, content).feature_names == ("t", "x")
+    else:
+        shown = r"column 't': row 1 is '\?', not a number(, but row .* is '1.5')?; leave a cell without a value empty; "
+        refused(tmp_path, content, shown)
+
+
+@pytest.mark.parametrize(
+    ("cells", "problem"),
+    [
+        (["1", "a", "2", "b"], "row 2 is 'a', not a number, but row 1 is '1'"),
+        (["a", "b", "", "1"], "row 1 is 'a', not a number, but row 4 is '1'"),
+        (["a", "1,000", "b", "b"], "row 1 is 'a', not a number, but row 2 is '1,000'"),
+    ],
+    ids=["half", "mostly", "separator"],
+)
+def test_text_among_numbers_is_an_error_that_shows_both(tmp_path, cells, problem):
+    table = pa.table({"t": cells, "x": [0, 1, 2, 3], "y": [0, 1, 2, 3]})
+    refused(tmp_path, table, f"column 't': {problem}; mend it, or choose columns with --features$")
+    refused(tmp_path, table, f"column 't': {problem}$", features=("t",))
 
 
 @pytest.mark.parametrize(
@@ -454,7 +508,7 @@ def test_parquet_columns_that_are_none(tmp_path, column, reason):
         pytest.param(gzip.compress(TWO)[:-8] + bytes(4) + b"\x0c\0\0\0", "is gzip, but damaged", id="gzip-crc"),
         pytest.param(gzip.compress(TWO) + b"junk", "is gzip, but damaged", id="gzip-junk"),
         pytest.param(gzip.compress(TWO)[:10] + b"\xff" * 30, "is gzip, but damaged", id="gzip-deflate"),
-        pytest.param(gzip.compress(gzip.compress(TWO)), "is it a binary file", id="gzip-twice"),
+        pytest.param(gzip.compress(gzip.compress(TWO)), "is gzip within gzip", id="gzip-twice"),
         pytest.param(b"PAR1", "is Parquet, but cannot be read", id="parquet-magic"),
         pytest.param(b"PAR1" * 100, "is Parquet, but cannot be read", id="parquet-magics"),
         pytest.param(pa.table({}), "has 0 columns", id="parquet-no-columns"),
