@@ -26,14 +26,18 @@ from linreg.config import (
     TrainSettings,
 )
 from linreg.errors import LinregError
+from linreg.memory import check_address_space
 
 if TYPE_CHECKING:
     from linreg.card import Card
     from linreg.data import Dataset
+    from linreg.tables import LeftOut
     from linreg.training import Fit
 
 NAME = "train"
 SUMMARY = "Fit a model to the straight line or to a table."
+MOST_SHOWN = 8
+"""So many columns that were left out have a line of their own."""
 
 
 def run(
@@ -74,6 +78,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Fit a model to the straight line (the course's recipe) or to a table (the exact solution), and save it."""
+    check_address_space()
     given: dict[str, Any] = {"method": method, "loss": loss}
     settings = replace(
         LINE_DEFAULTS if table is None else TABLE_DEFAULTS,
@@ -96,14 +101,16 @@ def run(
         if target is not None or features is not None:
             raise typer.BadParameter("--target and --features belong to a table; name it: train TABLE --target COLUMN")
         card = train_line(LineSettings(**chosen), settings, output, split_text=split, force=force)
+        left_out = {}
     else:
         if chosen:
             raise typer.BadParameter(f"--{next(iter(chosen))} belongs to the straight line; leave it or {table} out")
-        card = train_table(
+        card, columns = train_table(
             table, target, features, settings, output, split_text=split, shuffle=not no_shuffle, force=force
         )
+        left_out = {"left_out": [asdict(column) for column in columns]}
     if as_json:
-        print_json({"bundle": str(output), **asdict(card)})
+        print_json({"bundle": str(output), **asdict(card), **left_out})
     else:
         show_card(card, output)
 
@@ -128,8 +135,9 @@ def train_table(
     split_text: str,
     shuffle: bool,
     force: bool,
-) -> "Card":
-    """Fit a table and save the model as a bundle."""
+) -> "tuple[Card, tuple[LeftOut, ...]]":
+    """Fit a table and save the model as a bundle; the columns that were left out come with its card."""
+    from linreg.column_names import listed
     from linreg.data import read_dataset
 
     if target is None:
@@ -139,13 +147,27 @@ def train_table(
     dataset = read_dataset(table, features=names, target=target)
     source = dataset.table
     assert source is not None
-    note(f"{table}: {target!r} from {', '.join(repr(name) for name in dataset.feature_names)}")
-    for column in source.left_out:
-        note(f"left out: {column.name!r}: {column.reason}")
+    note(f"{table}: {target!r} from {listed(dataset.feature_names)}")
+    _show_left_out(source.left_out)
     for text in source.notes:
         note(f"note: {text}")
     data = {"kind": "table", "rows": len(dataset.target), "split": split_text, "shuffled": shuffle}
-    return _train(dataset, settings, output, data=data, force=force)
+    return _train(dataset, settings, output, data=data, force=force), source.left_out
+
+
+def _show_left_out(left_out: "tuple[LeftOut, ...]") -> None:
+    """Tell the reasons, a line each, and no more lines than can be read."""
+    from linreg.column_names import listed, short
+    from linreg.tables import NOT_ASKED_FOR
+
+    unasked = [column.name for column in left_out if column.reason == NOT_ASKED_FOR]
+    others = [column for column in left_out if column.reason != NOT_ASKED_FOR]
+    for column in others[:MOST_SHOWN]:
+        note(f"left out: {short(column.name)}: {column.reason}")
+    if len(others) > MOST_SHOWN:
+        note(f"left out: {listed(column.name for column in others[MOST_SHOWN:])}; the reasons: --json")
+    if unasked:
+        note(f"left out: {listed(unasked)}: {NOT_ASKED_FOR}")
 
 
 def _check_usage(settings: TrainSettings, split_text: str) -> None:
