@@ -20,6 +20,7 @@ from linreg.config import MAX_TABLE_BYTES
 from linreg.errors import DataError, LinregError
 from linreg.files import read_bytes, sha256
 
+NOT_ASKED_FOR = "not among the features"
 EXACT_INTEGERS = 2.0**53
 PANDAS_UNNAMED = "Unnamed: 0"
 """What pandas calls the first column of a CSV where it has no name: mostly the row index of a table written before."""
@@ -174,7 +175,7 @@ def _left_out(columns: Columns, places: list[int], reasons: dict[int, str]) -> I
         elif place not in read:
             index = name in columns.row_index
             reason = "is the row index that pandas stored; choose it with --features" if index else ""
-            yield LeftOut(name=name, reason=reason or "not among the features")
+            yield LeftOut(name=name, reason=reason or NOT_ASKED_FOR)
 
 
 def _notes(numbers: dict[str, NDArray[np.float64]]) -> list[str]:

@@ -4,6 +4,7 @@ import csv
 import gzip
 import hashlib
 import io
+import json
 import os
 import random
 import re
@@ -464,7 +465,12 @@ def test_parquet_columns_that_are_none(tmp_path, column, reason):
     [
         pytest.param(b"", "is empty", id="empty"),
         pytest.param(b" \n\r\n\t", "is empty", id="blank"),
-        pytest.param(b"\xef\xbb\xbf\n", "is empty", id="bom-only"),
+        pytest.param(b"\xef\xbb\xbf\n", "is empty .it holds nothing but a byte order mark", id="bom-line"),
+        pytest.param(b"\xef\xbb\xbf", "is empty .it holds nothing but a byte order mark", id="bom-only"),
+        pytest.param(b"\xef\xbb", "is empty .it holds nothing but a byte order mark", id="bom-cut"),
+        pytest.param(b"\xef", "is empty .it holds nothing but a byte order mark", id="bom-cut-shorter"),
+        pytest.param(gzip.compress(b"\xef\xbb"), "is empty .it holds nothing but", id="bom-cut-gzip"),
+        pytest.param(b"\xef\xbbx,y\n1,2\n", "is not UTF-8 at byte 0", id="bom-cut-before-text"),
         pytest.param(gzip.compress(b""), "is empty", id="gzip-empty"),
         pytest.param(b"x,y\n", "has a header but 0 rows", id="header-only"),
         pytest.param(b"x,y", "has a header but 0 rows", id="header-no-newline"),
@@ -516,7 +522,9 @@ def test_parquet_columns_that_are_none(tmp_path, column, reason):
         pytest.param(parquet(**{" y": [1, 2, 3]}), "two columns are called 'y'", id="parquet-twice"),
         pytest.param(parquet(**{"": [1, 2, 3]}), "column 2 has no name", id="parquet-no-name"),
         pytest.param(b"y\n1\n2\n", "no numeric column is left for the features; got columns 'y'", id="only-target"),
-        pytest.param(b"t,y\na,1\nb,2\n", "no numeric column is left for the features", id="only-text"),
+        pytest.param(
+            b"t,y\na,1\nb,2\n", "is left for the features: column 't': row 1 is 'a', not a number$", id="only-text"
+        ),
         pytest.param(b"x,y\n1,a\n2,b\n", "column 'y': row 1 is 'a', not a number", id="text-target"),
         pytest.param(b"x,y\n1,\n2,NA\n", "column 'y': has no values", id="missing-target"),
     ],
@@ -562,6 +570,104 @@ def test_missing_file_folder_and_fifo(tmp_path):
     for name, match in (("none", "no such file"), ("", "is a folder"), ("fifo", "is not a regular file")):
         with pytest.raises(DataError, match=match):
             read_table(tmp_path / name, features=None, target="y")
+
+
+# ---- what nobody asked for -------------------------------------------------------------------------------------------
+
+
+def test_only_the_columns_asked_for_must_be_in_order(tmp_path):
+    """Neither what the others are called nor what they hold: no name, one name twice, no UTF-8, too long a name."""
+    long = "n" * 1001
+    content = f",u,x,u,{long},y,\n0,'1,1,a,b,2,\n1,'2,3,\udce9,b,4,inf\n".encode(errors="surrogateescape")
+    table = read(tmp_path, content, features=("x",))
+    assert (table.features.tolist(), table.target.tolist()) == ([[1.0], [3.0]], [2.0, 4.0])
+    assert [column.name for column in table.left_out] == ["", "u", "u", long, ""]
+    values = [pa.array([0, 1]), pa.array(["a", "b"]), pa.array([1, 3]), pa.array([[1], []]), pa.array([2, 4])]
+    names = ["", "u", "x", "u", "y"]
+    table = read(tmp_path, pa.Table.from_arrays(values, names=names), features=("x",))
+    assert (table.features.tolist(), table.target.tolist()) == ([[1.0], [3.0]], [2.0, 4.0])
+    refused(tmp_path, content, "two columns are called 'u'; rename one$", features=("u",))
+
+
+def test_a_name_with_a_point_is_not_the_name_before_it(tmp_path):
+    table = pa.table({"a.b": [5, 6], "a": [1, 2], "y": [2, 3]})
+    assert read(tmp_path, table, features=("a",)).features.tolist() == [[1.0], [2.0]]
+    assert read(tmp_path, table, features=("a.b",)).features.tolist() == [[5.0], [6.0]]
+
+
+def test_text_that_stands_in_many_rows_is_read_once(tmp_path):
+    """4 GB of text in a file of some kilobytes: as a dictionary it is 1 MB, and its numbers are found all the same."""
+    repeated = pa.DictionaryArray.from_arrays(pa.array([0] * 3999 + [1], pa.int32()), ["x" * 10**6, "5"])
+    with pyarrow.parquet.ParquetWriter(tmp_path / "table", pa.schema([("t", pa.string()), ("y", pa.int64())])) as out:
+        for start in range(0, 4000, 1000):
+            rows = repeated[start : start + 1000].cast(pa.string())
+            out.write_table(pa.table({"t": rows, "y": range(start, start + 1000)}))
+    assert (tmp_path / "table").stat().st_size < 10**6
+    before = pa.total_allocated_bytes()
+    pool = pa.default_memory_pool()
+    columns_of_file = columns.open_columns(tmp_path / "table", (tmp_path / "table").read_bytes())
+    (text,) = columns_of_file.read([0])
+    assert pool.bytes_allocated() - before < 50 * 10**6
+    assert [len(chunk.dictionary) for chunk in text.chunks] == [1, 1, 1, 2]
+    with pytest.raises(DataError, match=r"row 1 is 'x+\.\.\.', not a number, but row 4000 is '5'"):
+        read_table(tmp_path / "table", features=("t",), target="y")
+
+
+def test_a_column_that_holds_no_numbers_is_not_even_read(tmp_path, small_parquet):
+    """Of a damaged payload nothing is noticed, since its bytes are left alone."""
+    table = pa.table({"payload": [b"word" * 100] * 3, "x": [1, 2, 3], "y": [2.0, 3.0, 5.0]})
+    content = parquet_bytes(table, compression="none", use_dictionary=False)
+    damaged = content.replace(b"word", b"\xff\xff\xff\xff")
+    at = content.index(b"word") - 40
+    damaged = damaged[:at] + b"\xff" * 40 + damaged[at + 40 :]
+    for features in (None, ("x",)):
+        assert read(tmp_path, damaged, features=features).features.tolist() == [[1.0], [2.0], [3.0]]
+
+
+# ---- the row index of pandas -----------------------------------------------------------------------------------------
+
+
+def with_index(index_columns, **columns):
+    table = pa.table({**columns, "y": [2.0, 3.0, 5.0]})
+    return table.replace_schema_metadata({"pandas": json.dumps({"index_columns": index_columns})})
+
+
+@pytest.mark.parametrize(
+    ("name", "index_columns"),
+    [
+        ("__index_level_0__", ["__index_level_0__"]),
+        ("id", ["id"]),
+        ("__index_level_0__", ["other"]),
+        ("__index_level_1__", [{"kind": "range", "name": None, "start": 0, "stop": 3, "step": 1}]),
+    ],
+    ids=["unnamed", "named", "not-recorded", "range"],
+)
+def test_the_row_index_of_pandas_is_no_feature(tmp_path, name, index_columns):
+    content = with_index(index_columns, x=[1, 2, 4], **{name: [7, 9, 8]})
+    table = read(tmp_path, content)
+    assert table.feature_names == ("x",)
+    assert [(column.name, column.reason) for column in table.left_out] == [
+        (name, "is the row index that pandas stored; choose it with --features")
+    ]
+    assert read(tmp_path, content, features=(name,)).features.tolist() == [[7.0], [9.0], [8.0]]
+    assert read(tmp_path, content, target=name).target.tolist() == [7.0, 9.0, 8.0]
+
+
+def test_a_range_and_damaged_records_of_pandas_leave_every_column(tmp_path):
+    ranges = [{"kind": "range", "name": "x", "start": 0, "stop": 3, "step": 1}]
+    assert read(tmp_path, with_index(ranges, x=[1, 2, 4])).feature_names == ("x",)
+    for record in (b"", b"[]", b"\xff", b"[" * 10**5, b'{"index_columns": 1}', b'{"index_columns": [["x"], null]}'):
+        table = pa.table({"x": [1, 2, 4], "y": [2.0, 3.0, 5.0]}).replace_schema_metadata({b"pandas": record})
+        assert read(tmp_path, table).feature_names == ("x",)
+
+
+@pytest.mark.parametrize(("numbers", "used"), [([0, 1, 2], False), ([0, 1, 3], True), ([1, 2, 3], True)])
+def test_a_column_that_pandas_named_and_that_counts_the_rows(tmp_path, numbers, used):
+    content = "Unnamed: 0,x,y\n" + "".join(f"{number},{number * number},{number}\n" for number in numbers)
+    table = read(tmp_path, content)
+    assert table.feature_names == (("Unnamed: 0", "x") if used else ("x",))
+    assert [column.name for column in table.left_out] == ([] if used else ["Unnamed: 0"])
+    assert read(tmp_path, content, features=("Unnamed: 0",)).feature_names == ("Unnamed: 0",)
 
 
 # ---- limits and damage -----------------------------------------------------------------------------------------------
