@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from linreg.commands.options import Json
-from linreg.commands.results import show_card
+from linreg.commands.results import show_card, show_left_out
 from linreg.commands.terminal import note, print_json, progress
 from linreg.config import (
     CARD_FILE,
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
 NAME = "train"
 SUMMARY = "Fit a model to the straight line or to a table."
-MOST_SHOWN = 8
-"""So many columns that were left out have a line of their own."""
 
 
 def run(
@@ -148,26 +146,11 @@ def train_table(
     source = dataset.table
     assert source is not None
     note(f"{table}: {target!r} from {listed(dataset.feature_names)}")
-    _show_left_out(source.left_out)
+    show_left_out(source.left_out)
     for text in source.notes:
         note(f"note: {text}")
     data = {"kind": "table", "rows": len(dataset.target), "split": split_text, "shuffled": shuffle}
     return _train(dataset, settings, output, data=data, force=force), source.left_out
-
-
-def _show_left_out(left_out: "tuple[LeftOut, ...]") -> None:
-    """Tell the reasons, a line each, and no more lines than can be read."""
-    from linreg.column_names import listed, short
-    from linreg.tables import NOT_ASKED_FOR
-
-    unasked = [column.name for column in left_out if column.reason == NOT_ASKED_FOR]
-    others = [column for column in left_out if column.reason != NOT_ASKED_FOR]
-    for column in others[:MOST_SHOWN]:
-        note(f"left out: {short(column.name)}: {column.reason}")
-    if len(others) > MOST_SHOWN:
-        note(f"left out: {listed(column.name for column in others[MOST_SHOWN:])}; the reasons: --json")
-    if unasked:
-        note(f"left out: {listed(unasked)}: {NOT_ASKED_FOR}")
 
 
 def _check_usage(settings: TrainSettings, split_text: str) -> None:
