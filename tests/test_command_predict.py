@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
+import pyarrow.csv
+import pyarrow.parquet
 import pytest
 
 from tests.conftest import PENGUINS
@@ -38,6 +41,42 @@ def test_missing_values_keep_their_place(linreg, penguins, table, file):
     assert [row["predicted_body_mass_g"] for row in rows_of(Path("out.csv").read_text())] == ["", ""]
 
 
+@pytest.mark.parametrize("file", ["", "model.onnx"])
+def test_an_incomplete_row_keeps_the_values_that_it_has(linreg, penguins, table, file):
+    path = table("bill_length_mm,bill_depth_mm,flipper_length_mm", "39.1,,181", "40.3,18,195", ",,")
+    rows = rows_of(linreg("predict", path, "-m", penguins / file).out)
+    values = [[float(value or "nan") for value in row.values()] for row in rows]
+    assert np.array_equal(np.isnan(values), [[0, 1, 0, 1], [0, 0, 0, 0], [1, 1, 1, 1]])
+    assert (values[0][0], values[0][2], values[1][:3]) == (39.1, 181, [40.3, 18, 195])
+
+
+@pytest.mark.parametrize(
+    ("lines", "rows"),
+    [
+        (["a,b,c", "39.1,,181", "NA,NA,195"], 2),
+        (["a,b,c", "39.1,,181"], 1),
+        (["a,b,c"], 0),
+    ],
+    ids=["empty-column", "one-row", "header"],
+)
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_column_without_values_gets_rows_without_predictions(linreg, penguins, table, tmp_path, lines, rows, kind):
+    lines = ["bill_length_mm,bill_depth_mm,flipper_length_mm", *lines[1:]]
+    path = table(*lines)
+    if kind == "parquet":
+        pyarrow.parquet.write_table(pyarrow.csv.read_csv(path), tmp_path / "table.parquet")
+        path = tmp_path / "table.parquet"
+    ended = linreg("predict", path, "-m", penguins)
+    assert ended.code == 0
+    assert [row["predicted_body_mass_g"] for row in rows_of(ended.out)] == [""] * rows
+
+
+def test_what_else_is_in_the_table_blocks_no_prediction(linreg, penguins, table):
+    path = table(",z,bill_length_mm,z,bill_depth_mm,flipper_length_mm", "0,'1,39.1,b,18.7,181", "1,c,40.3,d,18,195")
+    plain = table("bill_length_mm,bill_depth_mm,flipper_length_mm", "39.1,18.7,181", "40.3,18,195", name="plain.csv")
+    assert linreg("predict", path, "-m", penguins).out == linreg("predict", plain, "-m", penguins).out
+
+
 def test_a_header_like_a_formula_is_quoted(linreg, table):
     path = table("=cmd,@sum,y", "1,2,1", "2,1,3", "3,5,2", "4,3,5", "5,8,6")
     assert linreg("train", path, "--target", "y", "--split", "1", "-o", "b").code == 0
@@ -62,8 +101,47 @@ def test_predict_overwrites_only_when_told_and_never_its_table(linreg, penguins,
     before = path.read_bytes()
     assert "is the table itself" in linreg(*words, "-o", path, "--force").failure()
     assert path.read_bytes() == before
+    (tmp_path / "hard.csv").hardlink_to(path)
+    assert "is the table itself" in linreg(*words, "-o", "hard.csv", "--force").failure()
     for place in (tmp_path, "/dev/full"):
         assert "is no regular file" in linreg(*words, "-o", place, "--force").failure()
+
+
+def test_the_same_command_again_succeeds_and_writes_nothing(linreg, penguins, table, tmp_path):
+    path = table("bill_length_mm,bill_depth_mm,flipper_length_mm", "39.1,18.7,181")
+    words = ["predict", path, "-m", penguins, "-o", "out.csv"]
+    assert linreg(*words).code == 0
+    before = (tmp_path / "out.csv").stat()
+    again = linreg(*words)
+    assert (again.code, again.err) == (0, "1 predictions: out.csv, which has them already\n")
+    after = (tmp_path / "out.csv").stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    same_length = (tmp_path / "out.csv").read_bytes()[:-2] + b"9\n"
+    (tmp_path / "out.csv").write_bytes(same_length)
+    assert "is there already; use --force" in linreg(*words).failure()
+    assert (tmp_path / "out.csv").read_bytes() == same_length
+
+
+@pytest.mark.parametrize("name", ["out.parquet", "out", "out.csv.gz", "out.json", ".csv", "out.tsv"])
+def test_only_csv_is_written(linreg, penguins, table, tmp_path, name):
+    path = table("bill_length_mm,bill_depth_mm,flipper_length_mm", "39.1,18.7,181")
+    message = linreg("predict", path, "-m", penguins, "-o", name).failure(2)
+    assert f"got {name}, expected a name that ends in .csv" in message
+    assert not (tmp_path / name).exists()
+    assert linreg("predict", path, "-m", penguins, "-o", "OUT.CSV").code == 0
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["link", "dangling"])
+@pytest.mark.parametrize("words", [[], ["--force"]], ids=["plain", "force"])
+def test_no_link_is_followed_to_write(linreg, penguins, table, tmp_path, there, words):
+    path = table("bill_length_mm,bill_depth_mm,flipper_length_mm", "39.1,18.7,181")
+    if there:
+        (tmp_path / "elsewhere.csv").write_text("mine")
+    (tmp_path / "out.csv").symlink_to(tmp_path / "elsewhere.csv")
+    message = linreg("predict", path, "-m", penguins, "-o", "out.csv", *words).failure()
+    assert "out.csv: is a symbolic link, which is not followed" in message
+    assert (tmp_path / "elsewhere.csv").exists() is there
+    assert not there or (tmp_path / "elsewhere.csv").read_text() == "mine"
 
 
 @pytest.mark.usefixtures("bundle")

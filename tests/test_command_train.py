@@ -54,6 +54,31 @@ def test_train_names_the_columns_used_and_those_left_out(linreg):
     assert "note: 2 of 344 rows have no value in a used column and are left out" in ended.err
 
 
+def test_json_has_the_columns_left_out_with_their_reasons(linreg, table):
+    rows = [f"id{row},{row},{row * row},{row % 3}" for row in range(6)]
+    path = table("name,x,z,y", *rows)
+    words = ["train", path, "--target", "y", "--split", "1", "--json"]
+    expected = [{"name": "name", "reason": "row 1 is 'id0', not a number"}]
+    assert json.loads(linreg(*words, "-o", "a").out)["left_out"] == expected
+    chosen = json.loads(linreg(*words, "--features", "x", "-o", "b").out)["left_out"]
+    assert chosen == [{"name": name, "reason": "not among the features"} for name in ("name", "z")]
+    assert "left_out" not in json.loads(linreg("train", "--epochs", "1", "--device", "cpu", "-o", "c", "--json").out)
+
+
+def test_a_table_of_many_columns_floods_nothing(linreg, table):
+    names = [f"c{place}" for place in range(5000)]
+    path = table(",".join([*names, "y"]), *(",".join(["a"] * 4000 + ["1"] * 999 + [row, row]) for row in "1243"))
+    ended = linreg("train", path, "--target", "y", "--features", "c4999", "--split", "1", "-o", "b")
+    shown = ", ".join(f"'c{place}'" for place in range(8))
+    assert ended.err.splitlines()[1] == f"left out: {shown} and 4,991 more: not among the features"
+    assert len(ended.err.splitlines()) < 6
+    message = linreg("train", path, "--target", "y", "--allow-collinear", "--split", "1", "-o", "c")
+    assert message.err.splitlines()[0].endswith("'c4007' and 992 more")
+    assert "left out: 'c7': row 1 is 'a', not a number" in message.err
+    assert "'c15' and 3,984 more; the reasons: --json" in message.err
+    assert len(message.err.splitlines()) < 15
+
+
 def test_sgd_comes_near_the_exact_fit(linreg, penguins):
     ended = linreg(
         "train", PENGUINS, "--target", "body_mass_g", "--features", FEATURES, "--method", "sgd", "-o", "s", "--json"

@@ -116,6 +116,14 @@ def test_export_over_another_opset(run, stride, penguins):
     )
 
 
+def test_predict(run, penguins):
+    def check(count):
+        assert len((run.folder / "out.csv").read_text().splitlines()) == 345, count
+
+    start = lambda: shutil.copytree(penguins, run.folder / "b")  # noqa: E731
+    sweep(run, 1, start, ["predict", PENGUINS, "-m", "b", "-o", "out.csv"], check)
+
+
 def test_bench(run, stride, penguins):
     def check(count):
         assert "comparisons" in json.loads((run.folder / "b" / "bench.json").read_text()), count

@@ -4,6 +4,7 @@ import csv
 import gzip
 import hashlib
 import io
+import json
 import os
 import random
 import re
@@ -18,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from linreg import columns, tables
+from linreg.cells import MISSING
 from linreg.errors import DataError
 from linreg.tables import read_table
 
@@ -186,6 +188,11 @@ BAD = r"""
 12a 0x10 0b1 1_000 ١٢ １２ ² 1e e5 . + - -- --1 +-1 1e5.0 1.2.3 1d5 1f 1L $5 1% ∞ True =1+1 @SUM(1) '1 ? +nan NAN nan(1)
 infinit 1e+ 1/2 12:30 2020-01-01
 """
+DIGITS = "; write digits and a point alone: 1000 for a thousand, 12.5 for 12.5 % or $12.5"
+EMPTY = "; leave a cell without a value empty"
+HINTS = dict.fromkeys(["1_000", "١٢", "１２", "--1", "+-1", "$5", "1%", "'1"], DIGITS)
+HINTS |= dict.fromkeys([".", "+", "-", "--", "∞", "?"], EMPTY)
+HINTS |= dict.fromkeys(["1 000", "1\u00a0000"], DIGITS)
 MORE_BAD = ["1 000", "1\u00a0000", "1\u200b", "\x1b[31m1", "1\n2", '1"', "1;2", "1\t2", "x" * 10_000]
 
 
@@ -203,7 +210,7 @@ def test_a_typo_is_told_with_its_row(tmp_path, text):
     csv.writer(stream).writerows([["x", "y"], ["7", "1"], ["", "2"], [text, "3"], ["8", "4"], ["9", "5"]])
     with pytest.raises(DataError) as caught:
         read(tmp_path, stream.getvalue())
-    start = f"{tmp_path / 'table'}: column 'x': row 3 is {shown}, not a number"
+    start = f"{tmp_path / 'table'}: column 'x': row 3 is {shown}, not a number{HINTS.get(text, '')}"
     assert str(caught.value) == start + "; mend it, or choose columns with --features"
     with pytest.raises(DataError) as caught:
         read(tmp_path, stream.getvalue(), features=("x",))
@@ -241,7 +248,7 @@ def test_infinite_in_parquet_is_refused_with_its_row(tmp_path, kind):
     refused(tmp_path, table, "column 'x': row 2 is 'inf', expected a finite number$")
 
 
-@pytest.mark.parametrize("text", [*columns.MISSING, " NA ", '""'])
+@pytest.mark.parametrize("text", [*MISSING, " NA ", '""'])
 def test_missing_values_leave_the_row_out(tmp_path, text):
     table = read(tmp_path, f"x,z,y\n1,1,2\n{text},2,3\n3,3,4\n4,4,{text}\n5,5,6\n")
     assert table.features.tolist() == [[1.0, 1.0], [3.0, 3.0], [5.0, 5.0]]
@@ -259,12 +266,13 @@ def test_missing_in_an_unused_column_costs_no_row(tmp_path):
 @pytest.mark.parametrize(
     ("cells", "left_out"),
     [
-        (["1", "a", "2", "b"], "row 2 is 'a', not a number"),
-        (["a", "b", "", "1"], "row 1 is 'a', not a number"),
+        (["A12", "a", "12B", "2020-01-01"], "row 1 is 'A12', not a number"),
+        (["12:30", "0-10", "10.0.0.1", "192.168.100.200"], "row 1 is '12:30', not a number"),
+        (["?", "-", "", "?"], r"row 1 is '\?', not a number; leave a cell without a value empty"),
         (["", "", "", "a"], "row 4 is 'a', not a number"),
         (["", "NA", "null", ""], "has no values"),
     ],
-    ids=["half", "mostly", "mostly-missing", "all-missing"],
+    ids=["ids", "looks-like-numbers", "signs", "mostly-missing", "all-missing"],
 )
 def test_a_column_of_text_is_left_out_with_the_reason(tmp_path, cells, left_out):
     content = "t,x,y\n" + "".join(f"{cell},{row},{row}\n" for row, cell in enumerate(cells))
@@ -272,9 +280,56 @@ def test_a_column_of_text_is_left_out_with_the_reason(tmp_path, cells, left_out)
     for form in (content, pa.table({"t": column, "x": [0, 1, 2, 3], "y": [0, 1, 2, 3]})):
         table = read(tmp_path, form)
         assert table.feature_names == ("x",)
-        assert [(column.name, column.reason) for column in table.left_out] == [("t", left_out)]
+        assert [(column.name, column.reason) for column in table.left_out] == [("t", left_out.replace("\\", ""))]
         assert len(table.features) == 4
         refused(tmp_path, form, f"column 't': {left_out}", features=("t",))
+
+
+OTHERWISE = r"""
+1,000 1,234,567.89 12,34,567 1.000,5 1.000.000 1'000 1’000 1,5 ,5 12% 12,5% 5‰ $5 $1,000.50 -$5 $-5 5€ €5 EUR5 −5 (5)
+($5) 5- <5 >=5 ~5 '5 5* 20°C 1_000 ٣ ٣٫٥
+"""
+MORE_OTHERWISE = ["1 000", "1 000,50", "1\u00a0000", "1\u202f000", "12 %", "5 €", "USD 5", "- 5", " 1,000 "]
+
+
+@pytest.mark.parametrize("text", [*OTHERWISE.split(), *MORE_OTHERWISE], ids=ascii)
+@pytest.mark.parametrize("rest", [[], ["?", "?", "unknown", ""]], ids=["all", "among-text"])
+def test_a_column_of_numbers_written_otherwise_does_not_vanish(tmp_path, text, rest):
+    """However many cells are so: one is enough, since a column that is gone changes the answer in silence."""
+    cells = [text, text, *rest]
+    rows = [[cell, row, row * row] for row, cell in enumerate(cells)]
+    stream = io.StringIO()
+    csv.writer(stream).writerows([["t", "x", "y"], *rows])
+    match = f"column 't': row 1 is {re.escape(repr(text))}, not a number.*choose columns with --features$"
+    refused(tmp_path, stream.getvalue(), match)
+    refused(tmp_path, pa.table({name: column for name, *column in zip("txy", *rows, strict=True)}), match)
+    assert read(tmp_path, stream.getvalue(), features=("x",)).feature_names == ("x",)
+
+
+@pytest.mark.parametrize("real", [1, 2, 50, 99, 100])
+def test_one_more_question_mark_never_turns_an_error_into_nothing(tmp_path, real):
+    cells = ["?"] * (100 - real) + ["1.5"] * real
+    content = "t,x,y\n" + "".join(f"{cell},{row},{row % 7}\n" for row, cell in enumerate(cells))
+    if real == 100:
+        assert read(tmp_path, content).feature_names == ("t", "x")
+    else:
+        shown = r"column 't': row 1 is '\?', not a number(, but row .* is '1.5')?; leave a cell without a value empty; "
+        refused(tmp_path, content, shown)
+
+
+@pytest.mark.parametrize(
+    ("cells", "problem"),
+    [
+        (["1", "a", "2", "b"], "row 2 is 'a', not a number, but row 1 is '1'"),
+        (["a", "b", "", "1"], "row 1 is 'a', not a number, but row 4 is '1'"),
+        (["a", "1,000", "b", "b"], "row 1 is 'a', not a number, but row 2 is '1,000'"),
+    ],
+    ids=["half", "mostly", "separator"],
+)
+def test_text_among_numbers_is_an_error_that_shows_both(tmp_path, cells, problem):
+    table = pa.table({"t": cells, "x": [0, 1, 2, 3], "y": [0, 1, 2, 3]})
+    refused(tmp_path, table, f"column 't': {problem}; mend it, or choose columns with --features$")
+    refused(tmp_path, table, f"column 't': {problem}$", features=("t",))
 
 
 @pytest.mark.parametrize(
@@ -410,7 +465,12 @@ def test_parquet_columns_that_are_none(tmp_path, column, reason):
     [
         pytest.param(b"", "is empty", id="empty"),
         pytest.param(b" \n\r\n\t", "is empty", id="blank"),
-        pytest.param(b"\xef\xbb\xbf\n", "is empty", id="bom-only"),
+        pytest.param(b"\xef\xbb\xbf\n", "is empty .it holds nothing but a byte order mark", id="bom-line"),
+        pytest.param(b"\xef\xbb\xbf", "is empty .it holds nothing but a byte order mark", id="bom-only"),
+        pytest.param(b"\xef\xbb", "is empty .it holds nothing but a byte order mark", id="bom-cut"),
+        pytest.param(b"\xef", "is empty .it holds nothing but a byte order mark", id="bom-cut-shorter"),
+        pytest.param(gzip.compress(b"\xef\xbb"), "is empty .it holds nothing but", id="bom-cut-gzip"),
+        pytest.param(b"\xef\xbbx,y\n1,2\n", "is not UTF-8 at byte 0", id="bom-cut-before-text"),
         pytest.param(gzip.compress(b""), "is empty", id="gzip-empty"),
         pytest.param(b"x,y\n", "has a header but 0 rows", id="header-only"),
         pytest.param(b"x,y", "has a header but 0 rows", id="header-no-newline"),
@@ -454,7 +514,7 @@ def test_parquet_columns_that_are_none(tmp_path, column, reason):
         pytest.param(gzip.compress(TWO)[:-8] + bytes(4) + b"\x0c\0\0\0", "is gzip, but damaged", id="gzip-crc"),
         pytest.param(gzip.compress(TWO) + b"junk", "is gzip, but damaged", id="gzip-junk"),
         pytest.param(gzip.compress(TWO)[:10] + b"\xff" * 30, "is gzip, but damaged", id="gzip-deflate"),
-        pytest.param(gzip.compress(gzip.compress(TWO)), "is it a binary file", id="gzip-twice"),
+        pytest.param(gzip.compress(gzip.compress(TWO)), "is gzip within gzip", id="gzip-twice"),
         pytest.param(b"PAR1", "is Parquet, but cannot be read", id="parquet-magic"),
         pytest.param(b"PAR1" * 100, "is Parquet, but cannot be read", id="parquet-magics"),
         pytest.param(pa.table({}), "has 0 columns", id="parquet-no-columns"),
@@ -462,7 +522,9 @@ def test_parquet_columns_that_are_none(tmp_path, column, reason):
         pytest.param(parquet(**{" y": [1, 2, 3]}), "two columns are called 'y'", id="parquet-twice"),
         pytest.param(parquet(**{"": [1, 2, 3]}), "column 2 has no name", id="parquet-no-name"),
         pytest.param(b"y\n1\n2\n", "no numeric column is left for the features; got columns 'y'", id="only-target"),
-        pytest.param(b"t,y\na,1\nb,2\n", "no numeric column is left for the features", id="only-text"),
+        pytest.param(
+            b"t,y\na,1\nb,2\n", "is left for the features: column 't': row 1 is 'a', not a number$", id="only-text"
+        ),
         pytest.param(b"x,y\n1,a\n2,b\n", "column 'y': row 1 is 'a', not a number", id="text-target"),
         pytest.param(b"x,y\n1,\n2,NA\n", "column 'y': has no values", id="missing-target"),
     ],
@@ -508,6 +570,104 @@ def test_missing_file_folder_and_fifo(tmp_path):
     for name, match in (("none", "no such file"), ("", "is a folder"), ("fifo", "is not a regular file")):
         with pytest.raises(DataError, match=match):
             read_table(tmp_path / name, features=None, target="y")
+
+
+# ---- what nobody asked for -------------------------------------------------------------------------------------------
+
+
+def test_only_the_columns_asked_for_must_be_in_order(tmp_path):
+    """Neither what the others are called nor what they hold: no name, one name twice, no UTF-8, too long a name."""
+    long = "n" * 1001
+    content = f",u,x,u,{long},y,\n0,'1,1,a,b,2,\n1,'2,3,\udce9,b,4,inf\n".encode(errors="surrogateescape")
+    table = read(tmp_path, content, features=("x",))
+    assert (table.features.tolist(), table.target.tolist()) == ([[1.0], [3.0]], [2.0, 4.0])
+    assert [column.name for column in table.left_out] == ["", "u", "u", long, ""]
+    values = [pa.array([0, 1]), pa.array(["a", "b"]), pa.array([1, 3]), pa.array([[1], []]), pa.array([2, 4])]
+    names = ["", "u", "x", "u", "y"]
+    table = read(tmp_path, pa.Table.from_arrays(values, names=names), features=("x",))
+    assert (table.features.tolist(), table.target.tolist()) == ([[1.0], [3.0]], [2.0, 4.0])
+    refused(tmp_path, content, "two columns are called 'u'; rename one$", features=("u",))
+
+
+def test_a_name_with_a_point_is_not_the_name_before_it(tmp_path):
+    table = pa.table({"a.b": [5, 6], "a": [1, 2], "y": [2, 3]})
+    assert read(tmp_path, table, features=("a",)).features.tolist() == [[1.0], [2.0]]
+    assert read(tmp_path, table, features=("a.b",)).features.tolist() == [[5.0], [6.0]]
+
+
+def test_text_that_stands_in_many_rows_is_read_once(tmp_path):
+    """4 GB of text in a file of some kilobytes: as a dictionary it is 1 MB, and its numbers are found all the same."""
+    repeated = pa.DictionaryArray.from_arrays(pa.array([0] * 3999 + [1], pa.int32()), ["x" * 10**6, "5"])
+    with pyarrow.parquet.ParquetWriter(tmp_path / "table", pa.schema([("t", pa.string()), ("y", pa.int64())])) as out:
+        for start in range(0, 4000, 1000):
+            rows = repeated[start : start + 1000].cast(pa.string())
+            out.write_table(pa.table({"t": rows, "y": range(start, start + 1000)}))
+    assert (tmp_path / "table").stat().st_size < 10**6
+    before = pa.total_allocated_bytes()
+    pool = pa.default_memory_pool()
+    columns_of_file = columns.open_columns(tmp_path / "table", (tmp_path / "table").read_bytes())
+    (text,) = columns_of_file.read([0])
+    assert pool.bytes_allocated() - before < 50 * 10**6
+    assert [len(chunk.dictionary) for chunk in text.chunks] == [1, 1, 1, 2]
+    with pytest.raises(DataError, match=r"row 1 is 'x+\.\.\.', not a number, but row 4000 is '5'"):
+        read_table(tmp_path / "table", features=("t",), target="y")
+
+
+def test_a_column_that_holds_no_numbers_is_not_even_read(tmp_path, small_parquet):
+    """Of a damaged payload nothing is noticed, since its bytes are left alone."""
+    table = pa.table({"payload": [b"word" * 100] * 3, "x": [1, 2, 3], "y": [2.0, 3.0, 5.0]})
+    content = parquet_bytes(table, compression="none", use_dictionary=False)
+    damaged = content.replace(b"word", b"\xff\xff\xff\xff")
+    at = content.index(b"word") - 40
+    damaged = damaged[:at] + b"\xff" * 40 + damaged[at + 40 :]
+    for features in (None, ("x",)):
+        assert read(tmp_path, damaged, features=features).features.tolist() == [[1.0], [2.0], [3.0]]
+
+
+# ---- the row index of pandas -----------------------------------------------------------------------------------------
+
+
+def with_index(index_columns, **columns):
+    table = pa.table({**columns, "y": [2.0, 3.0, 5.0]})
+    return table.replace_schema_metadata({"pandas": json.dumps({"index_columns": index_columns})})
+
+
+@pytest.mark.parametrize(
+    ("name", "index_columns"),
+    [
+        ("__index_level_0__", ["__index_level_0__"]),
+        ("id", ["id"]),
+        ("__index_level_0__", ["other"]),
+        ("__index_level_1__", [{"kind": "range", "name": None, "start": 0, "stop": 3, "step": 1}]),
+    ],
+    ids=["unnamed", "named", "not-recorded", "range"],
+)
+def test_the_row_index_of_pandas_is_no_feature(tmp_path, name, index_columns):
+    content = with_index(index_columns, x=[1, 2, 4], **{name: [7, 9, 8]})
+    table = read(tmp_path, content)
+    assert table.feature_names == ("x",)
+    assert [(column.name, column.reason) for column in table.left_out] == [
+        (name, "is the row index that pandas stored; choose it with --features")
+    ]
+    assert read(tmp_path, content, features=(name,)).features.tolist() == [[7.0], [9.0], [8.0]]
+    assert read(tmp_path, content, target=name).target.tolist() == [7.0, 9.0, 8.0]
+
+
+def test_a_range_and_damaged_records_of_pandas_leave_every_column(tmp_path):
+    ranges = [{"kind": "range", "name": "x", "start": 0, "stop": 3, "step": 1}]
+    assert read(tmp_path, with_index(ranges, x=[1, 2, 4])).feature_names == ("x",)
+    for record in (b"", b"[]", b"\xff", b"[" * 10**5, b'{"index_columns": 1}', b'{"index_columns": [["x"], null]}'):
+        table = pa.table({"x": [1, 2, 4], "y": [2.0, 3.0, 5.0]}).replace_schema_metadata({b"pandas": record})
+        assert read(tmp_path, table).feature_names == ("x",)
+
+
+@pytest.mark.parametrize(("numbers", "used"), [([0, 1, 2], False), ([0, 1, 3], True), ([1, 2, 3], True)])
+def test_a_column_that_pandas_named_and_that_counts_the_rows(tmp_path, numbers, used):
+    content = "Unnamed: 0,x,y\n" + "".join(f"{number},{number * number},{number}\n" for number in numbers)
+    table = read(tmp_path, content)
+    assert table.feature_names == (("Unnamed: 0", "x") if used else ("x",))
+    assert [column.name for column in table.left_out] == ([] if used else ["Unnamed: 0"])
+    assert read(tmp_path, content, features=("Unnamed: 0",)).feature_names == ("Unnamed: 0",)
 
 
 # ---- limits and damage -----------------------------------------------------------------------------------------------

@@ -46,7 +46,7 @@ def run(
     say()
     say("2. Palmer penguins: body mass from three measurements, the exact fit")
     with as_file(files("linreg") / "penguins.csv") as table:
-        penguins = train_table(
+        penguins, _ = train_table(
             table,
             PENGUIN_TARGET,
             PENGUIN_FEATURES,

@@ -10,6 +10,7 @@ from linreg.commands.bundle import find_model
 from linreg.commands.options import Model
 from linreg.commands.terminal import note, print_csv
 from linreg.errors import DataError, LinregError, ModelError
+from linreg.memory import check_address_space
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,14 +32,16 @@ def run(
 
     A row with a missing value keeps its place and gets no prediction. With -m model.onnx torch is not needed.
     """
+    if output is not None:
+        _check_output(output, table)
+    path = find_model(model)
+    if path.suffix != ".onnx":
+        check_address_space()
+
     import numpy as np
 
-    from linreg.files import write_atomic
     from linreg.tables import read_table
 
-    if output is not None:
-        _check_output(output, table, force=force)
-    path = find_model(model)
     features, target, predict = _onnx(path) if path.suffix == ".onnx" else _torch(path)
     rows = read_table(table, features=features, target=None)
     for text in rows.notes:
@@ -52,28 +55,57 @@ def run(
             f"{table}: row {row} gives {value}: its values exceed what the model's dtype holds; "
             "leave it out, or train with --dtype float64"
         )
-    data = _csv(features, f"predicted_{target}", rows.features, predicted, rows.complete)
+    data = _csv(features, f"predicted_{target}", rows.values, predicted, rows.complete)
     if output is None:
         print_csv(data)
     else:
-        write_atomic(output, data)
-        note(f"{len(predicted)} predictions: {output}")
+        _write(output, data, len(predicted), force=force)
 
 
-def _check_output(output: Path, table: Path, *, force: bool) -> None:
+def _write(output: Path, data: bytes, predictions: int, *, force: bool) -> None:
+    """Write the predictions, unless they are there already: a command that was interrupted can be repeated.
+
+    Raises:
+        LinregError: another file is there, or it cannot be written.
+    """
+    from linreg.files import read_bytes, write_atomic
+
+    _check_regular(output)
+    if output.exists() and not force:
+        if output.stat().st_size != len(data) or read_bytes(output, limit=len(data)) != data:
+            raise LinregError(f"{output}: is there already; use --force to overwrite its other contents, or another -o")
+        note(f"{predictions} predictions: {output}, which has them already")
+        return
+    write_atomic(output, data)
+    note(f"{predictions} predictions: {output}")
+
+
+def _check_regular(output: Path) -> None:
+    if output.is_symlink():
+        raise LinregError(
+            f"{output}: is a symbolic link, which is not followed; name the file that is meant with -o, or remove it"
+        )
+    if output.exists() and not output.is_file():
+        raise LinregError(f"{output}: is no regular file, expected a CSV to write; leave -o out to write to stdout")
+
+
+def _check_output(output: Path, table: Path) -> None:
     """See before the work that the predictions may be written.
 
     Raises:
         LinregError: they may not.
+        typer.BadParameter: the name is not that of a CSV.
     """
     from linreg.files import ensure_folder
 
-    if output.exists() and not output.is_file():
-        raise LinregError(f"{output}: is no regular file, expected a CSV to write; leave -o out to write to stdout")
+    _check_regular(output)
     if output.exists() and table.exists() and output.samefile(table):
         raise LinregError(f"{output}: is the table itself, which must not be overwritten; choose another -o")
-    if output.exists() and not force:
-        raise LinregError(f"{output}: is there already; use --force, or another -o")
+    if output.suffix.lower() != ".csv":
+        raise typer.BadParameter(
+            f"--output: got {output}, expected a name that ends in .csv, since predictions are written as CSV; "
+            f"use -o {output.with_suffix('.csv') if output.name else 'predictions.csv'}, or leave -o out"
+        )
     ensure_folder(output.parent)
 
 
@@ -97,11 +129,11 @@ def _onnx(path: Path) -> "tuple[tuple[str, ...], str, Callable[[NDArray[np.float
 def _csv(
     names: tuple[str, ...],
     predicted_name: str,
-    features: "NDArray[np.float64]",
+    values: "NDArray[np.float64]",
     predicted: "NDArray[Any]",
     complete: "NDArray[np.bool_]",
 ) -> bytes:
-    """CSV of the complete rows' features and predictions, with empty cells where a row was not complete."""
+    """CSV of every row's values and prediction; a cell is empty where there was no value, and so no prediction."""
     import numpy as np
     import pyarrow as pa
     from pyarrow import csv
@@ -109,7 +141,7 @@ def _csv(
     place = np.full(len(complete), -1)
     place[complete] = np.arange(len(predicted))
     take = pa.array(place, mask=~complete)
-    columns = [pa.array(column).take(take) for column in (*features.T, predicted)]
+    columns = [*(pa.array(column, from_pandas=True) for column in values.T), pa.array(predicted).take(take)]
     # A spreadsheet would run a header that begins with one of these signs as a formula.
     header = [f"'{name}" if name[:1] in "=+-@\t\r" else name for name in (*names, predicted_name)]
     buffer = io.BytesIO()

@@ -4,11 +4,15 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from linreg.commands.terminal import say, show_table
+from linreg.commands.terminal import note, say, show_table
 from linreg.config import CARD_FILE, MODEL_FILE
 
 if TYPE_CHECKING:
     from linreg.card import Card
+    from linreg.tables import LeftOut
+
+MOST_SHOWN = 8
+"""So many columns that were left out have a line of their own."""
 
 
 def show_card(card: "Card", output: Path, *, following: bool = True) -> None:
@@ -38,3 +42,18 @@ def show_metrics(metrics: dict[str, dict[str, Any]]) -> None:
         for name, part in metrics.items()
     ]
     show_table("fit", ["part", "rows", "R2", "RMSE", "MAE"], rows)
+
+
+def show_left_out(left_out: "tuple[LeftOut, ...]") -> None:
+    """Tell the reasons, a line each, and no more lines than can be read."""
+    from linreg.column_names import listed, short
+    from linreg.tables import NOT_ASKED_FOR
+
+    unasked = [column.name for column in left_out if column.reason == NOT_ASKED_FOR]
+    others = [column for column in left_out if column.reason != NOT_ASKED_FOR]
+    for column in others[:MOST_SHOWN]:
+        note(f"left out: {short(column.name)}: {column.reason}")
+    if len(others) > MOST_SHOWN:
+        note(f"left out: {listed(column.name for column in others[MOST_SHOWN:])}; the reasons: --json")
+    if unasked:
+        note(f"left out: {listed(unasked)}: {NOT_ASKED_FOR}")

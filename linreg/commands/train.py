@@ -10,7 +10,7 @@ import typer
 
 from linreg.commands.exporting import remove_listed
 from linreg.commands.options import Json, Wait
-from linreg.commands.results import show_card
+from linreg.commands.results import show_card, show_left_out
 from linreg.commands.terminal import note, print_json, progress, say_waiting
 from linreg.config import (
     CARD_FILE,
@@ -28,6 +28,7 @@ from linreg.config import (
     TrainSettings,
 )
 from linreg.errors import LinregError
+from linreg.memory import check_address_space
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from linreg.card import Card
     from linreg.changes import Changes
     from linreg.data import Dataset
+    from linreg.tables import LeftOut
     from linreg.training import Fit
 
 NAME = "train"
@@ -81,6 +83,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Fit a model to the straight line (the course's recipe) or to a table (the exact solution), and save it."""
+    check_address_space()
     given: dict[str, Any] = {"method": method, "loss": loss}
     settings = replace(
         LINE_DEFAULTS if table is None else TABLE_DEFAULTS,
@@ -103,14 +106,16 @@ def run(
         if target is not None or features is not None:
             raise typer.BadParameter("--target and --features belong to a table; name it: train TABLE --target COLUMN")
         card = train_line(LineSettings(**chosen), settings, output, split_text=split, force=force, wait=wait)
+        left_out = {}
     else:
         if chosen:
             raise typer.BadParameter(f"--{next(iter(chosen))} belongs to the straight line; leave it or {table} out")
-        card = train_table(
+        card, columns = train_table(
             table, target, features, settings, output, split_text=split, shuffle=not no_shuffle, force=force, wait=wait
         )
+        left_out = {"left_out": [asdict(column) for column in columns]}
     if as_json:
-        print_json({"bundle": str(output), **asdict(card)})
+        print_json({"bundle": str(output), **asdict(card), **left_out})
     else:
         show_card(card, output)
 
@@ -138,8 +143,9 @@ def train_table(
     shuffle: bool,
     force: bool,
     wait: bool = False,
-) -> "Card":
-    """Fit a table and save the model as a bundle."""
+) -> "tuple[Card, tuple[LeftOut, ...]]":
+    """Fit a table and save the model as a bundle; the columns that were left out come with its card."""
+    from linreg.column_names import listed
     from linreg.data import read_dataset
 
     if target is None:
@@ -149,13 +155,12 @@ def train_table(
         dataset = read_dataset(table, features=names, target=target)
         source = dataset.table
         assert source is not None
-        note(f"{table}: {target!r} from {', '.join(repr(name) for name in dataset.feature_names)}")
-        for column in source.left_out:
-            note(f"left out: {column.name!r}: {column.reason}")
+        note(f"{table}: {target!r} from {listed(dataset.feature_names)}")
+        show_left_out(source.left_out)
         for text in source.notes:
             note(f"note: {text}")
         data = {"kind": "table", "rows": len(dataset.target), "split": split_text, "shuffled": shuffle}
-        return _train(dataset, settings, changes, data=data)
+        return _train(dataset, settings, changes, data=data), source.left_out
 
 
 def _check_usage(settings: TrainSettings, split_text: str) -> None:

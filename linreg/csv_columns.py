@@ -1,0 +1,141 @@
+"""The columns of a CSV, as text."""
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv
+
+from linreg.cells import MISSING, NUMBER
+from linreg.column_names import listed, tidy
+from linreg.config import MAX_COLUMNS
+from linreg.errors import DataError, one_line
+from linreg.file_kinds import UTF_8_MARK
+
+MAX_LINE_LENGTH = 2**24
+"""No line is longer, so that what stands between its commas can be counted in little memory."""
+
+
+class CsvColumns:
+    """A CSV whose header is read.
+
+    Attributes:
+        names: of the columns as they are compared, in their order; some may be empty or the same.
+        row_index: the names that pandas gave the row index; a CSV tells none.
+    """
+
+    row_index: frozenset[str] = frozenset()
+
+    def __init__(self, path: Path, raw: bytes) -> None:
+        """Read the header, and look whether every quote is closed.
+
+        Args:
+            path: for messages.
+            raw: the bytes of the file, unpacked.
+
+        Raises:
+            DataError: it has no header, or its quotes are wrong.
+        """
+        self._path = path
+        self._raw = raw
+        self.names, self._header_bytes = _header(path, raw)
+
+    def size(self, places: Sequence[int]) -> tuple[int, int, int]:
+        """Rows (at most so many), columns that are split, and the bytes that reading those at `places` takes."""
+        rows = max(self._raw.count(b"\n"), self._raw.count(b"\r"))
+        # The parser holds 4 bytes a cell and the text of one copy; the text of a column has 8 more a cell.
+        return rows, len(self.names), len(self._raw) + rows * (4 * len(self.names) + 8 * len(places))
+
+    def read(self, places: Sequence[int]) -> Iterator[pa.ChunkedArray]:
+        """The columns at `places`, each of text.
+
+        Raises:
+            DataError: a row has too few cells or too many, or a cell is not UTF-8.
+        """
+        columns = self._parse(places)
+        while columns:
+            yield columns.pop(0)  # and forget it: its numbers take its place
+
+    def _parse(self, places: Sequence[int]) -> list[pa.ChunkedArray]:
+        # The names of the file may be empty or the same, so the columns are called by their place.
+        every = [str(place) for place in range(len(self.names))]
+        rows = pa.py_buffer(self._raw).slice(self._header_bytes)
+        if not places:
+            return []
+        wanted = [every[place] for place in places]
+        try:
+            table = pyarrow.csv.read_csv(
+                pa.BufferReader(rows),
+                # One thread, since only then a parse error has its row; one block: a quoted cell may have newlines.
+                read_options=pyarrow.csv.ReadOptions(
+                    use_threads=False, block_size=min(len(rows) + 1, 2**31 - 1), column_names=every
+                ),
+                parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
+                convert_options=pyarrow.csv.ConvertOptions(
+                    include_columns=wanted, column_types=dict.fromkeys(wanted, pa.large_string()), check_utf8=True
+                ),
+            )
+        except pa.ArrowMemoryError:
+            raise
+        except pa.ArrowException as error:
+            if "Empty CSV" in str(error):
+                return [pa.chunked_array([], pa.large_string()) for _ in places]
+            _check_utf8(self._path, self._raw)
+            if found := re.search(r"Row #([0-9]+): Expected ([0-9]+) columns, got ([0-9]+)", str(error)):
+                row, cells = found[1], found[3]
+                raise DataError(
+                    f"{self._path}: row {row}: got {cells} cells, expected {found[2]} as in the header"
+                ) from None
+            raise DataError(f"{self._path}: is not a regular CSV: {one_line(error)}") from None
+        return list(table.columns)
+
+
+def _header(path: Path, raw: bytes) -> tuple[list[str], int]:
+    """The names in the first record, and where that record ends; looks for a quote that is not closed."""
+    ends = [len(UTF_8_MARK) if raw.startswith(UTF_8_MARK) else 0]
+    records = csv.reader(_lines(path, raw, ends), strict=True)
+    row = 0
+    try:
+        header = next(record for record in records if record)
+        end = ends[0]
+        row = 1
+        # Where a quote is not closed, Arrow takes the rows that follow for text of one cell and loses them in silence.
+        for record in records if b'"' in raw else ():
+            row += bool(record)
+    except csv.Error as error:
+        place = f"row {row}" if row else "its header"
+        raise DataError(f"{path}: {place} cannot be read: {one_line(error)}; look at its quotes") from None
+    _check_utf8(path, raw[:end])
+    if len(header) == 1 and (separator := next((sign for sign in ";\t|" if sign in header[0]), None)):
+        raise DataError(f"{path}: looks separated by {separator!r}, expected commas")
+    names = [tidy(name) for name in header]
+    if len(names) <= MAX_COLUMNS and any(names) and all(re.match(NUMBER, name) or name in MISSING for name in names):
+        raise DataError(f"{path}: its first row is {listed(names)}, expected column names; add a header")
+    return names, end
+
+
+def _lines(path: Path, raw: bytes, ends: list[int]) -> Iterator[str]:
+    """The lines of a CSV, their ends kept; where the last one ended stands in `ends`."""
+    # Bytes that are not UTF-8 may stand in a column that nobody asked for.
+    stream = io.TextIOWrapper(io.BytesIO(raw), encoding="utf-8-sig", errors="surrogateescape", newline="")
+    names = True
+    while line := stream.readline(MAX_LINE_LENGTH):
+        if len(line) == MAX_LINE_LENGTH and line[-1] not in "\r\n":
+            raise DataError(
+                f"{path}: has a line of more than {MAX_LINE_LENGTH} characters, expected at most {MAX_COLUMNS} columns"
+            )
+        if names and '"' not in line and line.count(",") >= MAX_COLUMNS:
+            raise DataError(f"{path}: has {line.count(',') + 1} columns, expected 1 to {MAX_COLUMNS}")
+        names = names and not line.strip("\r\n")
+        ends[0] += len(line.encode(errors="surrogateescape"))
+        yield line
+
+
+def _check_utf8(path: Path, raw: bytes) -> None:
+    try:
+        raw.decode()
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: is not UTF-8 at byte {error.start}; save it again as 'CSV UTF-8'") from None

@@ -1,0 +1,126 @@
+"""How much memory this process may still take, so that a large table ends in one clear line, not in an abort."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from linreg.errors import DataError, LinregError
+
+PROC = Path("/proc")
+CGROUP = Path("/sys/fs/cgroup")
+BASE_BYTES = 10**9
+"""Address space of torch, SciPy and Arrow before any work: 0.94 GB, as /proc/self/status has it (VmPeak)."""
+THREAD_BYTES = 10**8
+"""Address space of one thread: its stack, its heap and its buffer of OpenBLAS."""
+
+
+def available_bytes() -> int | None:
+    """What is left of the smallest limit: the machine's memory, a cgroup's, or the address space of `ulimit -v`.
+
+    Returns:
+        None where the system tells none of them.
+    """
+    limits = [*_of_machine(), *_of_cgroups(), *_of_address_space()]
+    return max(0, min(limits)) if limits else None
+
+
+def check_memory(path: Path, needed: int, purpose: str) -> None:
+    """See before the work that a table fits into memory.
+
+    Args:
+        path: of the table, for the message.
+        needed: bytes, about.
+        purpose: what needs them, for the message.
+
+    Raises:
+        DataError: there are fewer bytes; the message has both numbers.
+    """
+    there = available_bytes()
+    if there is not None and needed > there:
+        raise DataError(
+            f"{path}: needs about {in_words(needed)} of memory for {purpose}, and {in_words(there)} are there; "
+            "choose fewer columns with --features, or use fewer rows"
+        )
+
+
+def check_address_space() -> None:
+    """See before torch and OpenBLAS are loaded that `ulimit -v` leaves them room: without it they abort or never end.
+
+    Raises:
+        LinregError: it does not.
+    """
+    limit = _address_space_limit()
+    needed = BASE_BYTES + THREAD_BYTES * _cores()
+    if limit is not None and limit < needed:
+        raise LinregError(
+            f"this process may use {in_words(limit)} of address space (ulimit -v), expected at least "
+            f"{in_words(needed)} on {_cores()} cores; raise the limit, or set none"
+        )
+
+
+def in_words(size: int) -> str:
+    """A number of bytes for people: 512 B, 3.2 MB, 20.0 GB."""
+    value = float(size)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000 or unit == "GB":
+            break
+        value /= 1000
+    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _of_machine() -> Iterator[int]:
+    for line in _lines(PROC / "meminfo"):
+        if line.startswith("MemAvailable:"):
+            yield int(line.split()[1]) * 1024
+
+
+def _of_cgroups() -> Iterator[int]:
+    """What is left of each limit above this process; cached files are given back, so they do not count as used."""
+    for line in _lines(PROC / "self" / "cgroup"):
+        number, kinds, name = line.split(":", 2)
+        if number == "0":
+            root, limit_name, used_name, cached = CGROUP, "memory.max", "memory.current", "inactive_file"
+        elif "memory" in kinds.split(","):
+            root, limit_name, used_name = CGROUP / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes"
+            cached = "total_inactive_file"
+        else:
+            continue
+        group = root / name.strip("/")
+        # In a container the name is often that of the host, and the group itself stands at the root.
+        for folder in (group, *(parent for parent in group.parents if root in (parent, *parent.parents))):
+            limit, used = _number(folder / limit_name), _number(folder / used_name)
+            if limit is not None and used is not None:
+                statistics = dict(entry.split(" ", 1) for entry in _lines(folder / "memory.stat") if " " in entry)
+                yield limit - used + int(statistics.get(cached, "0"))
+
+
+def _of_address_space() -> Iterator[int]:
+    limit = _address_space_limit()
+    if limit is not None and (pages := _lines(PROC / "self" / "statm")):
+        yield limit - int(pages[0].split()[0]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _address_space_limit() -> int | None:
+    try:
+        import resource
+    except ImportError:  # on Windows
+        return None
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return None if limit == resource.RLIM_INFINITY else limit
+
+
+def _number(path: Path) -> int | None:
+    """None where there is no such file, or no limit in it."""
+    lines = _lines(path)
+    return int(lines[0]) if lines and lines[0].strip().isdigit() else None
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text().splitlines()
+    except (OSError, ValueError):
+        return []

@@ -1,0 +1,104 @@
+"""The columns of a Parquet file."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet
+
+from linreg.cells import is_text, may_hold_numbers
+from linreg.column_names import tidy
+from linreg.errors import DataError, one_line
+
+_FAULTS = (pa.ArrowException, OSError, UnicodeDecodeError)
+
+
+class ParquetColumns:
+    """A Parquet file whose footer is read.
+
+    Attributes:
+        names: of the columns as they are compared, in their order; some may be empty or the same.
+        row_index: those of `names` that pandas stored as the index of the rows.
+    """
+
+    def __init__(self, path: Path, raw: bytes) -> None:
+        """Read the footer.
+
+        Args:
+            path: for messages.
+            raw: the bytes of the file.
+
+        Raises:
+            DataError: it cannot be read.
+        """
+        self._path = path
+        self._buffer = pa.py_buffer(raw)
+        try:
+            self._file = pyarrow.parquet.ParquetFile(pa.BufferReader(self._buffer))
+            self._schema = self._file.schema_arrow
+            self.names = [tidy(name) for name in self._schema.names]
+        except pa.ArrowMemoryError:
+            raise
+        except _FAULTS as error:
+            raise self._unreadable(error) from None
+        stored = _pandas_index(self._schema.metadata)
+        self.row_index = frozenset(
+            name for name in self.names if name in stored or re.fullmatch("__index_level_[0-9]+__", name)
+        )
+
+    def size(self, places: Sequence[int]) -> tuple[int, int, int]:
+        """Rows, columns at `places` that may hold numbers, and the bytes that reading those one by one takes."""
+        rows = self._file.metadata.num_rows
+        used = [place for place in places if may_hold_numbers(self._schema.types[place])]
+        texts = {self._schema.names[place] for place in used if is_text(self._schema.types[place])}
+        leaves = [place for place in range(len(self._file.schema)) if self._file.schema.column(place).path in texts]
+        packed = max((self._bytes_of(leaf) for leaf in leaves), default=0)
+        return rows, len(used), 2 * packed + 32 * rows
+
+    def _bytes_of(self, leaf: int) -> int:
+        groups = range(self._file.metadata.num_row_groups)
+        return sum(self._file.metadata.row_group(group).column(leaf).total_uncompressed_size for group in groups)
+
+    def read(self, places: Sequence[int]) -> Iterator[pa.ChunkedArray]:
+        """The columns at `places`, one after the other; of those that hold no numbers, only the type is right.
+
+        Text comes as a dictionary, so that a long one that stands in many rows is there once.
+
+        Raises:
+            DataError: the file is damaged.
+        """
+        texts = [self._schema.names[place] for place in places if is_text(self._schema.types[place])]
+        try:
+            file = pyarrow.parquet.ParquetFile(
+                pa.BufferReader(self._buffer), metadata=self._file.metadata, read_dictionary=texts
+            )
+            for place in places:
+                kind = self._schema.types[place]
+                if may_hold_numbers(kind) and not pa.types.is_null(kind):
+                    name = self._schema.names[place]
+                    table = file.read(columns=[name])  # and with it all that begins with its name and a point
+                    column = table.column(table.column_names.index(name))
+                    column.validate(full=True)
+                    yield column
+                elif pa.types.is_null(kind):
+                    yield pa.chunked_array([pa.nulls(self._file.metadata.num_rows)])
+                else:
+                    yield pa.chunked_array([], kind)
+        except pa.ArrowMemoryError:
+            raise
+        except _FAULTS as error:
+            raise self._unreadable(error) from None
+
+    def _unreadable(self, error: BaseException) -> DataError:
+        return DataError(f"{self._path}: is Parquet, but cannot be read: {one_line(error)}; write or fetch it again")
+
+
+def _pandas_index(metadata: dict[bytes, bytes] | None) -> frozenset[str]:
+    """The columns that pandas takes for the index of the rows, by its own record in the file; a range is no column."""
+    try:
+        record = json.loads((metadata or {}).get(b"pandas", b"{}"))
+        return frozenset(tidy(name) for name in record["index_columns"] if isinstance(name, str))
+    except (ValueError, RecursionError, KeyError, TypeError):
+        return frozenset()
