@@ -4,7 +4,7 @@
 2. R gives the rest without another pass: finiteness, column scales, the first solution, the residual norm, and that no
    columns are collinear; where it cannot tell, the data decide: `linreg.collinearity`.
 3. One refinement x += R^-1 R^-T A^T r, with r = y - A x and A^T r formed beyond float64: `linreg.gradient`. Certified
-   digits need it. Where columns are nearly collinear it is repeated, with what step 2 found instead of R.
+   digits need it. Where columns are nearly collinear it is repeated, if need be with what step 2 found instead of R.
 """
 
 import math
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import qr_multiply, solve_triangular
 
-from linreg.collinearity import Directions, Matrix, directions_of
+from linreg.collinearity import Matrix, directions_of
 from linreg.errors import DataError, TrainingError
 from linreg.gradient import gradient
 from linreg.triangle import triangle_of
@@ -96,10 +96,12 @@ def solve(
         )
     if directions is None:
         inverse = np.asarray(np.linalg.inv(basis))  # by substitution too, and wakes no threads of BLAS
-        solution, squares = _refined_once(features, target, scaled, exponents, intercept)
+        first = solve_triangular(basis, scaled[:columns, columns])
+        solution, squares = _refined(features, target, scaled, exponents, intercept, first, None)
     else:
-        inverse = np.hstack([directions.kept, directions.near])
-        solution, squares = _refined(features, target, scaled, exponents, intercept, directions)
+        inverse, kept = np.hstack([directions.kept, directions.near]), directions.kept
+        first = kept @ (kept.T @ (basis.T @ scaled[:columns, columns]))
+        solution, squares = _refined(features, target, scaled, exponents, intercept, first, inverse)
     if collinear:
         solution = _smallest(solution, null, exponents[:columns])
 
@@ -137,43 +139,36 @@ def _in_range(values: Array, exponents: NDArray[np.int_]) -> Array:
     return scaled
 
 
-def _refined_once(
-    features: Array, target: Array, scaled: Array, exponents: NDArray[np.int_], intercept: bool
-) -> tuple[Array, float]:
-    """The scaled solution and |y - A x|^2 where R is well enough conditioned to serve as it is."""
-    basis, scaled_target = scaled[:-1, :-1], scaled[:-1, -1]
-    solution = solve_triangular(basis, scaled_target)
-    bound = 2 * abs(float(scaled[-1, -1])) + 2.0**-44 * (1 + float(np.abs(solution).sum()))
-    slope, squares = gradient(features, target, solution, exponents, bound, intercept)
-    step = solve_triangular(basis, solve_triangular(basis, slope, trans="T"))
-    return solution + step, max(squares - 2 * float(step @ slope) + float(np.sum((basis @ step) ** 2)), 0.0)
-
-
 def _refined(
     features: Array,
     target: Array,
     scaled: Array,
     exponents: NDArray[np.int_],
     intercept: bool,
-    directions: Directions,
+    solution: Array,
+    inverse: Array | None,
 ) -> tuple[Array, float]:
-    """The same where columns are collinear or nearly so: refined until the steps are roundings of the solution.
+    """The scaled solution and |y - A x|^2 from a first solution.
 
-    The first solution leaves out what R does not know. Each step finds some more digits of it.
+    A step leaves an error of as many digits less as the step itself had less than the solution: one is enough but where
+    columns are nearly collinear. There R knows too little: `inverse` inverse^T inverts A^T A in its place.
     """
-    basis, scaled_target = scaled[:-1, :-1], scaled[:-1, -1]
-    solution = directions.kept @ (directions.kept.T @ (basis.T @ scaled_target))
-    inverse = np.hstack([directions.kept, directions.near])
-    length = float(np.hypot(np.linalg.norm(scaled_target - basis @ solution), scaled[-1, -1]))
-    squares = length**2
+    basis = scaled[:-1, :-1]
+    left_out = scaled[:-1, -1] - basis @ solution if inverse is not None else np.zeros(1)
+    length = float(np.hypot(np.linalg.norm(left_out), scaled[-1, -1]))
+    enough = 2.0**-30 if inverse is None else 2.0**-50
+    squares = 0.0
     for _ in range(MOST_STEPS):
-        bound = 2 * math.sqrt(squares) + 2.0**-44 * (1 + float(np.abs(solution).sum()))
+        bound = 2 * length + 2.0**-44 * (1 + float(np.abs(solution).sum()))
         slope, squares = gradient(features, target, solution, exponents, bound, intercept)
-        part = inverse.T @ slope
-        step = inverse @ part
-        solution += step
-        squares = max(squares - float(part @ part), 0.0)
-        if float(np.abs(step).max()) <= 2.0**-50 * float(np.abs(solution).max()):
+        if inverse is None:
+            step = solve_triangular(basis, solve_triangular(basis, slope, trans="T"))
+        else:
+            step = inverse @ (inverse.T @ slope)
+        solution = solution + step
+        squares = max(squares - 2 * float(step @ slope) + float(np.sum((basis @ step) ** 2)), 0.0)
+        length = math.sqrt(squares)
+        if float(np.abs(step).max()) <= enough * float(np.abs(solution).max()):
             break
     return solution, squares
 
