@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linreg.gradient import HIGH_BITS, cut
-from linreg.triangle import BATCH_ROWS
+from linreg.triangle import serial_rows
 
 Array = NDArray[np.float64]
 
@@ -145,8 +145,10 @@ def _images(matrix: Matrix, directions: Array) -> Iterator[tuple[Array, Array]]:
     total_exponent = int(np.frexp(columns * float(np.abs(directions).max()))[1])
     leading = cut(directions, total_exponent - (53 - HIGH_BITS))
     rest = directions - leading
-    for start in range(0, len(matrix.features), BATCH_ROWS):
-        rows = matrix.features[start : start + BATCH_ROWS, matrix.places]
+    several = directions.shape[1]
+    step = serial_rows(min(262_144 // (columns * several), 8192 // several - several), columns)
+    for start in range(0, len(matrix.features), step):
+        rows = matrix.features[start : start + step, matrix.places]
         batch = np.empty((len(rows), columns))
         batch[:, :count] = np.ldexp(rows, -matrix.exponents[:count])
         if matrix.intercept:
