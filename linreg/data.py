@@ -64,7 +64,8 @@ class Parts:
 class Scaler:
     """z = (x - mean) / scale, for every feature and for the target, from the training part alone.
 
-    A constant column has scale inf: it becomes 0, and so does its coefficient when the scaling is folded in.
+    A column that is constant up to its own rounding has scale inf: it becomes 0, and so does its coefficient when the
+    scaling is folded in.
     """
 
     feature_mean: Array
@@ -191,12 +192,13 @@ def fit_scaler(train: Part, *, centre: bool) -> Scaler:
         target_mean = float(train.target.mean()) if centre else 0.0
         target_scale = float(_root_mean_square((train.target - target_mean)[:, None])[0])
         square = np.square([*scale, target_scale])
+        low, high = train.features.min(axis=0), train.features.max(axis=0)
+        constant = high - low <= 4 * np.finfo(np.float64).eps * np.maximum(np.abs(low), np.abs(high))
     if not np.isfinite(square).all():
         raise DataError("values are so large that their standard deviation overflows float64; rescale the columns")
-    constant = (train.features == train.features[0]).all(axis=0) if centre else scale == 0
     return Scaler(
         feature_mean=mean,
-        feature_scale=np.where(constant, np.inf, scale),
+        feature_scale=np.where(constant if centre else scale == 0, np.inf, scale),
         target_mean=target_mean,
         target_scale=target_scale or 1.0,
     )

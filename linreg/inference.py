@@ -7,7 +7,7 @@ from torch import nn
 
 from linreg.config import DeviceChoice
 from linreg.errors import DataError, LinregError
-from linreg.metrics import measure
+from linreg.metrics import Metrics, measure
 
 CHUNK_ROWS = 2**18
 COARSE = 0.01
@@ -64,6 +64,48 @@ def check_range(model: nn.Module, features: NDArray[np.float64], names: tuple[st
         raise DataError(f"column {names[int(beyond.argmax())]!r} has values that exceed {dtype}; {hint}")
     if not np.isfinite(predict(model, features)).all():
         raise DataError(f"the predictions exceed {dtype}; {hint}")
+
+
+def check_usefulness(
+    model: nn.Module,
+    features: NDArray[np.float64],
+    target: NDArray[np.float64],
+    metrics: Metrics,
+    weight: NDArray[np.float64],
+    bias: float,
+) -> None:
+    """See that rounding does not make the model worse than a constant, or than 0 where it has no bias.
+
+    Args:
+        model: holds `weight` and `bias` rounded to its dtype.
+        features: of the training part.
+        target: of the training part.
+        metrics: of the model on that part.
+        weight: shape (features,), before it was rounded.
+        bias: before it was rounded.
+
+    Raises:
+        DataError: it does, and before it was not.
+    """
+    parameters = list(model.parameters())
+    if not worse_than_constant(metrics, target, bias=len(parameters) > 1):
+        return
+    before = measure(target, features @ weight + bias)
+    if worse_than_constant(before, target, bias=len(parameters) > 1):
+        return
+    dtype = str(parameters[0].dtype).removeprefix("torch.")
+    wider = "" if dtype == "float64" else "use --dtype float64, or "
+    raise DataError(
+        f"{dtype} is too coarse for these raw values: it takes the RMSE of the training part from {before.rmse:.3g} "
+        f"to {metrics.rmse:.3g}, worse than a constant; {wider}shift the columns towards 0"
+    )
+
+
+def worse_than_constant(metrics: Metrics, target: NDArray[np.float64], *, bias: bool) -> bool:
+    """Whether predictions are worse than the target's mean, or than 0 without a bias, by more than a rounding."""
+    if bias:
+        return metrics.r2 is not None and metrics.r2 < -0.01
+    return metrics.rmse > 1.005 * measure(target, np.zeros_like(target)).rmse
 
 
 def coarseness(

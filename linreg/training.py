@@ -16,7 +16,14 @@ from torch import Tensor, nn
 from linreg.config import Loss, Method, TrainSettings
 from linreg.data import Dataset, Part, Parts, Scaler, fit_scaler
 from linreg.errors import LinregError, TrainingError
-from linreg.inference import check_range, coarseness, predict, resolve_device
+from linreg.inference import (
+    check_range,
+    check_usefulness,
+    coarseness,
+    predict,
+    resolve_device,
+    worse_than_constant,
+)
 from linreg.least_squares import LeastSquares, solve
 from linreg.metrics import Metrics, measure
 from linreg.models import LinearRegressionModel, LinearRegressionModelV2, affine_of, make_model, set_affine, torch_dtype
@@ -87,8 +94,8 @@ def fit(dataset: Dataset, parts: Parts, settings: TrainSettings, *, progress: Pr
         progress: called after each epoch with its number and train loss.
 
     Raises:
-        LinregError: a setting cannot be used, or the data and the method do not fit together.
-        TrainingError: the loss became NaN or infinite, or columns are collinear.
+        LinregError: a setting cannot be used, or the data and the method or the dtype do not fit together.
+        TrainingError: the loss became NaN or infinite, columns are collinear, or an exact fit is worse than a constant.
     """
     check_settings(settings)
     device = resolve_device(settings.device)
@@ -118,6 +125,12 @@ def fit(dataset: Dataset, parts: Parts, settings: TrainSettings, *, progress: Pr
     for _, part in parts.items():
         check_range(model, part.features, dataset.feature_names)
     metrics = {name: measure(part.target, predict(model, part.features)) for name, part in parts.items()}
+    check_usefulness(model, parts.train.features, parts.train.target, metrics["train"], weight, bias)
+    if solution is not None and worse_than_constant(metrics["train"], parts.train.target, bias=settings.bias):
+        raise TrainingError(  # which least squares cannot be
+            f"exact fit: rounding leaves an RMSE of {metrics['train'].rmse:.3g} on the training part, worse than a "
+            "constant; columns are nearly linear combinations of each other: leave some out with --features"
+        )
     warnings += coarseness(model, parts.train.features, parts.train.target, weight, bias)
     return Fit(
         model=model,

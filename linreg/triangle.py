@@ -26,7 +26,7 @@ def triangle_of(features: Array, target: Array, intercept: bool) -> Array:
     if len(target) > BATCH_ROWS and (quick := _by_products(features, target, intercept)) is not None:
         return quick
     count, size = features.shape[1], features.shape[1] + intercept + 1
-    rows = min(_serial_rows(8192 // size - size, size), len(target))
+    rows = min(serial_rows(8192 // size - size, size), len(target))
     stacked = np.zeros((size + rows, size), order="F")
     triangle = np.zeros((size, size))
     for start in range(0, len(target), rows):
@@ -44,7 +44,7 @@ def triangle_of(features: Array, target: Array, intercept: bool) -> Array:
 def _by_products(features: Array, target: Array, intercept: bool) -> Array | None:
     """R by Cholesky, three times as fast; None where it would lose more than 12 of 53 bits, or leave float64."""
     count, size = features.shape[1], features.shape[1] + intercept + 1
-    rows = _serial_rows(262_144 // size**2, size)
+    rows = serial_rows(262_144 // size**2, size)
     buffer, products = np.ones((rows, size)), np.zeros((size, size))
     with np.errstate(all="ignore"):
         for start in range(0, len(target), rows):
@@ -59,6 +59,6 @@ def _by_products(features: Array, target: Array, intercept: bool) -> Array | Non
     return np.asarray(np.linalg.cholesky(products).T)
 
 
-def _serial_rows(rows: int, size: int) -> int:
+def serial_rows(rows: int, size: int) -> int:
     """`rows`, up to which BLAS takes no threads, a burden to so narrow a matrix; many more for a wide one."""
     return rows if rows >= 2 * size else max(BATCH_ROWS, size)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from linreg import least_squares
 from linreg.errors import DataError, TrainingError
+from linreg.gradient import gradient
 from linreg.least_squares import INTERCEPT, LeastSquares, solve
 from linreg.triangle import BATCH_ROWS
 
@@ -118,7 +119,7 @@ def test_ten_certified_digits_of_coefficients_and_of_standard_errors(name: str) 
 
 def test_the_digits_come_from_the_refinement(monkeypatch: pytest.MonkeyPatch) -> None:
     features, target, certified, _ = nist("Wampler5")
-    monkeypatch.setattr(least_squares, "_gradient", lambda *arguments: (np.zeros(len(arguments[2])), 1.0))
+    monkeypatch.setattr(least_squares, "gradient", lambda *arguments: (np.zeros(len(arguments[2])), 1.0))
     solution = fit(features, target)
     estimates = [solution.bias, *solution.weight]
     reached = min(digits(got, wanted) for got, (wanted, _) in zip(estimates, certified, strict=True))
@@ -135,7 +136,7 @@ def test_the_gradient_is_formed_beyond_float64(rows: int, noise: float) -> None:
     exponents = np.frexp(np.linalg.norm(np.column_stack([matrix, target]), axis=0))[1].astype(np.int_)
     scaled = np.ldexp(solution, exponents[:3] - exponents[3])
     norm = float(np.linalg.norm(np.ldexp(target - matrix @ solution, -exponents[3])))
-    got, squares = least_squares._gradient(features, target, scaled, exponents, 2 * norm, True)
+    got, squares = gradient(features, target, scaled, exponents, 2 * norm, True)
     scales = [Fraction(2) ** int(exponent) for exponent in exponents]
     wanted = [Fraction(0)] * 3
     total = Fraction(0)

@@ -654,3 +654,54 @@ def test_one_row_a_part() -> None:
     assert result.metrics["test"].r2 is None
     with pytest.raises(DataError, match="got 1 rows for 2 parameters"):
         fit(table(part.features, part.target), Parts(train=part, validation=None, test=part), EXACT)
+
+
+# An exact fit that is worse than a constant
+
+
+@pytest.mark.parametrize(("method", "bias"), [(Method.EXACT, True), (Method.EXACT, False), (Method.LBFGS, True)])
+def test_rounded_coefficients_that_are_worse_than_a_constant_are_refused(method: Method, bias: bool) -> None:
+    near = np.random.default_rng(0).uniform(0, 3, size=(200, 2))
+    target = near @ [0.3, -0.1] + 0.1 * np.sin(np.arange(200.0))
+    far = near + np.array([1.7e9, 3 * 1.7e9])
+    settings = replace(CPU, method=method, bias=bias)
+    with pytest.raises(DataError) as raised:
+        fitted(far, target, settings)
+    message = str(raised.value)
+    assert message.startswith("float32 is too coarse for these raw values: it takes the RMSE of the training part from")
+    assert message.endswith(", worse than a constant; use --dtype float64, or shift the columns towards 0")
+    for right in (fitted(far, target, replace(settings, dtype=Precision.FLOAT64)), fitted(near, target, settings)):
+        assert right.metrics["train"].rmse < 0.1
+
+
+def test_an_exact_fit_that_is_worse_than_a_constant_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As wrong coefficients of 1e11 were, saved with an R2 of -3445: least squares cannot give that."""
+    features, target = problem()
+    right = fitted(features, target, EXACT).solution
+    assert right is not None
+    monkeypatch.setattr(training, "solve", lambda *_arguments, **_options: replace(right, bias=1e11))
+    with pytest.raises(TrainingError, match=r"rounding leaves an RMSE of 1e\+11 on the training part, worse than a"):
+        fitted(features, target, EXACT)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_an_exact_fit_of_noise_is_no_worse_than_a_constant(bias: bool) -> None:
+    generator = np.random.default_rng(0)
+    features, target = generator.normal(size=(50_000, 1)), generator.normal(size=50_000) + 30 * bias
+    result = fitted(features, target, replace(EXACT, bias=bias), (1.0,))
+    r2 = result.metrics["train"].r2
+    assert r2 is not None
+    assert abs(r2) < 1e-3
+
+
+@pytest.mark.parametrize("method", GRADIENT)
+def test_a_column_that_is_constant_up_to_its_rounding_gets_coefficient_0(method: Method) -> None:
+    """0.1 + 0.2 in some rows and 0.3 in others: divided by its deviation it would get a coefficient of 1e16."""
+    features, target = problem()
+    stuck = np.insert(features, 1, np.where(np.arange(120) % 3, 0.3, 0.1 + 0.2), axis=1)
+    settings = replace(CPU, method=method, epochs=400, lr=RATES[method])
+    result = fitted(stuck, target, settings)
+    assert result.warnings == ("column 'x1' is constant in the training part: its coefficient is 0",)
+    assert coefficients(result)[1] == 0
+    with pytest.raises(TrainingError, match=r"of each other: x1, \(intercept\); leave one out"):
+        fitted(stuck, target, EXACT)

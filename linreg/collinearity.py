@@ -1,0 +1,157 @@
+"""Which columns are linear combinations of each other, judged on the data themselves.
+
+R alone cannot tell: its rounding grows with the number of rows, up to rows K eps for K columns, and so do the singular
+values of R where those of the data are 0. They only give candidates, the directions v below that cut. On the data:
+
+1. A v is formed beyond float64, and v is moved along the other directions to where |A v| is smallest: what the
+   rounding of R has put into v goes.
+2. The candidates are turned to the singular directions of A V, so that a direction in which the columns vanish is not
+   mixed with one in which they nearly do.
+3. A v is formed again and compared with the rounding of the data. The columns are collinear if
+   |A v| <= K eps | |A| |v| |, norms over all rows.
+4. Columns with a small part in v are innocent if the others are collinear without them, by the same steps: where the
+   columns are badly conditioned, roundings alone give them a part.
+
+Why K eps: an entry is known to half a unit in its last place, which moves A v by eps/2 |A||v|; the coefficients v are
+rounded by as much; a column computed from others (a sum, or 1.8 x + 32) has one rounding more for each of them. Why
+norms, not each row: v comes from all rows, and large rows hide what it should be in small ones. 32 beside a celsius of
+1e12 is unknown in its last digits, so a test of each row would call such columns regular, with coefficients of noise;
+norms err by refusing columns that differ only in rows of 1e-16 of the largest, where R is of no use anyway.
+Real near collinearity stays: Filip's columns (1.9e-10 of their norm) are far from K eps, whatever the rows.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from linreg.gradient import HIGH_BITS, cut
+from linreg.triangle import serial_rows
+
+Array = NDArray[np.float64]
+
+EPSILON = float(np.finfo(np.float64).eps)
+SMALL_PARTS = 2.0 ** -np.arange(6.0, 50.0, 7.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matrix:
+    """The scaled matrix A, of which only batches are formed.
+
+    Attributes:
+        features: float64, shape (rows, features), as they are.
+        places: which of them are A's columns, in this order.
+        intercept: whether a column of ones follows.
+        exponents: of A's columns: column k is divided by 2^exponents[k], which gives norms below 1.
+    """
+
+    features: Array
+    places: NDArray[np.int_]
+    intercept: bool
+    exponents: NDArray[np.int_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Directions:
+    """The space of parameters cut in three, in the units of the scaled columns.
+
+    Attributes:
+        kept: shape (columns, columns - candidates); kept kept^T inverts A^T A as R knows it, without the candidates.
+        near: candidates in which the columns do not vanish, shape (columns, near ones), each of them over |A v|.
+        null: those in which they vanish, shape (columns, defects).
+    """
+
+    kept: Array
+    near: Array
+    null: Array
+
+
+def directions_of(basis: Array, matrix: Matrix) -> Directions | None:
+    """Tell directions in which the columns vanish from others; None where R is enough to see that none do.
+
+    Args:
+        basis: R of A, shape (columns, columns).
+        matrix: A.
+    """
+    found = _directions(basis, matrix, len(basis) * EPSILON)
+    if found is None or not found.null.shape[1]:
+        return found
+    parts = np.abs(found.null * _norms(basis)[:, None]).max(axis=1)
+    tried = len(parts)
+    for small in SMALL_PARTS:
+        chosen = np.flatnonzero(parts > small * parts.max())
+        if len(chosen) == tried:
+            continue
+        tried = len(chosen)
+        fewer = _directions(basis[:, chosen], _columns(matrix, chosen), len(basis) * EPSILON)
+        if fewer is not None and fewer.null.shape == (len(chosen), found.null.shape[1]):
+            null = np.zeros_like(found.null)
+            null[chosen] = fewer.null
+            return Directions(kept=found.kept, near=found.near, null=null)
+    return found
+
+
+def _directions(basis: Array, matrix: Matrix, tolerance: float) -> Directions | None:
+    columns = basis.shape[1]
+    norms = _norms(basis)
+    _, values, right = np.linalg.svd(basis / norms, full_matrices=False)
+    candidates = values <= (16 + len(matrix.features)) * columns * EPSILON
+    if not candidates.any():
+        return None
+    kept = right[~candidates].T / values[~candidates] / norms[:, None]
+    near = right[candidates].T / norms[:, None]
+
+    products = np.zeros_like(near)
+    for batch, image in _images(matrix, near):
+        products += batch.T @ image
+    near -= kept @ (kept.T @ products)
+    triangle = np.zeros((near.shape[1], near.shape[1]))
+    for _, image in _images(matrix, near):
+        triangle = np.asarray(np.linalg.qr(np.vstack([triangle, image]), mode="r"))
+    _, lengths, turned = np.linalg.svd(triangle)
+    near = near @ turned.T
+
+    squares, sizes = np.zeros(near.shape[1]), np.zeros(near.shape[1])
+    for batch, image in _images(matrix, near):
+        squares += np.sum(image**2, axis=0)
+        sizes += np.sum((np.abs(batch) @ np.abs(near)) ** 2, axis=0)
+    # At least |v| with columns of norm 1; only columns of zeros have less.
+    sizes = np.maximum(np.sqrt(sizes), np.linalg.norm(near * norms[:, None], axis=0))
+    vanish = np.sqrt(squares) <= tolerance * sizes
+    return Directions(kept=kept, near=near[:, ~vanish] / lengths[~vanish], null=near[:, vanish])
+
+
+def _norms(basis: Array) -> Array:
+    norms: Array = np.linalg.norm(basis, axis=0)
+    norms[norms == 0] = 1.0
+    return norms
+
+
+def _columns(matrix: Matrix, chosen: NDArray[np.int_]) -> Matrix:
+    """Some of the matrix's columns."""
+    count = len(matrix.places)
+    return Matrix(
+        features=matrix.features,
+        places=matrix.places[chosen[chosen < count]],
+        intercept=matrix.intercept and bool((chosen == count).any()),
+        exponents=matrix.exponents[chosen],
+    )
+
+
+def _images(matrix: Matrix, directions: Array) -> Iterator[tuple[Array, Array]]:
+    """Batches of A and of A V, formed with some 75 bits: the leading products are exact and cancel."""
+    columns, count = len(directions), len(matrix.places)
+    total_exponent = int(np.frexp(columns * float(np.abs(directions).max()))[1])
+    leading = cut(directions, total_exponent - (53 - HIGH_BITS))
+    rest = directions - leading
+    several = directions.shape[1]
+    step = serial_rows(min(262_144 // (columns * several), 8192 // several - several), columns)
+    for start in range(0, len(matrix.features), step):
+        rows = matrix.features[start : start + step, matrix.places]
+        batch = np.empty((len(rows), columns))
+        batch[:, :count] = np.ldexp(rows, -matrix.exponents[:count])
+        if matrix.intercept:
+            batch[:, count] = np.ldexp(1.0, -matrix.exponents[count])
+        high = cut(batch, -HIGH_BITS)
+        yield batch, high @ leading + (high @ rest + (batch - high) @ directions)
