@@ -98,12 +98,24 @@ def make_room(
 
 
 def checkpoint_files(checkpoint: "Checkpoint", folder: Path) -> dict[str, bytes]:
-    """What another bundle needs of a model's own: the state_dict and the card; nothing where it is the same bundle."""
+    """What another bundle needs of a model's own: the state_dict and the card; nothing where it is the same bundle.
+
+    Raises:
+        LinregError: the file in the same bundle is not the model's state_dict as it stands.
+    """
+    from linreg.checkpoint import model_bytes
     from linreg.files import read_bytes
 
     home = checkpoint.path.parent
     if folder.exists() and folder.samefile(home):
+        if checkpoint.notes:
+            raise LinregError(
+                f"{checkpoint.path}: is not the state_dict of the model as it stands ({'; '.join(checkpoint.notes)}), "
+                f"so that it cannot be a bundle's; name another folder for the bundle with -o"
+            )
         return {}
+    if checkpoint.notes:
+        return {MODEL_FILE: model_bytes(checkpoint.model)}
     files = {MODEL_FILE: read_bytes(checkpoint.path, limit=MAX_STATE_BYTES)}
     if checkpoint.card is not None:
         files[CARD_FILE] = read_bytes(home / CARD_FILE, limit=MAX_STATE_BYTES)
