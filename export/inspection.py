@@ -215,7 +215,9 @@ def _c(path: Path, data: bytes, common: dict[str, Any]) -> Inspection:
 def _state_dict(path: Path, data: bytes, common: dict[str, Any]) -> Inspection:
     from linreg.state_dict import describe_state, read_state
 
-    return Inspection(kind="state_dict", **common, parameters=describe_state(read_state(str(path), data)))
+    state = read_state(str(path), data)
+    facts = {"note": "; ".join(state.notes)} if state.notes else {}
+    return Inspection(kind="state_dict", **common, facts=facts, parameters=describe_state(state))
 
 
 def _value(entry: Any) -> dict[str, Any]:
