@@ -329,3 +329,12 @@ def test_export_and_verify_of_a_bare_linear(linreg, tmp_path):
     assert linreg("verify", "out").code == 0
     assert torch.equal(load(tmp_path / "out").model.linear_layer.weight, layer.weight)
     assert load(tmp_path / "out").notes == ()
+
+
+def test_a_module_as_it_was_made_is_exported_in_another_dtype(linreg, tmp_path):
+    """The bundle holds what was rounded: the state_dict of the module before its precision was changed."""
+    (tmp_path / "made.py").write_text("from torch import nn\n\n\ndef net():\n    return nn.Linear(3, 2)\n")
+    words = ["--module", "made.py:net", "--input", "x=float32[batch,3]", "-o", "out"]
+    assert linreg("export", *words, "--dtype", "float64").code == 0
+    assert linreg("verify", "out").code == 0
+    assert read_state("file", (tmp_path / "out" / "model.pth").read_bytes())["weight"].dtype == torch.float32

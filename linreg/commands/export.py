@@ -136,8 +136,6 @@ def _module_source(
 
     if not inputs:
         raise LinregError("--module: say what it takes, one --input for each argument, such as x=float32[batch,16]")
-    if dtype is not None and state_dict is None:
-        raise LinregError("--dtype: needs --state-dict with --module, so that the bundle holds what was rounded")
     entries = [parse_input(text) for text in inputs]
     note(f"running {module.rpartition(':')[0]}")
     loaded = make_module(module)
