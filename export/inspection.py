@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from export.c_text import is_c, read_c
+from linreg.archive import read_archive
 from linreg.config import MAX_STATE_BYTES
 from linreg.errors import LinregError, ModelError
 from linreg.files import read_bytes, sha256
+from linreg.safetensors import is_safetensors
 
 MAX_RECORD_BYTES = 64 * 2**20
 """A record of text or JSON larger than this is not looked at."""
@@ -67,14 +69,13 @@ def inspect_file(path: Path) -> Inspection:
     common: dict[str, Any] = {"bytes": len(data), "sha256": sha256(data)}
     if is_c(data):
         return _c(path, data, common)
+    if is_safetensors(data):
+        return _state_dict(path, data, common)
     if data[:4] != b"PK\x03\x04":
         return _onnx(path, data, common)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > MAX_STATE_BYTES:
-                raise ModelError(f"{path}: unpacks to more than {MAX_STATE_BYTES} bytes")
-            if (damaged := archive.testzip()) is not None:
-                raise ModelError(f"{path}: is damaged: the checksum of {damaged!r} is wrong")
+            read_archive(str(path), data)
             names = {name.split("/", 1)[-1]: name for name in archive.namelist()}
             if "models/model.json" in names:
                 return _pt2(path, archive, names, common)
@@ -84,7 +85,7 @@ def inspect_file(path: Path) -> Inspection:
         raise
     except Exception as error:  # zipfile and json raise half a dozen classes on damaged files
         raise ModelError(f"{path}: is a damaged archive: {type(error).__name__}: {error}") from None
-    return _state_dict(path, common)
+    return _state_dict(path, data, common)
 
 
 def _onnx(path: Path, data: bytes, common: dict[str, Any]) -> Inspection:
@@ -211,10 +212,12 @@ def _c(path: Path, data: bytes, common: dict[str, Any]) -> Inspection:
     )
 
 
-def _state_dict(path: Path, common: dict[str, Any]) -> Inspection:
-    from linreg.checkpoint import describe_state, load_state
+def _state_dict(path: Path, data: bytes, common: dict[str, Any]) -> Inspection:
+    from linreg.state_dict import describe_state, read_state
 
-    return Inspection(kind="state_dict", **common, parameters=describe_state(load_state(path)))
+    state = read_state(str(path), data)
+    facts = {"note": "; ".join(state.notes)} if state.notes else {}
+    return Inspection(kind="state_dict", **common, facts=facts, parameters=describe_state(state))
 
 
 def _value(entry: Any) -> dict[str, Any]:

@@ -14,8 +14,9 @@ import numpy as np
 from torch import nn
 
 from export.inputs import Input
-from linreg.checkpoint import check_state, load_state
 from linreg.errors import ExportError, ModelError, one_line
+from linreg.state_dict import load_state
+from linreg.state_loading import load_into
 
 INPUT = re.compile(r"(?P<name>[A-Za-z_]\w*)=(?P<dtype>\w+)\[(?P<shape>[^\]]*)\](?:<(?P<below>[0-9]+))?")
 DTYPES = ("float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool")
@@ -26,11 +27,26 @@ def load_module(place: str, state_dict: Path | None) -> nn.Module:
 
     Args:
         place: `FILE.py:NAME`; NAME is a module, or a function or class that makes one without arguments.
-        state_dict: a plain state_dict; None keeps the parameters that the module is made with.
+        state_dict: a state_dict; None keeps the parameters that the module is made with.
 
     Raises:
         ExportError: the file or the name is not there, or does not give a module.
         ModelError: the state_dict is not one of this module.
+    """
+    module = make_module(place)
+    if state_dict is not None:
+        load_file_into(module, state_dict)
+    return module
+
+
+def make_module(place: str) -> nn.Module:
+    """Run a Python file and make its module.
+
+    Args:
+        place: `FILE.py:NAME`; NAME is a module, or a function or class that makes one without arguments.
+
+    Raises:
+        ExportError: the file or the name is not there, or does not give a module.
     """
     made = load_name(place)
     if not isinstance(made, nn.Module):
@@ -42,14 +58,23 @@ def load_module(place: str, state_dict: Path | None) -> nn.Module:
             ) from error
     if not isinstance(made, nn.Module):
         raise ExportError(f"{place}: gives {type(made).__name__}, expected a torch.nn.Module")
-    if state_dict is not None:
-        state = load_state(state_dict)
-        try:
-            check_state(state, made.state_dict())
-        except ModelError as error:
-            raise ModelError(f"{state_dict}: {error}") from None
-        made.load_state_dict(state)
     return made
+
+
+def load_file_into(module: nn.Module, path: Path) -> tuple[str, ...]:
+    """Load a file into a module: a state_dict as people have them, of torch.save or of safetensors.
+
+    Returns:
+        What was left out, stripped, converted or migrated, for people.
+
+    Raises:
+        ModelError: it is not one of this module.
+    """
+    state = load_state(path)
+    try:
+        return load_into(module, state)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from None
 
 
 def load_name(place: str, option: str = "--module", expected: str = "a module, or of a function that makes one") -> Any:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from export.call_modes import CallMode
 from export.formats import Format
+from linreg.archive import read_archive
 from linreg.errors import ModelError, one_line
 
 if TYPE_CHECKING:
@@ -143,6 +144,7 @@ def torchscript_runner(
 
     from export.quiet import quiet
 
+    read_archive(name, data)  # so that torch reads the records that anybody else reads
     try:
         with quiet():
             module = torch.jit.load(BytesIO(data), map_location=device)
@@ -162,6 +164,7 @@ def pt2_runner(name: str, data: bytes, mode: CallMode = CallMode.INFERENCE_MODE)
 
     from export.quiet import quiet
 
+    read_archive(name, data)  # so that torch reads the records that anybody else reads
     try:
         with quiet():
             program = torch.export.load(BytesIO(data))

@@ -1,28 +1,49 @@
-"""Save and reload: a plain state_dict in model.pth, and what it means in card.json beside it.
+"""Save and reload: a plain state_dict in model.pth, and what it means in card.json beside it."""
 
-A state_dict is data, but torch reads it with a pickle machine and checks no checksum. So a file is first looked at as
-a zip archive (entries stored, names unique, every CRC right), then unpickled with weights_only=True, and then compared
-with a fresh instance: keys, shapes, dtypes, finiteness.
-"""
-
-import hashlib
-import io
-import warnings
-import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from linreg.card import Card, card_from_json
 from linreg.changes import Changes, changing
-from linreg.config import CARD_FILE, MAX_STATE_BYTES, MODEL_FILE, Architecture, Precision
-from linreg.errors import LinregError, ModelError
-from linreg.files import json_bytes, read_bytes, read_json, sha256
+from linreg.config import CARD_FILE, MAX_JSON_BYTES, MODEL_FILE, Architecture, Precision
+from linreg.errors import ModelError
+from linreg.files import json_bytes, parse_json
+from linreg.manifest import read_listed
 from linreg.models import LinearRegressionModel, LinearRegressionModelV2, make_model, recognise
+from linreg.state_dict import (
+    StateDict,
+    describe_state,
+    load_state,
+    read_state,
+    state_bytes,
+    state_dict_of,
+    state_sha256,
+)
+from linreg.state_loading import check_state
+from linreg.state_names import as_one_linear, without_wrappers
+
+__all__ = [
+    "Checkpoint",
+    "check_state",
+    "describe_state",
+    "load",
+    "load_state",
+    "read_state",
+    "save",
+    "state_bytes",
+    "state_sha256",
+]
+
+OUR_NAMES = ("weights", "bias", "linear_layer.weight", "linear_layer.bias")
+
+ANOTHER_WAY = (
+    "a module of your own is exported with: linreg export --module FILE.py:NAME --state-dict FILE "
+    "--input x=float32[batch,SIZE] -o BUNDLE"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,30 +55,15 @@ class Checkpoint:
         card: None for a bare .pth.
         path: of the state_dict.
         state_sha256: the identity of the weights.
+        notes: what was left out, stripped, renamed or converted while reading; empty where the file is the model's
+            own state_dict as it stands.
     """
 
     model: LinearRegressionModel | LinearRegressionModelV2
     card: Card | None
     path: Path
     state_sha256: str
-
-
-def state_sha256(state: Mapping[str, Tensor]) -> str:
-    """SHA-256 over the sorted (key, dtype, shape, little-endian bytes): the same in whatever file the weights are."""
-    digest = hashlib.sha256()
-    for key in sorted(state):
-        tensor = state[key].detach().cpu().contiguous()
-        dtype = str(tensor.dtype).removeprefix("torch.")
-        digest.update(repr((key, dtype, tuple(tensor.shape))).encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
-
-
-def state_bytes(state: Mapping[str, Tensor]) -> bytes:
-    """A state_dict as torch.save writes it; through a buffer, so that no file name gets into the archive."""
-    buffer = io.BytesIO()
-    torch.save({key: tensor.detach().cpu().contiguous().clone() for key, tensor in state.items()}, buffer)
-    return buffer.getvalue()
+    notes: tuple[str, ...] = ()
 
 
 def save(folder: Path, model: LinearRegressionModel | LinearRegressionModelV2, card: Card) -> None:
@@ -69,8 +75,13 @@ def save(folder: Path, model: LinearRegressionModel | LinearRegressionModelV2, c
 
 def stage(changes: Changes, model: LinearRegressionModel | LinearRegressionModelV2, card: Card) -> None:
     """Stage `model.pth` and `card.json`."""
-    changes.stage(MODEL_FILE, state_bytes(model.state_dict()))
+    changes.stage(MODEL_FILE, model_bytes(model))
     changes.stage(CARD_FILE, json_bytes(asdict(card)))
+
+
+def model_bytes(model: LinearRegressionModel | LinearRegressionModelV2) -> bytes:
+    """The state_dict of a model of ours as bytes; its layers have one version only, so that none is written."""
+    return state_bytes(dict(model.state_dict()))
 
 
 def load(path: Path) -> Checkpoint:
@@ -78,91 +89,58 @@ def load(path: Path) -> Checkpoint:
 
     Raises:
         ModelError: the file is no state_dict of ours, is damaged, or is not what its card says.
+        MismatchError: the file or the card has other bytes than the manifest of its folder lists.
     """
     file = path / MODEL_FILE if path.is_dir() else path
     state = load_state(file)
-    card_path = file.parent / CARD_FILE
-    card = card_from_json(card_path, read_json(card_path)) if file.name == MODEL_FILE and card_path.exists() else None
+    card = _card(file.parent) if file.name == MODEL_FILE else None
     try:
-        architecture, features, bias = recognise(state)
-        if card is not None and (architecture, features, bias) != (card.architecture, len(card.features), card.bias):
-            raise ModelError(
-                f"holds architecture {architecture} with {features} features and {'a' if bias else 'no'} bias, "
-                f"but its card says {card.architecture} with {len(card.features)}; train again, or restore the card"
-            )
-        dtype = _dtype_of(state, card)
-        with torch.random.fork_rng(devices=[]):
-            model = make_model(Architecture(architecture), features, bias=bias, dtype=dtype)
-        check_state(state, model.state_dict())
+        return _rebuilt(file, state, card)
     except ModelError as error:
         raise ModelError(f"{file}: {error}") from None
+
+
+def _card(folder: Path) -> Card | None:
+    path = folder / CARD_FILE
+    if not path.exists():
+        return None
+    return card_from_json(path, parse_json(path, read_listed(folder, CARD_FILE, limit=MAX_JSON_BYTES)))
+
+
+def _rebuilt(file: Path, state: StateDict, card: Card | None) -> Checkpoint:
+    """The model of a state_dict; a card must agree with the file as it stands."""
+    if card is None:
+        state = _ours(state)
+    try:
+        architecture, features, bias = recognise(state)
+    except ModelError as error:
+        raise ModelError(f"{error}; {ANOTHER_WAY}") from None
+    if card is not None and (architecture, features, bias) != (card.architecture, len(card.features), card.bias):
+        raise ModelError(
+            f"holds architecture {architecture} with {features} features and {'a' if bias else 'no'} bias, "
+            f"but its card says {card.architecture} with {len(card.features)}; train again, or restore the card"
+        )
+    dtype = _dtype_of(state, card)
+    with torch.random.fork_rng(devices=[]):
+        model = make_model(Architecture(architecture), features, bias=bias, dtype=dtype)
+    check_state(state, model.state_dict())
     model.load_state_dict(state)
     digest = state_sha256(state)
     if card is not None and card.state_sha256 != digest:
-        raise ModelError(f"{file}: holds other weights than its card names; train again, or restore the card")
-    return Checkpoint(model=model.eval(), card=card, path=file, state_sha256=digest)
+        raise ModelError("holds other weights than its card names; train again, or restore the card")
+    return Checkpoint(model=model.eval(), card=card, path=file, state_sha256=digest, notes=state.notes)
 
 
-def load_state(path: Path) -> dict[str, Tensor]:
-    """Read a state_dict without running code.
-
-    Raises:
-        ModelError: the file is damaged, or holds anything but dense tensors by name.
-    """
-    try:
-        data = read_bytes(path, limit=MAX_STATE_BYTES)
-    except LinregError as error:
-        raise ModelError(str(error)) from None
-    _check_archive(path, data)
-    try:
-        with warnings.catch_warnings():  # what torch warns of, a sparse tensor say, is refused below
-            warnings.simplefilter("ignore")
-            state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises a dozen classes here, and its text advises to switch the safety off
-        raise ModelError(
-            f"{path}: is not a plain state_dict ({type(error).__name__}: it holds more than tensors, or is damaged); "
-            "save model.state_dict() and nothing else"
-        ) from None
-    if not isinstance(state, Mapping) or not state:
-        raise ModelError(f"{path}: holds {type(state).__name__}, expected a state_dict; save model.state_dict()")
-    for key, value in state.items():
-        if not isinstance(key, str) or not isinstance(value, Tensor):
-            name = repr(key[:60]) if isinstance(key, str) else f"a key of type {type(key).__name__}"
-            raise ModelError(f"{path}: {name} is {type(value).__name__}, expected a tensor by name")
-        if (problem := _storage_problem(value)) is not None:
-            raise ModelError(f"{path}: {key[:60]!r} {problem}")
-    return dict(state)
-
-
-def check_state(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
-    """Compare a state_dict with that of a fresh instance: keys, layout, dtypes, shapes, finiteness.
-
-    Raises:
-        ModelError: they differ; the message names the first differences.
-    """
-    missing, surplus = sorted(set(expected) - set(state)), sorted(set(state) - set(expected))
-    if missing or surplus:
-        raise ModelError(f"keys differ: missing {missing[:5]}, unexpected {[key[:60] for key in surplus[:5]]}")
-    for key, wanted in expected.items():
-        tensor = state[key]
-        if (problem := _storage_problem(tensor)) is not None:
-            raise ModelError(f"{key!r} {problem}")
-        if tensor.dtype != wanted.dtype or tensor.shape != wanted.shape:
-            raise ModelError(
-                f"{key!r} is {tensor.dtype} of shape {tuple(tensor.shape)}, "
-                f"expected {wanted.dtype} of shape {tuple(wanted.shape)}"
-            )
-        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-            raise ModelError(f"{key!r} holds NaN or infinity; train again with a smaller --lr")
-
-
-def _storage_problem(tensor: Tensor) -> str | None:
-    """What makes a tensor unfit to be looked at: it has no dense numbers, or its shape promises more than are there."""
-    if tensor.layout is not torch.strided or tensor.is_quantized or tensor.device.type != "cpu":
-        return "is not a dense tensor; save model.state_dict() of an ordinary model"
-    if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
-        return "claims more numbers than it stores; the file is damaged or hostile"
-    return None
+def _ours(state: StateDict) -> StateDict:
+    """The same weights under our names and in float32, where they are those of one nn.Linear as people save it."""
+    state = without_wrappers(state, OUR_NAMES)
+    if not set(state) & set(OUR_NAMES[2:]):
+        state = as_one_linear(state) or state
+    dtypes = {tensor.dtype for tensor in state.values()}
+    if len(dtypes) != 1 or not dtypes <= {torch.float16, torch.bfloat16}:
+        return state
+    note = f"{str(dtypes.pop()).removeprefix('torch.')} is widened to float32"
+    return state_dict_of({key: tensor.float() for key, tensor in state.items()}, None, (*state.notes, note))
 
 
 def _dtype_of(state: Mapping[str, Tensor], card: Card | None) -> torch.dtype:
@@ -172,29 +150,3 @@ def _dtype_of(state: Mapping[str, Tensor], card: Card | None) -> torch.dtype:
     if card is not None and str(dtype) != f"torch.{card.dtype}":
         raise ModelError(f"its tensors are {dtype}, but its card says {Precision(card.dtype)}")
     return dtype
-
-
-def _check_archive(path: Path, data: bytes) -> None:
-    problem = ""
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            entries = archive.infolist()
-            names = [entry.filename for entry in entries]
-            if any(name.endswith("/constants.pkl") for name in names):
-                problem = "is a TorchScript archive, not a state_dict; name the .pth instead"
-            elif len(set(names)) != len(names) or any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-                problem = "its archive has compressed or repeated entries, which torch.save never writes"
-            elif (damaged := archive.testzip()) is not None:
-                problem = f"is damaged: the checksum of {damaged!r} is wrong; restore it from a copy"
-    except Exception:  # zipfile raises half a dozen classes on damaged archives
-        problem = "is not a state_dict of torch.save (torch 1.6 or newer), or is cut off"
-    if problem:
-        raise ModelError(f"{path}: {problem} (sha256 {sha256(data)[:12]})")
-
-
-def describe_state(state: Mapping[str, Tensor]) -> list[dict[str, Any]]:
-    """Name, dtype and shape of every tensor, for people to read."""
-    return [
-        {"name": key, "dtype": str(value.dtype).removeprefix("torch."), "shape": list(value.shape)}
-        for key, value in state.items()
-    ]

@@ -17,6 +17,9 @@ MAX_COLUMNS = 10_000
 MAX_CELLS = 500_000_000
 MAX_NAME_LENGTH = 1_000
 MAX_STATE_BYTES = 2 * 2**30
+MAX_EXPANDED_BYTES = 64 * 2**20
+"""What a state_dict's views of a few numbers that stand for many may grow to when they are copied."""
+
 MAX_JSON_BYTES = 64 * 2**20
 MAX_LINE_POINTS = 10_000_000
 

@@ -90,7 +90,7 @@ def entry_of(name: str, data: bytes, proof: dict[str, Any] | None = None) -> Fil
 
 
 def read_manifest(folder: Path) -> Manifest | None:
-    """The manifest of a bundle; None where there is none.
+    """The manifest of a bundle; None where there is none, or where manifest.json is some other program's.
 
     Raises:
         ModelError: it is a link, damaged, of a later schema, or names a file that no bundle holds.
@@ -99,6 +99,8 @@ def read_manifest(folder: Path) -> Manifest | None:
     if not folder.is_dir() or not file_inside(folder, MANIFEST_FILE):
         return None
     value = parse_json(path, read_inside(folder, MANIFEST_FILE, limit=MAX_JSON_BYTES))
+    if not value.keys() & {"state_sha256", "files"}:
+        return None
     if isinstance(value.get("schema_version"), int) and value["schema_version"] > SCHEMA_VERSION:
         raise ModelError(f"{path}: has schema {value['schema_version']}, expected {SCHEMA_VERSION}; update linreg")
     try:

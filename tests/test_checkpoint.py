@@ -135,7 +135,7 @@ import torch
 from linreg.checkpoint import state_bytes
 from linreg.models import LinearRegressionModelV2
 torch.manual_seed(0)
-data = state_bytes(LinearRegressionModelV2(3).state_dict())
+data = state_bytes(dict(LinearRegressionModelV2(3).state_dict()))
 Path(sys.argv[1]).write_bytes(data)
 """
     far = tmp_path / "a folder" / "deep"
@@ -233,13 +233,19 @@ def test_describe_state() -> None:
 # What is there is not what is expected
 
 
-def refused(path: Path) -> str:
+def told(path: Path) -> str:
     """The message, one line that begins with the name of the file."""
     with pytest.raises(ModelError) as raised:
         load(path)
     message = str(raised.value)
     assert message.startswith(f"{path / 'model.pth' if path.is_dir() else path}: ")
     assert "\n" not in message
+    return message
+
+
+def refused(path: Path) -> str:
+    """The same; it does not advise to switch the safety off."""
+    message = told(path)
     assert "weights_only" not in message
     return message
 
@@ -299,9 +305,14 @@ def test_code_in_a_pickle_is_not_run(tmp_path: Path, kind: str) -> None:
 
 
 def test_a_whole_module(tmp_path: Path) -> None:
-    message = refused(put(tmp_path / "net.pth", nn.Linear(1, 1)))
-    assert "is not a plain state_dict" in message
+    path = put(tmp_path / "net.pth", nn.Linear(1, 1))
+    message = told(path)
+    assert "is not a plain state_dict but a whole module" in message
     assert message.endswith("save model.state_dict() and nothing else")
+    # The two lines of Python that the message shows do what it says.
+    lines = message.partition("where you trust it: ")[2].partition("; else save")[0]
+    exec(lines.replace("'weights.pth'", repr(str(tmp_path / "weights.pth"))), {})
+    assert load(tmp_path / "weights.pth").model.linear_layer.in_features == 1
 
 
 def test_a_torchscript_archive(tmp_path: Path) -> None:
@@ -320,7 +331,7 @@ def test_what_is_no_dictionary(tmp_path: Path, content: object) -> None:
     ("content", "message"),
     [
         ({"weights": 1.0, "bias": torch.zeros(1)}, "'weights' is float, expected a tensor by name"),
-        ({"state_dict": {"weights": torch.zeros(1)}}, "'state_dict' is dict, expected a tensor by name"),
+        ({"state": {"weights": 1}}, "'state' is dict, expected a tensor by name"),
         ({1: torch.zeros(1)}, "a key of type int is Tensor, expected a tensor by name"),
         ({("k",) * 9: torch.zeros(1)}, "a key of type tuple is Tensor, expected a tensor by name"),
         ({"k" * 1000: 1}, f"'{'k' * 60}' is int, expected a tensor by name"),
@@ -455,7 +466,11 @@ def test_what_is_no_archive(tmp_path: Path, data: bytes) -> None:
 
 def test_the_legacy_format_is_refused_without_reading_it(tmp_path: Path) -> None:
     torch.save(v1(), tmp_path / "net.pth", _use_new_zipfile_serialization=False)
-    assert "is not a state_dict of torch.save (torch 1.6 or newer)" in refused(tmp_path / "net.pth")
+    message = refused(tmp_path / "net.pth")
+    assert "is not a state_dict of torch.save (torch 1.6 or newer)" in message
+    lines = message.partition("convert it: ")[2].partition(" (sha256")[0]
+    exec(lines.replace("'weights.pth'", repr(str(tmp_path / "weights.pth"))), {})
+    assert load(tmp_path / "weights.pth").model.weights.item() == 1.0
 
 
 SMALL = state_bytes({"weights": torch.tensor([0.7]), "bias": torch.tensor([0.3])})

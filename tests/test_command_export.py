@@ -122,5 +122,5 @@ def test_a_hostile_state_dict_is_one_line_and_runs_nothing(linreg, bundle, tmp_p
     for command in ("export", "evaluate", "bench"):
         message = linreg(command, "-m", path).failure()
         assert "state_dict" in message
-        assert "weights_only" not in message
+        assert "weights_only" not in message or kind == "module"  # torch.nn.Linear is told how to convert it
     assert contents(tmp_path) == before

@@ -136,3 +136,11 @@ def test_nothing_names_the_machine(bundle):
         "onnxruntime",
         "cpu_capability",
     }
+
+
+def test_a_manifest_of_another_program_is_none_of_ours_and_stays(linreg, tmp_path):
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / MANIFEST_FILE).write_text('{"name": "my app", "icons": []}')
+    assert read_manifest(tmp_path / "b") is None
+    assert "b/manifest.json: is there and is not what" in linreg("train", "--epochs", "5", "-o", "b").failure()
+    assert (tmp_path / "b" / MANIFEST_FILE).read_text() == '{"name": "my app", "icons": []}'

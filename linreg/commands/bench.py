@@ -76,7 +76,9 @@ def run(
     module: Annotated[
         str | None, typer.Option(help="A module of your own, FILE.py:NAME. The file is run: name only what you trust.")
     ] = None,
-    state_dict: Annotated[Path | None, typer.Option(help="Parameters for --module, a plain state_dict.")] = None,
+    state_dict: Annotated[
+        Path | None, typer.Option(help="Parameters for --module: a state_dict of torch.save or safetensors.")
+    ] = None,
     inputs: Annotated[
         list[str] | None,
         typer.Option("--input", help="What --module takes: x=float32[batch,16]. One for each argument of forward."),

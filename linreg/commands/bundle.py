@@ -59,7 +59,15 @@ def open_model(model: Path | None) -> "Checkpoint":
 
     from linreg.checkpoint import load
 
-    return load(path)
+    checkpoint = load(path)
+    show_notes(checkpoint.path, checkpoint.notes)
+    return checkpoint
+
+
+def show_notes(path: Path, notes: tuple[str, ...]) -> None:
+    """Say in one line what was stripped or converted while a state_dict was read; nothing where it was not."""
+    if notes:
+        note(f"note: {path}: {'; '.join(notes)}")
 
 
 def _train_default() -> None:

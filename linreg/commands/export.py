@@ -8,11 +8,11 @@ import typer
 
 from export.formats import Format, FormatChoice, Precision, chosen_formats
 from linreg.commands.artifact_table import describe, show_artifacts
-from linreg.commands.bundle import open_model
+from linreg.commands.bundle import open_model, show_notes
 from linreg.commands.exporting import ExportOptions, checkpoint_files, export_source
 from linreg.commands.options import Force, Json, Model, Wait
 from linreg.commands.terminal import note, print_json, say
-from linreg.config import MAX_STATE_BYTES, MODEL_FILE
+from linreg.config import MODEL_FILE
 from linreg.errors import LinregError
 
 if TYPE_CHECKING:
@@ -55,7 +55,9 @@ def run(
     module: Annotated[
         str | None, typer.Option(help="A module of your own, FILE.py:NAME. The file is run: name only what you trust.")
     ] = None,
-    state_dict: Annotated[Path | None, typer.Option(help="Parameters for --module, a plain state_dict.")] = None,
+    state_dict: Annotated[
+        Path | None, typer.Option(help="Parameters for --module: a state_dict of torch.save or safetensors.")
+    ] = None,
     inputs: Annotated[
         list[str] | None,
         typer.Option("--input", help="What --module takes: x=float32[batch,16]. One for each argument of forward."),
@@ -77,8 +79,8 @@ def run(
     if module is not None:
         if model is not None or output is None or data is not None or unit:
             raise LinregError("--module: needs a bundle of its own, -o FOLDER, and takes no --model, --data or --unit")
-        source = _module_source(module, state_dict, inputs or [], dtype, names, static=static)
-        folder, plain = output, {MODEL_FILE: _state_bytes(source, state_dict, dtype)}
+        source, state = _module_source(module, state_dict, inputs or [], dtype, names, static=static)
+        folder, plain = output, {MODEL_FILE: state}
     else:
         if state_dict is not None or inputs:
             raise LinregError("--state-dict and --input belong to a module of your own; name it: --module FILE.py:NAME")
@@ -126,28 +128,21 @@ def _module_source(
     names: tuple[tuple[str, ...], tuple[str, ...]],
     *,
     static: bool,
-) -> "Source":
-    from export.module_file import load_module, parse_input
+) -> "tuple[Source, bytes]":
+    """The source of somebody's own module, and the state_dict for its bundle: that of the module as it was loaded."""
+    from export.module_file import load_file_into, make_module, parse_input
     from export.source import from_module
+    from linreg.state_dict import state_bytes
 
     if not inputs:
         raise LinregError("--module: say what it takes, one --input for each argument, such as x=float32[batch,16]")
     entries = [parse_input(text) for text in inputs]
     note(f"running {module.rpartition(':')[0]}")
-    loaded = load_module(module, state_dict)
-    return from_module(loaded, entries, input_names=names[0], output_names=names[1], precision=dtype, static=static)
-
-
-def _state_bytes(source: "Source", state_dict: Path | None, dtype: Precision | None) -> bytes:
-    """The state_dict for the bundle of a module: the file given, or that of the module as it was made."""
-    from linreg.checkpoint import state_bytes
-    from linreg.files import read_bytes
-
+    loaded = make_module(module)
     if state_dict is not None:
-        return read_bytes(state_dict, limit=MAX_STATE_BYTES)
-    if dtype is not None:
-        raise LinregError("--dtype: needs --state-dict with --module, so that the bundle holds what was rounded")
-    return state_bytes(source.module.state_dict())
+        show_notes(state_dict, load_file_into(loaded, state_dict))
+    source = from_module(loaded, entries, input_names=names[0], output_names=names[1], precision=dtype, static=static)
+    return source, state_bytes(loaded.state_dict())
 
 
 def _rows(table: Path, checkpoint: "Checkpoint") -> "NDArray[np.float64]":

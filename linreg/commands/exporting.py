@@ -71,7 +71,7 @@ def make_room(
     """
     from export.vectors import TOLERANCE_FILE
     from linreg.inside import files_of, vector_folders
-    from linreg.manifest import CHECKSUM_FILE, check_overwrite, read_manifest
+    from linreg.manifest import CHECKSUM_FILE, MANIFEST_FILE, check_overwrite, read_manifest
 
     folder = changes.folder
     if Format.C in kinds:
@@ -88,7 +88,7 @@ def make_room(
         for place in vector_folders(folder):
             names += files_of(folder, place)
     if manifest is None:
-        names.append(CHECKSUM_FILE)
+        names += [CHECKSUM_FILE, MANIFEST_FILE]
     check_overwrite(folder, names, force=force)
     if manifest is not None and manifest.state_sha256 != state_sha256:
         if not force:
@@ -100,12 +100,24 @@ def make_room(
 
 
 def checkpoint_files(checkpoint: "Checkpoint", folder: Path) -> dict[str, bytes]:
-    """What another bundle needs of a model's own: the state_dict and the card; nothing where it is the same bundle."""
+    """What another bundle needs of a model's own: the state_dict and the card; nothing where it is the same bundle.
+
+    Raises:
+        LinregError: the file in the same bundle is not the model's state_dict as it stands.
+    """
+    from linreg.checkpoint import model_bytes
     from linreg.manifest import read_listed
 
     home = checkpoint.path.parent
     if folder.exists() and folder.samefile(home):
+        if checkpoint.notes:
+            raise LinregError(
+                f"{checkpoint.path}: is not the state_dict of the model as it stands ({'; '.join(checkpoint.notes)}), "
+                f"so that it cannot be a bundle's; name another folder for the bundle with -o"
+            )
         return {}
+    if checkpoint.notes:
+        return {MODEL_FILE: model_bytes(checkpoint.model)}
     files = {MODEL_FILE: read_listed(home, checkpoint.path.name, limit=MAX_STATE_BYTES)}
     if checkpoint.card is not None:
         files[CARD_FILE] = read_listed(home, CARD_FILE, limit=MAX_STATE_BYTES)

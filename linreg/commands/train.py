@@ -221,7 +221,7 @@ def _changing(output: Path, *, force: bool, wait: bool) -> "Iterator[Changes]":
     """
     from linreg.changes import changing
     from linreg.files import ensure_folder
-    from linreg.manifest import CHECKSUM_FILE, check_overwrite, read_manifest
+    from linreg.manifest import CHECKSUM_FILE, MANIFEST_FILE, check_overwrite, read_manifest
 
     ensure_folder(output)
     with changing(output, command="linreg train", wait=wait, on_wait=say_waiting) as changes:
@@ -233,7 +233,7 @@ def _changing(output: Path, *, force: bool, wait: bool) -> "Iterator[Changes]":
                 f"{output}: holds artifacts of the old weights ({', '.join(shown)}); "
                 "use --force to train again and remove them, or another -o"
             )
-        check_overwrite(output, [*OWN_FILES, *([] if manifest else [CHECKSUM_FILE])], force=force)
+        check_overwrite(output, [*OWN_FILES, *([] if manifest else [CHECKSUM_FILE, MANIFEST_FILE])], force=force)
         yield changes
 
 

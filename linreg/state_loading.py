@@ -1,0 +1,156 @@
+"""Load a state_dict into a module as torch loads it, and see that every number of the file arrived.
+
+torch's own `load_state_dict(strict=True)` decides what fits, so that hooks which rename keys and layers that migrate
+older versions do their work.
+"""
+
+import warnings
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from linreg.errors import ModelError, one_line
+from linreg.state_arrival import check_arrival, check_tied, holds, migrates, same_numbers
+from linreg.state_dict import StateDict, metadata_of, state_dict_of, state_sha256, storage_problem
+from linreg.state_names import without_wrappers
+
+
+def load_into(module: nn.Module, state: StateDict) -> tuple[str, ...]:
+    """Load a state_dict into a module, which it must fit exactly.
+
+    Args:
+        module: its parameters and buffers take the numbers; where an error is raised, some of them may have.
+        state: of `linreg.state_dict.read_state`.
+
+    Returns:
+        What was left out, stripped, converted or migrated, for people; nothing where the file was the module's own.
+
+    Raises:
+        ModelError: a key, a shape or a dtype is another one, a number is not finite, or did not arrive.
+    """
+    expected = _tensors_of(module)
+    odd = {key: value.clone() for key, value in expected.items() if not _is_finite(value)}
+    state = without_wrappers(state, expected)
+    check_tied(module, state)
+    _check_kinds(module, state, expected)
+    try:
+        _load(module, state)
+    except Exception as error:  # of torch, or of the module's own hooks
+        raise ModelError(_told(state, expected, error)) from None
+    loaded = _tensors_of(module)
+    own = check_arrival(module, state, loaded)
+    for key, tensor in loaded.items():
+        # What the module was made with, a mask of -inf, say, is no fault of the file.
+        if not _is_finite(tensor) and not (key in odd and same_numbers(odd[key], tensor)):
+            raise ModelError(f"{key[:60]!r} holds NaN or infinity; restore the file from a copy, or train again")
+    if own:
+        _check_stable(module, loaded)
+    widened = {
+        f"{_short(state[key])} is widened to {_short(value)}": None
+        for key, value in loaded.items()
+        if key in state and state[key].dtype != value.dtype
+    }
+    return (*state.notes, *widened, *own)
+
+
+def check_state(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    """Compare a state_dict with that of a fresh instance: keys, layout, dtypes, shapes, finiteness.
+
+    Raises:
+        ModelError: they differ; the message names the first differences.
+    """
+    missing, surplus = sorted(set(expected) - set(state)), sorted(set(state) - set(expected))
+    if missing or surplus:
+        raise ModelError(_difference(missing, surplus))
+    for key, wanted in expected.items():
+        tensor = state[key]
+        if (problem := storage_problem(tensor)) is not None:
+            raise ModelError(f"{key!r} {problem}")
+        if tensor.dtype != wanted.dtype or tensor.shape != wanted.shape:
+            raise ModelError(f"{key!r} is {_kind(tensor)}, expected {_kind(wanted)}")
+        if not _is_finite(tensor):
+            raise ModelError(f"{key!r} holds NaN or infinity; train again with a smaller --lr")
+
+
+def _tensors_of(module: nn.Module) -> dict[str, Tensor]:
+    """The tensors of a module; those of lazy layers are not there before they have a shape.
+
+    Raises:
+        ModelError: it holds anything else.
+    """
+    found = {}
+    for key, value in module.state_dict().items():
+        if not isinstance(value, Tensor):
+            raise ModelError(f"the module's {key[:60]!r} is {type(value).__name__}, and only tensors can be kept")
+        if is_lazy(value):
+            continue
+        if value.device.type in ("cpu", "meta") and (problem := storage_problem(value)) is not None:
+            raise ModelError(f"the module's {key[:60]!r} {problem}")
+        found[key] = value
+    return found
+
+
+def _load(module: nn.Module, state: StateDict) -> None:
+    """Load a copy: a hook may change what it is given."""
+    with warnings.catch_warnings():  # what torch warns of is looked for afterwards
+        warnings.simplefilter("ignore")
+        module.load_state_dict(state_dict_of(state, metadata_of(state)))
+
+
+def _check_kinds(module: nn.Module, state: StateDict, expected: Mapping[str, Tensor]) -> None:
+    """See that torch will not round or cut what has a place by its name."""
+    for key, tensor in state.items():
+        wanted = expected.get(key)
+        if wanted is None:
+            continue
+        same_shape = tensor.shape == wanted.shape
+        if holds(wanted.dtype, tensor.dtype) and (same_shape or migrates(module, state, key)):
+            continue
+        rounded = same_shape and tensor.is_floating_point() and wanted.is_floating_point()
+        way = "; that would round it: make the module in the dtype of the file, or convert the file" if rounded else ""
+        raise ModelError(f"{key[:60]!r} is {_kind(tensor)}, expected {_kind(wanted)}{way}")
+
+
+def _check_stable(module: nn.Module, loaded: Mapping[str, Tensor]) -> None:
+    """See that what the module holds now is loaded again as it is: that goes into the bundle."""
+    held = state_dict_of(
+        {key: value.detach().clone() for key, value in loaded.items()}, metadata_of(module.state_dict())
+    )
+    try:
+        _load(module, held)
+    except Exception as error:  # of torch, or of the module's own hooks
+        raise ModelError(f"the module does not load its own state_dict: {one_line(error)}") from None
+    if state_sha256(_tensors_of(module)) != state_sha256(held):
+        raise ModelError(
+            "the module's own loading changes what it has saved itself, so that no file of it could be reloaded; "
+            "let its loading look at the version"
+        )
+
+
+def _told(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], error: Exception) -> str:
+    """What differs, in our words: of the keys those that torch itself names, since hooks may rename some."""
+    text = str(error)
+    missing, surplus = (
+        [key for key in sorted(keys) if f'"{key}"' in text]
+        for keys in (set(expected) - set(state), set(state) - set(expected))
+    )
+    if missing or surplus:
+        return _difference(missing, surplus)
+    return f"does not load into the module: {one_line(error)}"
+
+
+def _difference(missing: list[str], surplus: list[str]) -> str:
+    return f"keys differ: missing {missing[:5]}, unexpected {[key[:60] for key in surplus[:5]]}"
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    return not (tensor.is_floating_point() or tensor.is_complex()) or bool(tensor.isfinite().all())
+
+
+def _kind(tensor: Tensor) -> str:
+    return f"{tensor.dtype} of shape {tuple(tensor.shape)}"
+
+
+def _short(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")

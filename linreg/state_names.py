@@ -1,0 +1,89 @@
+"""The names in a state_dict: what wrappers put before or between them, and one nn.Linear under any name."""
+
+from collections.abc import Collection
+from typing import Any
+
+from linreg.state_dict import StateDict, metadata_of, state_dict_of
+
+WRAPPERS = ("module", "_orig_mod", "model")
+"""What DataParallel, torch.compile and Lightning put before every name of the module that they wrap."""
+
+INNER_WRAPPERS = ("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
+"""What stands in the middle of names where only a part of a module is wrapped."""
+
+
+def without_wrappers(state: StateDict, expected: Collection[str]) -> StateDict:
+    """A copy of a state_dict without what wrappers put into its names, with a note where that was anything.
+
+    Args:
+        state: is kept as it is.
+        expected: the names of the module; what they have themselves stays.
+    """
+    tensors, metadata = dict(state), metadata_of(state)
+    stripped = ""
+    while (prefix := _prefix(tensors, expected)) is not None:
+        tensors = {key.removeprefix(prefix): value for key, value in tensors.items()}
+        metadata = None if metadata is None else _metadata_below(metadata, prefix)
+        stripped += prefix
+    inner = [part for part in INNER_WRAPPERS if part in _parts(tensors) and part not in _parts(expected)]
+    shorter = {_without(key, inner): value for key, value in tensors.items()}
+    if inner and len(shorter) == len(tensors):
+        tensors = shorter
+        metadata = None if metadata is None else _metadata_without(metadata, inner)
+        stripped = " and ".join([*([stripped] if stripped else []), *(f"{part}." for part in inner)])
+    notes = (f"{stripped[:60]!r} in its names is stripped",) if stripped else ()
+    return state_dict_of(tensors, metadata, (*state.notes, *notes))
+
+
+def as_one_linear(state: StateDict) -> StateDict | None:
+    """The same weights under the names of our model, where they are those of one nn.Linear with one output.
+
+    Returns:
+        None where they are anything else.
+    """
+    weights = [key for key in state if key.rpartition(".")[2] == "weight"]
+    if len(weights) != 1:
+        return None
+    layer = weights[0].removesuffix("weight")
+    weight, bias = state[weights[0]], state.get(f"{layer}bias")
+    if set(state) - {f"{layer}weight", f"{layer}bias"} or weight.dim() != 2:
+        return None
+    if weight.shape[0] != 1 or weight.shape[1] == 0 or (bias is not None and bias.shape != (1,)):
+        return None
+    renamed = {"linear_layer.weight": weight} | ({} if bias is None else {"linear_layer.bias": bias})
+    note = (
+        f"{weights[0][:60]!r} is taken for that of one nn.Linear; what has no weights, an activation after it, say, "
+        "does not stand in a state_dict"
+    )
+    return state_dict_of(renamed, None, (*state.notes, note))
+
+
+def _prefix(names: Collection[str], expected: Collection[str]) -> str | None:
+    """What may be taken from the front of every name; a module may have such a part of its own."""
+    if not names or set(names) & set(expected):
+        return None
+    for wrapper in WRAPPERS:
+        prefix = f"{wrapper}."
+        own = any(name.startswith(prefix) for name in expected)
+        if all(name.startswith(prefix * 2 if own else prefix) for name in names):
+            return prefix
+    return None
+
+
+def _parts(names: Collection[str]) -> set[str]:
+    return {part for name in names for part in name.split(".")}
+
+
+def _without(name: str, parts: Collection[str]) -> str:
+    return ".".join(part for part in name.split(".") if part not in parts)
+
+
+def _metadata_below(metadata: dict[str, dict[str, Any]], prefix: str) -> dict[str, dict[str, Any]]:
+    """As torch does: what is said of the wrapper goes, what is said of the module in it stays."""
+    return {key[len(prefix) :]: value for key, value in metadata.items() if f"{key}.".startswith(prefix)}
+
+
+def _metadata_without(metadata: dict[str, dict[str, Any]], parts: Collection[str]) -> dict[str, dict[str, Any]]:
+    """What is said of the innermost module holds where a wrapper has the same name without it."""
+    names = sorted(metadata, key=lambda name: name.count("."))
+    return {_without(name, parts): metadata[name] for name in names}
