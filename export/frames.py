@@ -42,7 +42,7 @@ def send(channel: socket.socket, header: Mapping[str, object], arrays: Sequence[
     end = time.monotonic() + within_s
     try:
         parts = [memoryview(struct.pack(">Q", len(text)) + text)]
-        parts += [memoryview(array.reshape(-1).view(np.uint8)) for array in kept]
+        parts += [array.reshape(-1).view(np.uint8).data for array in kept]
         for part in parts:
             channel.settimeout(max(end - time.monotonic(), 1e-3))
             channel.sendall(part)
