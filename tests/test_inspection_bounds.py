@@ -21,7 +21,7 @@ from tests.hostile_files import CLASS, HOSTILE, NODE, field, metadata, onnx_file
 MOST_CPU_S = 2.0
 MOST_BYTES = 256 * 2**20
 
-# Inspects every file named on the command line, as JSON and as tables, each time in a fork of its own, and tells what it cost.
+# Inspects every file named on the command line, as JSON and as tables, each in a fork, and tells what it cost.
 DRIVER = r"""
 import contextlib, io, json, os, re, sys
 from linreg.cli import main
@@ -177,13 +177,10 @@ def test_a_cut_onnx_file_is_refused_wherever_onnx_refuses_it(tmp_path):
                 inspected(tmp_path, data[:keep])
 
 
+DTYPES = ["float32", "float64", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool"]
+DTYPES += ["complex64", "complex128", "uint16", "uint32"]
 STATES = {
-    "dtypes": lambda: {
-        name: torch.zeros(2, 3, dtype=getattr(torch, name))
-        for name in (
-            "float32 float64 float16 bfloat16 int64 int32 int16 int8 uint8 bool complex64 complex128 uint16 uint32"
-        ).split()
-    },
+    "dtypes": lambda: {name: torch.zeros(2, 3, dtype=getattr(torch, name)) for name in DTYPES},
     "shapes": lambda: {
         "scalar": torch.tensor(1.0),
         "empty": torch.zeros(0, 3),
