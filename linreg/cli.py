@@ -25,6 +25,7 @@ from linreg.ending import ending_by_signal
 from linreg.errors import LinregError
 
 INTERRUPTED = 130
+WHOLE = "every file is whole, the old one or the new one"
 
 app = typer.Typer(
     name="linreg",
@@ -66,9 +67,9 @@ def main() -> None:
                 raise
     if ending.number is not None:
         code = 128 + ending.number
-        how = "interrupted" if code == INTERRUPTED else f"ended by {signal.Signals(ending.number).name}"
-        message = f"{how}; every file is whole, the old one or the new one"
+        message = f"ended by {signal.Signals(ending.number).name}; {WHOLE}"
     if code == INTERRUPTED:
+        message = f"interrupted; {WHOLE}"
         exec("")  # after an interruption inside an exec, as in dataclass, Python would not exit but die of the signal
     if message:
         with suppress(*(() if ending.number is None else (OSError,))):  # the terminal may be gone
@@ -79,9 +80,9 @@ def main() -> None:
 def _run() -> tuple[int, str]:
     """The exit code, and the line that says why."""
     try:
-        return int(app(prog_name="linreg", standalone_mode=False) or 0), ""
+        return int(app(prog_name="linreg", standalone_mode=False) or 0), ""  # 130 if typer saw an interruption
     except KeyboardInterrupt:
-        return INTERRUPTED, "interrupted; every file is whole, the old one or the new one"
+        return INTERRUPTED, ""
     except LinregError as error:
         return error.exit_code, str(error)
     except MemoryError:
