@@ -105,7 +105,7 @@ def torchscript_with(record: str, data: bytes) -> bytes:
 
 
 TORCHSCRIPT: dict[str, Callable[[], bytes]] = {
-    "signature without end": lambda: torchscript(CLASS + "def forward(self: " + "a " * 2_000),
+    "signature without end": lambda: torchscript(CLASS + "def forward(self: " + " " * 3_300),
     "signature of 9 MB": lambda: torchscript(CLASS + "def forward(self: a" + "," + " " * SIZE, compressed=False),
     "many signatures": lambda: torchscript(CLASS + "def forward(self: " * 500_000, compressed=False),
     "operators without end": lambda: torchscript("ops." * 2_400_000, compressed=False),
