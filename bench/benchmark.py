@@ -1,6 +1,5 @@
 """A whole benchmark: answers and artifacts first, then the same rounds in many processes, then one report."""
 
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from bench.statistics import EQUIVALENCE_MARGIN
 from bench.subject import Subject
 from bench.variants import Origin, Variant
 from linreg.config import BenchSettings
-from linreg.files import write_atomic
+from linreg.files import work_folder, write_atomic
 
 LEAST_PROCESSES = 7
 """Before this many no interval is believed to be narrow: stopping at 5 where it is one by chance covers 93 % of 95."""
@@ -96,8 +95,7 @@ def run_benchmark(
     """
     start, stolen = time.perf_counter(), stolen_s()
     environment = describe_environment()
-    with tempfile.TemporaryDirectory(prefix="linreg-bench-") as name:
-        folder = Path(name)
+    with work_folder("linreg-bench-") as folder:
         for file, data in provided.items():
             write_atomic(folder / file, data)
         sources = prepare_answers(folder, subjects, settings.batches)

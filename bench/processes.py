@@ -7,16 +7,14 @@ anew: so the interval that is reported is that over processes. Ten short process
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 from bench.job import Job, job_to_json
 from bench.results import ProcessResult, result_from_json
 from bench.variants import Kind
 from linreg.errors import LinregError, MismatchError
-from linreg.files import read_json, write_json
+from linreg.files import read_json, work_folder, write_json
 
 TIMEOUT_S = 1800.0
 LIFECYCLE_KINDS = frozenset(Kind) - {Kind.FLOOR, Kind.COPY_TO_DEVICE, Kind.COPY_FROM_DEVICE, Kind.FACTORY}
@@ -61,8 +59,8 @@ def run_in_process(job: Job) -> ProcessResult:
         MismatchError: the reference answers wrongly.
         LinregError: the process failed.
     """
-    with tempfile.TemporaryDirectory(prefix="linreg-bench-") as name:
-        task, answer = Path(name) / "job.json", Path(name) / "result.json"
+    with work_folder("linreg-bench-") as folder:
+        task, answer = folder / "job.json", folder / "result.json"
         write_json(task, job_to_json(job))
         command = [sys.executable, "-P", "-m", "bench.worker", str(task), str(answer)]
         try:

@@ -1,12 +1,12 @@
 """One line a runtime: `python -m bench.runtime_summary DEPLOY BUNDLE`, the end of `make deploy-test`."""
 
 import sys
-import tempfile
 from pathlib import Path
 
 from bench.runtimes import PYTHON, RuntimeRow, copy_checked, find_runtimes, time_runtimes
 from bench.tables import duration
 from linreg.errors import LinregError
+from linreg.files import work_folder
 
 PROCESSES = 1
 """The figures here are a glance; `linreg bench --runtimes` times each runtime in five processes or more."""
@@ -16,9 +16,9 @@ def main() -> int:
     """Prove and time every runtime; one that is not built is a failure. The bundle is the repository's own."""
     deploy, bundle = map(Path, sys.argv[1:])
     try:
-        with tempfile.TemporaryDirectory(prefix="linreg-runtimes-") as work:
-            copy = copy_checked(bundle, Path(work))
-            found, missing = find_runtimes(deploy, copy, Path(work), trust=True)
+        with work_folder("linreg-runtimes-") as work:
+            copy = copy_checked(bundle, work)
+            found, missing = find_runtimes(deploy, copy, work, trust=True)
             rows = time_runtimes(found, copy, processes=PROCESSES)
     except LinregError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201

@@ -6,7 +6,6 @@ import platform
 import shlex
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from export.c_text import read_c
 from export.runners import Call, Runner
 from linreg.errors import LinregError, ModelError, one_line
+from linreg.files import work_folder
 
 Array = NDArray[Any]
 
@@ -103,8 +103,7 @@ def c_runner(name: str, data: bytes) -> Runner:
 
 def _library(name: str, data: bytes) -> ctypes.CDLL:
     """The library of a source; its files are gone when it is loaded."""
-    with tempfile.TemporaryDirectory(prefix="linreg-c-") as place:
-        folder = Path(place)
+    with work_folder("linreg-c-") as folder:
         (folder / "model.c").write_bytes(data)
         command = [*compiler(), *flags(), "-o", "model.so", "model.c", "-lm"]
         try:

@@ -1,6 +1,5 @@
 """Read what `export.c_source` wrote, without compiler or torch: metadata, shapes and the weights bit for bit."""
 
-import json
 import re
 from dataclasses import dataclass
 from math import prod
@@ -9,12 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from export.bounded_json import parse_json
 from linreg.errors import ModelError
 
 Array = NDArray[Any]
 
 FIRST_LINE = "/* An affine model: output = input * weight^T + bias. C source exported by linreg; do not edit.\n"
 END_OF_HEADER = "\n/* End of the header. */\n"
+
+MAX_METADATA_BYTES = 96 * 2**20
+"""Memory that the metadata may take."""
+
+MAX_SIZE = 2**31
+SHORTEST_NUMBER = len("0x0p+0, ")
 
 _JSON = re.compile(r" \* \{\n(.*?)\n \* \}\n \*/\n", re.DOTALL)
 _FUNCTION = re.compile(
@@ -65,7 +71,8 @@ def read_c(name: str, data: bytes) -> CText:
         text = data.decode("ascii")
         if not is_c(data) or (comment := _JSON.match(text, len(FIRST_LINE))) is None:
             raise ValueError("it does not begin as one")
-        metadata = json.loads("{" + comment[1].replace("\n * ", "\n ").removeprefix(" * ") + "}")
+        words = "{" + comment[1].replace("\n * ", "\n ").removeprefix(" * ") + "}"
+        metadata = parse_json(words.encode(), max_bytes=MAX_METADATA_BYTES)
         if (function := _FUNCTION.search(text)) is None:
             raise ValueError("it declares no function to predict")
         dtype = _DTYPES[function[2]]
@@ -84,6 +91,11 @@ def read_c(name: str, data: bytes) -> CText:
 
 
 def _tensor(entry: dict[str, Any]) -> dict[str, Any]:
+    """An input, output or parameter; the product of its sizes takes no time to form."""
+    if len(entry["shape"]) > 2 or any(
+        size != "batch" and not (type(size) is int and 0 <= size < MAX_SIZE) for size in entry["shape"]
+    ):
+        raise ValueError(f"{str(entry['name'])[:40]!r} has a shape that is none")
     return {"name": str(entry["name"]), "dtype": str(entry["dtype"]), "shape": list(entry["shape"])}
 
 
@@ -92,9 +104,11 @@ def _weights(text: str, parameters: list[dict[str, Any]], dtype: np.dtype[Any]) 
     arrays = _ARRAY.findall(text)
     if arrays and len(arrays) != len(parameters):
         raise ValueError(f"it has {len(arrays)} arrays of weights, expected {len(parameters)}")
+    if sum(numbers.count(",") for numbers in arrays) > len(text) // SHORTEST_NUMBER:
+        raise ValueError("its numbers are shorter than any that linreg writes")
     found = {}
     for numbers, entry in zip(arrays, parameters, strict=False):
-        values = np.array([float.fromhex(number.strip().rstrip("f")) for number in numbers.split(",")], np.float64)
+        values = np.fromiter((float.fromhex(number.strip().rstrip("f")) for number in numbers.split(",")), np.float64)
         shape = tuple(int(size) for size in entry["shape"])
         if prod(shape) != len(values):
             raise ValueError(f"{entry['name']!r} has {len(values)} numbers, expected {shape}")

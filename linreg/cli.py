@@ -1,8 +1,8 @@
 """The command line: which commands there are, and how an error ends.
 
 Exit 0 done; 1 an error, in one line; 2 wrong usage; 3 outputs differ, or bytes are not those of the manifest;
-4 slower than the gate allows; 130 interrupted; 129 and 143 ended by SIGHUP and SIGTERM. `--help` answers without
-torch: everything heavy is imported inside the commands.
+4 slower than the gate allows; 130 interrupted; 129 and 143 ended by SIGHUP and SIGTERM, as a shell shows them.
+`--help` answers without torch: everything heavy is imported inside the commands.
 """
 
 import errno
@@ -11,6 +11,7 @@ import os
 import re
 import signal
 import sys
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,9 +21,11 @@ import typer
 import linreg
 from linreg.commands import bench, demo, doctor, evaluate, export, inspect, plot, predict, train, verify
 from linreg.commands.terminal import note
+from linreg.ending import ending_by_signal
 from linreg.errors import LinregError
 
 INTERRUPTED = 130
+WHOLE = "every file is whole, the old one or the new one"
 
 app = typer.Typer(
     name="linreg",
@@ -55,36 +58,45 @@ def _options(
 def main() -> None:
     """Run the command line; every failure is one line on stderr and its exit code."""
     _check_surroundings()
-    for ending in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
-        if signal.getsignal(ending) is signal.SIG_DFL:  # not where nohup has it ignored
-            signal.signal(ending, _end)
-    try:
-        code = app(prog_name="linreg", standalone_mode=False)
-    except KeyboardInterrupt:
-        code = INTERRUPTED
-    except TerminatedError as error:
-        code = error.args[0]
-    except LinregError as error:
-        _fail(str(error), error.exit_code)
-    except MemoryError:
-        _fail("out of memory; use fewer rows or columns", 1)
-    except RecursionError:
-        _fail("the input is nested too deeply", 1)
-    except Exception as error:
-        _fail_unexpected(error)
+    code, message = 1, ""
+    with ending_by_signal(watched=_is_worth_watching()) as ending:
+        try:
+            code, message = _run()
+        except BaseException:  # of whatever kind: an import may wrap what a signal raised in it
+            if ending.number is None:
+                raise
+    if ending.number is not None:
+        code = 128 + ending.number
+        message = f"ended by {signal.Signals(ending.number).name}; {WHOLE}"
     if code == INTERRUPTED:
+        message = f"interrupted; {WHOLE}"
         exec("")  # after an interruption inside an exec, as in dataclass, Python would not exit but die of the signal
-        _fail("interrupted; every file is whole, the old one or the new one", code)
+    if message:
+        with suppress(*(() if ending.number is None else (OSError,))):  # the terminal may be gone
+            note(f"error: {message}")
     sys.exit(code)
 
 
-class TerminatedError(BaseException):
-    """A signal that ends the process; no SystemExit, which the code of a user may raise and which is caught there."""
+def _run() -> tuple[int, str]:
+    """The exit code, and the line that says why."""
+    try:
+        return int(app(prog_name="linreg", standalone_mode=False) or 0), ""  # 130 if typer saw an interruption
+    except KeyboardInterrupt:
+        return INTERRUPTED, ""
+    except LinregError as error:
+        return error.exit_code, str(error)
+    except MemoryError:
+        return 1, "out of memory; use fewer rows or columns"
+    except RecursionError:
+        return 1, "the input is nested too deeply"
+    except Exception as error:
+        return _unexpected(error)
 
 
-def _end(number: int, _frame: object) -> None:
-    """End as one does by this signal, but leave no temporary folder and no process behind."""
-    raise TerminatedError(128 + number)
+def _is_worth_watching() -> bool:
+    """Whether native code may run, and none is loaded yet: to fork later would be slow, and unsafe beside threads."""
+    answers_at_once = len(sys.argv) < 2 or any(word in ("-h", "--help", "--version") for word in sys.argv)
+    return not answers_at_once and hasattr(os, "fork") and not {"numpy", "torch"} & sys.modules.keys()
 
 
 def _check_surroundings() -> None:
@@ -102,24 +114,24 @@ def _check_surroundings() -> None:
         _fail("the current folder is no longer there; change to one that is", 1)
 
 
-def _fail_unexpected(error: Exception) -> None:
+def _unexpected(error: Exception) -> tuple[int, str]:
     """Wrong usage (typer keeps its error classes to itself), an error of the system, or a fault of ours."""
     if hasattr(error, "format_message"):
         if len(sys.argv) == 1:  # the message is the help
             typer.echo(error.format_message(), err=True)
-            sys.exit(2)
-        _fail(_usage(error), 2)
+            return 2, ""
+        return 2, _usage(error)
     if os.environ.get("LINREG_DEBUG"):
         raise error
     if isinstance(error, OSError) and error.strerror:
         if error.filename is None and error.errno in (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EFBIG, errno.EDQUOT):
             # What Python still holds back would fail once more at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-            _fail(f"stdout cannot be written: {error.strerror}; redirect it elsewhere, or make room", 1)
+            return 1, f"stdout cannot be written: {error.strerror}; redirect it elsewhere, or make room"
         if error.filename is not None:
-            _fail(f"{error.filename}: {error.strerror}; check the name, the disk and its permissions", 1)
+            return 1, f"{error.filename}: {error.strerror}; check the name, the disk and its permissions"
     text = " ".join(str(error).split())[:300]
-    _fail(f"unexpected {type(error).__name__}: {text}; please report it with the output of LINREG_DEBUG=1", 1)
+    return 1, f"unexpected {type(error).__name__}: {text}; please report it with the output of LINREG_DEBUG=1"
 
 
 def _usage(error: Any) -> str:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from linreg.config import MAX_JSON_BYTES
+from linreg.ending import remove_if_killed
 from linreg.errors import LinregError, ModelError
 
 STALE_AFTER_S = 3600.0
@@ -78,6 +79,7 @@ def staged(path: Path, data: bytes) -> Iterator[Path]:
         _sweep(path.parent)
         descriptor, name = tempfile.mkstemp(prefix=".", suffix=".linreg-tmp", dir=path.parent)
     temporary = Path(name)
+    remove_if_killed(temporary)
     try:
         with writing(path), os.fdopen(descriptor, "wb") as stream:
             stream.write(data)
@@ -118,6 +120,14 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except (OSError, ValueError) as error:
         raise LinregError(f"{path}: cannot be written: {_reason(error)}; choose another folder with -o") from error
+
+
+@contextmanager
+def work_folder(prefix: str) -> Iterator[Path]:
+    """A temporary folder, which is gone afterwards, whatever ends the process."""
+    with tempfile.TemporaryDirectory(prefix=prefix) as name:
+        remove_if_killed(Path(name))
+        yield Path(name)
 
 
 def append_line(path: Path, line: str) -> None:

@@ -1,7 +1,6 @@
 """What `linreg bench` times: a bundle, a module of the user's own, or two artifacts."""
 
 import sys
-import tempfile
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from linreg.commands.self_check import last_self_check
 from linreg.commands.terminal import note, progress
 from linreg.config import BENCH_DEFAULTS, MAX_STATE_BYTES, BenchSettings, DeviceChoice
 from linreg.errors import LinregError
+from linreg.files import work_folder
 
 if TYPE_CHECKING:
     from bench.job import Device
@@ -120,9 +120,9 @@ def _time_runtimes(deploy: Path, bundle: Path | None, request: Request) -> dict[
     if bundle is None or not (bundle / "test_data_set_0").is_dir():
         raise LinregError(f"--runtimes: needs a bundle with test vectors; run: linreg export -m {bundle or 'BUNDLE'}")
     count = max(request.settings.processes, LEAST_PROCESSES)
-    with tempfile.TemporaryDirectory(prefix="linreg-runtimes-") as work:
-        copy = copy_checked(bundle, Path(work))
-        found, missing = find_runtimes(deploy, copy, Path(work), trust=request.trust)
+    with work_folder("linreg-runtimes-") as work:
+        copy = copy_checked(bundle, work)
+        found, missing = find_runtimes(deploy, copy, work, trust=request.trust)
         with progress("timing runtimes", count * len(BATCHES) * (len(found) + 1)) as done:
             rows = time_runtimes(found, copy, processes=count, progress=done)
     return runtimes_to_json(rows, missing)

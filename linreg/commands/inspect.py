@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +15,10 @@ NAME = "inspect"
 SUMMARY = "Show what is in a model file, without running it."
 
 LONGEST = 200
-"""Characters of a metadata value that are shown."""
+"""Characters of a value that are shown."""
+
+MOST = 200
+"""Rows of a table that are shown."""
 
 
 def run(
@@ -31,18 +35,26 @@ def run(
     if as_json:
         print_json({"file": str(file), **asdict(found)})
         return
-    facts = {"kind": found.kind, "bytes": str(found.bytes), "sha256": found.sha256} | found.facts
-    show_table(str(file), ["fact", "value"], [[name, _text(value)] for name, value in facts.items()], left=2)
+    facts = {"kind": found.kind, "bytes": found.bytes, "sha256": found.sha256} | found.facts
+    show_table(str(file), ["fact", "value"], _pairs(facts), left=2)
     for title, entries in (("inputs", found.inputs), ("outputs", found.outputs), ("parameters", found.parameters)):
         if entries:
-            rows = [[str(entry["name"]), str(entry["dtype"]), _shape(entry["shape"])] for entry in entries]
-            show_table(title, ["name", "dtype", "shape"], rows, left=3)
+            rows = [[str(entry["name"]), str(entry["dtype"]), _shape(entry["shape"])] for entry in entries[:MOST]]
+            show_table(_title(title, len(entries)), ["name", "dtype", "shape"], rows, left=3)
     if found.operators:
-        show_table("operators", ["operator", "count"], [[name, str(count)] for name, count in found.operators.items()])
+        show_table(_title("operators", len(found.operators)), ["operator", "count"], _pairs(found.operators))
     if found.metadata:
-        show_table("metadata", ["key", "value"], [[key, _text(value)] for key, value in found.metadata.items()], left=2)
+        show_table(_title("metadata", len(found.metadata)), ["key", "value"], _pairs(found.metadata), left=2)
     if not found.inputs and found.kind != "state_dict":
         say("inputs: the file does not say")
+
+
+def _title(what: str, count: int) -> str:
+    return what if count <= MOST else f"{what}: the first {MOST} of {count}; --json has more"
+
+
+def _pairs(values: dict[str, Any]) -> list[list[str]]:
+    return [[name, _text(value)] for name, value in islice(values.items(), MOST)]
 
 
 def _text(value: Any) -> str:
@@ -51,4 +63,4 @@ def _text(value: Any) -> str:
 
 
 def _shape(sizes: list[Any]) -> str:
-    return f"({', '.join(str(size) for size in sizes)})"
+    return _text(f"({', '.join(str(size) for size in sizes)})")

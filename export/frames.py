@@ -1,0 +1,107 @@
+"""Arrays between two processes: a strict framing over a socket, from which nothing is ever unpickled.
+
+A frame is eight bytes that give the length of a JSON header, the header, and the bytes of the arrays that it lists.
+"""
+
+import json
+import socket
+import struct
+import time
+from collections.abc import Mapping, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+MAX_HEADER_BYTES = 16 * 2**20
+MAX_AXES = 64
+KINDS = "biufc"
+"""Booleans, integers, floating and complex numbers: what may travel."""
+
+
+class BrokenFrameError(Exception):
+    """The other side has ended, or sends what is no frame."""
+
+
+def send(channel: socket.socket, header: Mapping[str, object], arrays: Sequence[Array], *, within_s: float) -> None:
+    """Send a frame.
+
+    Raises:
+        BrokenFrameError: the other side has ended, or an array holds something else than numbers.
+        TimeoutError: it does not take the frame in time.
+    """
+    for array in arrays:
+        if array.dtype.kind not in KINDS:
+            raise BrokenFrameError(f"an array of {array.dtype} cannot be sent, expected numbers")
+    kept = [np.asarray(array, order="C") for array in arrays]
+    listed = [{"dtype": array.dtype.str, "shape": array.shape} for array in kept]
+    text = json.dumps({**header, "arrays": listed}).encode()
+    end = time.monotonic() + within_s
+    try:
+        parts = [memoryview(struct.pack(">Q", len(text)) + text)]
+        parts += [array.reshape(-1).view(np.uint8).data for array in kept]
+        for part in parts:
+            channel.settimeout(max(end - time.monotonic(), 1e-3))
+            channel.sendall(part)
+    except TimeoutError:
+        raise
+    except OSError as error:
+        raise BrokenFrameError(str(error)) from None
+
+
+def receive(channel: socket.socket, *, within_s: float | None, max_bytes: int) -> tuple[dict[str, Any], list[Array]]:
+    """Receive a frame.
+
+    Args:
+        channel: is read.
+        within_s: None waits for ever.
+        max_bytes: of all arrays together.
+
+    Raises:
+        BrokenFrameError: the other side has ended, or what comes is no frame.
+        TimeoutError: the frame is not there in time.
+    """
+    end = None if within_s is None else time.monotonic() + within_s
+    (length,) = struct.unpack(">Q", _read(channel, 8, end))
+    if length > MAX_HEADER_BYTES:
+        raise BrokenFrameError(f"a header of {length} bytes, expected at most {MAX_HEADER_BYTES}")
+    try:
+        header = json.loads(_read(channel, length, end))
+        plans = [_plan(entry) for entry in header["arrays"]]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise BrokenFrameError("a header that is none") from None
+    if (total := sum(dtype.itemsize * prod(shape) for dtype, shape in plans)) > max_bytes:
+        raise BrokenFrameError(f"arrays of {total} bytes, expected at most {max_bytes}")
+    arrays = [
+        np.frombuffer(_read(channel, dtype.itemsize * prod(shape), end), dtype).reshape(shape) for dtype, shape in plans
+    ]
+    return header, arrays
+
+
+def _plan(entry: Any) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    dtype, shape = np.dtype(str(entry["dtype"])), tuple(entry["shape"])
+    if dtype.kind not in KINDS or len(shape) > MAX_AXES:
+        raise ValueError("no array of numbers")
+    if any(type(size) is not int or not 0 <= size < 2**48 for size in shape):
+        raise ValueError("no shape")
+    return dtype, shape
+
+
+def _read(channel: socket.socket, count: int, end: float | None) -> bytearray:
+    buffer = bytearray(count)
+    rest = memoryview(buffer)
+    while rest:
+        channel.settimeout(None if end is None else max(end - time.monotonic(), 1e-3))
+        try:
+            done = channel.recv_into(rest)
+        except TimeoutError:
+            raise
+        except OSError as error:
+            raise BrokenFrameError(str(error)) from None
+        if done == 0:
+            raise BrokenFrameError("the other side has ended")
+        rest = rest[done:]
+    return buffer

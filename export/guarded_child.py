@@ -1,0 +1,103 @@
+"""`python -P -m export.guarded_child`: onnxruntime in a process that may die of a file.
+
+Run only by export.guarded, which sends the bytes of the model and then the inputs over the socket that is stdin. Needs
+no torch. The limits are this process's own: they are set before the first byte of the file is parsed.
+"""
+
+import ctypes
+import os
+import resource
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime  # noqa: F401 - loaded before the limits are set, which leave no room to load it
+
+from export.frames import Array, BrokenFrameError, receive, send
+from export.runners import Runner, onnxruntime_runner
+from linreg.errors import ModelError, one_line
+
+PR_SET_PDEATHSIG = 1
+"""Of Linux's prctl: the signal that comes when the parent ends."""
+
+OUT_OF_MEMORY = ("Failed to allocate memory", "bad_alloc", "bad allocation")
+"""What onnxruntime says then, among much else."""
+
+SEND_WITHIN_S = 600.0
+MAX_BYTES = 2**48
+
+
+def main() -> None:
+    """Answer one request after the other until the parent closes the socket."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal; the parent decides
+    channel = socket.socket(fileno=0)
+    runner: Runner | None = None
+    for soft in (resource.RLIMIT_FSIZE, resource.RLIMIT_CORE):
+        resource.setrlimit(soft, (0, 0))
+    own_bytes = _address_space_bytes()
+    while True:
+        try:
+            request, arrays = receive(channel, within_s=None, max_bytes=MAX_BYTES)
+        except BrokenFrameError:
+            return
+        _limit(request, own_bytes)
+        answer: dict[str, object] = {}
+        results: list[Array] = []
+        try:
+            if runner is None:
+                runner = onnxruntime_runner(request["name"], arrays[0].tobytes())
+            elif request["kind"] == "parameters":
+                kept = {name: value for name, value in runner.parameters().items() if value.dtype.kind in "biufc"}
+                answer["names"], results = list(kept), list(kept.values())
+            else:
+                results = _numbers(runner.bind(tuple(arrays)).outputs())
+        except MemoryError:
+            answer["error"] = _too_little(request)
+        except ModelError as error:
+            answer["error"] = str(error).removeprefix(f"{request['name']}: ")
+        except Exception as error:  # onnxruntime's classes are private
+            small = any(words in str(error) for words in OUT_OF_MEMORY)
+            answer["error"] = _too_little(request) if small else f"onnxruntime: {one_line(error)}"
+        del arrays
+        send(channel, answer, [] if "error" in answer else results, within_s=SEND_WITHIN_S)
+
+
+def _too_little(request: dict[str, Any]) -> str:
+    return f"onnxruntime needs more memory for this file than the {request['memory_bytes']} bytes that it is given"
+
+
+def _numbers(outputs: tuple[Any, ...]) -> list[Array]:
+    for place, output in enumerate(outputs):
+        if not isinstance(output, np.ndarray) or output.dtype.kind not in "biufc":
+            kind = output.dtype if isinstance(output, np.ndarray) else type(output).__name__
+            raise ModelError(f"output {place} is {kind}, expected an array of numbers")
+    return list(outputs)
+
+
+def _limit(request: dict[str, Any], own_bytes: int) -> None:
+    """What this request may use: memory beside what the process has, and CPU beside what it has used."""
+    _set(resource.RLIMIT_AS, own_bytes + int(request["memory_bytes"]))
+    _set(resource.RLIMIT_CPU, int(time.process_time()) + 1 + int(request["cpu_s"]))
+
+
+def _set(what: int, wanted: int) -> None:
+    _, hard = resource.getrlimit(what)
+    resource.setrlimit(what, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
+
+
+def _address_space_bytes() -> int:
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    except OSError:  # no Linux: a guess
+        return 8 * 2**30
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""What the header of a safetensors file says; no tensor is built."""
+
+from typing import Any
+
+from export.bounded_json import parse_json
+from linreg.safetensors import DTYPES
+
+HEADER_BYTES = 128 * 2**20
+"""Memory that the header may take."""
+
+
+def read_safetensors_header(data: bytes) -> dict[str, Any]:
+    """The tensors that a file lists, and its metadata.
+
+    Raises:
+        ValueError: the header is cut off, is not JSON of this form, or takes too much memory.
+    """
+    length = int.from_bytes(data[:8], "little")
+    if 8 + length > len(data):
+        raise ValueError(f"it is cut off: {len(data)} bytes, and its header alone has {length}")
+    header = parse_json(data[8 : 8 + length], max_bytes=HEADER_BYTES)
+    metadata = header.pop("__metadata__", {})
+    parameters = []
+    for name, entry in header.items():
+        if not isinstance(entry, dict) or not isinstance(entry.get("shape"), list):
+            raise ValueError(f"{name[:60]!r} has no dtype and shape")
+        dtype = DTYPES.get(str(entry.get("dtype")), str(entry.get("dtype")))
+        parameters.append({"name": name, "dtype": dtype, "shape": entry["shape"]})
+    return {
+        "facts": {"file": "safetensors"},
+        "metadata": metadata if isinstance(metadata, dict) else {"__metadata__": metadata},
+        "parameters": parameters,
+    }
