@@ -50,6 +50,7 @@ int main(int count, char **words) {
   if (length >= (int)sizeof path) return print_error("the path is too long");
   Model model;
   memset(&model, 0, sizeof model);
+  if (!predicts && !vectors_no_link(path, false, error)) return print_error(error);
   const char *chosen = getenv("ORT_LIB");
   const bool good = model_open(&model, chosen != NULL ? chosen : ORT_LIB_DEFAULT, path, error);
   int code = good ? 0 : print_error(error);

@@ -1,63 +1,60 @@
-/** A bundle is anything that gives the bytes of a name: `{name, read(name)}`. SHA256SUMS says what is in it. */
+/** A bundle is anything that gives the bytes of a name: `{name, read(name)}`. listing.mjs says what is in it. */
 
-import { LinregError, quoted } from './errors.mjs';
+import { LinregError } from './errors.mjs';
+import { CHECKSUM_FILE, MANIFEST_FILE, readListing } from './listing.mjs';
 import { readTensor } from './tensor.mjs';
 
 export const MODEL_FILE = 'model.onnx';
-export const CHECKSUM_FILE = 'SHA256SUMS';
 
-/** A file of a bundle: in the bundle itself, or in the folder of one test vector. Never above it. */
-const NAME = /^(test_data_set_[0-9]+\/)?[A-Za-z0-9][A-Za-z0-9._-]*$/;
 const VECTOR = /^test_data_set_([0-9]+)\/(input|output|allowed)_([0-9]+)\.pb$/;
-const MAX_FILES = 10_000;
 
 /**
- * @typedef {{name: string, read: (name: string) => Promise<Uint8Array>}} Bundle
+ * @typedef {{name: string, read: (name: string) => Promise<Uint8Array>}} Bundle `read` throws a MissingError where the
+ *   bundle has no such file
  * @typedef {{name: string, inputs: Tensor[], outputs: Tensor[], allowed: Tensor[]}} Vectors
  * @typedef {import('./tensor.mjs').Tensor} Tensor
  */
 
-/** The names and hashes that a SHA256SUMS lists. */
-export function parseSums(bytes) {
-  const sums = new Map();
-  for (const line of new TextDecoder().decode(bytes).split('\n')) {
-    if (line === '') continue;
-    const found = /^([0-9a-f]{64})  (.*)$/.exec(line);
-    if (!found || !NAME.test(found[2]) || sums.has(found[2])) {
-      throw new LinregError(`${CHECKSUM_FILE}: has the line ${quoted(line)}, expected 'SHA256  NAME' of files of this folder, each once`);
-    }
-    sums.set(found[2], found[1]);
-  }
-  if (!sums.has(MODEL_FILE)) throw new LinregError(`${CHECKSUM_FILE}: does not list ${MODEL_FILE}; export with --format onnx`);
-  if (sums.size > MAX_FILES) throw new LinregError(`${CHECKSUM_FILE}: lists ${sums.size} files, expected at most ${MAX_FILES}`);
-  return sums;
-}
-
 /**
- * Read every file that SHA256SUMS lists and compare its hash.
+ * Read every file that SHA256SUMS lists and compare its size and its hash.
  *
  * @param {Bundle} bundle
  * @returns {Promise<{files: Map<string, Uint8Array>, count: number, problems: string[]}>} the files that verification
  *   uses, those very bytes that were hashed
  */
-export async function checkSums(bundle) {
-  const sums = parseSums(await bundle.read(CHECKSUM_FILE));
+export async function checkFiles(bundle) {
+  const listing = await readListing(bundle);
+  if (!listing.has(MODEL_FILE)) throw new LinregError(`${CHECKSUM_FILE}: does not list ${MODEL_FILE}; export with --format onnx`);
   const files = new Map();
   const problems = [];
-  for (const [name, expected] of sums) {
+  for (const [name, entry] of listing) {
     try {
       const bytes = await bundle.read(name);
-      const got = await sha256(bytes);
-      if (got !== expected) {
-        throw new LinregError(`${name}: has sha256 ${got.slice(0, 12)}.., ${CHECKSUM_FILE} says ${expected.slice(0, 12)}..; restore it, or export again`);
-      }
+      await checkBytes(name, bytes, entry);
       if (name === MODEL_FILE || VECTOR.test(name)) files.set(name, bytes);
     } catch (error) {
       if (!(error instanceof LinregError)) throw error;
       problems.push(error.message);
     }
   }
-  return { files, count: sums.size, problems };
+  return { files, count: listing.size, problems };
+}
+
+/**
+ * See that the bytes of a file are those that are listed.
+ *
+ * @param {string} name
+ * @param {Uint8Array} bytes
+ * @param {import('./listing.mjs').Entry} entry
+ */
+export async function checkBytes(name, bytes, entry) {
+  const got = await sha256(bytes);
+  if (got !== entry.sha256) {
+    throw new LinregError(`${name}: has sha256 ${got.slice(0, 12)}.., ${CHECKSUM_FILE} says ${entry.sha256.slice(0, 12)}..; restore it, or export again`);
+  }
+  if (entry.bytes !== null && entry.bytes !== bytes.length) {
+    throw new LinregError(`${name}: has ${bytes.length} bytes, ${MANIFEST_FILE} says ${entry.bytes}; restore it, or export again`);
+  }
 }
 
 /** The hash in hexadecimal. */

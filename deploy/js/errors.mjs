@@ -1,6 +1,9 @@
 /** What is expected to go wrong: the message is one line that says what, got, expected and the next step. */
 export class LinregError extends Error {}
 
+/** There is no such file. */
+export class MissingError extends LinregError {}
+
 /** The first line of any error's message, its control characters shown, cut where it is long. */
 export function oneLine(error) {
   const text = String(error instanceof Error ? error.message : error).trim();

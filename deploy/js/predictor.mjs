@@ -35,5 +35,5 @@ export function rowPredictor({ model, run }, what) {
     }
     return elements(output);
   };
-  return { columns, predict };
+  return { columns, batch: input.dims[0] || null, predict };
 }

@@ -1,13 +1,13 @@
 /** Prove a bundle: the hash of every file first, then every test vector through the runtime. */
 
-import { MODEL_FILE, checkSums, readCases } from './bundle.mjs';
+import { MODEL_FILE, checkFiles, readCases } from './bundle.mjs';
 import { compare } from './compare.mjs';
 import { LinregError, oneLine } from './errors.mjs';
 import { openSession } from './session.mjs';
 
 /**
  * @typedef {object} Report
- * @property {number} files how many SHA256SUMS lists
+ * @property {number} files how many are listed
  * @property {string[]} problems why no vector was run: files that are missing or other than listed
  * @property {CaseResult[]} cases
  * @property {number} passed
@@ -27,7 +27,7 @@ export async function verifyBundle(ort, bundle) {
   let checked = { files: new Map(), count: 0, problems: [] };
   const cases = [];
   try {
-    checked = await checkSums(bundle);
+    checked = await checkFiles(bundle);
     if (!checked.problems.length) {
       for await (const result of runCases(ort, checked.files)) cases.push(result);
       if (!cases.length) throw new LinregError('SHA256SUMS: lists no test_data_set_0, so there is nothing to verify with; export again');

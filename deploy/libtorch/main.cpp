@@ -36,7 +36,8 @@ int main(int count, char **words) {
     return 2;
   }
   char error[ERROR_BYTES] = "";
-  const OpenModel model = model_open(predicts ? words[2] : std::string(words[2]) + "/model.torchscript", error);
+  const std::string path = predicts ? words[2] : std::string(words[2]) + "/model.torchscript";
+  const OpenModel model = predicts || vectors_no_link(path.c_str(), false, error) ? model_open(path, error) : nullptr;
   if (!model) {
     std::fprintf(stderr, "error: %s\n", error);
     return 1;

@@ -2,13 +2,14 @@
 
 import { join } from 'node:path';
 
-import { CHECKSUM_FILE, MODEL_FILE, checkSums, readCases } from '../js/bundle.mjs';
+import { MODEL_FILE, checkFiles, readCases } from '../js/bundle.mjs';
 import { LinregError, cleaned, oneLine } from '../js/errors.mjs';
+import { CHECKSUM_FILE } from '../js/listing.mjs';
 import { rowPredictor } from '../js/predictor.mjs';
 import { openSession } from '../js/session.mjs';
 import { measureBlocks } from '../js/timing.mjs';
 import { closeness, verifyBundle } from '../js/verify.mjs';
-import { openFolder, readBytes } from './folder.mjs';
+import { openFolder, readModelFile } from './folder.mjs';
 import { predictStream } from './predict.mjs';
 
 /** @typedef {{name: string, version: string, ort: object}} Runtime */
@@ -46,7 +47,7 @@ export async function main(runtime, program, [name, ...words]) {
 }
 
 async function predict({ ort }, path) {
-  const session = await openSession(ort, await readBytes(path), path);
+  const session = await openSession(ort, await readModelFile(path), path);
   const model = { ...rowPredictor(session, path), features: session.model.features, type: session.model.inputs[0].type };
   await predictStream(model, process.stdin, process.stdout);
   return 0;
@@ -65,7 +66,7 @@ async function verify({ name, ort }, folder) {
 
 async function bench({ name, version, ort }, folder, batchText, blocksText = '100') {
   const [batch, blocks] = [positive('BATCH', batchText), positive('BLOCKS', blocksText)];
-  const { files, problems } = await checkSums(openFolder(folder));
+  const { files, problems } = await checkFiles(openFolder(folder));
   if (problems.length) throw new LinregError(`${folder}: ${problems[0]}`);
   const cases = [...readCases(files)].filter(({ vectors }) => vectors);
   const found = cases.find(({ vectors }) => vectors.inputs[0].dims[0] === batch);

@@ -3,9 +3,11 @@
 import { LinregError, oneLine, quoted } from '../js/errors.mjs';
 
 const MAX_RECORD = 2 ** 20;
+const MAX_CELLS = 10_000;
 
 /**
- * Lists of records, each a list of cells. Empty lines are passed over, as other readers of CSV do.
+ * Lists of records, each a list of cells. A line ends with LF, CRLF or CR; empty lines are passed over, as other readers
+ * of CSV do. The readers of deploy/vectors take and refuse the same.
  *
  * @param {AsyncIterable<Uint8Array>} chunks UTF-8
  */
@@ -16,7 +18,7 @@ export async function* records(chunks) {
     rest += decode(decoder, chunk);
     const { found, used } = split(rest);
     rest = rest.slice(used);
-    if (rest.length > MAX_RECORD) throw new LinregError(`stdin: a row is longer than ${MAX_RECORD} characters; look at its quotes`);
+    checkLength(rest);
     if (found.length) yield found;
   }
   rest += decode(decoder);
@@ -28,11 +30,18 @@ export async function* records(chunks) {
 }
 
 function decode(decoder, chunk) {
+  let text;
   try {
-    return chunk ? decoder.decode(chunk, { stream: true }) : decoder.decode();
+    text = chunk ? decoder.decode(chunk, { stream: true }) : decoder.decode();
   } catch (error) {
     throw new LinregError(`stdin: is not UTF-8 (${oneLine(error)}); save it again as 'CSV UTF-8'`);
   }
+  if (text.includes('\0')) throw new LinregError('stdin: has a zero byte, expected text; is it a binary file?');
+  return text;
+}
+
+function checkLength(record) {
+  if (record.length > MAX_RECORD) throw new LinregError(`stdin: a row is longer than ${MAX_RECORD} characters; look at its quotes`);
 }
 
 /** The complete records of a text, and how many of its characters they take. */
@@ -40,15 +49,33 @@ function split(text) {
   const found = [];
   let used = 0;
   let quotes = 0;
-  for (let scanned = 0, end; (end = text.indexOf('\n', scanned)) >= 0; scanned = end + 1) {
+  const lineFeeds = finder(text, '\n');
+  const returns = finder(text, '\r');
+  for (let scanned = 0, end; (end = Math.min(lineFeeds(scanned), returns(scanned))) < text.length; scanned = end + 1) {
     quotes += countQuotes(text.slice(scanned, end));
-    if (quotes % 2) continue; // the newline stands inside a quoted cell
-    const record = text.slice(used, text[end - 1] === '\r' ? end - 1 : end);
-    if (record !== '') found.push(quotes ? quotedCells(record) : record.split(','));
-    used = end + 1;
+    if (quotes % 2) continue; // the line ends inside a quoted cell
+    if (end > used) found.push(cells(text.slice(used, end), quotes > 0));
+    used = end + 1; // the LF of a CRLF is then an empty line
     quotes = 0;
   }
   return { found, used };
+}
+
+/** A function that finds the next place of a sign; the length of the text where there is none. Places only grow. */
+function finder(text, sign) {
+  let place = -1;
+  return (from) => {
+    if (place < from) place = text.indexOf(sign, from);
+    if (place < 0) place = text.length;
+    return place;
+  };
+}
+
+function cells(record, hasQuotes) {
+  checkLength(record);
+  const found = hasQuotes ? quotedCells(record) : record.split(',');
+  if (found.length > MAX_CELLS) throw new LinregError(`stdin: a row has ${found.length} cells, expected at most ${MAX_CELLS}`);
+  return found;
 }
 
 function countQuotes(line) {

@@ -6,13 +6,13 @@ import { LinregError } from '../js/errors.mjs';
 import { rowPredictor } from '../js/predictor.mjs';
 import { openSession } from '../js/session.mjs';
 import { verifyBundle } from '../js/verify.mjs';
-import { openFolder, readBytes } from './folder.mjs';
+import { openFolder, readModelFile } from './folder.mjs';
 
 export { LinregError };
 
 /** Load a model.onnx. */
 export async function load(path) {
-  const session = await openSession(ort, await readBytes(path), path);
+  const session = await openSession(ort, await readModelFile(path), path);
   const { columns, predict } = rowPredictor(session, path);
   const { features, target, units } = session.model;
   return {

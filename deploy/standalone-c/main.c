@@ -70,7 +70,7 @@ static int predict(char *error) {
 /* A text file with a zero at its end; NULL where it cannot be read. */
 static char *read_text(const char *path) {
   struct stat status;
-  FILE *file = fopen(path, "rb");
+  FILE *file = tensor_open(path);
   if (file == NULL) return NULL;
   const bool good = fstat(fileno(file), &status) == 0 && S_ISREG(status.st_mode) && status.st_size < 1 << 26;
   char *text = good ? (char *)calloc((size_t)status.st_size + 1, 1) : NULL;

@@ -37,6 +37,7 @@ static inline bool bench_inputs(const char *bundle, int64_t batch, TensorList *i
     tensor_list_free(inputs);
     const int length = snprintf(place, sizeof place, "%s/%s", bundle, cases->names[index]);
     good = length > 0 && length < (int)sizeof place ? true : failed(error, "the bundle's path is too long");
+    good = good && vectors_no_link(place, true, error);
     good = good && vectors_read_list(place, "input_", vectors_count_files(place, "input_"), inputs, error);
     found = good && inputs->tensors[0].rank > 0 && inputs->tensors[0].dims[0] == batch;
   }

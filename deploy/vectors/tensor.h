@@ -12,6 +12,7 @@
 #endif
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -20,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "raw_data is little-endian and is used as it is: this machine needs a reader that swaps bytes"
@@ -222,13 +224,21 @@ static inline bool tensor_parse(const uint8_t *data, size_t size, Tensor *tensor
   return true;
 }
 
+/* Open a file that is no link: one in a bundle would lead to what is not of the bundle. Nor does it wait for a pipe. */
+static inline FILE *tensor_open(const char *path) {
+  const int descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  FILE *file = descriptor >= 0 ? fdopen(descriptor, "rb") : NULL;
+  if (file == NULL && descriptor >= 0) close(descriptor);
+  return file;
+}
+
 /* A tensor from a file. The error begins with the path. */
 static inline bool tensor_read(const char *path, Tensor *tensor, char *error) {
   char reason[ERROR_BYTES] = "";
   struct stat status;
   memset(tensor, 0, sizeof *tensor);
-  FILE *file = fopen(path, "rb");
-  if (file == NULL) return failed(error, "%s: %s", path, strerror(errno));
+  FILE *file = tensor_open(path);
+  if (file == NULL) return failed(error, "%.300s: %s", path, errno == ELOOP ? "is a link" : strerror(errno));
   bool good = fstat(fileno(file), &status) == 0 && S_ISREG(status.st_mode) && status.st_size <= TENSOR_MAX_FILE_BYTES;
   if (!good) failed(reason, "is no file of at most %d bytes", (int)TENSOR_MAX_FILE_BYTES);
   uint8_t *data = good ? (uint8_t *)malloc((size_t)status.st_size + 1) : NULL;

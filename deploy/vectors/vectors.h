@@ -33,6 +33,14 @@ typedef struct {
   char names[VECTORS_MAX_CASES][VECTORS_NAME_BYTES];
 } CaseNames;
 
+/* See that a file or folder of a bundle is what it is called, and no link to another. */
+static inline bool vectors_no_link(const char *path, bool folder, char *error) {
+  struct stat status;
+  if (lstat(path, &status) != 0) return failed(error, "%.300s: %s", path, strerror(errno));
+  if (folder ? S_ISDIR(status.st_mode) : S_ISREG(status.st_mode)) return true;
+  return failed(error, "%.300s: is a link or no %s; copy what linreg exported", path, folder ? "folder" : "file");
+}
+
 static inline void tensor_list_free(TensorList *list) {
   for (size_t index = 0; index < list->count; index++) tensor_free(&list->tensors[index]);
   list->count = 0;
@@ -192,6 +200,7 @@ static inline bool vectors_check_case(const char *bundle, const char *name, Vect
   memset(&allowed, 0, sizeof allowed);
   const int length = snprintf(place, sizeof place, "%s/%s", bundle, name);
   bool good = length > 0 && length < (int)sizeof place ? true : failed(error, "its path is too long");
+  good = good && vectors_no_link(place, true, error);
   const size_t outputs = good ? vectors_count_files(place, "output_") : 0;
   good = good && vectors_read_list(place, "input_", vectors_count_files(place, "input_"), &inputs, error);
   good = good && vectors_read_list(place, "output_", outputs, &wanted, error);

@@ -23,9 +23,14 @@ export function drawChart(shown, width) {
   return shown.names.length === 1 ? lineChart(shown, width) : contributionChart(shown, width);
 }
 
-const short = (value) => Number(value.toPrecision(4)).toLocaleString('en', { maximumSignificantDigits: 4, useGrouping: 'min2' });
-const signed = (value) => (value < 0 ? '−' : '+') + short(Math.abs(value));
-const minus = (value) => short(value).replace('-', '−');
+/** Four digits; with an exponent where the number would be long. */
+function short(value) {
+  const size = Math.abs(value);
+  if (size >= 1e9 || (size > 0 && size < 1e-6)) return Number(value.toPrecision(4)).toExponential();
+  return Number(value.toPrecision(4)).toLocaleString('en', { maximumSignificantDigits: 4, useGrouping: 'min2' });
+}
+const signed = (value) => (value < 0 ? '−' : '+') + minus(Math.abs(value));
+const minus = (value) => short(value).replaceAll('-', '−');
 
 /** A text cut to about a width; the whole of it is the title. */
 function label(text, width, attributes) {

@@ -1,7 +1,8 @@
 /** Where a page gets a bundle from: files that were chosen or dropped, or an address beside the page. */
 
 import { MODEL_FILE } from '../js/bundle.mjs';
-import { LinregError, oneLine, quoted } from '../js/errors.mjs';
+import { LinregError, MissingError, oneLine, quoted } from '../js/errors.mjs';
+import { isName } from '../js/listing.mjs';
 
 const MAX_BYTES = 256 * 2 ** 20;
 const MAX_FILES = 10_000;
@@ -49,20 +50,54 @@ export async function fromDrop(transfer) {
  * @returns {Bundle}
  */
 export function fromAddress(address) {
-  const base = URL.canParse(address, location.href) ? new URL(address, location.href) : null;
-  if (base?.origin !== location.origin) {
-    throw new LinregError(`the bundle ${quoted(address)} is not on this host; serve its folder beside this page`);
-  }
-  const folder = base.pathname.replace(/\/+$/, '');
+  const folder = folderOf(address);
   const read = async (name) => {
-    const response = await fetch(`${folder}/${name}`, { redirect: 'error' }).catch((error) => {
+    if (!isName(name)) throw new LinregError(`${quoted(name)}: is no name of a file of a bundle`);
+    // The whole address, not its path: a path may begin with two slashes, and so name a host.
+    const place = new URL(folder.href + name);
+    // What is in the cache may be of an earlier export, and must not be mixed with what is there now.
+    const response = await fetch(place, { redirect: 'error', cache: 'no-cache' }).catch((error) => {
       throw new LinregError(`${name}: cannot be fetched: ${oneLine(error)}`);
     });
-    if (!response.ok) throw new LinregError(`${name}: the server has no such file in ${quoted(folder)} (status ${response.status})`);
-    checkSize(name, Number(response.headers.get('content-length')));
-    return new Uint8Array(await response.arrayBuffer());
+    if (!response.ok) {
+      const Kind = response.status === 404 || response.status === 410 ? MissingError : LinregError;
+      throw new Kind(`${name}: the server has no such file in ${quoted(folder.pathname)} (status ${response.status})`);
+    }
+    return readBody(name, response);
   };
-  return { name: folder.split('/').pop(), read };
+  return { name: folder.pathname.split('/').at(-2), read };
+}
+
+/** The address of a folder on this host, its slash at the end, without what follows a path. */
+function folderOf(address) {
+  const found = URL.canParse(address, location.href) ? new URL(address, location.href) : null;
+  // A blob: has the origin of the page that made it, and two opaque origins are both called null.
+  const here = found?.origin === location.origin && found.protocol === location.protocol && /^https?:$/.test(found.protocol);
+  if (!here || found.username || found.password) {
+    throw new LinregError(`the bundle ${quoted(address)} is not on this host; serve its folder beside this page`);
+  }
+  found.search = found.hash = '';
+  found.pathname = `${found.pathname.replace(/\/+$/, '')}/`;
+  return found;
+}
+
+/** The bytes of an answer, and no more of them than a page takes, whatever length the server tells. */
+async function readBody(name, response) {
+  checkSize(name, Number(response.headers.get('content-length')));
+  const parts = [];
+  let size = 0;
+  try {
+    for (const reader = response.body.getReader(); ; ) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      checkSize(name, (size += value.length));
+      parts.push(value);
+    }
+  } catch (error) {
+    if (error instanceof LinregError) throw error;
+    throw new LinregError(`${name}: cannot be fetched: ${oneLine(error)}`);
+  }
+  return new Uint8Array(await new Blob(parts).arrayBuffer());
 }
 
 function fromMap(name, files) {
@@ -71,7 +106,7 @@ function fromMap(name, files) {
   }
   const read = async (path) => {
     const file = files.get(path);
-    if (!file) throw new LinregError(`${path}: is not in ${quoted(name)}; export again`);
+    if (!file) throw new MissingError(`${path}: is not in ${quoted(name)}; export again`);
     checkSize(path, file.size);
     try {
       return new Uint8Array(await file.arrayBuffer());

@@ -1,4 +1,4 @@
-"""deploy/c built by gcc and clang, with and without sanitizers."""
+"""deploy/c built by gcc and clang, with and without sanitizers, and deploy/libtorch by g++."""
 
 import subprocess
 import sys
@@ -28,3 +28,16 @@ def build(name: str, folder: Path) -> Path:
         ended = subprocess.run(step, capture_output=True, text=True)
         assert ended.returncode == 0, ended.stdout + ended.stderr
     return folder / "linreg-c"
+
+
+def build_libtorch(folder: Path) -> Path:
+    """linreg-libtorch by CMake, with the libtorch of Python's torch."""
+    import torch
+
+    cmake = tool("cmake", "cmake")
+    words = [cmake, "-S", ROOT / "deploy" / "libtorch", "-B", folder, f"-DCMAKE_CXX_COMPILER={compiler('g++')}"]
+    words.append(f"-DCMAKE_PREFIX_PATH={torch.utils.cmake_prefix_path}")
+    for step in (words, [cmake, "--build", folder, "--parallel", "2"]):
+        ended = subprocess.run(step, capture_output=True, text=True)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+    return folder / "linreg-libtorch"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.deploy.bundles import MODULES
-from tests.deploy.c_builds import BUILDS, build
+from tests.deploy.c_builds import BUILDS, build, build_libtorch
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -38,6 +38,12 @@ def module_bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """deploy/c in every build."""
     return {name: build(name, tmp_path_factory.mktemp("build")) for name in BUILDS}
+
+
+@pytest.fixture(scope="session")
+def libtorch_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """deploy/libtorch."""
+    return build_libtorch(tmp_path_factory.mktemp("libtorch"))
 
 
 @pytest.fixture(params=BUILDS)

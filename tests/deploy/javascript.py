@@ -1,6 +1,7 @@
 """What the tests of deploy/node and deploy/web share: their packages, and bundles with faults planted in them."""
 
 import hashlib
+import json
 import random
 import shutil
 import subprocess
@@ -59,11 +60,14 @@ def copy_of(bundle: Path, tmp_path: Path) -> Path:
 
 
 def seal(bundle: Path) -> Path:
-    """Make SHA256SUMS agree with the files, so that a planted fault must be found by the vectors."""
+    """Make SHA256SUMS and the manifest agree with the files, so that a planted fault must be found by the vectors."""
     path = bundle / "SHA256SUMS"
     names = [line[66:] for line in path.read_text().splitlines() if (bundle / line[66:]).is_file()]
-    sums = (f"{hashlib.sha256((bundle / name).read_bytes()).hexdigest()}  {name}\n" for name in names)
-    path.write_text("".join(sums))
+    files = [(name, (bundle / name).read_bytes()) for name in names]
+    entries = [{"name": name, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in files]
+    path.write_text("".join(f"{entry['sha256']}  {entry['name']}\n" for entry in entries))
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    (bundle / "manifest.json").write_text(json.dumps({**manifest, "files": entries}))
     return bundle
 
 

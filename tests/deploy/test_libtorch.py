@@ -1,7 +1,6 @@
 """deploy/libtorch: model.torchscript in a C++ program gives the bytes of Python's torch."""
 
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,31 +15,21 @@ from tests.deploy.bundles import (
     FILE_FAULTS,
     MODULES,
     REFERENCE,
-    ROOT,
     WEIGHT_FAULTS,
     answer_with,
     checksums_agree,
     copy_of,
     plant_in_torchscript,
     run,
-    tool,
     verify,
 )
-from tests.deploy.c_builds import compiler
 
 MODEL = REFERENCE / "penguins" / "model.torchscript"
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("build")
-    cmake = tool("cmake", "cmake")
-    words = [cmake, "-S", ROOT / "deploy" / "libtorch", "-B", folder, f"-DCMAKE_CXX_COMPILER={compiler('g++')}"]
-    words.append(f"-DCMAKE_PREFIX_PATH={torch.utils.cmake_prefix_path}")
-    for step in (words, [cmake, "--build", folder, "--parallel", "2"]):
-        ended = subprocess.run(step, capture_output=True, text=True)
-        assert ended.returncode == 0, ended.stdout + ended.stderr
-    return folder / "linreg-libtorch"
+def program(libtorch_program) -> Path:
+    return libtorch_program
 
 
 @pytest.fixture(autouse=True)

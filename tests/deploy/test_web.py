@@ -149,12 +149,34 @@ def test_what_is_no_number_is_said_beside_its_field(page, site):
     expect(page.locator("#feature-1-error")).to_have_text("")
 
 
-@pytest.mark.parametrize("address", ["http://localhost:1/penguins", "//localhost:1", "data:,x", "http://[", "file:///"])
+@pytest.mark.parametrize(
+    "address", ["http://localhost:1/penguins", "//localhost:1", "data:,x", "http://[", "file:///", "/%5Clocalhost:1"]
+)
 def test_a_bundle_on_another_host_is_refused(page, site, address):
     seen = watch(page)
     page.goto(f"{site.address}deploy/web/?bundle={address}")
     expect(page.locator("#status")).to_contain_text("is not on this host")
     assert all(url.startswith((site.address, "data:")) for url in seen.requests)
+
+
+def test_a_path_of_two_slashes_names_no_host(page, site):
+    """The server of the page is asked, and gives what it has."""
+    seen = watch(page)
+    page.goto(f"{site.address}deploy/web/?bundle=/.//localhost:1/x")
+    expect(page.locator("#status")).to_contain_text("model.onnx: the server has no such file in '//localhost:1/x/'")
+    assert all(url.startswith((site.address, "data:")) for url in seen.requests)
+    assert f"{site.address}/localhost:1/x/model.onnx" in seen.requests
+
+
+def test_a_redirect_is_not_followed(page, site, request):
+    """Python's server sends a folder's name on to the name with a slash; elsewhere it may lead to another host."""
+    address, bundle = planted(site, request)
+    (bundle / "model.onnx").unlink()
+    (bundle / "model.onnx").mkdir()
+    seen = watch(page)
+    page.goto(site.page_of(address))
+    expect(page.locator("#status")).to_contain_text("model.onnx: cannot be fetched")
+    assert not any(url.endswith("model.onnx/") for url in seen.requests)
 
 
 def test_missing_packages_are_said(page, site):
