@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from export.formats import Format, FormatChoice, Precision, chosen_formats
+from export.formats import FormatChoice, Precision, chosen_formats
 from linreg.commands.artifact_table import describe, show_artifacts
 from linreg.commands.bundle import open_model
+from linreg.commands.export_usage import check_usage
 from linreg.commands.exporting import ExportOptions, checkpoint_files, export_source, make_room
 from linreg.commands.options import Force, Json, Model
 from linreg.commands.terminal import note, print_json, say
@@ -27,6 +28,7 @@ SUMMARY = "Write ONNX, TorchScript, .pt2 and C files, each proved equal."
 
 
 def run(
+    context: typer.Context,
     model: Model = None,
     formats: Annotated[
         list[FormatChoice] | None,
@@ -69,18 +71,14 @@ def run(
     its successor is pt2. C source comes as model.c with its header model.h.
     """
     kinds = chosen_formats(formats or [FormatChoice.ONNX])
-    if prefix is not None and Format.C not in kinds:
-        raise LinregError("--prefix: belongs to C source; add --format c")
+    check_usage(context, kinds)
     names = _names("--input-names", input_names), _names("--output-names", output_names)
     state_file, rows = MODEL_FILE, None
     if module is not None:
-        if model is not None or output is None or data is not None or unit:
-            raise LinregError("--module: needs a bundle of its own, -o FOLDER, and takes no --model, --data or --unit")
+        assert output is not None, "check_usage has seen it"
         source = _module_source(module, state_dict, inputs or [], dtype, names, static=static)
-        folder, plain = output, {MODEL_FILE: _state_bytes(source, state_dict, dtype)}
+        folder, plain = output, {MODEL_FILE: _state_bytes(source, state_dict)}
     else:
-        if state_dict is not None or inputs:
-            raise LinregError("--state-dict and --input belong to a module of your own; name it: --module FILE.py:NAME")
         from export.source import from_checkpoint
 
         checkpoint = open_model(model)
@@ -138,15 +136,13 @@ def _module_source(
     return from_module(loaded, entries, input_names=names[0], output_names=names[1], precision=dtype, static=static)
 
 
-def _state_bytes(source: "Source", state_dict: Path | None, dtype: Precision | None) -> bytes:
+def _state_bytes(source: "Source", state_dict: Path | None) -> bytes:
     """The state_dict for the bundle of a module: the file given, or that of the module as it was made."""
     from linreg.checkpoint import state_bytes
     from linreg.files import read_bytes
 
     if state_dict is not None:
         return read_bytes(state_dict, limit=MAX_STATE_BYTES)
-    if dtype is not None:
-        raise LinregError("--dtype: needs --state-dict with --module, so that the bundle holds what was rounded")
     return state_bytes(source.module.state_dict())
 
 
