@@ -1,20 +1,25 @@
 """`linreg inspect`: what is in a file, read and never run."""
 
 import json
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from linreg.commands.file_kinds import RECORDS, is_table, kind_of
 from linreg.commands.options import Json
 from linreg.commands.terminal import print_json, say, show_table
+from linreg.errors import ModelError
 
 NAME = "inspect"
 SUMMARY = "Show what is in a model file, without running it."
 
 LONGEST = 200
 """Characters of a metadata value that are shown."""
+
+INSPECTED = (".onnx", ".torchscript", ".pt2", ".c", ".pth")
 
 
 def run(
@@ -27,7 +32,11 @@ def run(
     """
     from export.inspection import inspect_file
 
-    found = inspect_file(file)
+    _check_file(file)
+    try:
+        found = inspect_file(file)
+    except ModelError as error:
+        raise ModelError(f"{error}{_hint(file)}") from None
     if as_json:
         print_json({"file": str(file), **asdict(found)})
         return
@@ -43,6 +52,30 @@ def run(
         show_table("metadata", ["key", "value"], [[key, _text(value)] for key, value in found.metadata.items()], left=2)
     if not found.inputs and found.kind != "state_dict":
         say("inputs: the file does not say")
+
+
+def _check_file(file: Path) -> None:
+    """See that this is a file.
+
+    Raises:
+        ModelError: it is a folder; the message names what in it can be inspected.
+    """
+    if not file.is_dir():
+        return
+    inside = [entry for entry in sorted(file.iterdir()) if entry.is_file() and entry.suffix in INSPECTED]
+    names = ", ".join(shlex.quote(str(entry)) for entry in inside[:8])
+    hint = f"name one in it: {names}" if inside else f"there is none of {', '.join(INSPECTED)} in it"
+    raise ModelError(f"{file}: is a folder, expected a file; {hint}")
+
+
+def _hint(file: Path) -> str:
+    """What reads a file that cannot be inspected."""
+    quoted = shlex.quote(str(file))
+    if is_table(file):
+        return f"; it is a table: linreg train {quoted} --target COLUMN"
+    if file.name in RECORDS:
+        return f"; it is {kind_of(file)}, text that any editor shows; expected one of {', '.join(INSPECTED)}"
+    return ""
 
 
 def _text(value: Any) -> str:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from export.formats import PROGRAMS, Format, Precision, beside, format_of
-from linreg.commands.bundle import find_model, require
+from linreg.commands.bundle import find_bundle, require
 from linreg.commands.options import Json
 from linreg.commands.terminal import print_json, say, show_table
+from linreg.commands.verify_usage import check_data, check_verifiable
 from linreg.config import MAX_STATE_BYTES, MODEL_FILE
 from linreg.errors import LinregError, MismatchError, ModelError
 
@@ -35,12 +36,15 @@ def run(
 
     Exit 3 where they differ. One .onnx file is checked with its test vectors, without torch.
     """
-    path = find_model(None) if bundle is None else bundle
+    path = find_bundle(bundle)
+    check_verifiable(path)
     folder = path if path.is_dir() else path.parent
     manifest = _manifest(path, folder)
     names = [path.name] if path.name in _artifacts(manifest) else _artifacts(manifest)
     if not names:
         raise LinregError(f"{path}: the manifest lists no artifact; run: linreg export -m {folder}")
+    if data is not None:
+        check_data(manifest, names)
     refused = [] if trust else [name for name in names if _is_foreign(folder / name)]
     trusted = [name for name in names if name not in refused]
     for name in names:
