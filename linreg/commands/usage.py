@@ -26,25 +26,16 @@ class Command(TyperCommand):
     """A command that refuses what would be read otherwise than it was meant."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse the words; one option may not stand twice, and a long one needs both of its dashes.
+        """Parse the words; a long option needs both of its dashes.
 
         Raises:
-            typer.BadParameter: so it is: the first would be forgotten, and `-output x` would read as `-o utput`.
+            typer.BadParameter: one has a single one: `-output x` would read as `-o utput`, and be done.
         """
         if not ctx.resilient_parsing:  # which completion is
-            parser = self.make_parser(ctx)
             for word in args[: args.index("--")] if "--" in args else args:
                 name = word.partition("=")[0]
                 if re.fullmatch(r"-[a-z][a-z-]+", name) and f"-{name}" in _options(self):
                     raise typer.BadParameter(f"No such option: {name}; did you mean -{name}?", ctx=ctx)
-            _, _, order = parser.parse_args(args=list(args))
-            for parameter in order:
-                single = parameter.param_type_name == "option" and not (
-                    parameter.multiple or getattr(parameter, "is_flag", False)
-                )
-                if single and order.count(parameter) > 1:
-                    name = max(parameter.opts, key=len)
-                    raise typer.BadParameter(f"{name} is given {order.count(parameter)} times; leave one", ctx=ctx)
         return super().parse_args(ctx, args)
 
 
