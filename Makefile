@@ -7,7 +7,11 @@ STAMP := $(VENV)/.installed
 
 DEPLOY_BUILD := deploy/build
 
-.PHONY: setup demo test check format benchmark deploy-tools deploy-build deploy-test clean
+# Every package that is installed, at its version; that of a build of torch's, +cpu say, is not part of it.
+FREEZE := { echo '\# Made by `make constraints`; .ci/run sees that it names all that gets installed.'; \
+  $(BIN)/python -m pip freeze --all --exclude pip --exclude-editable | sed 's/+[a-z0-9.]*$$//'; }
+
+.PHONY: setup demo test check check-constraints constraints format benchmark deploy-tools deploy-build deploy-test clean
 
 setup: $(STAMP)
 
@@ -17,7 +21,8 @@ $(STAMP): pyproject.toml constraints.txt
 	  { echo "error: Python 3.11 or 3.12 is needed, got $$($(PYTHON) --version); name another with: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt hatchling
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[dev]'
 	touch $(STAMP)
 
 demo: setup
@@ -31,6 +36,15 @@ check: setup
 
 test: check
 	$(BIN)/python -m pytest
+
+# What is installed is what is pinned. A tool of your own in .venv is a difference too: so it is no part of `make check`.
+check-constraints: setup
+	@$(FREEZE) | diff constraints.txt - || \
+	  { echo "error: constraints.txt is not what is installed; install what it says, or write it anew: make constraints" >&2; exit 1; }
+
+# After a change of the dependencies in pyproject.toml, or to take newer versions: remove the lines to be chosen anew first.
+constraints: setup
+	@$(FREEZE) > constraints.new && grep -q '^torch==' constraints.new && mv constraints.new constraints.txt
 
 format: setup
 	$(BIN)/ruff format .

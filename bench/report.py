@@ -14,6 +14,7 @@ from typing import Any
 from bench.benchmark import Report
 from bench.comparison import Comparison, Row
 from bench.lifecycle import Lifecycle
+from bench.report_check import first_fault, other_kind
 from bench.results import nanoseconds
 from bench.runtimes import PYTHON, RuntimeRow
 from bench.statistics import Ratio
@@ -23,11 +24,6 @@ from linreg.files import read_json, write_atomic
 
 SCHEMA_VERSION = 2
 """1: one process, by batch. 2: many processes, devices, threads, lifecycle, tails, self-check."""
-
-NEEDED = {"reference", "settings", "environment", "comparisons"}
-"""Without these nothing can be compared with a report; seen before the new one is measured."""
-
-NEEDED_OF_ROW = {"name", "answers", "problem", "ratio", "verdict", "processes"}
 
 
 def to_json(
@@ -109,25 +105,20 @@ def read_report(path: Path) -> dict[str, Any]:
 
     Raises:
         LinregError: it cannot be read.
-        ModelError: it is no report, or of another version.
+        ModelError: it is no report, of another version, or lacks what a gate reads.
     """
     value = read_json(path)
-    if value.get("schema_version") != SCHEMA_VERSION or not value.keys() >= NEEDED or not _whole(value["comparisons"]):
-        found = value.get("schema_version", "none")
+    found = value.get("schema_version", "none")
+    if found != SCHEMA_VERSION:
+        if (other := other_kind(value)) is not None:
+            raise ModelError(f"{path}: is {other}, expected a bench.json, which linreg bench writes")
         raise ModelError(
-            f"{path}: is no report of schema version {SCHEMA_VERSION} (got {found}); make it again: linreg bench"
+            f"{path}: is no report of schema version {SCHEMA_VERSION} (got {str(found)[:40]}); "
+            "make it again: linreg bench"
         )
+    if (fault := first_fault(value)) is not None:
+        raise ModelError(f"{path}: is a damaged report: {fault}; restore it, or make it again: linreg bench")
     return value
-
-
-def _whole(comparisons: Any) -> bool:
-    """Whether comparisons have what a gate reads."""
-    return isinstance(comparisons, list) and all(
-        isinstance(entry, dict)
-        and entry.keys() >= {"device", "threads", "batch", "rows"}
-        and all(isinstance(row, dict) and row.keys() >= NEEDED_OF_ROW for row in entry["rows"])
-        for entry in comparisons
-    )
 
 
 def _comparison(comparison: Comparison) -> dict[str, Any]:

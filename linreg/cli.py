@@ -8,19 +8,18 @@ Exit 0 done; 1 an error, in one line; 2 wrong usage; 3 outputs differ, or bytes 
 import errno
 import io
 import os
-import re
 import signal
 import sys
 from contextlib import suppress
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 import linreg
 from linreg.commands import bench, demo, doctor, evaluate, export, inspect, plot, predict, train, verify
 from linreg.commands.terminal import note
+from linreg.commands.usage import Command, usage_message
 from linreg.ending import ending_by_signal
 from linreg.errors import LinregError
 
@@ -37,7 +36,7 @@ app = typer.Typer(
 )
 
 for command in (train, evaluate, predict, plot, export, verify, inspect, bench, demo, doctor):
-    app.command(command.NAME, short_help=command.SUMMARY)(command.run)
+    app.command(command.NAME, cls=Command, short_help=command.SUMMARY)(command.run)
 
 
 def _show_version(wanted: bool) -> None:
@@ -120,7 +119,7 @@ def _unexpected(error: Exception) -> tuple[int, str]:
         if len(sys.argv) == 1:  # the message is the help
             typer.echo(error.format_message(), err=True)
             return 2, ""
-        return 2, _usage(error)
+        return 2, usage_message(error, sys.argv[1:])
     if os.environ.get("LINREG_DEBUG"):
         raise error
     if isinstance(error, OSError) and error.strerror:
@@ -132,18 +131,6 @@ def _unexpected(error: Exception) -> tuple[int, str]:
             return 1, f"{error.filename}: {error.strerror}; check the name, the disk and its permissions"
     text = " ".join(str(error).split())[:300]
     return 1, f"unexpected {type(error).__name__}: {text}; please report it with the output of LINREG_DEBUG=1"
-
-
-def _usage(error: Any) -> str:
-    """What is wrong with the words of the command line, what was perhaps meant, and where the help is."""
-    text = str(error.format_message()).replace("Value error, ", "").rstrip(".")
-    choice = re.search(r": '(.*)' is not one of ('.*')$", text)
-    if getattr(error, "possibilities", None):
-        text = f"{error.message}; did you mean {error.possibilities[0]}?"
-    elif choice and (near := get_close_matches(choice[1], re.findall("'([^']*)'", choice[2]), n=1)):
-        text += f"; did you mean {near[0]!r}?"
-    path = error.ctx.command_path if getattr(error, "ctx", None) else "linreg"
-    return f"{text.removeprefix('Invalid value: ')}{'' if text.endswith('?') else ';'} see: {path} --help"
 
 
 def _fail(message: str, code: int) -> None:

@@ -45,7 +45,7 @@ def row(name: str, estimate: float | None = None, **changes: Any) -> dict[str, A
         "verdict": verdict,
         "launch_bound": False,
         "tails_s": {"p50": median_s, "p90": median_s * 1.1, "p99": median_s * 3},
-        "processes": [{"ratio": ratio, "calls_per_block": 30, "block_ns": [987654321] * 3}],
+        "processes": [{"ratio": changes.get("ratio", ratio), "calls_per_block": 30, "block_ns": [987654321] * 3}],
         **changes,
     }
 
@@ -167,7 +167,10 @@ CUDA = "this torch has no CUDA device"
 SAMPLES: dict[str, dict[str, Any]] = {
     "usual": report(comparison(usual_rows(1), 1), comparison(usual_rows(4096), 4096)),
     "one process": report(
-        scope="this process only", settings={"processes_run": 1, "rounds": 100}, lifecycle=[], command=["linreg"]
+        scope="this process only",
+        settings={"batches": [1], "threads": [1], "processes": 1, "processes_run": 1, "rounds": 100},
+        lifecycle=[],
+        command=["linreg"],
     ),
     "reference alone": report(comparison([row(REFERENCE)])),
     "nothing faster": report(comparison([row(REFERENCE), row("null", 1.0), row("eager-grad", 1.2)])),

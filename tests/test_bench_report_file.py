@@ -3,9 +3,11 @@
 import json
 import math
 import re
+from copy import deepcopy
 
 import pytest
 
+from bench.gate import compare_reports
 from bench.job import Device
 from bench.report import read_report, write_report
 from linreg.errors import LinregError, ModelError
@@ -67,4 +69,84 @@ def test_what_is_no_report_is_refused(tmp_path, text):
 
 def test_a_missing_report_is_one_line(tmp_path):
     with pytest.raises(LinregError, match="no such file"):
+        read_report(tmp_path / "bench.json")
+
+
+def places(value, path=()):
+    """The path of every field of a report that a gate may read: of the first entry of each list."""
+    fields = value.items() if isinstance(value, dict) else enumerate(value[:1]) if isinstance(value, list) else ()
+    for key, inner in fields:
+        yield (*path, key)
+        yield from places(inner, (*path, key))
+
+
+GATE = [
+    path
+    for path in places(bench_reports.report(bench_reports.comparison([bench_reports.row("a", 1.0)])))
+    if path[0] in ("schema_version", "reference", "settings", "environment", "comparisons")
+]
+WRONG = [None, True, -1, 0, 1.5, 10**400, "", "x" * 10_000, [], {}, [[]], [None], [{}], {"estimate": None}]
+
+
+def test_a_damaged_report_is_one_line_or_can_be_compared(tmp_path):
+    """Every field taken away, and replaced by values of every type: read_report refuses it, or the gate takes it."""
+    whole = bench_reports.report(bench_reports.comparison([bench_reports.row("a", 1.0)]))
+    refused = 0
+    for path in GATE:
+        for value in (KeyError, *WRONG):
+            damaged = deepcopy(whole)
+            place = damaged
+            for key in path[:-1]:
+                place = place[key]
+            if value is KeyError:
+                del place[path[-1]]
+            else:
+                place[path[-1]] = value
+            (tmp_path / "bench.json").write_text(json.dumps(damaged))
+            try:
+                compare_reports(read_report(tmp_path / "bench.json"), whole, limit=0.03)
+            except LinregError as error:
+                refused += 1
+                assert "\n" not in str(error)
+                assert len(str(error)) < 500
+    assert refused > 5 * len(GATE)
+
+
+@pytest.mark.parametrize(
+    ("path", "fault"),
+    [
+        (("comparisons", 0, "rows", 0, "ratio"), "comparisons[0].rows[0].ratio is missing"),
+        (
+            ("comparisons", 0, "rows", 0, "ratio", "estimate"),
+            "comparisons[0].rows[0].ratio has no estimate, low and high",
+        ),
+        (("comparisons", 0, "rows", 0, "processes", 0, "ratio"), "rows[0].processes[0].ratio has no estimate"),
+        (("comparisons", 0, "batch"), "comparisons[0].batch is missing"),
+        (("comparisons",), "comparisons is missing"),
+        (("settings", "threads"), "settings.threads is no list of whole numbers"),
+    ],
+    ids=lambda value: ".".join(map(str, value)) if isinstance(value, tuple) else "",
+)
+def test_the_first_fault_is_named(tmp_path, path, fault):
+    damaged = bench_reports.report(bench_reports.comparison([bench_reports.row("a", 1.0)]))
+    place = damaged
+    for key in path[:-1]:
+        place = place[key]
+    del place[path[-1]]
+    (tmp_path / "bench.json").write_text(json.dumps(damaged))
+    with pytest.raises(ModelError, match=f"is a damaged report: .*{re.escape(fault)}"):
+        read_report(tmp_path / "bench.json")
+
+
+@pytest.mark.parametrize("digits", [5000, 100])
+def test_numbers_beyond_any_measurement_are_refused(tmp_path, digits):
+    text = json.dumps(bench_reports.report(bench_reports.comparison([bench_reports.row("a", 1.0)])))
+    (tmp_path / "bench.json").write_text(text.replace('"estimate": 1.0', f'"estimate": {"9" * digits}'))
+    with pytest.raises(ModelError, match=r"is not valid JSON|estimate is no number from 1e-12 to 1e\+12"):
+        read_report(tmp_path / "bench.json")
+
+
+def test_a_report_nested_too_deeply_is_one_line(tmp_path):
+    (tmp_path / "bench.json").write_text("[" * 200_000)
+    with pytest.raises(ModelError, match="is not valid JSON"):
         read_report(tmp_path / "bench.json")

@@ -55,7 +55,7 @@ def test_verify_exits_3_when_a_file_is_missing(linreg, bundle):
 def test_verify_names_what_it_can_verify(linreg, bundle):
     (bundle / "notes.txt").write_text("mine")
     assert "notes.txt: is not in the manifest of" in linreg("verify", bundle / "notes.txt").failure()
-    assert "there is no manifest.json in" in linreg("verify", PENGUINS).failure()
+    assert "there is no manifest.json in" in linreg("verify", bundle.parent).failure()
     assert "no such bundle or file; did you mean penguins?" in linreg("verify", "pengiuns").failure()
     linreg("train", "--epochs", "5", "-o", "line")
     assert "the manifest lists no artifact; run: linreg export" in linreg("verify", "line").failure()

@@ -109,18 +109,18 @@ def test_what_cannot_be_exported_is_told_and_the_rest_is_kept(linreg):
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("words", "message", "code"),
     [
-        (["--module", "missing.py:net", "-o", "d", "--input", "x=float32[batch,4]"], "expected FILE.py:NAME"),
-        (["--module", f"{NETS}:make_mlp", "-o", "d"], "one --input for each argument"),
-        (["--module", f"{NETS}:make_mlp", "--input", "x=float32[batch,16]"], "needs a bundle of its own, -o"),
-        (["--state-dict", "net.pth"], "belong to a module of your own"),
-        (["--module", f"{NETS}:make_mlp", "--input", "x=float32[16]", "-o", "d"], "write its first axis as batch"),
+        (["--module", "missing.py:net", "-o", "d", "--input", "x=float32[batch,4]"], "expected FILE.py:NAME", 1),
+        (["--module", f"{NETS}:make_mlp", "-o", "d"], "one --input for each argument", 1),
+        (["--module", f"{NETS}:make_mlp", "--input", "x=float32[batch,16]"], "needs a bundle of its own, -o", 2),
+        (["--state-dict", "net.pth"], "belong to a module of your own", 2),
+        (["--module", f"{NETS}:make_mlp", "--input", "x=float32[16]", "-o", "d"], "write its first axis as batch", 1),
     ],
     ids=["file", "no-input", "no-output", "no-module", "no-batch"],
 )
-def test_wrong_words_for_a_module(linreg, tmp_path, words, message):
-    assert message in linreg("export", *words).failure()
+def test_wrong_words_for_a_module(linreg, tmp_path, words, message, code):
+    assert message in linreg("export", *words).failure(code)
     assert not (tmp_path / "d" / "model.onnx").exists()
 
 

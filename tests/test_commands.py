@@ -129,10 +129,12 @@ def test_bench_leaves_a_report_that_is_not_its_own(linreg, bundle):
 
 
 def test_the_default_model_is_trained_where_it_is_missing(linreg, table):
-    ended = linreg("predict", table("x", "0.5"))
+    ended = linreg("export")
     assert ended.code == 0
     assert ended.err.startswith("no model given and artifacts/linreg is missing: training the line")
+    ended = linreg("predict", table("x", "0.5"))
     assert float(rows_of(ended.out)[0]["predicted_y"]) == pytest.approx(0.65, abs=0.01)
+    assert ended.err == "no model was given: taking that of artifacts/linreg; name another with -m BUNDLE\n"
     assert linreg("evaluate").err == ""
 
 

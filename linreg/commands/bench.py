@@ -1,6 +1,7 @@
 """`linreg bench`: how fast each variant answers, and whether it still answers the same."""
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -11,12 +12,15 @@ import typer
 
 from bench.variants import AGAINST, REFERENCE
 from linreg.commands.bench_gate import check_changes, check_old, judge, show_changes
-from linreg.commands.bench_output import check_output, report_changes, show_report, write_files
+from linreg.commands.bench_output import REPORT_FILE, check_output, report_changes, show_report, write_files
 from linreg.commands.bench_request import Request, measure
-from linreg.commands.options import Json, Model, Wait
+from linreg.commands.bench_usage import check_usage
+from linreg.commands.file_kinds import kind_of
+from linreg.commands.options import Json, Model, Wait, given
 from linreg.commands.self_check import run_self_check
 from linreg.commands.terminal import note, print_json, say
 from linreg.config import BENCH_DEFAULTS, BenchSettings, DeviceChoice
+from linreg.errors import ModelError
 
 NAME = "bench"
 SUMMARY = "Time eager, scripted and ONNX inference."
@@ -109,7 +113,7 @@ def run(
     A variant that answers wrongly has no latency; exit 3. The figures go to bench.json and report.html.
     """
     if self_check:
-        if _given(context) - {"self_check", "model", "as_json"}:
+        if given(context) - {"self_check", "model", "as_json"}:
             raise typer.BadParameter("--self-check takes no other option than --model and --json")
         run_self_check(model, as_json=as_json)
         return
@@ -138,7 +142,7 @@ def run(
         command=("linreg", *map(shown_word, sys.argv[1:])),
     )
     limit = None if fail_slower is None else parse_percent("--fail-slower", fail_slower)
-    _check_together(request, compare, limit)
+    check_usage(context, request, compare, limit, cores=cores())
     old = _read_old(compare, settings)
     folder = check_output(request, output, plots, compare, force=force)
     with report_changes(folder, command="linreg bench", wait=wait) as files:
@@ -157,42 +161,16 @@ def run(
     check_changes(changes, limit)
 
 
-def _given(context: typer.Context) -> set[str]:
-    """The options that stand on the command line."""
-    names = {option.name for option in context.command.params if option.name}
-    return {name for name in names if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"}
-
-
-def _check_together(request: Request, compare: Path | None, limit: float | None) -> None:
-    """Refuse options that contradict each other.
-
-    Raises:
-        typer.BadParameter: two do.
-    """
-    if limit is not None and compare is None and request.against is None:
-        raise typer.BadParameter("--fail-slower needs something to compare with: --compare old.json or --against FILE")
-    if limit is not None and request.settings.processes == 1:
-        raise typer.BadParameter("--fail-slower needs two processes or more, since ratios differ between them")
-    if request.module and (request.model is not None or request.against is not None):
-        raise typer.BadParameter("--module takes no --model and no --against")
-    if not request.module and (request.state_dict is not None or request.inputs):
-        raise typer.BadParameter("--state-dict and --input belong to a module of your own: --module FILE.py:NAME")
-    if request.settings.onnxruntime_threads and request.against is not None and request.against.suffix != ".onnx":
-        raise typer.BadParameter(f"--onnxruntime-threads: {request.against.name} is not run by onnxruntime")
-    if request.against is not None and request.variants:
-        raise typer.BadParameter("--against times two artifacts alone: leave --variant out")
-    if (request.settings.onnxruntime_threads or 1) > cores():
-        raise typer.BadParameter(
-            f"--onnxruntime-threads: got {request.settings.onnxruntime_threads}, expected at most {cores()}"
-        )
-
-
 def _read_old(compare: Path | None, settings: BenchSettings) -> Mapping[str, Any] | None:
     """The report to compare with, seen before the work."""
     if compare is None:
         return None
     from bench.report import read_report
 
+    if compare.is_dir():
+        raise ModelError(f"--compare: {compare} is a folder, expected a report; use {compare / REPORT_FILE}")
+    if compare.is_file() and compare.suffix != ".json" and (kind := kind_of(compare)):
+        raise ModelError(f"--compare: {compare} is {kind}, expected a {REPORT_FILE} of linreg bench")
     old = read_report(compare)
     check_old(old, settings)
     return old
@@ -220,8 +198,9 @@ def parse_counts(option: str, text: str, most: int) -> tuple[int, ...]:
     except ValueError:
         counts = ()
     if not counts or not all(1 <= count <= most for count in counts):
+        listed = re.fullmatch(r"\D*(\d+\D+)+\d+\D*", text) and f": {option} {','.join(re.findall('[0-9]+', text))}"
         raise typer.BadParameter(
-            f"{option}: got {text!r}, expected whole numbers from 1 to {most}, with commas between"
+            f"{option}: got {text!r}, expected whole numbers from 1 to {most}, with commas between{listed or ''}"
         )
     return counts
 

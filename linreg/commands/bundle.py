@@ -1,12 +1,14 @@
 """Find the model that a command is to use."""
 
+import shlex
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from linreg.changes import settle
+from linreg.commands.file_kinds import RECORDS, is_artifact, is_model, is_table, kind_of
 from linreg.commands.terminal import note
-from linreg.config import DEFAULT_BUNDLE, LINE_DEFAULTS, MODEL_FILE, LineSettings
+from linreg.config import CARD_FILE, DEFAULT_BUNDLE, LINE_DEFAULTS, MODEL_FILE, LineSettings
 from linreg.errors import ModelError
 
 if TYPE_CHECKING:
@@ -16,19 +18,61 @@ if TYPE_CHECKING:
 def find_model(model: Path | None) -> Path:
     """The path given, or the default bundle, trained on the default line first where it is missing.
 
+    For `export` and `bench`; every other command needs a model that is there: `find_existing`.
+
     Raises:
-        ModelError: the path given does not exist, or is a folder without a model.
+        ModelError: the path given does not exist, or is no model.
     """
     if model is None:
         settle(DEFAULT_BUNDLE)
         if not (DEFAULT_BUNDLE / MODEL_FILE).exists():
             _train_default()
         return DEFAULT_BUNDLE
-    require(model)
-    settle(model if model.is_dir() else model.parent)
-    if model.is_dir() and not (model / MODEL_FILE).exists():
-        raise ModelError(f"{model}: has no {MODEL_FILE}; train one with: linreg train -o {model}")
+    _check(model)
     return model
+
+
+def find_existing(model: Path | None, table: Path | None = None) -> Path:
+    """The path given, or the default bundle where it is there.
+
+    Args:
+        model: of `-m`.
+        table: the rows for it; where no model was given, a note says whose columns are looked for in it.
+
+    Raises:
+        ModelError: there is no such model, it is none of `linreg train`, or it stands where the table should.
+    """
+    if table is not None and table.exists() and is_model(table):
+        given = "" if model is None else f", beside -m {model}"
+        raise ModelError(
+            f"{table}: is {_named(table)}{given}, expected a table with the model's columns; "
+            f"name the table first: linreg COMMAND TABLE -m {shlex.quote(str(model or table))}"
+        )
+    if model is None:
+        if not (DEFAULT_BUNDLE / MODEL_FILE).exists():
+            rows = "" if table is None else f" for {table}"
+            raise ModelError(
+                f"no model was given{rows}, and {DEFAULT_BUNDLE} is not there; name one with -m BUNDLE, "
+                "or train it first: linreg train"
+            )
+        if table is not None:
+            note(f"no model was given: taking that of {DEFAULT_BUNDLE}; name another with -m BUNDLE")
+        model = DEFAULT_BUNDLE
+    _check(model)
+    if not is_artifact(model):
+        _refuse_module(model)
+    return model
+
+
+def find_bundle(bundle: Path | None) -> Path:
+    """The path given, or the default bundle where it is there.
+
+    Raises:
+        ModelError: none was given, and the default one is not there.
+    """
+    if bundle is None and not DEFAULT_BUNDLE.exists():
+        raise ModelError(f"no bundle was given, and {DEFAULT_BUNDLE} is not there; name one: linreg verify BUNDLE")
+    return DEFAULT_BUNDLE if bundle is None else bundle
 
 
 def require(path: Path) -> None:
@@ -48,15 +92,37 @@ def require(path: Path) -> None:
 
 
 def open_model(model: Path | None) -> "Checkpoint":
-    """Reload the model of a command.
+    """Reload the model of `export` or `bench`, which train the default one where it is missing.
 
     Raises:
-        ModelError: it is missing or damaged.
+        ModelError: it is missing or damaged, or none of `linreg train`.
     """
     path = find_model(model)
-    if path.suffix in (".onnx", ".torchscript", ".pt2", ".c"):
-        raise ModelError(f"{path}: is an exported file, and this command needs its bundle; use -m {path.parent}")
+    _refuse_artifact(path)
+    _refuse_module(path)
 
+    return _load(path)
+
+
+def show_notes(path: Path, notes: tuple[str, ...]) -> None:
+    """Say in one line what was stripped or converted while a state_dict was read; nothing where it was not."""
+    if notes:
+        note(f"note: {path}: {'; '.join(notes)}")
+
+
+def open_existing(model: Path | None, table: Path | None) -> "Checkpoint":
+    """Reload the model of a command that trains none.
+
+    Raises:
+        ModelError: it is missing or damaged, or none of `linreg train`.
+    """
+    path = find_existing(model, table)
+    _refuse_artifact(path)
+
+    return _load(path)
+
+
+def _load(path: Path) -> "Checkpoint":
     from linreg.checkpoint import load
 
     checkpoint = load(path)
@@ -64,10 +130,70 @@ def open_model(model: Path | None) -> "Checkpoint":
     return checkpoint
 
 
-def show_notes(path: Path, notes: tuple[str, ...]) -> None:
-    """Say in one line what was stripped or converted while a state_dict was read; nothing where it was not."""
-    if notes:
-        note(f"note: {path}: {'; '.join(notes)}")
+def _check(model: Path) -> None:
+    """See that a path may be a model: it is there, and its name is of nothing else."""
+    require(model)
+    settle(model if model.is_dir() else model.parent)
+    quoted = shlex.quote(str(model))
+    if model.is_dir():
+        if not (model / MODEL_FILE).exists():
+            inside = sorted(entry.name for entry in model.glob("*.pth"))
+            hint = f"is it {model / inside[0]}?" if inside else f"train one with: linreg train -o {quoted}"
+            raise ModelError(f"{model}: has no {MODEL_FILE}; {hint}")
+    elif is_table(model):
+        raise ModelError(
+            f"{model}: is a table, expected a model: a bundle or .pth; "
+            f"train one on it: linreg train {quoted} --target COLUMN -o BUNDLE"
+        )
+    elif model.name in RECORDS:
+        raise ModelError(f"{model}: is {kind_of(model)}, expected the bundle; use -m {shlex.quote(str(model.parent))}")
+    elif model.suffix == ".py":
+        raise ModelError(
+            f"{model}: is Python code, expected a bundle or .pth; "
+            "a module of your own has words of its own: linreg export --module FILE.py:NAME"
+        )
+
+
+def _refuse_artifact(path: Path) -> None:
+    if not is_artifact(path):
+        return
+    if (path.parent / MODEL_FILE).exists():
+        hint = f"use -m {shlex.quote(str(path.parent))}"
+    else:
+        hint = f"there is no {MODEL_FILE} beside it; name the bundle that it was exported from with -m"
+    raise ModelError(f"{path}: is an exported file, and this command needs its bundle; {hint}")
+
+
+def _refuse_module(path: Path) -> None:
+    """Refuse the bundle of a module that linreg cannot make again, and say what can be done with it.
+
+    Raises:
+        ModelError: it is such a bundle.
+    """
+    from linreg.manifest import MANIFEST_FILE
+
+    folder = path if path.is_dir() else path.parent
+    state_file = path / MODEL_FILE if path.is_dir() else path
+    if (folder / CARD_FILE).exists() or not (folder / MANIFEST_FILE).exists():
+        return
+
+    from linreg.checkpoint import load_state
+    from linreg.models import recognise
+
+    state = load_state(state_file)
+    try:
+        recognise(state)
+    except ModelError:
+        named, quoted = shlex.quote(str(state_file)), shlex.quote(str(folder))
+        raise ModelError(
+            f"{path}: holds a module that was exported with --module, which is not made again without its code; "
+            f"check it with: linreg verify {quoted}, time it with: linreg bench --module FILE.py:NAME "
+            f"--state-dict {named} --input x=float32[batch,16], predict with onnxruntime and its model.onnx"
+        ) from None
+
+
+def _named(path: Path) -> str:
+    return "a bundle" if (path / MODEL_FILE).exists() else "a folder" if path.is_dir() else kind_of(path) or "a file"
 
 
 def _train_default() -> None:

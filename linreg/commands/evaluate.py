@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from linreg.commands.bundle import open_model
-from linreg.commands.options import Json, Model
+from linreg.commands.bundle import open_existing
+from linreg.commands.options import ExistingModel, Json
 from linreg.commands.results import show_metrics
 from linreg.commands.rows import parts_of, predictions_of
 from linreg.commands.terminal import print_json
@@ -20,13 +20,13 @@ def run(
     table: Annotated[
         Path | None, typer.Argument(help="CSV or Parquet file with the model's columns. Default: the line it learned.")
     ] = None,
-    model: Model = None,
+    model: ExistingModel = None,
     as_json: Json = False,
 ) -> None:
     """Show R2, RMSE and MAE: by part where the data is what the model was trained on, else over all rows."""
     from linreg.metrics import measure
 
-    checkpoint = open_model(model)
+    checkpoint = open_existing(model, table)
     parts = parts_of(table, checkpoint.card, checkpoint.path)
     predicted = predictions_of(checkpoint, parts)
     metrics = {name: asdict(measure(part.target, predicted[name])) for name, part in parts.items()}

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from export.formats import Format, FormatChoice, Precision, chosen_formats
+from export.formats import FormatChoice, Precision, chosen_formats
 from linreg.commands.artifact_table import describe, show_artifacts
 from linreg.commands.bundle import open_model, show_notes
+from linreg.commands.export_usage import check_usage
 from linreg.commands.exporting import ExportOptions, checkpoint_files, export_source
 from linreg.commands.options import Force, Json, Model, Wait
 from linreg.commands.terminal import note, print_json, say
@@ -27,6 +28,7 @@ SUMMARY = "Write ONNX, TorchScript, .pt2 and C files, each proved equal."
 
 
 def run(
+    context: typer.Context,
     model: Model = None,
     formats: Annotated[
         list[FormatChoice] | None,
@@ -72,18 +74,14 @@ def run(
     its successor is pt2. C source comes as model.c with its header model.h.
     """
     kinds = chosen_formats(formats or [FormatChoice.ONNX])
-    if prefix is not None and Format.C not in kinds:
-        raise LinregError("--prefix: belongs to C source; add --format c")
+    check_usage(context, kinds)
     names = _names("--input-names", input_names), _names("--output-names", output_names)
     state_file, rows = MODEL_FILE, None
     if module is not None:
-        if model is not None or output is None or data is not None or unit:
-            raise LinregError("--module: needs a bundle of its own, -o FOLDER, and takes no --model, --data or --unit")
+        assert output is not None, "check_usage has seen it"
         source, state = _module_source(module, state_dict, inputs or [], dtype, names, static=static)
         folder, plain = output, {MODEL_FILE: state}
     else:
-        if state_dict is not None or inputs:
-            raise LinregError("--state-dict and --input belong to a module of your own; name it: --module FILE.py:NAME")
         from export.source import from_checkpoint
 
         checkpoint = open_model(model)

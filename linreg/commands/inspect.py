@@ -1,6 +1,7 @@
 """`linreg inspect`: what is in a file, read and never run."""
 
 import json
+import shlex
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -8,8 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
+from linreg.commands.file_kinds import RECORDS, is_table, kind_of
 from linreg.commands.options import Json
 from linreg.commands.terminal import print_json, say, show_table
+from linreg.errors import ModelError
 
 NAME = "inspect"
 SUMMARY = "Show what is in a model file, without running it."
@@ -19,6 +22,8 @@ LONGEST = 200
 
 MOST = 200
 """Rows of a table that are shown."""
+
+INSPECTED = (".onnx", ".torchscript", ".pt2", ".c", ".pth")
 
 
 def run(
@@ -31,7 +36,11 @@ def run(
     """
     from export.inspection import inspect_file
 
-    found = inspect_file(file)
+    _check_file(file)
+    try:
+        found = inspect_file(file)
+    except ModelError as error:
+        raise ModelError(f"{error}{_hint(file)}") from None
     if as_json:
         print_json({"file": str(file), **asdict(found)})
         return
@@ -55,6 +64,30 @@ def _title(what: str, count: int) -> str:
 
 def _pairs(values: dict[str, Any]) -> list[list[str]]:
     return [[name, _text(value)] for name, value in islice(values.items(), MOST)]
+
+
+def _check_file(file: Path) -> None:
+    """See that this is a file.
+
+    Raises:
+        ModelError: it is a folder; the message names what in it can be inspected.
+    """
+    if not file.is_dir():
+        return
+    inside = [entry for entry in sorted(file.iterdir()) if entry.is_file() and entry.suffix in INSPECTED]
+    names = ", ".join(shlex.quote(str(entry)) for entry in inside[:8])
+    hint = f"name one in it: {names}" if inside else f"there is none of {', '.join(INSPECTED)} in it"
+    raise ModelError(f"{file}: is a folder, expected a file; {hint}")
+
+
+def _hint(file: Path) -> str:
+    """What reads a file that cannot be inspected."""
+    quoted = shlex.quote(str(file))
+    if is_table(file):
+        return f"; it is a table: linreg train {quoted} --target COLUMN"
+    if file.name in RECORDS:
+        return f"; it is {kind_of(file)}, text that any editor shows; expected one of {', '.join(INSPECTED)}"
+    return ""
 
 
 def _text(value: Any) -> str:

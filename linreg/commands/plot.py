@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from linreg.commands.bundle import open_model
-from linreg.commands.options import Model, Wait
+from linreg.commands.bundle import open_existing
+from linreg.commands.options import ExistingModel, Wait
 from linreg.commands.rows import parts_of, predictions_of
 from linreg.commands.terminal import say, say_waiting
 from linreg.config import MAX_STATE_BYTES
@@ -26,7 +26,7 @@ def run(
     table: Annotated[
         Path | None, typer.Argument(help="CSV or Parquet file with the model's columns. Default: the line it learned.")
     ] = None,
-    model: Model = None,
+    model: ExistingModel = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder for the PNG files. Default: the bundle.")
     ] = None,
@@ -34,7 +34,7 @@ def run(
     wait: Wait = False,
 ) -> None:
     """Draw predictions (several features: predicted against actual), residuals, and the loss curves."""
-    checkpoint = open_model(model)
+    checkpoint = open_existing(model, table)
     parts = parts_of(table, checkpoint.card, checkpoint.path)
     for path in draw(checkpoint, parts, output or checkpoint.path.parent, force=force, wait=wait):
         say(f"plot: {path}")

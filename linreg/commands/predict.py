@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from linreg.commands.bundle import find_model
-from linreg.commands.options import Model
+from linreg.commands.bundle import find_existing
+from linreg.commands.options import ExistingModel
 from linreg.commands.terminal import note, print_csv
 from linreg.errors import DataError, LinregError, ModelError
 from linreg.memory import check_address_space
@@ -24,7 +24,7 @@ SUMMARY = "Predict every row of a table."
 
 def run(
     table: Annotated[Path, typer.Argument(help="CSV (also gzip) or Parquet file with the model's feature columns.")],
-    model: Model = None,
+    model: ExistingModel = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="CSV file to write. Default: stdout.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the output file.")] = False,
 ) -> None:
@@ -34,7 +34,7 @@ def run(
     """
     if output is not None:
         _check_output(output, table)
-    path = find_model(model)
+    path = find_existing(model, table)
     if path.suffix != ".onnx":
         check_address_space()
 

@@ -12,6 +12,7 @@ from linreg.commands.exporting import remove_listed
 from linreg.commands.options import Json, Wait
 from linreg.commands.results import show_card, show_left_out
 from linreg.commands.terminal import note, print_json, progress, say_waiting
+from linreg.commands.train_usage import check_usage
 from linreg.config import (
     CARD_FILE,
     DEFAULT_BUNDLE,
@@ -45,6 +46,7 @@ OWN_FILES = (MODEL_FILE, CARD_FILE)
 
 
 def run(
+    context: typer.Context,
     table: Annotated[
         Path | None, typer.Argument(help="CSV (also gzip) or Parquet file. Default: the straight line.")
     ] = None,
@@ -101,15 +103,11 @@ def run(
     )
     line = {"weight": weight, "bias": bias_value, "start": start, "end": end, "step": step}
     chosen = {name: value for name, value in line.items() if value is not None}
-    _check_usage(settings, split)
+    check_usage(context, table, settings, split)
     if table is None:
-        if target is not None or features is not None:
-            raise typer.BadParameter("--target and --features belong to a table; name it: train TABLE --target COLUMN")
         card = train_line(LineSettings(**chosen), settings, output, split_text=split, force=force, wait=wait)
         left_out = {}
     else:
-        if chosen:
-            raise typer.BadParameter(f"--{next(iter(chosen))} belongs to the straight line; leave it or {table} out")
         card, columns = train_table(
             table, target, features, settings, output, split_text=split, shuffle=not no_shuffle, force=force, wait=wait
         )
@@ -161,22 +159,6 @@ def train_table(
             note(f"note: {text}")
         data = {"kind": "table", "rows": len(dataset.target), "split": split_text, "shuffled": shuffle}
         return _train(dataset, settings, changes, data=data), source.left_out
-
-
-def _check_usage(settings: TrainSettings, split_text: str) -> None:
-    """Find options that no run can use before any data is read.
-
-    Raises:
-        typer.BadParameter: there are such.
-    """
-    from linreg.data import parse_split
-    from linreg.training import check_settings
-
-    try:
-        check_settings(settings)
-        parse_split(split_text)
-    except LinregError as error:
-        raise typer.BadParameter(str(error)) from None
 
 
 def _names(text: str) -> tuple[str, ...]:

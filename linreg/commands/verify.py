@@ -7,9 +7,10 @@ import typer
 
 from export.formats import Format, Precision, format_of
 from linreg.changes import settle
-from linreg.commands.bundle import find_model, require
+from linreg.commands.bundle import find_bundle, require
 from linreg.commands.options import Json
 from linreg.commands.terminal import print_json, say, show_table
+from linreg.commands.verify_usage import check_data, check_verifiable
 from linreg.config import MODEL_FILE
 from linreg.errors import LinregError, MismatchError, ModelError
 
@@ -42,7 +43,8 @@ def run(
 
     Exit 3 where they differ. One .onnx file is checked with its test vectors, without torch.
     """
-    path = find_model(None) if bundle is None else bundle
+    path = find_bundle(bundle)
+    check_verifiable(path)
     folder = path if path.is_dir() else path.parent
     settle(folder)
     manifest = _manifest(path, folder)
@@ -50,6 +52,8 @@ def run(
     entries = [entry for entry in artifacts if entry.name == path.name] or artifacts
     if not entries:
         raise LinregError(f"{path}: the manifest lists no artifact; run: linreg export -m {folder}")
+    if data is not None:
+        check_data(manifest, [entry.name for entry in entries])
     model = _model(folder, manifest) if path.is_dir() or data is not None else None
     rows = None if data is None else _rows(data, model, folder)
     checked, refused = _check(folder, manifest, entries, model, rows, trust=trust)

@@ -1,0 +1,71 @@
+"""Which options of `linreg bench` go together."""
+
+from pathlib import Path
+
+import typer
+
+from linreg.commands.bench_request import Request
+from linreg.commands.options import given, refuse, refuse_empty
+from linreg.config import DeviceChoice
+
+BESIDE_AGAINST = ("device", "compiled", "variants", "runtimes", "reference")
+OF_A_BUNDLE = ("model", "against", "runtimes", "trust")
+
+
+def check_usage(
+    context: typer.Context, request: Request, compare: Path | None, limit: float | None, *, cores: int
+) -> None:
+    """Refuse options that contradict each other, or that would change nothing.
+
+    Raises:
+        typer.BadParameter: there are such.
+    """
+    found = given(context)
+    refuse_empty(context, ["module", "reference"])
+    _check_subject(context, request)
+    _check_gate(request, compare, limit)
+    if {"as_json", "markdown"} <= found:
+        raise typer.BadParameter("--markdown and --json: stdout holds one of them; leave one out")
+    if request.device is DeviceChoice.CUDA:
+        refuse(context, ["variants"], "makes a row of the CPU; leave --device cuda out")
+    if {"processes", "target"} <= found:
+        _check_target(context, request.settings.processes)
+    if (request.settings.onnxruntime_threads or 1) > cores:
+        raise typer.BadParameter(
+            f"--onnxruntime-threads: got {request.settings.onnxruntime_threads}, expected at most {cores}"
+        )
+    if (request.module or request.against is not None) and not found & {"output", "plots"}:
+        refuse(context, ["force"], "has nothing to overwrite: without -o and --plots no file is written")
+
+
+def _check_target(context: typer.Context, processes: int) -> None:
+    from bench.benchmark import LEAST_PROCESSES
+
+    if processes <= LEAST_PROCESSES:
+        why = f"changes nothing: {LEAST_PROCESSES} processes run in any case, and none of more can be spared"
+        refuse(context, ["target"], f"{why}; use --processes 10, or leave it out")
+
+
+def _check_subject(context: typer.Context, request: Request) -> None:
+    if request.module and (request.model is not None or request.against is not None):
+        raise typer.BadParameter("--module takes no --model and no --against")
+    if request.module:
+        refuse(context, OF_A_BUNDLE, "belongs to a bundle, and --module has none; leave it out")
+    elif request.state_dict is not None or request.inputs:
+        raise typer.BadParameter("--state-dict and --input belong to a module of your own: --module FILE.py:NAME")
+    if request.against is None:
+        return
+    if request.settings.onnxruntime_threads and request.against.suffix != ".onnx":
+        raise typer.BadParameter(f"--onnxruntime-threads: {request.against.name} is not run by onnxruntime")
+    refuse(context, BESIDE_AGAINST, "has no use: --against times two artifacts alone, on the CPU; leave it out")
+
+
+def _check_gate(request: Request, compare: Path | None, limit: float | None) -> None:
+    if limit is None:
+        return
+    if compare is None and request.against is None:
+        raise typer.BadParameter("--fail-slower needs something to compare with: --compare old.json or --against FILE")
+    if compare is not None and request.against is not None:
+        raise typer.BadParameter("--fail-slower judges one of --compare and --against; leave the other one out")
+    if request.settings.processes == 1:
+        raise typer.BadParameter("--fail-slower needs two processes or more, since ratios differ between them")

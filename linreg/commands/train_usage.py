@@ -1,0 +1,43 @@
+"""Which options of `linreg train` go together."""
+
+from pathlib import Path
+
+import typer
+
+from linreg.commands.options import given, refuse
+from linreg.config import Architecture, Method, TrainSettings
+from linreg.errors import LinregError
+
+OF_THE_LINE = ("weight", "bias_value", "start", "end", "step")
+OF_DESCENT = ("lr", "loss", "epochs", "batch_size", "test_every", "device")
+
+
+def check_usage(context: typer.Context, table: Path | None, settings: TrainSettings, split: str) -> None:
+    """Find options that no run can use, or that this one would not, before any data is read.
+
+    Raises:
+        typer.BadParameter: there are such.
+    """
+    from linreg.data import parse_split
+    from linreg.training import check_settings
+
+    if table is None and {"target", "features"} & given(context):
+        raise typer.BadParameter("--target and --features belong to a table; name it: train TABLE --target COLUMN")
+    if table is None:
+        refuse(context, ["no_shuffle"], "belongs to a table: the line always keeps its order; leave it out")
+    else:
+        refuse(context, OF_THE_LINE, f"belongs to the straight line; leave it or {table} out")
+    if settings.method is Method.EXACT:
+        whose = "belongs to the gradient methods, and the exact solution has no use for it"
+        refuse(context, OF_DESCENT, f"{whose}; leave it out, or add --method sgd, adam or lbfgs")
+        if table is None or "no_shuffle" in given(context):
+            refuse(context, ["seed"], "changes nothing here: the exact solution of rows in their order draws no number")
+    else:
+        refuse(context, ["allow_collinear"], f"belongs to --method exact, and this is {settings.method}; leave it out")
+    if settings.architecture is Architecture.PARAMETER:
+        refuse(context, ["no_bias"], "does not go with --architecture parameter, which always has a bias")
+    try:
+        check_settings(settings)
+        parse_split(split)
+    except LinregError as error:
+        raise typer.BadParameter(str(error)) from None

@@ -1,0 +1,141 @@
+"""Wrong usage: what is wrong with the words of the command line, what was perhaps meant, and what to type."""
+
+import re
+import shlex
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.core import TyperCommand
+
+from linreg.commands.words import ARGUMENT, READ_ONNX, option_meant, value_meant
+
+SEPARATORS = {
+    "--batch": ",",
+    "--threads": ",",
+    "--features": ",",
+    "--input-names": ",",
+    "--output-names": ",",
+    "--split": "/",
+}
+"""Between the values of an option that takes several in one word."""
+
+
+class Command(TyperCommand):
+    """A command that refuses what would be read otherwise than it was meant."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the words; a long option needs both of its dashes.
+
+        Raises:
+            typer.BadParameter: one has a single one: `-output x` would read as `-o utput`, and be done.
+        """
+        if not ctx.resilient_parsing:  # which completion is
+            for word in args[: args.index("--")] if "--" in args else args:
+                name = word.partition("=")[0]
+                if re.fullmatch(r"-[a-z][a-z-]+", name) and f"-{name}" in _options(self):
+                    raise typer.BadParameter(f"No such option: {name}; did you mean -{name}?", ctx=ctx)
+        return super().parse_args(ctx, args)
+
+
+def usage_message(error: Any, words: list[str]) -> str:
+    """One line for an error of typer's, which keeps its error classes to itself.
+
+    Args:
+        error: what was raised.
+        words: of the command line, without the program.
+    """
+    context = getattr(error, "ctx", None)
+    text = str(error.format_message()).replace("Value error, ", "").rstrip(".")
+    choice = re.search(r"'?: '(.*)' is not one of ('.*')$", text)
+    if getattr(error, "option_name", None) and text.startswith("No such option"):
+        text = f"{error.message}{_option_hint(error, context, words)}"
+    elif choice:
+        text += _choice_hint(choice[1], re.findall("'([^']*)'", choice[2]))
+    elif "unexpected extra argument" in text and context is not None:
+        text += _extra_hint(context, words)
+    path = context.command_path if context else "linreg"
+    return f"{text.removeprefix('Invalid value: ')}{'' if text.endswith('?') else ';'} see: {path} --help"
+
+
+def _options(command: Any) -> set[str]:
+    return {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+
+
+def _option_hint(error: Any, context: Any, words: list[str]) -> str:
+    """What an unknown option is called here, or the one that is spelled almost so."""
+    if context is None:
+        return ""
+    takes = [parameter for parameter in context.command.params if parameter.param_type_name == "argument"]
+    known = {"--help", *_options(context.command), *([ARGUMENT] if takes else [])}
+    meant = option_meant(error.option_name, known)
+    if meant == ARGUMENT:
+        place = next((place for place, word in enumerate(words) if word.startswith(error.option_name)), -1)
+        value = words[place + 1] if 0 <= place < len(words) - 1 else takes[0].name.upper()
+        return f"; it takes one without an option: {context.command_path} {shlex.quote(value)}"
+    if meant is None and error.possibilities:
+        meant = error.possibilities[0]
+    return f"; did you mean {meant}?" if meant else ""
+
+
+def _choice_hint(word: str, choices: list[str]) -> str:
+    """What a value is called here, or the one that is spelled almost so."""
+    if word.lower().lstrip(".") in READ_ONNX.split() and "onnx" in choices:
+        return f"; a converter to {word} reads ONNX: -f onnx"
+    near = value_meant(word.lstrip("."), choices) or next(iter(get_close_matches(word, choices, n=1)), None)
+    return f"; did you mean {near!r}?" if near else ""
+
+
+def _extra_hint(context: Any, words: list[str]) -> str:
+    """Where the words that were too many belong."""
+    command = context.command
+    _, extra, _ = command.make_parser(context).parse_args(args=words[1:])
+    return (
+        _several_hint(command, words, extra)
+        or _model_hint(context, [word for word in words if not word.startswith("-")][1:], extra)
+        or _one_hint(context, extra)
+    )
+
+
+def _several_hint(command: Any, words: list[str], extra: list[str]) -> str:
+    """Values that stand behind an option with spaces between."""
+    by_option = {name: parameter for parameter in command.params for name in parameter.opts}
+    for place, word in enumerate(words):
+        option, equals, value = word.partition("=")
+        values = [value] if equals else []
+        for following in words[place + 1 :]:
+            if following.startswith("-") or (values and Path(following).exists()):
+                break
+            values.append(following)
+        if option not in by_option or len(values) < 2 or not set(values[1:]) & set(extra):
+            continue
+        if (separator := SEPARATORS.get(option)) is not None:
+            return (
+                f"; several values stand in one word: {option} {separator.join(value.strip(',') for value in values)}"
+            )
+        if by_option[option].multiple:
+            return f"; give the option once for each: {' '.join(f'{option} {value}' for value in values)}"
+    return ""
+
+
+def _model_hint(context: Any, plain: list[str], extra: list[str]) -> str:
+    """A model that stands where a table is expected, or where nothing is."""
+    if "--model" not in _options(context.command):
+        return ""
+    models = [word for word in plain if Path(word).is_dir() or Path(word).suffix in (".pth", ".onnx")]
+    takes = any(parameter.param_type_name == "argument" for parameter in context.command.params)
+    if takes and models:
+        tables = [word for word in plain if word in extra or word not in models]
+        table = next((word for word in tables if word not in models), "TABLE")
+        return f"; name the model with -m: {context.command_path} {shlex.quote(table)} -m {shlex.quote(models[0])}"
+    return "" if takes else f"; name the model with -m: {context.command_path} -m {shlex.quote(extra[0])}"
+
+
+def _one_hint(context: Any, extra: list[str]) -> str:
+    takes = [parameter for parameter in context.command.params if parameter.param_type_name == "argument"]
+    if not takes:
+        return f"; {context.command_path} takes options only"
+    if "--target" in _options(context.command) and not Path(extra[0]).exists():
+        return f"; is it the column to predict? --target {shlex.quote(extra[0])}"
+    return f"; {context.command_path} takes one {takes[0].name.upper()} at a time"

@@ -1,0 +1,92 @@
+"""Words that other tools use for the same thing, and what they are called here."""
+
+from collections.abc import Collection
+
+ARGUMENT = "argument"
+"""Stands for what a command takes without an option."""
+
+OPTIONS = {
+    "--model": "-m model checkpoint ckpt weights bundle model-path model-file model-dir pretrained",
+    "--output": "-m model out out-dir output-dir output-file output-path dest save save-to save-dir out-file bundle",
+    ARGUMENT: "-m model checkpoint ckpt bundle model-path file path table csv data dataset input",
+    "--format": "fmt formats type to export-format output-format",
+    "--method": "optimizer optimiser optim solver algorithm algo",
+    "--lr": "learning-rate alpha eta step-size learningrate",
+    "--epochs": "num-epochs n-epochs max-epochs max-iter iterations steps num-steps",
+    "--batch-size": "batch batches bs batch-sizes",
+    "--batch": "batch-size batches batch-sizes bs",
+    "--target": "target-column target-col target-name label label-column y y-column dependent response predict",
+    "--features": "columns feature-columns feature-names x x-columns inputs predictors feature",
+    "--split": "train-split test-size train-size test-split validation-split",
+    "--seed": "random-state random-seed manual-seed rng",
+    "--no-bias": "no-intercept no-fit-intercept without-bias",
+    "--loss": "criterion loss-function loss-fn objective",
+    "--dtype": "precision data-type torch-dtype",
+    "--device": "gpu cuda cpu accelerator",
+    "--opset": "opset-version onnx-opset opset-ver",
+    "--input": "input-shape input-spec example-input shape inputs",
+    "--state-dict": "state weights checkpoint ckpt params parameters",
+    "--rounds": "repeats repeat runs iterations number n-runs",
+    "--processes": "workers num-workers n-jobs jobs",
+    "--threads": "num-threads intra-op-threads n-threads",
+    "--compare": "baseline old previous against-report",
+    "--fail-slower": "threshold fail-threshold max-slowdown regression-threshold",
+    "--compile": "torch-compile compiled",
+    "--variant": "variants row own",
+    "--force": "overwrite -f -y yes exist-ok",
+    "--trust": "trusted trust-remote-code unsafe allow-unsafe",
+    "--no-shuffle": "noshuffle keep-order",
+    "--json": "as-json output-json",
+    "--plots": "plot figures pictures plot-dir",
+    "--data": "table csv rows dataset",
+    "--help": "usage -? man",
+}
+"""By the option here, the names elsewhere; those of one letter with their dash, the others without."""
+
+VALUES = {
+    "torchscript": "script scripted jit ts torch-script libtorch",
+    "torchscript-trace": "trace traced",
+    "pt2": "torch-export exported-program export ep pt pth torch pytorch aot",
+    "c": "h c99 cpp c++ c-source source",
+    "exact": "ols lstsq least-squares closed-form normal normal-equation qr svd linear",
+    "sgd": "gd gradient-descent descent",
+    "adam": "adamw",
+    "lbfgs": "l-bfgs bfgs",
+    "l1": "mae l1loss absolute",
+    "mse": "l2 rmse squared mseloss",
+    "huber": "smooth-l1 smoothl1 huberloss",
+    "cuda": "gpu cuda:0 nvidia",
+    "float16": "fp16 half f16",
+    "float32": "fp32 float single f32",
+    "float64": "fp64 double f64",
+    "bfloat16": "bf16",
+    "linear": "v2 nn.linear",
+    "parameter": "v1 nn.parameter parameters",
+}
+"""By the value of a choice here, the names elsewhere."""
+
+READ_ONNX = (
+    "tflite litert tensorflow tf coreml mlmodel mlpackage openvino tensorrt trt engine ncnn mnn tfjs ort rknn keras "
+    "savedmodel tvm executorch pte"
+)
+"""Formats that are no file of ours, but that their own tools make from ONNX."""
+
+
+def option_meant(word: str, options: Collection[str]) -> str | None:
+    """What an unknown option is called here.
+
+    Args:
+        word: such as `--learning_rate`.
+        options: what the command has, and `ARGUMENT` where it takes one.
+    """
+    turned = next((option for option in options if sorted(option) == sorted(word)), None)
+    if turned is not None:
+        return turned
+    name = word if word.startswith("-") and not word.startswith("--") else word.strip("-").lower().replace("_", "-")
+    return next((ours for ours, names in OPTIONS.items() if ours in options and name in names.split()), None)
+
+
+def value_meant(word: str, choices: Collection[str]) -> str | None:
+    """What an unknown value of a choice is called here."""
+    name = word.lower().replace("_", "-")
+    return next((ours for ours, names in VALUES.items() if ours in choices and name in names.split()), None)
