@@ -20,7 +20,7 @@ import typer
 import linreg
 from linreg.commands import bench, demo, doctor, evaluate, export, inspect, plot, predict, train, verify
 from linreg.commands.terminal import note
-from linreg.errors import LinregError
+from linreg.errors import LinregError, TerminatedError
 
 INTERRUPTED = 130
 
@@ -76,10 +76,6 @@ def main() -> None:
         exec("")  # after an interruption inside an exec, as in dataclass, Python would not exit but die of the signal
         _fail("interrupted; every file is whole, the old one or the new one", code)
     sys.exit(code)
-
-
-class TerminatedError(BaseException):
-    """A signal that ends the process; no SystemExit, which the code of a user may raise and which is caught there."""
 
 
 def _end(number: int, _frame: object) -> None:
