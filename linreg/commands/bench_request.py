@@ -142,9 +142,25 @@ def _subject(request: Request) -> "tuple[dict[str, Subject], Path | None]":
         return {"model": Subject(path=str(checkpoint.path))}, checkpoint.path.parent
     if not request.inputs:
         raise LinregError("--module: say what it takes, one --input for each argument, such as x=float32[batch,16]")
-    note(f"running {request.module.rpartition(':')[0]}")
+    _note_module(request.module)
     state = "" if request.state_dict is None else str(request.state_dict)
     return {"model": Subject(path=state, module=request.module, inputs=request.inputs)}, None
+
+
+def _note_module(place: str) -> None:
+    """Say which file is run, and what is done to the module that it makes.
+
+    Raises:
+        LinregError: it makes none that can be timed.
+    """
+    from export.module_file import MODULE, make_module
+    from export.place import find_place
+
+    note(f"running {find_place(place, '--module', MODULE).file}")
+    with redirect_stdout(sys.stderr):
+        made = make_module(place)
+    for line in made.notes:
+        note(line)
 
 
 def _note_foreign(bundle: Path) -> None:

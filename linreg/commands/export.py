@@ -1,6 +1,8 @@
 """`linreg export`: write artifacts into a bundle, each verified from disk before it is kept."""
 
 import shlex
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -98,7 +100,8 @@ def run(
         state_file = MODEL_FILE if plain else checkpoint.path.name
     options = ExportOptions(opset=opset, prefix=prefix, precision=dtype, rows=rows)
     make_room(folder, source.state_sha256, plain, kinds, options, force=force)
-    outcome = export_source(source, folder, kinds, options, state_file=state_file)
+    with redirect_stdout(sys.stderr):
+        outcome = export_source(source, folder, kinds, options, state_file=state_file)
     if as_json:
         print_json(
             {
@@ -127,15 +130,26 @@ def _module_source(
     *,
     static: bool,
 ) -> "Source":
-    from export.module_file import load_module, parse_input
+    from export.cases import batches, check_batches
+    from export.module_file import MODULE, load_file_into, make_module, parse_input
+    from export.place import find_place
     from export.source import from_module
 
     if not inputs:
         raise LinregError("--module: say what it takes, one --input for each argument, such as x=float32[batch,16]")
     entries = [parse_input(text) for text in inputs]
-    note(f"running {module.rpartition(':')[0]}")
-    loaded = load_module(module, state_dict)
-    return from_module(loaded, entries, input_names=names[0], output_names=names[1], precision=dtype, static=static)
+    note(f"running {find_place(module, '--module', MODULE).file}")
+    with redirect_stdout(sys.stderr):  # what a user's module prints is no part of the result
+        made = make_module(module)
+        for line in made.notes:
+            note(line)
+        if state_dict is not None:
+            load_file_into(made.module, state_dict)
+        source = from_module(
+            made.module, entries, input_names=names[0], output_names=names[1], precision=dtype, static=static
+        )
+        check_batches(source, batches(source))
+    return source
 
 
 def _state_bytes(source: "Source", state_dict: Path | None, dtype: Precision | None) -> bytes:
