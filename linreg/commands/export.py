@@ -1,8 +1,6 @@
 """`linreg export`: write artifacts into a bundle, each verified from disk before it is kept."""
 
 import shlex
-import sys
-from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +11,7 @@ from linreg.commands.artifact_table import describe, show_artifacts
 from linreg.commands.bundle import open_model
 from linreg.commands.exporting import ExportOptions, checkpoint_files, export_source, make_room
 from linreg.commands.options import Force, Json, Model
+from linreg.commands.stdout import prints_on_stderr
 from linreg.commands.terminal import note, print_json, say
 from linreg.config import MAX_STATE_BYTES, MODEL_FILE
 from linreg.errors import LinregError
@@ -100,7 +99,7 @@ def run(
         state_file = MODEL_FILE if plain else checkpoint.path.name
     options = ExportOptions(opset=opset, prefix=prefix, precision=dtype, rows=rows)
     make_room(folder, source.state_sha256, plain, kinds, options, force=force)
-    with redirect_stdout(sys.stderr):
+    with prints_on_stderr():
         outcome = export_source(source, folder, kinds, options, state_file=state_file)
     if as_json:
         print_json(
@@ -139,7 +138,7 @@ def _module_source(
         raise LinregError("--module: say what it takes, one --input for each argument, such as x=float32[batch,16]")
     entries = [parse_input(text) for text in inputs]
     note(f"running {find_place(module, '--module', MODULE).file}")
-    with redirect_stdout(sys.stderr):  # what a user's module prints is no part of the result
+    with prints_on_stderr():
         made = make_module(module)
         for line in made.notes:
             note(line)
