@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ from bench.job import Device
 from bench.subject import Subject
 from bench.variants import Kind, Variant
 from linreg.config import MAX_STATE_BYTES
-from linreg.errors import LinregError, one_line
+from linreg.errors import LinregError
 from linreg.files import read_bytes
 
 if TYPE_CHECKING:
@@ -69,16 +68,15 @@ def _floor(name: str) -> "Runner":
 
 def _made(variant: Variant) -> "Runner":
     """The Runner that the user's factory makes."""
+    from export.module_file import call_without_arguments
     from export.runners import Runner
 
-    factory = load_factory(variant.file)
-    try:
-        made = factory()
-    except (Exception, SystemExit) as error:  # whatever the user's code raises
-        kind = type(error).__name__
-        raise LinregError(f"{variant.file}: cannot be made without arguments: {kind}: {one_line(error)}") from error
+    made = call_without_arguments(load_factory(variant.file), variant.file, "--variant")
     if not isinstance(made, Runner):
-        raise LinregError(f"{variant.file}: gives {type(made).__name__}, expected a Runner")
+        raise LinregError(
+            f"{variant.file}: gives {type(made).__name__}, expected a Runner; of a torch module, compiled or not: "
+            "return export.runners.torch_runner(name, module)"
+        )
     return made
 
 
@@ -124,7 +122,8 @@ def _torch(variant: Variant, subject: Subject, folder: Path, device: Device) -> 
 def _compiled(module: "torch.nn.Module") -> Callable[..., Any]:
     import torch
 
-    return partial(torch.compile(module, dynamic=False))
+    compiled: Callable[..., Any] = torch.compile(module, dynamic=False)
+    return compiled
 
 
 def _data(variant: Variant, folder: Path) -> bytes:

@@ -54,10 +54,13 @@ def write_expected(path: Path, source: "Source", batches: tuple[int, ...]) -> No
     """Compute what a source answers at each batch, and write it.
 
     Raises:
+        ExportError: the module does not run at one of the batches.
         InexactError: the module's own rounding is so large that nothing could be compared.
     """
+    from export.cases import check_batches
     from export.reference import Oracle
 
+    check_batches(source, batches, "choose others with --batch, or check --input")
     oracle = Oracle(source)
     arrays: dict[str, Any] = {"output_names": np.array(source.output_names)}
     for batch in batches:

@@ -255,14 +255,12 @@ def _details(kind: Format, data: bytes) -> dict[str, Any]:
         import torch
 
         return {"needs": f"torch (made by {torch.__version__.split('+')[0]})"}
-    import onnx
-
+    from export.inspect_onnx import onnx_versions
     from export.runtimes import oldest_onnxruntime
 
-    model = onnx.load_model_from_string(data)
-    opset = next(entry.version for entry in model.opset_import if entry.domain == "")
-    needs = f"onnxruntime >= {oldest_onnxruntime(opset)}"
-    return {"needs": needs, "opset": opset, "ir_version": model.ir_version}
+    opset, ir_version = onnx_versions(data)
+    assert opset is not None, "onnx's checker has seen it"
+    return {"needs": f"onnxruntime >= {oldest_onnxruntime(opset)}", "opset": opset, "ir_version": ir_version}
 
 
 def _archive(arrays: dict[str, Any]) -> bytes:

@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from export.signature import flatten
 from export.source import Source
+from export.user_code import INTERRUPTIONS, told
 from linreg.errors import ExportError
 
 Array = NDArray[Any]
@@ -18,6 +22,7 @@ MAX_ELEMENTS = 2**22
 """A batch of 4096 is left out for a module that is not affine where its inputs would have more numbers."""
 
 SEED = 20261123
+FIXED_SHAPE = "use --static with a fixed shape, or check --input"
 SPECIAL_VALUES = (np.nan, np.inf, -np.inf, 0.0, -0.0)
 
 
@@ -47,8 +52,10 @@ def judged_cases(source: Source, rows: Array | None = None) -> Iterator[Case]:
         rows: the user's own, shape (batch, ..) as the only input.
 
     Raises:
-        ExportError: `rows` do not fit the inputs.
+        ExportError: the module does not run at one of the batches, or `rows` do not fit the inputs.
     """
+    if source.affine is None:
+        check_batches(source, batches(source))
     for batch in batches(source):
         for scale in SCALES:
             inputs = source.random_inputs(batch, scale, SEED + batch)
@@ -80,6 +87,38 @@ def batches(source: Source) -> tuple[int, ...]:
     return tuple(
         size for size in BATCHES if size < 4096 or sum(entry.elements(size) for entry in source.inputs) < MAX_ELEMENTS
     )
+
+
+@lru_cache(maxsize=1)
+def check_batches(source: Source, sizes: tuple[int, ...], remedy: str = FIXED_SHAPE) -> None:
+    """See that the module itself runs at every batch that its files are asked with.
+
+    Args:
+        source: what is run.
+        sizes: rows of each batch.
+        remedy: the next step, for the message.
+
+    Raises:
+        ExportError: it does not; the message has the first reason, and every such batch.
+    """
+    reasons = {size: reason for size in sizes if (reason := _why_not(source, size))}
+    if reasons:
+        first, *others = reasons
+        also = f" (nor at {', '.join(map(str, others))})" if others else ""
+        raise ExportError(f"the module does not run at batch {first}{also}: {reasons[first]}; {remedy}")
+
+
+def _why_not(source: Source, batch: int) -> str:
+    """Why the module does not run at a batch; empty where it does."""
+    arguments = [torch.from_numpy(array) for array in source.random_inputs(batch, 1.0, SEED + batch)]
+    try:
+        with torch.inference_mode():
+            flatten(source.module(*arguments))
+    except INTERRUPTIONS:
+        raise
+    except BaseException as error:  # whatever a user's module raises
+        return told(error)
+    return ""
 
 
 def special_case(source: Source) -> Case:

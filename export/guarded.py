@@ -15,7 +15,6 @@ import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ import numpy as np
 from export.frames import Array, BrokenFrameError, receive, send
 from export.runners import Call, Runner
 from linreg.errors import ModelError
+from linreg.memory import available_bytes
 
 COMMAND = (sys.executable, "-P", "-m", "export.guarded_child")
 FLOOR_BYTES = 4 * 2**30
@@ -165,16 +165,8 @@ class _Child:
         if self._limits.memory_bytes is not None:
             return self._limits.memory_bytes
         wanted = FLOOR_BYTES + GROWTH * (len(self._data) + input_bytes)
-        return min(wanted, available_bytes() * 3 // 4)
-
-
-def available_bytes() -> int:
-    """Memory that a process can still get without swapping, as far as the system says."""
-    with suppress(OSError, ValueError, IndexError):
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    return 4 * 2**30
+        there = available_bytes()
+        return wanted if there is None else min(wanted, there * 3 // 4)
 
 
 def _end(process: "subprocess.Popen[bytes]", channel: socket.socket) -> None:

@@ -1,9 +1,11 @@
-"""Load the bytes of an artifact: the one place that decides whether they may run.
+"""Load the bytes of an artifact: the one place that decides whether they may run, and where.
 
-TorchScript, .pt2 and C are programs: they run only where this user made them, or says that they are trusted.
+TorchScript, .pt2 and C are programs: they run only where this user made them, or says that they are trusted. An ONNX
+file of somebody else's runs in a child process with limits.
 """
 
 from export.formats import PROGRAMS, Format
+from export.guarded import guarded_onnx_runner
 from export.runners import Runner, load_runner
 from export.trust import is_ours
 from linreg.errors import ModelError
@@ -25,6 +27,8 @@ def load_artifact(kind: Format, name: str, data: bytes, *, trust: bool = False) 
         raise ModelError(
             f"{name}: is a program that this user did not export; if you trust it, add --trust (in Python: trust=True)"
         )
+    if kind is Format.ONNX and not is_ours(data):
+        return guarded_onnx_runner(name, data)
     return load_runner(kind, name, data)
 
 

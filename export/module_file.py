@@ -3,23 +3,41 @@
 Loading somebody's Python file runs it; nothing here can make that safe, so the command line says so.
 """
 
-import importlib.util
+import inspect
 import re
-import sys
+from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 from torch import nn
 
 from export.inputs import Input
-from linreg.errors import ExportError, ModelError, one_line
+from export.place import find_place, near_names
+from export.python_file import imports_beside, run_file
+from export.unfit import ALREADY_EXPORTED, check_module
+from export.unwrapping import unwrap
+from export.user_code import users_code
+from linreg.errors import ExportError, ModelError
 from linreg.state_dict import load_state
 from linreg.state_loading import load_into
 
 INPUT = re.compile(r"(?P<name>[A-Za-z_]\w*)=(?P<dtype>\w+)\[(?P<shape>[^\]]*)\](?:<(?P<below>[0-9]+))?")
 DTYPES = ("float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool")
+MODULE = "a module, or of a function that makes one"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MadeModule:
+    """A module of the user's own.
+
+    Attributes:
+        module: itself.
+        notes: what was done to it that its user may not expect, a line each.
+    """
+
+    module: nn.Module
+    notes: tuple[str, ...] = ()
 
 
 def load_module(place: str, state_dict: Path | None) -> nn.Module:
@@ -30,35 +48,35 @@ def load_module(place: str, state_dict: Path | None) -> nn.Module:
         state_dict: a state_dict; None keeps the parameters that the module is made with.
 
     Raises:
-        ExportError: the file or the name is not there, or does not give a module.
+        ExportError: the file or the name is not there, or does not give a module that can be exported.
         ModelError: the state_dict is not one of this module.
     """
-    module = make_module(place)
+    module = make_module(place).module
     if state_dict is not None:
         load_file_into(module, state_dict)
     return module
 
 
-def make_module(place: str) -> nn.Module:
+def make_module(place: str) -> MadeModule:
     """Run a Python file and make its module.
+
+    What torch.compile, DataParallel or AveragedModel put around a module is taken off: the keys of its state_dict are
+    those of the module inside.
 
     Args:
         place: `FILE.py:NAME`; NAME is a module, or a function or class that makes one without arguments.
 
     Raises:
-        ExportError: the file or the name is not there, or does not give a module.
+        ExportError: the file or the name is not there, or does not give a module that can be exported.
     """
     made = load_name(place)
-    if not isinstance(made, nn.Module):
-        try:
-            made = made()
-        except (Exception, SystemExit) as error:  # whatever the user's code raises
-            raise ExportError(
-                f"{place}: cannot be made without arguments: {type(error).__name__}: {one_line(error)}"
-            ) from error
-    if not isinstance(made, nn.Module):
+    if not isinstance(made, (nn.Module, *ALREADY_EXPORTED)):
+        made = call_without_arguments(made, place)
+    if not isinstance(made, (nn.Module, *ALREADY_EXPORTED)):
         raise ExportError(f"{place}: gives {type(made).__name__}, expected a torch.nn.Module")
-    return made
+    inside, around = unwrap(check_module(made))
+    notes = (f"{place}: taking off {', '.join(around)}, for the module inside",) if around else ()
+    return MadeModule(module=inside, notes=notes)
 
 
 def load_file_into(module: nn.Module, path: Path) -> tuple[str, ...]:
@@ -77,7 +95,7 @@ def load_file_into(module: nn.Module, path: Path) -> tuple[str, ...]:
         raise ModelError(f"{path}: {error}") from None
 
 
-def load_name(place: str, option: str = "--module", expected: str = "a module, or of a function that makes one") -> Any:
+def load_name(place: str, option: str = "--module", expected: str = MODULE) -> Any:
     """What `FILE.py:NAME` names; the file is run.
 
     Args:
@@ -88,14 +106,42 @@ def load_name(place: str, option: str = "--module", expected: str = "a module, o
     Raises:
         ExportError: the file or the name is not there.
     """
-    file, _, name = place.rpartition(":")
-    path = Path(file)
-    if not file or not path.is_file():
-        raise ExportError(f"{option}: got {place!r}, expected FILE.py:NAME of a file that is there")
-    module = _run(path.resolve(), option)
-    if not hasattr(module, name):
-        raise ExportError(f"{path}: has no {name!r}; expected FILE.py:NAME of {expected}")
-    return getattr(module, name)
+    found = find_place(place, option, expected)
+    module = run_file(found.file.resolve(), option)
+    if not hasattr(module, found.name):
+        near = near_names(found.file, found.name, [name for name in vars(module) if not name.startswith("_")])
+        raise ExportError(f"{found.file}: has no {found.name!r}; expected FILE.py:NAME of {expected}{near}")
+    return getattr(module, found.name)
+
+
+def call_without_arguments(made: Any, place: str, option: str = "--module") -> Any:
+    """What a function or class of the user's gives; imports inside of it find what stands beside its file.
+
+    Args:
+        made: what `place` names.
+        place: `FILE.py:NAME`.
+        option: with which it was named, for the message of an error.
+
+    Raises:
+        ExportError: it needs arguments, or raises.
+    """
+    found = find_place(place, option, MODULE)
+    what = f"{place}: cannot be made without arguments"
+    if needed := _needed_arguments(made):
+        call = f"{found.name}({', '.join(f'{name}=...' for name in needed)})"
+        raise ExportError(f"{what}: needs {', '.join(needed)}; write a function that gives them: return {call}")
+    file = found.file.resolve()
+    with users_code(what, file=file), imports_beside(file):
+        return made()
+
+
+def _needed_arguments(made: Any) -> list[str]:
+    try:
+        parameters = inspect.signature(made).parameters.values()
+    except (TypeError, ValueError):  # it is no function, or does not say what it takes
+        return []
+    variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [entry.name for entry in parameters if entry.default is entry.empty and entry.kind not in variable]
 
 
 def parse_input(text: str) -> Input:
@@ -119,23 +165,3 @@ def parse_input(text: str) -> Input:
     if dtype.kind in "iu" and not 1 <= below <= int(np.iinfo(dtype).max) + 1:
         raise ExportError(f"--input: got {text!r}, expected a limit from 1 to {int(np.iinfo(dtype).max) + 1}")
     return Input(name=match["name"], dtype=dtype, shape=shape, below=below)
-
-
-def _run(path: Path, option: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise ExportError(f"{option}: {path} is no Python file; expected FILE.py:NAME")
-    module = importlib.util.module_from_spec(spec)
-    known = sys.modules.get(path.stem)
-    if known is not None and getattr(known, "__file__", None) != str(path):
-        raise ExportError(f"{option}: {path} is called as a module that is loaded already; rename the file")
-    # Scripting and pickling look a class up by the name of its module; imports beside the file work as in a script.
-    sys.modules[path.stem] = module
-    sys.path.insert(0, str(path.parent.resolve()))
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:  # whatever the user's code raises
-        raise ExportError(f"{path}: cannot be run: {type(error).__name__}: {one_line(error)}") from error
-    finally:
-        sys.path.remove(str(path.parent.resolve()))
-    return module

@@ -19,6 +19,7 @@ from export.cases import SEED, Case, special_case
 from export.formats import Format
 from export.signature import flatten
 from export.source import Source
+from export.user_code import INTERRUPTIONS
 
 TIMEOUT_S = 120
 
@@ -34,7 +35,9 @@ def probe(kind: Format, path: Path, source: Source) -> dict[str, str]:
         try:
             with torch.inference_mode():
                 eager = flatten(source.module(*(torch.from_numpy(array) for array in case.inputs)))
-        except Exception as error:  # whatever a user's module raises
+        except INTERRUPTIONS:
+            raise
+        except BaseException as error:  # whatever a user's module raises
             found[case.name] = f"eager itself raises {type(error).__name__}"
             continue
         arrays |= {f"{case.name}/input/{place}": array for place, array in enumerate(case.inputs)}

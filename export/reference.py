@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from export.arithmetic import InFloat64, Perturbed
 from export.signature import flatten
 from export.source import Source
+from export.user_code import users_code
 from linreg.errors import InexactError
 from linreg.files import sha256
 from linreg.models import Affine
@@ -212,7 +213,7 @@ def _distance(perturbed: Array, exact: Array) -> Array:
 
 
 def _run(module: nn.Module, inputs: tuple[Array, ...]) -> tuple[Tensor, ...]:
-    with torch.inference_mode():
+    with users_code("the module fails on the rows that it is tried with"), torch.inference_mode():
         return flatten(module(*(torch.from_numpy(array.copy()) for array in inputs)))
 
 

@@ -78,13 +78,16 @@ def torch_runner(
     """
     import torch
 
+    from export.arrays import bits_of
     from export.signature import flatten
+    from export.unwrapping import unwrap
 
-    device = next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
+    called = module if call is None else call  # not `call or module`: a module may have a length, or refuse to say it
+    device = next((tensor.device for tensor in (*module.parameters(), *module.buffers())), torch.device("cpu"))
 
     def bind(inputs: tuple[Array, ...]) -> Call:
         arguments = tuple(torch.from_numpy(array.copy()).to(device) for array in inputs)
-        run, context = _torch_call(call or module, arguments, mode)
+        run, context = _torch_call(called, arguments, mode)
 
         def outputs() -> tuple[Array, ...]:
             with context():
@@ -94,7 +97,7 @@ def torch_runner(
         return Call(run=run, outputs=outputs, context=context)
 
     def parameters() -> Mapping[str, Array]:
-        return {key: value.detach().cpu().numpy() for key, value in module.state_dict().items()}
+        return {key: bits_of(value) for key, value in unwrap(module)[0].state_dict().items()}
 
     return Runner(name=name, bind=bind, parameters=parameters)
 
@@ -162,6 +165,7 @@ def pt2_runner(name: str, data: bytes, mode: CallMode = CallMode.INFERENCE_MODE)
     """
     import torch
 
+    from export.arrays import bits_of
     from export.quiet import quiet
 
     read_archive(name, data)  # so that torch reads the records that anybody else reads
@@ -173,7 +177,7 @@ def pt2_runner(name: str, data: bytes, mode: CallMode = CallMode.INFERENCE_MODE)
     runner = torch_runner(name, program.module(), mode)
 
     def parameters() -> Mapping[str, Array]:
-        return {key: value.detach().cpu().numpy() for key, value in program.state_dict.items()}
+        return {key: bits_of(value) for key, value in program.state_dict.items()}
 
     return Runner(name=name, bind=runner.bind, parameters=parameters)
 

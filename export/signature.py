@@ -1,5 +1,6 @@
 """What a module takes and returns, found out by asking it."""
 
+import copy
 import inspect
 from collections.abc import Sequence
 from typing import Any
@@ -9,10 +10,17 @@ import torch
 from torch import nn
 from torch.utils import _pytree
 
+from export.arrays import NUMPY_DTYPES
 from export.inputs import Input
-from linreg.errors import ExportError, one_line
+from export.user_code import users_code
+from linreg.checkpoint import state_sha256
+from linreg.errors import ExportError
 
 PROBE_BATCHES = (2, 3)
+ORDER_TOLERANCE = 1e-3
+"""In units of the largest answer: what an earlier call may leave behind is more than rounding."""
+
+CHECK_INPUT = "check --input, and use --static with a fixed shape where it takes one batch size only"
 
 
 def in_order_of_forward(module: nn.Module, inputs: Sequence[Input]) -> tuple[Input, ...]:
@@ -21,19 +29,20 @@ def in_order_of_forward(module: nn.Module, inputs: Sequence[Input]) -> tuple[Inp
     Raises:
         ExportError: forward takes more or fewer arguments, or others.
     """
-    parameters = [
-        parameter
-        for parameter in inspect.signature(module.forward).parameters.values()
-        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-    ]
+    every = _parameters_of_forward(module)
+    parameters = [entry for entry in every if entry.kind in (entry.POSITIONAL_ONLY, entry.POSITIONAL_OR_KEYWORD)]
     needed = [parameter.name for parameter in parameters if parameter.default is parameter.empty]
-    variadic = any(
-        parameter.kind is parameter.VAR_POSITIONAL
-        for parameter in inspect.signature(module.forward).parameters.values()
-    )
+    variadic = any(entry.kind is entry.VAR_POSITIONAL for entry in every)
+    by_keyword = [entry.name for entry in every if entry.kind is entry.KEYWORD_ONLY and entry.default is entry.empty]
+    if by_keyword:
+        raise ExportError(
+            f"forward takes {', '.join(by_keyword)} by keyword only, and exported files have no keywords; take it by "
+            "position: leave out the * in forward"
+        )
     if not variadic and not len(needed) <= len(inputs) <= len(parameters):
         raise ExportError(
-            f"forward takes {', '.join(parameter.name for parameter in parameters)}; got {len(inputs)} inputs: "
+            f"forward takes {', '.join(parameter.name for parameter in parameters) or 'nothing'}; "
+            f"got {len(inputs)} inputs: "
             "give one --input for each"
         )
     if variadic or len(inputs) == 1:
@@ -48,43 +57,92 @@ def in_order_of_forward(module: nn.Module, inputs: Sequence[Input]) -> tuple[Inp
     return tuple(given[name] for name in names)
 
 
+def _parameters_of_forward(module: nn.Module) -> list[inspect.Parameter]:
+    """The arguments of forward.
+
+    Raises:
+        ExportError: there is no forward, or it does not say what it takes.
+    """
+    name = type(module).__name__
+    if getattr(module.forward, "__name__", "") == "_forward_unimplemented":
+        raise ExportError(
+            f"{name} has no forward, so it gives no answer; give the module whose forward calls its parts"
+        )
+    try:
+        return list(inspect.signature(module.forward).parameters.values())
+    except (TypeError, ValueError) as error:
+        raise ExportError(f"the forward of {name} does not say what it takes; write it as a plain method") from error
+
+
 def probe_outputs(module: nn.Module, inputs: Sequence[Input]) -> tuple[tuple[str, ...], list[dict[str, Any]]]:
     """Output names, and the dtype and shape of each output, from calls at two batch sizes.
 
     Raises:
-        ExportError: the module does not run on its inputs, or two calls with equal inputs differ.
+        ExportError: the module does not run on its inputs, answers otherwise the second time or after other calls, or
+            changes its inputs or its own state.
     """
-    results = []
-    for batch in PROBE_BATCHES:
-        generator = np.random.default_rng(batch)
-        arrays = [entry.random(batch, 1.0, generator) for entry in inputs]
-        arguments = [torch.from_numpy(array.copy()) for array in arrays]
-        try:
-            with torch.inference_mode():
-                first = module(*arguments)
-                changed = [not np.array_equal(a, b.numpy()) for a, b in zip(arrays, arguments, strict=True)]
-                second = module(*(torch.from_numpy(array.copy()) for array in arrays))
-        except Exception as error:  # whatever a user's module raises
-            raise ExportError(
-                f"the module does not run at batch {batch}: {type(error).__name__}: {one_line(error)}; "
-                "check --input, and use --static with a fixed shape where it takes one batch size only"
-            ) from error
-        if any(changed):
-            raise ExportError(
-                f"the module changes its input {inputs[changed.index(True)].name!r} in place, which runtimes do not do "
-                "to their callers; work on a copy: x = x.clone()"
-            )
-        for one, other in zip(flatten(first), flatten(second), strict=True):
-            if one.numpy().tobytes() != other.numpy().tobytes():
-                raise ExportError(
-                    "two calls of the module with equal inputs differ; what draws random numbers cannot be proved"
-                )
-        results.append(first)
-    flat = [flatten(result) for result in results]
-    shapes = [_shape(one, two) for one, two in zip(*flat, strict=True)]
-    if isinstance(results[0], dict) and len(results[0]) == len(flat[0]):
+    fresh = copy.deepcopy(module)
+    before = state_sha256(module.state_dict())
+    results = [_answer_twice(module, inputs, batch) for batch in PROBE_BATCHES]
+    if state_sha256(module.state_dict()) != before:
+        raise ExportError(
+            "a call of the module changes its own buffers or parameters, so that no two calls are the same; "
+            "keep the state outside of forward"
+        )
+    one, two = (flatten(result) for result in results)
+    if len(one) != len(two) or any(first.ndim != second.ndim for first, second in zip(one, two, strict=True)):
+        raise ExportError(
+            f"the module gives {_told(one)} for a batch of {PROBE_BATCHES[0]}, and {_told(two)} for a batch of "
+            f"{PROBE_BATCHES[1]}; number and axes of the outputs must not depend on it: stack them along the batch"
+        )
+    _check_order(flatten(_answer_twice(fresh, inputs, PROBE_BATCHES[1])), two)
+    shapes = list(map(_shape, one, two))
+    if isinstance(results[0], dict) and len(results[0]) == len(one):
         return tuple(map(str, results[0])), shapes
-    return ("output",) if len(flat[0]) == 1 else tuple(f"output_{place}" for place in range(len(flat[0]))), shapes
+    return ("output",) if len(one) == 1 else tuple(f"output_{place}" for place in range(len(one))), shapes
+
+
+def _answer_twice(module: nn.Module, inputs: Sequence[Input], batch: int) -> Any:
+    """What a module returns for random inputs of a batch, the same for two calls."""
+    generator = np.random.default_rng(batch)
+    arrays = [entry.random(batch, 1.0, generator) for entry in inputs]
+    arguments = [torch.from_numpy(array.copy()) for array in arrays]
+    with users_code(f"the module does not run at batch {batch}", remedy=CHECK_INPUT), torch.inference_mode():
+        first = module(*arguments)
+        changed = [not np.array_equal(a, b.numpy()) for a, b in zip(arrays, arguments, strict=True)]
+        second = module(*(torch.from_numpy(array.copy()) for array in arrays))
+    if any(changed):
+        raise ExportError(
+            f"the module changes its input {inputs[changed.index(True)].name!r} in place, which runtimes do not do "
+            "to their callers; work on a copy: x = x.clone()"
+        )
+    one, two = flatten(first), flatten(second)
+    if len(one) != len(two) or any(a.numpy().tobytes() != b.numpy().tobytes() for a, b in zip(one, two, strict=True)):
+        raise ExportError(
+            "two calls of the module with equal inputs differ; what draws random numbers cannot be proved"
+        )
+    return first
+
+
+def _check_order(fresh: tuple[torch.Tensor, ...], used: tuple[torch.Tensor, ...]) -> None:
+    """See that a module that was called before answers as one that was not.
+
+    Raises:
+        ExportError: it keeps something of its first call.
+    """
+    for one, other in zip(fresh, used, strict=True):
+        a, b = one.double().numpy(), other.double().numpy()
+        scale = float(np.abs(b[np.isfinite(b)]).max(initial=0.0))
+        if a.shape != b.shape or not np.allclose(a, b, rtol=0, atol=ORDER_TOLERANCE * scale, equal_nan=True):
+            raise ExportError(
+                "the answers of the module depend on the calls before; keep nothing of one call for the next"
+            )
+
+
+def _told(outputs: tuple[torch.Tensor, ...]) -> str:
+    """How many outputs there are, and of how many axes."""
+    axes = ", ".join(str(output.ndim) for output in outputs)
+    return f"{len(outputs)} output{'s' if len(outputs) > 1 else ''} of {axes} axes"
 
 
 def _shape(one: torch.Tensor, two: torch.Tensor) -> dict[str, Any]:
@@ -97,9 +155,11 @@ def flatten(outputs: Any) -> tuple[torch.Tensor, ...]:
     """The tensors of an output, whatever tuples, lists and dicts they stand in, in order.
 
     Raises:
-        ExportError: something else than a tensor is among them.
+        ExportError: something else than a tensor is among them, or one that no array holds.
     """
     leaves = _pytree.tree_leaves(outputs)
+    if not leaves:
+        raise ExportError("the module returns nothing; return a tensor, or several in a tuple, list or dict")
     for leaf in leaves:
         if not isinstance(leaf, torch.Tensor):
             raise ExportError(f"the module returns {type(leaf).__name__}, expected tensors, in tuples, lists or dicts")
@@ -107,4 +167,8 @@ def flatten(outputs: Any) -> tuple[torch.Tensor, ...]:
             raise ExportError(
                 f"the module returns {leaf.dtype}, which ONNX has no operators for; return two real tensors"
             )
-    return tuple(leaves)
+        if leaf.is_nested or leaf.layout is not torch.strided:
+            raise ExportError("the module returns a sparse or nested tensor; return a dense one: y.to_dense()")
+        if leaf.dtype not in NUMPY_DTYPES:
+            raise ExportError(f"the module returns {leaf.dtype}, which NumPy has not; return y.float()")
+    return tuple(leaf.resolve_neg() for leaf in leaves)

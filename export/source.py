@@ -1,19 +1,20 @@
 """What is exported: a module in eval mode, its inputs, the names of its outputs, and its metadata."""
 
-import copy
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from export.formats import Precision
 from export.inputs import Input
+from export.own_copy import own_copy
 from export.signature import in_order_of_forward, probe_outputs
+from export.unfit import check_module
+from export.unwrapping import unwrap
 from linreg.checkpoint import Checkpoint, state_sha256
 from linreg.errors import ExportError
 from linreg.models import Affine, affine_of
@@ -106,7 +107,8 @@ def from_module(
     """The source of any module.
 
     Args:
-        module: is copied; the copy is put on the CPU and into eval mode.
+        module: is copied; the copy is put on the CPU and into eval mode. Of a module of torch.compile, DataParallel or
+            AveragedModel it is the one inside.
         inputs: one for each argument of forward.
         input_names: for the graph; default `input` for one, the names in `inputs` for several.
         output_names: default `output` for one, the keys of a dict, else `output_0`, `output_1` and so on.
@@ -115,24 +117,20 @@ def from_module(
         metadata: JSON values that go into every artifact.
 
     Raises:
-        ExportError: names clash, the module does not run on its inputs, or two calls of it differ.
+        ExportError: names clash, the module is of a kind that cannot be exported, does not run on its inputs, or two
+            calls of it differ.
     """
+    module, _ = unwrap(check_module(module))
     digest = state_sha256(module.state_dict())
     entries = tuple(_converted(entry, precision, static=static) for entry in inputs)
-    own = _own_copy(module, precision)
+    own = own_copy(module, precision)
     entries = in_order_of_forward(own, entries)
     if input_names:
         _check_names("--input-names", input_names, len(entries))
     defaults = ["input"] if len(entries) == 1 else [entry.name for entry in entries]
     names = list(input_names) or defaults
     entries = tuple(replace(entry, name=name) for name, entry in zip(names, entries, strict=True))
-    before = state_sha256(own.state_dict())
     found, shapes = probe_outputs(own, entries)
-    if state_sha256(own.state_dict()) != before:
-        raise ExportError(
-            "a call of the module changes its own buffers or parameters, so that no two calls are the same; "
-            "keep the state outside of forward"
-        )
     if output_names:
         _check_names("--output-names", output_names, len(found))
     outputs = tuple(output_names) or found
@@ -164,15 +162,6 @@ def metadata_text(source: Source) -> dict[str, str]:
         f"linreg.{key}": json.dumps(value, ensure_ascii=False, sort_keys=True)
         for key, value in sorted(source.metadata.items())
     }
-
-
-def _own_copy(module: nn.Module, precision: Precision | None) -> nn.Module:
-    try:
-        own = copy.deepcopy(module)
-    except Exception as error:  # whatever a module's members raise
-        raise ExportError(f"the module cannot be copied: {error}; give a fresh one") from error
-    own = own.cpu().eval()
-    return own if precision is None else own.to(getattr(torch, precision))
 
 
 def _converted(entry: Input, precision: Precision | None, *, static: bool) -> Input:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from export.arrays import bits_of
 from export.cases import judged_cases
 from export.reference import Reference, oracle_of
 from export.runners import Runner
@@ -151,7 +152,7 @@ def check_parameters(runner: Runner, source: Source) -> int:
             if runner.folds and source.affine is None:
                 continue
             raise MismatchError(f"{runner.name}: has no parameter {key!r}, expected that of the state_dict")
-        found, wanted = parameters[key], value.detach().cpu().numpy()
+        found, wanted = parameters[key], bits_of(value)
         same = found.dtype == wanted.dtype and found.size == wanted.size and found.tobytes() == wanted.tobytes()
         if not same and not folds:
             raise MismatchError(f"{runner.name}: parameter {key!r} has other bits than the state_dict; export again")

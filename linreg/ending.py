@@ -18,15 +18,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
+from linreg.errors import TerminatedError
+
 GRACE_S = 2.0
 ENDINGS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 _names_pipe: int | None = None
 """Where the watching process hears of temporary files; none in a process that nobody watches."""
-
-
-class TerminatedError(BaseException):
-    """A signal that ends the process; no SystemExit, which the code of a user may raise and which is caught there."""
 
 
 class Ending:

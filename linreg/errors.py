@@ -59,6 +59,10 @@ class SlowerError(LinregError):
     exit_code: ClassVar[int] = 4
 
 
+class TerminatedError(BaseException):
+    """A signal that ends the process; no SystemExit, which the code of a user may raise and which is caught there."""
+
+
 def one_line(error: BaseException, limit: int = 200) -> str:
     """The text of somebody else's error, in one line of at most `limit` characters."""
     return " ".join(str(error).split())[:limit] or type(error).__name__

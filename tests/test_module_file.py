@@ -75,10 +75,10 @@ def test_a_file_that_fails_is_named(tmp_path):
         load_module(f"{tmp_path / 'users_broken.py'}:Net", None)
 
 
-def test_a_file_called_as_a_loaded_module_is_refused(tmp_path):
+def test_a_file_called_as_a_loaded_module_is_loaded_beside_it(nets_file, tmp_path):
     (tmp_path / "torch.py").write_text(CODE)
-    with pytest.raises(ExportError, match="is called as a module that is loaded already; rename the file"):
-        load_module(f"{tmp_path / 'torch.py'}:Net", None)
+    assert isinstance(load_module(f"{tmp_path / 'torch.py'}:Net", None), nn.Module)
+    assert sys.modules["torch"] is torch
 
 
 def test_another_modules_state_dict_is_refused(nets_file, tmp_path):

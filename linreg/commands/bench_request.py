@@ -1,13 +1,12 @@
 """What `linreg bench` times: a bundle, a module of the user's own, or two artifacts."""
 
-import sys
-from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from linreg.commands.bundle import open_model, require
 from linreg.commands.self_check import last_self_check
+from linreg.commands.stdout import prints_on_stderr
 from linreg.commands.terminal import note, progress
 from linreg.config import BENCH_DEFAULTS, MAX_STATE_BYTES, BenchSettings, DeviceChoice
 from linreg.errors import LinregError
@@ -77,9 +76,8 @@ def measure(request: Request) -> dict[str, Any]:
         variants = {Device.CPU: rows}
     runtimes = None if request.runtimes is None else _time_runtimes(request.runtimes, bundle, request)
     settings = request.settings
-    # What a user's module prints is no part of the result.
     with (
-        redirect_stdout(sys.stderr),
+        prints_on_stderr(),
         progress("timing, by process", settings.processes + settings.more_processes) as done,
     ):
         report = run_benchmark(
@@ -143,9 +141,25 @@ def _subject(request: Request) -> "tuple[dict[str, Subject], Path | None]":
         return {"model": Subject(path=str(checkpoint.path))}, checkpoint.path.parent
     if not request.inputs:
         raise LinregError("--module: say what it takes, one --input for each argument, such as x=float32[batch,16]")
-    note(f"running {request.module.rpartition(':')[0]}")
+    _note_module(request.module)
     state = "" if request.state_dict is None else str(request.state_dict)
     return {"model": Subject(path=state, module=request.module, inputs=request.inputs)}, None
+
+
+def _note_module(place: str) -> None:
+    """Say which file is run, and what is done to the module that it makes.
+
+    Raises:
+        LinregError: it makes none that can be timed.
+    """
+    from export.module_file import MODULE, make_module
+    from export.place import find_place
+
+    note(f"running {find_place(place, '--module', MODULE).file}")
+    with prints_on_stderr():
+        made = make_module(place)
+    for line in made.notes:
+        note(line)
 
 
 def _note_foreign(bundle: Path) -> None:

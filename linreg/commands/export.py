@@ -12,6 +12,7 @@ from linreg.commands.bundle import open_model, show_notes
 from linreg.commands.export_usage import check_usage
 from linreg.commands.exporting import ExportOptions, checkpoint_files, export_source
 from linreg.commands.options import Force, Json, Model, Wait
+from linreg.commands.stdout import prints_on_stderr
 from linreg.commands.terminal import note, print_json, say
 from linreg.config import MODEL_FILE
 from linreg.errors import LinregError
@@ -98,7 +99,10 @@ def run(
         plain = checkpoint_files(checkpoint, folder)
         state_file = MODEL_FILE if plain else checkpoint.path.name
     options = ExportOptions(opset=opset, prefix=prefix, precision=dtype, rows=rows)
-    outcome = export_source(source, folder, kinds, options, plain=plain, state_file=state_file, force=force, wait=wait)
+    with prints_on_stderr():
+        outcome = export_source(
+            source, folder, kinds, options, plain=plain, state_file=state_file, force=force, wait=wait
+        )
     if as_json:
         print_json(
             {
@@ -128,19 +132,27 @@ def _module_source(
     static: bool,
 ) -> "tuple[Source, bytes]":
     """The source of somebody's own module, and the state_dict for its bundle: that of the module as it was loaded."""
-    from export.module_file import load_file_into, make_module, parse_input
+    from export.cases import batches, check_batches
+    from export.module_file import MODULE, load_file_into, make_module, parse_input
+    from export.place import find_place
     from export.source import from_module
     from linreg.state_dict import state_bytes
 
     if not inputs:
         raise LinregError("--module: say what it takes, one --input for each argument, such as x=float32[batch,16]")
     entries = [parse_input(text) for text in inputs]
-    note(f"running {module.rpartition(':')[0]}")
-    loaded = make_module(module)
-    if state_dict is not None:
-        show_notes(state_dict, load_file_into(loaded, state_dict))
-    source = from_module(loaded, entries, input_names=names[0], output_names=names[1], precision=dtype, static=static)
-    return source, state_bytes(loaded.state_dict())
+    note(f"running {find_place(module, '--module', MODULE).file}")
+    with prints_on_stderr():
+        made = make_module(module)
+        for line in made.notes:
+            note(line)
+        if state_dict is not None:
+            show_notes(state_dict, load_file_into(made.module, state_dict))
+        source = from_module(
+            made.module, entries, input_names=names[0], output_names=names[1], precision=dtype, static=static
+        )
+        check_batches(source, batches(source))
+    return source, state_bytes(made.module.state_dict())
 
 
 def _rows(table: Path, checkpoint: "Checkpoint") -> "NDArray[np.float64]":

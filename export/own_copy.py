@@ -1,0 +1,57 @@
+"""A copy of the caller's module, on the CPU and in eval mode; where it cannot be copied, what is in the way."""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from export.formats import Precision
+from export.user_code import told, users_code
+from linreg.errors import ExportError
+
+REPARAMETRISED = {
+    "WeightNorm": "call torch.nn.utils.remove_weight_norm on it, or use torch.nn.utils.parametrizations.weight_norm",
+    "SpectralNorm": "call torch.nn.utils.remove_spectral_norm on it, or use "
+    "torch.nn.utils.parametrizations.spectral_norm",
+    "BasePruningMethod": "make the pruning permanent: torch.nn.utils.prune.remove",
+}
+"""What to do about the hooks of torch that keep a computed weight beside the parameters."""
+
+
+def own_copy(module: nn.Module, precision: Precision | None) -> nn.Module:
+    """A copy of a module that no later change of the caller's reaches.
+
+    Args:
+        module: stays as it is.
+        precision: the dtype of floating parameters; None keeps them.
+
+    Raises:
+        ExportError: it cannot be copied, or not be put on the CPU or into eval mode.
+    """
+    try:
+        own = copy.deepcopy(module)
+    except Exception as error:  # whatever a module's members raise
+        raise ExportError(f"the module cannot be copied: {_obstacle(module) or told(error)}") from error
+    with users_code("the module cannot be put on the CPU and into eval mode"):
+        own = own.cpu().eval()
+        return own if precision is None else own.to(getattr(torch, precision))
+
+
+def _obstacle(module: nn.Module) -> str | None:
+    """Which member cannot be copied, and the next step; None where every member by itself can."""
+    for name, part in module.named_modules():
+        what = f"its part {name!r}" if name else "the module"
+        for hook in part._forward_pre_hooks.values():
+            for kind in type(hook).__mro__:
+                if kind.__module__.startswith("torch.nn.utils") and kind.__name__ in REPARAMETRISED:
+                    return f"{what} has a {type(hook).__name__} hook; {REPARAMETRISED[kind.__name__]}"
+        members = {**part._buffers, **{key: value for key, value in vars(part).items() if key not in vars(nn.Module())}}
+        for key, value in members.items():
+            if isinstance(value, Tensor) and not value.is_leaf:
+                return f"{what} keeps {key!r}, the result of a computation; keep it detached: {key}.detach()"
+            try:
+                copy.deepcopy(value)
+            except Exception:  # whatever a member raises
+                kind_name = type(value).__name__
+                return f"{what} keeps {key!r}, a {kind_name} that cannot be copied; leave it out, or make it in forward"
+    return None

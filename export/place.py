@@ -1,0 +1,122 @@
+"""`FILE.py:NAME` as people type it: which file and name are meant, or what to type instead; nothing is run."""
+
+import ast
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from linreg.config import MAX_STATE_BYTES
+from linreg.errors import ExportError, LinregError
+from linreg.files import read_bytes
+
+SHOWN = 8
+"""So many names or files are listed in a message."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A name in a Python file.
+
+    Attributes:
+        file: is there.
+        name: may not be.
+    """
+
+    file: Path
+    name: str
+
+
+def find_place(text: str, option: str, expected: str) -> Place:
+    """The file and the name of `FILE.py:NAME`; nothing is run.
+
+    Args:
+        text: as it was typed.
+        option: with which, for the message of an error.
+        expected: what the name should be of, for the same.
+
+    Raises:
+        ExportError: the file is not there or not Python, or no name was given.
+    """
+    if Path(text).exists() or ":" not in text:
+        text = f"{text}:"
+    file, _, name = text.rpartition(":")
+    path = Path(file)
+    got = f"{option}: got {text.removesuffix(':')!r}"
+    if file and path.is_dir():
+        raise ExportError(f"{got}, a folder; expected FILE.py:NAME of {expected}{_one_of(_python_files(path))}")
+    if not file or not path.is_file():
+        raise ExportError(f"{got}, expected FILE.py:NAME of a file that is there{_near_file(path, name)}")
+    if path.suffix != ".py":
+        hint = "; a state_dict goes to --state-dict" if path.suffix in (".pth", ".pt", ".bin", ".safetensors") else ""
+        raise ExportError(f"{got}, which is no Python file; expected FILE.py:NAME of {expected}{hint}")
+    if not name:
+        raise ExportError(f"{got} without a name; expected FILE.py:NAME of {expected}{_one_of(_names(path))}")
+    return Place(file=path, name=name)
+
+
+def near_names(file: Path, name: str, known: list[str]) -> str:
+    """What to type instead of a name that is not in a file; `known` are those that it has after it was run."""
+    names = candidates(file)
+    near = get_close_matches(name, [*names, *known], n=1) or get_close_matches(
+        name.lower(), [each.lower() for each in names], n=1
+    )
+    if near:
+        meant = next((each for each in (*names, *known) if each.lower() == near[0].lower()), near[0])
+        return f"; did you mean {file}:{meant}?"
+    return _one_of(_names(file))
+
+
+def candidates(file: Path) -> list[str]:
+    """Names at the top of a Python file that may give a module, in their order.
+
+    They are of classes, of functions that need no arguments, and of what a call made. The file is parsed and not run;
+    one that cannot be parsed has none.
+    """
+    try:
+        tree = ast.parse(read_bytes(file, limit=MAX_STATE_BYTES))
+    except (LinregError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
+    names: list[str] = []
+    for node in tree.body:
+        match node:
+            case ast.ClassDef(name=name, bases=[_, *_]):
+                names.append(name)
+            case ast.FunctionDef(name=name, args=given) if not _needs_arguments(given):
+                names.append(name)
+            case ast.Assign(targets=targets, value=ast.Call()):
+                names += [target.id for target in targets if isinstance(target, ast.Name)]
+    return [name for name in dict.fromkeys(names) if not name.startswith("_")]
+
+
+def _needs_arguments(given: ast.arguments) -> bool:
+    positional = [*given.posonlyargs, *given.args]
+    return len(positional) > len(given.defaults) or None in given.kw_defaults
+
+
+def _names(file: Path) -> list[str]:
+    return [f"{file}:{name}" for name in candidates(file)]
+
+
+def _python_files(folder: Path) -> list[str]:
+    return sorted(str(path) for path in folder.glob("*.py"))
+
+
+def _one_of(words: list[str]) -> str:
+    if not words:
+        return ""
+    more = f" and {len(words) - SHOWN} more" if len(words) > SHOWN else ""
+    return f", such as {', '.join(words[:SHOWN])}{more}"
+
+
+def _near_file(path: Path, name: str) -> str:
+    """The file that was perhaps meant: with its ending, with a folder for each dot, or called much the same."""
+    if not path.name:
+        return ""
+    end = f":{name}" if name else ""
+    for meant in (path.with_name(f"{path.name}.py"), Path(f"{str(path).replace('.', '/')}.py")):
+        if meant.is_file():
+            return f"; did you mean {meant}{end}?"
+    if not path.parent.is_dir():
+        return f"; there is no folder {path.parent}"
+    near = get_close_matches(path.name, [other.name for other in path.parent.glob("*.py")], n=1)
+    return f"; did you mean {path.parent / near[0]}{end}?" if near else ""
