@@ -140,13 +140,13 @@ def _module_source(
 
 def _state_bytes(source: "Source", state_dict: Path | None, dtype: Precision | None) -> bytes:
     """The state_dict for the bundle of a module: the file given, or that of the module as it was made."""
-    from linreg.checkpoint import state_bytes
+    from linreg.checkpoint import state_bytes, state_sha256
     from linreg.files import read_bytes
 
     if state_dict is not None:
         return read_bytes(state_dict, limit=MAX_STATE_BYTES)
-    if dtype is not None:
-        raise LinregError("--dtype: needs --state-dict with --module, so that the bundle holds what was rounded")
+    if dtype is not None and state_sha256(source.module.state_dict()) != source.state_sha256:
+        raise LinregError("--dtype: needs --state-dict with --module, so that the bundle holds what was converted")
     return state_bytes(source.module.state_dict())
 
 
