@@ -1,6 +1,7 @@
 """What is exact is held to be exact: ties that no rounding moved, and the limit beyond which nothing is provable."""
 
 import copy
+import re
 
 import numpy as np
 import pytest
@@ -131,6 +132,18 @@ def test_modules_of_float16_are_proved_in_units_of_float16(name):
         assert np.abs(answers - wanted).max() <= reference.allowed.min()
         with pytest.raises(MismatchError):
             compare("file", (reference.eager + np.float16(0.2) * np.abs(reference.eager).max()), reference)
+
+
+def test_a_file_that_kills_onnxruntime_does_not_kill_this_process():
+    """A transformer in float16 is proved where onnxruntime loads it, and refused where that dies."""
+    entries = [parse_input(text) for text in nets.INPUTS[nets.Encoder]]
+    source = from_module(nets.make(nets.Encoder), entries, precision=Precision.FLOAT16)
+    try:
+        data = build(source, Format.ONNX)
+    except ExportError as error:
+        assert re.search(r"onnxruntime \S+ dies of the model \(SIG\w+ .*use --dtype float32", str(error))
+    else:
+        assert load_runner(Format.ONNX, "model.onnx", data)
 
 
 class Cancelling(nn.Module):
