@@ -1,11 +1,16 @@
 """Run a module in another arithmetic than its own: in float64, or with every rounding moved at random."""
 
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch._ops import HigherOrderOperator
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
+
+from export.exactness import Exactness, name_of
+from linreg.errors import ExportError
 
 NARROW = (torch.float32, torch.float16, torch.bfloat16)
 
@@ -18,17 +23,46 @@ TIMES_UNIT_RANGE = (aten.gelu, aten.silu)
 
 
 class InFloat64(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Turn every narrow tensor and dtype argument into float64: a module that casts inside stays in float64."""
+    """Turn every narrow tensor and dtype argument into float64: a module that casts inside stays in float64.
+
+    Raises:
+        ExportError: the module computes with nested tensors, or with an operator that runs Python of its own.
+    """
+
+    supports_higher_order_operators = True
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         del types
+        if isinstance(func, HigherOrderOperator):
+            return self._branch(func, *args)
+        if func.overloadpacket is aten._nested_tensor_from_mask_left_aligned:
+            raise ExportError(
+                "the module may pack its rows into nested tensors, so that eager answers 0 in padded places, where "
+                "files answer something else; make nn.TransformerEncoder with enable_nested_tensor=False"
+            )
         wide_args, wide_kwargs = tree_map(self._widen, (args, kwargs or {}))
         return func(*wide_args, **wide_kwargs)
+
+    def _branch(self, func: Any, *args: Any) -> Any:
+        """What torch.cond does, with the branch in float64."""
+        if func is not torch.ops.higher_order.cond:
+            raise ExportError(
+                f"the module uses torch's {func.name()}, which cannot be run in float64: nothing could be proved of "
+                "its files; write a loop over a fixed number of steps, or torch.cond"
+            )
+        condition, then, otherwise, operands = args
+        with self:
+            return (then if condition else otherwise)(*operands)
 
     @staticmethod
     def _widen(value: Any) -> Any:
         if isinstance(value, torch.dtype):
             return torch.float64 if value in NARROW else value
+        if isinstance(value, Tensor) and value.is_nested:
+            raise ExportError(
+                "the module computes with nested tensors, which no file holds and float64 cannot check; pad them with "
+                "torch.nested.to_padded_tensor before any other operator"
+            )
         if isinstance(value, Tensor) and value.dtype in NARROW:
             return value.double()
         return value
@@ -38,7 +72,8 @@ class Perturbed(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Move every floating argument of every operator by nothing or by two units of rounding, at random.
 
     A backward stable operator answers as the exact one would on such arguments (Higham, Accuracy and Stability, section
-    1.5), so runs of this are draws of what any runtime may answer: Monte Carlo arithmetic (Parker 1997). Views are
+    1.5), so runs of this are draws of what any runtime may answer: Monte Carlo arithmetic (Parker 1997). Left alone are
+    arguments that hold no rounding, as there: u / 2 of a whole number is exact, and a tie for what rounds it. Views are
     left alone, and what an operator writes into its argument is moved in place: both must stay the same memory.
 
     Runtimes approximate sigmoid, tanh and erf to a unit of their range and not of each small value (onnxruntime's MLAS
@@ -49,13 +84,14 @@ class Perturbed(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self, unit: float, seed: int) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._unit = unit
+        self._exactness = Exactness(unit)
         self._generator = torch.Generator().manual_seed(seed)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         del types
         if any(result.alias_info is not None for result in func._schema.returns):
             return self._in_place(func, args, kwargs or {})
-        result = func(*tree_map(self._move, args), **(kwargs or {}))
+        result = func(*tree_map(partial(self._move, func), args), **(kwargs or {}))
         if func.overloadpacket in OF_UNIT_RANGE:
             return result.add(self._draw(result), alpha=FUNCTION_UNITS * self._unit)
         if func.overloadpacket in TIMES_UNIT_RANGE:
@@ -69,18 +105,26 @@ class Perturbed(TorchDispatchMode):  # type: ignore[no-untyped-call]
         result = func(*args, **kwargs)
         if before is None or not isinstance(result, Tensor) or not result.is_floating_point():
             return result
-        function = getattr(aten, func._schema.name.removeprefix("aten::").removesuffix("_"), None)
+        function = getattr(aten, name_of(func), None)
         if function in OF_UNIT_RANGE:
             return result.add_(self._draw(result), alpha=FUNCTION_UNITS * self._unit)
         if function in TIMES_UNIT_RANGE:
             return result.addcmul_(self._draw(result), before, value=FUNCTION_UNITS * self._unit)
-        return result.addcmul_(self._draw(result), result, value=2 * self._unit)
+        return result.mul_(self._factor(func, result))
 
-    def _move(self, value: Any) -> Any:
+    def _move(self, func: Any, value: Any) -> Any:
         if not isinstance(value, Tensor) or not value.is_floating_point():
             return value
         wide = value.double()
-        return wide.addcmul(self._draw(wide), wide, value=2 * self._unit)
+        return wide * self._factor(func, wide)
+
+    def _factor(self, func: Any, value: Tensor) -> Tensor:
+        """1, or 1 and two units of rounding; a factor leaves infinity what it is."""
+        draw = self._draw(value)
+        rounded = self._exactness.rounded(func, value)
+        if rounded is not None:
+            draw *= rounded
+        return draw.mul_(2 * self._unit).add_(1)
 
     def _draw(self, value: Tensor) -> Tensor:
         """0 or 1 for each number; torch draws these faster than signs."""

@@ -7,10 +7,10 @@ import torch
 from torch.export import ExportedProgram
 
 from export.archives import rewrite
-from export.quiet import quiet
+from export.quiet import quiet, reason
 from export.source import Source
 from export.torchscript import METADATA_RECORD
-from linreg.errors import ExportError, one_line
+from linreg.errors import ExportError
 
 
 def to_pt2(source: Source, program: ExportedProgram) -> bytes:
@@ -29,7 +29,7 @@ def to_pt2(source: Source, program: ExportedProgram) -> bytes:
         with quiet():
             torch.export.save(program, buffer, extra_files={METADATA_RECORD: metadata})
     except Exception as error:  # the serialiser raises classes of its own
-        raise ExportError(f"pt2: torch cannot save the module: {one_line(error, 300)}") from error
+        raise ExportError(f"pt2: torch cannot save the module: {reason(error)}") from error
     return rewrite(buffer.getvalue(), _without_version)
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from export.onnx_checks import check_model
+from export.onnx_names import name_ends
 from export.source import Source, metadata_text
 from linreg.errors import ExportError
 
@@ -81,13 +82,18 @@ def dynamo_model(source: Source, opset: int, program: "ExportedProgram") -> onnx
                 external_data=False,
                 verbose=False,
                 dynamic_shapes=None if source.static else shapes,
-                input_names=[entry.name for entry in source.inputs],
-                output_names=list(source.output_names),
             )
     except Exception as error:  # the exporter raises a dozen classes
         raise ExportError(f"onnx: torch cannot export the module: {reason(error)}") from error
     assert exported is not None
     model: onnx.ModelProto = exported.model_proto
+    wanted = [entry.name for entry in source.inputs]
+    if len(model.graph.input) != len(wanted) or len(model.graph.output) != len(source.output_names):
+        raise ExportError(
+            f"onnx: torch wrote {len(model.graph.input)} inputs and {len(model.graph.output)} outputs, expected "
+            f"{len(wanted)} and {len(source.output_names)}; does forward use every input?"
+        )
+    name_ends(model.graph, wanted, source.output_names)
     return model
 
 

@@ -1,14 +1,26 @@
 """What an ONNX file must be, checked on its bytes and not on intentions."""
 
+import signal
+import subprocess
+import sys
 from typing import Any
 
 import onnx
+import onnxruntime
 
 from export.source import Source
 from linreg.errors import ExportError, one_line
 
 MAX_FILE_BYTES = 2**31 - 1
 """protobuf's limit for one message; beyond it ONNX needs a second file."""
+
+LOAD = """
+import sys, onnxruntime
+options = onnxruntime.SessionOptions()
+options.log_severity_level = 4
+onnxruntime.InferenceSession(sys.stdin.buffer.read(), options, providers=["CPUExecutionProvider"])
+"""
+TIMEOUT_S = 120
 
 RANDOM_OPERATORS = frozenset(
     {
@@ -28,7 +40,8 @@ def check_model(data: bytes, source: Source, opset: int) -> None:
 
     Raises:
         ExportError: it is too large, has another opset, other names, a fixed batch, an operator that draws random
-            numbers or works in training only, data outside the file, or onnx's checker refuses it.
+            numbers or works in training only, data outside the file, onnx's checker refuses it, or onnxruntime dies of
+            it.
     """
     if len(data) > MAX_FILE_BYTES:
         raise ExportError(f"onnx: the model has {len(data)} bytes, expected at most {MAX_FILE_BYTES}; use --format pt2")
@@ -52,6 +65,28 @@ def check_model(data: bytes, source: Source, opset: int) -> None:
         onnx.checker.check_model(data, full_check=True)
     except Exception as error:  # the checker and shape inference raise classes of their own
         raise ExportError(f"onnx: the checker refuses the model: {one_line(error, 300)}") from error
+    if source.affine is None and any(tensor.data_type == onnx.TensorProto.FLOAT16 for tensor in graph.initializer):
+        _check_that_it_loads(data)
+
+
+def _check_that_it_loads(data: bytes) -> None:
+    """Load a file in a child process: onnxruntime 1.32 dies of a transformer in float16, when it is optimised.
+
+    Raises:
+        ExportError: the child died.
+    """
+    command = [sys.executable, "-P", "-c", LOAD]
+    try:
+        done = subprocess.run(command, input=data, capture_output=True, timeout=TIMEOUT_S, check=False)
+    except subprocess.TimeoutExpired as expired:
+        raise ExportError(
+            f"onnx: onnxruntime does not load the model within {TIMEOUT_S} s; use --format pt2"
+        ) from expired
+    if done.returncode < 0:
+        raise ExportError(
+            f"onnx: onnxruntime {onnxruntime.__version__} dies of the model ({signal.Signals(-done.returncode).name} "
+            "while it loads it); use --dtype float32, or --format pt2"
+        )
 
 
 def _check_names(graph: onnx.GraphProto, source: Source) -> None:

@@ -2,17 +2,32 @@
 
 import io
 import logging
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 
+COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+MISSING = re.compile(r"No ONNX function found for <OpOverload\(op='([^']+)'")
+SUMMARY = re.compile(r"## Exception summary\s+<class '[\w.]*?(\w+)'>: (.*?)\s*(?:⬆|\(Refer to|$)", re.DOTALL)
+"""Where torch.onnx says what went wrong, below its advice to its own developers: the innermost error is the first."""
+
+ENDS = (" Caused by:", " For more information", " The following call raised", " To fix the error")
+MARKER = re.compile(r"\s*~+ <--- HERE")
+
 
 def reason(error: BaseException) -> str:
-    """What torch says first in its long messages, in one line."""
-    text = " ".join(str(error).split())
-    for marker in (" Caused by:", " For more information", " The following call raised", " To fix the error"):
-        text = text.split(marker)[0]
-    return f"{type(error).__name__}: {text[:300]}"
+    """What went wrong in one of torch's long messages, in one line of plain text."""
+    text = COLOUR.sub("", str(error))
+    if missing := MISSING.search(text):
+        return f"ONNX has no operator for {missing[1]}, or torch does not know it; use --format pt2"
+    name = type(error).__name__
+    if summary := SUMMARY.search(text):
+        name, text = summary.groups()
+    text = " ".join(MARKER.sub("", text).split())
+    for end in ENDS:
+        text = text.split(end)[0]
+    return f"{name}: {text[:300]}"
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """The float64 oracle: what the answers are, and how far each of them may be off."""
 
 import copy
+import sys
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -11,10 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from export.arithmetic import InFloat64, Perturbed
+from export.quiet import reason
 from export.signature import flatten
 from export.source import Source
 from export.user_code import users_code
-from linreg.errors import InexactError
+from linreg.errors import ExportError, InexactError
 from linreg.files import sha256
 from linreg.models import Affine
 
@@ -25,6 +28,9 @@ OWN_ERRORS = 4
 
 LARGEST_OWN_ERROR = 1e-3
 """In units of the largest answer; a module less exact than this is refused, since nothing could be proved."""
+
+LARGEST_OWN_UNITS = 32
+"""In units of rounding of the module's dtype, where that is more: a few roundings of float16 are 1e-3 already."""
 
 UNPROVABLE = 0.1
 """So large a part of many rows may be moved by rounding beyond what is provable, at any one place in a row."""
@@ -99,12 +105,23 @@ class Oracle:
         wide = self._exact(inputs)
         moved = self._moved(inputs, wide)
         largest = (0.0,) * len(wide) if scale is None else self._largest_at(scale)
-        return tuple(map(_measured_reference, self.source.output_names, eager, wide, moved, largest))
+        advice = _advice(self.source, self._unit)
+        return tuple(
+            _measured_reference(name, *known, unit=self._unit, advice=advice)
+            for name, known in zip(self.source.output_names, zip(eager, wide, moved, largest, strict=True), strict=True)
+        )
 
     def _exact(self, inputs: tuple[Array, ...]) -> tuple[Array, ...]:
         assert self._wide is not None
-        with InFloat64():  # type: ignore[no-untyped-call]
-            return tuple(tensor.numpy() for tensor in _run(self._wide, tuple(map(_widened, inputs))))
+        try:
+            with _without_compiling(), InFloat64():  # type: ignore[no-untyped-call]
+                return tuple(tensor.numpy() for tensor in _run(self._wide, tuple(map(_widened, inputs))))
+        except ExportError:
+            raise
+        except Exception as error:  # an operator without float64, or whatever a user's module raises of it
+            raise ExportError(
+                f"the module cannot be run in float64, so nothing could be proved of its files: {reason(error)}"
+            ) from error
 
     def _moved(self, inputs: tuple[Array, ...], exact: tuple[Array, ...]) -> tuple[Array, ...]:
         """How far roundings move each answer, at the most of several draws."""
@@ -156,7 +173,9 @@ def affine_reference(affine: Affine, inputs: Array, eager: Array) -> Reference:
     return Reference(values=values, allowed=np.where(finite, allowed, np.nan), any_class=any_class, eager=eager)
 
 
-def _measured_reference(name: str, eager: Array, wide: Array, moved: Array, largest: float) -> Reference:
+def _measured_reference(
+    name: str, eager: Array, wide: Array, moved: Array, largest: float, *, unit: float, advice: str
+) -> Reference:
     """Four times the error that float arithmetic makes here, as far as it can be known.
 
     It is the largest of three: eager's own error, which is one draw of it; 4 eps of the largest answer, where eager was
@@ -171,14 +190,17 @@ def _measured_reference(name: str, eager: Array, wide: Array, moved: Array, larg
     scale = float(np.abs(wide[finite]).max(initial=largest))
     with np.errstate(invalid="ignore"):
         errors = np.where(finite, np.abs(eager.astype(np.float64) - wide), 0.0)
-    unprovable = finite & (moved > LARGEST_OWN_ERROR * scale)
+    limit = max(LARGEST_OWN_ERROR, LARGEST_OWN_UNITS * max(unit, float(np.finfo(eager.dtype).eps)))
+    unprovable = finite & (moved > limit * scale)
     own = float(errors[~unprovable].max(initial=0.0))
-    if own > LARGEST_OWN_ERROR * scale or _most(unprovable):
-        off = max(own, float(np.median(moved[unprovable])) if unprovable.any() else 0.0)
-        raise InexactError(
-            f"the module's own {eager.dtype} answers ({name!r}) are off by {off:.2g} where the largest is {scale:.2g}, "
-            f"expected at most {LARGEST_OWN_ERROR:g} of it: nothing could be proved of its files; use --dtype float64"
-        )
+    if own > limit * scale or _most(unprovable):
+        if errors.any():
+            off = max(own, float(np.median(moved[unprovable])) if unprovable.any() else 0.0)
+            raise InexactError(
+                f"the module's own {eager.dtype} answers ({name!r}) are off by {off:.2g} where the largest is "
+                f"{scale:.2g}, expected at most {limit:.2g} of it: nothing could be proved of its files; {advice}"
+            )
+        moved = np.zeros_like(moved)  # eager is exact: files can be held to that
     least = max(own, 4 * float(np.finfo(eager.dtype).eps) * scale)
     bound = OWN_ERRORS * np.maximum(np.maximum(moved, errors), least)
     allowed = np.where(np.isfinite(wide), bound + float(np.finfo(eager.dtype).smallest_subnormal), np.nan)
@@ -203,6 +225,15 @@ def _coarsest_unit(source: Source) -> float:
     return max(units, default=float(np.finfo(np.float32).eps))
 
 
+def _advice(source: Source, unit: float) -> str:
+    """What makes a module's arithmetic finer: the next dtype, where the command line can give it one."""
+    tensors = [*source.module.parameters(), *source.module.buffers()]
+    given = any(tensor.is_floating_point() for tensor in tensors) or any(e.dtype.kind == "f" for e in source.inputs)
+    if not given or unit <= torch.finfo(torch.float64).eps:
+        return "let forward compute in float64"
+    return "use --dtype " + ("float32" if unit > torch.finfo(torch.float32).eps else "float64")
+
+
 def _distance(perturbed: Array, exact: Array) -> Array:
     """How far each answer moved; none for whole numbers, and where a perturbation leads out of the finite ones."""
     if exact.dtype.kind != "f":
@@ -215,6 +246,14 @@ def _distance(perturbed: Array, exact: Array) -> Array:
 def _run(module: nn.Module, inputs: tuple[Array, ...]) -> tuple[Tensor, ...]:
     with users_code("the module fails on the rows that it is tried with"), torch.inference_mode():
         return flatten(module(*(torch.from_numpy(array.copy()) for array in inputs)))
+
+
+def _without_compiling() -> AbstractContextManager[Any]:
+    """Inside, torch.compile and torch.cond call what they would compile, since a compiler does not see float64."""
+    if "torch._dynamo" not in sys.modules:
+        return nullcontext()
+    stance: AbstractContextManager[Any] = torch.compiler.set_stance("force_eager")
+    return stance
 
 
 def _widened(array: Array) -> Array:

@@ -12,7 +12,7 @@ from export.cases import judged_cases
 from export.reference import Reference, oracle_of
 from export.runners import Runner
 from export.source import Source
-from linreg.errors import InexactError, MismatchError
+from linreg.errors import ExportError, InexactError, MismatchError
 
 Array = NDArray[Any]
 
@@ -43,8 +43,11 @@ def verify(runner: Runner, source: Source, *, rows: Array | None = None) -> Veri
     Raises:
         MismatchError: an output's shape, dtype, class or value differs; the message names the first, and `inputs` holds
             what was asked.
+        ExportError: the module returns nothing.
         InexactError: the module is so inexact that nothing can be proved of ordinary inputs, or of the user's rows.
     """
+    if not source.output_names:
+        raise ExportError("the module returns no tensor, so there is nothing to prove; return what it computes")
     kept = check_parameters(runner, source)
     oracle = oracle_of(source)
     worst, equal, count, not_judged = 0.0, True, 0, []

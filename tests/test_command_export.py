@@ -124,3 +124,31 @@ def test_a_hostile_state_dict_is_one_line_and_runs_nothing(linreg, bundle, tmp_p
         assert "state_dict" in message
         assert "weights_only" not in message or kind == "module"  # torch.nn.Linear is told how to convert it
     assert contents(tmp_path) == before
+
+
+NETS = """
+import torch
+
+class Halve(torch.nn.Module):
+    def forward(self, u):
+        return torch.round(u.double() / 2)
+
+class Weighted(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(4))
+    def forward(self, u):
+        return u * self.weight
+"""
+
+
+def test_a_precision_needs_a_state_dict_only_where_something_is_converted(linreg, tmp_path):
+    (tmp_path / "halving.py").write_text(NETS)
+    words = ["--input", "u=uint8[batch,4]<256", "-f", "torchscript", "--dtype"]
+    done = linreg("export", "--module", "halving.py:Halve", *words, "float64", "-o", "halve")
+    assert done.code == 0, done
+    assert (tmp_path / "halve" / "model.pth").is_file()
+    done = linreg("export", "--module", "halving.py:Weighted", *words, "float32", "-o", "same")
+    assert done.code == 0, done
+    refused = linreg("export", "--module", "halving.py:Weighted", *words, "float64", "-o", "other").failure()
+    assert "--dtype: needs --state-dict with --module" in refused

@@ -1,0 +1,69 @@
+"""Give the inputs and outputs of an ONNX graph the names that were asked for, whatever values inside are called."""
+
+from collections.abc import Iterator, Sequence
+
+from onnx import GraphProto, NodeProto, helper
+
+
+def name_ends(graph: GraphProto, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    """Rename the ends of a graph, in place.
+
+    torch calls values after its operators: one inside that has a chosen name gets another. A parameter that is also an
+    output keeps the key of the state_dict.
+
+    Args:
+        graph: with values of different names, those of inner graphs included.
+        inputs: new names, one for each input in order.
+        outputs: the same for outputs; no name twice in both.
+    """
+    fixed = {entry.name for entry in (*graph.initializer, *graph.input)}
+    for output in graph.output:
+        if output.name in fixed:
+            copied = _free(f"{output.name}_output", {*_names(graph), *inputs, *outputs})
+            graph.node.append(helper.make_node("Identity", [output.name], [copied]))
+            output.name = copied
+        fixed.add(output.name)
+    old = [entry.name for entry in (*graph.input, *graph.output)]
+    renamed = dict(zip(old, [*inputs, *outputs], strict=True))
+    taken = {*_names(graph), *renamed.values()}
+    for name in sorted(_names(graph) - set(old)):
+        if name in renamed.values():
+            renamed[name] = _free(f"{name}_inside", taken)
+            taken.add(renamed[name])
+    _rename(graph, renamed)
+
+
+def _rename(graph: GraphProto, renamed: dict[str, str]) -> None:
+    for entry in (*graph.input, *graph.output, *graph.initializer):
+        entry.name = renamed.get(entry.name, entry.name)
+    for node in graph.node:
+        node.input[:] = [renamed.get(name, name) for name in node.input]
+        node.output[:] = [renamed.get(name, name) for name in node.output]
+        for inner in _inner_graphs(node):
+            _rename(inner, renamed)
+
+
+def _names(graph: GraphProto) -> set[str]:
+    """Of all values in a graph and in the graphs inside it; an argument left out has the name ''."""
+    names = {entry.name for entry in (*graph.input, *graph.output, *graph.initializer)}
+    for node in graph.node:
+        names |= {*node.input, *node.output}
+        for inner in _inner_graphs(node):
+            names |= _names(inner)
+    return names - {""}
+
+
+def _inner_graphs(node: NodeProto) -> Iterator[GraphProto]:
+    """The branches of an If and the bodies of loops."""
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            yield attribute.g
+        yield from attribute.graphs
+
+
+def _free(wanted: str, taken: set[str]) -> str:
+    """This name, or the first with a number that nothing has."""
+    name, number = wanted, 2
+    while name in taken:
+        name, number = f"{wanted}_{number}", number + 1
+    return name
