@@ -187,6 +187,8 @@ def test_an_artifact_of_a_fixed_batch_is_struck_out_where_it_does_not_run(linreg
 @pytest.mark.parametrize("data", [b"", b"\x08\x08"], ids=["empty", "cut"])
 def test_a_damaged_artifact_is_struck_out_and_the_others_are_timed(linreg, bundle, data):
     (bundle / "model.onnx").write_bytes(data)
+    assert "model.onnx: has sha256" in linreg("bench", "-m", bundle, *QUICK).failure(3)
+    (bundle / "manifest.json").unlink()
     ended = linreg("bench", "-m", bundle, *QUICK, "--json")
     assert ended.code == 3
     rows = rows_of(json.loads(ended.out))
