@@ -3,7 +3,7 @@
 import io
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from export.runners import load_runner
 from export.source import Source
 from export.traces import check_no_paths
 from export.trust import remember
+from export.vectors import TOLERANCE_FILE
 from export.verify import Verification, verify
 from linreg.changes import Changes, changing
 from linreg.config import MAX_STATE_BYTES
@@ -194,8 +195,22 @@ def verify_artifact(
     return _artifact(kind, precision, path, data, start, _details(kind, data), verification)
 
 
-def record(changes: Changes, state_sha256: str, *, plain: list[str], artifacts: list[Artifact]) -> None:
+def record(
+    changes: Changes,
+    state_sha256: str,
+    *,
+    plain: list[str],
+    artifacts: list[Artifact],
+    vectors_of: Precision | None = None,
+) -> None:
     """Stage the manifest of a bundle: plain files by name, and artifacts beside those listed already.
+
+    Args:
+        changes: of the bundle.
+        state_sha256: of the weights that all of it was made from.
+        plain: files that are no artifacts.
+        artifacts: that were made just now.
+        vectors_of: the precision of the vectors that are staged, where it is not the model's own.
 
     Raises:
         MismatchError: an artifact listed already was made from other weights.
@@ -212,6 +227,8 @@ def record(changes: Changes, state_sha256: str, *, plain: list[str], artifacts: 
             if not changes.removes(entry.name) and file_inside(folder, entry.name)
         }
     entries |= {name: entry_of(name, changes.staged_bytes(name)) for name in changes.written}
+    if vectors_of is not None and TOLERANCE_FILE in changes.written:
+        entries[TOLERANCE_FILE] = replace(entries[TOLERANCE_FILE], proof={"precision": vectors_of.value})
     for name in plain:
         if name not in changes.written and file_inside(folder, name):
             entries[name] = entry_of(name, read_inside(folder, name, limit=MAX_STATE_BYTES))

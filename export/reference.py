@@ -17,7 +17,7 @@ from export.quiet import reason
 from export.signature import flatten
 from export.source import Source
 from export.user_code import users_code
-from linreg.errors import ExportError, InexactError
+from linreg.errors import ExportError, InexactError, LinregError
 from linreg.files import sha256
 from linreg.models import Affine
 
@@ -115,8 +115,8 @@ class Oracle:
         assert self._wide is not None
         try:
             with _without_compiling(), InFloat64():  # type: ignore[no-untyped-call]
-                return tuple(tensor.numpy() for tensor in _run(self._wide, tuple(map(_widened, inputs))))
-        except ExportError:
+                return tuple(tensor.numpy() for tensor in _answers(self._wide, tuple(map(_widened, inputs))))
+        except LinregError:
             raise
         except Exception as error:  # an operator without float64, or whatever a user's module raises of it
             raise ExportError(
@@ -244,7 +244,12 @@ def _distance(perturbed: Array, exact: Array) -> Array:
 
 
 def _run(module: nn.Module, inputs: tuple[Array, ...]) -> tuple[Tensor, ...]:
-    with users_code("the module fails on the rows that it is tried with"), torch.inference_mode():
+    with users_code("the module fails on the rows that it is tried with"):
+        return _answers(module, inputs)
+
+
+def _answers(module: nn.Module, inputs: tuple[Array, ...]) -> tuple[Tensor, ...]:
+    with torch.inference_mode():
         return flatten(module(*(torch.from_numpy(array.copy()) for array in inputs)))
 
 

@@ -82,6 +82,12 @@ def stage_vectors(changes: Changes, files: dict[str, bytes]) -> None:
         changes.stage(name, data)
 
 
+def precision_of_vectors(manifest: Manifest | None) -> str | None:
+    """The precision of a bundle's vectors; None for the model's own."""
+    entry = None if manifest is None else manifest.entry(TOLERANCE_FILE)
+    return None if entry is None else entry.proof.get("precision")
+
+
 def read_vectors(folder: Path) -> Iterator[Vectors]:
     """The cases of a bundle, in order, each file compared with the manifest.
 

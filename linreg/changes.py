@@ -11,12 +11,12 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from linreg.errors import LinregError, ModelError
+from linreg.errors import LinregError, MismatchError, ModelError
 from linreg.files import json_bytes, read_json, sha256, sync_folder, write_atomic, write_new, writing
 from linreg.inside import file_inside, make_parent, read_inside
-from linreg.lock import LOCK_FILE, locked
+from linreg.lock import locked, wait_until_free
 from linreg.manifest import CHECKSUM_FILE, MANIFEST_FILE, is_bundle_file, is_sha256
 
 STAGE_FOLDER = ".linreg-staged"
@@ -25,6 +25,11 @@ REPORT_FILES = frozenset({"bench.json", "report.html", "predictions.png", "resid
 """What commands leave in a bundle about it, beside the files that its manifest lists."""
 
 LIMIT_BYTES = 4 * 2**30
+
+COMMIT_LIMIT_S = 10.0
+"""How long a reader waits for a command that may be renaming its files."""
+
+Read = TypeVar("Read")
 
 
 class Changes:
@@ -156,6 +161,25 @@ def settle(folder: Path) -> None:
             recover(folder)
 
 
+def read_settled(folder: Path, read: Callable[[], Read]) -> Read:
+    """Read a bundle; where its files contradict each other, wait for a command that writes there, and read once more.
+
+    Args:
+        folder: the bundle.
+        read: reads it.
+
+    Raises:
+        LinregError: what `read` raises; MismatchError only if the files still contradict each other.
+    """
+    settle(folder)
+    try:
+        return read()
+    except MismatchError:
+        wait_until_free(folder, limit_s=COMMIT_LIMIT_S)
+        settle(folder)
+        return read()
+
+
 def recover(folder: Path) -> None:
     """Apply the changes of a journal, or throw away what was staged without one. Needs the lock.
 
@@ -242,6 +266,3 @@ def _check_name(name: str) -> None:
 def _remove_stage(stage: Path) -> None:
     with writing(stage):
         shutil.rmtree(stage)
-
-
-__all__ = ["LOCK_FILE", "STAGE_FOLDER", "Changes", "changing", "interrupted", "recover", "settle"]

@@ -55,6 +55,27 @@ def locked(
                 place.rmdir()
 
 
+def wait_until_free(folder: Path, *, limit_s: float) -> None:
+    """Wait until no command holds the lock of a folder, or for `limit_s`; nothing is written there."""
+    end = time.monotonic() + limit_s
+    while time.monotonic() < end and _is_held(folder / LOCK_FILE):
+        time.sleep(POLL_S)
+
+
+def _is_held(path: Path) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def _make_folders(folder: Path) -> list[Path]:
     """Make a folder with its parents, and return those made, the innermost first."""
     with writing(folder):

@@ -103,7 +103,7 @@ def test_a_file_that_is_not_ours_is_not_overwritten(linreg, bundle, measured, re
 def test_a_folder_in_the_place_of_the_report_is_one_line(linreg, bundle, measured, report):
     measured(report)
     (bundle / "bench.json").mkdir()
-    assert "bench.json: is there and was not written by linreg" in linreg("bench", "-m", bundle).failure()
+    assert "bench.json: is not a regular file" in linreg("bench", "-m", bundle).failure()
     ended = linreg("bench", "-m", bundle, "--force", "--json")
     assert ended.code == 1
     assert ended.err.splitlines()[-1].startswith(f"error: {bundle / 'bench.json'}: ")

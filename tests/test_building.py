@@ -233,7 +233,7 @@ def test_the_floor_is_an_empty_call(runners):
 def test_a_damaged_artifact_is_one_line(tmp_path, penguins, name):
     variant = next(variant for variant in cpu_variants() if variant.name == name)
     (tmp_path / variant.file).write_bytes((penguins / variant.file).read_bytes()[:100])
-    with pytest.raises(LinregError, match=rf"^{variant.file}: .*load.*$"):
+    with pytest.raises(LinregError, match=rf"^{variant.file}: .*(load|is cut off).*$"):
         build(variant, Subject(path=str(penguins)), tmp_path, device=Device.CPU, threads=1)
 
 

@@ -105,6 +105,7 @@ def change_weights(path) -> None:
     for tensor in model.graph.initializer:
         tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) * np.float32(1.01), tensor.name))
     onnx.save(model, path)
+    (path.parent / "manifest.json").unlink()  # which would tell it
 
 
 def test_two_artifacts_in_fresh_processes(penguins, other):
@@ -145,6 +146,7 @@ def test_a_wrong_weight_of_the_reference_is_found_in_a_fresh_process(penguins, o
 def test_a_program_of_somebody_else_is_refused_without_trust(penguins, other, tmp_path, monkeypatch, name, foreign):
     data = (penguins / name).read_bytes() + b"\0"  # another file: nobody here exported it
     (other / name).write_bytes(data)
+    (other / "manifest.json").unlink()
     paths = [other / name, penguins / name] if foreign == "reference" else [penguins / name, other / name]
     with pytest.raises(ModelError) as caught:
         compare_artifacts(*paths, settings=QUICK)

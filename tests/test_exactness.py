@@ -232,12 +232,12 @@ class OnlyFloat32(nn.Module):
 @pytest.mark.parametrize(
     ("module", "message"),
     [
-        (Nothing(), "returns no tensor"),
+        (Nothing(), "returns nothing; return a tensor"),
         (OnlyFloat32(), "cannot be run in float64, so nothing could be proved .*no_such"),
     ],
     ids=["nothing", "float32"],
 )
 def test_what_cannot_be_judged_is_refused(module, message):
-    source = from_module(module, [parse_input("x=float32[batch,4]")])
     with pytest.raises(ExportError, match=message):
+        source = from_module(module, [parse_input("x=float32[batch,4]")])
         verify(torch_runner("eager", source.module), source)

@@ -252,6 +252,7 @@ def test_a_row_that_does_not_run_is_struck_out(job, planted, penguins):
 def test_an_artifact_of_a_fixed_batch_is_struck_out_at_another(job, bundle):
     source = from_checkpoint(load(bundle), static=True)
     (bundle / "model.onnx").write_bytes(build_artifact(source, Format.ONNX))
+    (bundle / "manifest.json").unlink()
     own = job(cpu_variants(), bundle=bundle, batches=(1, 7), fresh="onnxruntime-run")
     result = measure(own, imported=Imported(seconds=1.0, memory_bytes=1))
     for name in ("onnxruntime-run", "onnxruntime-io_binding"):

@@ -74,6 +74,7 @@ def test_the_reference_is_first_the_null_row_second_and_every_other_there(source
 def test_a_program_of_somebody_else_is_not_loaded_but_made_anew(source, bundle, work, monkeypatch, tmp_path):
     for name in PROGRAMS:
         (bundle / name).write_bytes(b"would run anything")
+    (bundle / "manifest.json").unlink()
     before = contents(bundle)
     prepared = prepare(source, bundle, work)
     assert prepared.skipped == ()
@@ -90,6 +91,7 @@ def test_a_program_of_somebody_else_is_not_loaded_but_made_anew(source, bundle, 
 def test_a_program_of_somebody_else_is_taken_where_it_is_trusted(source, bundle, work):
     for name in PROGRAMS:
         (bundle / name).write_bytes(b"runs anything")
+    (bundle / "manifest.json").unlink()
     prepared = prepare(source, bundle, work, trust=True)
     assert {origin for origin in origins(prepared).values() if origin} == {Origin.BUNDLE}
     assert {(work / name).read_bytes() for name in PROGRAMS} == {b"runs anything"}
@@ -130,6 +132,7 @@ def test_an_onnx_file_of_other_weights_is_taken_and_struck_out(source, bundle, w
     tensor = model.graph.initializer[0]
     tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) * np.float32(1.001), tensor.name))
     onnx.save(model, bundle / "model.onnx")
+    (bundle / "manifest.json").unlink()
     subjects = {"model": Subject(path=str(bundle))}
     prepare_answers(work, subjects, (7,))
     prepared = prepare(source, bundle, work)

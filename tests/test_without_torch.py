@@ -1,10 +1,16 @@
 """An .onnx file is verified from its vectors beside numpy, onnx, onnxruntime and typer alone."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
+from onnx import numpy_helper
+
+from tests.conftest import forge
 
 HERE = Path(__file__).resolve().parents[1]
 NEEDED = ("numpy", "onnx", "onnxruntime", "typer")
@@ -50,25 +56,17 @@ def test_it_passes_and_fails_without_torch(python, bundle):
 
 
 @pytest.mark.slow
-def test_the_vectors_see_a_weight_that_the_manifest_was_made_to_hide(python, bundle):
-    """A hostile change that mends the manifest and SHA256SUMS as well: the answers give it away."""
-    import hashlib
-    import json
-
-    import onnx
-    from onnx import numpy_helper
-
+def test_the_vectors_see_a_weight_that_the_rest_was_made_to_hide(python, bundle):
+    """A hostile change that mends the card, the manifest and SHA256SUMS as well: the answers give it away."""
     model = onnx.load(bundle / "model.onnx")
     weight = numpy_helper.to_array(model.graph.initializer[0]).copy()
-    weight[0, 0] *= 1.001
+    weight[0, 0] *= np.float32(1.001)
     model.graph.initializer[0].CopyFrom(numpy_helper.from_array(weight, model.graph.initializer[0].name))
-    data = model.SerializeToString()
-    (bundle / "model.onnx").write_bytes(data)
-    manifest = json.loads((bundle / "manifest.json").read_text())
-    for entry in manifest["files"]:
-        if entry["name"] == "model.onnx":
-            entry.update(bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
-    (bundle / "manifest.json").write_text(json.dumps(manifest))
+    card = json.loads((bundle / "card.json").read_text())
+    forge(bundle, model_onnx=model.SerializeToString())
+    assert "has other coefficients than its card" in verify(python, bundle / "model.onnx").stderr
+    card["coefficients"][0]["value"] = float(weight[0, 0])
+    forge(bundle, card_json=json.dumps(card).encode())
     hidden = verify(python, bundle / "model.onnx")
     assert hidden.returncode == 3
     assert "test_data_set_0: output at" in hidden.stderr

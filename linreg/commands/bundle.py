@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from linreg.changes import settle
+from linreg.changes import read_settled, settle
 from linreg.commands.file_kinds import RECORDS, is_artifact, is_model, is_table, kind_of
 from linreg.commands.terminal import note
 from linreg.config import CARD_FILE, DEFAULT_BUNDLE, LINE_DEFAULTS, MODEL_FILE, LineSettings
@@ -125,7 +125,7 @@ def open_existing(model: Path | None, table: Path | None) -> "Checkpoint":
 def _load(path: Path) -> "Checkpoint":
     from linreg.checkpoint import load
 
-    checkpoint = load(path)
+    checkpoint = read_settled(path if path.is_dir() else path.parent, lambda: load(path))
     show_notes(checkpoint.path, checkpoint.notes)
     return checkpoint
 

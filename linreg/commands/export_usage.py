@@ -33,8 +33,6 @@ def _check_module(context: typer.Context) -> None:
         raise typer.BadParameter(
             "--module needs a bundle of its own, -o FOLDER, and takes no --model, --data or --unit"
         )
-    if "dtype" in found and "state_dict" not in found:
-        raise typer.BadParameter("--dtype needs --state-dict with --module, so that the bundle holds what was rounded")
 
 
 def _listed(kinds: list[Format]) -> str:

@@ -208,10 +208,9 @@ def _stage_rest(
         changes.stage(name, data)
     if plain and CARD_FILE not in plain:
         changes.remove(CARD_FILE)
-    if options.precision is None:
-        _stage_vectors(source, changes, written)
+    _stage_vectors(source, changes, written, options.precision)
     described = [MODEL_FILE, CARD_FILE] if state_file == MODEL_FILE else [state_file]
-    record(changes, source.state_sha256, plain=described, artifacts=written)
+    record(changes, source.state_sha256, plain=described, artifacts=written, vectors_of=options.precision)
 
 
 def remove_listed(changes: "Changes", manifest: "Manifest", *, keep: tuple[str, ...]) -> None:
@@ -256,19 +255,27 @@ def export_checkpoint(
     return outcome.written
 
 
-def _stage_vectors(source: "Source", changes: "Changes", written: "list[Artifact]") -> None:
+def _stage_vectors(
+    source: "Source", changes: "Changes", written: "list[Artifact]", precision: Precision | None
+) -> None:
     """Stage test vectors in place of older ones.
 
-    The answers are those of model.onnx where it was just written. Where it was not, and no vectors are there, they are
-    those of the first file that was: then that format can be verified again, too.
+    The answers are those of model.onnx where it was just written. Where it was not, and no vectors of the model's own
+    precision are there, they are those of the first file that was: then that format can be verified again, too. Files
+    of another precision get vectors only where there are none.
     """
     from export.runners import load_runner
-    from export.vectors import make_vectors, stage_vectors
+    from export.vectors import make_vectors, precision_of_vectors, stage_vectors
     from linreg.inside import vector_folders
+    from linreg.manifest import read_manifest
 
-    chosen = [artifact for artifact in written if artifact.format is Format.ONNX]
-    if not chosen and not vector_folders(changes.folder):
-        chosen = written[:1]
+    there = bool(vector_folders(changes.folder)) and not changes.removes("test_data_set_0/input_0.pb")
+    if precision is not None:
+        chosen = [] if there else written[:1]
+    else:
+        chosen = [artifact for artifact in written if artifact.format is Format.ONNX]
+        if not chosen and not (there and precision_of_vectors(read_manifest(changes.folder)) is None):
+            chosen = written[:1]
     for artifact in chosen:
         name = artifact.path.name
         runner = load_runner(artifact.format, name, changes.staged_bytes(name))

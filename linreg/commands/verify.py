@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from export.formats import Format, Precision, format_of
-from linreg.changes import settle
+from linreg.changes import read_settled
 from linreg.commands.bundle import find_bundle, require
 from linreg.commands.options import Json
 from linreg.commands.terminal import print_json, say, show_table
@@ -46,8 +46,7 @@ def run(
     path = find_bundle(bundle)
     check_verifiable(path)
     folder = path if path.is_dir() else path.parent
-    settle(folder)
-    manifest = _manifest(path, folder)
+    manifest = read_settled(folder, lambda: _manifest(path, folder))
     artifacts = [entry for entry in manifest.files if format_of(entry.name)]
     entries = [entry for entry in artifacts if entry.name == path.name] or artifacts
     if not entries:
@@ -163,8 +162,10 @@ def _row(name: str, against: str, found: "VectorCheck | Verification") -> dict[s
 
 
 def _has_vectors(manifest: "Manifest", entry: "FileEntry") -> bool:
-    """Vectors are of the model's own precision, and of the batches of the file that they were made with."""
-    if _kind(entry.name)[1] is not None or manifest.entry("test_data_set_0/input_0.pb") is None:
+    """Vectors are of one precision, and of the batches of the file that they were made with."""
+    from export.vectors import precision_of_vectors
+
+    if manifest.entry("test_data_set_0/input_0.pb") is None or _kind(entry.name)[1] != precision_of_vectors(manifest):
         return False
     several = manifest.entry("test_data_set_1/input_0.pb") is not None
     return bool(entry.proof.get("static")) != several
