@@ -10,6 +10,8 @@ PROC = Path("/proc")
 CGROUP = Path("/sys/fs/cgroup")
 BASE_BYTES = 10**9
 """Address space of torch, SciPy and Arrow before any work: 0.94 GB, as /proc/self/status has it (VmPeak)."""
+LIGHT_BYTES = 4 * 10**8
+"""The same where onnxruntime does the work of torch."""
 THREAD_BYTES = 10**8
 """Address space of one thread: its stack, its heap and its buffer of OpenBLAS."""
 
@@ -43,14 +45,17 @@ def check_memory(path: Path, needed: int, purpose: str) -> None:
         )
 
 
-def check_address_space() -> None:
+def check_address_space(base: int = BASE_BYTES) -> None:
     """See before torch and OpenBLAS are loaded that `ulimit -v` leaves them room: without it they abort or never end.
+
+    Args:
+        base: bytes that are needed beside those of the threads.
 
     Raises:
         LinregError: it does not.
     """
     limit = _address_space_limit()
-    needed = BASE_BYTES + THREAD_BYTES * _cores()
+    needed = base + THREAD_BYTES * _cores()
     if limit is not None and limit < needed:
         raise LinregError(
             f"this process may use {in_words(limit)} of address space (ulimit -v), expected at least "

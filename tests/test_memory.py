@@ -155,6 +155,33 @@ def test_under_a_small_limit_train_ends_in_one_line(tmp_path, kilobytes):
 
 
 @pytest.mark.parametrize(
+    ("words", "kilobytes"),
+    [
+        *((words, 900_000) for words in ("evaluate", "export", "verify .", "plot", "bench", "demo", "doctor")),
+        ("predict table.csv -m model.onnx", 400_000),
+        ("verify model.onnx", 400_000),
+    ],
+)
+def test_under_a_small_limit_every_command_that_loads_torch_or_onnxruntime_ends_so(tmp_path, words, kilobytes):
+    command = f"ulimit -v {kilobytes}; exec {sys.executable} -m linreg {words}"
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: this process may use ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_under_a_small_limit_inspect_works(tmp_path):
+    (tmp_path / "model.onnx").write_bytes(b"")
+    command = f"ulimit -v 400000; exec {sys.executable} -m linreg inspect model.onnx"
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "address space" not in done.stderr
+
+
+@pytest.mark.parametrize(
     "size", [(1, "1 B"), (999, "999 B"), (1000, "1.0 kB"), (20 * GB, "20.0 GB"), (3 * 10**12, "3000.0 GB")]
 )
 def test_bytes_in_words(size):

@@ -11,7 +11,6 @@ from linreg.commands.bundle import find_existing
 from linreg.commands.options import ExistingModel
 from linreg.commands.terminal import note, print_csv
 from linreg.errors import DataError, LinregError, ModelError
-from linreg.memory import check_address_space
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,8 +35,6 @@ def run(
     if output is not None:
         _check_output(output, table)
     path = find_existing(model, table)
-    if path.suffix != ".onnx":
-        check_address_space()
 
     import numpy as np
 

@@ -29,7 +29,6 @@ from linreg.config import (
     TrainSettings,
 )
 from linreg.errors import LinregError
-from linreg.memory import check_address_space
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,7 +84,6 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Fit a model to the straight line (the course's recipe) or to a table (the exact solution), and save it."""
-    check_address_space()
     given: dict[str, Any] = {"method": method, "loss": loss}
     settings = replace(
         LINE_DEFAULTS if table is None else TABLE_DEFAULTS,

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperCommand
 
 from linreg.commands.words import ARGUMENT, READ_ONNX, option_meant, value_meant
+from linreg.memory import BASE_BYTES, LIGHT_BYTES, check_address_space
 
 SEPARATORS = {
     "--batch": ",",
@@ -37,6 +38,18 @@ class Command(TyperCommand):
                 if re.fullmatch(r"-[a-z][a-z-]+", name) and f"-{name}" in _options(self):
                     raise typer.BadParameter(f"No such option: {name}; did you mean -{name}?", ctx=ctx)
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command, after seeing that there is room for what it loads; `inspect` loads nothing heavy.
+
+        Raises:
+            LinregError: `ulimit -v` leaves too little.
+        """
+        if self.name != "inspect":
+            path = ctx.params.get("model") or ctx.params.get("bundle")
+            light = self.name in ("predict", "verify") and path is not None and path.suffix == ".onnx"
+            check_address_space(LIGHT_BYTES if light else BASE_BYTES)
+        return super().invoke(ctx)
 
 
 def usage_message(error: Any, words: list[str]) -> str:
