@@ -1,6 +1,7 @@
 """An .onnx file as a deployed program sees it: its metadata names its columns, onnxruntime answers, no torch."""
 
 import json
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,12 @@ class OnnxModel:
         runner = onnxruntime_runner(str(path), data)
         model = onnx.load_model_from_string(data)
         texts = {entry.key: entry.value for entry in model.metadata_props}
+        if "linreg.features" not in texts and "linreg.inputs" in texts:
+            raise ModelError(
+                f"{path}: was exported from a module or a state_dict whose columns have no names, so that none can be "
+                f"found in a table; see what it takes with: linreg inspect {shlex.quote(str(path))}, "
+                "and run it with onnxruntime"
+            )
         try:
             features, target = json.loads(texts["linreg.features"]), json.loads(texts["linreg.target"])
             if not isinstance(target, str) or not all(isinstance(name, str) for name in features):

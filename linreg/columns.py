@@ -25,12 +25,13 @@ BYTES_A_CELL = 24
 Columns = CsvColumns | ParquetColumns
 
 
-def open_columns(path: Path, raw: bytes) -> Columns:
+def open_columns(path: Path, raw: bytes, wanted: Sequence[str] = ()) -> Columns:
     """Look what columns a file has; none is read yet.
 
     Args:
         path: for messages.
         raw: the bytes of the file; gzip is unpacked.
+        wanted: the names that are asked for, where all are known.
 
     Raises:
         DataError: they are no table, or have too many columns.
@@ -42,7 +43,7 @@ def open_columns(path: Path, raw: bytes) -> Columns:
         columns = ParquetColumns(path, raw)
     else:
         check_kind(path, raw)
-        columns = CsvColumns(path, raw)
+        columns = CsvColumns(path, raw, wanted)
     if not 1 <= len(columns.names) <= MAX_COLUMNS:
         raise DataError(f"{path}: has {len(columns.names)} columns, expected 1 to {MAX_COLUMNS}")
     return columns

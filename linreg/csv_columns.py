@@ -29,19 +29,21 @@ class CsvColumns:
 
     row_index: frozenset[str] = frozenset()
 
-    def __init__(self, path: Path, raw: bytes) -> None:
+    def __init__(self, path: Path, raw: bytes, wanted: Sequence[str] = ()) -> None:
         """Read the header, and look whether every quote is closed.
 
         Args:
             path: for messages.
             raw: the bytes of the file, unpacked.
+            wanted: names that are asked for; where all of them stand in the first row, it is a header though it looks
+                like numbers, as for the programs of deploy/.
 
         Raises:
             DataError: it has no header, or its quotes are wrong.
         """
         self._path = path
         self._raw = raw
-        self.names, self._header_bytes = _header(path, raw)
+        self.names, self._header_bytes = _header(path, raw, wanted)
 
     def size(self, places: Sequence[int]) -> tuple[int, int, int]:
         """Rows (at most so many), columns that are split, and the bytes that reading those at `places` takes."""
@@ -93,7 +95,7 @@ class CsvColumns:
         return list(table.columns)
 
 
-def _header(path: Path, raw: bytes) -> tuple[list[str], int]:
+def _header(path: Path, raw: bytes, wanted: Sequence[str]) -> tuple[list[str], int]:
     """The names in the first record, and where that record ends; looks for a quote that is not closed."""
     ends = [len(UTF_8_MARK) if raw.startswith(UTF_8_MARK) else 0]
     records = csv.reader(_lines(path, raw, ends), strict=True)
@@ -112,8 +114,11 @@ def _header(path: Path, raw: bytes) -> tuple[list[str], int]:
     if len(header) == 1 and (separator := next((sign for sign in ";\t|" if sign in header[0]), None)):
         raise DataError(f"{path}: looks separated by {separator!r}, expected commas")
     names = [tidy(name) for name in header]
+    if wanted and set(wanted) <= set(names):
+        return names, end
     if len(names) <= MAX_COLUMNS and any(names) and all(re.match(NUMBER, name) or name in MISSING for name in names):
-        raise DataError(f"{path}: its first row is {listed(names)}, expected column names; add a header")
+        missing = f" that names {listed(wanted)}" if wanted else ""
+        raise DataError(f"{path}: its first row is {listed(names)}, expected column names; add a header{missing}")
     return names, end
 
 

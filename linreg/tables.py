@@ -80,12 +80,13 @@ def read_table(path: Path, *, features: tuple[str, ...] | None, target: str | No
         raw = read_bytes(path, limit=MAX_TABLE_BYTES)
     except LinregError as error:
         raise DataError(str(error)) from error
-    columns = open_columns(path, raw)
+    wanted = () if features is None else features if target is None else (*features, target)
+    columns = open_columns(path, raw, wanted)
     if features is None:
         places = places_of_all(path, columns, target)
     else:
         _check_choice(path, features, target)
-        places = places_of_named(path, columns, features if target is None else (*features, target))
+        places = places_of_named(path, columns, wanted)
     check_size(path, columns, places)
     numbers, left_out = _choose(path, columns, places, features, target)
     chosen = tuple(name for name in numbers if name != target) if features is None else features

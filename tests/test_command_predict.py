@@ -149,3 +149,46 @@ def test_a_model_that_is_not_there_is_named_with_a_suggestion(linreg):
     assert "did you mean penguins/model.onnx?" in linreg("predict", PENGUINS, "-m", "penguins/model.onx").failure()
     assert "train one with: linreg train -o nothing" in linreg("predict", PENGUINS, "-m", "nothing").failure()
     assert "this command needs its bundle; use -m penguins" in linreg("evaluate", "-m", "penguins/model.onnx").failure()
+
+
+@pytest.mark.parametrize("file", ["", "model.onnx"])
+def test_force_without_an_output_is_refused(linreg, penguins, file):
+    ended = linreg("predict", PENGUINS, "-m", penguins / file, "--force")
+    assert ended.code == 2
+    assert "--force is for the file of -o; name it, or leave --force out" in ended.err
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_names_that_are_numbers_are_a_header_where_all_of_the_model_stand_in_it(linreg, table, suffix):
+    """As in deploy/vectors/columns.h."""
+    lines = ["2010,2011,y", "1,2,3", "2,1,5", "3,5,1", "4,4,4", "5,3,9", "2,2,2"]
+    train = table(*lines, name="train.csv")
+    if suffix == "parquet":
+        train = train.with_suffix(".parquet")
+        columns = {"2010": [1, 2, 3, 4, 5, 2], "2011": [2, 1, 5, 4, 3, 2], "y": [3, 5, 1, 4, 9, 2]}
+        pyarrow.parquet.write_table(pyarrow.table(columns), train)
+    assert linreg("train", train, "--target", "y", "-o", "b").code == 0
+    assert linreg("export", "-m", "b").code == 0
+    rows = table("2011,2010", "2,1", "1,2")
+    first, second = linreg("predict", rows, "-m", "b"), linreg("predict", rows, "-m", "b/model.onnx")
+    assert first.code == second.code == 0
+    assert [(row["2010"], row["2011"]) for row in rows_of(first.out)] == [("1", "2"), ("2", "1")]
+    for header in ("2011,2012", "1,2"):
+        message = linreg("predict", table(header, "2,1"), "-m", "b").failure()
+        assert "its first row is " in message
+        assert "add a header that names '2010', '2011'" in message
+
+
+def test_numbers_alone_are_a_header_where_the_features_and_the_target_are_named(linreg, table):
+    path = table("1,2,3", "1,2,3", "2,1,5", "3,5,1", "4,4,4", "5,3,9", "2,2,2")
+    assert linreg("train", path, "--target", "3", "--features", "1,2", "-o", "b").code == 0
+    assert linreg("evaluate", path, "-m", "b").code == 0
+    assert "add a header" in linreg("train", path, "--target", "3", "-o", "c").failure()
+
+
+def test_the_onnx_of_somebodys_module_is_called_so(linreg, tmp_path):
+    (tmp_path / "own_net.py").write_text("from torch import nn\nnet = nn.Linear(2, 1)\n")
+    assert linreg("export", "--module", "own_net.py:net", "--input", "x=float32[batch,2]", "-o", "net").code == 0
+    message = linreg("predict", PENGUINS, "-m", "net/model.onnx").failure()
+    assert "was exported from a module or a state_dict whose columns have no names" in message
+    assert "linreg inspect net/model.onnx" in message

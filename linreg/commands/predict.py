@@ -34,6 +34,8 @@ def run(
     """
     if output is not None:
         _check_output(output, table)
+    elif force:
+        raise typer.BadParameter("--force is for the file of -o; name it, or leave --force out")
     path = find_existing(model, table)
 
     import numpy as np
