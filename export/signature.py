@@ -171,4 +171,4 @@ def flatten(outputs: Any) -> tuple[torch.Tensor, ...]:
             raise ExportError("the module returns a sparse or nested tensor; return a dense one: y.to_dense()")
         if leaf.dtype not in NUMPY_DTYPES:
             raise ExportError(f"the module returns {leaf.dtype}, which NumPy has not; return y.float()")
-    return tuple(leaf.resolve_neg() for leaf in leaves)
+    return tuple(leaf.detach().resolve_neg() for leaf in leaves)

@@ -24,6 +24,8 @@ METADATA_RECORD = "linreg.json"
 TORCH_FOLDER = Path(torch.__file__).parent
 TRACE_BATCH = 2
 SEED = 20261123
+CONSTANT_RESULTS = "results are registered as constants"
+"""What torch warns of at torch.tensor, as_tensor and from_numpy."""
 CONSTANT = re.compile(r"  \w+ : Final\[")
 
 
@@ -61,12 +63,20 @@ def _trace(source: Source, inputs: tuple[torch.Tensor, ...]) -> Any:
         for entry in caught
         if issubclass(entry.category, TracerWarning) and not Path(entry.filename).is_relative_to(TORCH_FOLDER)
     ]
-    if fixed:
+    if not fixed:
+        return traced
+    # Where a line does both, the value is what the tensor is made of.
+    first = next((entry for entry in fixed if CONSTANT_RESULTS not in str(entry.message)), fixed[0])
+    place = f"torchscript-trace: line {first.lineno} of {Path(first.filename).name}"
+    if CONSTANT_RESULTS in str(first.message):
         raise ExportError(
-            f"torchscript-trace: line {fixed[0].lineno} of {Path(fixed[0].filename).name} takes a value that depends "
-            "on the input, which a trace would hold fixed; use --format torchscript, which keeps control flow"
+            f"{place} makes a tensor in forward, which a trace would hold fixed, and cannot tell whether it depends "
+            "on the input; make it once, as a buffer, or --format torchscript, which keeps the call"
         )
-    return traced
+    raise ExportError(
+        f"{place} takes a value that depends on the input, which a trace would hold fixed; use --format torchscript, "
+        "which keeps control flow"
+    )
 
 
 def _archive(source: Source, compile_module: Callable[[], Any], name: str) -> bytes:

@@ -109,3 +109,9 @@ def test_elements_of_a_batch():
 def test_the_module_is_asked_in_eval_mode():
     torch.manual_seed(0)
     assert from_module(nets.make(nets.InTrainMode), X).output_names == ("output",)
+
+
+def test_a_parameter_may_be_an_output():
+    module = nn.Linear(4, 2)
+    module.forward = lambda x: (nn.functional.linear(x, module.weight), module.weight)
+    assert from_module(module, X).output_names == ("output_0", "output_1")

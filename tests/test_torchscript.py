@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
-from export.source import from_checkpoint
-from export.torchscript import METADATA_RECORD, to_torchscript
+from export.module_file import parse_input
+from export.source import from_checkpoint, from_module
+from export.torchscript import METADATA_RECORD, to_torchscript, to_traced_torchscript
 from linreg.checkpoint import load
+from linreg.errors import ExportError
 
 HERE = Path(__file__).resolve().parents[1]
 PRINT_SHA = """
@@ -64,3 +67,16 @@ def test_the_deprecation_is_silenced_only_inside(penguins):
     to_torchscript(from_checkpoint(load(penguins)))
     with pytest.warns(DeprecationWarning, match=re.escape("`torch.jit.script` is deprecated")):
         torch.jit.script(torch.nn.Linear(1, 1))
+
+
+class Constant(nn.Linear):
+    def forward(self, x):
+        return super().forward(x) * torch.tensor(3)
+
+
+def test_a_constant_made_in_forward_is_told_as_such():
+    source = from_module(Constant(4, 2), [parse_input("x=float32[batch,4]")])
+    with pytest.raises(
+        ExportError, match=r"line \d+ of test_torchscript.py makes a tensor .*a buffer, or --format tor"
+    ):
+        to_traced_torchscript(source)
