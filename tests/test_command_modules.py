@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from tests.bench_command import QUICK, rows_of
 
@@ -100,6 +101,20 @@ def test_a_module_is_timed_at_the_batches_that_it_runs_at(linreg, nets):
     message = linreg(*words, "--batch", "1024").failure()
     assert "does not run at batch 1024: RuntimeError" in message
     assert message.endswith("; choose others with --batch, or check --input")
+
+
+@pytest.mark.usefixtures("frozen", "threads")
+def test_what_is_stripped_of_a_state_dict_is_noted_by_bench_too(linreg, nets, tmp_path):
+    state = {
+        f"module.{key}": value for key, value in torch.nn.BatchNorm1d(4, track_running_stats=False).state_dict().items()
+    }
+    torch.save({"state_dict": state}, tmp_path / "nested.pth")
+    words = ["--module", f"{nets}:extra", "--state-dict", "nested.pth", "--input", INPUT, *QUICK, "--device", "cpu"]
+    ended = linreg("bench", *words, "-o", "out", "--batch", "8")
+    assert ended.code == 0, ended.err
+    assert (
+        ended.err.count("note: nested.pth: its weights stand under 'state_dict'; 'module.' in its names is strip") == 1
+    )
 
 
 VARIANTS = """

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from linreg.commands.bundle import open_model, require
+from linreg.commands.bundle import open_model, require, show_notes
 from linreg.commands.self_check import last_self_check
 from linreg.commands.stdout import prints_on_stderr
 from linreg.commands.terminal import note, progress
@@ -141,25 +141,27 @@ def _subject(request: Request) -> "tuple[dict[str, Subject], Path | None]":
         return {"model": Subject(path=str(checkpoint.path))}, checkpoint.path.parent
     if not request.inputs:
         raise LinregError("--module: say what it takes, one --input for each argument, such as x=float32[batch,16]")
-    _note_module(request.module)
+    _note_module(request.module, request.state_dict)
     state = "" if request.state_dict is None else str(request.state_dict)
     return {"model": Subject(path=state, module=request.module, inputs=request.inputs)}, None
 
 
-def _note_module(place: str) -> None:
-    """Say which file is run, and what is done to the module that it makes.
+def _note_module(place: str, state_dict: Path | None) -> None:
+    """Say which file is run, what is done to the module that it makes, and what to the file of its parameters.
 
     Raises:
-        LinregError: it makes none that can be timed.
+        LinregError: it makes none that can be timed, or the parameters are not its own.
     """
-    from export.module_file import MODULE, make_module
+    from export.module_file import MODULE, load_file_into, make_module
     from export.place import find_place
 
     note(f"running {find_place(place, '--module', MODULE).file}")
     with prints_on_stderr():
         made = make_module(place)
-    for line in made.notes:
-        note(line)
+        for line in made.notes:
+            note(line)
+        if state_dict is not None:
+            show_notes(state_dict, load_file_into(made.module, state_dict))
 
 
 def _note_foreign(bundle: Path) -> None:
