@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -160,3 +162,31 @@ def test_data_needs_columns_with_names(linreg, tmp_path):
 def test_a_bundle_that_was_moved_is_still_verified(linreg, bundle, tmp_path):
     shutil.move(bundle, tmp_path / "elsewhere")
     assert linreg("verify", "elsewhere").code == 0
+
+
+@pytest.mark.parametrize("rows", [(), ("39.1,,181", "NA,18,195")], ids=["none", "incomplete"])
+@pytest.mark.parametrize("words", [("export", "-o", "other", "-m"), ("verify",)], ids=["export", "verify"])
+def test_a_table_without_a_complete_row_verifies_nothing(linreg, bundle, table, words, rows):
+    path = table("bill_length_mm,bill_depth_mm,flipper_length_mm", *rows)
+    message = linreg(*words, bundle, "--data", path).failure()
+    assert f"--data: {path} has no complete row" in message
+    assert not Path("other/model.onnx").exists()
+
+
+def test_what_a_module_prints_is_no_part_of_the_result_of_verify(tmp_path):
+    """A real process, since TorchScript prints past Python."""
+    (tmp_path / "prints.py").write_text(
+        "from torch import nn\nclass Net(nn.Linear):\n    def __init__(self):\n        super().__init__(2, 1)\n"
+        "    def forward(self, x):\n        print('hello')\n        return super().forward(x)\n".replace(
+            "super().forward(x)", "x @ self.weight.t() + self.bias"
+        )
+    )
+    linreg = [sys.executable, "-m", "linreg"]
+    words = ["--module", "prints.py:Net", "--input", "x=float32[2,2]", "--static", "-f", "torchscript", "-o", "b"]
+    done = subprocess.run([*linreg, "export", *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    command = [*linreg, "verify", "b", "--json"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert [row["file"] for row in json.loads(done.stdout)["checked"]] == ["model.torchscript"]
+    assert "hello" in done.stderr

@@ -12,17 +12,14 @@ from linreg.commands.bundle import open_model, show_notes
 from linreg.commands.export_usage import check_usage
 from linreg.commands.exporting import ExportOptions, checkpoint_files, export_source
 from linreg.commands.options import Force, Json, Model, Wait
+from linreg.commands.rows import rows_to_verify
 from linreg.commands.stdout import prints_on_stderr
 from linreg.commands.terminal import note, print_json, say
 from linreg.config import MODEL_FILE
 from linreg.errors import LinregError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from export.source import Source
-    from linreg.checkpoint import Checkpoint
 
 NAME = "export"
 SUMMARY = "Write ONNX, TorchScript, .pt2 and C files, each proved equal."
@@ -86,7 +83,7 @@ def run(
         from export.source import from_checkpoint
 
         checkpoint = open_model(model)
-        rows = None if data is None else _rows(data, checkpoint)
+        rows = None if data is None else rows_to_verify(data, checkpoint.card, checkpoint.path)
         source = from_checkpoint(
             checkpoint,
             input_names=names[0],
@@ -153,14 +150,6 @@ def _module_source(
         )
         check_batches(source, batches(source))
     return source, state_bytes(made.module.state_dict())
-
-
-def _rows(table: Path, checkpoint: "Checkpoint") -> "NDArray[np.float64]":
-    from linreg.tables import read_table
-
-    if checkpoint.card is None:
-        raise LinregError(f"--data: {checkpoint.path} has no card.json, so its columns have no names")
-    return read_table(table, features=checkpoint.card.features, target=None).features
 
 
 def _names(option: str, text: str | None) -> tuple[str, ...]:

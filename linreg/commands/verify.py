@@ -9,6 +9,8 @@ from export.formats import Format, Precision, format_of
 from linreg.changes import read_settled
 from linreg.commands.bundle import find_bundle, require
 from linreg.commands.options import Json
+from linreg.commands.rows import rows_to_verify
+from linreg.commands.stdout import prints_on_stderr
 from linreg.commands.terminal import print_json, say, show_table
 from linreg.commands.verify_usage import check_data, check_verifiable
 from linreg.config import MODEL_FILE
@@ -54,8 +56,9 @@ def run(
     if data is not None:
         check_data(manifest, [entry.name for entry in entries])
     model = _model(folder, manifest) if path.is_dir() or data is not None else None
-    rows = None if data is None else _rows(data, model, folder)
-    checked, refused = _check(folder, manifest, entries, model, rows, trust=trust)
+    rows = None if data is None else rows_to_verify(data, model.card if model else None, folder)
+    with prints_on_stderr():
+        checked, refused = _check(folder, manifest, entries, model, rows, trust=trust)
     if as_json:
         print_json({"bundle": str(folder), "checked": checked, "not_run": refused})
     elif checked:
@@ -212,11 +215,3 @@ def _model(folder: Path, manifest: "Manifest") -> "Checkpoint | None":
     except ModelError:
         return None
     return load(folder / state_file)
-
-
-def _rows(table: Path, model: "Checkpoint | None", folder: Path) -> "NDArray[Any]":
-    from linreg.tables import read_table
-
-    if model is None or model.card is None:
-        raise LinregError(f"--data: {folder} holds no model of linreg train with a card, so its columns have no names")
-    return read_table(table, features=model.card.features, target=None).features
