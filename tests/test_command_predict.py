@@ -192,3 +192,9 @@ def test_the_onnx_of_somebodys_module_is_called_so(linreg, tmp_path):
     message = linreg("predict", PENGUINS, "-m", "net/model.onnx").failure()
     assert "was exported from a module or a state_dict whose columns have no names" in message
     assert "linreg inspect net/model.onnx" in message
+
+
+def test_a_table_and_a_model_that_changed_places(linreg, bundle, table):
+    path = table("bill_length_mm,bill_depth_mm,flipper_length_mm", "39.1,18.7,181")
+    message = linreg("predict", bundle, "-m", path).failure()
+    assert message.endswith(f"name the table first: linreg COMMAND {path} -m {bundle}")

@@ -44,7 +44,6 @@ MODULE = ["--module", f"{NETS}:make_mlp", "--input", "x=float32[batch,16]"]
         (["export", "--static", "--data", PENGUINS], "--data has rows of any number, and --static fixes it"),
         (["export", *MODULE, "-o", "d", "-m", "b"], "takes no --model, --data or --unit"),
         (["export", *MODULE, "-o", "d", "--unit", "x=g"], "takes no --model, --data or --unit"),
-        (["export", *MODULE, "-o", "d", "--dtype", "float64"], "--dtype needs --state-dict with --module"),
         (["export", "--input", "x=float32[batch,16]"], "belong to a module of your own"),
         (["export", "--module", ""], "--module got an empty word"),
         *(

@@ -44,9 +44,11 @@ def find_existing(model: Path | None, table: Path | None = None) -> Path:
     """
     if table is not None and table.exists() and is_model(table):
         given = "" if model is None else f", beside -m {model}"
+        swapped = model is not None and model.exists() and is_table(model)
+        rows, named = (shlex.quote(str(model)), table) if swapped else ("TABLE", model or table)
         raise ModelError(
             f"{table}: is {_named(table)}{given}, expected a table with the model's columns; "
-            f"name the table first: linreg COMMAND TABLE -m {shlex.quote(str(model or table))}"
+            f"name the table first: linreg COMMAND {rows} -m {shlex.quote(str(named))}"
         )
     if model is None:
         if not (DEFAULT_BUNDLE / MODEL_FILE).exists():
