@@ -37,8 +37,9 @@ def capture(source: Source) -> ExportedProgram:
             raise ExportError(f"the module depends on the size of the batch; {REMEDY}") from error
         raise ExportError(f"torch.export refuses the module: {reason(error)}") from error
     _check_batch(program)
-    for node in program.graph.nodes:
-        node.meta.pop("stack_trace", None)
+    for part in program.graph_module.modules():  # what runs under autocast, say, is a graph inside of the graph
+        for node in part.graph.nodes if isinstance(part, torch.fx.GraphModule) else ():
+            node.meta.pop("stack_trace", None)
     return program
 
 

@@ -3,6 +3,7 @@ import pytest
 import torch
 from torch import nn
 
+from export.capture import capture
 from export.inputs import Input
 from export.module_file import parse_input
 from export.source import from_module
@@ -115,3 +116,18 @@ def test_a_parameter_may_be_an_output():
     module = nn.Linear(4, 2)
     module.forward = lambda x: (nn.functional.linear(x, module.weight), module.weight)
     assert from_module(module, X).output_names == ("output_0", "output_1")
+
+
+class Within(nn.Linear):
+    """Part of its forward becomes a graph of its own inside of the exported one."""
+
+    def forward(self, x):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            return super().forward(x).float()
+
+
+def test_no_graph_inside_of_a_graph_names_a_file_of_this_machine():
+    program = capture(from_module(Within(4, 2), X))
+    graphs = [part for part in program.graph_module.modules() if isinstance(part, torch.fx.GraphModule)]
+    assert len(graphs) > 1
+    assert not any("stack_trace" in node.meta for graph in graphs for node in graph.graph.nodes)
