@@ -34,8 +34,9 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# A file of tests stays in one process, and with it what its tests share.
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 # What is installed is what is pinned. A tool of your own in .venv is a difference too: so it is no part of `make check`.
 check-constraints: setup
