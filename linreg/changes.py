@@ -13,8 +13,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from linreg.config import MAX_JSON_BYTES
 from linreg.errors import LinregError, MismatchError, ModelError
-from linreg.files import json_bytes, read_json, sha256, sync_folder, write_atomic, write_new, writing
+from linreg.files import json_bytes, parse_json, sha256, sync_folder, write_atomic, write_new, writing
 from linreg.inside import file_inside, make_parent, read_inside
 from linreg.lock import locked, wait_until_free
 from linreg.manifest import CHECKSUM_FILE, MANIFEST_FILE, is_bundle_file, is_sha256
@@ -192,10 +193,30 @@ def recover(folder: Path) -> None:
         raise ModelError(f"{stage}: is a symbolic link; remove it")
     if not stage.exists():
         return
+    if not stage.is_dir():
+        raise ModelError(f"{stage}: is a file, expected a folder; remove it")
     if interrupted(folder):
-        _apply(folder, read_json(stage / JOURNAL_FILE))
+        _apply(folder, _journal(folder))
     else:
         _remove_stage(stage)
+
+
+def _journal(folder: Path) -> dict[str, Any]:
+    """The journal of an interrupted command; a bundle from elsewhere may have brought it.
+
+    Raises:
+        ModelError: it is a link, no regular file, or no JSON.
+    """
+    stage = folder / STAGE_FOLDER
+    try:
+        data = read_inside(folder, f"{STAGE_FOLDER}/{JOURNAL_FILE}", limit=MAX_JSON_BYTES)
+        return parse_json(stage / JOURNAL_FILE, data)
+    except LinregError as error:
+        raise ModelError(f"{error}; {_discard(stage)}") from None
+
+
+def _discard(stage: Path) -> str:
+    return f"remove {stage}, and run it again"
 
 
 def _apply(folder: Path, journal: dict[str, Any]) -> None:
@@ -226,9 +247,9 @@ def _put(folder: Path, name: str, stage: Path, file: str, digest: str) -> None:
     if not file_inside(stage, file):
         if file_inside(folder, name) and sha256(read_inside(folder, name, limit=LIMIT_BYTES)) == digest:
             return  # it has it already
-        raise ModelError(f"{folder / name}: the staged file of an interrupted command is gone; run that command again")
+        raise ModelError(f"{folder / name}: the staged file of an interrupted command is gone; {_discard(stage)}")
     if sha256(read_inside(stage, file, limit=LIMIT_BYTES)) != digest:
-        raise ModelError(f"{stage / file}: has other bytes than its journal says; remove {stage}, and run it again")
+        raise ModelError(f"{stage / file}: has other bytes than its journal says; {_discard(stage)}")
     make_parent(folder, name)
     file_inside(folder, name)  # neither a link nor a folder
     with writing(folder / name):
@@ -253,7 +274,7 @@ def _checked(stage: Path, journal: dict[str, Any]) -> tuple[dict[str, tuple[str,
             raise ValueError
     except (LinregError, ValueError, KeyError, TypeError, AttributeError):
         raise ModelError(
-            f"{stage / JOURNAL_FILE}: is no journal of an interrupted command; remove {stage}, and run it again"
+            f"{stage / JOURNAL_FILE}: is no journal of an interrupted command; {_discard(stage)}"
         ) from None
     return writes, removes
 

@@ -33,14 +33,16 @@ def read_inside(folder: Path, name: str, *, limit: int) -> bytes:
         with _opened_parent(folder, name) as (parent, last):
             descriptor = os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=parent)
             with os.fdopen(descriptor, "rb") as stream:
-                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                status = os.fstat(descriptor)
+                if not stat.S_ISREG(status.st_mode):
                     raise ModelError(f"{path}: is not a regular file; remove it, and export again")
-                data = stream.read(limit + 1)
+                # read(limit + 1) would take that much memory first, whatever the size of the file
+                data = stream.read() if status.st_size <= limit else None
     except FileNotFoundError:
         raise LinregError(f"{path}: no such file; check the name and the folder") from None
     except (OSError, ValueError) as error:
         raise LinregError(f"{path}: cannot be read: {_reason(error)}") from error
-    if len(data) > limit:
+    if data is None or len(data) > limit:
         raise LinregError(f"{path}: has more than {limit} bytes, the limit")
     return data
 

@@ -1,6 +1,7 @@
 """Files inside a bundle: no component below it is a link, for reading or writing."""
 
 import os
+import tracemalloc
 
 import pytest
 
@@ -81,3 +82,13 @@ def test_folders_are_made_and_listed_without_following(hostile, tmp_path):
     (plain / "test_data_set_3").write_bytes(b"a file")
     with pytest.raises(ModelError, match="test_data_set_3: expected a folder"):
         vector_folders(plain)
+
+
+def test_a_small_file_takes_little_memory_whatever_the_limit(tmp_path):
+    (tmp_path / "data.json").write_bytes(b"abc")
+    tracemalloc.start()
+    try:
+        assert read_inside(tmp_path, "data.json", limit=2**32) == b"abc"
+        assert tracemalloc.get_traced_memory()[1] < 10**6
+    finally:
+        tracemalloc.stop()
