@@ -42,6 +42,7 @@ class Changes:
         self._stage = folder / STAGE_FOLDER
         self._written: dict[str, tuple[str, str]] = {}
         self._removed: dict[str, str] = {}
+        self._spared: dict[str, str] = {}
         self._count = 0
 
     @property
@@ -64,7 +65,8 @@ class Changes:
         file = str(self._count)
         write_new(self._stage / file, data)
         self._written[name] = (file, sha256(data))
-        self._removed.pop(name, None)
+        if name in self._removed:
+            self._spared[name] = self._removed.pop(name)
         return self._stage / file
 
     def staged_bytes(self, name: str) -> bytes:
@@ -87,8 +89,10 @@ class Changes:
         return name in self._removed
 
     def drop(self, name: str) -> None:
-        """Take a staged file back."""
+        """Take a staged file back; what was to be removed at its name is removed again."""
         file, _ = self._written.pop(name)
+        if name in self._spared:
+            self._removed[name] = self._spared.pop(name)
         with writing(self.folder / name):
             (self._stage / file).unlink()
 

@@ -249,3 +249,14 @@ def test_a_lock_file_that_is_a_pipe_is_refused(tmp_path):
     os.mkfifo(tmp_path / LOCK_FILE)
     with pytest.raises(LinregError, match=r"is no file of its own.*; remove it"), changing(tmp_path, command="a test"):
         pytest.fail("it was entered")
+
+
+def test_a_file_that_is_taken_back_leaves_the_old_one_to_be_removed(tmp_path):
+    (tmp_path / "model.pt2").write_bytes(b"of other weights")
+    with changing(tmp_path, command="a test") as changes:
+        changes.remove("model.pt2")
+        changes.stage("model.pt2", b"new")
+        changes.drop("model.pt2")
+        assert changes.removes("model.pt2")
+        changes.commit()
+    assert contents(tmp_path) == {}

@@ -137,6 +137,15 @@ def test_files_of_the_users_own_are_not_overwritten(linreg, tmp_path):
     assert "c/SHA256SUMS: is there" in linreg("train", "--epochs", "5", "-o", "c").failure()
 
 
+@pytest.mark.parametrize("force", [[], ["--force"]])
+def test_a_file_of_the_users_own_among_the_vectors_is_to_be_moved_away(linreg, bundle, force):
+    (bundle / "test_data_set_0" / "notes.txt").write_bytes(b"mine")
+    code, _, err = linreg("export", "-m", bundle, "-f", "onnx", *force)
+    assert code == 1
+    assert "notes.txt: is no test vector; move it away, and export again" in err
+    assert (bundle / "test_data_set_0" / "notes.txt").read_bytes() == b"mine"
+
+
 def test_a_static_export_leaves_no_vectors_of_other_batches(linreg, tmp_path):
     linreg("train", "--epochs", "5", "-o", "b")
     assert linreg("export", "-m", "b").code == 0
