@@ -96,6 +96,10 @@ class Changes:
         with writing(self.folder / name):
             (self._stage / file).unlink()
 
+    def keep(self) -> None:
+        """Remove nothing after all."""
+        self._removed, self._spared = {}, {}
+
     def remove(self, name: str) -> None:
         """Remove a file that is there now; another that takes its place meanwhile stays.
 

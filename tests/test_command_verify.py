@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from linreg.errors import ExportError
 from tests.conftest import PENGUINS, contents
 
 NETS = Path(__file__).parent / "nets.py"
@@ -144,6 +145,18 @@ def test_a_file_of_the_users_own_among_the_vectors_is_to_be_moved_away(linreg, b
     assert code == 1
     assert "notes.txt: is no test vector; move it away, and export again" in err
     assert (bundle / "test_data_set_0" / "notes.txt").read_bytes() == b"mine"
+
+
+def test_a_forced_export_that_is_refused_takes_no_model_away(linreg, bundle, monkeypatch):
+    def refuse(*_args, **_options):
+        raise ExportError("not today")
+
+    linreg("train", "--epochs", "5", "-o", "b")
+    before = contents(bundle)
+    monkeypatch.setattr("export.artifacts.build", refuse)
+    code, _, err = linreg("export", "-m", "b", "-o", bundle, "-f", "onnx", "--force")
+    assert (code, "not today" in err) == (1, True)
+    assert contents(bundle) == before
 
 
 def test_a_static_export_leaves_no_vectors_of_other_batches(linreg, tmp_path):

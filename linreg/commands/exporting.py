@@ -163,6 +163,8 @@ def export_source(
         outcome = _make_artifacts(source, changes, kinds, options)
         if outcome.written:
             _stage_rest(source, changes, options, outcome.written, plain, state_file)
+        else:
+            changes.keep()  # a command that wrote nothing takes no other model away
         changes.commit()
     return outcome
 
