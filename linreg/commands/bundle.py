@@ -180,10 +180,11 @@ def _refuse_module(path: Path) -> None:
     from linreg.checkpoint import load_state
     from linreg.models import recognise
 
+    state = load_state(state_file, manifest)
     try:
         if manifest.of_module:
             raise ModelError
-        recognise(load_state(state_file, manifest))
+        recognise(state)
     except ModelError:
         named, quoted = shlex.quote(str(state_file)), shlex.quote(str(folder))
         raise ModelError(
