@@ -111,7 +111,7 @@ def _coefficients_problem(arrays: list[NDArray[Any]], weights: Sequence[float], 
     with np.errstate(over="ignore"):
         wanted = values.astype(arrays[0].dtype)
     found = np.concatenate([array.reshape(-1) for array in arrays])
-    return "" if found.tobytes() == wanted.tobytes() else "has other coefficients than its model"
+    return "" if found.tobytes() == wanted.tobytes() else "has other coefficients than its card"
 
 
 def _array(tensor: Any) -> NDArray[Any]:
