@@ -5,6 +5,7 @@ a list of features in another order. Neither passes here.
 """
 
 import json
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ TRANSPOSED = "transB"
 
 
 def check_affine_graph(name: str, data: bytes, card: Card) -> None:
-    """See that a file holds the model of a card.
+    """See that a file holds the model of a card, and its names.
 
     Args:
         name: of the file, for messages.
@@ -28,35 +29,59 @@ def check_affine_graph(name: str, data: bytes, card: Card) -> None:
     Raises:
         MismatchError: it does not.
     """
+    values, count = [entry["value"] for entry in card.coefficients], len(card.features)
+    weights, bias = values[:count], values[count : count + card.bias]
+    if len(values) != count + card.bias:
+        raise MismatchError(f"{name}: its card has {len(values)} coefficients of {count} features; export again")
+    _check(name, data, lambda model: _problem(model, weights, bias) or _names_problem(model, card))
+
+
+def check_affine_weights(name: str, data: bytes, weights: Sequence[float], bias: Sequence[float]) -> None:
+    """See that a file holds an affine model without a card, which has no names.
+
+    Args:
+        name: of the file, for messages.
+        data: its bytes.
+        weights: of the features.
+        bias: one number, or none.
+
+    Raises:
+        MismatchError: it does not.
+    """
+    _check(name, data, lambda model: _problem(model, weights, bias))
+
+
+def _check(name: str, data: bytes, find_problem: Callable[[Any], str]) -> None:
     import onnx
 
     try:
-        model = onnx.load_model_from_string(data)
-        problem = _problem(model, card)
+        problem = find_problem(onnx.load_model_from_string(data))
     except Exception as error:  # protobuf's classes and NumPy's
         problem = f"cannot be read as one ({type(error).__name__})"
     if problem:
         raise MismatchError(f"{name}: {problem}; an affine model is one Gemm with the names of its card; export again")
 
 
-def _problem(model: Any, card: Card) -> str:
+def _problem(model: Any, weights: Sequence[float], bias: Sequence[float]) -> str:
     graph = model.graph
     nodes = [node.op_type for node in graph.node]
     if nodes != ["Gemm"] or graph.node[0].domain or model.functions or model.training_info:
         return f"has the operators {', '.join(nodes[:8])[:200]}{' and functions' if model.functions else ''}"
     if [entry.domain for entry in model.opset_import] != [""]:
         return "uses operators of other domains"
-    node, weights = graph.node[0], {tensor.name: tensor for tensor in graph.initializer}
+    if any(tensor.data_location == tensor.EXTERNAL for tensor in graph.initializer):
+        return "keeps its weights in another file"
+    node, tensors = graph.node[0], {tensor.name: tensor for tensor in graph.initializer}
     parameters = list(node.input)[1:]
     if len(graph.input) != 1 or len(graph.output) != 1 or graph.sparse_initializer or graph.quantization_annotation:
         return "has other inputs, outputs or weights"
     if node.input[0] != graph.input[0].name or list(node.output) != [graph.output[0].name]:
         return "does not lead from its input to its output"
-    if sorted(weights) != sorted(parameters) or len(weights) != len(graph.initializer):
+    if sorted(tensors) != sorted(parameters) or len(tensors) != len(graph.initializer):
         return "has weights that its Gemm does not use"
     if not _is_plain(node):
         return "has a Gemm with other attributes than transB = 1"
-    return _names_problem(model, card) or _coefficients_problem([_array(weights[key]) for key in parameters], card)
+    return _coefficients_problem([_array(tensors[key]) for key in parameters], weights, bias)
 
 
 def _is_plain(node: Any) -> bool:
@@ -77,13 +102,12 @@ def _names_problem(model: Any, card: Card) -> str:
     return ""
 
 
-def _coefficients_problem(arrays: list[NDArray[Any]], card: Card) -> str:
-    """The card's coefficients are the weights as float64, exactly; a file of another precision holds them rounded."""
-    count = len(card.features)
-    values = np.array([entry["value"] for entry in card.coefficients], np.float64)
+def _coefficients_problem(arrays: list[NDArray[Any]], weights: Sequence[float], bias: Sequence[float]) -> str:
+    """The coefficients are the weights as float64, exactly; a file of another precision holds them rounded."""
+    values = np.array([*weights, *bias], np.float64)
     shapes = [array.shape for array in arrays]
-    if shapes != [(1, count), (1,)][: 1 + card.bias] or len(values) != count + card.bias:
-        return f"has weights of shapes {shapes}, expected those of {count} features"
+    if shapes != [(1, len(weights)), (1,)][: 1 + len(bias)]:
+        return f"has weights of shapes {shapes}, expected those of {len(weights)} features"
     with np.errstate(over="ignore"):
         wanted = values.astype(arrays[0].dtype)
     found = np.concatenate([array.reshape(-1) for array in arrays])

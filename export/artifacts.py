@@ -129,7 +129,7 @@ def make_artifact(
     """
     start = time.perf_counter()
     name = file_name(kind, precision)
-    failed = f"{name}{FAILED_INPUTS}"
+    failed, second = f"{name}{FAILED_INPUTS}", beside(kind, precision)
     staged = changes.stage(name, build(source, kind, opset=opset, prefix=prefix, program=program))
     try:
         data = changes.staged_bytes(name)
@@ -142,10 +142,14 @@ def make_artifact(
             from export.probes import probe
 
             details["probes"] = probe(kind, staged, source)
-        if (second := beside(kind, precision)) is not None:
+        _remember(kind, data)
+        if second is not None:
             from export.c_text import header_of
 
             changes.stage(second, header_of(data))
+        changes.remove(failed)
+        if kind is Format.ONNX:
+            changes.remove(f"{name}.data")  # left by an exporter that keeps weights in a second file
     except MismatchError as error:
         changes.drop(name)
         if error.inputs:
@@ -153,17 +157,19 @@ def make_artifact(
             raise MismatchError(f"{error}; the inputs are in {changes.folder / failed}") from error
         raise
     except BaseException:
-        changes.drop(name)
+        for written in (name, second):
+            if written in changes.written:
+                changes.drop(written)
         raise
-    changes.remove(failed)
-    if kind is Format.ONNX:
-        changes.remove(f"{name}.data")  # left by an exporter that keeps weights in a second file
+    return _artifact(kind, precision, changes.folder / name, data, start, details, verification)
+
+
+def _remember(kind: Format, data: bytes) -> None:
     if kind in PROGRAMS:
         remember(data)
     else:
         with suppress(LinregError):  # without a ledger, it is verified in a child process like a foreign file
             remember(data)
-    return _artifact(kind, precision, changes.folder / name, data, start, details, verification)
 
 
 def write_artifact(source: Source, kind: Format, folder: Path, **options: Any) -> Artifact:

@@ -8,7 +8,7 @@ from pathlib import Path
 from export.affine_graph import check_affine_graph
 from export.formats import Format, beside, format_of
 from linreg.card import Card, card_from_json
-from linreg.config import CARD_FILE, MAX_JSON_BYTES
+from linreg.config import CARD_FILE, MAX_JSON_BYTES, MODEL_FILE
 from linreg.errors import MismatchError
 from linreg.files import parse_json
 from linreg.inside import file_inside, files_of, read_inside, vector_folders
@@ -73,6 +73,10 @@ def _check_sums(folder: Path, manifest: Manifest) -> None:
 
 
 def _check_unlisted(folder: Path, manifest: Manifest) -> None:
+    if manifest.entry(MODEL_FILE) and not manifest.entry(CARD_FILE) and file_inside(folder, CARD_FILE):
+        raise MismatchError(
+            f"{folder / CARD_FILE}: is a card that the manifest does not list; export again, or remove it"
+        )
     vectors = [name for place in vector_folders(folder) for name in files_of(folder, place)]
     artifacts = [path.name for path in sorted(folder.iterdir()) if format_of(path.name) is not None]
     for name in (*artifacts, *vectors):

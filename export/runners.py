@@ -4,6 +4,7 @@ Verification and benchmark use the same calls. torch is imported only by the run
 can be run without it.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -202,6 +203,8 @@ def onnxruntime_runner(
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 4
+    # Weights in another file would be looked for in the current folder, and nobody has checked their bytes.
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
     try:
         session = onnxruntime.InferenceSession(data, options, providers=[PROVIDERS[device]])
     except Exception as error:  # onnxruntime's classes are private

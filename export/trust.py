@@ -40,7 +40,7 @@ def ledger_path() -> Path:
 def remember(data: bytes) -> None:
     """Enter a program that this user has just made."""
     if not is_ours(data):
-        append_line(ledger_path(), sha256(data))
+        append_line(ledger_path(), sha256(data), hint="set XDG_STATE_HOME to a folder of your own")
 
 
 def is_ours(data: bytes) -> bool:

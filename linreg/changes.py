@@ -13,8 +13,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from linreg.config import MAX_JSON_BYTES
 from linreg.errors import LinregError, MismatchError, ModelError
-from linreg.files import json_bytes, read_json, sha256, sync_folder, write_atomic, write_new, writing
+from linreg.files import json_bytes, parse_json, sha256, sync_folder, write_atomic, write_new, writing
 from linreg.inside import file_inside, make_parent, read_inside
 from linreg.lock import locked, wait_until_free
 from linreg.manifest import CHECKSUM_FILE, MANIFEST_FILE, is_bundle_file, is_sha256
@@ -41,6 +42,7 @@ class Changes:
         self._stage = folder / STAGE_FOLDER
         self._written: dict[str, tuple[str, str]] = {}
         self._removed: dict[str, str] = {}
+        self._spared: dict[str, str] = {}
         self._count = 0
 
     @property
@@ -63,7 +65,8 @@ class Changes:
         file = str(self._count)
         write_new(self._stage / file, data)
         self._written[name] = (file, sha256(data))
-        self._removed.pop(name, None)
+        if name in self._removed:
+            self._spared[name] = self._removed.pop(name)
         return self._stage / file
 
     def staged_bytes(self, name: str) -> bytes:
@@ -86,10 +89,16 @@ class Changes:
         return name in self._removed
 
     def drop(self, name: str) -> None:
-        """Take a staged file back."""
+        """Take a staged file back; what was to be removed at its name is removed again."""
         file, _ = self._written.pop(name)
+        if name in self._spared:
+            self._removed[name] = self._spared.pop(name)
         with writing(self.folder / name):
             (self._stage / file).unlink()
+
+    def keep(self) -> None:
+        """Remove nothing after all."""
+        self._removed, self._spared = {}, {}
 
     def remove(self, name: str) -> None:
         """Remove a file that is there now; another that takes its place meanwhile stays.
@@ -192,10 +201,30 @@ def recover(folder: Path) -> None:
         raise ModelError(f"{stage}: is a symbolic link; remove it")
     if not stage.exists():
         return
+    if not stage.is_dir():
+        raise ModelError(f"{stage}: is a file, expected a folder; remove it")
     if interrupted(folder):
-        _apply(folder, read_json(stage / JOURNAL_FILE))
+        _apply(folder, _journal(folder))
     else:
         _remove_stage(stage)
+
+
+def _journal(folder: Path) -> dict[str, Any]:
+    """The journal of an interrupted command; a bundle from elsewhere may have brought it.
+
+    Raises:
+        ModelError: it is a link, no regular file, or no JSON.
+    """
+    stage = folder / STAGE_FOLDER
+    try:
+        data = read_inside(folder, f"{STAGE_FOLDER}/{JOURNAL_FILE}", limit=MAX_JSON_BYTES)
+        return parse_json(stage / JOURNAL_FILE, data)
+    except LinregError as error:
+        raise ModelError(f"{error}; {_discard(stage)}") from None
+
+
+def _discard(stage: Path) -> str:
+    return f"remove {stage}, and run it again"
 
 
 def _apply(folder: Path, journal: dict[str, Any]) -> None:
@@ -226,9 +255,9 @@ def _put(folder: Path, name: str, stage: Path, file: str, digest: str) -> None:
     if not file_inside(stage, file):
         if file_inside(folder, name) and sha256(read_inside(folder, name, limit=LIMIT_BYTES)) == digest:
             return  # it has it already
-        raise ModelError(f"{folder / name}: the staged file of an interrupted command is gone; run that command again")
+        raise ModelError(f"{folder / name}: the staged file of an interrupted command is gone; {_discard(stage)}")
     if sha256(read_inside(stage, file, limit=LIMIT_BYTES)) != digest:
-        raise ModelError(f"{stage / file}: has other bytes than its journal says; remove {stage}, and run it again")
+        raise ModelError(f"{stage / file}: has other bytes than its journal says; {_discard(stage)}")
     make_parent(folder, name)
     file_inside(folder, name)  # neither a link nor a folder
     with writing(folder / name):
@@ -253,7 +282,7 @@ def _checked(stage: Path, journal: dict[str, Any]) -> tuple[dict[str, tuple[str,
             raise ValueError
     except (LinregError, ValueError, KeyError, TypeError, AttributeError):
         raise ModelError(
-            f"{stage / JOURNAL_FILE}: is no journal of an interrupted command; remove {stage}, and run it again"
+            f"{stage / JOURNAL_FILE}: is no journal of an interrupted command; {_discard(stage)}"
         ) from None
     return writes, removes
 

@@ -12,7 +12,7 @@ from linreg.changes import Changes, changing
 from linreg.config import CARD_FILE, MAX_JSON_BYTES, MODEL_FILE, Architecture, Precision
 from linreg.errors import ModelError
 from linreg.files import json_bytes, parse_json
-from linreg.manifest import read_listed
+from linreg.manifest import Manifest, read_listed, read_manifest
 from linreg.models import LinearRegressionModel, LinearRegressionModelV2, make_model, recognise
 from linreg.state_dict import (
     StateDict,
@@ -92,19 +92,24 @@ def load(path: Path) -> Checkpoint:
         MismatchError: the file or the card has other bytes than the manifest of its folder lists.
     """
     file = path / MODEL_FILE if path.is_dir() else path
-    state = load_state(file)
-    card = _card(file.parent) if file.name == MODEL_FILE else None
+    manifest = read_manifest(file.parent)
+    state = load_state(file, manifest)
+    card = _card(file.parent, manifest) if file.name == MODEL_FILE else None
+    if manifest is not None and manifest.of_module and manifest.entry(file.name) is not None:
+        raise ModelError(f"{file}: is the state_dict of a module that was exported with --module; {ANOTHER_WAY}")
     try:
         return _rebuilt(file, state, card)
     except ModelError as error:
         raise ModelError(f"{file}: {error}") from None
 
 
-def _card(folder: Path) -> Card | None:
+def _card(folder: Path, manifest: Manifest | None) -> Card | None:
     path = folder / CARD_FILE
-    if not path.exists():
+    if not path.exists() and (manifest is None or manifest.entry(CARD_FILE) is None):
         return None
-    return card_from_json(path, parse_json(path, read_listed(folder, CARD_FILE, limit=MAX_JSON_BYTES)))
+    return card_from_json(
+        path, parse_json(path, read_listed(folder, CARD_FILE, limit=MAX_JSON_BYTES, manifest=manifest))
+    )
 
 
 def _rebuilt(file: Path, state: StateDict, card: Card | None) -> Checkpoint:

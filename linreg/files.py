@@ -110,7 +110,7 @@ def write_new(path: Path, data: bytes) -> None:
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
+def writing(path: Path, hint: str = "choose another folder with -o") -> Iterator[None]:
     """Turn the system's errors of writing `path` into ours.
 
     Raises:
@@ -119,7 +119,7 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError) as error:
-        raise LinregError(f"{path}: cannot be written: {_reason(error)}; choose another folder with -o") from error
+        raise LinregError(f"{path}: cannot be written: {_reason(error)}; {hint}") from error
 
 
 @contextmanager
@@ -130,13 +130,18 @@ def work_folder(prefix: str) -> Iterator[Path]:
         yield Path(name)
 
 
-def append_line(path: Path, line: str) -> None:
+def append_line(path: Path, line: str, *, hint: str) -> None:
     """Add a line to a file of this user's own, made with its folders where it is missing.
+
+    Args:
+        path: of the file.
+        line: without its end.
+        hint: what to do where it cannot be written.
 
     Raises:
         LinregError: it cannot be written.
     """
-    with writing(path):
+    with writing(path, hint):
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:

@@ -6,12 +6,13 @@ not the lock: the next command takes it over.
 
 import fcntl
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from linreg.errors import LinregError
+from linreg.errors import LinregError, ModelError
 from linreg.files import writing
 
 LOCK_FILE = ".linreg-lock"
@@ -35,6 +36,7 @@ def locked(
 
     Raises:
         LinregError: another command holds the lock, or the folder cannot be written.
+        ModelError: what stands at its name is no file of its own.
     """
     path = folder / LOCK_FILE
     made = _make_folders(folder)
@@ -91,6 +93,9 @@ def _acquire(path: Path, *, wait: bool, on_wait: Callable[[str], None] | None) -
         with writing(path):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
         try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:  # it will be written to
+                raise ModelError(f"{path}: is no file of its own, but a pipe or a second name of a file; remove it")
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from linreg.config import MAX_JSON_BYTES, MAX_STATE_BYTES
+from linreg.config import CARD_FILE, MAX_JSON_BYTES, MAX_STATE_BYTES
 from linreg.errors import LinregError, MismatchError, ModelError, one_line
 from linreg.files import json_bytes, parse_json, read_bytes, sha256
 from linreg.inside import file_inside, read_inside
@@ -66,6 +66,11 @@ class Manifest:
     def entry(self, name: str) -> FileEntry | None:
         """The entry of a file, or None."""
         return next((entry for entry in self.files if entry.name == name), None)
+
+    @property
+    def of_module(self) -> bool:
+        """Whether its files were made of somebody's own module, whose state_dict may look like one of ours."""
+        return self.entry(CARD_FILE) is None and any("probes" in entry.proof for entry in self.files)
 
 
 def is_bundle_file(name: str) -> bool:
@@ -180,7 +185,9 @@ def read_entry(folder: Path, entry: FileEntry, *, limit: int = MAX_STATE_BYTES) 
     except LinregError as error:
         raise MismatchError(f"{path}: is listed in the manifest, but is not there as a file: {error}") from None
     if not present:
-        raise MismatchError(f"{path}: is listed in the manifest, but is not there as a file; export again")
+        raise MismatchError(
+            f"{path}: is listed in the manifest, but is not there as a file; restore it, or make the bundle again"
+        )
     if len(data) != entry.bytes or sha256(data) != entry.sha256:
         raise MismatchError(
             f"{path}: has sha256 {sha256(data)[:12]}.. ({len(data)} bytes), the manifest says "

@@ -21,7 +21,7 @@ from linreg.archive import is_archive, read_archive
 from linreg.config import MAX_EXPANDED_BYTES, MAX_STATE_BYTES
 from linreg.errors import LinregError, MismatchError, ModelError
 from linreg.files import sha256
-from linreg.manifest import read_listed
+from linreg.manifest import Manifest, read_listed
 from linreg.safetensors import is_safetensors, read_safetensors
 
 LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19"
@@ -81,15 +81,19 @@ def state_bytes(state: Mapping[str, Tensor]) -> bytes:
     return buffer.getvalue()
 
 
-def load_state(path: Path) -> StateDict:
+def load_state(path: Path, manifest: Manifest | None = None) -> StateDict:
     """Read a state_dict from a file without running code.
+
+    Args:
+        path: of the file.
+        manifest: of its folder, where it has been read already.
 
     Raises:
         ModelError: the file is damaged, or holds anything but dense tensors by name.
         MismatchError: it has other bytes than the manifest of its folder lists.
     """
     try:
-        data = read_listed(path.parent, path.name, limit=MAX_STATE_BYTES)
+        data = read_listed(path.parent, path.name, limit=MAX_STATE_BYTES, manifest=manifest)
     except MismatchError:
         raise
     except LinregError as error:

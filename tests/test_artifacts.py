@@ -11,7 +11,7 @@ from export.formats import Format, file_name
 from export.source import from_checkpoint
 from linreg.changes import changing
 from linreg.checkpoint import load
-from linreg.errors import MismatchError, ModelError
+from linreg.errors import LinregError, MismatchError, ModelError
 from linreg.manifest import read_manifest
 from tests.conftest import contents
 
@@ -120,3 +120,25 @@ def test_the_inputs_that_showed_a_difference_are_saved_beside(bundle, kind, monk
     monkeypatch.undo()
     write_artifact(from_checkpoint(load(bundle)), kind, bundle)
     assert not (bundle / f"{name}.failed-inputs.npz").exists()
+
+
+@pytest.mark.parametrize("kind", [Format.TORCHSCRIPT, Format.C])
+def test_a_program_that_cannot_be_remembered_is_not_left_behind(bundle, kind, monkeypatch, tmp_path):
+    (bundle / "file").write_bytes(b"no folder")
+    monkeypatch.setenv("XDG_STATE_HOME", str(bundle / "file"))
+    before = contents(bundle)
+    source = from_checkpoint(load(bundle))
+    with changing(bundle, command="a test") as changes:
+        with pytest.raises(LinregError, match="written: cannot be written: Not a directory; set XDG_STATE_HOME to"):
+            make_artifact(source, kind, changes)
+        assert changes.written == ()
+        changes.commit()
+    assert contents(bundle) == before
+
+
+def test_an_artifact_whose_failed_inputs_are_a_link_is_not_left_behind(bundle):
+    (bundle / "model.onnx.failed-inputs.npz").symlink_to("model.pth")
+    with changing(bundle, command="a test") as changes:
+        with pytest.raises(ModelError, match="is a symbolic link"):
+            make_artifact(from_checkpoint(load(bundle)), Format.ONNX, changes)
+        assert changes.written == ()

@@ -110,7 +110,10 @@ def test_staged_files_without_a_journal_are_thrown_away(tmp_path):
         (lambda value: value["write"]["model.onnx"].update(file="../outside"), "is no journal"),
         (lambda value: value["write"]["model.onnx"].update(sha256="x"), "is no journal"),
         (lambda value: value["write"]["model.onnx"].update(sha256="0" * 64), "has other bytes than its journal says"),
-        (lambda value: value["write"]["model.onnx"].update(file="7"), "is gone; run that command again"),
+        (
+            lambda value: value["write"]["model.onnx"].update(file="7"),
+            r"is gone; remove .*\.linreg-staged, and run it again",
+        ),
         (lambda value: value.pop("remove"), "is no journal"),
         (lambda value: value["remove"].update({"notes.txt": "0" * 64}), "is no journal"),
     ],
@@ -130,6 +133,40 @@ def test_a_hostile_journal_does_nothing(tmp_path, damage, message):
         settle(folder)
     assert (tmp_path / "notes.txt").read_bytes() == (tmp_path / "outside").read_bytes() == b"mine"
     assert not (folder / "model.onnx").exists()
+
+
+def outside(path, tmp_path):
+    (tmp_path / "elsewhere").write_text('{"write": {}, "remove": {}}')
+    path.symlink_to(tmp_path / "elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (outside, "is a symbolic link"),
+        (lambda path, _: os.mkfifo(path), "is not a regular file"),
+        (lambda path, _: path.mkdir(), "cannot be read"),
+        (lambda path, _: path.write_text("{"), "is not valid JSON"),
+    ],
+    ids=["link", "pipe", "folder", "half"],
+)
+def test_a_journal_that_is_no_file_of_json_is_not_followed(tmp_path, make, message):
+    bundle = tmp_path / "bundle"
+    (bundle / STAGE_FOLDER).mkdir(parents=True)
+    make(bundle / STAGE_FOLDER / "journal.json", tmp_path)
+    with pytest.raises(ModelError, match=rf"{message}.*; remove .*{STAGE_FOLDER}, and run it again"):
+        settle(bundle)
+    assert (bundle / STAGE_FOLDER).exists()
+
+
+def test_a_stage_that_is_a_file_is_refused(tmp_path):
+    (tmp_path / STAGE_FOLDER).write_bytes(b"mine")
+    with (
+        pytest.raises(ModelError, match="is a file, expected a folder; remove it"),
+        changing(tmp_path, command="a test"),
+    ):
+        pytest.fail("it was entered")
+    assert (tmp_path / STAGE_FOLDER).read_bytes() == b"mine"
 
 
 def test_a_stage_that_is_a_link_is_refused(tmp_path):
@@ -197,3 +234,29 @@ def test_a_lock_file_that_is_a_link_is_not_followed(tmp_path):
     with pytest.raises(LinregError, match="cannot be written"), changing(tmp_path, command="a test"):
         pytest.fail("it was entered")
     assert (tmp_path / "mine").read_bytes() == b"mine"
+
+
+def test_a_lock_file_that_is_a_second_name_of_a_file_is_not_written(tmp_path):
+    """tar makes such names when it unpacks a bundle, of any file below the folder where it is run."""
+    (tmp_path / "mine").write_bytes(b"mine")
+    os.link(tmp_path / "mine", tmp_path / LOCK_FILE)
+    with pytest.raises(LinregError, match=r"is no file of its own.*; remove it"), changing(tmp_path, command="a test"):
+        pytest.fail("it was entered")
+    assert (tmp_path / "mine").read_bytes() == b"mine"
+
+
+def test_a_lock_file_that_is_a_pipe_is_refused(tmp_path):
+    os.mkfifo(tmp_path / LOCK_FILE)
+    with pytest.raises(LinregError, match=r"is no file of its own.*; remove it"), changing(tmp_path, command="a test"):
+        pytest.fail("it was entered")
+
+
+def test_a_file_that_is_taken_back_leaves_the_old_one_to_be_removed(tmp_path):
+    (tmp_path / "model.pt2").write_bytes(b"of other weights")
+    with changing(tmp_path, command="a test") as changes:
+        changes.remove("model.pt2")
+        changes.stage("model.pt2", b"new")
+        changes.drop("model.pt2")
+        assert changes.removes("model.pt2")
+        changes.commit()
+    assert contents(tmp_path) == {}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from linreg.errors import ExportError
 from tests.conftest import PENGUINS, contents
 
 NETS = Path(__file__).parent / "nets.py"
@@ -137,6 +138,27 @@ def test_files_of_the_users_own_are_not_overwritten(linreg, tmp_path):
     (tmp_path / "c").mkdir()
     (tmp_path / "c" / "SHA256SUMS").write_text("mine")
     assert "c/SHA256SUMS: is there" in linreg("train", "--epochs", "5", "-o", "c").failure()
+
+
+@pytest.mark.parametrize("force", [[], ["--force"]])
+def test_a_file_of_the_users_own_among_the_vectors_is_to_be_moved_away(linreg, bundle, force):
+    (bundle / "test_data_set_0" / "notes.txt").write_bytes(b"mine")
+    code, _, err = linreg("export", "-m", bundle, "-f", "onnx", *force)
+    assert code == 1
+    assert "notes.txt: is no test vector; move it away, and export again" in err
+    assert (bundle / "test_data_set_0" / "notes.txt").read_bytes() == b"mine"
+
+
+def test_a_forced_export_that_is_refused_takes_no_model_away(linreg, bundle, monkeypatch):
+    def refuse(*_args, **_options):
+        raise ExportError("not today")
+
+    linreg("train", "--epochs", "5", "-o", "b")
+    before = contents(bundle)
+    monkeypatch.setattr("export.artifacts.build", refuse)
+    code, _, err = linreg("export", "-m", "b", "-o", bundle, "-f", "onnx", "--force")
+    assert (code, "not today" in err) == (1, True)
+    assert contents(bundle) == before
 
 
 def test_a_static_export_leaves_no_vectors_of_other_batches(linreg, tmp_path):

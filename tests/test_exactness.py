@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from export.artifacts import build
+from export.exactness import Exactness
 from export.formats import Format, Precision
 from export.module_file import parse_input
 from export.reference import Oracle
@@ -241,3 +242,13 @@ def test_what_cannot_be_judged_is_refused(module, message):
     with pytest.raises(ExportError, match=message):
         source = from_module(module, [parse_input("x=float32[batch,4]")])
         verify(torch_runner("eager", source.module), source)
+
+
+@pytest.mark.parametrize("odd", [None, 0, 2_999])
+@pytest.mark.parametrize("scale", [1.0, 2.0**-30])
+def test_few_digits_are_told_wherever_the_odd_number_stands(odd, scale):
+    values = (torch.arange(3_000, dtype=torch.float64) % 7 * scale).reshape(2, 1_500)
+    if odd is not None:
+        values.view(-1)[odd] = scale / 3
+    for value in (values, values.t()):
+        assert Exactness(2**-23)._few_digits(value) == (odd is None)

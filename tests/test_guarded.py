@@ -159,6 +159,21 @@ def test_it_answers_as_the_runner_in_this_process():
     assert children() <= before
 
 
+def test_weights_in_another_file_are_not_read(tmp_path, monkeypatch):
+    """Of a model from memory onnxruntime looks for them in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    np.ones(400, np.float32).tofile("w.bin")
+    weight = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[400], data_location=TensorProto.EXTERNAL)
+    weight.external_data.add(key="location", value="w.bin")
+    infos = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 400]) for name in "xy"]
+    graph = helper.make_graph([helper.make_node("Mul", ["x", "w"], ["y"])], "g", infos[:1], infos[1:], [weight])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    data = model.SerializeToString()
+    for make in (guarded_onnx_runner, onnxruntime_runner):
+        with pytest.raises(ModelError, match="External data path"):
+            make("m", data).bind((np.ones((1, 400), np.float32),)).outputs()
+
+
 def test_a_refused_input_is_an_error_and_the_next_one_is_answered():
     runner = guarded_onnx_runner("m", affine())
     with pytest.raises(ModelError, match=r"^m: onnxruntime: .*Got: 4 Expected: 3"):

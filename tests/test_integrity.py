@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -17,7 +19,7 @@ from linreg.card import card_from_json
 from linreg.checkpoint import load
 from linreg.errors import MismatchError, ModelError
 from linreg.files import read_json
-from linreg.manifest import CHECKSUM_FILE, MANIFEST_FILE, read_manifest
+from linreg.manifest import CHECKSUM_FILE, MANIFEST_FILE, checksums, read_manifest
 from tests.conftest import PENGUINS, forge
 from tests.test_manifest import relist
 
@@ -156,6 +158,15 @@ def unused_weight(model):
     model.graph.initializer.append(numpy_helper.from_array(np.zeros(2, np.float32), "unused"))
 
 
+def outside(model):
+    """The bytes that onnxruntime would read from the folder where it runs are in no manifest."""
+    for tensor in model.graph.initializer:
+        Path(tensor.name).write_bytes(numpy_helper.to_array(tensor).tobytes())
+        tensor.ClearField("raw_data")
+        tensor.data_location = TensorProto.EXTERNAL
+        tensor.external_data.add(key="location", value=tensor.name)
+
+
 def function(model):
     node = helper.make_node("Identity", ["a"], ["b"])
     model.functions.append(
@@ -181,13 +192,15 @@ def second_output(model):
         one_bit,
         scaled,
         unused_weight,
+        outside,
         function,
         other_domain,
         second_output,
     ],
     ids=lambda change: change.__name__,
 )
-def test_anything_else_does_not(penguins, change):
+def test_anything_else_does_not(penguins, change, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     card = card_from_json(penguins / "card.json", read_json(penguins / "card.json"))
     model = onnx.load(penguins / "model.onnx")
     check_affine_graph("model.onnx", model.SerializeToString(), card)
@@ -205,6 +218,43 @@ def test_verify_sees_the_backdoor_that_every_vector_misses(linreg, bundle):
     forge(bundle, model_onnx=model.SerializeToString())
     for path in (bundle, bundle / "model.onnx"):
         assert "has the operators Gemm, Gather, Equal, Where" in linreg("verify", path).failure(3)
+
+
+def test_a_card_that_is_not_listed_hides_no_backdoor(linreg, bundle):
+    model = onnx.load(bundle / "model.onnx")
+    backdoor(model)
+    forge(bundle, model_onnx=model.SerializeToString())
+    relist(bundle, lambda value: value.update(files=[e for e in value["files"] if e["name"] != "card.json"]))
+    (bundle / CHECKSUM_FILE).write_bytes(checksums(read_manifest(bundle).files))
+    assert "card.json: is a card that the manifest does not list" in linreg("verify", bundle).failure(3)
+    (bundle / "card.json").unlink()
+    assert "has the operators Gemm, Gather, Equal, Where" in linreg("verify", bundle).failure(3)
+
+
+def test_a_bundle_without_a_card_is_verified(linreg, bundle):
+    shutil.copy(bundle / "model.pth", "bare.pth")
+    assert linreg("export", "-m", "bare.pth", "-o", "bare").code == 0
+    assert linreg("verify", "bare").code == 0
+
+
+def test_a_listed_card_that_is_gone_is_a_mismatch(linreg, bundle):
+    (bundle / "card.json").unlink()
+    with pytest.raises(MismatchError, match=r"card\.json: is listed in the manifest, but is not there"):
+        load(bundle)
+    assert "card.json: is listed" in linreg("export", "-m", bundle, "-f", "onnx").failure(3)
+
+
+def test_a_module_whose_layer_has_our_name_is_not_taken_for_ours(linreg, tmp_path):
+    code = "import torch\nclass Net(torch.nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+    code += "        self.linear_layer = torch.nn.Linear(3, 1)\n"
+    code += "    def forward(self, x):\n        return torch.sigmoid(self.linear_layer(x))\n"
+    (tmp_path / "nets.py").write_text(code)
+    options = ["--module", "nets.py:Net", "--input", "x=float32[batch,3]", "-f", "onnx", "-o", "logistic"]
+    assert linreg("export", *options).code == 0
+    assert linreg("verify", "logistic").code == 0
+    assert "holds a module" in linreg("export", "-m", "logistic", "-f", "torchscript").failure()
+    with pytest.raises(ModelError, match="is the state_dict of a module that was exported with --module"):
+        load(tmp_path / "logistic")
 
 
 def test_a_file_that_changes_after_the_check_is_not_run(linreg, bundle, monkeypatch):

@@ -172,18 +172,20 @@ def _refuse_module(path: Path) -> None:
     Raises:
         ModelError: it is such a bundle.
     """
-    from linreg.manifest import MANIFEST_FILE
+    from linreg.manifest import read_manifest
 
     folder = path if path.is_dir() else path.parent
     state_file = path / MODEL_FILE if path.is_dir() else path
-    if (folder / CARD_FILE).exists() or not (folder / MANIFEST_FILE).exists():
+    if (folder / CARD_FILE).exists() or (manifest := read_manifest(folder)) is None:
         return
 
     from linreg.checkpoint import load_state
     from linreg.models import recognise
 
-    state = load_state(state_file)
+    state = load_state(state_file, manifest)
     try:
+        if manifest.of_module:
+            raise ModelError
         recognise(state)
     except ModelError:
         named, quoted = shlex.quote(str(state_file)), shlex.quote(str(folder))

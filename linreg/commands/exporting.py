@@ -71,7 +71,7 @@ def make_room(
     """
     from export.vectors import TOLERANCE_FILE
     from linreg.inside import files_of, vector_folders
-    from linreg.manifest import CHECKSUM_FILE, MANIFEST_FILE, check_overwrite, read_manifest
+    from linreg.manifest import CHECKSUM_FILE, MANIFEST_FILE, check_overwrite, is_bundle_file, read_manifest
 
     folder = changes.folder
     if Format.C in kinds:
@@ -86,7 +86,10 @@ def make_room(
     if options.precision is None:
         names.append(TOLERANCE_FILE)
         for place in vector_folders(folder):
-            names += files_of(folder, place)
+            for name in files_of(folder, place):
+                if not is_bundle_file(name):
+                    raise LinregError(f"{folder / name}: is no test vector; move it away, and export again")
+                names.append(name)
     if manifest is None:
         names += [CHECKSUM_FILE, MANIFEST_FILE]
     check_overwrite(folder, names, force=force)
@@ -160,6 +163,8 @@ def export_source(
         outcome = _make_artifacts(source, changes, kinds, options)
         if outcome.written:
             _stage_rest(source, changes, options, outcome.written, plain, state_file)
+        else:
+            changes.keep()  # a command that wrote nothing takes no other model away
         changes.commit()
     return outcome
 

@@ -126,6 +126,7 @@ def _check(
         MismatchError: an artifact answers wrongly.
         LinregError: there is nothing to compare its answers with.
     """
+    from export.affine_graph import check_affine_weights
     from export.loading import load_artifact, may_run
     from linreg.manifest import read_entry
 
@@ -136,6 +137,8 @@ def _check(
         if not may_run(kind, data, trust=trust):
             refused.append(entry.name)
             continue
+        if kind is Format.ONNX and model is not None and model.card is None:
+            check_affine_weights(str(folder / entry.name), data, *_weights(model))
         runner = load_artifact(kind, entry.name, data, trust=trust)
         if has_vectors := _has_vectors(manifest, entry):
             by_vectors.append(_row(entry.name, "test vectors", _by_vectors(runner, folder)))
@@ -207,11 +210,22 @@ def _model(folder: Path, manifest: "Manifest") -> "Checkpoint | None":
     from linreg.models import recognise
 
     state_file = next((entry.name for entry in manifest.files if entry.name.endswith(".pth")), MODEL_FILE)
-    state = load_state(folder / state_file)
+    state = load_state(folder / state_file, manifest)
     if state_sha256(state) != manifest.state_sha256:
         raise MismatchError(f"{folder}: the state_dict is not the one of the manifest; export again with --force")
+    if manifest.of_module:
+        return None
     try:
         recognise(state)
     except ModelError:
         return None
     return load(folder / state_file)
+
+
+def _weights(model: "Checkpoint") -> "tuple[list[float], list[float]]":
+    """The weights and the bias, if any, of a model without a card."""
+    from linreg.models import affine_of
+
+    affine = affine_of(model.model)
+    assert affine is not None, "a checkpoint holds one of the course's two models"
+    return affine.weight[0].tolist(), [] if affine.bias is None else affine.bias.tolist()
