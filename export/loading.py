@@ -5,7 +5,6 @@ file of somebody else's runs in a child process with limits.
 """
 
 from export.formats import PROGRAMS, Format
-from export.guarded import guarded_onnx_runner
 from export.runners import Runner, load_runner
 from export.trust import is_ours
 from linreg.errors import ModelError
@@ -28,6 +27,8 @@ def load_artifact(kind: Format, name: str, data: bytes, *, trust: bool = False) 
             f"{name}: is a program that this user did not export; if you trust it, add --trust (in Python: trust=True)"
         )
     if kind is Format.ONNX and not is_ours(data):
+        from export.guarded import guarded_onnx_runner
+
         return guarded_onnx_runner(name, data)
     return load_runner(kind, name, data)
 

@@ -4,7 +4,6 @@ import platform
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +143,8 @@ def checksums(files: Iterable[FileEntry]) -> bytes:
 
 def verifying_machine() -> dict[str, str]:
     """Versions and processor, without anything that names the machine."""
+    from importlib.metadata import version
+
     found = {"python": platform.python_version(), "processor": platform.machine()}
     found |= {name: version(name) for name in VERSIONS_OF}
     import torch

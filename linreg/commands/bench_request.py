@@ -10,7 +10,6 @@ from linreg.commands.stdout import prints_on_stderr
 from linreg.commands.terminal import note, progress
 from linreg.config import BENCH_DEFAULTS, MAX_STATE_BYTES, BenchSettings, DeviceChoice
 from linreg.errors import LinregError
-from linreg.files import work_folder
 
 if TYPE_CHECKING:
     from bench.job import Device
@@ -112,6 +111,7 @@ def _time_runtimes(deploy: Path, bundle: Path | None, request: Request) -> dict[
     """
     from bench.report import runtimes_to_json
     from bench.runtimes import BATCHES, LEAST_PROCESSES, copy_checked, find_runtimes, time_runtimes
+    from linreg.files import work_folder
 
     if not (deploy / "standalone-c").is_dir():
         raise LinregError(f"--runtimes {deploy}: expected the folder deploy of linreg's repository")

@@ -5,7 +5,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from linreg.changes import read_settled, settle
 from linreg.commands.file_kinds import RECORDS, is_artifact, is_model, is_table, kind_of
 from linreg.commands.terminal import note
 from linreg.config import CARD_FILE, DEFAULT_BUNDLE, LINE_DEFAULTS, MODEL_FILE, LineSettings
@@ -24,7 +23,7 @@ def find_model(model: Path | None) -> Path:
         ModelError: the path given does not exist, or is no model.
     """
     if model is None:
-        settle(DEFAULT_BUNDLE)
+        _settle(DEFAULT_BUNDLE)
         if not (DEFAULT_BUNDLE / MODEL_FILE).exists():
             _train_default()
         return DEFAULT_BUNDLE
@@ -125,6 +124,7 @@ def open_existing(model: Path | None, table: Path | None) -> "Checkpoint":
 
 
 def _load(path: Path) -> "Checkpoint":
+    from linreg.changes import read_settled
     from linreg.checkpoint import load
 
     checkpoint = read_settled(path if path.is_dir() else path.parent, lambda: load(path))
@@ -135,7 +135,7 @@ def _load(path: Path) -> "Checkpoint":
 def _check(model: Path) -> None:
     """See that a path may be a model: it is there, and its name is of nothing else."""
     require(model)
-    settle(model if model.is_dir() else model.parent)
+    _settle(model if model.is_dir() else model.parent)
     quoted = shlex.quote(str(model))
     if model.is_dir():
         if not (model / MODEL_FILE).exists():
@@ -194,6 +194,12 @@ def _refuse_module(path: Path) -> None:
             f"check it with: linreg verify {quoted}, time it with: linreg bench --module FILE.py:NAME "
             f"--state-dict {named} --input x=float32[batch,16], predict with onnxruntime and its model.onnx"
         ) from None
+
+
+def _settle(folder: Path) -> None:
+    from linreg.changes import settle
+
+    settle(folder)
 
 
 def _named(path: Path) -> str:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from linreg.changes import read_settled
 from linreg.commands.bundle import find_existing
 from linreg.commands.options import ExistingModel
 from linreg.commands.terminal import note, print_csv
@@ -121,6 +120,7 @@ def _torch(path: Path) -> "tuple[tuple[str, ...], str, Callable[[NDArray[np.floa
 
 def _onnx(path: Path) -> "tuple[tuple[str, ...], str, Callable[[NDArray[np.float64]], NDArray[Any]]]":
     from export.deployed import OnnxModel
+    from linreg.changes import read_settled
 
     model = read_settled(path.parent, lambda: OnnxModel.open(path))
     return model.features, model.target, model.predict

@@ -1,6 +1,5 @@
 """Stdout is for the result: what a user's module prints goes to stderr."""
 
-import ctypes
 import os
 import sys
 from collections.abc import Iterator
@@ -10,6 +9,8 @@ from contextlib import contextmanager, redirect_stdout
 @contextmanager
 def prints_on_stderr() -> Iterator[None]:
     """Send to stderr what Python prints inside, and what TorchScript prints, which knows the file descriptor alone."""
+    import ctypes
+
     sys.stdout.flush()
     kept = os.dup(1)
     os.dup2(2, 1)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from export.formats import Format, Precision, format_of
-from linreg.changes import read_settled
 from linreg.commands.bundle import find_bundle, require
 from linreg.commands.options import Json
 from linreg.commands.rows import rows_to_verify
@@ -45,6 +44,8 @@ def run(
 
     Exit 3 where they differ. One .onnx file is checked with its test vectors, without torch.
     """
+    from linreg.changes import read_settled
+
     path = find_bundle(bundle)
     check_verifiable(path)
     folder = path if path.is_dir() else path.parent
