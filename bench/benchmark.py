@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.comparison import Comparison, compare_results, narrow_enough
+from bench.analysis.rows import Comparison, compare_results, narrow_enough
+from bench.analysis.statistics import EQUIVALENCE_MARGIN
 from bench.environment import describe_environment, stolen_s
-from bench.expected import SEED
-from bench.job import Device, Job
-from bench.lifecycle import Lifecycle
-from bench.measurement import measure
-from bench.preparation import (
+from bench.plan.expected import SEED
+from bench.plan.preparation import (
     Prepared,
     keep_states,
     mark_unavailable,
@@ -20,11 +18,13 @@ from bench.preparation import (
     prepare_variants,
     provide_files,
 )
+from bench.plan.subject import Subject
+from bench.plan.variants import Origin, Variant
 from bench.processes import run_processes
-from bench.results import ProcessResult
-from bench.statistics import EQUIVALENCE_MARGIN
-from bench.subject import Subject
-from bench.variants import Origin, Variant
+from bench.worker.job import Device, Job
+from bench.worker.lifecycle import Lifecycle
+from bench.worker.measurement import measure
+from bench.worker.results import ProcessResult
 from linreg.config import BenchSettings
 from linreg.files import work_folder, write_atomic
 

@@ -16,14 +16,14 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.artifact_file import read_artifact
+from bench.analysis.rows import Row
+from bench.analysis.statistics import Ratio, Verdict, paired_ratio, verdict
 from bench.benchmark import run_benchmark
-from bench.comparison import Row
-from bench.job import Device
-from bench.rounds import Blocks, measure_rounds
-from bench.statistics import Ratio, Verdict, paired_ratio, verdict
-from bench.variants import AGAINST, against_variants
-from export.runners import Call
+from bench.plan.artifact_file import read_artifact
+from bench.plan.variants import AGAINST, against_variants
+from bench.worker.job import Device
+from bench.worker.rounds import Blocks, measure_rounds
+from export.runners.base import Call
 from linreg.config import BenchSettings
 from linreg.errors import LinregError, MismatchError
 

@@ -10,9 +10,9 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from bench.job import Job, job_to_json
-from bench.results import ProcessResult, result_from_json
-from bench.variants import Kind
+from bench.plan.variants import Kind
+from bench.worker.job import Job, job_to_json
+from bench.worker.results import ProcessResult, result_from_json
 from linreg.errors import LinregError, MismatchError
 from linreg.files import read_json, work_folder, write_json
 
@@ -62,7 +62,7 @@ def run_in_process(job: Job) -> ProcessResult:
     with work_folder("linreg-bench-") as folder:
         task, answer = folder / "job.json", folder / "result.json"
         write_json(task, job_to_json(job))
-        command = [sys.executable, "-P", "-m", "bench.worker", str(task), str(answer)]
+        command = [sys.executable, "-P", "-m", "bench.worker.process", str(task), str(answer)]
         try:
             done = subprocess.run(
                 command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT_S, check=False

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from bench.variants import NULL, REFERENCE, cpu_variants
+from bench.plan.variants import NULL, REFERENCE, cpu_variants
 
 QUICK = ["--processes", "1", "--rounds", "10", "--batch", "1"]
 WRITTEN = {"bench.json", "report.html"}

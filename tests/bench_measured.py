@@ -5,16 +5,16 @@ from dataclasses import replace
 
 import numpy as np
 
+from bench.analysis.rows import Comparison, Row
+from bench.analysis.statistics import Ratio, Verdict
 from bench.benchmark import Report
-from bench.comparison import Comparison, Row
 from bench.environment import describe_environment
-from bench.job import Device
-from bench.lifecycle import Lifecycle
-from bench.report import runtimes_to_json, to_json
-from bench.rounds import Blocks
-from bench.runtimes import RuntimeRow
-from bench.statistics import Ratio, Verdict
-from bench.variants import FLOOR, NULL, REFERENCE, Kind, Variant
+from bench.plan.variants import FLOOR, NULL, REFERENCE, Kind, Variant
+from bench.programs.runtimes import RuntimeRow
+from bench.report.schema import runtimes_to_json, to_json
+from bench.worker.job import Device
+from bench.worker.lifecycle import Lifecycle
+from bench.worker.rounds import Blocks
 from linreg.config import BenchSettings
 
 BLOCK_NS = [200_001, 200_007, 212_345]

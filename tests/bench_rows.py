@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from bench.job import Device
-from bench.preparation import Prepared, mark_unavailable, prepare_variants, provide_files
-from bench.variants import REFERENCE, Origin, Variant
-from export.source import Source
+from bench.plan.preparation import Prepared, mark_unavailable, prepare_variants, provide_files
+from bench.plan.variants import REFERENCE, Origin, Variant
+from bench.worker.job import Device
+from export.source.source import Source
 
 
 def prepare(

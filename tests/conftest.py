@@ -17,12 +17,14 @@ import pytest
 # The ledger of trusted programs is a file of the user's; tests have their own, set before any fixture.
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="linreg-tests-")
 
-PENGUINS = Path(__file__).parent / "data" / "penguins.csv"
+TESTS = Path(__file__).parent
+ROOT = TESTS.parent
+PENGUINS = TESTS / "data" / "penguins.csv"
 FEATURES = "bill_length_mm,bill_depth_mm,flipper_length_mm"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--every-operation` sweeps the whole of what tests/test_interruptions.py samples by default."""
+    """`--every-operation` sweeps the whole of what tests/cli/test_interruptions.py samples by default."""
     parser.addoption("--every-operation", action="store_true", help="kill commands at every operation, not every 8th")
 
 
@@ -44,10 +46,10 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 @pytest.fixture(scope="session")
 def penguins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A bundle of the exact fit of the penguins, with every artifact that a runtime loads."""
-    from export.formats import RUNTIME_FORMATS
+    from export.formats.names import RUNTIME_FORMATS
     from linreg.checkpoint import load
-    from linreg.commands.exporting import export_checkpoint
-    from linreg.commands.train import train_table
+    from linreg.cli.exporting import export_checkpoint
+    from linreg.cli.train import train_table
     from linreg.config import TABLE_DEFAULTS
 
     bundle = tmp_path_factory.mktemp("penguins")
@@ -119,7 +121,7 @@ class Ended(NamedTuple):
 @pytest.fixture
 def linreg(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., Ended]:
     """Run the command line in this process, in an empty folder: `linreg("train", "-o", bundle)`."""
-    from linreg.cli import main
+    from linreg.cli.main import main
 
     monkeypatch.chdir(tmp_path)
 
@@ -175,7 +177,7 @@ def report(two_processes: tuple[subprocess.CompletedProcess[str], Path]) -> dict
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Any]], list[Any]]:
     """Let `linreg bench` give a report made before; it records what was asked."""
-    import linreg.commands.bench as linreg_bench
+    import linreg.cli.bench as linreg_bench
 
     def give(report: dict[str, Any]) -> list[Any]:
         asked: list[Any] = []

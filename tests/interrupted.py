@@ -17,8 +17,14 @@ LOST = 98
 OPERATIONS = ("open", "mkdir", "pwrite", "truncate", "fsync", "replace", "unlink", "rmdir", "chmod", "fchmod")
 MODULES = (
     *("matplotlib.pyplot", "onnx.checker", "onnxruntime", "torch._dynamo", "torch.export", "pyarrow.csv", "rich.table"),
-    *("export.artifacts", "export.integrity", "export.torchscript", "bench.benchmark", "bench.page"),
-    *("linreg.cli", "linreg.data", "linreg.training", "linreg.plots"),
+    *(
+        "export.bundle.write",
+        "export.bundle.integrity",
+        "export.formats.torchscript",
+        "bench.benchmark",
+        "bench.report.page",
+    ),
+    *("linreg.cli.main", "linreg.data", "linreg.training", "linreg.plots"),
 )
 
 
@@ -46,7 +52,7 @@ def fork(folder: Path, count: int, words: list[str]) -> int:
 
 
 def run(folder: Path, count: int, words: list[str]) -> None:
-    from linreg.cli import main as command
+    from linreg.cli.main import main as command
 
     os.chdir(folder)
     log = os.open("log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import parametrizations, prune, spectral_norm, weight_norm
 
-from export.module_file import parse_input
+from export.source.user_module import parse_input
 
 X = [parse_input("x=float32[batch,4]")]
 """What each of them takes."""

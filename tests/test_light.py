@@ -12,14 +12,14 @@ HEAVY = {"torch", "numpy", "scipy", "onnx", "onnxscript", "onnxruntime", "matplo
 LIGHT = [
     "linreg",
     "linreg.__main__",
-    "linreg.cli",
+    "linreg.cli.main",
     "linreg.config",
     "linreg.errors",
     "export",
-    "export.formats",
+    "export.formats.names",
     "bench",
 ]
-RUN = "import sys; sys.argv = ['linreg', *sys.argv[1:]]; from linreg.cli import main"
+RUN = "import sys; sys.argv = ['linreg', *sys.argv[1:]]; from linreg.cli.main import main"
 
 
 def modules_after(code: str, *words: object) -> set[str]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bench.statistics import Ratio, change
+from bench.analysis.statistics import Ratio, change
 from linreg.errors import LinregError
 
 SAME = ("processor", "cores", "cuda")

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.job import Device, Job
-from bench.results import Measured, ProcessResult
-from bench.rounds import Blocks
-from bench.statistics import Ratio, Verdict, over_processes, paired_ratio, verdict
-from bench.variants import UNANSWERING, Kind, Variant
+from bench.analysis.statistics import Ratio, Verdict, over_processes, paired_ratio, verdict
+from bench.plan.variants import UNANSWERING, Kind, Variant
+from bench.worker.job import Device, Job
+from bench.worker.results import Measured, ProcessResult
+from bench.worker.rounds import Blocks
 
 TAIL_COUNTS = {"p50": (0.5, 11), "p90": (0.9, 64), "p99": (0.99, 662), "p99.9": (0.999, 6636)}
 """Each percentile, and how many calls it needs: MLPerf's early stopping at 99 % confidence with one call above it."""

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.rounds import WARM_IN_CALLS, garbage_collector_off, host_timer, measure_rounds
-from bench.statistics import CLAIM_MARGIN, Ratio, paired_ratio
-from export.runners import Call, Runner
+from bench.analysis.statistics import CLAIM_MARGIN, Ratio, paired_ratio
+from bench.worker.rounds import WARM_IN_CALLS, garbage_collector_off, host_timer, measure_rounds
+from export.runners.base import Call, Runner
 
 RUNS = 200
 PLANTED_RUNS = 100

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.subject import Subject
-from export.formats import RUNTIME_FORMATS, Format, format_of
-from export.loading import may_run
+from bench.plan.subject import Subject
+from export.bundle.load import may_run
+from export.formats.names import RUNTIME_FORMATS, Format, format_of
 from linreg.config import MAX_STATE_BYTES, MODEL_FILE
 from linreg.errors import LinregError, ModelError
 from linreg.manifest import read_listed

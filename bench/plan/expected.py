@@ -15,8 +15,8 @@ from linreg.config import MAX_STATE_BYTES
 from linreg.files import read_bytes, write_atomic
 
 if TYPE_CHECKING:
-    from export.reference import Reference
-    from export.source import Source
+    from export.proof.oracle import Reference
+    from export.source.source import Source
 
 Array = NDArray[Any]
 
@@ -30,7 +30,7 @@ class Expected:
 
     Attributes:
         inputs: one array an input.
-        outputs: by field of `export.reference.Reference`, one array an output.
+        outputs: by field of `export.proof.oracle.Reference`, one array an output.
         output_names: of the graph.
     """
 
@@ -40,7 +40,7 @@ class Expected:
 
     def references(self) -> "tuple[Reference, ...]":
         """The same as verification has it; needs torch."""
-        from export.reference import Reference
+        from export.proof.oracle import Reference
 
         return tuple(Reference(**output) for output in self.outputs)
 
@@ -57,8 +57,8 @@ def write_expected(path: Path, source: "Source", batches: tuple[int, ...]) -> No
         ExportError: the module does not run at one of the batches.
         InexactError: the module's own rounding is so large that nothing could be compared.
     """
-    from export.cases import check_batches
-    from export.reference import Oracle
+    from export.proof.cases import check_batches
+    from export.proof.oracle import Oracle
 
     check_batches(source, batches, "choose others with --batch, or check --input")
     oracle = Oracle(source)

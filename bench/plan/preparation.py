@@ -4,15 +4,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.building import load_factory
-from bench.expected import write_expected
-from bench.job import Device
-from bench.subject import Subject
-from bench.variants import NULL, UNANSWERING, Kind, Origin, Variant
-from export.artifacts import build
-from export.formats import Format, file_name, format_of
-from export.loading import may_run
-from export.source import Source
+from bench.plan.expected import write_expected
+from bench.plan.subject import Subject
+from bench.plan.variants import NULL, UNANSWERING, Kind, Origin, Variant
+from bench.worker.building import load_factory
+from bench.worker.job import Device
+from export.bundle.load import may_run
+from export.bundle.write import build
+from export.formats.names import Format, file_name, format_of
+from export.source.source import Source
 from linreg.checkpoint import state_bytes
 from linreg.config import MAX_STATE_BYTES
 from linreg.errors import LinregError, ModelError

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import nn
 
-    from export.source import Source
+    from export.source.source import Source
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class Subject:
             from linreg.checkpoint import load
 
             return load(Path(self.path)).model
-        from export.module_file import load_module
+        from export.source.user_module import load_module
 
         return load_module(self.module, Path(self.path) if self.path else None).eval()
 
@@ -46,12 +46,12 @@ class Subject:
             LinregError: the model cannot be loaded, or not be exported.
         """
         if not self.module:
-            from export.source import from_checkpoint
+            from export.source.source import from_checkpoint
             from linreg.checkpoint import load
 
             return from_checkpoint(load(Path(self.path)))
-        from export.module_file import parse_input
-        from export.source import from_module
+        from export.source.source import from_module
+        from export.source.user_module import parse_input
 
         return from_module(self.module_itself(), [parse_input(text) for text in self.inputs])
 

@@ -1,7 +1,7 @@
 """The rows of a report: a runner in a call mode, each built in the process that times it, on a module of its own.
 
 Sharing one module would change the ratios: torch.jit.script(m) makes the eager m some 3 % faster. A variant is a
-description that goes to another process as JSON; bench/building.py makes the runner.
+description that goes to another process as JSON; bench/worker/building.py makes the runner.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from export.call_modes import CallMode
-from export.formats import Format, file_name
+from export.formats.names import Format, file_name
+from export.runners.call_modes import CallMode
 from linreg.config import REFERENCE_ROW
 from linreg.errors import LinregError
 
@@ -111,7 +111,7 @@ def cpu_variants(*, compiled: bool = False) -> list[Variant]:
 
 
 def own_variants(places: Sequence[str], *, taken: Collection[str]) -> list[Variant]:
-    """Rows of the user's own, each from `FILE.py:NAME`, a function that makes an `export.runners.Runner`.
+    """Rows of the user's own, each from `FILE.py:NAME`, a function that makes an `export.runners.base.Runner`.
 
     Args:
         places: where they are made.

@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from bench.rounds import Blocks
-from bench.statistics import Ratio, over_processes
-from export.c_compiler import compiler, flags
-from export.c_text import header_of
-from export.formats import format_of
-from export.integrity import check_bundle
-from export.loading import may_run
+from bench.analysis.statistics import Ratio, over_processes
+from bench.worker.rounds import Blocks
+from export.bundle.integrity import check_bundle
+from export.bundle.load import may_run
+from export.formats.c_text import header_of
+from export.formats.names import format_of
+from export.runners.c import compiler, flags
 from linreg.config import MAX_JSON_BYTES, MAX_STATE_BYTES
 from linreg.errors import LinregError, MismatchError, one_line
 from linreg.files import write_atomic
@@ -188,7 +188,7 @@ def time_runtimes(
         MismatchError: a runtime answers wrongly.
         LinregError: a program fails.
     """
-    python = Runtime(name=PYTHON, command=(sys.executable, "-P", "-m", "bench.runtime_process"))
+    python = Runtime(name=PYTHON, command=(sys.executable, "-P", "-m", "bench.programs.process"))
     everyone = [python, *runtimes]
     proofs = {runtime.name: _verify(runtime, bundle) for runtime in everyone}
     samples: dict[tuple[str, int], list[dict[str, Any]]] = {}

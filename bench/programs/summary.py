@@ -1,10 +1,10 @@
-"""One line a runtime: `python -m bench.runtime_summary DEPLOY BUNDLE`, the end of `make deploy-test`."""
+"""One line a runtime: `python -m bench.programs.summary DEPLOY BUNDLE`, the end of `make deploy-test`."""
 
 import sys
 from pathlib import Path
 
-from bench.runtimes import PYTHON, RuntimeRow, copy_checked, find_runtimes, time_runtimes
-from bench.tables import duration
+from bench.programs.runtimes import PYTHON, RuntimeRow, copy_checked, find_runtimes, time_runtimes
+from bench.report.tables import duration
 from linreg.errors import LinregError
 from linreg.files import work_folder
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bench.figures import Sign, null_interval, sign_of, timed
-from bench.statistics import CLAIM_MARGIN, TRIMMED
-from bench.tables import duration, number, where
+from bench.analysis.statistics import CLAIM_MARGIN, TRIMMED
+from bench.report.plot_data import Sign, null_interval, sign_of, timed
+from bench.report.tables import duration, number, where
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from bench.figures import (
+from bench.report.findings import certainty, findings, noise_floor, wrong_answers
+from bench.report.plot_data import (
     START_PARTS,
     LatencyPlot,
     Sign,
@@ -27,8 +28,7 @@ from bench.figures import (
     start_parts,
     timed,
 )
-from bench.summary import certainty, findings, noise_floor, wrong_answers
-from bench.tables import RUNTIME_HEADINGS, duration, lifecycle_cells, number, runtime_cells, skipped, where
+from bench.report.tables import RUNTIME_HEADINGS, duration, lifecycle_cells, number, runtime_cells, skipped, where
 
 HERE = Path(__file__).parent
 
@@ -64,7 +64,7 @@ def to_page(report: Mapping[str, Any]) -> str:
     """The page of a report.
 
     Args:
-        report: its JSON values, as `bench.report.to_json` makes them.
+        report: its JSON values, as `bench.report.schema.to_json` makes them.
     """
     style, script = ((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     environment = Environment(

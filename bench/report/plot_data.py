@@ -7,8 +7,8 @@ from enum import StrEnum
 from statistics import median
 from typing import Any
 
-from bench.tables import budget
-from bench.variants import NULL
+from bench.plan.variants import NULL
+from bench.report.tables import budget
 
 CLEARLY_SLOWER, CLEARLY_FASTER = 3.0, 1 / 20
 """Ratios beyond these are drawn as an arrow at the edge: one slow row would press all others together."""

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.markers import CARETLEFT, CARETRIGHT
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
-from bench.figures import (
+from bench.report.plot_data import (
     ENDINGS,
     LIFECYCLE_NAME,
     START_PARTS,
@@ -32,7 +32,7 @@ from bench.figures import (
     round_top,
     start_parts,
 )
-from bench.tables import duration, number, where
+from bench.report.tables import duration, number, where
 
 WIDTH, DPI = 8.0, 150
 LONGEST_NAME = 32
@@ -60,7 +60,7 @@ def draw_plots(report: Mapping[str, Any]) -> dict[str, bytes]:
     """Every plot of a report by file name, each as .svg and .png.
 
     Args:
-        report: its JSON values, as `bench.report.to_json` makes them.
+        report: its JSON values, as `bench.report.schema.to_json` makes them.
     """
     figures: dict[str, Figure] = {}
     for comparison in report["comparisons"]:

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bench.gate import SAME as COMPARED
+from bench.analysis.gate import SAME as COMPARED
 
 FIELDS = {"reference": str, "settings": dict, "environment": dict, "comparisons": list}
 COMPARISON_FIELDS = {"device": str, "threads": int, "batch": int, "rows": list}

@@ -1,4 +1,4 @@
-"""A report as JSON values: everything that was measured, with every raw block. bench/schema.md documents it.
+"""A report as JSON values: everything that was measured, with every raw block. bench/report/schema.md documents it.
 
 Tables, Markdown, the page and the plots are drawn from these values, so that a bench.json can be shown again later.
 """
@@ -11,14 +11,14 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from bench.analysis.rows import Comparison, Row
+from bench.analysis.statistics import Ratio
 from bench.benchmark import Report
-from bench.comparison import Comparison, Row
-from bench.lifecycle import Lifecycle
-from bench.report_check import first_fault, other_kind
-from bench.results import nanoseconds
-from bench.runtimes import PYTHON, RuntimeRow
-from bench.statistics import Ratio
-from bench.variants import NEEDS_TORCH, REFERENCE, UNANSWERING, Kind
+from bench.plan.variants import NEEDS_TORCH, REFERENCE, UNANSWERING, Kind
+from bench.programs.runtimes import PYTHON, RuntimeRow
+from bench.report.report_check import first_fault, other_kind
+from bench.worker.lifecycle import Lifecycle
+from bench.worker.results import nanoseconds
 from linreg.errors import ModelError
 from linreg.files import read_json, write_atomic
 

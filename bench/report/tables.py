@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from bench.gate import Change
+from bench.analysis.gate import Change
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.expected import Array, Expected
-from bench.results import Measured
-from bench.variants import UNANSWERING, Kind, Variant
+from bench.plan.expected import Array, Expected
+from bench.plan.variants import UNANSWERING, Kind, Variant
+from bench.worker.results import Measured
 from linreg.errors import MismatchError, one_line
 
 if TYPE_CHECKING:
-    from export.runners import Call, Runner
+    from export.runners.base import Call, Runner
 
 ANYTHING = (Exception, SystemExit)
 """Each runtime raises classes of its own, and a row of the user's whatever it likes."""
@@ -66,7 +66,7 @@ def ask(
     variant: Variant, runner: "Runner", calls: "list[Call]", source: Any, expected: Expected, batch: int
 ) -> Measured:
     """Ask once: the weights first, as a bound on the outputs cannot see one bit of them."""
-    from export.verify import check_parameters, compare_all
+    from export.proof.verify import check_parameters, compare_all
 
     if variant.kind in UNANSWERING:
         return Measured()

@@ -5,9 +5,9 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.job import Device
-from bench.subject import Subject
-from bench.variants import Kind, Variant
+from bench.plan.subject import Subject
+from bench.plan.variants import Kind, Variant
+from bench.worker.job import Device
 from linreg.config import MAX_STATE_BYTES
 from linreg.errors import LinregError
 from linreg.files import read_bytes
@@ -15,7 +15,7 @@ from linreg.files import read_bytes
 if TYPE_CHECKING:
     import torch
 
-    from export.runners import Runner
+    from export.runners.base import Runner
 
 
 def build(variant: Variant, subject: Subject, folder: Path, *, device: Device, threads: int) -> "Runner":
@@ -46,7 +46,7 @@ def load_factory(place: str) -> Callable[[], Any]:
     Raises:
         LinregError: it is not there, or not a function.
     """
-    from export.module_file import load_name
+    from export.source.user_module import load_name
 
     made = load_name(place, "--variant", "a function that makes a Runner")
     if not callable(made):
@@ -60,7 +60,7 @@ def nothing() -> None:
 
 
 def _floor(name: str) -> "Runner":
-    from export.runners import Call, Runner
+    from export.runners.base import Call, Runner
 
     call = Call(run=nothing, outputs=lambda: (), context=nullcontext)
     return Runner(name=name, bind=lambda _inputs: call, parameters=dict)
@@ -68,20 +68,20 @@ def _floor(name: str) -> "Runner":
 
 def _made(variant: Variant) -> "Runner":
     """The Runner that the user's factory makes."""
-    from export.module_file import call_without_arguments
-    from export.runners import Runner
+    from export.runners.base import Runner
+    from export.source.user_module import call_without_arguments
 
     made = call_without_arguments(load_factory(variant.file), variant.file, "--variant")
     if not isinstance(made, Runner):
         raise LinregError(
             f"{variant.file}: gives {type(made).__name__}, expected a Runner; of a torch module, compiled or not: "
-            "return export.runners.torch_runner(name, module)"
+            "return export.runners.base.torch_runner(name, module)"
         )
     return made
 
 
 def _onnxruntime(variant: Variant, folder: Path, *, device: Device, threads: int) -> "Runner":
-    from export.runners import onnxruntime_runner
+    from export.runners.base import onnxruntime_runner
 
     return onnxruntime_runner(
         variant.file,
@@ -93,7 +93,7 @@ def _onnxruntime(variant: Variant, folder: Path, *, device: Device, threads: int
 
 
 def _torch(variant: Variant, subject: Subject, folder: Path, device: Device) -> "Runner":
-    from export.runners import pt2_runner, torch_runner, torchscript_runner
+    from export.runners.base import pt2_runner, torch_runner, torchscript_runner
 
     match variant.kind:
         case Kind.TORCHSCRIPT:
@@ -109,7 +109,7 @@ def _torch(variant: Variant, subject: Subject, folder: Path, device: Device) -> 
         return torch_runner(variant.name, module, variant.mode, call=_compiled(module))
     if variant.kind is Kind.EAGER:
         return torch_runner(variant.name, module, variant.mode)
-    from bench import cuda
+    from bench.worker import cuda
 
     make = {
         Kind.CUDA_GRAPH: cuda.graph_runner,

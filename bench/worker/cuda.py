@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from export.runners import Call, Runner
-from export.signature import flatten
+from export.runners.base import Call, Runner
+from export.source.signature import flatten
 
 LAUNCH_BOUND = 0.8
 """A row whose launching takes more than this part of its time is warned of: trtexec's rule."""

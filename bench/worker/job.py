@@ -6,8 +6,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from bench.subject import Subject, subject_from_json
-from bench.variants import Variant, variant_from_json
+from bench.plan.subject import Subject, subject_from_json
+from bench.plan.variants import Variant, variant_from_json
 
 
 class Device(StrEnum):

@@ -13,10 +13,10 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from bench.variants import NEEDS_TORCH, Variant
+from bench.plan.variants import NEEDS_TORCH, Variant
 
 if TYPE_CHECKING:
-    from export.runners import Call, Runner
+    from export.runners.base import Call, Runner
 
 CALLS = 300
 FEWEST_CALLS = 10
@@ -87,7 +87,7 @@ def measure_lifecycle(
         bind: gives the runner its inputs.
         file_bytes: of its artifact.
     """
-    import export.runners  # noqa: F401  (our own code, and what it imports, is not the runtime's)
+    import export.runners.base  # noqa: F401  (our own code, and what it imports, is not the runtime's)
 
     memory = resident_bytes()
     start = time.perf_counter()

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.answers import ANYTHING, RowFailedError, ask, bind
-from bench.building import build
-from bench.expected import Expected, read_expected
-from bench.job import Device, Job
-from bench.lifecycle import Imported, Lifecycle, measure_lifecycle, time_calls
-from bench.results import Measured, ProcessResult
-from bench.rounds import Blocks, BlockTimer, garbage_collector_off, measure_rounds
-from bench.variants import Kind, Variant
+from bench.plan.expected import Expected, read_expected
+from bench.plan.variants import Kind, Variant
+from bench.worker.answers import ANYTHING, RowFailedError, ask, bind
+from bench.worker.building import build
+from bench.worker.job import Device, Job
+from bench.worker.lifecycle import Imported, Lifecycle, measure_lifecycle, time_calls
+from bench.worker.results import Measured, ProcessResult
+from bench.worker.rounds import Blocks, BlockTimer, garbage_collector_off, measure_rounds
 from linreg.errors import LinregError, MismatchError
 
 if TYPE_CHECKING:
-    from export.runners import Call, Runner
+    from export.runners.base import Call, Runner
 
 BINDINGS = 5
 """How often each row is bound to inputs of its own: one address in ten costs onnxruntime 60 % at batch 4096 here."""
@@ -204,13 +204,13 @@ def _need_reference(job: Job, answers: dict[str, Measured]) -> None:
 def _timer(job: Job) -> BlockTimer | None:
     if job.device is Device.CPU:
         return None
-    from bench.cuda import time_block_on_device
+    from bench.worker.cuda import time_block_on_device
 
     return time_block_on_device
 
 
 def _launch_bound(call: "Call", blocks: Blocks) -> bool:
-    from bench.cuda import LAUNCH_BOUND, time_launches
+    from bench.worker.cuda import LAUNCH_BOUND, time_launches
 
     with call.context():
         launched_s = time_launches(call.run, blocks.calls) * 1e-9

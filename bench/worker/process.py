@@ -1,12 +1,15 @@
-"""A process of a benchmark: `python -P -m bench.worker JOB.json RESULT.json`. Light: it has imported no runtime yet."""
+"""A process of a benchmark: `python -P -m bench.worker.process JOB.json RESULT.json`.
+
+Light: it has imported no runtime yet.
+"""
 
 import ctypes
 import signal
 import sys
 from pathlib import Path
 
-from bench.job import job_from_json
-from bench.lifecycle import import_library
+from bench.worker.job import job_from_json
+from bench.worker.lifecycle import import_library
 from linreg.errors import LinregError
 from linreg.files import read_json, write_json
 
@@ -20,8 +23,8 @@ def main() -> int:
     job = job_from_json(read_json(Path(sys.argv[1])))
     imported = import_library(job.variant(job.fresh)) if job.fresh else None
 
-    from bench.measurement import measure
-    from bench.results import result_to_json
+    from bench.worker.measurement import measure
+    from bench.worker.results import result_to_json
 
     try:
         write_json(Path(sys.argv[2]), result_to_json(measure(job, imported=imported)))

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from bench.lifecycle import Lifecycle
-from bench.rounds import Blocks
+from bench.worker.lifecycle import Lifecycle
+from bench.worker.rounds import Blocks
 
 
 @dataclass(frozen=True, kw_only=True)

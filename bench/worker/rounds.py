@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from export.runners import Call
+    from export.runners.base import Call
 
 BLOCK_S = 0.0001
 WARM_IN_CALLS = 8

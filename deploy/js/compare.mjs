@@ -1,4 +1,4 @@
-/** The rule of export/vectors.py: shape and type, then the class of NaN and infinity, then the allowed error. */
+/** The rule of export/bundle/vectors.py: shape and type, then the class of NaN and infinity, then the allowed error. */
 
 import { roundTrip } from './numbers.mjs';
 import { isFloating, numbers } from './tensor.mjs';

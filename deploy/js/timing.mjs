@@ -1,4 +1,4 @@
-/** Blocks of calls around one pair of clock readings; the protocol of bench/rounds.py. */
+/** Blocks of calls around one pair of clock readings; the protocol of bench/worker/rounds.py. */
 
 const WARM_IN_CALLS = 8;
 const TRIALS = 5;

@@ -61,7 +61,7 @@ std::vector<c10::IValue> arguments(const Tensor *inputs, size_t count) {
   return values;
 }
 
-// Tensors in the order of export/signature.py: those of tuples, lists and dicts where they stand.
+// Tensors in the order of export/source/signature.py: those of tuples, lists and dicts where they stand.
 void flatten(const c10::IValue &value, std::vector<at::Tensor> &into) {
   if (value.isTensor()) {
     into.push_back(value.toTensor());

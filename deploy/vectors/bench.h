@@ -1,4 +1,4 @@
-/* Time calls as bench/rounds.py does: blocks of about 0.2 ms around one pair of clock readings, 8 untimed calls before.
+/* Time calls as bench/worker/rounds.py does: blocks of about 0.2 ms around one pair of clock readings, 8 untimed calls before.
  *
  *     static bool call(void *context);        (one call on inputs that are bound already; false where it fails)
  *

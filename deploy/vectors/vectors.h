@@ -1,4 +1,4 @@
-/* Run the test vectors of a bundle and judge the answers by the rule of export/vectors.py.
+/* Run the test vectors of a bundle and judge the answers by the rule of export/bundle/vectors.py.
  *
  * A program gives one callback. It gives each output its type and shape with tensor_allocate(&outputs[index], ..), and
  * its numbers in .data; the caller frees. To refuse, it ends with: return failed(error, "one line", ..). It must refuse

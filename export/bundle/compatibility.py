@@ -5,7 +5,7 @@ OLDEST_ONNXRUNTIME = {18: "1.15.1", 19: "1.16.3", 20: "1.17.3", 21: "1.18.1", 22
 
 Run on 2026-11-23, Linux x86-64, Python 3.11, CPU provider: a Gemm, an MLP, a ConvNet, an LSTM and a transformer encoder
 layer at every opset from 13 to 26, on onnxruntime 1.15.1 (the oldest that was tried), 1.16.3, 1.17.3, 1.18.1, 1.19.2,
-1.20.1, 1.22.1 and 1.32.0. `tests/test_old_runtimes.py` runs the reference bundles on 1.15.1 again.
+1.20.1, 1.22.1 and 1.32.0. `tests/export/bundle/test_old_runtimes.py` runs the reference bundles on 1.15.1 again.
 """
 
 

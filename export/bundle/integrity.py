@@ -5,8 +5,8 @@ Without a signature this proves that a bundle is whole, not where it comes from.
 
 from pathlib import Path
 
-from export.affine_graph import check_affine_graph
-from export.formats import Format, beside, format_of
+from export.bundle.affine_graph import check_affine_graph
+from export.formats.names import Format, beside, format_of
 from linreg.card import Card, card_from_json
 from linreg.config import CARD_FILE, MAX_JSON_BYTES, MODEL_FILE
 from linreg.errors import MismatchError
@@ -55,7 +55,7 @@ def _card(folder: Path, manifest: Manifest) -> Card | None:
 
 def _check_header(folder: Path, manifest: Manifest, name: str, data: bytes, header: str) -> None:
     """What is compiled against a header that does not fit would read or write where it must not."""
-    from export.c_text import header_of
+    from export.formats.c_text import header_of
 
     entry = manifest.entry(header)
     if entry is None or read_entry(folder, entry) != header_of(data):

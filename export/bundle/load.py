@@ -4,9 +4,9 @@ TorchScript, .pt2 and C are programs: they run only where this user made them, o
 file of somebody else's runs in a child process with limits.
 """
 
-from export.formats import PROGRAMS, Format
-from export.runners import Runner, load_runner
-from export.trust import is_ours
+from export.bundle.trust import is_ours
+from export.formats.names import PROGRAMS, Format
+from export.runners.base import Runner, load_runner
 from linreg.errors import ModelError
 
 
@@ -27,7 +27,7 @@ def load_artifact(kind: Format, name: str, data: bytes, *, trust: bool = False) 
             f"{name}: is a program that this user did not export; if you trust it, add --trust (in Python: trust=True)"
         )
     if kind is Format.ONNX and not is_ours(data):
-        from export.guarded import guarded_onnx_runner
+        from export.runners.guarded import guarded_onnx_runner
 
         return guarded_onnx_runner(name, data)
     return load_runner(kind, name, data)

@@ -19,7 +19,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from export.runners import Runner
+from export.runners.base import Runner
 from linreg.changes import Changes
 from linreg.config import MAX_STATE_BYTES
 from linreg.errors import MismatchError, ModelError, one_line
@@ -27,9 +27,9 @@ from linreg.inside import files_of, vector_folders
 from linreg.manifest import Manifest, read_listed, read_manifest
 
 if TYPE_CHECKING:
-    from export.cases import Case
-    from export.reference import Reference
-    from export.source import Source
+    from export.proof.cases import Case
+    from export.proof.oracle import Reference
+    from export.source.source import Source
 
 Array = NDArray[Any]
 
@@ -51,7 +51,7 @@ class Vectors:
 
 def make_vectors(source: "Source", runner: Runner) -> dict[str, bytes]:
     """All vector files by name, with what `runner` (onnxruntime on the file just verified) answers."""
-    from export.reference import oracle_of
+    from export.proof.oracle import oracle_of
 
     oracle = oracle_of(source)
     files: dict[str, bytes] = {}
@@ -177,7 +177,7 @@ def _check(where: str, got: Array, wanted: Array, allowed: Array) -> float:
 
 def _vector_cases(source: "Source") -> "list[Case]":
     """Batches 1, 7, 4096 and 0, and the special rows; what good runtimes answer differently is left out."""
-    from export.cases import SEED, Case, batches, special_case
+    from export.proof.cases import SEED, Case, batches, special_case
 
     tried = batches(source)
     sizes = tried if source.static else tuple(size for size in VECTOR_BATCHES if size in tried)

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.formats import PROGRAMS, Format, Precision, beside, file_name
-from export.runners import load_runner
-from export.source import Source
-from export.traces import check_no_paths
-from export.trust import remember
-from export.vectors import TOLERANCE_FILE
-from export.verify import Verification, verify
+from export.bundle.path_leaks import check_no_paths
+from export.bundle.trust import remember
+from export.bundle.vectors import TOLERANCE_FILE
+from export.formats.names import PROGRAMS, Format, Precision, beside, file_name
+from export.proof.verify import Verification, verify
+from export.runners.base import load_runner
+from export.source.source import Source
 from linreg.changes import Changes, changing
 from linreg.config import MAX_STATE_BYTES
 from linreg.errors import LinregError, MismatchError
@@ -91,19 +91,19 @@ def build(
         ExportError: the module cannot be exported so.
     """
     if kind is Format.ONNX:
-        from export.onnx import DEFAULT_OPSET, to_onnx
+        from export.formats.onnx import DEFAULT_OPSET, to_onnx
 
         return to_onnx(source, opset=opset or DEFAULT_OPSET, program=program)
     if kind is Format.C:
-        from export.c_source import DEFAULT_PREFIX, to_c
+        from export.formats.c import DEFAULT_PREFIX, to_c
 
         return to_c(source, prefix=prefix or DEFAULT_PREFIX)
     if kind is Format.PT2:
-        from export.capture import capture
-        from export.exported_program import to_pt2
+        from export.formats.capture import capture
+        from export.formats.pt2 import to_pt2
 
         return to_pt2(source, program or capture(source))
-    from export.torchscript import to_torchscript, to_traced_torchscript
+    from export.formats.torchscript import to_torchscript, to_traced_torchscript
 
     return to_torchscript(source) if kind is Format.TORCHSCRIPT else to_traced_torchscript(source)
 
@@ -139,12 +139,12 @@ def make_artifact(
         if source.static:
             details["static"] = True
         if source.affine is None:
-            from export.probes import probe
+            from export.proof.probes import probe
 
             details["probes"] = probe(kind, staged, source)
         _remember(kind, data)
         if second is not None:
-            from export.c_text import header_of
+            from export.formats.c_text import header_of
 
             changes.stage(second, header_of(data))
         changes.remove(failed)
@@ -271,15 +271,15 @@ def _artifact(
 def _details(kind: Format, data: bytes) -> dict[str, Any]:
     """What the file itself says."""
     if kind is Format.C:
-        from export.c_compiler import describe_compiler
+        from export.runners.c import describe_compiler
 
         return {"needs": "a C99 or C++17 compiler", "compiled_with": describe_compiler()}
     if kind is not Format.ONNX:
         import torch
 
         return {"needs": f"torch (made by {torch.__version__.split('+')[0]})"}
-    from export.inspect_onnx import onnx_versions
-    from export.runtimes import oldest_onnxruntime
+    from export.bundle.compatibility import oldest_onnxruntime
+    from export.inspection.onnx import onnx_versions
 
     opset, ir_version = onnx_versions(data)
     assert opset is not None, "onnx's checker has seen it"

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.c_text import END_OF_HEADER, FIRST_LINE
-from export.source import Source
+from export.formats.c_text import END_OF_HEADER, FIRST_LINE
+from export.source.source import Source
 from linreg.errors import ExportError
 from linreg.models import Affine
 

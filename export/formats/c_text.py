@@ -1,4 +1,4 @@
-"""Read what `export.c_source` wrote, without compiler or torch: metadata, shapes and the weights bit for bit."""
+"""Read what `export.formats.c` wrote, without compiler or torch: metadata, shapes and the weights bit for bit."""
 
 import re
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.bounded_json import parse_json
+from export.inspection.bounded_json import parse_json
 from linreg.errors import ModelError
 
 Array = NDArray[Any]

@@ -5,8 +5,8 @@ from typing import Any
 import torch
 from torch.export import Dim, ExportedProgram
 
-from export.quiet import quiet, reason
-from export.source import Source
+from export.formats.quiet import quiet, reason
+from export.source.source import Source
 from linreg.errors import ExportError
 
 EXAMPLE_BATCH = 2

@@ -11,16 +11,16 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from export.onnx_checks import check_model
-from export.onnx_names import name_ends
-from export.source import Source, metadata_text
+from export.formats.onnx_checks import check_model
+from export.formats.onnx_names import name_ends
+from export.source.source import Source, metadata_text
 from linreg.errors import ExportError
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
 DEFAULT_OPSET = 18
-"""The newest that onnxruntime 1.15 reads with the IR version it allows; see export/runtimes.py."""
+"""The newest that onnxruntime 1.15 reads with the IR version it allows; see export/bundle/compatibility.py."""
 
 _BIAS_OF = {"weights": "bias", "linear_layer.weight": "linear_layer.bias", "weight": "bias"}
 
@@ -38,7 +38,7 @@ def to_onnx(source: Source, *, opset: int = DEFAULT_OPSET, program: "ExportedPro
     """
     if source.affine is not None:
         return serialise(gemm_model(source, opset), source, opset)
-    from export.capture import capture
+    from export.formats.capture import capture
 
     return serialise(dynamo_model(source, opset, program or capture(source)), source, opset)
 
@@ -68,7 +68,7 @@ def dynamo_model(source: Source, opset: int, program: "ExportedProgram") -> onnx
     """What torch.onnx makes of a capture."""
     import torch
 
-    from export.quiet import quiet, reason
+    from export.formats.quiet import quiet, reason
 
     shapes = tuple(
         {axis: "batch" for axis, size in enumerate(entry.shape) if size is None} or None for entry in source.inputs

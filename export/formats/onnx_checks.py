@@ -8,7 +8,7 @@ from typing import Any
 import onnx
 import onnxruntime
 
-from export.source import Source
+from export.source.source import Source
 from linreg.errors import ExportError, one_line
 
 MAX_FILE_BYTES = 2**31 - 1

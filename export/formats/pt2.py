@@ -6,10 +6,10 @@ import json
 import torch
 from torch.export import ExportedProgram
 
-from export.archives import rewrite
-from export.quiet import quiet, reason
-from export.source import Source
-from export.torchscript import METADATA_RECORD
+from export.formats.archives import rewrite
+from export.formats.quiet import quiet, reason
+from export.formats.torchscript import METADATA_RECORD
+from export.source.source import Source
 from linreg.errors import ExportError
 
 

@@ -14,10 +14,10 @@ from typing import Any
 import torch
 from torch.jit._trace import TracerWarning
 
-from export.archives import record_names, rewrite
-from export.mangling import Renumbering
-from export.quiet import quiet, reason
-from export.source import Source
+from export.formats.archives import record_names, rewrite
+from export.formats.mangling import Renumbering
+from export.formats.quiet import quiet, reason
+from export.source.source import Source
 from linreg.errors import ExportError
 
 METADATA_RECORD = "linreg.json"

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from export.bounded_json import parse_json
-from export.inspected import MAX_TEXT, cut
+from export.inspection.bounded_json import parse_json
+from export.inspection.inspected import MAX_TEXT, cut
 from linreg.archive import read_archive
 
 MAX_ENTRIES = 20_000

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from export.inspected import Inspection, bounded, cut
+from export.inspection.inspected import Inspection, bounded, cut
 from linreg.config import MAX_STATE_BYTES
 from linreg.errors import LinregError, ModelError, one_line
 from linreg.files import read_bytes, sha256
@@ -31,20 +31,20 @@ def inspect_file(path: Path) -> Inspection:
 
 def _parts(path: Path, data: bytes) -> tuple[str, dict[str, Any]]:
     if data.startswith(b"/*"):
-        from export.c_text import is_c
+        from export.formats.c_text import is_c
 
         if is_c(data):
             return "c", _c(path, data)
     if data.startswith(b"PK\x03\x04"):
         return _archive(path, data)
     if is_safetensors(data):
-        from export.inspect_safetensors import read_safetensors_header
+        from export.inspection.safetensors import read_safetensors_header
 
         try:
             return "state_dict", read_safetensors_header(data)
         except ValueError as error:
             raise ModelError(f"{path}: is no safetensors file that can be read: {cut(one_line(error))}") from None
-    from export.inspect_onnx import read_onnx
+    from export.inspection.onnx import read_onnx
 
     try:
         return "onnx", read_onnx(data)
@@ -53,10 +53,10 @@ def _parts(path: Path, data: bytes) -> tuple[str, dict[str, Any]]:
 
 
 def _archive(path: Path, data: bytes) -> tuple[str, dict[str, Any]]:
-    from export.inspect_archive import open_archive
-    from export.inspect_pt2 import read_pt2
-    from export.inspect_state import read_state
-    from export.inspect_torchscript import read_torchscript
+    from export.inspection.archive import open_archive
+    from export.inspection.pt2 import read_pt2
+    from export.inspection.state_dict import read_state
+    from export.inspection.torchscript import read_torchscript
 
     try:
         archive = open_archive(str(path), data)
@@ -80,7 +80,7 @@ def _archive(path: Path, data: bytes) -> tuple[str, dict[str, Any]]:
 
 def _c(path: Path, data: bytes) -> dict[str, Any]:
     """C source and its header say the same, but for the weights."""
-    from export.c_text import read_c
+    from export.formats.c_text import read_c
 
     text = read_c(str(path), data)
     metadata = dict(text.metadata)

@@ -4,8 +4,8 @@ import re
 from collections import Counter
 from typing import Any
 
-from export.inspect_archive import Archive
-from export.inspected import MAX_TENSORS, cut
+from export.inspection.archive import Archive
+from export.inspection.inspected import MAX_TENSORS, cut
 
 SCALAR_TYPES = {1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64", 6: "float16", 7: "float32", 8: "float64"}
 SCALAR_TYPES |= {12: "bool", 13: "bfloat16"}

@@ -4,8 +4,8 @@ import pickletools
 from dataclasses import dataclass
 from typing import Any
 
-from export.inspect_archive import Archive
-from export.inspected import MAX_TENSORS, cut
+from export.inspection.archive import Archive
+from export.inspection.inspected import MAX_TENSORS, cut
 
 MAX_OPCODES = 400_000
 MAX_AXES = 64

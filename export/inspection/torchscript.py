@@ -6,8 +6,8 @@ import re
 from collections import Counter
 from typing import Any
 
-from export.inspect_archive import Archive
-from export.inspected import cut, tensors
+from export.inspection.archive import Archive
+from export.inspection.inspected import cut, tensors
 
 MAX_CODE_BYTES = 8 * 2**20
 MAX_OPERATORS = 10_000

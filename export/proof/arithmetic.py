@@ -9,7 +9,7 @@ from torch._ops import HigherOrderOperator
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
 
-from export.exactness import Exactness, name_of
+from export.proof.exactness import Exactness, name_of
 from linreg.errors import ExportError
 
 NARROW = (torch.float32, torch.float16, torch.bfloat16)

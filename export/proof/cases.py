@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from export.signature import flatten
-from export.source import Source
-from export.user_code import INTERRUPTIONS, told
+from export.source.signature import flatten
+from export.source.source import Source
+from export.source.user_code import INTERRUPTIONS, told
 from linreg.errors import ExportError
 
 Array = NDArray[Any]

@@ -12,11 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from export.arithmetic import InFloat64, Perturbed
-from export.quiet import reason
-from export.signature import flatten
-from export.source import Source
-from export.user_code import users_code
+from export.formats.quiet import reason
+from export.proof.arithmetic import InFloat64, Perturbed
+from export.source.signature import flatten
+from export.source.source import Source
+from export.source.user_code import users_code
 from linreg.errors import ExportError, InexactError, LinregError
 from linreg.files import sha256
 from linreg.models import Affine

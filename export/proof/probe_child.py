@@ -1,7 +1,7 @@
-"""`python -P -m export.probe_child FORMAT FILE < cases.npz`: answer, in a process that may die of it.
+"""`python -P -m export.proof.probe_child FORMAT FILE < cases.npz`: answer, in a process that may die of it.
 
-Run only by export.probes, on files that were just made here or are trusted. Prints a JSON pair for each case as soon as
-it is answered: its name, and how the outputs compare with those expected.
+Run only by export.proof.probes, on files that were just made here or are trusted. Prints a JSON pair for each case as
+soon as it is answered: its name, and how the outputs compare with those expected.
 """
 
 import io
@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.formats import Format
-from export.runners import Runner, load_runner
+from export.formats.names import Format
+from export.runners.base import Runner, load_runner
 
 Arrays = list[NDArray[Any]]
 

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from export.cases import SEED, Case, special_case
-from export.formats import Format
-from export.signature import flatten
-from export.source import Source
-from export.user_code import INTERRUPTIONS
+from export.formats.names import Format
+from export.proof.cases import SEED, Case, special_case
+from export.source.signature import flatten
+from export.source.source import Source
+from export.source.user_code import INTERRUPTIONS
 
 TIMEOUT_S = 120
 
@@ -50,7 +50,7 @@ def _ask(kind: Format, path: Path, arrays: dict[str, Any]) -> dict[str, str]:
     names = list(dict.fromkeys(name.split("/")[0] for name in arrays))
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
-    command = [sys.executable, "-P", "-m", "export.probe_child", kind.value, str(path)]
+    command = [sys.executable, "-P", "-m", "export.proof.probe_child", kind.value, str(path)]
     try:
         done = subprocess.run(command, input=buffer.getvalue(), capture_output=True, timeout=TIMEOUT_S, check=False)
         output = done.stdout

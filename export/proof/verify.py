@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from export.arrays import bits_of
-from export.cases import judged_cases
-from export.reference import Reference, oracle_of
-from export.runners import Runner
-from export.source import Source
+from export.proof.cases import judged_cases
+from export.proof.oracle import Reference, oracle_of
+from export.runners.base import Runner
+from export.source.arrays import bits_of
+from export.source.source import Source
 from linreg.errors import ExportError, InexactError, MismatchError
 
 Array = NDArray[Any]

@@ -16,8 +16,8 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from export.call_modes import CallMode
-from export.formats import Format
+from export.formats.names import Format
+from export.runners.call_modes import CallMode
 from linreg.archive import read_archive
 from linreg.errors import ModelError, one_line
 
@@ -79,9 +79,9 @@ def torch_runner(
     """
     import torch
 
-    from export.arrays import bits_of
-    from export.signature import flatten
-    from export.unwrapping import unwrap
+    from export.source.arrays import bits_of
+    from export.source.signature import flatten
+    from export.source.unwrapping import unwrap
 
     called = module if call is None else call  # not `call or module`: a module may have a length, or refuse to say it
     device = next((tensor.device for tensor in (*module.parameters(), *module.buffers())), torch.device("cpu"))
@@ -146,7 +146,7 @@ def torchscript_runner(
     """
     import torch
 
-    from export.quiet import quiet
+    from export.formats.quiet import quiet
 
     read_archive(name, data)  # so that torch reads the records that anybody else reads
     try:
@@ -166,8 +166,8 @@ def pt2_runner(name: str, data: bytes, mode: CallMode = CallMode.INFERENCE_MODE)
     """
     import torch
 
-    from export.arrays import bits_of
-    from export.quiet import quiet
+    from export.formats.quiet import quiet
+    from export.source.arrays import bits_of
 
     read_archive(name, data)  # so that torch reads the records that anybody else reads
     try:
@@ -254,7 +254,7 @@ def load_runner(kind: Format, name: str, data: bytes) -> Runner:
     if kind is Format.ONNX:
         return onnxruntime_runner(name, data)
     if kind is Format.C:
-        from export.c_compiler import c_runner
+        from export.runners.c import c_runner
 
         return c_runner(name, data)
     return pt2_runner(name, data) if kind is Format.PT2 else torchscript_runner(name, data)

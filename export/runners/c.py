@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.c_text import read_c
-from export.runners import Call, Runner
+from export.formats.c_text import read_c
+from export.runners.base import Call, Runner
 from linreg.errors import LinregError, ModelError, one_line
 from linreg.files import work_folder
 

@@ -19,12 +19,12 @@ from typing import Any
 
 import numpy as np
 
-from export.frames import Array, BrokenFrameError, receive, send
-from export.runners import Call, Runner
+from export.runners.base import Call, Runner
+from export.runners.frames import Array, BrokenFrameError, receive, send
 from linreg.errors import ModelError
 from linreg.memory import available_bytes
 
-COMMAND = (sys.executable, "-P", "-m", "export.guarded_child")
+COMMAND = (sys.executable, "-P", "-m", "export.runners.guarded_child")
 FLOOR_BYTES = 4 * 2**30
 """What every file may use, if it is there."""
 

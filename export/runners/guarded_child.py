@@ -1,7 +1,7 @@
-"""`python -P -m export.guarded_child`: onnxruntime in a process that may die of a file.
+"""`python -P -m export.runners.guarded_child`: onnxruntime in a process that may die of a file.
 
-Run only by export.guarded, which sends the bytes of the model and then the inputs over the socket that is stdin. Needs
-no torch. The limits are this process's own: they are set before the first byte of the file is parsed.
+Run only by export.runners.guarded, which sends the bytes of the model and then the inputs over the socket that is
+stdin. Needs no torch. The limits are this process's own: they are set before the first byte of the file is parsed.
 """
 
 import ctypes
@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import onnxruntime  # noqa: F401 - loaded before the limits are set, which leave no room to load it
 
-from export.frames import Array, BrokenFrameError, receive, send
-from export.runners import Runner, onnxruntime_runner
+from export.runners.base import Runner, onnxruntime_runner
+from export.runners.frames import Array, BrokenFrameError, receive, send
 from linreg.errors import ModelError, one_line
 
 PR_SET_PDEATHSIG = 1

@@ -5,8 +5,8 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from export.formats import Precision
-from export.user_code import told, users_code
+from export.formats.names import Precision
+from export.source.user_code import told, users_code
 from linreg.errors import ExportError
 
 REPARAMETRISED = {

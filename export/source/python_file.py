@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
-from export.user_code import INTERRUPTIONS, told
+from export.source.user_code import INTERRUPTIONS, told
 from linreg.errors import ExportError
 
 

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 from torch.utils import _pytree
 
-from export.arrays import NUMPY_DTYPES
-from export.inputs import Input
-from export.user_code import users_code
+from export.source.arrays import NUMPY_DTYPES
+from export.source.inputs import Input
+from export.source.user_code import users_code
 from linreg.checkpoint import state_sha256
 from linreg.errors import ExportError
 

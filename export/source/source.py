@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from export.formats import Precision
-from export.inputs import Input
-from export.own_copy import own_copy
-from export.signature import in_order_of_forward, probe_outputs
-from export.unfit import check_module
-from export.unwrapping import unwrap
+from export.formats.names import Precision
+from export.source.inputs import Input
+from export.source.own_copy import own_copy
+from export.source.signature import in_order_of_forward, probe_outputs
+from export.source.unfit import check_module
+from export.source.unwrapping import unwrap
 from linreg.checkpoint import Checkpoint, state_sha256
 from linreg.errors import ExportError
 from linreg.models import Affine, affine_of

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
 
-from export.user_code import users_code
+from export.source.user_code import users_code
 from linreg.errors import ExportError
 
 PLAIN = (Tensor, Parameter, Buffer)

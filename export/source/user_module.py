@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from export.inputs import Input
-from export.place import find_place, near_names
-from export.python_file import imports_beside, run_file
-from export.unfit import ALREADY_EXPORTED, check_module
-from export.unwrapping import unwrap
-from export.user_code import users_code
+from export.source.inputs import Input
+from export.source.place import find_place, near_names
+from export.source.python_file import imports_beside, run_file
+from export.source.unfit import ALREADY_EXPORTED, check_module
+from export.source.unwrapping import unwrap
+from export.source.user_code import users_code
 from linreg.errors import ExportError, ModelError
 from linreg.state_dict import load_state
 from linreg.state_loading import load_into

@@ -1,1 +1,1 @@
-"""The commands: each file reads its options, lets the rooms below do the work, and shows the result."""
+"""The command line: one file a command, which parses its options, calls the library and prints the result."""

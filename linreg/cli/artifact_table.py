@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from linreg.commands.terminal import note, show_table
+from linreg.cli.terminal import note, show_table
 
 if TYPE_CHECKING:
-    from export.artifacts import Artifact
-    from export.formats import Format
+    from export.bundle.write import Artifact
+    from export.formats.names import Format
     from linreg.errors import LinregError
 
 HEADINGS = ("format", "file", "bytes", "seconds", "cases", "error / allowed", "bytes as eager", "needs")

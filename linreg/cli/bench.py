@@ -10,15 +10,15 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.variants import AGAINST, REFERENCE
-from linreg.commands.bench_gate import check_changes, check_old, judge, show_changes
-from linreg.commands.bench_output import REPORT_FILE, check_output, report_changes, show_report, write_files
-from linreg.commands.bench_request import Request, measure
-from linreg.commands.bench_usage import check_usage
-from linreg.commands.file_kinds import kind_of
-from linreg.commands.options import Json, Model, Wait, given
-from linreg.commands.self_check import run_self_check
-from linreg.commands.terminal import note, print_json, say
+from bench.plan.variants import AGAINST, REFERENCE
+from linreg.cli.bench_gate import check_changes, check_old, judge, show_changes
+from linreg.cli.bench_output import REPORT_FILE, check_output, report_changes, show_report, write_files
+from linreg.cli.bench_request import Request, measure
+from linreg.cli.bench_usage import check_usage
+from linreg.cli.file_kinds import kind_of
+from linreg.cli.options import Json, Model, Wait, given
+from linreg.cli.self_check import run_self_check
+from linreg.cli.terminal import note, print_json, say
 from linreg.config import BENCH_DEFAULTS, BenchSettings, DeviceChoice
 from linreg.errors import ModelError
 
@@ -165,7 +165,7 @@ def _read_old(compare: Path | None, settings: BenchSettings) -> Mapping[str, Any
     """The report to compare with, seen before the work."""
     if compare is None:
         return None
-    from bench.report import read_report
+    from bench.report.schema import read_report
 
     if compare.is_dir():
         raise ModelError(f"--compare: {compare} is a folder, expected a report; use {compare / REPORT_FILE}")

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from linreg.commands.terminal import say_lines, show_table
+from linreg.cli.terminal import say_lines, show_table
 from linreg.config import BenchSettings
 from linreg.errors import LinregError, MismatchError, SlowerError
 
 if TYPE_CHECKING:
-    from bench.gate import Change
+    from bench.analysis.gate import Change
 
 
 def check_old(old: Mapping[str, Any], settings: BenchSettings) -> None:
@@ -17,8 +17,8 @@ def check_old(old: Mapping[str, Any], settings: BenchSettings) -> None:
     Raises:
         LinregError: it cannot.
     """
+    from bench.analysis.gate import check_same
     from bench.environment import describe_environment
-    from bench.gate import check_same
 
     coming = {
         "environment": describe_environment(),
@@ -39,7 +39,7 @@ def judge(
 
     A row that answers wrongly comes first; a report that cannot be compared is of use all the same.
     """
-    from bench.gate import compare_reports, slower_than_reference
+    from bench.analysis.gate import compare_reports, slower_than_reference
 
     for comparison in report["comparisons"]:
         for row in comparison["rows"]:
@@ -55,7 +55,7 @@ def judge(
 
 def show_changes(changes: "list[Change]", *, markdown: bool) -> None:
     """The changes as a table, on the terminal or for a pull request."""
-    from bench.tables import CHANGE_HEADINGS, change_cells, markdown_table
+    from bench.report.tables import CHANGE_HEADINGS, change_cells, markdown_table
 
     rows = [change_cells(change) for change in changes]
     title = "change of each ratio to the reference"

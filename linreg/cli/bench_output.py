@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from linreg.commands.bench_request import Request
-from linreg.commands.bundle import find_model
-from linreg.commands.terminal import clean, note, say_lines, say_waiting, show
+from linreg.cli.bench_request import Request
+from linreg.cli.bundle import find_model
+from linreg.cli.terminal import clean, note, say_lines, say_waiting, show
 from linreg.config import MAX_JSON_BYTES, MAX_STATE_BYTES, BenchSettings
 from linreg.errors import LinregError, ModelError
 
@@ -57,8 +57,8 @@ def check_output(
 
 def _pictures(settings: BenchSettings) -> list[str]:
     """The names of the plots that may be drawn."""
-    from bench.figures import ENDINGS, LIFECYCLE_NAME, latency_name, ratios_name
-    from bench.job import Device
+    from bench.report.plot_data import ENDINGS, LIFECYCLE_NAME, latency_name, ratios_name
+    from bench.worker.job import Device
 
     names = [LIFECYCLE_NAME]
     for device in Device:
@@ -98,7 +98,7 @@ def _refuse_foreign_report(folder: Path) -> None:
 
 def show_report(report: Mapping[str, Any], *, markdown: bool) -> None:
     """The tables on stdout, or Markdown; what was not run, and what the machine did meanwhile, on stderr."""
-    from bench import tables
+    from bench.report import tables
 
     if markdown:
         say_lines(tables.to_markdown(report))
@@ -139,8 +139,8 @@ def report_changes(folder: Path | None, *, command: str, wait: bool = False) -> 
 
 def write_files(report: Mapping[str, Any], changes: "Changes | None", plots: Path | None) -> list[Path]:
     """Write the report, the page and the plots, where they are wanted; returns what was written."""
-    from bench.page import to_page
-    from bench.report import report_bytes
+    from bench.report.page import to_page
+    from bench.report.schema import report_bytes
     from linreg.files import write_atomic
 
     written = []
@@ -150,7 +150,7 @@ def write_files(report: Mapping[str, Any], changes: "Changes | None", plots: Pat
         changes.commit()
         written += [changes.folder / REPORT_FILE, changes.folder / PAGE_FILE]
     if plots is not None:
-        from bench.plots import draw_plots
+        from bench.report.plots import draw_plots
 
         for name, data in draw_plots(report).items():
             write_atomic(plots / name, data)

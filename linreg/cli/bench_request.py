@@ -4,17 +4,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from linreg.commands.bundle import open_model, require, show_notes
-from linreg.commands.self_check import last_self_check
-from linreg.commands.stdout import prints_on_stderr
-from linreg.commands.terminal import note, progress
+from linreg.cli.bundle import open_model, require, show_notes
+from linreg.cli.self_check import last_self_check
+from linreg.cli.stdout import prints_on_stderr
+from linreg.cli.terminal import note, progress
 from linreg.config import BENCH_DEFAULTS, MAX_STATE_BYTES, BenchSettings, DeviceChoice
 from linreg.errors import LinregError
 
 if TYPE_CHECKING:
-    from bench.job import Device
-    from bench.subject import Subject
-    from bench.variants import Variant
+    from bench.plan.subject import Subject
+    from bench.plan.variants import Variant
+    from bench.worker.job import Device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,11 +57,11 @@ def measure(request: Request) -> dict[str, Any]:
         MismatchError: the reference row answers wrongly.
         LinregError: it cannot be timed.
     """
-    from bench.artifact_file import read_artifact
     from bench.benchmark import run_benchmark
-    from bench.job import Device
-    from bench.report import to_json
-    from bench.variants import AGAINST, against_variants
+    from bench.plan.artifact_file import read_artifact
+    from bench.plan.variants import AGAINST, against_variants
+    from bench.report.schema import to_json
+    from bench.worker.job import Device
 
     subjects, bundle = _subject(request)
     provided = {}
@@ -87,8 +87,8 @@ def measure(request: Request) -> dict[str, Any]:
 
 def _variants(request: Request) -> "dict[Device, list[Variant]]":
     """The rows of each device; those of the user's own make a CPU runner."""
-    from bench.job import Device
-    from bench.variants import cpu_variants, cuda_variants, own_variants
+    from bench.plan.variants import cpu_variants, cuda_variants, own_variants
+    from bench.worker.job import Device
 
     variants = {
         device: rows(compiled=request.compiled)
@@ -109,8 +109,8 @@ def _time_runtimes(deploy: Path, bundle: Path | None, request: Request) -> dict[
         MismatchError: one of them answers wrongly.
         LinregError: there is no bundle with vectors, or a program fails.
     """
-    from bench.report import runtimes_to_json
-    from bench.runtimes import BATCHES, LEAST_PROCESSES, copy_checked, find_runtimes, time_runtimes
+    from bench.programs.runtimes import BATCHES, LEAST_PROCESSES, copy_checked, find_runtimes, time_runtimes
+    from bench.report.schema import runtimes_to_json
     from linreg.files import work_folder
 
     if not (deploy / "standalone-c").is_dir():
@@ -128,7 +128,7 @@ def _time_runtimes(deploy: Path, bundle: Path | None, request: Request) -> dict[
 
 def _subject(request: Request) -> "tuple[dict[str, Subject], Path | None]":
     """The model that is timed, and the bundle where it has one."""
-    from bench.subject import Subject
+    from bench.plan.subject import Subject
 
     if request.device is DeviceChoice.CUDA:
         from linreg.inference import resolve_device
@@ -152,8 +152,8 @@ def _note_module(place: str, state_dict: Path | None) -> None:
     Raises:
         LinregError: it makes none that can be timed, or the parameters are not its own.
     """
-    from export.module_file import MODULE, load_file_into, make_module
-    from export.place import find_place
+    from export.source.place import find_place
+    from export.source.user_module import MODULE, load_file_into, make_module
 
     note(f"running {find_place(place, '--module', MODULE).file}")
     with prints_on_stderr():
@@ -166,8 +166,8 @@ def _note_module(place: str, state_dict: Path | None) -> None:
 
 def _note_foreign(bundle: Path) -> None:
     """Say which programs of a bundle are not timed themselves, since this user did not make them."""
-    from export.formats import RUNTIME_FORMATS, file_name
-    from export.loading import may_run
+    from export.bundle.load import may_run
+    from export.formats.names import RUNTIME_FORMATS, file_name
     from linreg.manifest import read_listed
 
     for kind in RUNTIME_FORMATS:

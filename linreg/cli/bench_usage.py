@@ -4,8 +4,8 @@ from pathlib import Path
 
 import typer
 
-from linreg.commands.bench_request import Request
-from linreg.commands.options import given, refuse, refuse_empty
+from linreg.cli.bench_request import Request
+from linreg.cli.options import given, refuse, refuse_empty
 from linreg.config import DeviceChoice
 
 BESIDE_AGAINST = ("device", "compiled", "variants", "runtimes", "reference")

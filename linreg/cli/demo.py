@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from export.formats import RUNTIME_FORMATS, Format, file_name
-from linreg.commands.artifact_table import show_artifacts
-from linreg.commands.bench_output import report_changes, show_report, write_files
-from linreg.commands.bench_request import Request, measure
-from linreg.commands.exporting import export_checkpoint
-from linreg.commands.plot import draw
-from linreg.commands.results import show_card
-from linreg.commands.rows import parts_of
-from linreg.commands.terminal import say
-from linreg.commands.train import train_line, train_table
+from export.formats.names import RUNTIME_FORMATS, Format, file_name
+from linreg.cli.artifact_table import show_artifacts
+from linreg.cli.bench_output import report_changes, show_report, write_files
+from linreg.cli.bench_request import Request, measure
+from linreg.cli.exporting import export_checkpoint
+from linreg.cli.plot import draw
+from linreg.cli.results import show_card
+from linreg.cli.rows import parts_of
+from linreg.cli.terminal import say
+from linreg.cli.train import train_line, train_table
 from linreg.config import DEFAULT_SPLIT, LINE_DEFAULTS, TABLE_DEFAULTS, BenchSettings, LineSettings
 from linreg.errors import LinregError
 

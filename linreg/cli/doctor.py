@@ -1,7 +1,7 @@
 """`linreg doctor`: what this installation has."""
 
-from linreg.commands.options import Json
-from linreg.commands.terminal import print_json, show_table
+from linreg.cli.options import Json
+from linreg.cli.terminal import print_json, show_table
 
 NAME = "doctor"
 SUMMARY = "Show versions, devices and providers."
@@ -14,7 +14,7 @@ def run(as_json: Json = False) -> None:
 
     import linreg
     from bench.environment import describe_environment
-    from export.c_compiler import describe_compiler
+    from export.runners.c import describe_compiler
     from linreg.errors import LinregError
 
     devices = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from linreg.commands.bundle import open_existing
-from linreg.commands.options import ExistingModel, Json
-from linreg.commands.results import show_metrics
-from linreg.commands.rows import parts_of, predictions_of
-from linreg.commands.terminal import print_json
+from linreg.cli.bundle import open_existing
+from linreg.cli.options import ExistingModel, Json
+from linreg.cli.results import show_metrics
+from linreg.cli.rows import parts_of, predictions_of
+from linreg.cli.terminal import print_json
 
 NAME = "evaluate"
 SUMMARY = "Show R2, RMSE and MAE of a model."

@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from export.formats import FormatChoice, Precision, chosen_formats
-from linreg.commands.artifact_table import describe, show_artifacts
-from linreg.commands.bundle import open_model, show_notes
-from linreg.commands.export_usage import check_usage
-from linreg.commands.exporting import ExportOptions, checkpoint_files, export_source
-from linreg.commands.options import Force, Json, Model, Wait
-from linreg.commands.rows import rows_to_verify
-from linreg.commands.stdout import prints_on_stderr
-from linreg.commands.terminal import note, print_json, say
+from export.formats.names import FormatChoice, Precision, chosen_formats
+from linreg.cli.artifact_table import describe, show_artifacts
+from linreg.cli.bundle import open_model, show_notes
+from linreg.cli.export_usage import check_usage
+from linreg.cli.exporting import ExportOptions, checkpoint_files, export_source
+from linreg.cli.options import Force, Json, Model, Wait
+from linreg.cli.rows import rows_to_verify
+from linreg.cli.stdout import prints_on_stderr
+from linreg.cli.terminal import note, print_json, say
 from linreg.config import MODEL_FILE
 from linreg.errors import LinregError
 
 if TYPE_CHECKING:
-    from export.source import Source
+    from export.source.source import Source
 
 NAME = "export"
 SUMMARY = "Write ONNX, TorchScript, .pt2 and C files, each proved equal."
@@ -80,7 +80,7 @@ def run(
         source, state = _module_source(module, state_dict, inputs or [], dtype, names, static=static)
         folder, plain = output, {MODEL_FILE: state}
     else:
-        from export.source import from_checkpoint
+        from export.source.source import from_checkpoint
 
         checkpoint = open_model(model)
         rows = None if data is None else rows_to_verify(data, checkpoint.card, checkpoint.path)
@@ -129,10 +129,10 @@ def _module_source(
     static: bool,
 ) -> "tuple[Source, bytes]":
     """The source of somebody's own module, and the state_dict for its bundle: that of the module as it was loaded."""
-    from export.cases import batches, check_batches
-    from export.module_file import MODULE, load_file_into, make_module, parse_input
-    from export.place import find_place
-    from export.source import from_module
+    from export.proof.cases import batches, check_batches
+    from export.source.place import find_place
+    from export.source.source import from_module
+    from export.source.user_module import MODULE, load_file_into, make_module, parse_input
     from linreg.state_dict import state_bytes
 
     if not inputs:

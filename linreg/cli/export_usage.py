@@ -2,8 +2,8 @@
 
 import typer
 
-from export.formats import Format
-from linreg.commands.options import given, refuse, refuse_empty
+from export.formats.names import Format
+from linreg.cli.options import given, refuse, refuse_empty
 
 
 def check_usage(context: typer.Context, kinds: list[Format]) -> None:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from export.formats import Format, Precision, beside, file_name
-from linreg.commands.terminal import progress, say_waiting
+from export.formats.names import Format, Precision, beside, file_name
+from linreg.cli.terminal import progress, say_waiting
 from linreg.config import CARD_FILE, MAX_STATE_BYTES, MODEL_FILE
 from linreg.errors import LinregError, MismatchError
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from export.artifacts import Artifact
-    from export.source import Source
+    from export.bundle.write import Artifact
+    from export.source.source import Source
     from linreg.changes import Changes
     from linreg.checkpoint import Checkpoint
     from linreg.manifest import Manifest
@@ -69,13 +69,13 @@ def make_room(
         LinregError: a file there is not what the manifest lists, the bundle holds another model, or there is no
             compiler to prove C with.
     """
-    from export.vectors import TOLERANCE_FILE
+    from export.bundle.vectors import TOLERANCE_FILE
     from linreg.inside import files_of, vector_folders
     from linreg.manifest import CHECKSUM_FILE, MANIFEST_FILE, check_overwrite, is_bundle_file, read_manifest
 
     folder = changes.folder
     if Format.C in kinds:
-        from export.c_compiler import compiler
+        from export.runners.c import compiler
 
         compiler()
     names = [*(file_name(kind, options.precision) for kind in kinds), *plain]
@@ -170,7 +170,7 @@ def export_source(
 
 
 def _make_artifacts(source: "Source", changes: "Changes", kinds: list[Format], options: ExportOptions) -> Outcome:
-    from export.artifacts import make_artifact
+    from export.bundle.write import make_artifact
 
     outcome = Outcome(written=[], refused={})
     program = None
@@ -178,7 +178,7 @@ def _make_artifacts(source: "Source", changes: "Changes", kinds: list[Format], o
         for place, kind in enumerate(kinds):
             try:
                 if program is None and (kind is Format.PT2 or (kind is Format.ONNX and source.affine is None)):
-                    from export.capture import capture
+                    from export.formats.capture import capture
 
                     program = capture(source)
                 artifact = make_artifact(
@@ -207,7 +207,7 @@ def _stage_rest(
     state_file: str,
 ) -> None:
     """Stage the state_dict and the card, the vectors, and the manifest."""
-    from export.artifacts import record
+    from export.bundle.write import record
 
     for name, data in plain.items():
         changes.stage(name, data)
@@ -248,7 +248,7 @@ def export_checkpoint(
     Raises:
         LinregError: a format was refused, a file does not answer as the reference, or something would be lost.
     """
-    from export.source import from_checkpoint
+    from export.source.source import from_checkpoint
 
     folder, options = output or checkpoint.path.parent, options or ExportOptions()
     source = from_checkpoint(checkpoint, precision=options.precision)
@@ -269,8 +269,8 @@ def _stage_vectors(
     precision are there, they are those of the first file that was: then that format can be verified again, too. Files
     of another precision get vectors only where there are none.
     """
-    from export.runners import load_runner
-    from export.vectors import make_vectors, precision_of_vectors, stage_vectors
+    from export.bundle.vectors import make_vectors, precision_of_vectors, stage_vectors
+    from export.runners.base import load_runner
     from linreg.inside import vector_folders
     from linreg.manifest import read_manifest
 

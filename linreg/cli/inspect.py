@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from linreg.commands.file_kinds import RECORDS, is_table, kind_of
-from linreg.commands.options import Json
-from linreg.commands.terminal import print_json, say, show_table
+from linreg.cli.file_kinds import RECORDS, is_table, kind_of
+from linreg.cli.options import Json
+from linreg.cli.terminal import print_json, say, show_table
 from linreg.errors import ModelError
 
 NAME = "inspect"
@@ -34,7 +34,7 @@ def run(
 
     The file's contents decide what it is. It is read, and never loaded into a runtime or unpickled with code.
     """
-    from export.inspection import inspect_file
+    from export.inspection.inspect import inspect_file
 
     _check_file(file)
     try:

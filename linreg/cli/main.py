@@ -17,9 +17,9 @@ from typing import Annotated
 import typer
 
 import linreg
-from linreg.commands import bench, demo, doctor, evaluate, export, inspect, plot, predict, train, verify
-from linreg.commands.terminal import note
-from linreg.commands.usage import Command, usage_message
+from linreg.cli import bench, demo, doctor, evaluate, export, inspect, plot, predict, train, verify
+from linreg.cli.terminal import note
+from linreg.cli.usage import Command, usage_message
 from linreg.ending import ending_by_signal
 from linreg.errors import LinregError
 

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from linreg.commands.bundle import open_existing
-from linreg.commands.options import ExistingModel, Wait
-from linreg.commands.rows import parts_of, predictions_of
-from linreg.commands.terminal import say, say_waiting
+from linreg.cli.bundle import open_existing
+from linreg.cli.options import ExistingModel, Wait
+from linreg.cli.rows import parts_of, predictions_of
+from linreg.cli.terminal import say, say_waiting
 from linreg.config import MAX_STATE_BYTES
 from linreg.errors import LinregError
 

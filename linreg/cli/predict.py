@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from linreg.commands.bundle import find_existing
-from linreg.commands.options import ExistingModel
-from linreg.commands.terminal import note, print_csv
+from linreg.cli.bundle import find_existing
+from linreg.cli.options import ExistingModel
+from linreg.cli.terminal import note, print_csv
 from linreg.errors import DataError, LinregError, ModelError
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _torch(path: Path) -> "tuple[tuple[str, ...], str, Callable[[NDArray[np.floa
 
 
 def _onnx(path: Path) -> "tuple[tuple[str, ...], str, Callable[[NDArray[np.float64]], NDArray[Any]]]":
-    from export.deployed import OnnxModel
+    from export.runners.deployed import OnnxModel
     from linreg.changes import read_settled
 
     model = read_settled(path.parent, lambda: OnnxModel.open(path))

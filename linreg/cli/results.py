@@ -4,7 +4,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from linreg.commands.terminal import note, say, show_table
+from linreg.cli.terminal import note, say, show_table
 from linreg.config import CARD_FILE, MODEL_FILE
 
 if TYPE_CHECKING:

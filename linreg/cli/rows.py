@@ -4,7 +4,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from linreg.commands.terminal import note
+from linreg.cli.terminal import note
 from linreg.config import LineSettings
 from linreg.errors import DataError, LinregError
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from linreg.commands.bundle import open_model
-from linreg.commands.terminal import note, print_json, progress, say, show_table
+from linreg.cli.bundle import open_model
+from linreg.cli.terminal import note, print_json, progress, say, show_table
 from linreg.errors import LinregError
 
 FILE = "self-check.json"
@@ -18,15 +18,15 @@ def run_self_check(model: Path | None, *, as_json: bool) -> None:
     Raises:
         LinregError: the harness cannot be believed here.
     """
+    from bench.analysis.self_check import ALL_RUNS, describe, self_check
     from bench.environment import describe_environment
-    from bench.expected import SEED
-    from bench.measurement import torch_threads
-    from bench.selfcheck import ALL_RUNS, describe, self_check
-    from export.artifacts import build
-    from export.formats import Format
-    from export.runners import onnxruntime_runner, torch_runner
-    from export.source import from_checkpoint
-    from export.trust import state_folder
+    from bench.plan.expected import SEED
+    from bench.worker.measurement import torch_threads
+    from export.bundle.trust import state_folder
+    from export.bundle.write import build
+    from export.formats.names import Format
+    from export.runners.base import onnxruntime_runner, torch_runner
+    from export.source.source import from_checkpoint
     from linreg.checkpoint import load
     from linreg.files import write_json
 
@@ -59,7 +59,7 @@ def run_self_check(model: Path | None, *, as_json: bool) -> None:
 def last_self_check() -> dict[str, Any] | None:
     """The last self-check of this machine with these versions; None where there is none."""
     from bench.environment import describe_environment
-    from export.trust import state_folder
+    from export.bundle.trust import state_folder
     from linreg.files import read_json
 
     path = state_folder() / FILE

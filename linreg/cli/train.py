@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from linreg.commands.exporting import remove_listed
-from linreg.commands.options import Json, Wait
-from linreg.commands.results import show_card, show_left_out
-from linreg.commands.terminal import note, print_json, progress, say_waiting
-from linreg.commands.train_usage import check_usage
+from linreg.cli.exporting import remove_listed
+from linreg.cli.options import Json, Wait
+from linreg.cli.results import show_card, show_left_out
+from linreg.cli.terminal import note, print_json, progress, say_waiting
+from linreg.cli.train_usage import check_usage
 from linreg.config import (
     CARD_FILE,
     DEFAULT_BUNDLE,
@@ -172,7 +172,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _train(dataset: "Dataset", settings: TrainSettings, changes: "Changes", *, data: dict[str, Any]) -> "Card":
-    from export.artifacts import record
+    from export.bundle.write import record
     from linreg.checkpoint import stage
     from linreg.data import parse_split, split
     from linreg.manifest import read_manifest

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import typer
 
-from linreg.commands.options import given, refuse
+from linreg.cli.options import given, refuse
 from linreg.config import Architecture, Method, TrainSettings
 from linreg.errors import LinregError
 

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
-from linreg.commands.words import ARGUMENT, READ_ONNX, option_meant, value_meant
+from linreg.cli.words import ARGUMENT, READ_ONNX, option_meant, value_meant
 from linreg.memory import BASE_BYTES, LIGHT_BYTES, check_address_space
 
 SEPARATORS = {

@@ -5,22 +5,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from export.formats import Format, Precision, format_of
-from linreg.commands.bundle import find_bundle, require
-from linreg.commands.options import Json
-from linreg.commands.rows import rows_to_verify
-from linreg.commands.stdout import prints_on_stderr
-from linreg.commands.terminal import print_json, say, show_table
-from linreg.commands.verify_usage import check_data, check_verifiable
+from export.formats.names import Format, Precision, format_of
+from linreg.cli.bundle import find_bundle, require
+from linreg.cli.options import Json
+from linreg.cli.rows import rows_to_verify
+from linreg.cli.stdout import prints_on_stderr
+from linreg.cli.terminal import print_json, say, show_table
+from linreg.cli.verify_usage import check_data, check_verifiable
 from linreg.config import MODEL_FILE
 from linreg.errors import LinregError, MismatchError, ModelError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from export.runners import Runner
-    from export.vectors import VectorCheck
-    from export.verify import Verification
+    from export.bundle.vectors import VectorCheck
+    from export.proof.verify import Verification
+    from export.runners.base import Runner
     from linreg.checkpoint import Checkpoint
     from linreg.manifest import FileEntry, Manifest
 
@@ -96,7 +96,7 @@ def _manifest(path: Path, folder: Path) -> "Manifest":
         LinregError: there is none, or it does not list the file.
         MismatchError: a file has other bytes, or the bundle contradicts itself.
     """
-    from export.integrity import check_bundle
+    from export.bundle.integrity import check_bundle
     from linreg.manifest import CHECKSUM_FILE, MANIFEST_FILE, read_manifest
 
     manifest = read_manifest(folder)
@@ -127,8 +127,8 @@ def _check(
         MismatchError: an artifact answers wrongly.
         LinregError: there is nothing to compare its answers with.
     """
-    from export.affine_graph import check_affine_weights
-    from export.loading import load_artifact, may_run
+    from export.bundle.affine_graph import check_affine_weights
+    from export.bundle.load import load_artifact, may_run
     from linreg.manifest import read_entry
 
     by_vectors, by_reference, refused = [], [], []
@@ -170,7 +170,7 @@ def _row(name: str, against: str, found: "VectorCheck | Verification") -> dict[s
 
 def _has_vectors(manifest: "Manifest", entry: "FileEntry") -> bool:
     """Vectors are of one precision, and of the batches of the file that they were made with."""
-    from export.vectors import precision_of_vectors
+    from export.bundle.vectors import precision_of_vectors
 
     if manifest.entry("test_data_set_0/input_0.pb") is None or _kind(entry.name)[1] != precision_of_vectors(manifest):
         return False
@@ -186,7 +186,7 @@ def _kind(name: str) -> tuple[Format, Precision | None]:
 
 def _by_vectors(runner: "Runner", folder: Path) -> "VectorCheck":
     """Run the test vectors of a bundle; needs no torch for ONNX."""
-    from export.vectors import check_vectors
+    from export.bundle.vectors import check_vectors
 
     return check_vectors(runner, folder)
 
@@ -195,8 +195,8 @@ def _by_reference(
     runner: "Runner", model: "Checkpoint", precision: Precision | None, *, static: bool, rows: "NDArray[Any] | None"
 ) -> "Verification":
     """Compare with the float64 reference of the bundle's own state_dict."""
-    from export.source import from_checkpoint
-    from export.verify import verify
+    from export.proof.verify import verify
+    from export.source.source import from_checkpoint
 
     return verify(runner, from_checkpoint(model, precision=precision, static=static), rows=rows)
 

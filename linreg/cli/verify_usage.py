@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from linreg.commands.file_kinds import STATES, is_table
+from linreg.cli.file_kinds import STATES, is_table
 from linreg.errors import LinregError
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""A timer that gives pytest-benchmark blocks which were measured before, paired and shuffled, by bench.rounds."""
+"""A timer that gives pytest-benchmark blocks that bench.worker.rounds measured before, paired and shuffled."""
 
 from collections.abc import Iterator
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from bench.benchmark import Report, run_benchmark
-from bench.job import Device
-from bench.subject import Subject
-from bench.variants import NULL, REFERENCE, cpu_variants
+from bench.plan.subject import Subject
+from bench.plan.variants import NULL, REFERENCE, cpu_variants
+from bench.worker.job import Device
 from linreg.config import BenchSettings
 from tests.benchmark.replay import Replay
 
@@ -28,10 +28,10 @@ def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """The straight line, timed; with --benchmark-disable in one process and few rounds, as only equality counts."""
     from dataclasses import replace
 
-    from export.formats import RUNTIME_FORMATS
+    from export.formats.names import RUNTIME_FORMATS
     from linreg.checkpoint import load
-    from linreg.commands.exporting import export_checkpoint
-    from linreg.commands.train import train_line
+    from linreg.cli.exporting import export_checkpoint
+    from linreg.cli.train import train_line
     from linreg.config import LINE_DEFAULTS, LineSettings
 
     bundle: Path = tmp_path_factory.mktemp("line")

@@ -1,4 +1,4 @@
-"""Rows that shared one module would change each other's figures; ours do not share one (tests/test_building.py).
+"""Rows that shared one module would change each other's figures; ours share none (tests/bench/worker/test_building.py).
 
 `module.compile()`, which a compiled row might call on the module of an eager one, changes the eager row altogether; a
 living scripted copy of the same module makes it some 1 % faster on the machine where this was written.
@@ -7,10 +7,10 @@ living scripted copy of the same module makes it some 1 % faster on the machine 
 import numpy as np
 import torch
 
-from bench.rounds import measure_rounds
-from bench.statistics import paired_ratio
-from export.quiet import quiet
-from export.runners import Call, torch_runner
+from bench.analysis.statistics import paired_ratio
+from bench.worker.rounds import measure_rounds
+from export.formats.quiet import quiet
+from export.runners.base import Call, torch_runner
 from linreg.models import LinearRegressionModelV2
 
 ROUNDS = 200

@@ -11,9 +11,9 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from export.formats import Format
-from export.runners import Runner, load_runner
-from export.vectors import read_vectors
+from export.bundle.vectors import read_vectors
+from export.formats.names import Format
+from export.runners.base import Runner, load_runner
 from tests import nets
 
 ROOT = Path(__file__).parents[2]

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from export.artifacts import make_artifact, record
-from export.formats import Format
-from export.inputs import Input
-from export.source import from_checkpoint, from_module
+from export.bundle.write import make_artifact, record
+from export.formats.names import Format
+from export.source.inputs import Input
+from export.source.source import from_checkpoint, from_module
 from linreg.changes import changing
 from linreg.checkpoint import load
 

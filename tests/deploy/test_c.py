@@ -9,7 +9,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from export.vectors import check_vectors
+from export.bundle.vectors import check_vectors
 from linreg.errors import LinregError
 from tests.deploy.bundles import (
     FILE_FAULTS,

@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from export.vectors import read_vectors
+from export.bundle.vectors import read_vectors
 from tests.conftest import PENGUINS
 from tests.deploy.bundles import FEATURES, REFERENCE, run
 from tests.deploy.c_builds import BUILDS

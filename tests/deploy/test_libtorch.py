@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from export.formats import Format
-from export.runners import Runner, load_runner
+from export.formats.names import Format
+from export.runners.base import Runner, load_runner
 from tests.deploy.bundles import (
     FEATURES,
     FILE_FAULTS,

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 
-from export.vectors import _check
+from export.bundle.vectors import _check
 from linreg.errors import LinregError
 from tests.deploy.javascript import NODE, REFERENCE, ROOT, copy_of, install, node, seal, write_tensor
 

@@ -14,8 +14,8 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from export.runners import Call, Runner, onnxruntime_runner
-from export.vectors import check_vectors, read_vectors
+from export.bundle.vectors import check_vectors, read_vectors
+from export.runners.base import Call, Runner, onnxruntime_runner
 from linreg.errors import MismatchError
 from tests.deploy.bundles import REFERENCE
 

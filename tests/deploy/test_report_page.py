@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.page import to_page
+from bench.report.page import to_page
 from tests.bench_reports import SAMPLES, comparison, report, struck_out, usual_rows
 
 CHROMIUM = Path("/usr/bin/chromium")

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from export.artifacts import build
-from export.c_compiler import c_runner
-from export.c_source import to_c
-from export.cases import judged_cases
-from export.formats import Format
-from export.runners import onnxruntime_runner
-from export.verify import verify
+from export.bundle.write import build
+from export.formats.c import to_c
+from export.formats.names import Format
+from export.proof.cases import judged_cases
+from export.proof.verify import verify
+from export.runners.base import onnxruntime_runner
+from export.runners.c import c_runner
 from tests.deploy.standalone import linear, tool
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from export.artifacts import build
-from export.c_source import to_c
-from export.c_text import header_of
-from export.formats import Format
-from export.runners import onnxruntime_runner
+from export.bundle.write import build
+from export.formats.c import to_c
+from export.formats.c_text import header_of
+from export.formats.names import Format
+from export.runners.base import onnxruntime_runner
 from tests.deploy.standalone import (
     COMPILERS,
     DEPLOY,

@@ -9,9 +9,9 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from export.c_source import to_c
-from export.c_text import header_of
-from export.source import from_checkpoint
+from export.formats.c import to_c
+from export.formats.c_text import header_of
+from export.source.source import from_checkpoint
 from linreg.checkpoint import load
 from tests.deploy.standalone import HERE, REFERENCE, SANITIZED, export_c, run, whole_program
 

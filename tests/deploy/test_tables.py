@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from export.formats import Format
-from export.module_file import parse_input
-from export.source import from_module
+from export.formats.names import Format
+from export.source.source import from_module
+from export.source.user_module import parse_input
 from linreg.checkpoint import load
-from linreg.commands.exporting import ExportOptions, export_checkpoint, export_source
-from linreg.commands.train import train_table
+from linreg.cli.exporting import ExportOptions, export_checkpoint, export_source
+from linreg.cli.train import train_table
 from linreg.config import TABLE_DEFAULTS
 from tests.deploy import javascript, standalone
 from tests.deploy.bundles import run

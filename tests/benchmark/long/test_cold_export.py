@@ -43,7 +43,7 @@ torch.onnx.export(
 @pytest.fixture(scope="module")
 def line(tmp_path_factory):
     """The straight line, trained."""
-    from linreg.commands.train import train_line
+    from linreg.cli.train import train_line
     from linreg.config import LINE_DEFAULTS, LineSettings
 
     bundle = tmp_path_factory.mktemp("line")

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from bench.analysis.gate import compare_reports
 from bench.benchmark import run_benchmark
-from bench.gate import compare_reports
-from bench.job import Device
-from bench.report import to_json
-from bench.subject import Subject
-from bench.variants import REFERENCE, Kind, Variant, eager_variants
+from bench.plan.subject import Subject
+from bench.plan.variants import REFERENCE, Kind, Variant, eager_variants
+from bench.report.schema import to_json
+from bench.worker.job import Device
 from linreg.config import BenchSettings
 
 FACTORIES = """
@@ -17,7 +17,7 @@ from dataclasses import replace
 from itertools import repeat
 from pathlib import Path
 
-from export.runners import torch_runner
+from export.runners.base import torch_runner
 from linreg.checkpoint import load
 
 
@@ -51,7 +51,7 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The straight line."""
     from dataclasses import replace
 
-    from linreg.commands.train import train_line
+    from linreg.cli.train import train_line
     from linreg.config import LINE_DEFAULTS, LineSettings
 
     bundle = tmp_path_factory.mktemp("line")

@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from torch.utils.benchmark import Timer
 
-from bench.rounds import measure_rounds
-from bench.statistics import paired_ratio
-from export.runners import torch_runner
+from bench.analysis.statistics import paired_ratio
+from bench.worker.rounds import measure_rounds
+from export.runners.base import torch_runner
 from linreg.models import LinearRegressionModelV2
 
 PAIR_S = 6.0

@@ -1,0 +1,1 @@
+"""From block times to claims: statistics, rows, the gate and the self-check; nothing is printed here."""

@@ -1,0 +1,1 @@
+"""The runtimes of deploy/, timed beside Python."""

@@ -1,0 +1,1 @@
+"""The report: its JSON, the tables of the terminal, the page and the plots."""

@@ -1,0 +1,1 @@
+"""One fresh process: a job comes in, rounds of calls are timed, results go out."""

@@ -1,0 +1,361 @@
+"""The harness measured by itself: on a clock that only our calls move, and once for real; what is kept of it."""
+
+import json
+from contextlib import nullcontext
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from bench.analysis import self_check as selfcheck
+from bench.analysis.self_check import SelfCheck, describe, self_check
+from bench.environment import describe_environment
+from bench.worker import rounds
+from export.runners.base import Call, Runner
+from linreg.cli.self_check import last_self_check
+
+GOOD = SelfCheck(
+    runs=200,
+    excluded=0.045,
+    beyond_margin=0,
+    spread=0.0003,
+    copies_spread=0.004,
+    found_1_percent=0.99,
+    found_3_percent=1.0,
+    bias=-0.002,
+    order_bias=0.001,
+    neighbour=-0.002,
+    duration_s=60.0,
+)
+
+
+# ---- pass or fail ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"excluded": 0.005}, None),
+        ({"excluded": 0.09}, None),
+        ({"excluded": 0.0}, "0.0% of A/A intervals exclude 1, expected 0.5% to 9%"),
+        ({"excluded": 0.0049}, "0.5% of A/A intervals"),
+        ({"excluded": 0.095}, "9.5% of A/A intervals exclude 1"),
+        ({"beyond_margin": 1}, "1 A/A runs claim more than 1%, expected none"),
+        ({"found_1_percent": 0.95}, None),
+        ({"found_1_percent": 0.94}, "1 % found in 94% of runs, expected at least 95%"),
+        ({"found_3_percent": 0.99}, "3 % found in 99% of runs, expected all"),
+        ({"order_bias": 0.01}, None),
+        ({"order_bias": 0.0101}, "order moves a ratio by +1.01%"),
+        ({"order_bias": -0.02}, "order moves a ratio by -2.00%"),
+        ({"neighbour": 0.01}, None),
+        ({"neighbour": 0.011}, "a neighbour by +1.10%"),
+        ({"neighbour": -0.011}, "a neighbour by -1.10%"),
+        # What is shown, and decides nothing: it is of the machine, not of the harness.
+        ({"spread": 0.5, "copies_spread": 0.5, "bias": 0.5, "duration_s": 1e6}, None),
+    ],
+    ids=str,
+)
+def test_each_threshold_alone_decides(change, said):
+    failures = replace(GOOD, **change).failures
+    assert len(failures) == (said is not None)
+    assert said is None or said in failures[0]
+
+
+def test_every_failure_is_told():
+    bad = replace(GOOD, excluded=0.5, beyond_margin=3, found_1_percent=0.1, found_3_percent=0.2, neighbour=0.3)
+    assert len(bad.failures) == 5
+
+
+@pytest.mark.parametrize("check", [GOOD, replace(GOOD, beyond_margin=2, found_3_percent=0.5)], ids=["passed", "failed"])
+def test_it_is_described_as_json(check):
+    described = describe(check)
+    assert json.loads(json.dumps(described, allow_nan=False)) == described
+    assert described["passed"] is (check is GOOD)
+    assert described["failures"] == check.failures
+    assert {name: described[name] for name in SelfCheck.__dataclass_fields__} == vars(check)
+
+
+# ---- on a clock that only our calls move -----------------------------------------------------------------------------
+
+
+class Machine:
+    """A clock, and runners whose calls take a known time on it.
+
+    Attributes:
+        now: in nanoseconds.
+        blocks: how many were timed.
+        built: how many runners were made.
+        busy: whether the neighbour has run.
+        cost: of a call, from this machine and the number of the runner.
+    """
+
+    def __init__(self, cost=lambda _machine, _number: 10_000) -> None:
+        self.now = self.readings = self.built = self.since = 0
+        self.busy = False
+        self.cost = cost
+        self.last: object = None
+
+    @property
+    def blocks(self) -> int:
+        return self.readings // 2
+
+    def clock(self) -> int:
+        self.readings += 1
+        return self.now
+
+    def build(self) -> Runner:
+        self.built += 1
+        return self.runner(self.built)
+
+    def neighbour(self) -> Runner:
+        return self.runner(0)
+
+    def runner(self, number: int) -> Runner:
+        def run() -> None:
+            self.busy = self.busy or number == 0
+            self.since = self.since + 1 if self.last == number else 1
+            self.last = number
+            self.now += int(self.cost(self, number))
+
+        call = Call(run=run, outputs=lambda: (), context=nullcontext)
+        return Runner(name=str(number), bind=lambda _inputs: call, parameters=dict)
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Few runs of few rounds; returns how many runs those are."""
+    sizes = {"RUNS": 12, "COPIES": 5, "PLANTED_RUNS": 4, "ROUNDS": 20, "PLANTED_ROUNDS": {1: 20, 3: 20}}
+    for name, value in sizes.items():
+        monkeypatch.setattr(selfcheck, name, value)
+    return 12 + 4 * 5 + 2 * 4
+
+
+def checked(monkeypatch, machine: Machine, progress=None) -> SelfCheck:
+    for module in (rounds, selfcheck):
+        monkeypatch.setattr(
+            module, "time", SimpleNamespace(perf_counter_ns=machine.clock, perf_counter=lambda: machine.now * 1e-9)
+        )
+    return self_check(machine.build, machine.neighbour, (), progress)
+
+
+def test_on_a_perfect_machine_everything_is_exact(monkeypatch, small):
+    machine = Machine()
+    check = checked(monkeypatch, machine)
+    assert (check.runs, check.beyond_margin) == (12, 0)
+    assert (check.excluded, check.spread, check.copies_spread) == pytest.approx((0, 0, 0), abs=1e-12)
+    assert (check.order_bias, check.neighbour) == pytest.approx((0, 0), abs=1e-12)
+    assert (check.found_1_percent, check.found_3_percent) == (1, 1)
+    assert check.bias == pytest.approx(0, abs=1e-9)
+    assert check.duration_s == pytest.approx(machine.now * 1e-9)
+    assert machine.built == 1 + 2 * 5 + 2  # a fresh copy wherever one is spoken of
+
+
+def test_progress_counts_all_runs(monkeypatch, small):
+    done: list[int] = []
+    checked(monkeypatch, Machine(), done.append)
+    assert done == list(range(1, small + 1))
+    monkeypatch.undo()
+    assert selfcheck.ALL_RUNS == selfcheck.RUNS + 4 * selfcheck.COPIES + 2 * selfcheck.PLANTED_RUNS == 480
+
+
+def test_slow_first_calls_are_in_no_planted_block(monkeypatch, small):
+    """The first calls after another runner's cost much more: with them the planted figures would be too small."""
+    check = checked(monkeypatch, Machine(lambda machine, _number: 10_000 if machine.since > 8 else 50_000))
+    assert check.bias == pytest.approx(0, abs=1e-9)
+    assert check.copies_spread == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("percent", [1, 3])
+def test_what_is_planted_is_known_exactly(monkeypatch, percent):
+    machine = Machine()
+    monkeypatch.setattr(selfcheck, "time", SimpleNamespace(perf_counter_ns=machine.clock))
+    ratio = selfcheck._planted(machine.build().bind(()), percent, seed=0)
+    expected = pytest.approx(1 + percent / 100, rel=1e-12)
+    assert (ratio.estimate, ratio.low, ratio.high) == (expected, expected, expected)
+    rounds = {1: 350, 3: 100}[percent]
+    assert machine.blocks == 2 * rounds
+    assert machine.now == 10_000 * rounds * (2 * (100 + 8) + percent)
+
+
+def test_copies_that_differ_are_seen_in_their_spread_only(monkeypatch, small):
+    generator = np.random.default_rng(1)
+    factors = generator.normal(1.0, 0.02, 30)
+    check = checked(monkeypatch, Machine(lambda _machine, number: 10_000 * factors[number]))
+    assert 0.01 < check.copies_spread < 0.06  # two of them: 0.028
+    assert check.spread < 1e-6
+    assert abs(check.neighbour) < 1e-6
+
+
+def noise(generator: np.random.Generator, deviation: float):
+    """Of a block's own: the same for all of its calls."""
+    values: dict[int, float] = {}
+
+    def of(machine: Machine) -> float:
+        return values.setdefault(machine.readings, float(np.exp(generator.normal(0.0, deviation))))
+
+    return of
+
+
+def test_noise_that_hides_one_percent_fails_the_check(monkeypatch, small):
+    factor = noise(np.random.default_rng(2), 0.08)
+    check = checked(monkeypatch, Machine(lambda machine, _number: 10_000 * factor(machine)))
+    assert check.spread > 0.005
+    assert check.found_1_percent < 0.95
+    assert any("1 % found" in failure for failure in check.failures)
+
+
+def test_the_second_block_of_a_round_being_slower_is_the_bias_of_order(monkeypatch, small):
+    factor = noise(np.random.default_rng(3), 0.05)
+    check = checked(
+        monkeypatch,
+        Machine(lambda machine, _number: 10_000 * factor(machine) * (1.06 if machine.blocks % 2 else 1.0)),
+    )
+    assert 0.02 < abs(check.order_bias) < 0.1
+    assert any("order moves a ratio" in failure for failure in check.failures)
+
+
+def test_a_neighbour_that_slows_one_copy_is_seen(monkeypatch, small):
+    second = 1 + 2 * 5 + 2
+    check = checked(
+        monkeypatch,
+        Machine(lambda machine, number: 10_500 if machine.busy and number == second else 10_000),
+    )
+    assert check.neighbour == pytest.approx(np.log(1.05), rel=1e-9)
+    assert len(check.failures) >= 1
+
+
+def test_a_harness_that_favours_one_side_is_found_out(monkeypatch, small):
+    """A false claim in every run: the names say who is who, so plant it there."""
+    real = selfcheck.measure_rounds
+
+    def biased_rounds(calls, **settings):
+        blocks = real(calls, **settings)
+        other = blocks["other"]
+        return {**blocks, "other": replace(other, block_s=other.block_s * 1.02, host_s=other.host_s * 1.02)}
+
+    monkeypatch.setattr(selfcheck, "measure_rounds", biased_rounds)
+    check = checked(monkeypatch, Machine())
+    assert (check.excluded, check.beyond_margin) == (1.0, 12)
+    assert len(check.failures) == 2
+
+
+# ---- for real --------------------------------------------------------------------------------------------------------
+
+
+def test_a_real_run_of_a_cheap_call(small):
+    """Smaller than would mean anything: that it runs, and which figures it can have."""
+
+    def build() -> Runner:
+        numbers = list(range(40))
+        call = Call(run=lambda: sum(numbers), outputs=lambda: (), context=nullcontext)
+        return Runner(name="sum", bind=lambda _inputs: call, parameters=dict)
+
+    done: list[int] = []
+    check = self_check(build, build, (), done.append)
+    assert done[-1] == len(done) == small
+    assert check.runs == 12
+    for part in (check.excluded, check.found_1_percent, check.found_3_percent):
+        assert 0 <= part <= 1
+    assert check.excluded * 12 == round(check.excluded * 12)
+    assert 0 < check.spread < 1
+    assert check.duration_s > 0
+    json.dumps(describe(check), allow_nan=False)
+
+
+# ---- what is kept of it ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def state(monkeypatch, tmp_path):
+    """The folder of this user's own state, for one test."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return tmp_path / "state" / "linreg"
+
+
+@pytest.fixture
+def as_if(monkeypatch):
+    """Let the self-check of the command measure this."""
+    asked = []
+    threads = torch.get_num_threads()
+
+    def plant(check: SelfCheck):
+        def instead(build, neighbour, inputs, progress):
+            asked.append([runner().bind(inputs).outputs()[0] for runner in (build, build, neighbour)])
+            return check
+
+        monkeypatch.setattr(selfcheck, "self_check", instead)
+        return asked
+
+    yield plant
+    torch.set_num_threads(threads)
+
+
+def test_a_check_that_passes_says_so_in_the_last_line(linreg, penguins, state, as_if):
+    asked = as_if(GOOD)
+    ended = linreg("bench", "--self-check", "-m", penguins)
+    assert ended.code == 0
+    last = ended.out.splitlines()[-1]
+    assert last.startswith("pass: 4.5% of 200 A/A intervals exclude 1, 0 claim more than 1 %")
+    assert "3 % found in 100% of the runs, 1 % in 99%" in last
+    kept = last_self_check()
+    assert kept.pop("environment")["processor"] == describe_environment()["processor"]
+    assert kept == describe(GOOD)
+    (answers,) = asked  # the model itself, twice, and another runtime, on the same input
+    np.testing.assert_array_equal(answers[0], answers[1])
+    np.testing.assert_allclose(answers[2], answers[0], rtol=1e-5)
+
+
+def test_a_check_that_fails_says_so_and_exits_with_an_error(linreg, penguins, state, as_if):
+    bad = replace(GOOD, excluded=0.2, found_3_percent=0.5)
+    as_if(bad)
+    ended = linreg("bench", "--self-check", "-m", penguins)
+    assert ended.code == 1
+    assert ended.out.splitlines()[-1].startswith("FAIL: 20.0% of 200 A/A intervals exclude 1")
+    last = ended.err.splitlines()[-1]
+    assert last.startswith("error: self-check: ")
+    for failure in bad.failures:
+        assert failure in last
+    assert last_self_check()["passed"] is False  # a report must not carry an older one that passed
+
+
+@pytest.mark.parametrize("check", [GOOD, replace(GOOD, beyond_margin=1)], ids=["passed", "failed"])
+def test_as_json_it_is_what_is_kept(linreg, penguins, state, as_if, check):
+    as_if(check)
+    ended = linreg("bench", "--self-check", "-m", penguins, "--json")
+    assert ended.code == (check is not GOOD)
+    assert json.loads(ended.out) == json.loads((state / "self-check.json").read_text()) == last_self_check()
+
+
+def keep(state, **environment) -> dict:
+    found = {**describe(GOOD), "environment": {**describe_environment(), **environment}}
+    state.mkdir(parents=True, exist_ok=True)
+    (state / "self-check.json").write_text(json.dumps(found))
+    return found
+
+
+def test_without_a_check_there_is_none(state):
+    assert last_self_check() is None
+
+
+def test_that_of_this_machine_is_found_whatever_its_load(state):
+    found = keep(state, load_1min=99.0, system="Linux 7")
+    assert last_self_check() == found
+
+
+@pytest.mark.parametrize(
+    "environment", [{"processor": "Cortex-A72"}, {"cores": 4096}, {"versions": {"torch": "1.0"}}], ids=str
+)
+def test_that_of_another_machine_or_version_is_not(state, environment):
+    keep(state)
+    assert last_self_check() is not None
+    keep(state, **environment)
+    assert last_self_check() is None
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"environment": null}', '{"environment": [1]}'])
+def test_a_damaged_file_is_as_good_as_none(state, text):
+    state.mkdir(parents=True)
+    (state / "self-check.json").write_text(text)
+    assert last_self_check() is None

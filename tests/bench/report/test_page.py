@@ -1,0 +1,330 @@
+"""The page of a report says what the report says, whatever is in it, and can do nothing but show it."""
+
+import base64
+import hashlib
+import json
+import re
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+from itertools import pairwise
+
+import pytest
+
+from bench.report.page import to_page
+from bench.report.plot_data import Sign, forest, plain, start_parts
+from bench.report.tables import duration
+from tests.bench_reports import (
+    CUDA,
+    HOSTILE,
+    REFERENCE,
+    SAMPLES,
+    comparison,
+    hostile,
+    report,
+    row,
+    skipped,
+    start,
+    struck_out,
+    usual_rows,
+)
+
+VOID = {"meta", "br"}
+TAGS = {
+    *("html", "head", "meta", "title", "style", "script", "body", "header", "main", "section", "h1", "h2", "h3", "p"),
+    *("div", "span", "s", "code", "pre", "ul", "li", "dl", "dt", "dd", "figure", "figcaption"),
+    *("table", "caption", "thead", "tbody", "tr", "th", "td"),
+    *("svg", "desc", "g", "text", "line", "rect", "circle", "path"),
+}
+
+
+class Page(HTMLParser):
+    """A tree of the page; anything that is not closed as it was opened is an error."""
+
+    def __init__(self, text):
+        super().__init__(convert_charrefs=True)
+        self.text, self.builder, self.open, self.pictures = text, ET.TreeBuilder(), [], []
+        self.starts = [0, *(place.end() for place in re.finditer("\n", text))]
+        self.feed(text)
+        self.close()
+        assert not self.open
+        self.root = self.builder.close()
+
+    def handle_starttag(self, tag, attributes):
+        assert len({name for name, _ in attributes}) == len(attributes)
+        if tag == "svg" and "svg" not in self.open:
+            self.svg_start = self.position()
+        self.builder.start(tag, dict(attributes))
+        if tag in VOID:
+            self.builder.end(tag)
+        else:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.builder.start(tag, dict(attributes))
+        self.builder.end(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+        self.builder.end(tag)
+        if tag == "svg" and "svg" not in self.open:
+            self.pictures.append(self.text[self.svg_start : self.position() + len("</svg>")])
+
+    def handle_data(self, data):
+        if self.open:
+            self.builder.data(data)
+
+    def position(self):
+        line, column = self.getpos()
+        return self.starts[line - 1] + column
+
+
+def page_of(values) -> Page:
+    return Page(to_page(json.loads(json.dumps(values))))
+
+
+def text_of(element) -> str:
+    return " ".join("".join(element.itertext()).split())
+
+
+def rows_of(page, caption, place=0) -> list[list]:
+    """The lines of a table; where several have that caption, of one of them."""
+    tables = [table for table in page.root.iter("table") if text_of(table.find("caption")) == caption]
+    return [list(line) for line in tables[place].find("tbody")]
+
+
+def facts_of(page) -> dict[str, str]:
+    return dict(zip(map(text_of, page.root.iter("dt")), map(text_of, page.root.iter("dd")), strict=True))
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_every_report_is_a_sound_page_that_can_do_nothing(name):
+    page = page_of(SAMPLES[name])
+    assert {element.tag for element in page.root.iter()} <= TAGS
+    for element in page.root.iter():
+        for attribute in element.attrib:
+            assert attribute not in {"src", "href", "style", "action", "xlink:href"}
+            assert not attribute.startswith("on")
+    for picture in page.pictures:
+        ET.fromstring(picture)
+        for number in re.findall(r'(?:x|x1|x2|width)="(-?[\d.]+)%"', picture):
+            assert 0 <= float(number) <= 100
+    identifiers = [element.get("id") for element in page.root.iter() if element.get("id")]
+    assert len(set(identifiers)) == len(identifiers)
+    for element in page.root.iter():
+        assert set((element.get("aria-labelledby") or "").split()) <= set(identifiers)
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f\u202e]", page.text)
+    assert "987654321" not in page.text  # the raw blocks stay in bench.json
+
+
+def test_the_policy_allows_the_style_and_the_script_by_their_hashes_and_nothing_else():
+    page = page_of(report())
+    (policy,) = [meta.get("content") for meta in page.root.iter("meta") if meta.get("http-equiv")]
+    expected = {}
+    for tag in ("style", "script"):
+        (element,) = page.root.iter(tag)
+        digest = base64.b64encode(hashlib.sha256(element.text.encode()).digest()).decode()
+        expected[tag] = f"{tag}-src 'sha256-{digest}'"
+        assert not re.search(r"url\(|@import|https?:|fetch|XMLHttp|innerHTML|eval", element.text)
+    parts = ["default-src 'none'", expected["style"], expected["script"], "base-uri 'none'", "form-action 'none'"]
+    assert policy == "; ".join(parts)
+
+
+def test_hostile_names_are_text():
+    page = page_of(hostile())
+    assert {element.tag for element in page.root.iter()} <= TAGS
+    for table in (0, 1):  # the comparison, and its tails
+        names = ["".join(line[0].itertext()) for line in rows_of(page, "batch 1, 1 thread, CPU", table)]
+        assert names[2 : 2 + len(HOSTILE)] == [plain(name) for name in HOSTILE]
+    assert "49" not in text_of(page.root.find(".//pre"))  # {{ 7 * 7 }} stays as it is
+    assert "{{ 7 * 7 }}" in text_of(page.root.find(".//pre"))
+
+
+def test_rows_are_those_of_the_report():
+    rows = rows_of(page_of(report()), "batch 1, 1 thread, CPU")
+    assert [[text_of(cell) for cell in line] for line in rows] == [
+        [REFERENCE, "7 µs", "1", "", "reference", "143,000"],
+        ["null", "7.01 µs", "1.001", "0.996 to 1.006", "null", "143,000"],
+        ["eager-grad", "8.82 µs", "1.260", "1.254 to 1.266", "slower", "113,000"],
+        ["eager-no_grad", "7.08 µs", "1.011", "1.006 to 1.016", "inconclusive", "141,000"],
+        ["torchscript", "6.27 µs", "0.895", "0.891 to 0.899", "faster", "160,000"],
+        ["pt2", "47.6 µs", "6.800", "6.766 to 6.834", "slower", "21,000"],
+        ["onnxruntime-run", "5.04 µs", "0.720", "0.716 to 0.724", "faster", "198,000"],
+        ["onnxruntime-io_binding", "2.69 µs", "0.384", "0.382 to 0.386", "faster", "372,000"],
+        ["floor", "28 ns", "", "", "no verdict", ""],
+    ]
+    values = [line[2].get("data-value") for line in rows]
+    assert [float(value) for value in values if value] == [1, 1.001, 1.26, 1.011, 0.895, 6.8, 0.72, 0.384]
+
+
+def test_cuda_has_the_clock_of_the_host_and_says_what_is_launch_bound():
+    page = page_of(report(comparison([row(REFERENCE), row("cuda-graph", 0.5, launch_bound=True)], device="cuda")))
+    _, graph = rows_of(page, "batch 1, 1 thread, CUDA")
+    assert [text_of(cell) for cell in graph][1:3] == ["3.5 µs", "5.25 µs"]
+    assert text_of(graph[5]) == "faster, launching takes most of it"
+
+
+def test_a_wrong_row_is_struck_out_without_a_latency():
+    bad = struck_out("onnxruntime-bad")
+    page = page_of(report(comparison([*usual_rows(), bad])))
+    (line,) = [line for line in rows_of(page, "batch 1, 1 thread, CPU") if text_of(line[0]) == bad["name"]]
+    assert [cell.tag for cell in line[0]] == ["s"]
+    assert [text_of(cell) for cell in line[1:]] == ["", "", "", f"answers wrongly: {bad['problem']}", ""]
+    (alert,) = [part for part in page.root.iter("div") if part.get("class") == "alert"]
+    assert bad["problem"] in text_of(alert)
+    (drawn,) = [text for text in page.root.iter("text") if text.get("class") == "strike"]
+    assert text_of(drawn) == bad["name"]
+    assert [text_of(cell) for cell in rows_of(page, "Worst error, bytes")[-1]] == [bad["name"], "", "wrong"]
+    assert "alert" not in {part.get("class") for part in page_of(report()).root.iter("div")}
+
+
+def test_the_table_of_equality_says_whose_file_was_timed():
+    rows = {text_of(line[0]): text_of(line[1]) for line in rows_of(page_of(report()), "Worst error, bytes")}
+    assert (rows["pt2"], rows["onnxruntime-run"], rows[REFERENCE]) == ("made anew", "the bundle's", "")
+
+
+def test_the_table_of_equality_has_no_column_of_what_was_not_run():
+    value = report(comparison(usual_rows()), comparison([skipped("cuda-graph", CUDA)], device="cuda"))
+    for line in rows_of(page_of(value), "Worst error, bytes"):
+        assert len(line) == 3
+        assert text_of(line[2]) != "not run"
+
+
+def test_skipped_rows_stand_with_the_reason_and_nowhere_else():
+    page = page_of(report(comparison([*usual_rows(), skipped("cuda-graph", CUDA)], device="cuda")))
+    found = [element for element in page.root.iter() if element.text and "cuda-graph" in element.text]
+    assert [(element.tag, text_of(element)) for element in found] == [("li", f"cuda: cuda-graph: skipped: {CUDA}")]
+
+
+def test_every_variant_is_in_every_figure():
+    page = page_of(SAMPLES["usual"])
+    captions = ["".join(svg.find("title").itertext()) for svg in page.root.iter("svg") if svg.get("role") == "img"]
+    assert captions == [
+        "Ratios at batch 1, 1 thread, CPU",
+        "Ratios at batch 4096, 1 thread, CPU",
+        "Time of a call against the rows in a batch, 1 thread, CPU",
+        "Until the third call, with the import of the library",
+        "Until the third call, after the import of the library",
+    ]
+    ratios, _, latency, starts, _ = [svg for svg in page.root.iter("svg") if svg.get("role") == "img"]
+    assert all(f"{own['name']}: " in text_of(ratios.find("desc")) for own in usual_rows() if own["answers"])
+    timed = {own["name"] for own in usual_rows()} - {"null", "floor"}
+    assert {text_of(group.find("title")) for group in latency.iter("g")} == timed
+    assert {text_of(group.find("title")) for group in starts.iter("g")} == {REFERENCE, "torchscript"}
+    assert "latency" not in {part.get("id") for part in page_of(report()).root.iter("h2")}  # one batch: no line
+
+
+def test_the_figure_puts_each_ratio_where_it_belongs():
+    page = page_of(report())
+    picture = next(svg for svg in page.root.iter("svg") if svg.get("role") == "img")
+    groups = {text_of(group.find("title")).split(":")[0]: group for group in picture.iter("g")}
+    places = {}
+    for name, group in groups.items():
+        marks = [part for part in group.iter("svg") if part.get("class") != "clip"]
+        places[name] = [float(part.get("x").rstrip("%")) for part in marks]
+    order = [
+        "onnxruntime-io_binding",
+        "onnxruntime-run",
+        "torchscript",
+        REFERENCE,
+        "null",
+        "eager-no_grad",
+        "eager-grad",
+    ]
+    ordered = [places[name] for name in order]
+    assert all(one < other for one, other in pairwise(ordered))
+    assert places["pt2"] == [100]  # an arrow at the right edge: 6.8 would press the others together
+    assert "floor" not in places
+    axis = forest(report(), report()["comparisons"][0]).axis
+    left = next(part for part in groups["eager-grad"].iter("line") if part.get("class") == "interval").get("x1")
+    assert float(left.rstrip("%")) == pytest.approx(3 + 94 * axis.place(1.26 * 0.995), abs=0.01)
+
+
+def test_the_null_band_is_the_interval_of_the_null_row():
+    values = report()
+    found = forest(values, values["comparisons"][0])
+    assert found.band == (1.001 * 0.995, 1.001 * 1.005)
+    page = page_of(values)
+    (band,) = [part for part in page.root.iter("svg") if part.get("x") and part[0].get("class") == "band"]
+    assert float(band.get("x").rstrip("%")) == pytest.approx(3 + 94 * found.axis.place(found.band[0]), abs=0.01)
+    width = 94 * (found.axis.place(found.band[1]) - found.axis.place(found.band[0]))
+    assert float(band.get("width").rstrip("%")) == pytest.approx(width, abs=0.01)
+
+
+def test_the_start_is_told_in_figures_as_well():
+    page = page_of(report(lifecycle=[start("a", break_even_calls="never"), start("b", calls_until_steady=None)]))
+    rows = [[text_of(cell) for cell in line] for line in rows_of(page, "Medians of the samples")]
+    shared = ["1.5 s", "50 ms", "80 ms", "400 µs", "20 µs"]
+    assert rows == [
+        ["a", *shared, "9 calls", "210 MiB", "never", "3.5 KiB", "3"],
+        ["b", *shared, "not yet", "210 MiB", "67,816 calls", "3.5 KiB", "3"],
+    ]
+    top = next(svg for svg in page.root.iter("svg") if "with the import" in text_of(svg))
+    widths = [float(bar.get("width").rstrip("%")) for bar in next(top.iter("g")).iter("rect")]
+    assert widths == pytest.approx([94 * part / 2 for part in start_parts(start("a"))], abs=0.001)
+
+
+def test_the_self_check_is_told_and_a_failed_one_loudly():
+    page = page_of(SAMPLES["self-check"])
+    assert "Passed." in text_of(page.root)
+    facts = facts_of(page)
+    assert facts["of them, 95 % intervals that exclude 1 (about 5 % are right)"] == "4.5 %"
+    assert facts["a planted 1 % was found in"] == "99 % of the runs"
+    assert facts["error of the planted 3 % as found"] == "-0.2 %"
+    assert facts["failures"] == "none"
+    assert facts_of(page_of(SAMPLES["another self-check"]))["planted"] == "1% 1.0, 3% 1.0"
+    assert "FAILED" in text_of(page_of(report(self_check={"passed": False, "failures": ["noise"]})).root)
+    assert "--self-check" in text_of(page_of(report()).root)
+
+
+def test_machine_settings_quality_and_command_are_told():
+    page = page_of(report())
+    facts = facts_of(page)
+    assert facts["processor"] == "AMD EPYC"
+    assert facts["versions"] == "torch 2.13.0+cpu, numpy 2.4.6"
+    assert facts["clock resolution"] == duration(1e-9)
+    assert facts["address layout randomised"] == "yes"
+    assert facts["cuda"] == "none"
+    assert facts["taken from the processor during the rounds"] == "3,405 times"
+    assert facts["stolen by the host meanwhile"] == "0.82 s"
+    assert facts["rounds"] == "100"
+    assert text_of(page.root.find(".//pre")) == "linreg bench -m 'my model'"
+
+
+def test_tails_are_shown_only_where_there_are_enough_calls():
+    few = row("few", 0.5, tails_s={"p50": 1e-6})
+    most = row("most", 0.6, tails_s={"p50": 1e-6, "p99.9": 3e-6, "p99": 2e-6})
+    page = page_of(report(comparison([row(REFERENCE, tails_s={}), few, most])))
+    tables = [table for table in page.root.iter("table") if "p99.9" in text_of(table)]
+    assert len(tables) == 1
+    assert [text_of(cell) for cell in tables[0].iter("th")][:4] == ["variant", "p50", "p99", "p99.9"]
+    rows = [[text_of(cell) for cell in line] for line in tables[0].find("tbody")]
+    assert rows == [["few", "1 µs", "too few calls", "too few calls"], ["most", "1 µs", "2 µs", "3 µs"]]
+
+
+def test_every_sign_has_a_shape_and_a_color_of_its_own():
+    page = page_of(report())
+    (legend,) = [part for part in page.root.iter("ul") if part.get("aria-label") == "Signs"]
+    shapes = {text_of(part): ET.tostring(part[0][0]) for part in legend}
+    assert len(set(shapes.values())) == len(shapes)
+    assert set(Sign) - {Sign.WRONG} < set(shapes)  # a wrong row has words instead
+    style = page.root.find(".//style").text
+    for theme in ("", "prefers-color-scheme: dark"):
+        colors = dict(re.findall(r"--([a-z]+): (#[0-9a-f]{6});", style[style.index(theme) :].split("}")[0]))
+        assert len({colors[sign] for sign in ("faster", "slower", "equivalent", "inconclusive")}) == 4
+
+
+def test_runtimes_without_python_are_told_with_their_proof_and_those_that_are_missing():
+    row = {"version": "1.2", "batch": 1, "median_s": 2e-6, "rows_per_s": 5e5, "processes": []}
+    ratio = {"estimate": 0.25, "low": 0.2, "high": 0.3}
+    rows = [
+        {**row, "name": "python", "proof": "python: 5 cases, bit-equal", "ratio": None},
+        {**row, "name": "<b>c</b>", "proof": "c: 5 cases, worst error 0.5 of what is allowed", "ratio": ratio},
+    ]
+    runtimes = {"reference": "python", "missing": {"node": "there is no node"}, "rows": rows}
+    page = to_page({**report(), "runtimes": runtimes})
+    assert "&lt;b&gt;c&lt;/b&gt;" in page
+    assert "<b>c</b>" not in page
+    assert "5 cases, worst error 0.5 of what is allowed" in page
+    assert "0.250, 0.200 to 0.300" in page
+    assert "node: skipped: there is no node" in page
+    assert "Without Python" not in to_page(report())

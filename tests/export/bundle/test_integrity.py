@@ -1,0 +1,358 @@
+"""A bundle that contradicts itself is not verified, whoever mended its manifest."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from export.bundle.affine_graph import check_affine_graph
+from export.bundle.integrity import check_bundle
+from export.bundle.write import build
+from export.formats.names import Format, Precision
+from export.source.source import from_checkpoint
+from linreg.card import card_from_json
+from linreg.checkpoint import load
+from linreg.errors import MismatchError, ModelError
+from linreg.files import read_json
+from linreg.manifest import CHECKSUM_FILE, MANIFEST_FILE, checksums, read_manifest
+from tests.conftest import PENGUINS, forge
+from tests.linreg.test_manifest import relist
+
+
+def check(bundle):
+    check_bundle(bundle, read_manifest(bundle))
+
+
+def test_a_good_bundle_passes(bundle):
+    check(bundle)
+
+
+def no_proof(bundle):
+    relist(bundle, lambda value: [entry.update(proof={}) for entry in value["files"] if entry["name"] == "model.onnx"])
+
+
+def no_sums(bundle):
+    (bundle / CHECKSUM_FILE).unlink()
+
+
+def other_sums(bundle):
+    text = (bundle / CHECKSUM_FILE).read_text()
+    digest = hashlib.sha256((bundle / "model.pt2").read_bytes()).hexdigest()
+    (bundle / CHECKSUM_FILE).write_text(text.replace(digest, "0" * 64))
+
+
+def shorter_sums(bundle):
+    (bundle / CHECKSUM_FILE).write_text("".join((bundle / CHECKSUM_FILE).read_text().splitlines(keepends=True)[:-1]))
+
+
+def unlisted_artifact(bundle):
+    (bundle / "model.float16.onnx").write_bytes(b"x")
+
+
+def unlisted_vector(bundle):
+    (bundle / "test_data_set_0" / "input_1.pb").write_bytes(b"x")
+
+
+def card_of_another(bundle):
+    forge(bundle, card_json=(bundle / "card.json").read_bytes().replace(b'"state_sha256": "', b'"state_sha256": "0', 1))
+
+
+def renamed_features(bundle):
+    card = json.loads((bundle / "card.json").read_text())
+    card["features"].reverse()
+    forge(bundle, card_json=json.dumps(card).encode())
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (no_proof, r"model\.onnx: is listed without a proof"),
+        (no_sums, "SHA256SUMS: is missing"),
+        (other_sums, "SHA256SUMS: does not list the files and sums of the manifest"),
+        (shorter_sums, "SHA256SUMS: does not list the files and sums of the manifest"),
+        (unlisted_artifact, r"model\.float16\.onnx: is an artifact that the manifest does not list"),
+        (unlisted_vector, r"input_1\.pb: is a test vector that the manifest does not list"),
+        (card_of_another, r"card\.json: belongs to other weights than the manifest"),
+        (renamed_features, "names other features than its card, or in another order"),
+    ],
+    ids=lambda value: value.__name__ if callable(value) else "",
+)
+def test_a_contradiction_is_a_mismatch(bundle, damage, message):
+    damage(bundle)
+    with pytest.raises(MismatchError, match=message):
+        check(bundle)
+
+
+@pytest.mark.parametrize("name", [CHECKSUM_FILE, MANIFEST_FILE])
+def test_the_lists_themselves_may_be_no_links(bundle, name):
+    (bundle / "aside").write_bytes((bundle / name).read_bytes())
+    (bundle / name).unlink()
+    (bundle / name).symlink_to("aside")
+    with pytest.raises(ModelError, match=f"{name}: is a symbolic link"):
+        check(bundle)
+
+
+# ---- the graph -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("precision", [None, *Precision][:-1])
+@pytest.mark.parametrize("static", [False, True])
+def test_every_affine_file_of_ours_passes(penguins, precision, static):
+    checkpoint = load(penguins)
+    source = from_checkpoint(checkpoint, precision=precision, static=static)
+    check_affine_graph("model.onnx", build(source, Format.ONNX, opset=21), checkpoint.card)
+
+
+def backdoor(model):
+    """Another answer for one row in a million: x[:, 0] == 12345 gives 0."""
+    graph, gemm = model.graph, model.graph.node[0]
+    graph.initializer.extend(
+        [
+            numpy_helper.from_array(np.array([0], np.int64), "first"),
+            numpy_helper.from_array(np.array(12345, np.float32), "trigger"),
+            numpy_helper.from_array(np.array(0, np.float32), "zero"),
+        ]
+    )
+    gemm.output[0] = "honest"
+    graph.node.extend(
+        [
+            helper.make_node("Gather", [graph.input[0].name, "first"], ["column"], axis=1),
+            helper.make_node("Equal", ["column", "trigger"], ["hit"]),
+            helper.make_node("Where", ["hit", "zero", "honest"], [graph.output[0].name]),
+        ]
+    )
+    onnx.checker.check_model(model, full_check=True)
+
+
+def swap_names(model):
+    for entry in model.metadata_props:
+        if entry.key == "linreg.features":
+            entry.value = json.dumps(list(reversed(json.loads(entry.value))))
+
+
+def other_target(model):
+    next(entry for entry in model.metadata_props if entry.key == "linreg.target").value = '"x"'
+
+
+def names_twice(model):
+    model.metadata_props.add(key="linreg.features", value='["a", "b", "c"]')
+
+
+def one_bit(model):
+    tensor = model.graph.initializer[0]
+    values = numpy_helper.to_array(tensor).copy()
+    values.reshape(-1).view(np.uint32)[0] ^= 1
+    tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+
+
+def scaled(model):
+    model.graph.node[0].attribute.append(helper.make_attribute("alpha", 1.001))
+
+
+def unused_weight(model):
+    model.graph.initializer.append(numpy_helper.from_array(np.zeros(2, np.float32), "unused"))
+
+
+def outside(model):
+    """The bytes that onnxruntime would read from the folder where it runs are in no manifest."""
+    for tensor in model.graph.initializer:
+        Path(tensor.name).write_bytes(numpy_helper.to_array(tensor).tobytes())
+        tensor.ClearField("raw_data")
+        tensor.data_location = TensorProto.EXTERNAL
+        tensor.external_data.add(key="location", value=tensor.name)
+
+
+def function(model):
+    node = helper.make_node("Identity", ["a"], ["b"])
+    model.functions.append(
+        helper.make_function("", "Gemm", ["a"], ["b"], [node], [helper.make_opsetid("", 18)], ["transB"])
+    )
+
+
+def other_domain(model):
+    model.graph.node[0].domain = "evil"
+
+
+def second_output(model):
+    model.graph.output.append(helper.make_tensor_value_info("input", TensorProto.FLOAT, ["batch", 3]))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        backdoor,
+        swap_names,
+        other_target,
+        names_twice,
+        one_bit,
+        scaled,
+        unused_weight,
+        outside,
+        function,
+        other_domain,
+        second_output,
+    ],
+    ids=lambda change: change.__name__,
+)
+def test_anything_else_does_not(penguins, change, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    card = card_from_json(penguins / "card.json", read_json(penguins / "card.json"))
+    model = onnx.load(penguins / "model.onnx")
+    check_affine_graph("model.onnx", model.SerializeToString(), card)
+    change(model)
+    with pytest.raises(MismatchError, match="an affine model is one Gemm with the names of its card"):
+        check_affine_graph("model.onnx", model.SerializeToString(), card)
+
+
+# ---- the command -----------------------------------------------------------------------------------------------------
+
+
+def test_verify_sees_the_backdoor_that_every_vector_misses(linreg, bundle):
+    model = onnx.load(bundle / "model.onnx")
+    backdoor(model)
+    forge(bundle, model_onnx=model.SerializeToString())
+    for path in (bundle, bundle / "model.onnx"):
+        assert "has the operators Gemm, Gather, Equal, Where" in linreg("verify", path).failure(3)
+
+
+def test_a_card_that_is_not_listed_hides_no_backdoor(linreg, bundle):
+    model = onnx.load(bundle / "model.onnx")
+    backdoor(model)
+    forge(bundle, model_onnx=model.SerializeToString())
+    relist(bundle, lambda value: value.update(files=[e for e in value["files"] if e["name"] != "card.json"]))
+    (bundle / CHECKSUM_FILE).write_bytes(checksums(read_manifest(bundle).files))
+    assert "card.json: is a card that the manifest does not list" in linreg("verify", bundle).failure(3)
+    (bundle / "card.json").unlink()
+    assert "has the operators Gemm, Gather, Equal, Where" in linreg("verify", bundle).failure(3)
+
+
+def test_a_bundle_without_a_card_is_verified(linreg, bundle):
+    shutil.copy(bundle / "model.pth", "bare.pth")
+    assert linreg("export", "-m", "bare.pth", "-o", "bare").code == 0
+    assert linreg("verify", "bare").code == 0
+
+
+def test_a_listed_card_that_is_gone_is_a_mismatch(linreg, bundle):
+    (bundle / "card.json").unlink()
+    with pytest.raises(MismatchError, match=r"card\.json: is listed in the manifest, but is not there"):
+        load(bundle)
+    assert "card.json: is listed" in linreg("export", "-m", bundle, "-f", "onnx").failure(3)
+
+
+def test_a_module_whose_layer_has_our_name_is_not_taken_for_ours(linreg, tmp_path):
+    code = "import torch\nclass Net(torch.nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+    code += "        self.linear_layer = torch.nn.Linear(3, 1)\n"
+    code += "    def forward(self, x):\n        return torch.sigmoid(self.linear_layer(x))\n"
+    (tmp_path / "nets.py").write_text(code)
+    options = ["--module", "nets.py:Net", "--input", "x=float32[batch,3]", "-f", "onnx", "-o", "logistic"]
+    assert linreg("export", *options).code == 0
+    assert linreg("verify", "logistic").code == 0
+    assert "holds a module" in linreg("export", "-m", "logistic", "-f", "torchscript").failure()
+    with pytest.raises(ModelError, match="is the state_dict of a module that was exported with --module"):
+        load(tmp_path / "logistic")
+
+
+def test_a_file_that_changes_after_the_check_is_not_run(linreg, bundle, monkeypatch):
+    """The bytes whose sha256 was compared, and whose trust was asked, are the bytes loaded."""
+    import export.bundle.integrity
+
+    check_all = export.bundle.integrity.check_bundle
+
+    def check_then_swap(folder, manifest):
+        check_all(folder, manifest)
+        (bundle / "model.pt2").write_bytes(b"another program")
+
+    monkeypatch.setattr(export.bundle.integrity, "check_bundle", check_then_swap)
+    assert "model.pt2: has sha256" in linreg("verify", bundle, "--trust").failure(3)
+
+
+def test_predict_compares_the_file_with_the_manifest_beside_it(linreg, bundle):
+    model = onnx.load(bundle / "model.onnx")
+    one_bit(model)
+    (bundle / "model.onnx").write_bytes(model.SerializeToString())
+    for command in (["predict", PENGUINS, "-m", bundle / "model.onnx"], ["bench", "-m", bundle, "--processes", "1"]):
+        assert "model.onnx: has sha256" in linreg(*command).failure(3)
+
+
+def test_without_vectors_and_model_nothing_was_checked(linreg, tmp_path):
+    from tests.cli.test_verify import TOWERS
+
+    assert linreg("export", *TOWERS, "-o", "towers").code == 0
+    folder = tmp_path / "towers"
+    manifest = json.loads((folder / MANIFEST_FILE).read_text())
+    kept = [entry for entry in manifest["files"] if not entry["name"].startswith("test_data_set_")]
+    (folder / MANIFEST_FILE).write_text(json.dumps({**manifest, "files": kept}))
+    (folder / CHECKSUM_FILE).write_text("".join(f"{entry['sha256']}  {entry['name']}\n" for entry in kept))
+    for place in folder.glob("test_data_set_*/*"):
+        place.unlink()
+    message = linreg("verify", "towers").failure()
+    assert "checksums match, but there are no test vectors and no model of linreg train" in message
+
+
+# ---- downloaded bundles that point outside ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def victim(bundle, tmp_path):
+    """A file of the user's, that a downloaded bundle points at."""
+    path = tmp_path / "precious"
+    path.write_text("mine")
+    return path
+
+
+@pytest.mark.parametrize("name", ["SHA256SUMS", "model.onnx", "data.json", "test_data_set_0/input_0.pb", "model.c"])
+@pytest.mark.parametrize("force", [False, True])
+def test_export_writes_nothing_outside(linreg, bundle, victim, name, force):
+    (bundle / name).unlink(missing_ok=True)
+    (bundle / name).symlink_to(victim)
+    words = ["export", "-m", bundle, "-f", "onnx", "-f", "c", *(["--force"] if force else [])]
+    assert "symbolic link" in linreg(*words).failure()
+    assert victim.read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["SHA256SUMS", "model.onnx", "model.pth", "test_data_set_0"])
+@pytest.mark.parametrize("force", [False, True])
+def test_train_removes_nothing_outside(linreg, bundle, victim, tmp_path, name, force):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "input_0.pb").write_bytes((bundle / "test_data_set_0" / "input_0.pb").read_bytes())
+    before = (outside / "input_0.pb").read_bytes()
+    if name == "test_data_set_0":
+        for path in (bundle / name).iterdir():
+            path.unlink()
+        (bundle / name).rmdir()
+        (bundle / name).symlink_to(outside)
+    else:
+        (bundle / name).unlink()
+        (bundle / name).symlink_to(victim)
+    linreg("train", "--epochs", "5", "-o", bundle, *(["--force"] if force else []))
+    assert victim.read_text() == "mine"
+    assert (outside / "input_0.pb").read_bytes() == before
+
+
+def test_train_asks_for_force_whenever_something_listed_would_go(linreg, bundle):
+    """Vectors alone, without a proof, count too."""
+    relist(bundle, lambda value: [entry.update(proof={}) for entry in value["files"]])
+    before = sorted(path.name for path in bundle.iterdir())
+    assert "use --force to train again and remove them" in linreg("train", "--epochs", "5", "-o", bundle).failure()
+    assert sorted(path.name for path in bundle.iterdir()) == before
+
+
+@pytest.mark.parametrize("name", ["predictions.png", "residuals.png"])
+def test_plot_and_bench_write_through_no_dangling_link(linreg, bundle, tmp_path, name):
+    (bundle / name).symlink_to(tmp_path / "planted")
+    assert "is a symbolic link" in linreg("plot", PENGUINS, "-m", bundle, "--force").failure()
+    assert not (tmp_path / "planted").exists()
+
+
+@pytest.mark.parametrize("name", ["bench.json", "report.html"])
+def test_bench_writes_through_no_dangling_link(linreg, bundle, tmp_path, name, measured, report):
+    measured(report)
+    (bundle / name).symlink_to(tmp_path / "planted")
+    linreg("bench", "-m", bundle, "--force")
+    assert not (tmp_path / "planted").exists()

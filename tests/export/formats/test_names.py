@@ -1,0 +1,34 @@
+import pytest
+
+from export.formats.names import (
+    RUNTIME_FORMATS,
+    Format,
+    FormatChoice,
+    Precision,
+    beside,
+    chosen_formats,
+    file_name,
+    format_of,
+)
+
+
+@pytest.mark.parametrize("kind", list(Format))
+@pytest.mark.parametrize("precision", [None, *Precision])
+def test_a_file_name_tells_its_format(kind, precision):
+    name = file_name(kind, precision)
+    assert format_of(name) == (kind, precision)
+    assert format_of(f"x{name}") is None
+
+
+def test_choices_are_the_formats_and_all():
+    assert [choice.value for choice in FormatChoice] == [*(kind.value for kind in Format), "all"]
+    assert chosen_formats([FormatChoice.ALL, FormatChoice.ONNX]) == list(RUNTIME_FORMATS)
+    assert chosen_formats([FormatChoice.ALL, FormatChoice.C]) == list(Format)
+    assert chosen_formats([FormatChoice.PT2, FormatChoice.ONNX, FormatChoice.PT2]) == [Format.PT2, Format.ONNX]
+
+
+def test_only_c_has_a_second_file_which_is_no_artifact():
+    assert [beside(kind) for kind in RUNTIME_FORMATS] == [None] * 4
+    assert beside(Format.C) == "model.h"
+    assert beside(Format.C, Precision.FLOAT64) == "model.float64.h"
+    assert format_of("model.h") is None

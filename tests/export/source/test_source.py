@@ -1,0 +1,44 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from export.source.source import from_checkpoint, metadata_text
+from linreg.checkpoint import load, state_bytes
+from linreg.models import LinearRegressionModelV2
+
+
+def test_a_bare_state_dict_is_a_source(tmp_path):
+    (tmp_path / "net.pth").write_bytes(state_bytes(LinearRegressionModelV2(3).state_dict()))
+    source = from_checkpoint(load(tmp_path / "net.pth"))
+    assert source.affine.weight.shape == (1, 3)
+    assert [(entry.name, entry.shape) for entry in source.inputs] == [("input", (None, 3))]
+    assert source.output_names == ("output",)
+    assert not source.module.training
+
+
+def test_random_inputs_are_the_same_for_the_same_seed_and_have_the_scale_asked(tmp_path):
+    (tmp_path / "net.pth").write_bytes(state_bytes(LinearRegressionModelV2(50).state_dict()))
+    source = from_checkpoint(load(tmp_path / "net.pth"))
+    (first,) = source.random_inputs(400, 1e4, 7)
+    assert first.dtype == np.float32
+    assert first.shape == (400, 50)
+    assert first.std() == pytest.approx(1e4, rel=0.02)
+    assert np.array_equal(first, source.random_inputs(400, 1e4, 7)[0])
+    assert not np.array_equal(first, source.random_inputs(400, 1e4, 8)[0])
+
+
+def test_metadata_is_json_under_our_prefix(penguins):
+    texts = metadata_text(from_checkpoint(load(penguins)))
+    assert list(texts) == [f"linreg.{key}" for key in ("features", "inputs", "outputs", "state_sha256", "target")]
+    assert json.loads(texts["linreg.features"]) == ["bill_length_mm", "bill_depth_mm", "flipper_length_mm"]
+    assert json.loads(texts["linreg.target"]) == "body_mass_g"
+
+
+def test_rebuilding_a_module_leaves_the_random_numbers_of_torch_alone(penguins):
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    load(penguins)
+    assert torch.equal(torch.rand(3), expected)
