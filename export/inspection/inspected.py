@@ -10,7 +10,7 @@ MAX_NAME = 200
 MAX_TEXT = 10_000
 """Characters of any other text that are kept."""
 
-MAX_VALUES = 300_000
+MAX_VALUES = 100_000
 """Values that are kept of each part."""
 
 CHARACTERS_OF_A_VALUE = 50

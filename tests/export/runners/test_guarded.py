@@ -199,7 +199,7 @@ def test_strings_are_refused():
 
 def test_the_child_loads_no_torch_and_writes_no_file(tmp_path):
     code = (
-        "import sys, resource; from export import guarded_child; "
+        "import sys, resource; from export.runners import guarded_child; "
         "sys.exit('torch' in sys.modules or 'onnx' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
