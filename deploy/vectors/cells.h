@@ -12,12 +12,15 @@ static inline size_t cell_space(const char *text) {
   const unsigned char *sign = (const unsigned char *)text;
   if (sign[0] == ' ' || (sign[0] >= '\t' && sign[0] <= '\r')) return 1;
   if (sign[0] == 0xc2) return sign[1] == 0xa0 ? 2 : 0;
-  if (sign[0] < 0xe1 || sign[1] == 0) return 0;
-  const uint32_t three = (uint32_t)sign[0] << 16 | (uint32_t)sign[1] << 8 | sign[2];
-  const bool wide = three == 0xe19a80 || (three >= 0xe28080 && three <= 0xe2808a) || three == 0xe280a8 ||
-                    three == 0xe280a9 || three == 0xe280af || three == 0xe2819f || three == 0xe38080 ||
-                    three == 0xefbbbf;
-  return wide ? 3 : 0;
+  if (sign[0] < 0xe1) return 0;
+  static const char *const wide[] = {
+      "\xe1\x9a\x80", "\xe2\x80\x80", "\xe2\x80\x81", "\xe2\x80\x82", "\xe2\x80\x83", "\xe2\x80\x84",
+      "\xe2\x80\x85", "\xe2\x80\x86", "\xe2\x80\x87", "\xe2\x80\x88", "\xe2\x80\x89", "\xe2\x80\x8a",
+      "\xe2\x80\xa8", "\xe2\x80\xa9", "\xe2\x80\xaf", "\xe2\x81\x9f", "\xe3\x80\x80", "\xef\xbb\xbf"};
+  for (size_t place = 0; place < sizeof wide / sizeof *wide; place++) {
+    if (strncmp(text, wide[place], 3) == 0) return 3; /* stops at the end of the text */
+  }
+  return 0;
 }
 
 static inline const char *cell_skip_space(const char *text) {
