@@ -130,7 +130,8 @@ def test_bash_completes(linreg, monkeypatch, line, expected):
     assert set(expected) <= set(ended.out.split())
 
 
-def test_a_completion_script_can_be_had(linreg):
+def test_a_completion_script_can_be_had(linreg, monkeypatch):
+    monkeypatch.setattr("shellingham.detect_shell", lambda *_: ("bash", "/bin/bash"))  # whatever shell runs the tests
     ended = linreg("--show-completion", "bash")
     assert ended.code == 0
     assert "_LINREG_COMPLETE=complete_bash" in ended.out
