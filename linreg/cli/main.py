@@ -12,7 +12,7 @@ import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -73,7 +73,17 @@ def main() -> None:
     if message:
         with suppress(*(() if ending.number is None else (OSError,))):  # the terminal may be gone
             note(f"error: {message}")
+    if ending.number is not None:
+        _end_at_once(code)
     sys.exit(code)
+
+
+def _end_at_once(code: int) -> NoReturn:
+    """End without Python's own end: a library that was interrupted while it was loaded may crash there."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def _run() -> tuple[int, str]:
