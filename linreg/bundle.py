@@ -1,0 +1,32 @@
+"""A bundle: the folder that holds one model in every form."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from linreg.manifest import Manifest, read_manifest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle(os.PathLike[str]):
+    """A folder that linreg has written; accepted wherever a path is.
+
+    Attributes:
+        path: the folder.
+        manifest: what it lists; None for a folder without one.
+    """
+
+    path: Path
+    manifest: Manifest | None
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+
+def open_bundle(path: Path) -> Bundle:
+    """Read the manifest of a bundle.
+
+    Raises:
+        ModelError: the manifest is damaged.
+    """
+    return Bundle(path=path, manifest=read_manifest(path))
