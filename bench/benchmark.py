@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from bench.analysis.rows import Comparison, compare_results, narrow_enough
+from bench.analysis.lifecycle import lifecycle_rows
+from bench.analysis.rows import compare_results, narrow_enough
 from bench.analysis.statistics import EQUIVALENCE_MARGIN
 from bench.environment import describe_environment, stolen_s
 from bench.plan.expected import SEED
@@ -21,6 +21,7 @@ from bench.plan.preparation import (
 from bench.plan.subject import Subject
 from bench.plan.variants import Origin, Variant
 from bench.processes import run_processes
+from bench.report.report import Quality, Report, Settings
 from bench.worker.job import Device, Job
 from bench.worker.lifecycle import Lifecycle
 from bench.worker.measurement import measure
@@ -30,33 +31,6 @@ from linreg.files import work_folder, write_atomic
 
 LEAST_PROCESSES = 7
 """Before this many no interval is believed to be narrow: stopping at 5 where it is one by chance covers 93 % of 95."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Report:
-    """What was measured, and where.
-
-    Attributes:
-        state_sha256: of the weights.
-        settings: what was asked.
-        processes: how many ran, on the device where it took the most.
-        comparisons: by device, threads and batch.
-        lifecycles: one sample a process, of the first device.
-        preempted: how often the system took the processor away during the rounds.
-        stolen_s: what the host took from this machine meanwhile.
-        duration_s: of everything.
-        environment: as JSON values.
-    """
-
-    state_sha256: str
-    settings: BenchSettings
-    processes: int
-    comparisons: tuple[Comparison, ...]
-    lifecycles: tuple[Lifecycle, ...]
-    preempted: int
-    stolen_s: float
-    duration_s: float
-    environment: dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,18 +85,23 @@ def run_benchmark(
             for device, prepared in ready.items()
         ]
     results = [result for entry in measured for result in entry.results]
+    comparisons = tuple(
+        comparison for one in measured for comparison in compare_results(one.job, one.results, one.skipped)
+    )
+    run = Settings(**asdict(settings), processes_run=max((len(entry.results) for entry in measured), default=0))
     return Report(
         state_sha256=source.state_sha256,
-        settings=settings,
-        processes=max((len(entry.results) for entry in measured), default=0),
-        comparisons=tuple(
-            comparison for one in measured for comparison in compare_results(one.job, one.results, one.skipped)
-        ),
-        lifecycles=_lifecycles(measured),
-        preempted=sum(result.preempted for result in results),
-        stolen_s=stolen_s() - stolen,
-        duration_s=time.perf_counter() - start,
+        reference=settings.reference,
+        scope=run.scope,
+        settings=run,
         environment=environment,
+        quality=Quality(
+            preempted=sum(result.preempted for result in results),
+            stolen_s=round(stolen_s() - stolen, 2),
+            duration_s=round(time.perf_counter() - start, 1),
+        ),
+        comparisons=comparisons,
+        lifecycle=lifecycle_rows(comparisons, _lifecycles(measured)),
     )
 
 

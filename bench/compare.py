@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.analysis.rows import Row
+from bench.analysis.parts import Row
 from bench.analysis.statistics import Ratio, Verdict, paired_ratio, verdict
 from bench.benchmark import run_benchmark
 from bench.plan.artifact_file import read_artifact
@@ -120,7 +120,7 @@ def compare_artifacts(
         verdict=row.verdict,
         reference_s=_seconds(base),
         variant_s=_seconds(row),
-        scope="this process only" if given.processes == 1 else f"{report.processes} processes",
+        scope=report.scope,
     )
 
 

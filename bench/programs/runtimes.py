@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from bench.analysis.parts import RuntimeProcess, RuntimeRow
 from bench.analysis.statistics import Ratio, over_processes
-from bench.worker.rounds import Blocks
+from bench.worker.results import nanoseconds
 from export.bundle.integrity import check_bundle
 from export.bundle.load import may_run
 from export.formats.c_text import header_of
@@ -52,29 +53,6 @@ class Runtime:
 
     name: str
     command: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class RuntimeRow:
-    """One runtime at one batch.
-
-    Attributes:
-        name: of the runtime.
-        version: what it says of itself.
-        batch: rows of input.
-        proof: the line with which its verification ended.
-        blocks: by process.
-        median_s: seconds a call, the median over processes.
-        ratio: to Python's; None for Python itself.
-    """
-
-    name: str
-    version: str
-    batch: int
-    proof: str
-    blocks: tuple[Blocks, ...]
-    median_s: float
-    ratio: Ratio | None
 
 
 def find_runtimes(
@@ -212,18 +190,22 @@ def _row(name: str, batch: int, proof: str, samples: dict[tuple[str, int], list[
         Ratio(estimate=own / base, low=own / base, high=own / base)
         for own, base in zip(medians[name], medians[PYTHON], strict=True)
     ]
-    blocks = [np.array(sample["block_s"], dtype=np.float64) for sample in samples[name, batch]]
+    median_s = float(np.median(medians[name]))
     return RuntimeRow(
         name=name,
         version=str(samples[name, batch][0]["version"]),
         batch=batch,
         proof=proof,
-        blocks=tuple(
-            Blocks(calls=sample["calls"], block_s=block, host_s=block)
-            for sample, block in zip(samples[name, batch], blocks, strict=True)
-        ),
-        median_s=float(np.median(medians[name])),
+        median_s=median_s,
+        rows_per_s=batch / median_s,
         ratio=None if name == PYTHON else over_processes(ratios),
+        processes=tuple(
+            RuntimeProcess(
+                calls_per_block=int(sample["calls"]),
+                block_ns=tuple(nanoseconds(np.array(sample["block_s"], dtype=np.float64))),
+            )
+            for sample in samples[name, batch]
+        ),
     )
 
 

@@ -3,10 +3,9 @@
 import os
 import re
 import sys
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,6 +20,9 @@ from linreg.cli.self_check import run_self_check
 from linreg.cli.terminal import note, print_json, say
 from linreg.config import BENCH_DEFAULTS, BenchSettings, DeviceChoice
 from linreg.errors import ModelError
+
+if TYPE_CHECKING:
+    from bench.report.report import Report
 
 NAME = "bench"
 SUMMARY = "Time eager, scripted and ONNX inference."
@@ -149,7 +151,8 @@ def run(
         report = measure(request)
         changes, failure = judge(report, old, limit)
         if as_json:
-            print_json({**report, "changes": [asdict(change) for change in changes]} if changes else report)
+            more = {"changes": [asdict(change) for change in changes]} if changes else {}
+            print_json({**report.to_values(), **more})
         else:
             show_report(report, markdown=markdown)
             if changes and old is not None:
@@ -161,17 +164,17 @@ def run(
     check_changes(changes, limit)
 
 
-def _read_old(compare: Path | None, settings: BenchSettings) -> Mapping[str, Any] | None:
+def _read_old(compare: Path | None, settings: BenchSettings) -> "Report | None":
     """The report to compare with, seen before the work."""
     if compare is None:
         return None
-    from bench.report.schema import read_report
+    from bench.report.report import Report
 
     if compare.is_dir():
         raise ModelError(f"--compare: {compare} is a folder, expected a report; use {compare / REPORT_FILE}")
     if compare.is_file() and compare.suffix != ".json" and (kind := kind_of(compare)):
         raise ModelError(f"--compare: {compare} is {kind}, expected a {REPORT_FILE} of linreg bench")
-    old = read_report(compare)
+    old = Report.read(compare)
     check_old(old, settings)
     return old
 

@@ -1,8 +1,8 @@
 """What `linreg bench` times: a bundle, a module of the user's own, or two artifacts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from linreg.cli.bundle import open_model, require, show_notes
 from linreg.cli.self_check import last_self_check
@@ -12,8 +12,10 @@ from linreg.config import BENCH_DEFAULTS, MAX_STATE_BYTES, BenchSettings, Device
 from linreg.errors import LinregError
 
 if TYPE_CHECKING:
+    from bench.analysis.parts import Runtimes
     from bench.plan.subject import Subject
     from bench.plan.variants import Variant
+    from bench.report.report import Report
     from bench.worker.job import Device
 
 
@@ -50,8 +52,8 @@ class Request:
     command: tuple[str, ...] = ("linreg", "bench")
 
 
-def measure(request: Request) -> dict[str, Any]:
-    """Time what was asked, and give the report as JSON values.
+def measure(request: Request) -> "Report":
+    """Time what was requested.
 
     Raises:
         MismatchError: the reference row answers wrongly.
@@ -60,7 +62,6 @@ def measure(request: Request) -> dict[str, Any]:
     from bench.benchmark import run_benchmark
     from bench.plan.artifact_file import read_artifact
     from bench.plan.variants import AGAINST, against_variants
-    from bench.report.schema import to_json
     from bench.worker.job import Device
 
     subjects, bundle = _subject(request)
@@ -82,7 +83,7 @@ def measure(request: Request) -> dict[str, Any]:
         report = run_benchmark(
             subjects, variants, settings, bundle=bundle, provided=provided, trust=request.trust, progress=done
         )
-    return to_json(report, command=request.command, self_check=last_self_check(), runtimes=runtimes)
+    return replace(report, command=request.command, self_check=last_self_check(), runtimes=runtimes)
 
 
 def _variants(request: Request) -> "dict[Device, list[Variant]]":
@@ -102,15 +103,15 @@ def _variants(request: Request) -> "dict[Device, list[Variant]]":
     return variants
 
 
-def _time_runtimes(deploy: Path, bundle: Path | None, request: Request) -> dict[str, Any]:
+def _time_runtimes(deploy: Path, bundle: Path | None, request: Request) -> "Runtimes":
     """Prove and time the programs of deploy/ on a bundle.
 
     Raises:
         MismatchError: one of them answers wrongly.
         LinregError: there is no bundle with vectors, or a program fails.
     """
-    from bench.programs.runtimes import BATCHES, LEAST_PROCESSES, copy_checked, find_runtimes, time_runtimes
-    from bench.report.schema import runtimes_to_json
+    from bench.analysis.parts import Runtimes
+    from bench.programs.runtimes import BATCHES, LEAST_PROCESSES, PYTHON, copy_checked, find_runtimes, time_runtimes
     from linreg.files import work_folder
 
     if not (deploy / "standalone-c").is_dir():
@@ -123,7 +124,7 @@ def _time_runtimes(deploy: Path, bundle: Path | None, request: Request) -> dict[
         found, missing = find_runtimes(deploy, copy, work, trust=request.trust)
         with progress("timing runtimes", count * len(BATCHES) * (len(found) + 1)) as done:
             rows = time_runtimes(found, copy, processes=count, progress=done)
-    return runtimes_to_json(rows, missing)
+    return Runtimes(reference=PYTHON, missing=missing, rows=tuple(rows))
 
 
 def _subject(request: Request) -> "tuple[dict[str, Subject], Path | None]":

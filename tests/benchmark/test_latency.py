@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.benchmark import Report, run_benchmark
+from bench.benchmark import run_benchmark
 from bench.plan.subject import Subject
 from bench.plan.variants import NULL, REFERENCE, cpu_variants
+from bench.report.report import Report
 from bench.worker.job import Device
 from linreg.config import BenchSettings
 from tests.benchmark.replay import Replay
@@ -54,10 +55,12 @@ def test_latency(benchmark, report, name, batch):
     (row,) = [row for row in comparison.rows if row.name == name]
     assert not row.problem
     assert row.worst_error is None or row.worst_error <= 1
-    calls = row.blocks[0].calls
-    seconds = [second * calls for blocks in row.blocks for second in blocks.call_s]
+    calls = row.processes[0].calls_per_block
+    seconds = [
+        block * 1e-9 / process.calls_per_block * calls for process in row.processes for block in process.block_ns
+    ]
     REPLAY.load(seconds)
-    benchmark.group = f"batch {batch}, 1 thread, {len(row.blocks)} processes"
+    benchmark.group = f"batch {batch}, 1 thread, {len(row.processes)} processes"
     benchmark.pedantic(lambda: None, rounds=len(seconds), iterations=calls)
     ratio = row.ratio
     benchmark.extra_info.update(

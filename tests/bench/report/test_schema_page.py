@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-import bench.report.schema
+import bench.report.report
 from bench.analysis.statistics import Verdict
 from bench.plan.variants import Kind
 from bench.worker.job import Device
 from tests import bench_reports
 from tests.bench_measured import RUNTIMES, as_json
 
-SCHEMA = (Path(bench.report.schema.__file__).parent / "schema.md").read_text()
+SCHEMA = (Path(bench.report.report.__file__).parent / "schema.md").read_text()
 
 
 def keys(value) -> set[str]:
