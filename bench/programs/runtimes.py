@@ -1,7 +1,7 @@
-"""Runtimes without Python beside Python's: the programs of deploy/, each proved by the test vectors before it is timed.
+"""Runtimes without Python beside Python: the programs of deploy/, each verified by the test vectors, then timed.
 
-A program cannot share rounds with another process. So every program runs in several processes of its own, one after
-the other in shuffled order with Python's, and the ratio is that of the medians of processes that ran side by side.
+A program cannot share rounds with another process. So every program runs in several processes of its own, which
+alternate with Python's in shuffled order; the ratio is that of the medians of processes that ran side by side.
 """
 
 import json
@@ -34,12 +34,12 @@ PYTHON = "python"
 """The reference: onnxruntime's `run` in Python, on the same file."""
 
 PROGRAMS = {"libtorch": "model.torchscript", "standalone-c": "model.c"}
-"""Runtimes that run a program from the bundle, and which."""
+"""Runtimes that run a program of the bundle, and the program."""
 
 STANDALONE = "linreg-standalone-c"
 
 BATCHES = (1, 4096)
-"""Those of the vectors that are timed."""
+"""Batch sizes of the test vectors that are timed."""
 
 BLOCKS = 100
 LEAST_PROCESSES = 5
@@ -58,16 +58,16 @@ class Runtime:
 def find_runtimes(
     deploy: Path, bundle: Path, work: Path, *, trust: bool = False
 ) -> tuple[list[Runtime], dict[str, str]]:
-    """The runtimes that are built, and why others are not there, by name.
+    """The runtimes that are built, and why others are missing, by name.
 
     Args:
         deploy: the folder of the programs.
-        bundle: that is timed, as `copy_checked` copied it; the standalone C program is compiled for it.
-        work: a folder for that.
-        trust: run the bundle's programs, model.torchscript and model.c, though this user did not make them.
+        bundle: the bundle to time, as `copy_checked` copied it; the standalone C program is compiled for it.
+        work: folder for the compiled program.
+        trust: run the bundle's programs, model.torchscript and model.c, even if this user did not export them.
 
     Raises:
-        MismatchError: the bundle has other bytes than its manifest.
+        MismatchError: the bundle does not match its manifest.
     """
     found: list[Runtime] = []
     missing: dict[str, str] = {}
@@ -95,7 +95,7 @@ def find_runtimes(
 
 
 def copy_checked(bundle: Path, work: Path) -> Path:
-    """Copy a bundle, every file compared with its manifest, so that programs run on the bytes that were checked.
+    """Copy a bundle and compare every file with its manifest, so that programs run on the bytes that were checked.
 
     Args:
         bundle: with a manifest.
@@ -103,7 +103,7 @@ def copy_checked(bundle: Path, work: Path) -> Path:
 
     Raises:
         LinregError: there is no manifest.
-        MismatchError: the bundle has other bytes than its manifest.
+        MismatchError: the bundle does not match its manifest.
         ModelError: a file or folder of the bundle is a link.
     """
     manifest = read_manifest(bundle)
@@ -119,7 +119,7 @@ def copy_checked(bundle: Path, work: Path) -> Path:
 
 
 def _untrusted(bundle: Path, file: str, *, trust: bool) -> str:
-    """Why a program of the bundle is not run; empty where this user made it, or trusts it."""
+    """Why a program of the bundle is not run; empty if this user exported or trusts it."""
     if not file_inside(bundle, file):
         return f"{file} is not in the bundle; run: linreg export --format {file.partition('.')[2]}"
     kind = format_of(file)
@@ -130,9 +130,9 @@ def _untrusted(bundle: Path, file: str, *, trust: bool) -> str:
 
 
 def _compile_standalone(deploy: Path, bundle: Path, work: Path) -> str:
-    """Compile the program that has the bundle's model.c in it; why there is none, or nothing.
+    """Compile the program around the bundle's model.c; returns why that failed, or an empty text.
 
-    Only the checked bytes of model.c and the header that they begin with are compiled, in a folder of their own.
+    Only the checked bytes of model.c and the header at their start are compiled, in a folder of their own.
     """
     folder = work / "standalone-c"
     data = read_listed(bundle, "model.c", limit=MAX_STATE_BYTES)
@@ -154,16 +154,16 @@ def _compile_standalone(deploy: Path, bundle: Path, work: Path) -> str:
 def time_runtimes(
     runtimes: list[Runtime], bundle: Path, *, processes: int, progress: Callable[[int], None] | None = None
 ) -> list[RuntimeRow]:
-    """Prove every runtime by the vectors of the bundle, then time it in processes that alternate with Python's.
+    """Verify every runtime with the test vectors of the bundle, then time it in processes that alternate with Python's.
 
     Args:
         runtimes: of `find_runtimes`.
-        bundle: that is run.
-        processes: of each runtime at each batch.
+        bundle: the bundle to run.
+        processes: how many of each runtime at each batch size.
         progress: called with the number of processes done.
 
     Raises:
-        MismatchError: a runtime answers wrongly.
+        MismatchError: the outputs of a runtime are wrong.
         LinregError: a program fails.
     """
     python = Runtime(name=PYTHON, command=(sys.executable, "-P", "-m", "bench.programs.process"))
