@@ -7,14 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated
 
-from msgspec import Meta
+from bench.analysis.parts import Count, Name
 
 PACKAGES = ("torch", "numpy", "onnx", "onnxruntime", "onnxruntime-gpu")
-
-LONGEST_NAME = 1000
-"""Characters of a processor's or device's name that messages repeat."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,14 +30,14 @@ class Environment:
         address_layout_randomised: whether the kernel randomises memory layout; None if unknown.
     """
 
-    processor: Annotated[str, Meta(max_length=LONGEST_NAME)]
-    cores: Annotated[int, Meta(gt=0, lt=2**53)] | None
+    processor: Name
+    cores: Count | None
     load_1min: float
     system: str
     python: str
     versions: Mapping[str, str]
     cpu_capability: str
-    cuda: Annotated[str, Meta(max_length=LONGEST_NAME)] | None
+    cuda: Name | None
     clock_resolution_s: float
     address_layout_randomised: bool | None
 

@@ -1,1 +1,1 @@
-"""From block times to claims: statistics, rows, the gate and the self-check; nothing is printed here."""
+"""From block times to claims: statistics, the rows of a report, and the self-check; nothing is printed here."""

@@ -1,1 +1,1 @@
-"""The report: its JSON, the tables of the terminal, the page and the plots."""
+"""The report as a type that reads and writes its JSON, and what is made from it: tables, page, plots and the gate."""
