@@ -17,6 +17,7 @@ LIGHT = [
     "linreg.errors",
     "export",
     "export.formats.names",
+    "export.runners.base",
     "bench",
 ]
 RUN = "import sys; sys.argv = ['linreg', *sys.argv[1:]]; from linreg.cli.main import main"

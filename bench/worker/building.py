@@ -75,13 +75,13 @@ def _made(variant: Variant) -> "Runner":
     if not isinstance(made, Runner):
         raise LinregError(
             f"{variant.file}: gives {type(made).__name__}, expected a Runner; of a torch module, compiled or not: "
-            "return export.runners.base.torch_runner(name, module)"
+            "return export.runners.torch.torch_runner(name, module)"
         )
     return made
 
 
 def _onnxruntime(variant: Variant, folder: Path, *, device: Device, threads: int) -> "Runner":
-    from export.runners.base import onnxruntime_runner
+    from export.runners.onnxruntime import onnxruntime_runner
 
     return onnxruntime_runner(
         variant.file,
@@ -93,7 +93,7 @@ def _onnxruntime(variant: Variant, folder: Path, *, device: Device, threads: int
 
 
 def _torch(variant: Variant, subject: Subject, folder: Path, device: Device) -> "Runner":
-    from export.runners.base import pt2_runner, torch_runner, torchscript_runner
+    from export.runners.torch import pt2_runner, torch_runner, torchscript_runner
 
     match variant.kind:
         case Kind.TORCHSCRIPT:

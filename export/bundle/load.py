@@ -6,7 +6,8 @@ file of somebody else's runs in a child process with limits.
 
 from export.bundle.trust import is_ours
 from export.formats.names import PROGRAMS, Format
-from export.runners.base import Runner, load_runner
+from export.runners.base import Runner
+from export.runners.load import load_runner
 from linreg.errors import ModelError
 
 

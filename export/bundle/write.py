@@ -15,7 +15,7 @@ from export.bundle.trust import remember
 from export.bundle.vectors import TOLERANCE_FILE
 from export.formats.names import PROGRAMS, Format, Precision, beside, file_name
 from export.proof.verify import Verification, verify
-from export.runners.base import load_runner
+from export.runners.load import load_runner
 from export.source.source import Source
 from linreg.changes import Changes, changing
 from linreg.config import MAX_STATE_BYTES

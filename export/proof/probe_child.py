@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.formats.names import Format
-from export.runners.base import Runner, load_runner
+from export.runners.base import Runner
+from export.runners.load import load_runner
 
 Arrays = list[NDArray[Any]]
 

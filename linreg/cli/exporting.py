@@ -270,7 +270,7 @@ def _stage_vectors(
     of another precision get vectors only where there are none.
     """
     from export.bundle.vectors import make_vectors, precision_of_vectors, stage_vectors
-    from export.runners.base import load_runner
+    from export.runners.load import load_runner
     from linreg.inside import vector_folders
     from linreg.manifest import read_manifest
 

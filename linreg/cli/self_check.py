@@ -25,7 +25,8 @@ def run_self_check(model: Path | None, *, as_json: bool) -> None:
     from export.bundle.trust import state_folder
     from export.bundle.write import build
     from export.formats.names import Format
-    from export.runners.base import onnxruntime_runner, torch_runner
+    from export.runners.onnxruntime import onnxruntime_runner
+    from export.runners.torch import torch_runner
     from export.source.source import from_checkpoint
     from linreg.checkpoint import load
     from linreg.files import write_json

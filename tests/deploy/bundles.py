@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from export.bundle.vectors import read_vectors
 from export.formats.names import Format
-from export.runners.base import Runner, load_runner
+from export.runners.base import Runner
+from export.runners.load import load_runner
 from tests import nets
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from export.formats.names import Format
-from export.runners.base import Runner, load_runner
+from export.runners.base import Runner
+from export.runners.load import load_runner
 from tests.deploy.bundles import (
     FEATURES,
     FILE_FAULTS,

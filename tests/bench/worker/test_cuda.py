@@ -14,7 +14,7 @@ from bench.plan.variants import FLOOR, NULL, UNANSWERING, Kind, Variant, cuda_va
 from bench.report.schema import to_json
 from bench.worker.job import Device
 from bench.worker.rounds import measure_rounds
-from export.runners.base import torch_runner
+from export.runners.torch import torch_runner
 from linreg.checkpoint import load
 from linreg.config import BenchSettings
 

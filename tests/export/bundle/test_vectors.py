@@ -15,7 +15,8 @@ from onnx.reference import ReferenceEvaluator
 
 from export.bundle.vectors import check_vectors, read_vectors
 from export.formats.names import RUNTIME_FORMATS, Format
-from export.runners.base import load_runner, onnxruntime_runner
+from export.runners.load import load_runner
+from export.runners.onnxruntime import onnxruntime_runner
 from linreg.errors import MismatchError, ModelError
 
 

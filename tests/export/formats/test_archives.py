@@ -11,7 +11,7 @@ from torch import nn
 from export.bundle.write import build
 from export.formats.archives import rewrite
 from export.formats.names import Format
-from export.runners.base import load_runner
+from export.runners.load import load_runner
 from export.source.source import from_module
 from export.source.user_module import parse_input
 

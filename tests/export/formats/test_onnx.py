@@ -15,7 +15,7 @@ from export.formats.capture import capture
 from export.formats.names import Precision
 from export.formats.onnx import dynamo_model, gemm_model, serialise, to_onnx
 from export.proof.verify import verify
-from export.runners.base import onnxruntime_runner
+from export.runners.onnxruntime import onnxruntime_runner
 from export.source.inputs import Input
 from export.source.source import from_checkpoint, from_module
 from export.source.user_module import parse_input

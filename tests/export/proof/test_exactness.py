@@ -13,7 +13,8 @@ from export.formats.names import Format, Precision
 from export.proof.exactness import Exactness
 from export.proof.oracle import Oracle
 from export.proof.verify import check_parameters, compare, verify
-from export.runners.base import load_runner, torch_runner
+from export.runners.load import load_runner
+from export.runners.torch import torch_runner
 from export.source.source import from_module
 from export.source.user_module import parse_input
 from linreg.errors import ExportError, InexactError, MismatchError

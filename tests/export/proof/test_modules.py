@@ -9,7 +9,7 @@ import torch
 from export.bundle.write import write_artifact
 from export.formats.capture import capture
 from export.formats.names import RUNTIME_FORMATS, Format
-from export.runners.base import load_runner
+from export.runners.load import load_runner
 from export.source.source import from_module
 from export.source.user_module import parse_input
 from linreg.errors import ExportError

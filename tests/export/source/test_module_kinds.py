@@ -10,7 +10,7 @@ from export.formats.names import Format
 from export.proof.cases import batches, check_batches, judged_cases
 from export.proof.oracle import Oracle
 from export.proof.verify import check_parameters
-from export.runners.base import load_runner
+from export.runners.load import load_runner
 from export.source.source import from_module
 from export.source.user_module import parse_input
 from linreg.errors import ExportError, MismatchError, TerminatedError
