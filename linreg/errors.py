@@ -4,6 +4,7 @@
     ├── DataError          a table, a line or a split cannot be used
     ├── TrainingError      the fit has no answer: it diverged, or columns are collinear
     ├── ModelError         a state_dict, a card or an artifact cannot be read
+    │   └── UntrustedError an artifact is a program that this user did not export
     ├── ExportError        a module cannot be exported as asked
     │   └── InexactError   its own rounding is so large that nothing could be proved of its files
     ├── MismatchError      outputs differ, or bytes are not those of the manifest: exit 3
@@ -32,6 +33,10 @@ class TrainingError(LinregError):
 
 class ModelError(LinregError):
     """A state_dict, a card or an artifact cannot be read."""
+
+
+class UntrustedError(ModelError):
+    """An artifact is a program that this user did not export."""
 
 
 class ExportError(LinregError):

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.bundle.path_leaks import check_no_paths
-from export.bundle.trust import remember
 from export.bundle.vectors import TOLERANCE_FILE
 from export.formats.names import PROGRAMS, Format, Precision, beside, file_name
 from export.proof.verify import Verification, verify
-from export.runners.load import load_runner
+from export.runners.ledger import remember
+from export.runners.load import load_artifact
+from export.runners.trust import Trust
 from export.source.source import Source
 from linreg.changes import Changes, changing
 from linreg.config import MAX_STATE_BYTES
@@ -134,7 +135,7 @@ def make_artifact(
     try:
         data = changes.staged_bytes(name)
         check_no_paths(name, data)
-        verification = verify(load_runner(kind, name, data), source, rows=rows)
+        verification = verify(load_artifact(kind, name, data, Trust.MADE_HERE), source, rows=rows)
         details = _details(kind, data)
         if source.static:
             details["static"] = True
@@ -187,17 +188,23 @@ def write_artifact(source: Source, kind: Format, folder: Path, **options: Any) -
 
 
 def verify_artifact(
-    source: Source, kind: Format, path: Path, *, precision: Precision | None = None, rows: Array | None = None
+    source: Source,
+    kind: Format,
+    path: Path,
+    trust: Trust,
+    *,
+    precision: Precision | None = None,
+    rows: Array | None = None,
 ) -> Artifact:
-    """Verify a file that is there; a program among them must be trusted.
+    """Verify a file that is there.
 
     Raises:
-        ModelError: it cannot be loaded.
+        ModelError: it cannot be loaded, or is a program that is not trusted.
         MismatchError: it does not answer as the reference.
     """
     start = time.perf_counter()
     data = read_listed(path.parent, path.name, limit=MAX_STATE_BYTES)
-    verification = verify(load_runner(kind, path.name, data), source, rows=rows)
+    verification = verify(load_artifact(kind, path.name, data, trust), source, rows=rows)
     return _artifact(kind, precision, path, data, start, _details(kind, data), verification)
 
 

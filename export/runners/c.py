@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from export.formats.c_text import read_c
 from export.runners.base import Call, Runner
+from export.runners.trust import TrustedBytes
 from linreg.errors import LinregError, ModelError, one_line
 from linreg.files import work_folder
 
@@ -59,8 +60,8 @@ def describe_compiler() -> str:
     return f"{(done.stdout.splitlines() or ['unknown'])[0]}: {' '.join(flags())}"
 
 
-def c_runner(name: str, data: bytes) -> Runner:
-    """Compile and load C source, which is a program: only from bytes that are trusted.
+def c_runner(name: str, data: TrustedBytes) -> Runner:
+    """Compile and load C source, which is a program.
 
     Raises:
         LinregError: there is no compiler.

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from export.formats.quiet import quiet
 from export.runners.base import Call, CallMode, Runner
+from export.runners.trust import TrustedBytes
 from export.source.arrays import bits_of
 from export.source.signature import flatten
 from export.source.unwrapping import unwrap
@@ -76,13 +77,13 @@ def _torch_call(
 
 def torchscript_runner(
     name: str,
-    data: bytes,
+    data: TrustedBytes,
     mode: CallMode = CallMode.INFERENCE_MODE,
     *,
     device: str = "cpu",
     frozen: bool = False,
 ) -> Runner:
-    """Load a TorchScript archive, which is a program: only from bytes that are trusted.
+    """Load a TorchScript archive, which is a program.
 
     Args:
         name: for people.
@@ -104,8 +105,8 @@ def torchscript_runner(
     return torch_runner(name, module, mode, call=frozen_module)
 
 
-def pt2_runner(name: str, data: bytes, mode: CallMode = CallMode.INFERENCE_MODE) -> Runner:
-    """Load a .pt2 archive, which is a program: only from bytes that are trusted.
+def pt2_runner(name: str, data: TrustedBytes, mode: CallMode = CallMode.INFERENCE_MODE) -> Runner:
+    """Load a .pt2 archive, which is a program.
 
     Raises:
         ModelError: torch cannot load it.

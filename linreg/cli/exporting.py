@@ -270,7 +270,8 @@ def _stage_vectors(
     of another precision get vectors only where there are none.
     """
     from export.bundle.vectors import make_vectors, precision_of_vectors, stage_vectors
-    from export.runners.load import load_runner
+    from export.runners.load import load_artifact
+    from export.runners.trust import Trust
     from linreg.inside import vector_folders
     from linreg.manifest import read_manifest
 
@@ -283,5 +284,5 @@ def _stage_vectors(
             chosen = written[:1]
     for artifact in chosen:
         name = artifact.path.name
-        runner = load_runner(artifact.format, name, changes.staged_bytes(name))
+        runner = load_artifact(artifact.format, name, changes.staged_bytes(name), Trust.MADE_HERE)
         stage_vectors(changes, make_vectors(source, runner))

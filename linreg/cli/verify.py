@@ -13,7 +13,7 @@ from linreg.cli.stdout import prints_on_stderr
 from linreg.cli.terminal import print_json, say, show_table
 from linreg.cli.verify_usage import check_data, check_verifiable
 from linreg.config import MODEL_FILE
-from linreg.errors import LinregError, MismatchError, ModelError
+from linreg.errors import LinregError, MismatchError, ModelError, UntrustedError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -128,19 +128,21 @@ def _check(
         LinregError: there is nothing to compare its answers with.
     """
     from export.bundle.affine_graph import check_affine_weights
-    from export.bundle.load import load_artifact, may_run
+    from export.runners.load import load_artifact
+    from export.runners.trust import Trust
     from linreg.manifest import read_entry
 
     by_vectors, by_reference, refused = [], [], []
     for entry in entries:
         kind, precision = _kind(entry.name)
         data = read_entry(folder, entry)
-        if not may_run(kind, data, trust=trust):
-            refused.append(entry.name)
-            continue
         if kind is Format.ONNX and model is not None and model.card is None:
             check_affine_weights(str(folder / entry.name), data, *_weights(model))
-        runner = load_artifact(kind, entry.name, data, trust=trust)
+        try:
+            runner = load_artifact(kind, entry.name, data, Trust.from_option(trust))
+        except UntrustedError:
+            refused.append(entry.name)
+            continue
         if has_vectors := _has_vectors(manifest, entry):
             by_vectors.append(_row(entry.name, "test vectors", _by_vectors(runner, folder)))
         reference = model if model is not None or has_vectors else _model(folder, manifest)

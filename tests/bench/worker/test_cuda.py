@@ -105,7 +105,7 @@ def test_a_wrong_weight_is_struck_out_on_the_device_too(penguins, tmp_path):
     """An archive of another model, under the name of this one's."""
     import io
 
-    from export.bundle.trust import remember
+    from export.runners.ledger import remember
 
     module = load(penguins).model
     with torch.no_grad():

@@ -13,8 +13,9 @@ from export.formats.names import Format, Precision
 from export.proof.exactness import Exactness
 from export.proof.oracle import Oracle
 from export.proof.verify import check_parameters, compare, verify
-from export.runners.load import load_runner
+from export.runners.load import load_artifact
 from export.runners.torch import torch_runner
+from export.runners.trust import Trust
 from export.source.source import from_module
 from export.source.user_module import parse_input
 from linreg.errors import ExportError, InexactError, MismatchError
@@ -122,7 +123,7 @@ def test_modules_of_float16_are_proved_in_units_of_float16(name):
     """Against eager in float32 with the rounded weights, which is 2^13 times finer."""
     module, texts = HALVES[name]
     source = from_module(module, [parse_input(text) for text in texts], precision=Precision.FLOAT16)
-    runner = load_runner(Format.ONNX, "model.onnx", build(source, Format.ONNX))
+    runner = load_artifact(Format.ONNX, "model.onnx", build(source, Format.ONNX), Trust.MADE_HERE)
     assert check_parameters(runner, source) > 0
     oracle, fine = Oracle(source), copy.deepcopy(source.module).float()
     for batch in (1, 7, 100):
@@ -145,7 +146,7 @@ def test_a_file_that_kills_onnxruntime_does_not_kill_this_process():
     except ExportError as error:
         assert re.search(r"onnxruntime \S+ dies of the model \(SIG\w+ .*use --dtype float32", str(error))
     else:
-        assert load_runner(Format.ONNX, "model.onnx", data)
+        assert load_artifact(Format.ONNX, "model.onnx", data, Trust.MADE_HERE)
 
 
 class Cancelling(nn.Module):
@@ -200,7 +201,9 @@ def test_nested_tensors_are_refused_with_what_to_type_and_that_helps():
             Oracle(nested).answers((np.array(ids),))
     dense = from_module(Padded(nested=False), entries)
     inputs = dense.random_inputs(7, 1.0, 1)
-    (answers,) = load_runner(Format.ONNX, "model.onnx", build(dense, Format.ONNX)).bind(inputs).outputs()
+    (answers,) = (
+        load_artifact(Format.ONNX, "model.onnx", build(dense, Format.ONNX), Trust.MADE_HERE).bind(inputs).outputs()
+    )
     (reference,) = Oracle(dense).answers(inputs, 1.0)
     assert compare("file", answers, reference) <= 1
 
