@@ -48,7 +48,7 @@ class InexactError(ExportError):
 
 
 class MismatchError(LinregError):
-    """Outputs differ from the reference, or bytes from the manifest.
+    """Outputs differ from those expected, or bytes from the manifest.
 
     Attributes:
         inputs: arrays by name that show the difference, where there are any.
