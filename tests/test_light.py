@@ -17,6 +17,7 @@ LIGHT = [
     "linreg.errors",
     "export",
     "export.formats.names",
+    "export.precision",
     "export.runners.base",
     "bench",
 ]

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from export.bundle.path_leaks import check_no_paths
 from export.bundle.vectors import TOLERANCE_FILE
-from export.formats.names import PROGRAMS, Format, Precision, beside, file_name
+from export.formats.names import PROGRAMS, Format, beside, file_name
+from export.precision import ExportPrecision
 from export.proof.verify import Verification, verify
 from export.runners.ledger import remember
 from export.runners.load import load_artifact
@@ -50,7 +51,7 @@ class Artifact:
     """
 
     format: Format
-    precision: Precision | None
+    precision: ExportPrecision | None
     path: Path
     bytes: int
     sha256: str
@@ -114,7 +115,7 @@ def make_artifact(
     kind: Format,
     changes: Changes,
     *,
-    precision: Precision | None = None,
+    precision: ExportPrecision | None = None,
     opset: int | None = None,
     prefix: str | None = None,
     program: "ExportedProgram | None" = None,
@@ -193,7 +194,7 @@ def verify_artifact(
     path: Path,
     trust: Trust,
     *,
-    precision: Precision | None = None,
+    precision: ExportPrecision | None = None,
     rows: Array | None = None,
 ) -> Artifact:
     """Verify a file that is there.
@@ -214,7 +215,7 @@ def record(
     *,
     plain: list[str],
     artifacts: list[Artifact],
-    vectors_of: Precision | None = None,
+    vectors_of: ExportPrecision | None = None,
 ) -> None:
     """Stage the manifest of a bundle: plain files by name, and artifacts beside those listed already.
 
@@ -255,7 +256,7 @@ def record(
 
 def _artifact(
     kind: Format,
-    precision: Precision | None,
+    precision: ExportPrecision | None,
     path: Path,
     data: bytes,
     start: float,

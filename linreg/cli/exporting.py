@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from export.formats.names import Format, Precision, beside, file_name
+from export.formats.names import Format, beside, file_name
+from export.precision import ExportPrecision
 from linreg.cli.terminal import progress, say_waiting
 from linreg.config import CARD_FILE, MAX_STATE_BYTES, MODEL_FILE
 from linreg.errors import LinregError, MismatchError
@@ -34,7 +35,7 @@ class ExportOptions:
 
     opset: int | None = None
     prefix: str | None = None
-    precision: Precision | None = None
+    precision: ExportPrecision | None = None
     rows: "NDArray[np.float64] | None" = None
 
 
@@ -261,7 +262,7 @@ def export_checkpoint(
 
 
 def _stage_vectors(
-    source: "Source", changes: "Changes", written: "list[Artifact]", precision: Precision | None
+    source: "Source", changes: "Changes", written: "list[Artifact]", precision: ExportPrecision | None
 ) -> None:
     """Stage test vectors in place of older ones.
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from export.formats.names import Format, Precision, format_of
+from export.formats.names import Format, format_of
+from export.precision import ExportPrecision
 from linreg.cli.bundle import find_bundle, require
 from linreg.cli.options import Json
 from linreg.cli.rows import rows_to_verify
@@ -180,7 +181,7 @@ def _has_vectors(manifest: "Manifest", entry: "FileEntry") -> bool:
     return bool(entry.proof.get("static")) != several
 
 
-def _kind(name: str) -> tuple[Format, Precision | None]:
+def _kind(name: str) -> tuple[Format, ExportPrecision | None]:
     kind = format_of(name)
     assert kind is not None, "only artifacts are asked for"
     return kind
@@ -194,7 +195,12 @@ def _by_vectors(runner: "Runner", folder: Path) -> "VectorCheck":
 
 
 def _by_reference(
-    runner: "Runner", model: "Checkpoint", precision: Precision | None, *, static: bool, rows: "NDArray[Any] | None"
+    runner: "Runner",
+    model: "Checkpoint",
+    precision: ExportPrecision | None,
+    *,
+    static: bool,
+    rows: "NDArray[Any] | None",
 ) -> "Verification":
     """Compare with the float64 reference of the bundle's own state_dict."""
     from export.proof.verify import verify

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from export.bundle.write import build
-from export.formats.names import Format, Precision
+from export.formats.names import Format
+from export.precision import ExportPrecision
 from export.proof.comparison import compare_output
 from export.proof.exactness import Exactness
 from export.proof.oracle import Oracle
@@ -123,7 +124,7 @@ HALVES = {
 def test_modules_of_float16_are_proved_in_units_of_float16(name):
     """Against eager in float32 with the rounded weights, which is 2^13 times finer."""
     module, texts = HALVES[name]
-    source = from_module(module, [parse_input(text) for text in texts], precision=Precision.FLOAT16)
+    source = from_module(module, [parse_input(text) for text in texts], precision=ExportPrecision.FLOAT16)
     runner = load_artifact(Format.ONNX, "model.onnx", build(source, Format.ONNX), Trust.MADE_HERE)
     assert check_parameters(runner, source) > 0
     oracle, fine = Oracle(source), copy.deepcopy(source.module).float()
@@ -141,7 +142,7 @@ def test_modules_of_float16_are_proved_in_units_of_float16(name):
 def test_a_file_that_kills_onnxruntime_does_not_kill_this_process():
     """A transformer in float16 is proved where onnxruntime loads it, and refused where that dies."""
     entries = [parse_input(text) for text in nets.INPUTS[nets.Encoder]]
-    source = from_module(nets.make(nets.Encoder), entries, precision=Precision.FLOAT16)
+    source = from_module(nets.make(nets.Encoder), entries, precision=ExportPrecision.FLOAT16)
     try:
         data = build(source, Format.ONNX)
     except ExportError as error:
@@ -169,10 +170,10 @@ class CancellingInFloat32(nn.Module):
     ("module", "text", "precision", "advice"),
     [
         (CancellingInFloat32(), "x=float32[batch,4]", None, "use --dtype float64"),
-        (Cancelling(), "x=float32[batch,4]", Precision.FLOAT16, "use --dtype float32"),
+        (Cancelling(), "x=float32[batch,4]", ExportPrecision.FLOAT16, "use --dtype float32"),
         (CancellingBytes(), BYTES, None, "let forward compute in float64"),
-        (CancellingBytes(), BYTES, Precision.FLOAT64, "let forward compute in float64"),
-        (CancellingInFloat32(), "x=float32[batch,4]", Precision.FLOAT64, "let forward compute in float64"),
+        (CancellingBytes(), BYTES, ExportPrecision.FLOAT64, "let forward compute in float64"),
+        (CancellingInFloat32(), "x=float32[batch,4]", ExportPrecision.FLOAT64, "let forward compute in float64"),
     ],
 )
 def test_the_advice_is_one_that_helps(module, text, precision, advice):
