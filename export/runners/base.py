@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class CallMode(StrEnum):
-    """The context of a call; `ambient` modes enter theirs once around many calls, the others inside each."""
+    """The autograd context of a call: entered once around many calls, or, in the `-per-call` modes, inside each."""
 
     GRAD = "grad"
     NO_GRAD = "no_grad"
@@ -30,9 +30,9 @@ class Call:
     """A runner with its inputs already on the device.
 
     Attributes:
-        run: what is timed; to be called inside `context()`.
-        outputs: calls once more and fetches the results as arrays.
-        context: the ambient context of `run`.
+        run: the function that is timed; call it inside `context()`.
+        outputs: calls once more, and copies the results to arrays.
+        context: makes the context that `run` is called in.
     """
 
     run: Callable[[], object]
@@ -42,13 +42,13 @@ class Call:
 
 @dataclass(frozen=True, kw_only=True)
 class Runner:
-    """Something that answers.
+    """A module or an artifact, loaded on a device.
 
     Attributes:
-        name: for people.
-        bind: takes one array an input, gives a call.
-        parameters: reads the weights in the file, by name.
-        folds: the format may hold a parameter in another form, or not at all.
+        name: for messages.
+        bind: takes one array for each input, and returns a call.
+        parameters: returns the weights in the file, by name.
+        folds: the exporter may have folded a parameter into another, or left it out.
     """
 
     name: str

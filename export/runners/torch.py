@@ -31,12 +31,12 @@ def torch_runner(
     """Run a torch module, eager or scripted, on the device where its parameters are.
 
     Args:
-        name: for people.
-        module: has the parameters.
-        mode: how it is called.
-        call: what is called with the inputs, torch.compile's function say; None calls the module.
+        name: for messages.
+        module: holds the parameters.
+        mode: the autograd context of each call.
+        call: the function to call, such as that of torch.compile; None calls the module.
     """
-    called = module if call is None else call  # not `call or module`: a module may have a length, or refuse to say it
+    called = module if call is None else call  # not `call or module`: a module may define __len__, or raise in it
     device = next((tensor.device for tensor in (*module.parameters(), *module.buffers())), torch.device("cpu"))
 
     def bind(inputs: tuple[Array, ...]) -> Call:
@@ -86,16 +86,16 @@ def torchscript_runner(
     """Load a TorchScript archive, which is a program.
 
     Args:
-        name: for people.
-        data: of the archive.
-        mode: how it is called.
-        device: where its parameters are put.
-        frozen: call a copy whose parameters torch.jit.freeze has made constants.
+        name: for messages.
+        data: the bytes of the archive.
+        mode: the autograd context of each call.
+        device: the device of its parameters.
+        frozen: call a copy whose parameters torch.jit.freeze has turned into constants.
 
     Raises:
         ModelError: torch cannot load it.
     """
-    read_archive(name, data)  # so that torch reads the records that anybody else reads
+    read_archive(name, data)  # checks that torch will read the same records as any other reader
     try:
         with quiet():
             module = torch.jit.load(BytesIO(data), map_location=device)
@@ -111,7 +111,7 @@ def pt2_runner(name: str, data: TrustedBytes, mode: CallMode = CallMode.INFERENC
     Raises:
         ModelError: torch cannot load it.
     """
-    read_archive(name, data)  # so that torch reads the records that anybody else reads
+    read_archive(name, data)  # checks that torch will read the same records as any other reader
     try:
         with quiet():
             program = torch.export.load(BytesIO(data))
