@@ -12,23 +12,23 @@ from linreg.models import Affine
 Array = NDArray[Any]
 
 OWN_ERRORS = 4
-"""A runtime may be off by so many times the error of eager torch itself: facts of 15 good exports lie below 2."""
+"""The allowed error, as a multiple of the error of eager torch itself: 15 good exports stayed below 2."""
 
 LARGEST_OWN_ERROR = 1e-3
-"""In units of the largest answer; a module less exact than this is refused, since nothing could be proved."""
+"""Relative to the largest output: a module with a larger error is refused, since nothing could be proved."""
 
 LARGEST_OWN_UNITS = 32
-"""In units of rounding of the module's dtype, where that is more: a few roundings of float16 are 1e-3 already."""
+"""The same limit in units of rounding, if that is more: a few roundings of float16 already make 1e-3."""
 
 UNPROVABLE = 0.1
-"""So large a part of many rows may be moved by rounding beyond what is provable, at any one place in a row."""
+"""The part of many rows in which rounding may move one element of a row further than can be proved."""
 
 SCALE_ROWS = 64
-"""Rows from which the largest answer at a scale of the inputs is taken."""
+"""The number of rows that give the largest output at an input scale."""
 
 
 def affine_output(affine: Affine, inputs: Array, eager: Array) -> ExpectedOutput:
-    """Answers of an affine map for rows of shape (batch, features).
+    """The expected output of an affine map for rows of shape (batch, features).
 
     With K features and S = sum_k |w_k x_k| + |b| the allowed error is (K + 4) u S + (K + 1) tiny, with u = 2^-24 for
     float32 and 2^-53 for float64: Higham's bound for a sum of K + 1 products (Accuracy and Stability, section 3.1),
@@ -60,12 +60,15 @@ def affine_output(affine: Affine, inputs: Array, eager: Array) -> ExpectedOutput
 def measured_output(
     name: str, eager: Array, wide: Array, moved: Array, largest: float, *, unit: float, advice: str
 ) -> ExpectedOutput:
-    """Four times the error that float arithmetic makes here, as far as it can be known.
+    """The expected output of any other module, with four times the error that its own arithmetic makes.
 
-    It is the largest of three: eager's own error, which is one draw of it; 4 eps of the largest answer, where eager was
-    lucky; and for each answer by itself `moved`, how far roundings inside the module can move it. A LayerNorm over two
-    nearly equal numbers, say, moves a few answers of a batch much further than all others; what eager makes of those
-    counts for them alone.
+    That error is the largest of three: eager's own error, which is one sample; 4 eps of the largest output, in case
+    eager was lucky; and `moved`, how far rounding inside the module can move this one element. A LayerNorm over two
+    nearly equal numbers, for example, moves a few elements of a batch much further than all others, and their error
+    must not widen the bound of the others.
+
+    Raises:
+        InexactError: the module's own error is so large that nothing could be proved.
     """
     nowhere = np.zeros(eager.shape, dtype=np.bool_)
     if eager.dtype.kind != "f":
@@ -88,13 +91,13 @@ def measured_output(
     least = max(own, 4 * float(np.finfo(eager.dtype).eps) * scale)
     bound = OWN_ERRORS * np.maximum(np.maximum(moved, errors), least)
     allowed = np.where(np.isfinite(wide), bound + float(np.finfo(eager.dtype).smallest_subnormal), np.nan)
-    # Where float64 has more room than the module's dtype, eager says which class is right.
+    # Where only the module's dtype overflows, eager decides which class is right.
     values = np.where(np.isfinite(wide) & ~np.isfinite(eager), eager.astype(np.float64), wide)
     return ExpectedOutput(values=values, allowed=allowed, any_class=nowhere, eager=eager)
 
 
 def _most(unprovable: NDArray[np.bool_]) -> bool:
-    """Whether too many answers cannot be proved: of many rows a tenth at any place in a row, of few a half of all."""
+    """Whether too much cannot be proved: a tenth at one place of many rows, or half of all elements of few rows."""
     if unprovable.ndim and len(unprovable) >= SCALE_ROWS:
         return float(unprovable.mean(axis=0).max(initial=0.0)) > UNPROVABLE
     return bool(unprovable.size) and float(unprovable.mean()) > 0.5

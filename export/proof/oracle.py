@@ -1,4 +1,4 @@
-"""The float64 oracle: what the answers are, and how far each of them may be off."""
+"""The float64 oracle: what the outputs must be, and the error allowed for each element."""
 
 import copy
 import sys
@@ -24,21 +24,21 @@ from linreg.files import sha256
 Array = NDArray[Any]
 
 MAX_KNOWN_BYTES = 2**22
-"""Answers of a case that are larger are computed again for each format instead of kept."""
+"""Larger outputs of a case are computed again for each format instead of kept."""
 
 PERTURBED_RUNS = 8
-"""So many draws of rounding errors hardly ever miss an answer that rounding can move: one normal error exceeds twelve
-times the largest of eight others in one of 10^8 draws."""
+"""The number of perturbed runs. They hardly ever miss an element that rounding can move: one normal error exceeds
+twelve times the largest of eight others once in 10^8 draws."""
 
 
 @lru_cache(maxsize=1)
 def oracle_of(source: Source) -> "Oracle":
-    """The oracle of a source, the same for all of its formats."""
+    """The oracle of a source, shared by all of its formats."""
     return Oracle(source)
 
 
 class Oracle:
-    """Computes in float64 what a source answers, and the error allowed."""
+    """Computes the outputs of a source in float64, and the error allowed for each element."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -51,12 +51,12 @@ class Oracle:
         """Compute what each output must be.
 
         Args:
-            inputs: one array an input.
-            scale: of the random values in `inputs`. Then errors are seen beside the largest answer of many rows at
-                this scale: in one row all answers may be next to nothing, by cancellation.
+            inputs: one array for each input.
+            scale: the standard deviation of the random values in `inputs`. Errors are then relative to the largest
+                output of many rows at this scale, since cancellation may leave all outputs of one row close to zero.
 
         Raises:
-            InexactError: torch's own float32 answers are so far from float64 that nothing could be proved.
+            InexactError: eager's outputs are so far from the float64 ones that nothing could be proved.
         """
         key = sha256(b"".join([repr(scale).encode(), *(array.tobytes() for array in inputs)]))
         if key not in self._known:
@@ -92,7 +92,7 @@ class Oracle:
             ) from error
 
     def _moved(self, inputs: tuple[Array, ...], exact: tuple[Array, ...]) -> tuple[Array, ...]:
-        """How far roundings move each answer, at the most of several draws."""
+        """How far rounding moves each element: the largest of several samples."""
         moved = tuple(np.zeros(array.shape) for array in exact)
         for seed in range(PERTURBED_RUNS):
             with Perturbed(self._unit, seed):
@@ -101,7 +101,7 @@ class Oracle:
         return moved
 
     def _largest_at(self, scale: float) -> tuple[float, ...]:
-        """The largest finite answer of each output for random rows of a scale."""
+        """The largest finite element of each output for random rows of a scale."""
         if scale not in self._largest:
             inputs = self.source.random_inputs(SCALE_ROWS, scale, SCALE_ROWS)
             self._largest[scale] = tuple(
@@ -112,7 +112,7 @@ class Oracle:
 
 
 def _coarsest_unit(source: Source) -> float:
-    """The eps of the coarsest floating dtype among parameters and inputs, in which the module rounds."""
+    """The largest eps among the dtypes of floating parameters and inputs."""
     tensors = [*source.module.parameters(), *source.module.buffers()]
     dtypes = [tensor.dtype for tensor in tensors if tensor.is_floating_point()]
     units = [torch.finfo(dtype).eps for dtype in dtypes]
@@ -121,7 +121,7 @@ def _coarsest_unit(source: Source) -> float:
 
 
 def _advice(source: Source, unit: float) -> str:
-    """What makes a module's arithmetic finer: the next dtype, where the command line can give it one."""
+    """How to make the module's arithmetic more exact."""
     tensors = [*source.module.parameters(), *source.module.buffers()]
     given = any(tensor.is_floating_point() for tensor in tensors) or any(e.dtype.kind == "f" for e in source.inputs)
     if not given or unit <= torch.finfo(torch.float64).eps:
@@ -130,7 +130,7 @@ def _advice(source: Source, unit: float) -> str:
 
 
 def _distance(perturbed: Array, exact: Array) -> Array:
-    """How far each answer moved; none for whole numbers, and where a perturbation leads out of the finite ones."""
+    """How far each element moved; 0 for integers, and where a perturbed element is not finite."""
     if exact.dtype.kind != "f":
         return np.zeros(exact.shape)
     with np.errstate(invalid="ignore"):
@@ -149,7 +149,7 @@ def _answers(module: nn.Module, inputs: tuple[Array, ...]) -> tuple[Tensor, ...]
 
 
 def _without_compiling() -> AbstractContextManager[Any]:
-    """Inside, torch.compile and torch.cond call what they would compile, since a compiler does not see float64."""
+    """A context in which torch.compile and torch.cond run eagerly, since compiled code would not run in float64."""
     if "torch._dynamo" not in sys.modules:
         return nullcontext()
     stance: AbstractContextManager[Any] = torch.compiler.set_stance("force_eager")

@@ -19,15 +19,15 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Verification:
-    """What a file has been shown to do.
+    """What has been proved of a file.
 
     Attributes:
-        worst_error: in units of what is allowed; at most 1.
-        bytes_equal: every output of every case has the very bytes of eager's.
-        cases: how many were judged.
-        parameters_kept: how many tensors of the state_dict stand in the file bit for bit; an exporter may fold others.
-        not_judged: cases at the smallest and largest scale of the inputs where the module's own rounding, of a
-            saturated activation say, leaves nothing to be proved.
+        worst_error: the largest error, as a multiple of the error allowed; at most 1.
+        bytes_equal: every output of every case has the same bytes as eager's.
+        cases: the number of cases compared.
+        parameters_kept: how many tensors of the state_dict are in the file, bit for bit; an exporter may fold others.
+        not_judged: cases at the smallest and largest input scale in which the module's own rounding error, of a
+            saturated activation for example, is too large to prove anything.
     """
 
     worst_error: float
@@ -41,10 +41,10 @@ def verify(runner: Runner, source: Source, *, rows: Array | None = None) -> Veri
     """Verify a runner of a saved file against the oracle.
 
     Raises:
-        MismatchError: an output's shape, dtype, class or value differs; the message names the first, and `inputs` holds
-            what was asked.
+        MismatchError: an output's shape, dtype, class or value differs; the message names the first, and `inputs` of
+            the error holds the inputs of that case.
         ExportError: the module returns nothing.
-        InexactError: the module is so inexact that nothing can be proved of ordinary inputs, or of the user's rows.
+        InexactError: the module's own error is too large to prove anything for ordinary inputs or the user's rows.
     """
     if not source.output_names:
         raise ExportError("the module returns no tensor, so there is nothing to prove; return what it computes")
@@ -72,12 +72,12 @@ def verify(runner: Runner, source: Source, *, rows: Array | None = None) -> Veri
 
 
 def check_parameters(runner: Runner, source: Source) -> int:
-    """See that the parameters in a file have the bits of the state_dict; returns how many are there.
+    """Check that the parameters in a file equal the state_dict bit for bit, and return how many are there.
 
-    ONNX may leave some out, and where there is a BatchNorm torch folds it into the layer before under the old name.
+    An ONNX file may leave some out. torch folds a BatchNorm into the preceding layer, whose parameter names stay.
 
     Raises:
-        MismatchError: one has other bits, or is missing in a format that keeps all.
+        MismatchError: one differs, or is missing in a format that keeps all.
     """
     parameters, state = runner.parameters(), source.module.state_dict()
     folds = runner.folds and any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in source.module.modules())
