@@ -7,7 +7,7 @@ from export.precision import ExportPrecision
 
 
 class Format(StrEnum):
-    """What a module can be exported to."""
+    """A format that a module can be exported to."""
 
     ONNX = "onnx"
     TORCHSCRIPT = "torchscript"
@@ -17,7 +17,7 @@ class Format(StrEnum):
 
 
 class FormatChoice(StrEnum):
-    """What `--format` takes: a format, or all that a runtime loads."""
+    """A value of `--format`: a format, or all formats that a runtime loads."""
 
     ONNX = "onnx"
     TORCHSCRIPT = "torchscript"
@@ -36,14 +36,14 @@ SUFFIXES = {
 }
 
 RUNTIME_FORMATS = (Format.ONNX, Format.TORCHSCRIPT, Format.TORCHSCRIPT_TRACE, Format.PT2)
-"""What `--format all` writes: formats for any module, proved without any tool of the system's. C needs a compiler."""
+"""The formats of `--format all`: those that take any module. C takes affine modules only, and needs a compiler."""
 
 PROGRAMS = frozenset({Format.TORCHSCRIPT, Format.TORCHSCRIPT_TRACE, Format.PT2, Format.C})
-"""Formats whose files are programs: loading one may run anything."""
+"""Formats whose files are programs: loading one may run any code."""
 
 
 def chosen_formats(choices: list[FormatChoice]) -> list[Format]:
-    """The formats of a choice, each once, in the order given."""
+    """The chosen formats, each once, in the given order."""
     chosen: list[Format] = []
     for choice in choices:
         chosen += RUNTIME_FORMATS if choice is FormatChoice.ALL else [Format(choice.value)]
@@ -51,17 +51,17 @@ def chosen_formats(choices: list[FormatChoice]) -> list[Format]:
 
 
 def file_name(kind: Format, precision: ExportPrecision | None = None) -> str:
-    """The file of a format in a bundle; a precision other than the model's own stands in the name."""
+    """The file name of a format in a bundle; it includes a precision other than the model's own."""
     return f"model{'' if precision is None else f'.{precision}'}{SUFFIXES[kind]}"
 
 
 def beside(kind: Format, precision: ExportPrecision | None = None) -> str | None:
-    """The second file of a format, written and removed with the first: the header of C source."""
+    """The second file of a format, written and removed with the first: the header of C source. None for others."""
     return str(PurePath(file_name(kind, precision)).with_suffix(".h")) if kind is Format.C else None
 
 
 def format_of(name: str) -> tuple[Format, ExportPrecision | None] | None:
-    """The format and precision of a bundle's file, or None where it is no artifact."""
+    """The format and precision of a file in a bundle; None if it is not an artifact."""
     for kind in Format:
         for precision in (None, *ExportPrecision):
             if name == file_name(kind, precision):
