@@ -1,7 +1,7 @@
-"""The ONNX graph of an affine model: one Gemm, with the names and the coefficients of its card, and nothing else.
+"""Check the ONNX graph of an affine model: one Gemm with the names and coefficients of its card, and nothing else.
 
-Test vectors sample a graph. A Gather and Where before the Gemm that change one row in a million pass them, and so does
-a list of features in another order. Neither passes here.
+Test vectors are samples. A Gather and Where before the Gemm that change one row in a million would pass them, and so
+would a list of features in another order. Neither passes here.
 """
 
 import json
@@ -103,7 +103,7 @@ def _names_problem(model: Any, card: Card) -> str:
 
 
 def _coefficients_problem(arrays: list[NDArray[Any]], weights: Sequence[float], bias: Sequence[float]) -> str:
-    """The coefficients are the weights as float64, exactly; a file of another precision holds them rounded."""
+    """Whether the coefficients equal the weights exactly; a file of another precision holds them rounded."""
     values = np.array([*weights, *bias], np.float64)
     shapes = [array.shape for array in arrays]
     if shapes != [(1, len(weights)), (1,)][: 1 + len(bias)]:

@@ -1,6 +1,6 @@
-"""A bundle as its manifest says it is: every file by its bytes, SHA256SUMS, and nothing that is not listed.
+"""Check a bundle against its manifest: the bytes of every file, SHA256SUMS, and that nothing is unlisted.
 
-Without a signature this proves that a bundle is whole, not where it comes from. Needs no torch.
+Without a signature this proves that a bundle is intact, not where it comes from. Needs no torch.
 """
 
 from pathlib import Path
@@ -16,12 +16,12 @@ from linreg.manifest import CHECKSUM_FILE, Manifest, checksums, read_entry
 
 
 def check_bundle(folder: Path, manifest: Manifest) -> None:
-    """See that a bundle holds what its manifest lists, and that all that it says of itself agrees.
+    """Check that a bundle holds what its manifest lists, and that its files agree with each other.
 
     Raises:
-        MismatchError: a file is missing or has other bytes, an artifact or a vector is not listed or was never proved,
-            SHA256SUMS says something else, a header is not that of its C source, or an affine model's ONNX graph is
-            more than one Gemm with the names and coefficients of the card.
+        MismatchError: a file is missing or changed, an artifact or a vector is not listed or was never proved,
+            SHA256SUMS differs, a header does not belong to its C source, or an affine model's ONNX graph is more than
+            one Gemm with the names and coefficients of the card.
         ModelError: a file or folder is a link.
     """
     card = _card(folder, manifest)
@@ -54,7 +54,7 @@ def _card(folder: Path, manifest: Manifest) -> Card | None:
 
 
 def _check_header(folder: Path, manifest: Manifest, name: str, data: bytes, header: str) -> None:
-    """What is compiled against a header that does not fit would read or write where it must not."""
+    """A program compiled against a header that does not fit could read or write out of bounds."""
     from export.formats.c_text import header_of
 
     entry = manifest.entry(header)
@@ -63,7 +63,7 @@ def _check_header(folder: Path, manifest: Manifest, name: str, data: bytes, head
 
 
 def _check_sums(folder: Path, manifest: Manifest) -> None:
-    """Node, the page and sha256sum rely on SHA256SUMS alone."""
+    """Node, the web page and sha256sum read SHA256SUMS only."""
     path = folder / CHECKSUM_FILE
     if not file_inside(folder, CHECKSUM_FILE):
         raise MismatchError(f"{path}: is missing, and sha256sum, Node and the page rely on it; export again")

@@ -1,4 +1,4 @@
-"""Paths of this machine, looked for in the bytes of a file before it is kept."""
+"""Reject artifacts that embed local paths."""
 
 import io
 import sys
@@ -9,10 +9,10 @@ from linreg.errors import ExportError
 
 
 def check_no_paths(name: str, data: bytes) -> None:
-    """See that a file names no folder of this machine, its records opened where it is an archive.
+    """Check that a file names no folder of this machine; the records of an archive are searched too.
 
     Raises:
-        ExportError: it does: the module holds a path, as a constant or a name.
+        ExportError: it does, since the module holds a path as a constant or a name.
     """
     contents = data
     if data[:2] == b"PK":

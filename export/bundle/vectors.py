@@ -1,11 +1,11 @@
-"""Test vectors: what a deployed runtime is asked and must answer, in the layout of ONNX's backend tests.
+"""Test vectors: the inputs and expected outputs for a deployed runtime, in the layout of ONNX's backend tests.
 
-`test_data_set_N/` holds `input_I.pb` and `output_I.pb`, TensorProtos named as the graph's inputs and outputs, which is
-what onnx's own runner reads, and beside them `allowed_I.pb`, float64: how far each answer may be off. There infinity
-means that any class passes; and where the answer itself is NaN or infinite, only its class counts. The answers are
-those of onnxruntime's CPU provider where the bundle was exported (of another format where ONNX was not), verified
-against the float64 reference; allowed is what the reference allows, and the answer's own error on top. `data.json`
-beside model.onnx gives onnx's runner one rtol and atol. None of this needs torch to be read.
+`test_data_set_N/` holds `input_I.pb` and `output_I.pb`, TensorProtos with the names of the graph's inputs and outputs,
+which onnx's own test runner reads. Beside them `allowed_I.pb`, in float64, holds the error allowed for each element.
+There infinity means that any class (finite, infinite, NaN) passes; where the output itself is NaN or infinite, only its
+class counts. The outputs are those of onnxruntime's CPU provider on the machine of the export (or of another format, if
+ONNX was not exported), verified against the float64 oracle. The error allowed is that of the oracle plus the error of
+these outputs. `data.json` beside model.onnx gives onnx's runner one rtol and atol. Reading vectors needs no torch.
 """
 
 import json
@@ -19,16 +19,16 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from export.proof.comparison import ExpectedOutput, compare_outputs, run_case
 from export.runners.base import Runner
 from linreg.changes import Changes
 from linreg.config import MAX_STATE_BYTES
-from linreg.errors import MismatchError, ModelError, one_line
+from linreg.errors import ModelError, one_line
 from linreg.inside import files_of, vector_folders
 from linreg.manifest import Manifest, read_listed, read_manifest
 
 if TYPE_CHECKING:
     from export.proof.cases import Case
-    from export.proof.oracle import Reference
     from export.source.source import Source
 
 Array = NDArray[Any]
@@ -36,30 +36,42 @@ Array = NDArray[Any]
 VECTOR_BATCHES = (1, 7, 4096)
 TOLERANCE_FILE = "data.json"
 RTOL = 1e-3
-"""What onnx's backend-test runner takes where no data.json says otherwise."""
+"""The default of onnx's backend-test runner."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Vectors:
-    """One case on disk: arrays in the order of the graph's inputs and outputs."""
+    """One test vector: arrays in the order of the graph's inputs and outputs."""
 
     name: str
     inputs: tuple[Array, ...]
     outputs: tuple[Array, ...]
     allowed: tuple[Array, ...]
 
+    def expected(self) -> tuple[ExpectedOutput, ...]:
+        """The outputs as `compare_outputs` takes them; any class passes where the allowed error is infinite."""
+        return tuple(
+            ExpectedOutput(
+                values=output.astype(np.float64) if output.dtype.kind == "f" else output,
+                allowed=allowed,
+                any_class=np.isinf(allowed),
+                eager=output,
+            )
+            for output, allowed in zip(self.outputs, self.allowed, strict=True)
+        )
+
 
 def make_vectors(source: "Source", runner: Runner) -> dict[str, bytes]:
-    """All vector files by name, with what `runner` (onnxruntime on the file just verified) answers."""
+    """Make all vector files, by name, with the outputs of `runner`, which has just been verified."""
     from export.proof.oracle import oracle_of
 
     oracle = oracle_of(source)
     files: dict[str, bytes] = {}
     atol = 0.0
     for place, case in enumerate(_vector_cases(source)):
-        references = oracle.answers(case.inputs, case.scale)
+        expected = oracle.answers(case.inputs, case.scale)
         outputs = runner.bind(case.inputs).outputs()
-        allowed = [_allowed(output, reference) for output, reference in zip(outputs, references, strict=True)]
+        allowed = [_allowed(output, wanted) for output, wanted in zip(outputs, expected, strict=True)]
         if case.name.startswith("batch"):
             atol = max(atol, *(float(array.max(initial=0.0)) for array in allowed))
         folder = f"test_data_set_{place}"
@@ -73,7 +85,7 @@ def make_vectors(source: "Source", runner: Runner) -> dict[str, bytes]:
 
 
 def stage_vectors(changes: Changes, files: dict[str, bytes]) -> None:
-    """Stage the files of `make_vectors`; older vectors go."""
+    """Stage the files of `make_vectors`, and remove older vectors."""
     for place in vector_folders(changes.folder):
         for name in files_of(changes.folder, place):
             if name not in files:
@@ -83,17 +95,17 @@ def stage_vectors(changes: Changes, files: dict[str, bytes]) -> None:
 
 
 def precision_of_vectors(manifest: Manifest | None) -> str | None:
-    """The precision of a bundle's vectors; None for the model's own."""
+    """The precision of a bundle's vectors; None if it is the model's own."""
     entry = None if manifest is None else manifest.entry(TOLERANCE_FILE)
     return None if entry is None else entry.proof.get("precision")
 
 
 def read_vectors(folder: Path) -> Iterator[Vectors]:
-    """The cases of a bundle, in order, each file compared with the manifest.
+    """Yield the vectors of a bundle in order, each file compared with the manifest.
 
     Raises:
         ModelError: there are none, or one is damaged or incomplete.
-        MismatchError: a file has other bytes than the manifest lists.
+        MismatchError: the bytes of a file differ from those in the manifest.
     """
     places = vector_folders(folder)
     if not places:
@@ -110,19 +122,19 @@ def read_vectors(folder: Path) -> Iterator[Vectors]:
         )
         if not inputs or not outputs or any(a.shape != b.shape for a, b in zip(outputs, allowed, strict=True)):
             raise ModelError(f"{folder / place}: is incomplete; export again")
-        if not all(bool((bound >= 0).all()) for bound in allowed):  # nothing could exceed NaN
+        if not all(bool((bound >= 0).all()) for bound in allowed):  # no error would exceed NaN
             raise ModelError(f"{folder / place}: what it allows is no number from 0 up; export again")
         yield Vectors(name=place, inputs=inputs, outputs=outputs, allowed=allowed)
 
 
 @dataclass(frozen=True, kw_only=True)
 class VectorCheck:
-    """What a runner answered to the vectors of a bundle.
+    """How a runner's outputs compare with the vectors of a bundle.
 
     Attributes:
-        cases: how many were run.
-        worst_error: in units of what is allowed; at most 1.
-        bytes_equal: every output has the bytes of the vectors.
+        cases: the number of vectors.
+        worst_error: the largest error, as a multiple of the error allowed; at most 1.
+        bytes_equal: every output has the same bytes as the vector's.
     """
 
     cases: int
@@ -131,52 +143,23 @@ class VectorCheck:
 
 
 def check_vectors(runner: Runner, folder: Path) -> VectorCheck:
-    """Run all vectors of a bundle; needs no torch where the runner does not.
+    """Run all vectors of a bundle. Needs torch only if the runner does.
 
     Raises:
-        MismatchError: an answer has another shape, dtype or class, or is off by more than is allowed.
+        MismatchError: an output has another shape, dtype or class, or its error exceeds what is allowed.
         ModelError: there are no vectors, or they are damaged.
     """
     cases, worst, equal = 0, 0.0, True
     for vectors in read_vectors(folder):
-        where = f"{runner.name}: {vectors.name}"
-        try:
-            outputs = runner.bind(vectors.inputs).outputs()
-        except Exception as error:  # each runtime raises classes of its own
-            raise MismatchError(f"{where}: does not run: {one_line(error)}") from error
-        if len(outputs) != len(vectors.outputs):
-            raise MismatchError(f"{where}: gives {len(outputs)} outputs, expected {len(vectors.outputs)}")
-        for got, wanted, allowed in zip(outputs, vectors.outputs, vectors.allowed, strict=True):
-            worst = max(worst, _check(where, got, wanted, allowed))
-            equal &= got.tobytes() == wanted.tobytes()
-        cases += 1
+        expected = vectors.expected()
+        outputs = run_case(runner, vectors.inputs, vectors.name)
+        found = compare_outputs(f"{runner.name}: {vectors.name}", ("output",) * len(expected), outputs, expected)
+        worst, equal, cases = max(worst, found.worst_error), equal and found.bytes_equal, cases + 1
     return VectorCheck(cases=cases, worst_error=worst, bytes_equal=equal)
 
 
-def _check(where: str, got: Array, wanted: Array, allowed: Array) -> float:
-    if got.shape != wanted.shape or got.dtype != wanted.dtype:
-        raise MismatchError(f"{where}: got {got.dtype} of shape {got.shape}, expected {wanted.dtype} of {wanted.shape}")
-    if got.dtype.kind != "f":
-        ratio = np.where(got == wanted, 0.0, np.inf)
-    else:
-        finite = np.isfinite(got) & np.isfinite(wanted)
-        same = finite | (got == wanted) | (np.isnan(got) & np.isnan(wanted)) | np.isinf(allowed)
-        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            error = np.where(finite, np.abs(got.astype(np.float64) - wanted.astype(np.float64)), 0.0)
-            ratio = np.where(error == 0, 0.0, error / allowed)
-        ratio = np.where(same, ratio, np.inf)
-    worst = float(ratio.max(initial=0.0))
-    if worst > 1:
-        place = tuple(int(index) for index in np.unravel_index(int(ratio.argmax()), ratio.shape))
-        raise MismatchError(
-            f"{where}: output at {place} is {got[place]!s}, expected {wanted[place]!s} "
-            f"within {float(allowed[place]):.3g}"
-        )
-    return worst
-
-
 def _vector_cases(source: "Source") -> "list[Case]":
-    """Batches 1, 7, 4096 and 0, and the special rows; what good runtimes answer differently is left out."""
+    """Batches 1, 7, 4096 and 0, and special rows, without the cases in which good runtimes differ."""
     from export.proof.cases import SEED, Case, batches, special_case
 
     tried = batches(source)
@@ -189,15 +172,15 @@ def _vector_cases(source: "Source") -> "list[Case]":
     return cases
 
 
-def _allowed(output: Array, reference: "Reference") -> Array:
-    """What the reference allows, and the output's own error on top, in float64."""
+def _allowed(output: Array, expected: ExpectedOutput) -> Array:
+    """The error that the oracle allows plus the output's own error, in float64."""
     if output.dtype.kind != "f":
         return np.zeros(output.shape)
-    finite = np.isfinite(reference.values) & np.isfinite(output)
+    finite = np.isfinite(expected.values) & np.isfinite(output)
     with np.errstate(invalid="ignore"):
-        own = np.abs(output.astype(reference.values.dtype) - reference.values)
-        bound = np.where(finite, (reference.allowed + own).astype(np.float64), 0.0)
-    return np.where(reference.any_class, np.inf, bound)
+        own = np.abs(output.astype(expected.values.dtype) - expected.values)
+        bound = np.where(finite, (expected.allowed + own).astype(np.float64), 0.0)
+    return np.where(expected.any_class, np.inf, bound)
 
 
 def _tensor(array: Array, name: str) -> bytes:
@@ -212,6 +195,6 @@ def _array(folder: Path, name: str, manifest: Manifest | None) -> Array:
         tensor.ParseFromString(data)
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
             raise ValueError("its numbers stand in another file")
-        return numpy_helper.to_array(tensor).copy()  # torch takes no read-only arrays
-    except Exception as error:  # protobuf's classes and NumPy's
+        return numpy_helper.to_array(tensor).copy()  # torch rejects read-only arrays
+    except Exception as error:  # classes of protobuf and NumPy
         raise ModelError(f"{folder / name}: is no TensorProto: {one_line(error)}; export again") from None

@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.bundle.path_leaks import check_no_paths
-from export.bundle.trust import remember
 from export.bundle.vectors import TOLERANCE_FILE
-from export.formats.names import PROGRAMS, Format, Precision, beside, file_name
+from export.formats.names import PROGRAMS, Format, beside, file_name
+from export.precision import ExportPrecision
 from export.proof.verify import Verification, verify
-from export.runners.base import load_runner
+from export.runners.ledger import remember
+from export.runners.load import load_artifact
+from export.runners.trust import Trust
 from export.source.source import Source
 from linreg.changes import Changes, changing
 from linreg.config import MAX_STATE_BYTES
@@ -49,7 +51,7 @@ class Artifact:
     """
 
     format: Format
-    precision: Precision | None
+    precision: ExportPrecision | None
     path: Path
     bytes: int
     sha256: str
@@ -113,7 +115,7 @@ def make_artifact(
     kind: Format,
     changes: Changes,
     *,
-    precision: Precision | None = None,
+    precision: ExportPrecision | None = None,
     opset: int | None = None,
     prefix: str | None = None,
     program: "ExportedProgram | None" = None,
@@ -134,7 +136,7 @@ def make_artifact(
     try:
         data = changes.staged_bytes(name)
         check_no_paths(name, data)
-        verification = verify(load_runner(kind, name, data), source, rows=rows)
+        verification = verify(load_artifact(kind, name, data, Trust.MADE_HERE), source, rows=rows)
         details = _details(kind, data)
         if source.static:
             details["static"] = True
@@ -187,17 +189,23 @@ def write_artifact(source: Source, kind: Format, folder: Path, **options: Any) -
 
 
 def verify_artifact(
-    source: Source, kind: Format, path: Path, *, precision: Precision | None = None, rows: Array | None = None
+    source: Source,
+    kind: Format,
+    path: Path,
+    trust: Trust,
+    *,
+    precision: ExportPrecision | None = None,
+    rows: Array | None = None,
 ) -> Artifact:
-    """Verify a file that is there; a program among them must be trusted.
+    """Verify a file that is there.
 
     Raises:
-        ModelError: it cannot be loaded.
+        ModelError: it cannot be loaded, or is a program that is not trusted.
         MismatchError: it does not answer as the reference.
     """
     start = time.perf_counter()
     data = read_listed(path.parent, path.name, limit=MAX_STATE_BYTES)
-    verification = verify(load_runner(kind, path.name, data), source, rows=rows)
+    verification = verify(load_artifact(kind, path.name, data, trust), source, rows=rows)
     return _artifact(kind, precision, path, data, start, _details(kind, data), verification)
 
 
@@ -207,7 +215,7 @@ def record(
     *,
     plain: list[str],
     artifacts: list[Artifact],
-    vectors_of: Precision | None = None,
+    vectors_of: ExportPrecision | None = None,
 ) -> None:
     """Stage the manifest of a bundle: plain files by name, and artifacts beside those listed already.
 
@@ -248,7 +256,7 @@ def record(
 
 def _artifact(
     kind: Format,
-    precision: Precision | None,
+    precision: ExportPrecision | None,
     path: Path,
     data: bytes,
     start: float,

@@ -1,1 +1,1 @@
-"""One exporter a file: a source goes in, the bytes of a file come out. What formats are called stands in `names`."""
+"""One exporter for each format: it takes a source and returns the bytes of a file. `names` has the formats' names."""

@@ -1,4 +1,4 @@
-"""torch's archives (TorchScript, .pt2), written again record by record through torch's own writer."""
+"""Rewrite torch's archives (TorchScript, .pt2) record by record with torch's own writer."""
 
 import io
 from collections.abc import Callable
@@ -6,22 +6,22 @@ from collections.abc import Callable
 import torch
 
 VERSIONS = ("version", ".data/version")
-"""Where the version stands: in the first below 6, in the second from there on."""
+"""The record that holds the version: the first below version 6, the second from 6 on."""
 
 WRITTEN_BY_THE_WRITER = frozenset({*VERSIONS, "byteorder", ".data/serialization_id"})
 
 
 def record_names(archive: bytes) -> list[str]:
-    """The records of an archive."""
+    """The names of the records of an archive."""
     names: list[str] = torch._C.PyTorchFileReader(io.BytesIO(archive)).get_all_records()
     return names
 
 
 def rewrite(archive: bytes, change: Callable[[str, bytes], tuple[str, bytes] | None]) -> bytes:
-    """The same archive with each record as `change(name, record)` gives its name and bytes; None leaves it out.
+    """Rewrite an archive: `change(name, record)` returns the new name and bytes of each record, or None to drop it.
 
-    The records are written in the order of their names. The version stays what torch wrote: it says by which rules the
-    operators are read, and below 4 a division of whole numbers truncates.
+    Records are sorted by name. The version stays as torch wrote it, since it decides how operators are interpreted:
+    below 4, for example, the division of integers truncates.
     """
     reader = torch._C.PyTorchFileReader(io.BytesIO(archive))
     kept = [name for name in reader.get_all_records() if name not in WRITTEN_BY_THE_WRITER]

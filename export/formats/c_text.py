@@ -1,4 +1,4 @@
-"""Read what `export.formats.c` wrote, without compiler or torch: metadata, shapes and the weights bit for bit."""
+"""Read the metadata, shapes and exact weights of what `export.formats.c` wrote, without a compiler or torch."""
 
 import re
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.inspection.bounded_json import parse_json
+from export.bounded_json import parse_json
 from linreg.errors import ModelError
 
 Array = NDArray[Any]
@@ -17,7 +17,7 @@ FIRST_LINE = "/* An affine model: output = input * weight^T + bias. C source exp
 END_OF_HEADER = "\n/* End of the header. */\n"
 
 MAX_METADATA_BYTES = 96 * 2**20
-"""Memory that the metadata may take."""
+"""The memory that the metadata may take."""
 
 MAX_SIZE = 2**31
 SHORTEST_NUMBER = len("0x0p+0, ")
@@ -32,15 +32,15 @@ _DTYPES: dict[str, np.dtype[Any]] = {"float": np.dtype(np.float32), "double": np
 
 @dataclass(frozen=True, kw_only=True)
 class CText:
-    """What model.c, or model.h, says of itself.
+    """The contents of model.c or model.h.
 
     Attributes:
-        prefix: of its names.
-        dtype: of input, output and weights.
-        features: columns of the input.
-        outputs: columns of the output.
-        metadata: as the exporter left it.
-        weights: by name, as in the state_dict; none in a header.
+        prefix: prefix of the C identifiers.
+        dtype: dtype of input, output and weights.
+        features: number of input columns.
+        outputs: number of output columns.
+        metadata: JSON values, as the exporter wrote them.
+        weights: arrays by their name in the state_dict; none in a header.
     """
 
     prefix: str
@@ -52,20 +52,20 @@ class CText:
 
 
 def is_c(data: bytes) -> bool:
-    """Whether this is C source, or a header, of linreg's."""
+    """Whether this is C source or a header that linreg wrote."""
     return data.startswith(FIRST_LINE.encode())
 
 
 def header_of(data: bytes) -> bytes:
-    """The text of model.h, which model.c begins with."""
+    """Return the text of model.h, with which model.c begins."""
     return data.partition(END_OF_HEADER.encode())[0]
 
 
 def read_c(name: str, data: bytes) -> CText:
-    """Read the text of a file.
+    """Read the bytes of model.c or model.h.
 
     Raises:
-        ModelError: linreg did not write it so.
+        ModelError: linreg did not write them.
     """
     try:
         text = data.decode("ascii")
@@ -91,7 +91,7 @@ def read_c(name: str, data: bytes) -> CText:
 
 
 def _tensor(entry: dict[str, Any]) -> dict[str, Any]:
-    """An input, output or parameter; the product of its sizes takes no time to form."""
+    """Check the entry of an input, output or parameter: at most two axes, each of a bounded size."""
     if len(entry["shape"]) > 2 or any(
         size != "batch" and not (type(size) is int and 0 <= size < MAX_SIZE) for size in entry["shape"]
     ):
@@ -100,7 +100,7 @@ def _tensor(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _weights(text: str, parameters: list[dict[str, Any]], dtype: np.dtype[Any]) -> dict[str, Array]:
-    """The arrays, in the order of the parameters; hexadecimal numbers are read without rounding."""
+    """The arrays in the order of the parameters; hexadecimal floats are read without rounding."""
     arrays = _ARRAY.findall(text)
     if arrays and len(arrays) != len(parameters):
         raise ValueError(f"it has {len(arrays)} arrays of weights, expected {len(parameters)}")

@@ -1,11 +1,13 @@
-"""The formats: their names, their files, and what each is for."""
+"""The formats: their names and their files."""
 
 from enum import StrEnum
 from pathlib import PurePath
 
+from export.precision import ExportPrecision
+
 
 class Format(StrEnum):
-    """What a module can be exported to."""
+    """A format that a module can be exported to."""
 
     ONNX = "onnx"
     TORCHSCRIPT = "torchscript"
@@ -15,7 +17,7 @@ class Format(StrEnum):
 
 
 class FormatChoice(StrEnum):
-    """What `--format` takes: a format, or all that a runtime loads."""
+    """A value of `--format`: a format, or all formats that a runtime loads."""
 
     ONNX = "onnx"
     TORCHSCRIPT = "torchscript"
@@ -23,15 +25,6 @@ class FormatChoice(StrEnum):
     PT2 = "pt2"
     C = "c"
     ALL = "all"
-
-
-class Precision(StrEnum):
-    """The dtype of an artifact's parameters."""
-
-    FLOAT16 = "float16"
-    FLOAT32 = "float32"
-    FLOAT64 = "float64"
-    BFLOAT16 = "bfloat16"
 
 
 SUFFIXES = {
@@ -42,43 +35,35 @@ SUFFIXES = {
     Format.C: ".c",
 }
 
-PURPOSES = {
-    Format.ONNX: "every runtime that reads ONNX: C, C++, Node, a browser; no Python and no torch",
-    Format.TORCHSCRIPT: "C++ with libtorch, control flow kept; deprecated in torch, its successor is pt2",
-    Format.TORCHSCRIPT_TRACE: "the same from one recorded call, without control flow; deprecated as well",
-    Format.PT2: "torch.export's own format, for Python and AOTInductor",
-    Format.C: "any C or C++ compiler, no runtime at all: a microcontroller; affine models only",
-}
-
 RUNTIME_FORMATS = (Format.ONNX, Format.TORCHSCRIPT, Format.TORCHSCRIPT_TRACE, Format.PT2)
-"""What `--format all` writes: formats for any module, proved without any tool of the system's. C needs a compiler."""
+"""The formats of `--format all`: those that take any module. C takes affine modules only, and needs a compiler."""
 
 PROGRAMS = frozenset({Format.TORCHSCRIPT, Format.TORCHSCRIPT_TRACE, Format.PT2, Format.C})
-"""Formats whose files are programs: loading one may run anything."""
+"""Formats whose files are programs: loading one may run any code."""
 
 
 def chosen_formats(choices: list[FormatChoice]) -> list[Format]:
-    """The formats of a choice, each once, in the order given."""
+    """The chosen formats, each once, in the given order."""
     chosen: list[Format] = []
     for choice in choices:
         chosen += RUNTIME_FORMATS if choice is FormatChoice.ALL else [Format(choice.value)]
     return list(dict.fromkeys(chosen))
 
 
-def file_name(kind: Format, precision: Precision | None = None) -> str:
-    """The file of a format in a bundle; a precision other than the model's own stands in the name."""
+def file_name(kind: Format, precision: ExportPrecision | None = None) -> str:
+    """The file name of a format in a bundle; it includes a precision other than the model's own."""
     return f"model{'' if precision is None else f'.{precision}'}{SUFFIXES[kind]}"
 
 
-def beside(kind: Format, precision: Precision | None = None) -> str | None:
-    """The second file of a format, written and removed with the first: the header of C source."""
+def beside(kind: Format, precision: ExportPrecision | None = None) -> str | None:
+    """The second file of a format, written and removed with the first: the header of C source. None for others."""
     return str(PurePath(file_name(kind, precision)).with_suffix(".h")) if kind is Format.C else None
 
 
-def format_of(name: str) -> tuple[Format, Precision | None] | None:
-    """The format and precision of a bundle's file, or None where it is no artifact."""
+def format_of(name: str) -> tuple[Format, ExportPrecision | None] | None:
+    """The format and precision of a file in a bundle; None if it is not an artifact."""
     for kind in Format:
-        for precision in (None, *Precision):
+        for precision in (None, *ExportPrecision):
             if name == file_name(kind, precision):
                 return kind, precision
     return None

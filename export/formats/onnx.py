@@ -1,4 +1,4 @@
-"""ONNX: for an affine module one Gemm, written by onnx.helper; for every other torch.onnx's dynamo exporter.
+"""ONNX: one Gemm, written with onnx.helper, for an affine module, and torch.onnx's dynamo exporter for all others.
 
 The Gemm needs neither onnxscript nor a capture, has a tenth of the bytes, and is the same on every machine. What torch
 writes is stripped of everything that is not the computation: stack traces, paths, the graph signature, repeated shapes.
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
 DEFAULT_OPSET = 18
-"""The newest that onnxruntime 1.15 reads with the IR version it allows; see export/bundle/compatibility.py."""
+"""The newest opset that onnxruntime 1.15 reads; see export/bundle/compatibility.py."""
 
 _BIAS_OF = {"weights": "bias", "linear_layer.weight": "linear_layer.bias", "weight": "bias"}
 
 
 def to_onnx(source: Source, *, opset: int = DEFAULT_OPSET, program: "ExportedProgram | None" = None) -> bytes:
-    """The bytes of an ONNX model, with every post-condition checked on them.
+    """Return the bytes of an ONNX model, after checking them.
 
     Args:
-        source: what is exported.
-        opset: the version of the operators; the file has this one or is refused.
+        source: the module to export.
+        opset: ONNX opset version; a file with another one is refused.
         program: the capture of a module that is not affine; None makes one.
 
     Raises:
-        ExportError: the module cannot be exported, or the file is not as asked.
+        ExportError: the module cannot be exported, or the file fails a check.
     """
     if source.affine is not None:
         return serialise(gemm_model(source, opset), source, opset)
@@ -65,7 +65,7 @@ def gemm_model(source: Source, opset: int) -> onnx.ModelProto:
 
 
 def dynamo_model(source: Source, opset: int, program: "ExportedProgram") -> onnx.ModelProto:
-    """What torch.onnx makes of a capture."""
+    """Export a capture with torch.onnx."""
     import torch
 
     from export.formats.quiet import quiet, reason
@@ -98,10 +98,10 @@ def dynamo_model(source: Source, opset: int, program: "ExportedProgram") -> onnx
 
 
 def serialise(model: onnx.ModelProto, source: Source, opset: int) -> bytes:
-    """Strip a model, give it the oldest IR version that its opset allows, our metadata, and check the bytes.
+    """Strip a model, set the oldest IR version that its opset allows and our metadata, and check the bytes.
 
     Raises:
-        ExportError: the model is not as asked.
+        ExportError: the model fails a check.
     """
     _strip(model)
     model.ir_version = helper.find_min_ir_version_for(list(model.opset_import))
@@ -113,7 +113,7 @@ def serialise(model: onnx.ModelProto, source: Source, opset: int) -> bytes:
 
 
 def _strip(model: onnx.ModelProto) -> None:
-    """Take off what is not the computation; a runtime infers the inner shapes again."""
+    """Remove all but the computation; a runtime infers the inner shapes again."""
     for field in ("producer_name", "producer_version", "doc_string", "domain", "model_version", "metadata_props"):
         model.ClearField(field)
     graph = model.graph

@@ -1,4 +1,4 @@
-"""What an ONNX file must be, checked on its bytes and not on intentions."""
+"""Check the bytes of an ONNX file that was just made."""
 
 import signal
 import subprocess
@@ -12,7 +12,7 @@ from export.source.source import Source
 from linreg.errors import ExportError, one_line
 
 MAX_FILE_BYTES = 2**31 - 1
-"""protobuf's limit for one message; beyond it ONNX needs a second file."""
+"""protobuf's limit for one message; a larger ONNX model needs a second file."""
 
 LOAD = """
 import sys, onnxruntime
@@ -36,12 +36,12 @@ RANDOM_OPERATORS = frozenset(
 
 
 def check_model(data: bytes, source: Source, opset: int) -> None:
-    """See that a file is what was asked for.
+    """Check that a file is as requested.
 
     Raises:
-        ExportError: it is too large, has another opset, other names, a fixed batch, an operator that draws random
-            numbers or works in training only, data outside the file, onnx's checker refuses it, or onnxruntime dies of
-            it.
+        ExportError: it is too large, has another opset, other names, a fixed batch size, an operator that draws random
+            numbers or belongs to training, or data outside the file; or onnx's checker rejects it, or onnxruntime
+            crashes on it.
     """
     if len(data) > MAX_FILE_BYTES:
         raise ExportError(f"onnx: the model has {len(data)} bytes, expected at most {MAX_FILE_BYTES}; use --format pt2")
@@ -63,17 +63,17 @@ def check_model(data: bytes, source: Source, opset: int) -> None:
         raise ExportError(f"onnx: {outside[0]!r} and others stand outside the file; this is a fault of linreg")
     try:
         onnx.checker.check_model(data, full_check=True)
-    except Exception as error:  # the checker and shape inference raise classes of their own
+    except Exception as error:  # the checker and shape inference raise private classes
         raise ExportError(f"onnx: the checker refuses the model: {one_line(error, 300)}") from error
     if source.affine is None and any(tensor.data_type == onnx.TensorProto.FLOAT16 for tensor in graph.initializer):
         _check_that_it_loads(data)
 
 
 def _check_that_it_loads(data: bytes) -> None:
-    """Load a file in a child process: onnxruntime 1.32 dies of a transformer in float16, when it is optimised.
+    """Load a file in a child process, since onnxruntime 1.32 crashes while it optimises a float16 transformer.
 
     Raises:
-        ExportError: the child died.
+        ExportError: the child crashed.
     """
     command = [sys.executable, "-P", "-c", LOAD]
     try:
@@ -108,5 +108,5 @@ def _check_batch(graph: onnx.GraphProto, source: Source) -> None:
 
 
 def axes(entry: Any) -> list[int | str]:
-    """The shape of a graph's input or output: sizes and names of axes."""
+    """The sizes or names of the axes of a graph's input or output."""
     return [axis.dim_param or axis.dim_value for axis in entry.type.tensor_type.shape.dim]

@@ -1,4 +1,4 @@
-"""Give the inputs and outputs of an ONNX graph the names that were asked for, whatever values inside are called."""
+"""Rename the inputs and outputs of an ONNX graph, whatever the values inside are called."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,15 +6,15 @@ from onnx import GraphProto, NodeProto, helper
 
 
 def name_ends(graph: GraphProto, inputs: Sequence[str], outputs: Sequence[str]) -> None:
-    """Rename the ends of a graph, in place.
+    """Rename the inputs and outputs of a graph, in place.
 
-    torch calls values after its operators: one inside that has a chosen name gets another. A parameter that is also an
-    output keeps the key of the state_dict.
+    torch names values after their operators. An inner value that already has one of the new names is renamed. A
+    parameter that is also an output keeps its key in the state_dict.
 
     Args:
-        graph: with values of different names, those of inner graphs included.
-        inputs: new names, one for each input in order.
-        outputs: the same for outputs; no name twice in both.
+        graph: a graph whose values, including those of inner graphs, have distinct names.
+        inputs: the new names of the inputs, in order.
+        outputs: the new names of the outputs, in order, distinct from those of the inputs.
     """
     fixed = {entry.name for entry in (*graph.initializer, *graph.input)}
     for output in graph.output:
@@ -44,7 +44,7 @@ def _rename(graph: GraphProto, renamed: dict[str, str]) -> None:
 
 
 def _names(graph: GraphProto) -> set[str]:
-    """Of all values in a graph and in the graphs inside it; an argument left out has the name ''."""
+    """The names of all values in a graph and its inner graphs; an omitted argument has the name ''."""
     names = {entry.name for entry in (*graph.input, *graph.output, *graph.initializer)}
     for node in graph.node:
         names |= {*node.input, *node.output}
@@ -62,7 +62,7 @@ def _inner_graphs(node: NodeProto) -> Iterator[GraphProto]:
 
 
 def _free(wanted: str, taken: set[str]) -> str:
-    """This name, or the first with a number that nothing has."""
+    """The name itself, or else with the first number that makes it unique."""
     name, number = wanted, 2
     while name in taken:
         name, number = f"{wanted}_{number}", number + 1

@@ -1,4 +1,4 @@
-"""torch.export's own format, .pt2: the capture as torch saves it, without source lines and versions."""
+"""The .pt2 format of torch.export: the capture as torch saves it, without source lines and versions."""
 
 import io
 import json
@@ -14,10 +14,10 @@ from linreg.errors import ExportError
 
 
 def to_pt2(source: Source, program: ExportedProgram) -> bytes:
-    """The bytes of a .pt2 archive; metadata stands in the extra file `linreg.json`.
+    """Return the bytes of a .pt2 archive, with the metadata in the extra file `linreg.json`.
 
     Args:
-        source: what is exported.
+        source: the module to export.
         program: its capture.
 
     Raises:
@@ -28,13 +28,13 @@ def to_pt2(source: Source, program: ExportedProgram) -> bytes:
     try:
         with quiet():
             torch.export.save(program, buffer, extra_files={METADATA_RECORD: metadata})
-    except Exception as error:  # the serialiser raises classes of its own
+    except Exception as error:  # the serialiser raises private classes
         raise ExportError(f"pt2: torch cannot save the module: {reason(error)}") from error
     return rewrite(buffer.getvalue(), _without_version)
 
 
 def _without_version(name: str, record: bytes) -> tuple[str, bytes]:
-    """The version of torch stands in the manifest; nothing reads it from the archive."""
+    """Remove the version of torch: the manifest has it, and nothing reads it from the archive."""
     if name != "models/model.json":
         return name, record
     return name, json.dumps({**json.loads(record), "torch_version": ""}).encode()

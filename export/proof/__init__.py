@@ -1,1 +1,1 @@
-"""Prove a runner right: the cases, the float64 oracle with its allowed error, the comparison, and probes in a child."""
+"""Prove that a runner is right: test cases, the float64 oracle and its allowed error, one comparison, and probes."""

@@ -1,4 +1,4 @@
-"""Run a module in another arithmetic than its own: in float64, or with every rounding moved at random."""
+"""Run a module in float64, or with random rounding errors added to every operator."""
 
 from functools import partial
 from typing import Any
@@ -16,17 +16,18 @@ NARROW = (torch.float32, torch.float16, torch.bfloat16)
 
 aten = torch.ops.aten
 FUNCTION_UNITS = 4
-"""onnxruntime 1.32 is off by up to 1.4 units of 2^-23 for sigmoid and 2.7 for tanh, over all float32 from -30 to 30."""
+"""Units of rounding by which these functions are perturbed. The error of onnxruntime 1.32 over all float32 from -30 to
+30 is up to 1.4 units of 2^-23 for sigmoid and 2.7 for tanh."""
 
 OF_UNIT_RANGE = (aten.sigmoid, aten.tanh, aten.erf)
 TIMES_UNIT_RANGE = (aten.gelu, aten.silu)
 
 
 class InFloat64(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Turn every narrow tensor and dtype argument into float64: a module that casts inside stays in float64.
+    """Convert every narrower tensor and dtype argument to float64, so that a module with casts stays in float64.
 
     Raises:
-        ExportError: the module computes with nested tensors, or with an operator that runs Python of its own.
+        ExportError: the module computes with nested tensors, or with an operator that runs Python code.
     """
 
     supports_higher_order_operators = True
@@ -44,7 +45,7 @@ class InFloat64(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return func(*wide_args, **wide_kwargs)
 
     def _branch(self, func: Any, *args: Any) -> Any:
-        """What torch.cond does, with the branch in float64."""
+        """Run the chosen branch of torch.cond in float64."""
         if func is not torch.ops.higher_order.cond:
             raise ExportError(
                 f"the module uses torch's {func.name()}, which cannot be run in float64: nothing could be proved of "
@@ -69,16 +70,17 @@ class InFloat64(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 class Perturbed(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Move every floating argument of every operator by nothing or by two units of rounding, at random.
+    """Perturb each floating argument of every operator, at random, by zero or two units of rounding.
 
-    A backward stable operator answers as the exact one would on such arguments (Higham, Accuracy and Stability, section
-    1.5), so runs of this are draws of what any runtime may answer: Monte Carlo arithmetic (Parker 1997). Left alone are
-    arguments that hold no rounding, as there: u / 2 of a whole number is exact, and a tie for what rounds it. Views are
-    left alone, and what an operator writes into its argument is moved in place: both must stay the same memory.
+    A backward stable operator returns the exact result for slightly perturbed arguments (Higham, Accuracy and
+    Stability, section 1.5), so each run samples what a runtime may return: Monte Carlo arithmetic (Parker 1997).
+    Arguments that are exact are not perturbed. Half of an integer, for example, is exact, and a tie for any operator
+    that rounds it. Views are not perturbed, and what an operator writes into its argument is perturbed in place: both
+    must keep their memory.
 
-    Runtimes approximate sigmoid, tanh and erf to a unit of their range and not of each small value (onnxruntime's MLAS
-    by one rational function for all arguments), so those results are moved by units of 1, and what multiplies an
-    argument by one of them, by units of that argument.
+    Runtimes approximate sigmoid, tanh and erf to an absolute and not a relative error (MLAS in onnxruntime uses one
+    rational function for all arguments). Those results are perturbed by units of 1, and the product of an argument and
+    such a result by units of that argument.
     """
 
     def __init__(self, unit: float, seed: int) -> None:
@@ -99,7 +101,7 @@ class Perturbed(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return result
 
     def _in_place(self, func: Any, args: Any, kwargs: Any) -> Any:
-        """A view is left alone; what an operator wrote into its first argument is moved there."""
+        """Leave a view as it is; perturb in place what an operator wrote into its first argument."""
         writes = any(found.alias_info is not None and found.alias_info.is_write for found in func._schema.returns)
         before = args[0].double().clone() if writes and args and isinstance(args[0], Tensor) else None
         result = func(*args, **kwargs)
@@ -119,7 +121,7 @@ class Perturbed(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return wide * self._factor(func, wide)
 
     def _factor(self, func: Any, value: Tensor) -> Tensor:
-        """1, or 1 and two units of rounding; a factor leaves infinity what it is."""
+        """1, or 1 plus two units of rounding: a factor, since it keeps infinity as it is."""
         draw = self._draw(value)
         rounded = self._exactness.rounded(func, value)
         if rounded is not None:
@@ -127,5 +129,5 @@ class Perturbed(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return draw.mul_(2 * self._unit).add_(1)
 
     def _draw(self, value: Tensor) -> Tensor:
-        """0 or 1 for each number; torch draws these faster than signs."""
+        """Draw 0 or 1 for each element, which is faster than to draw signs."""
         return torch.empty_like(value).bernoulli_(0.5, generator=self._generator)

@@ -1,4 +1,4 @@
-"""The inputs that a file is tried with."""
+"""The inputs that a file is verified with."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ Array = NDArray[Any]
 BATCHES = (1, 2, 7, 64, 4096)
 SCALES = (1e-3, 1.0, 1e4)
 MAX_ELEMENTS = 2**22
-"""A batch of 4096 is left out for a module that is not affine where its inputs would have more numbers."""
+"""Batch 4096 is left out where the inputs of a module that is not affine would have more elements."""
 
 SEED = 20261123
 FIXED_SHAPE = "use --static with a fixed shape, or check --input"
@@ -28,12 +28,12 @@ SPECIAL_VALUES = (np.nan, np.inf, -np.inf, 0.0, -0.0)
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """Inputs, and what they are called in messages.
+    """The inputs of one call.
 
     Attributes:
-        name: for people.
-        inputs: one array an input.
-        scale: of the random values; None where they are not random.
+        name: for messages.
+        inputs: one array for each input.
+        scale: the standard deviation of random values; None for values that are not random.
     """
 
     name: str
@@ -42,17 +42,18 @@ class Case:
 
 
 def judged_cases(source: Source, rows: Array | None = None) -> Iterator[Case]:
-    """The cases that every file must pass.
+    """Yield the cases that every file must pass.
 
-    Random rows at all batches and scales, and their negation, so that a branch on the data is taken both ways. For an
-    affine module also batch 0, one row a feature (a bound over many features cannot see one weight), and special rows.
+    Random rows of all batch sizes and scales, and their negation, so that a branch on the data is taken both ways. For
+    an affine module also batch 0, one row for each feature (a bound over many features hides the error of one weight),
+    and special rows.
 
     Args:
-        source: what is verified.
-        rows: the user's own, shape (batch, ..) as the only input.
+        source: the module and its inputs.
+        rows: the user's own rows, of shape (batch, ...), for a module with one input.
 
     Raises:
-        ExportError: the module does not run at one of the batches, or `rows` do not fit the inputs.
+        ExportError: the module does not run at one of the batch sizes, or `rows` do not fit its input.
     """
     if source.affine is None:
         check_batches(source, batches(source))
@@ -79,7 +80,7 @@ def judged_cases(source: Source, rows: Array | None = None) -> Iterator[Case]:
 
 
 def batches(source: Source) -> tuple[int, ...]:
-    """The batch sizes that are tried; a static module has one, which its shapes hold."""
+    """The batch sizes to verify; a static module has one, given by the shapes of its inputs."""
     if source.static:
         return (int(source.inputs[0].shape[0] or 1),)
     if source.affine is not None:
@@ -91,15 +92,15 @@ def batches(source: Source) -> tuple[int, ...]:
 
 @lru_cache(maxsize=1)
 def check_batches(source: Source, sizes: tuple[int, ...], remedy: str = FIXED_SHAPE) -> None:
-    """See that the module itself runs at every batch that its files are asked with.
+    """Check that the module itself runs at every batch size that its files are verified with.
 
     Args:
-        source: what is run.
-        sizes: rows of each batch.
+        source: the module and its inputs.
+        sizes: the batch sizes.
         remedy: the next step, for the message.
 
     Raises:
-        ExportError: it does not; the message has the first reason, and every such batch.
+        ExportError: it does not; the message lists the batch sizes that fail, and the reason for the first.
     """
     reasons = {size: reason for size in sizes if (reason := _why_not(source, size))}
     if reasons:
@@ -109,7 +110,7 @@ def check_batches(source: Source, sizes: tuple[int, ...], remedy: str = FIXED_SH
 
 
 def _why_not(source: Source, batch: int) -> str:
-    """Why the module does not run at a batch; empty where it does."""
+    """Why the module does not run at a batch size; empty if it does."""
     arguments = [torch.from_numpy(array) for array in source.random_inputs(batch, 1.0, SEED + batch)]
     try:
         with torch.inference_mode():
@@ -122,7 +123,7 @@ def _why_not(source: Source, batch: int) -> str:
 
 
 def special_case(source: Source) -> Case:
-    """Rows filled with one special value, and rows with one such value among ones, for every floating input."""
+    """Rows filled with one special value, and rows of ones with one special value, for every floating input."""
     inputs = []
     for entry in source.inputs:
         shape = tuple(1 if size is None else size for size in entry.shape[1:])

@@ -1,4 +1,4 @@
-"""Which arguments no rounding can have touched: numbers that a narrow dtype holds, where an operator keeps them so."""
+"""Which arguments are exact: values that a narrower dtype represents, in operators that keep them so."""
 
 from typing import Any
 
@@ -11,44 +11,44 @@ CORRECTLY_ROUNDED = frozenset({
     "frac", "ge", "gt", "hardtanh", "le", "leaky_relu", "lt", "maximum", "minimum", "mul", "ne", "neg", "reciprocal",
     "relu", "remainder", "round", "rsub", "sgn", "sign", "sqrt", "sub", "threshold", "trunc", "where", "_to_copy",
 })
-"""IEEE 754 says what these answer for given arguments."""
+"""IEEE 754 defines the result of these operators."""
 
 MOVING = frozenset({
     "amax", "amin", "cat", "clone", "constant_pad_nd", "embedding", "expand_copy", "flip", "gather", "index",
     "index_put", "index_select", "masked_fill", "pad", "repeat", "roll", "scatter", "select_scatter", "slice_scatter",
     "stack", "tril", "triu",
 })
-"""These do nothing but move numbers, or choose among them."""
+"""These only move elements, or select among them."""
 
 SUMS = frozenset({
     "_adaptive_avg_pool2d", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "addmm", "addmv", "avg_pool1d",
     "avg_pool2d", "avg_pool3d", "baddbmm", "bmm", "conv1d", "conv2d", "conv3d", "convolution", "cumsum", "dot",
     "einsum", "linear", "matmul", "mean", "mm", "mv", "sum",
 })
-"""Sums of products: exact in any order where all arguments are multiples of some unit, and not of many of it."""
+"""Sums of products: exact in any order if all arguments are small multiples of one unit."""
 # fmt: on
 
 
 HEAD = 1024
-"""So many numbers of an argument are looked at before all of them are."""
+"""The number of elements of an argument that are looked at before all of them."""
 
 
 def name_of(func: Any) -> str:
-    """The name of an operator without its overload and without the mark of those that write in place."""
+    """The name of an operator, without its overload and without the trailing _ of in-place operators."""
     return str(func.overloadpacket.__name__).removesuffix("_")
 
 
 class Exactness:
-    """The numbers that a dtype of some unit of rounding holds."""
+    """Finds the exact elements among arguments, for a dtype with a given unit of rounding."""
 
     def __init__(self, unit: float) -> None:
-        """Args: the eps of the dtype. In float64 nothing is wider: there a number of float32 counts as untouched."""
+        """Args: the eps of the dtype. For float64, a value that float32 represents counts as exact."""
         narrow = (torch.float32, torch.float16, torch.bfloat16)
         self._dtype = next((dtype for dtype in narrow if torch.finfo(dtype).eps >= unit), torch.float32)
         self._digits = {torch.float32: 12, torch.float16: 5, torch.bfloat16: 4}[self._dtype]
 
     def rounded(self, func: Any, value: Tensor) -> Tensor | None:
-        """Where rounding may have touched a float64 argument of an operator; None for everywhere."""
+        """Where a float64 argument of an operator may have been rounded; None means everywhere."""
         name = name_of(func)
         if name in CORRECTLY_ROUNDED or name in MOVING:
             return value != value.to(self._dtype).double()
@@ -57,9 +57,9 @@ class Exactness:
         return None
 
     def _few_digits(self, value: Tensor) -> bool:
-        """Whether all are multiples of one power of two and none has more than half of the dtype's digits in it."""
+        """Whether all elements are multiples of one power of two, with at most half of the dtype's digits."""
         if value.numel() > HEAD and not self._few_digits(_head(value)):
-            return False  # as nearly always, and found without a pass over millions of weights
+            return False  # the common case, without a pass over millions of weights
         largest = value.abs().max() if value.numel() else value.new_zeros(())
         if not bool(largest.isfinite()):
             return False
@@ -68,7 +68,7 @@ class Exactness:
 
 
 def _head(value: Tensor) -> Tensor:
-    """Some of the numbers, without a copy: what they have in smaller steps, all have."""
+    """Some of the elements, without a copy: if these have too many digits, then so have all."""
     while value.ndim > 1:
         value = value[0]
     return value[:HEAD]

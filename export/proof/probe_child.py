@@ -1,7 +1,7 @@
-"""`python -P -m export.proof.probe_child FORMAT FILE < cases.npz`: answer, in a process that may die of it.
+"""`python -P -m export.proof.probe_child FORMAT FILE < cases.npz`: run the probes in a process that may crash.
 
-Run only by export.proof.probes, on files that were just made here or are trusted. Prints a JSON pair for each case as
-soon as it is answered: its name, and how the outputs compare with those expected.
+Run only by export.proof.probes, on files that were just made. Prints a JSON pair for each case as soon as it has run:
+its name, and how the outputs compare with those expected.
 """
 
 import io
@@ -15,18 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.formats.names import Format
-from export.runners.base import Runner, load_runner
+from export.runners.base import Runner
+from export.runners.load import load_artifact
+from export.runners.trust import Trust
 
 Arrays = list[NDArray[Any]]
 
 
 def main() -> None:
-    """Answer all cases in order."""
+    """Run all cases in order."""
     kind, path = Format(sys.argv[1]), Path(sys.argv[2])
     stored = np.load(io.BytesIO(sys.stdin.buffer.read()), allow_pickle=False)
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # a TorchScript program may print, and knows the file descriptor alone
-    runner = load_runner(kind, path.name, path.read_bytes())
+    os.dup2(2, 1)  # a TorchScript program may print, and writes to the file descriptor
+    runner = load_artifact(kind, path.name, path.read_bytes(), Trust.MADE_HERE)
     for case in dict.fromkeys(name.split("/")[0] for name in stored.files):
         inputs, expected = _group(stored, f"{case}/input/"), _group(stored, f"{case}/output/")
         answers.write(json.dumps([case, _answer(runner, inputs, expected)]) + "\n")

@@ -1,7 +1,7 @@
-"""What a runtime does where good runtimes differ: rows of NaN, infinity and the largest numbers, and batch 0.
+"""Probe what a runtime does with NaN, infinity, the largest numbers and batch 0, where good runtimes differ.
 
-Asked of modules that are not affine, reported and not judged, and in a child process: onnxruntime 1.32 dies on an LSTM
-with batch 0.
+Only for modules that are not affine. The results are reported and not judged. Probes run in a child process, since
+onnxruntime 1.32 crashes on an LSTM with batch 0.
 """
 
 import io
@@ -25,7 +25,7 @@ TIMEOUT_S = 120
 
 
 def probe(kind: Format, path: Path, source: Source) -> dict[str, str]:
-    """What the artifact answers to each case, compared with eager: a few words by case."""
+    """Run an artifact on each case, and describe in a few words how its outputs compare with eager's."""
     found: dict[str, str] = {}
     arrays: dict[str, Any] = {}
     cases = [special_case(source)]
@@ -46,7 +46,7 @@ def probe(kind: Format, path: Path, source: Source) -> dict[str, str]:
 
 
 def _ask(kind: Format, path: Path, arrays: dict[str, Any]) -> dict[str, str]:
-    """Answers by case; the cases that a dead process left open share its end."""
+    """The result of each case. Cases that a crashed process did not reach get the reason of the crash."""
     names = list(dict.fromkeys(name.split("/")[0] for name in arrays))
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)

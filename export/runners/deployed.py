@@ -1,4 +1,4 @@
-"""An .onnx file as a deployed program sees it: its metadata names its columns, onnxruntime answers, no torch."""
+"""An .onnx file as a deployed program sees it: metadata that names the columns, and onnxruntime; no torch."""
 
 import json
 import shlex
@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.runners.base import Runner, onnxruntime_runner
+from export.runners.base import Runner
+from export.runners.onnxruntime import onnxruntime_runner
 from linreg.config import MAX_STATE_BYTES
 from linreg.errors import LinregError, MismatchError, ModelError
 from linreg.manifest import read_listed
@@ -17,13 +18,13 @@ from linreg.manifest import read_listed
 
 @dataclass(frozen=True, kw_only=True)
 class OnnxModel:
-    """A model of one output, with the names of its columns.
+    """An ONNX model with one output, and the names of its columns.
 
     Attributes:
-        runner: answers.
-        features: names in the order of the input's columns.
-        target: name of what is predicted.
-        dtype: of the input.
+        runner: runs it.
+        features: the names of the input's columns, in order.
+        target: the name of the predicted column.
+        dtype: the dtype of the input.
     """
 
     runner: Runner
@@ -37,7 +38,7 @@ class OnnxModel:
 
         Raises:
             ModelError: it cannot be read, or does not name its columns.
-            MismatchError: it has other bytes than the manifest beside it lists.
+            MismatchError: its bytes differ from those in the manifest beside it.
         """
         import onnx
 
@@ -72,7 +73,7 @@ class OnnxModel:
         return cls(runner=runner, features=tuple(features), target=target, dtype=dtype)
 
     def predict(self, rows: NDArray[np.float64]) -> NDArray[Any]:
-        """Predictions of shape (rows,) in the model's dtype for raw features of shape (rows, features)."""
+        """Predict raw features of shape (rows, features); returns shape (rows,) in the model's dtype."""
         with np.errstate(over="ignore"):
             inputs = rows.astype(self.dtype)
         output: NDArray[Any] = self.runner.bind((inputs,)).outputs()[0]

@@ -1,4 +1,4 @@
-"""Arrays between two processes: a strict framing over a socket, from which nothing is ever unpickled.
+"""Send arrays between two processes over a socket, in frames that are checked strictly and never unpickled.
 
 A frame is eight bytes that give the length of a JSON header, the header, and the bytes of the arrays that it lists.
 """
@@ -19,19 +19,19 @@ Array = NDArray[Any]
 MAX_HEADER_BYTES = 16 * 2**20
 MAX_AXES = 64
 KINDS = "biufc"
-"""Booleans, integers, floating and complex numbers: what may travel."""
+"""The kinds of dtype that may be sent: booleans, integers, floating and complex numbers."""
 
 
 class BrokenFrameError(Exception):
-    """The other side has ended, or sends what is no frame."""
+    """The other process has ended, or sent something that is not a frame."""
 
 
 def send(channel: socket.socket, header: Mapping[str, object], arrays: Sequence[Array], *, within_s: float) -> None:
     """Send a frame.
 
     Raises:
-        BrokenFrameError: the other side has ended, or an array holds something else than numbers.
-        TimeoutError: it does not take the frame in time.
+        BrokenFrameError: the other process has ended, or an array does not hold numbers.
+        TimeoutError: the frame was not sent in time.
     """
     for array in arrays:
         if array.dtype.kind not in KINDS:
@@ -56,13 +56,13 @@ def receive(channel: socket.socket, *, within_s: float | None, max_bytes: int) -
     """Receive a frame.
 
     Args:
-        channel: is read.
-        within_s: None waits for ever.
-        max_bytes: of all arrays together.
+        channel: the socket to read.
+        within_s: the timeout in seconds; None waits forever.
+        max_bytes: the limit for all arrays together.
 
     Raises:
-        BrokenFrameError: the other side has ended, or what comes is no frame.
-        TimeoutError: the frame is not there in time.
+        BrokenFrameError: the other process has ended, or what arrives is not a frame.
+        TimeoutError: the frame did not arrive in time.
     """
     end = None if within_s is None else time.monotonic() + within_s
     (length,) = struct.unpack(">Q", _read(channel, 8, end))

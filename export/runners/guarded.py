@@ -1,8 +1,8 @@
-"""Run an ONNX file of somebody else's in a child process with limits of memory, CPU and time.
+"""Run somebody else's ONNX file in a child process with limits on memory, CPU and time.
 
-A loop in it may be endless, an integer division kills its process, a small file may ask for all the memory there is.
-None of this reaches the process that asks: it gets one error line. The child gets the very bytes that were checked,
-over a socket, and knows no path; it is started at the first question and ends with the runner.
+A loop in it may never end, an integer division may kill the process, and a small file may ask for all memory. None of
+this reaches the parent process, which gets a one-line error. The child receives the bytes that were checked over a
+socket, and no path. It starts with the first request and ends with the runner.
 """
 
 import os
@@ -26,21 +26,21 @@ from linreg.memory import available_bytes
 
 COMMAND = (sys.executable, "-P", "-m", "export.runners.guarded_child")
 FLOOR_BYTES = 4 * 2**30
-"""What every file may use, if it is there."""
+"""The memory that every file may use, if there is so much."""
 
 GROWTH = 64
-"""Bytes that a file may use for each byte of itself and its inputs, beyond the floor."""
+"""Additional bytes for each byte of the file and its inputs."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What one question may cost.
+    """The limits of one request.
 
     Attributes:
-        wall_s: until the answer is there.
-        cpu_s: of the child, all threads together.
-        memory_bytes: of address space beside what Python and onnxruntime take; None derives it from the sizes of file
-            and inputs, and takes three quarters of the available memory at most.
+        wall_s: wall-clock time until the outputs arrive.
+        cpu_s: CPU time of the child, over all threads.
+        memory_bytes: address space in addition to that of Python and onnxruntime; None derives it from the sizes of
+            the file and its inputs, with a maximum of three quarters of the available memory.
     """
 
     wall_s: float = 120.0
@@ -52,18 +52,16 @@ DEFAULT_LIMITS = Limits()
 
 
 def guarded_onnx_runner(name: str, data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> Runner:
-    """Run an ONNX model, of whatever origin, in one child process, on the CPU with one thread.
+    """Run an ONNX model of any origin in a child process, on the CPU with one thread.
 
-    The child is started at the first `outputs()` or `parameters()`. After it died or did not answer, every further
-    question fails with the same message.
+    The child starts with the first call of `outputs()` or `parameters()`. These raise ModelError if onnxruntime rejects
+    the file or the inputs, crashes, or exceeds a limit. After a crash or a timeout every further call fails with the
+    same message.
 
     Args:
-        name: for people.
-        data: of the model.
-        limits: of each question.
-
-    Raises (what `outputs()` and `parameters()` of the runner raise):
-        ModelError: onnxruntime refuses the file or the inputs, dies of them, or passes a limit.
+        name: for messages.
+        data: the bytes of the model.
+        limits: the limits of each request.
     """
     child = _Child(name, data, limits)
 
@@ -83,7 +81,7 @@ def guarded_onnx_runner(name: str, data: bytes, *, limits: Limits = DEFAULT_LIMI
 
 
 class _Child:
-    """The process that holds the session, and what became of it."""
+    """The process that holds the session."""
 
     def __init__(self, name: str, data: bytes, limits: Limits) -> None:
         self._name, self._data, self._limits = name, data, limits
@@ -92,10 +90,10 @@ class _Child:
         self._failure: str | None = None
 
     def ask(self, kind: str, arrays: Sequence[Array]) -> tuple[dict[str, Any], list[Array]]:
-        """The answer to a question; the first one sends the model before.
+        """Send a request and return the response; the first request sends the model before.
 
         Raises:
-            ModelError: the child refuses, has died, or passed a limit.
+            ModelError: the child reports an error, has crashed, or has exceeded a limit.
         """
         if self._process is None and self._failure is None:
             self._start()
@@ -150,7 +148,7 @@ class _Child:
         return ModelError(self._failure)
 
     def _death(self, reason: str) -> str:
-        """How the child ended; it has closed its socket, so it is gone or about to go."""
+        """How the child ended. It has closed its socket, so it has exited or is about to."""
         assert self._process is not None
         with suppress(subprocess.TimeoutExpired):
             code = self._process.wait(5)
@@ -170,7 +168,7 @@ class _Child:
 
 
 def _end(process: "subprocess.Popen[bytes]", channel: socket.socket) -> None:
-    """Kill the child, if it lives, and reap it."""
+    """Kill the child if it is running, and reap it."""
     channel.close()
     process.kill()
     process.wait()

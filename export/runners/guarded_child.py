@@ -1,7 +1,7 @@
-"""`python -P -m export.runners.guarded_child`: onnxruntime in a process that may die of a file.
+"""`python -P -m export.runners.guarded_child`: onnxruntime in a process that a file may crash.
 
-Run only by export.runners.guarded, which sends the bytes of the model and then the inputs over the socket that is
-stdin. Needs no torch. The limits are this process's own: they are set before the first byte of the file is parsed.
+Run only by export.runners.guarded, which sends the bytes of the model and then the inputs over the socket on stdin.
+Needs no torch. The process limits itself before it parses the first byte of the file.
 """
 
 import ctypes
@@ -17,25 +17,26 @@ from typing import Any
 import numpy as np
 import onnxruntime  # noqa: F401 - loaded before the limits are set, which leave no room to load it
 
-from export.runners.base import Runner, onnxruntime_runner
+from export.runners.base import Runner
 from export.runners.frames import Array, BrokenFrameError, receive, send
+from export.runners.onnxruntime import onnxruntime_runner
 from linreg.errors import ModelError, one_line
 
 PR_SET_PDEATHSIG = 1
-"""Of Linux's prctl: the signal that comes when the parent ends."""
+"""The prctl option of Linux that sets the signal sent when the parent ends."""
 
 OUT_OF_MEMORY = ("Failed to allocate memory", "bad_alloc", "bad allocation")
-"""What onnxruntime says then, among much else."""
+"""Parts of the messages of onnxruntime when it is out of memory."""
 
 SEND_WITHIN_S = 600.0
 MAX_BYTES = 2**48
 
 
 def main() -> None:
-    """Answer one request after the other until the parent closes the socket."""
+    """Serve requests until the parent closes the socket."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal; the parent decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all processes of the terminal; the parent decides
     channel = socket.socket(fileno=0)
     runner: Runner | None = None
     for soft in (resource.RLIMIT_FSIZE, resource.RLIMIT_CORE):
@@ -81,7 +82,7 @@ def _numbers(outputs: tuple[Any, ...]) -> list[Array]:
 
 
 def _limit(request: dict[str, Any], own_bytes: int) -> None:
-    """What this request may use: memory beside what the process has, and CPU beside what it has used."""
+    """Set the limits of a request, in addition to the memory and CPU time that the process has used already."""
     _set(resource.RLIMIT_AS, own_bytes + int(request["memory_bytes"]))
     _set(resource.RLIMIT_CPU, int(time.process_time()) + 1 + int(request["cpu_s"]))
 
@@ -94,7 +95,7 @@ def _set(what: int, wanted: int) -> None:
 def _address_space_bytes() -> int:
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-    except OSError:  # no Linux: a guess
+    except OSError:  # not Linux: a guess
         return 8 * 2**30
     return pages * os.sysconf("SC_PAGE_SIZE")
 

@@ -1,1 +1,1 @@
-"""What is exported: a module in eval mode, its inputs with their axes, names and metadata; `Source` is its door."""
+"""`Source`: the module to export, in eval mode, with its inputs and their axes, names and metadata."""

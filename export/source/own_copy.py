@@ -1,11 +1,11 @@
-"""A copy of the caller's module, on the CPU and in eval mode; where it cannot be copied, what is in the way."""
+"""Copy the caller's module to the CPU in eval mode, or say what prevents it."""
 
 import copy
 
 import torch
 from torch import Tensor, nn
 
-from export.formats.names import Precision
+from export.precision import ExportPrecision
 from export.source.user_code import told, users_code
 from linreg.errors import ExportError
 
@@ -15,18 +15,18 @@ REPARAMETRISED = {
     "torch.nn.utils.parametrizations.spectral_norm",
     "BasePruningMethod": "make the pruning permanent: torch.nn.utils.prune.remove",
 }
-"""What to do about the hooks of torch that keep a computed weight beside the parameters."""
+"""The remedy for each torch hook that keeps a computed weight beside the parameters."""
 
 
-def own_copy(module: nn.Module, precision: Precision | None) -> nn.Module:
-    """A copy of a module that no later change of the caller's reaches.
+def own_copy(module: nn.Module, precision: ExportPrecision | None) -> nn.Module:
+    """Copy a module, so that later changes by the caller do not affect the export.
 
     Args:
-        module: stays as it is.
+        module: is not changed.
         precision: the dtype of floating parameters; None keeps them.
 
     Raises:
-        ExportError: it cannot be copied, or not be put on the CPU or into eval mode.
+        ExportError: it cannot be copied, moved to the CPU or put into eval mode.
     """
     try:
         own = copy.deepcopy(module)
@@ -38,7 +38,7 @@ def own_copy(module: nn.Module, precision: Precision | None) -> nn.Module:
 
 
 def _obstacle(module: nn.Module) -> str | None:
-    """Which member cannot be copied, and the next step; None where every member by itself can."""
+    """Which member cannot be copied, and the next step; None if each member alone can be copied."""
     for name, part in module.named_modules():
         what = f"its part {name!r}" if name else "the module"
         for hook in part._forward_pre_hooks.values():

@@ -1,4 +1,4 @@
-"""Run a Python file of the user's as a module, whatever it is called and wherever it stands."""
+"""Run a user's Python file as a module, whatever its name and folder."""
 
 import ast
 import importlib
@@ -14,15 +14,15 @@ from linreg.errors import ExportError
 
 
 def run_file(path: Path, option: str) -> ModuleType:
-    """Run a file, each time anew.
+    """Run a file, again at each call.
 
-    Scripting and pickling look a class up by the name of its module, so it is among `sys.modules`: under the name of
-    the file, with underscores behind it where that is the name of another module. A file with relative imports is run
-    as part of its package.
+    Scripting and pickling look up a class by the name of its module, so the module is put into `sys.modules` under the
+    name of the file, with underscores appended if another module has that name. A file with relative imports is run as
+    part of its package.
 
     Args:
-        path: of the file, absolute.
-        option: with which it was named, for the message of an error.
+        path: absolute path of the file.
+        option: the option that it was given to, for error messages.
 
     Raises:
         ExportError: it cannot be run.
@@ -49,7 +49,7 @@ def run_file(path: Path, option: str) -> ModuleType:
 
 @contextmanager
 def imports_beside(path: Path, root: Path | None = None) -> Iterator[None]:
-    """Let imports find what stands beside a file, or in `root`, as in a script."""
+    """A context in which imports find the modules beside a file, or in `root`, as in a script."""
     folder = str(root or path.parent)
     sys.path.insert(0, folder)
     try:
@@ -60,7 +60,7 @@ def imports_beside(path: Path, root: Path | None = None) -> Iterator[None]:
 
 
 def _free_name(path: Path) -> str:
-    """The name of a file as a module that hides no other, of Python's, of an installed package or of ours."""
+    """A module name for a file that hides no module of Python, of an installed package or of linreg."""
     name = path.stem
     while _is_of_another(name, path):
         name += "_"
@@ -72,7 +72,7 @@ def _is_of_another(name: str, path: Path) -> bool:
         return not _is_file(getattr(sys.modules[name], "__file__", None), path)
     try:
         spec = importlib.util.find_spec(name)
-    except (ImportError, ValueError):  # it has a dot, or stands there without a spec
+    except (ImportError, ValueError):  # the name has a dot, or is in sys.modules without a spec
         return False
     return spec is not None and not _is_file(spec.origin, path)
 
@@ -82,10 +82,10 @@ def _is_file(name: str | None, path: Path) -> bool:
 
 
 def _package(path: Path, option: str) -> tuple[str, Path | None]:
-    """The package of a file with relative imports, and the folder that it is imported from; none for another file.
+    """The package of a file with relative imports, and the folder to import it from; none for any other file.
 
     Raises:
-        ExportError: there is no package, or another one of its name.
+        ExportError: there is no package, or another one has its name.
     """
     if not _has_relative_imports(path):
         return "", None
@@ -115,7 +115,7 @@ def _has_relative_imports(path: Path) -> bool:
 
 
 def _hidden(path: Path, error: BaseException) -> str:
-    """The next step where the import of a file beside this one gave another module of that name."""
+    """The next step if the import of a file beside this one found another module of that name."""
     name = getattr(error, "name", None) if isinstance(error, ImportError) else None
     if name and (path.parent / f"{name}.py").is_file() and _is_of_another(name, path.parent / f"{name}.py"):
         return f"; there is another module called {name}: rename {name}.py"

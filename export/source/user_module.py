@@ -1,6 +1,6 @@
-"""A module of the user's own: `nets.py:make_net`, its state_dict, and what it takes.
+"""Load the user's own module, such as `nets.py:make_net`, its state_dict and its inputs.
 
-Loading somebody's Python file runs it; nothing here can make that safe, so the command line says so.
+Loading a Python file runs it. Nothing here can make that safe, so the command line says so.
 """
 
 import inspect
@@ -29,11 +29,11 @@ MODULE = "a module, or of a function that makes one"
 
 @dataclass(frozen=True, kw_only=True)
 class MadeModule:
-    """A module of the user's own.
+    """A user's module.
 
     Attributes:
-        module: itself.
-        notes: what was done to it that its user may not expect, a line each.
+        module: the module itself.
+        notes: what was done to it that the user may not expect, one line each.
     """
 
     module: nn.Module
@@ -60,8 +60,8 @@ def load_module(place: str, state_dict: Path | None) -> nn.Module:
 def make_module(place: str) -> MadeModule:
     """Run a Python file and make its module.
 
-    What torch.compile, DataParallel or AveragedModel put around a module is taken off: the keys of its state_dict are
-    those of the module inside.
+    Wrappers of torch.compile, DataParallel and AveragedModel are removed, so the keys of its state_dict are those of
+    the inner module.
 
     Args:
         place: `FILE.py:NAME`; NAME is a module, or a function or class that makes one without arguments.
@@ -80,10 +80,10 @@ def make_module(place: str) -> MadeModule:
 
 
 def load_file_into(module: nn.Module, path: Path) -> tuple[str, ...]:
-    """Load a file into a module: a state_dict as people have them, of torch.save or of safetensors.
+    """Load a state_dict file, of torch.save or safetensors, into a module.
 
     Returns:
-        What was left out, stripped, converted or migrated, for people.
+        Messages on what was left out, stripped, converted or migrated.
 
     Raises:
         ModelError: it is not one of this module.
@@ -96,15 +96,15 @@ def load_file_into(module: nn.Module, path: Path) -> tuple[str, ...]:
 
 
 def load_name(place: str, option: str = "--module", expected: str = MODULE) -> Any:
-    """What `FILE.py:NAME` names; the file is run.
+    """Run a file, and return what `FILE.py:NAME` names.
 
     Args:
         place: `FILE.py:NAME`.
-        option: with which it was named, for the message of an error.
-        expected: what it should be, for the same.
+        option: the option that it was given to, for error messages.
+        expected: what it should be, for error messages.
 
     Raises:
-        ExportError: the file or the name is not there.
+        ExportError: the file or the name does not exist.
     """
     found = find_place(place, option, expected)
     module = run_file(found.file.resolve(), option)
@@ -115,12 +115,12 @@ def load_name(place: str, option: str = "--module", expected: str = MODULE) -> A
 
 
 def call_without_arguments(made: Any, place: str, option: str = "--module") -> Any:
-    """What a function or class of the user's gives; imports inside of it find what stands beside its file.
+    """Call a user's function or class; its imports find the modules beside its file.
 
     Args:
         made: what `place` names.
         place: `FILE.py:NAME`.
-        option: with which it was named, for the message of an error.
+        option: the option that it was given to, for error messages.
 
     Raises:
         ExportError: it needs arguments, or raises.
@@ -138,17 +138,17 @@ def call_without_arguments(made: Any, place: str, option: str = "--module") -> A
 def _needed_arguments(made: Any) -> list[str]:
     try:
         parameters = inspect.signature(made).parameters.values()
-    except (TypeError, ValueError):  # it is no function, or does not say what it takes
+    except (TypeError, ValueError):  # it is not a function, or its signature is not known
         return []
     variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     return [entry.name for entry in parameters if entry.default is entry.empty and entry.kind not in variable]
 
 
 def parse_input(text: str) -> Input:
-    """An input such as `x=float32[batch,16]`, or `ids=int64[batch,8]<100` for whole numbers below 100.
+    """Parse an input such as `x=float32[batch,16]`, or `ids=int64[batch,8]<100` for integers below 100.
 
     Raises:
-        ExportError: it is not of this form.
+        ExportError: the text has another form.
     """
     expected = "expected NAME=DTYPE[batch,SIZE,..] such as x=float32[batch,16], or ids=int64[batch,8]<100"
     match = INPUT.fullmatch(text.strip())

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from export.formats.names import FormatChoice, Precision, chosen_formats
+from export.formats.names import FormatChoice, chosen_formats
+from export.precision import ExportPrecision
 from linreg.cli.artifact_table import describe, show_artifacts
 from linreg.cli.bundle import open_model, show_notes
 from linreg.cli.export_usage import check_usage
@@ -43,7 +44,8 @@ def run(
     opset: Annotated[int | None, typer.Option(help="Of ONNX. Default: 18", min=13, max=26)] = None,
     prefix: Annotated[str | None, typer.Option(help="Of the names in C. Default: linreg")] = None,
     dtype: Annotated[
-        Precision | None, typer.Option(help="Of the parameters; stands in the file's name. Default: the model's own.")
+        ExportPrecision | None,
+        typer.Option(help="Of the parameters; stands in the file's name. Default: the model's own."),
     ] = None,
     static: Annotated[bool, typer.Option("--static", help="A batch of fixed size: that of --input, or 1.")] = False,
     input_names: Annotated[str | None, typer.Option(help="Of the graph: a,b. Default: input, or forward's.")] = None,
@@ -123,7 +125,7 @@ def _module_source(
     module: str,
     state_dict: Path | None,
     inputs: list[str],
-    dtype: Precision | None,
+    dtype: ExportPrecision | None,
     names: tuple[tuple[str, ...], tuple[str, ...]],
     *,
     static: bool,

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from export.formats.names import Format, Precision, beside, file_name
+from export.formats.names import Format, beside, file_name
+from export.precision import ExportPrecision
 from linreg.cli.terminal import progress, say_waiting
 from linreg.config import CARD_FILE, MAX_STATE_BYTES, MODEL_FILE
 from linreg.errors import LinregError, MismatchError
@@ -34,7 +35,7 @@ class ExportOptions:
 
     opset: int | None = None
     prefix: str | None = None
-    precision: Precision | None = None
+    precision: ExportPrecision | None = None
     rows: "NDArray[np.float64] | None" = None
 
 
@@ -261,7 +262,7 @@ def export_checkpoint(
 
 
 def _stage_vectors(
-    source: "Source", changes: "Changes", written: "list[Artifact]", precision: Precision | None
+    source: "Source", changes: "Changes", written: "list[Artifact]", precision: ExportPrecision | None
 ) -> None:
     """Stage test vectors in place of older ones.
 
@@ -270,7 +271,8 @@ def _stage_vectors(
     of another precision get vectors only where there are none.
     """
     from export.bundle.vectors import make_vectors, precision_of_vectors, stage_vectors
-    from export.runners.base import load_runner
+    from export.runners.load import load_artifact
+    from export.runners.trust import Trust
     from linreg.inside import vector_folders
     from linreg.manifest import read_manifest
 
@@ -283,5 +285,5 @@ def _stage_vectors(
             chosen = written[:1]
     for artifact in chosen:
         name = artifact.path.name
-        runner = load_runner(artifact.format, name, changes.staged_bytes(name))
+        runner = load_artifact(artifact.format, name, changes.staged_bytes(name), Trust.MADE_HERE)
         stage_vectors(changes, make_vectors(source, runner))

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from export.formats.names import Format, Precision, format_of
+from export.formats.names import Format, format_of
+from export.precision import ExportPrecision
 from linreg.cli.bundle import find_bundle, require
 from linreg.cli.options import Json
 from linreg.cli.rows import rows_to_verify
@@ -13,7 +14,7 @@ from linreg.cli.stdout import prints_on_stderr
 from linreg.cli.terminal import print_json, say, show_table
 from linreg.cli.verify_usage import check_data, check_verifiable
 from linreg.config import MODEL_FILE
-from linreg.errors import LinregError, MismatchError, ModelError
+from linreg.errors import LinregError, MismatchError, ModelError, UntrustedError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -128,19 +129,21 @@ def _check(
         LinregError: there is nothing to compare its answers with.
     """
     from export.bundle.affine_graph import check_affine_weights
-    from export.bundle.load import load_artifact, may_run
+    from export.runners.load import load_artifact
+    from export.runners.trust import Trust
     from linreg.manifest import read_entry
 
     by_vectors, by_reference, refused = [], [], []
     for entry in entries:
         kind, precision = _kind(entry.name)
         data = read_entry(folder, entry)
-        if not may_run(kind, data, trust=trust):
-            refused.append(entry.name)
-            continue
         if kind is Format.ONNX and model is not None and model.card is None:
             check_affine_weights(str(folder / entry.name), data, *_weights(model))
-        runner = load_artifact(kind, entry.name, data, trust=trust)
+        try:
+            runner = load_artifact(kind, entry.name, data, Trust.from_option(trust))
+        except UntrustedError:
+            refused.append(entry.name)
+            continue
         if has_vectors := _has_vectors(manifest, entry):
             by_vectors.append(_row(entry.name, "test vectors", _by_vectors(runner, folder)))
         reference = model if model is not None or has_vectors else _model(folder, manifest)
@@ -178,7 +181,7 @@ def _has_vectors(manifest: "Manifest", entry: "FileEntry") -> bool:
     return bool(entry.proof.get("static")) != several
 
 
-def _kind(name: str) -> tuple[Format, Precision | None]:
+def _kind(name: str) -> tuple[Format, ExportPrecision | None]:
     kind = format_of(name)
     assert kind is not None, "only artifacts are asked for"
     return kind
@@ -192,7 +195,12 @@ def _by_vectors(runner: "Runner", folder: Path) -> "VectorCheck":
 
 
 def _by_reference(
-    runner: "Runner", model: "Checkpoint", precision: Precision | None, *, static: bool, rows: "NDArray[Any] | None"
+    runner: "Runner",
+    model: "Checkpoint",
+    precision: ExportPrecision | None,
+    *,
+    static: bool,
+    rows: "NDArray[Any] | None",
 ) -> "Verification":
     """Compare with the float64 reference of the bundle's own state_dict."""
     from export.proof.verify import verify

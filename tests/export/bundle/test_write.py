@@ -7,6 +7,7 @@ import pytest
 import export.bundle.write
 from export.bundle.write import build, make_artifact, record, verify_artifact, write_artifact
 from export.formats.names import Format, file_name
+from export.runners.trust import Trust
 from export.source.source import from_checkpoint
 from linreg.changes import changing
 from linreg.checkpoint import load
@@ -31,7 +32,7 @@ def test_what_is_kept_has_been_proved(bundle, kind):
     assert artifact.path.read_bytes() == build(source, kind)
     assert artifact.bytes == artifact.path.stat().st_size
     assert 0 < artifact.verification.worst_error <= 1
-    again = verify_artifact(source, kind, artifact.path)
+    again = verify_artifact(source, kind, artifact.path, Trust.LEDGER)
     assert again.verification == artifact.verification
 
 
@@ -61,7 +62,7 @@ def test_a_truncated_file_is_refused(bundle, kind, keep):
     path = write_artifact(source, kind, bundle).path
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(ModelError, match=f"{file_name(kind)}: "):
-        verify_artifact(source, kind, path)
+        verify_artifact(source, kind, path, Trust.USER)
 
 
 def recorded(bundle, state_sha256, artifacts=()):
@@ -95,7 +96,7 @@ def test_the_committed_bundles_are_made_again_byte_for_byte(name, tmp_path):
 @pytest.mark.parametrize("kind", list(Format))
 def test_the_inputs_that_showed_a_difference_are_saved_beside(bundle, kind, monkeypatch):
     """Right parameters, wrong answers: only the outputs give it away, and what was asked is kept."""
-    real = export.bundle.write.load_runner
+    real = export.bundle.write.load_artifact
 
     def wrong(*given):
         runner = real(*given)
@@ -106,7 +107,7 @@ def test_the_inputs_that_showed_a_difference_are_saved_beside(bundle, kind, monk
 
         return replace(runner, bind=bind)
 
-    monkeypatch.setattr(export.bundle.write, "load_runner", wrong)
+    monkeypatch.setattr(export.bundle.write, "load_artifact", wrong)
     name = file_name(kind)
     with pytest.raises(
         MismatchError, match=f"{name}: batch 1, .* the inputs are in .*{name}.failed-inputs.npz"

@@ -1,0 +1,103 @@
+"""The error allowed for each output: a bound for affine maps, a measurement for all other modules."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.proof.comparison import ExpectedOutput
+from linreg.errors import InexactError
+from linreg.models import Affine
+
+Array = NDArray[Any]
+
+OWN_ERRORS = 4
+"""The allowed error, as a multiple of the error of eager torch itself: 15 good exports stayed below 2."""
+
+LARGEST_OWN_ERROR = 1e-3
+"""Relative to the largest output: a module with a larger error is refused, since nothing could be proved."""
+
+LARGEST_OWN_UNITS = 32
+"""The same limit in units of rounding, if that is more: a few roundings of float16 already make 1e-3."""
+
+UNPROVABLE = 0.1
+"""The part of many rows in which rounding may move one element of a row further than can be proved."""
+
+SCALE_ROWS = 64
+"""The number of rows that give the largest output at an input scale."""
+
+
+def affine_output(affine: Affine, inputs: Array, eager: Array) -> ExpectedOutput:
+    """The expected output of an affine map for rows of shape (batch, features).
+
+    With K features and S = sum_k |w_k x_k| + |b| the allowed error is (K + 4) u S + (K + 1) tiny, with u = 2^-24 for
+    float32 and 2^-53 for float64: Higham's bound for a sum of K + 1 products (Accuracy and Stability, section 3.1),
+    whatever its order, and one tiny (smallest subnormal) for each result that underflows. float16 is accumulated in
+    float32 and rounded once: (K + 4) 2^-24 S + 2^-11 |y| + 2^-25.
+    """
+    dtype = affine.weight.dtype
+    # A float64 module wants an oracle beyond float64; elsewhere float64 is 2^29 times finer than what it judges.
+    wide: Any = np.longdouble if dtype == np.float64 else np.float64
+    x: Array = inputs.astype(wide)
+    weight: Array = affine.weight.astype(wide)
+    bias: Array = np.zeros(len(weight), wide) if affine.bias is None else affine.bias.astype(wide)
+    features = weight.shape[1]
+    with np.errstate(all="ignore"):
+        values = x @ weight.T + bias
+        magnitude = np.abs(x) @ np.abs(weight).T + np.abs(bias)
+        unit = 2.0**-53 if dtype == np.float64 else 2.0**-24
+        if dtype == np.float16:
+            allowed = (features + 4) * unit * magnitude + 2.0**-11 * np.abs(values) + 2.0**-25
+            reach = np.abs(values) * (1 + 2.0**-11) + (features + 4) * unit * magnitude
+        else:
+            allowed = (features + 4) * unit * magnitude + (features + 1) * np.finfo(dtype).smallest_subnormal
+            reach = magnitude * (1 + (features + 4) * unit)
+        finite = np.isfinite(values)
+        any_class = finite & ~(reach <= float(np.finfo(dtype).max))
+    return ExpectedOutput(values=values, allowed=np.where(finite, allowed, np.nan), any_class=any_class, eager=eager)
+
+
+def measured_output(
+    name: str, eager: Array, wide: Array, moved: Array, largest: float, *, unit: float, advice: str
+) -> ExpectedOutput:
+    """The expected output of any other module, with four times the error that its own arithmetic makes.
+
+    That error is the largest of three: eager's own error, which is one sample; 4 eps of the largest output, in case
+    eager was lucky; and `moved`, how far rounding inside the module can move this one element. A LayerNorm over two
+    nearly equal numbers, for example, moves a few elements of a batch much further than all others, and their error
+    must not widen the bound of the others.
+
+    Raises:
+        InexactError: the module's own error is so large that nothing could be proved.
+    """
+    nowhere = np.zeros(eager.shape, dtype=np.bool_)
+    if eager.dtype.kind != "f":
+        return ExpectedOutput(values=eager, allowed=np.zeros(eager.shape), any_class=nowhere, eager=eager)
+    finite = np.isfinite(wide) & np.isfinite(eager)
+    scale = float(np.abs(wide[finite]).max(initial=largest))
+    with np.errstate(invalid="ignore"):
+        errors = np.where(finite, np.abs(eager.astype(np.float64) - wide), 0.0)
+    limit = max(LARGEST_OWN_ERROR, LARGEST_OWN_UNITS * max(unit, float(np.finfo(eager.dtype).eps)))
+    unprovable = finite & (moved > limit * scale)
+    own = float(errors[~unprovable].max(initial=0.0))
+    if own > limit * scale or _most(unprovable):
+        if errors.any():
+            off = max(own, float(np.median(moved[unprovable])) if unprovable.any() else 0.0)
+            raise InexactError(
+                f"the module's own {eager.dtype} answers ({name!r}) are off by {off:.2g} where the largest is "
+                f"{scale:.2g}, expected at most {limit:.2g} of it: nothing could be proved of its files; {advice}"
+            )
+        moved = np.zeros_like(moved)  # eager is exact: files can be held to that
+    least = max(own, 4 * float(np.finfo(eager.dtype).eps) * scale)
+    bound = OWN_ERRORS * np.maximum(np.maximum(moved, errors), least)
+    allowed = np.where(np.isfinite(wide), bound + float(np.finfo(eager.dtype).smallest_subnormal), np.nan)
+    # Where only the module's dtype overflows, eager decides which class is right.
+    values = np.where(np.isfinite(wide) & ~np.isfinite(eager), eager.astype(np.float64), wide)
+    return ExpectedOutput(values=values, allowed=allowed, any_class=nowhere, eager=eager)
+
+
+def _most(unprovable: NDArray[np.bool_]) -> bool:
+    """Whether too much cannot be proved: a tenth at one place of many rows, or half of all elements of few rows."""
+    if unprovable.ndim and len(unprovable) >= SCALE_ROWS:
+        return float(unprovable.mean(axis=0).max(initial=0.0)) > UNPROVABLE
+    return bool(unprovable.size) and float(unprovable.mean()) > 0.5
