@@ -13,7 +13,7 @@ from msgspec import Meta
 from bench.analysis.statistics import Ratio, Verdict
 from bench.plan.variants import Kind, Origin
 from bench.worker.job import Device
-from export.runners.call_modes import CallMode
+from export.runners.base import CallMode
 
 LONGEST = 1000
 """Characters of a name that messages repeat, and entries of a list of thread counts."""
