@@ -1,7 +1,14 @@
-"""`linreg doctor`: what this installation has."""
+"""`linreg doctor`: what this installation has, and what it lacks."""
 
+import platform
+from importlib.metadata import version
+from typing import Any
+
+import linreg
+from linreg.cli.dependencies import DEPENDENCIES, missing_packages
 from linreg.cli.options import Json
-from linreg.cli.terminal import print_json, show_table
+from linreg.cli.terminal import note, print_json, show_table
+from linreg.errors import LinregError
 
 NAME = "doctor"
 SUMMARY = "Show versions, devices and providers."
@@ -9,31 +16,46 @@ EXAMPLES = ("linreg doctor", "linreg doctor --json")
 
 
 def run(as_json: Json = False) -> None:
-    """Show versions, devices, providers and the C compiler that proves C source."""
-    import onnxruntime
-    import torch
+    """Show versions, devices, ONNX Runtime providers, the C compiler, and the packages that are missing."""
+    missing = missing_packages()
+    found: dict[str, Any] = {"linreg": linreg.__version__, **_environment(missing)}
+    found |= {name: version(name) for name in DEPENDENCIES if name not in missing}
+    found["c_compiler"] = _compiler()
+    if "torch" not in missing:
+        import torch
 
-    import linreg
-    from bench.environment import describe_environment
-    from export.runners.c import describe_compiler
-    from linreg.errors import LinregError
+        devices = range(torch.cuda.device_count())
+        found["cuda_devices"] = [torch.cuda.get_device_name(index) for index in devices]
+    if "onnxruntime" not in missing:
+        import onnxruntime
 
-    devices = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-    environment = describe_environment()
-    try:
-        compiler = describe_compiler()
-    except LinregError:
-        compiler = "none"
-    found = {
-        "linreg": linreg.__version__,
-        **{key: value for key, value in environment.items() if key != "versions"},
-        **environment["versions"],
-        "c_compiler": compiler,
-        "cuda_devices": devices,
-        "onnxruntime_providers": onnxruntime.get_available_providers(),
-    }
+        found["onnxruntime_providers"] = onnxruntime.get_available_providers()
+    found["missing"] = missing
     if as_json:
         print_json(found)
         return
     texts = {key: ", ".join(value) or "none" if isinstance(value, list) else str(value) for key, value in found.items()}
     show_table("linreg doctor", ["what", "found"], [[key, text] for key, text in texts.items()], left=2)
+    if missing:
+        note(f"to install what is missing: pip install {' '.join(missing)}")
+
+
+def _environment(missing: list[str]) -> dict[str, Any]:
+    if "torch" in missing:
+        return {"python": platform.python_version(), "system": f"{platform.system()} {platform.release()}"}
+    from bench.environment import describe_environment
+
+    environment = describe_environment()
+    versions = environment.pop("versions")
+    return environment | versions
+
+
+def _compiler() -> str:
+    try:
+        from export.runners.c import describe_compiler
+
+        return describe_compiler()
+    except ModuleNotFoundError:
+        return "not checked: a package is missing"
+    except LinregError:
+        return "none"

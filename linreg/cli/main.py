@@ -18,6 +18,7 @@ import typer
 
 import linreg
 from linreg.cli import bench, demo, doctor, evaluate, export, inspect, plot, predict, train, verify
+from linreg.cli.dependencies import missing_message
 from linreg.cli.terminal import note
 from linreg.cli.usage import Command, Program, usage_message
 from linreg.ending import ending_by_signal
@@ -99,6 +100,9 @@ def _run() -> tuple[int, str]:
         return error.exit_code, str(error)
     except MemoryError:
         return 1, "out of memory; use fewer rows or columns"
+    except ModuleNotFoundError as error:
+        message = missing_message(error, sys.argv[1])
+        return (1, message) if message else _unexpected(error)
     except RecursionError:
         return 1, "the input is nested too deeply"
     except Exception as error:
