@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from export.formats.names import Format
     from linreg.errors import LinregError
 
-HEADINGS = ("format", "file", "bytes", "seconds", "cases", "error / allowed", "bytes as eager", "needs")
+HEADINGS = ("file", "needs", "bytes", "cases", "error / allowed", "bytes as eager")
 
 
 def show_artifacts(
@@ -19,19 +19,17 @@ def show_artifacts(
     """One row a file; a format that was refused has no figures, and its reason stands below."""
     rows = [
         [
-            artifact.format.value,
             artifact.path.name,
+            artifact.needs,
             str(artifact.bytes),
-            f"{artifact.duration_s:.2f}",
             str(artifact.verification.cases),
             f"{artifact.verification.worst_error:.3f}",
             "yes" if artifact.verification.bytes_equal else "no",
-            artifact.needs,
         ]
         for artifact in artifacts
     ]
-    rows += [[kind.value, "refused", "", "", "", "", "", ""] for kind in refused or {}]
-    show_table(title, HEADINGS, rows)
+    rows += [[kind.value, "refused", "", "", "", ""] for kind in refused or {}]
+    show_table(title, HEADINGS, rows, left=2)
     for artifact in artifacts:
         for case in artifact.verification.not_judged:
             note(f"{artifact.path.name}: {case}, not judged: the module's own rounding leaves nothing to prove there")

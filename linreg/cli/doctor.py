@@ -46,8 +46,7 @@ def _environment(missing: list[str]) -> dict[str, Any]:
     from bench.environment import describe_environment
 
     environment = describe_environment()
-    versions = environment.pop("versions")
-    return environment | versions
+    return {key: value for key, value in environment.items() if key != "versions"}
 
 
 def _compiler() -> str:

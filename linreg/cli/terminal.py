@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
@@ -14,6 +14,16 @@ if TYPE_CHECKING:
 
 WIDE = 140
 """Columns where the output is no terminal: a table in a log is not cut."""
+
+
+BORDER = 3
+"""Columns of a terminal between two columns of a table."""
+
+SHORTEST_WORD = 6
+"""Words are not shortened further: `abc...`."""
+
+HASH = 40
+"""Words of this length, such as a hash or a path, are not shortened: people copy them."""
 
 
 def clean(text: str) -> str:
@@ -72,16 +82,49 @@ def show(renderable: "RenderableType") -> None:
 
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> None:
-    """A table on stdout: the first `left` columns to the left, the others to the right."""
+    """Print a table on stdout that fits the terminal: cells wrap between words, longer words are shortened.
+
+    Args:
+        title: line above the table.
+        columns: headings.
+        rows: cells; none of their text is taken for markup.
+        left: number of columns, from the first, that are aligned to the left; the others are aligned to the right.
+    """
     from rich.table import Table
     from rich.text import Text
 
+    cells = [[clean(cell) for cell in row] for row in (columns, *rows)]
+    widths = _column_widths(cells, _console(stderr=False).width - BORDER * len(columns) - 1)
     table = Table(title=Text(clean(title)), title_justify="left")
-    for place, name in enumerate(columns):
-        table.add_column(Text(clean(name)), justify="left" if place < left else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(clean(cell)) for cell in row))
+    for place in range(len(columns)):
+        justify: Literal["left", "right"] = "left" if place < left else "right"
+        table.add_column(
+            Text(_shortened(cells[0][place], widths[place])), justify=justify, width=widths[place], overflow="fold"
+        )
+    for row in cells[1:]:
+        table.add_row(*(Text(_shortened(cell, width)) for cell, width in zip(row, widths, strict=True)))
     show(table)
+
+
+def _column_widths(cells: Sequence[Sequence[str]], available: int) -> list[int]:
+    """Widths of a table's columns, their sum at most `available`: first lines are wrapped, then words shortened."""
+    from rich.cells import cell_len
+
+    columns = list(zip(*cells, strict=True))
+    widths = [min(max(map(cell_len, column)), available) for column in columns]
+    words = [max(cell_len(word) for cell in column for word in (cell.split() or [""])) for column in columns]
+    while sum(widths) > available and max(widths) > SHORTEST_WORD:
+        wrappable = [place for place, width in enumerate(widths) if width > words[place]]
+        widths[max(wrappable or range(len(widths)), key=widths.__getitem__)] -= 1
+    return widths
+
+
+def _shortened(cell: str, width: int) -> str:
+    """`cell` without words longer than `width`; a hash or a path is kept whole, and breaks at the column's edge."""
+    if all(len(word) <= width for word in cell.split()):
+        return cell
+    words = [word if len(word) <= width or len(word) >= HASH else f"{word[: width - 3]}..." for word in cell.split()]
+    return " ".join(words)
 
 
 @contextmanager
