@@ -1,4 +1,4 @@
-"""Tensors as arrays, whatever their dtype."""
+"""Convert tensors of any dtype to arrays."""
 
 from typing import Any
 
@@ -24,11 +24,11 @@ NUMPY_DTYPES = frozenset(
         torch.complex128,
     }
 )
-"""Those of torch that NumPy has, too."""
+"""torch dtypes that NumPy also has."""
 
 
 def bits_of(tensor: Tensor) -> NDArray[Any]:
-    """The numbers of a tensor, from any device; where NumPy has no such dtype (bfloat16), its bits as whole numbers."""
+    """Copy a tensor from any device to an array; dtypes that NumPy lacks (bfloat16) become integers of equal bits."""
     plain = tensor.detach().cpu().resolve_conj().resolve_neg()
     if plain.dtype in NUMPY_DTYPES:
         return plain.numpy()

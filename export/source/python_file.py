@@ -1,4 +1,4 @@
-"""Run a Python file of the user's as a module, whatever it is called and wherever it stands."""
+"""Run a user's Python file as a module, whatever its name and location."""
 
 import ast
 import importlib
@@ -14,18 +14,18 @@ from linreg.errors import ExportError
 
 
 def run_file(path: Path, option: str) -> ModuleType:
-    """Run a file, each time anew.
+    """Run a file; each call runs it again.
 
-    Scripting and pickling look a class up by the name of its module, so it is among `sys.modules`: under the name of
-    the file, with underscores behind it where that is the name of another module. A file with relative imports is run
-    as part of its package.
+    Scripting and pickling look up a class by its module name, so the module is added to `sys.modules` under the name of
+    the file, with underscores appended if another module has that name. It never replaces that other module. A file
+    with relative imports is run as part of its package.
 
     Args:
-        path: of the file, absolute.
-        option: with which it was named, for the message of an error.
+        path: absolute path of the file.
+        option: option it was given with, for error messages.
 
     Raises:
-        ExportError: it cannot be run.
+        ExportError: the file cannot be run.
     """
     package, root = _package(path, option)
     name = f"{package}.{path.stem}" if package else _free_name(path)
@@ -39,7 +39,7 @@ def run_file(path: Path, option: str) -> ModuleType:
             if package:
                 importlib.import_module(package)
             spec.loader.exec_module(module)
-    except BaseException as error:  # whatever the user's code raises
+    except BaseException as error:  # the user's code may raise anything
         sys.modules.pop(name, None)
         if isinstance(error, INTERRUPTIONS):
             raise
@@ -49,18 +49,18 @@ def run_file(path: Path, option: str) -> ModuleType:
 
 @contextmanager
 def imports_beside(path: Path, root: Path | None = None) -> Iterator[None]:
-    """Let imports find what stands beside a file, or in `root`, as in a script."""
+    """Let imports find modules beside a file, or in `root`, as for a script."""
     folder = str(root or path.parent)
     sys.path.insert(0, folder)
     try:
         yield
     finally:
-        if folder in sys.path:  # what the user's code does to it is theirs
+        if folder in sys.path:  # the user's code may have changed it
             sys.path.remove(folder)
 
 
 def _free_name(path: Path) -> str:
-    """The name of a file as a module that hides no other, of Python's, of an installed package or of ours."""
+    """A module name for a file that hides no module of Python, of an installed package, or of linreg."""
     name = path.stem
     while _is_of_another(name, path):
         name += "_"
@@ -72,7 +72,7 @@ def _is_of_another(name: str, path: Path) -> bool:
         return not _is_file(getattr(sys.modules[name], "__file__", None), path)
     try:
         spec = importlib.util.find_spec(name)
-    except (ImportError, ValueError):  # it has a dot, or stands there without a spec
+    except (ImportError, ValueError):  # it has a dot, or is loaded without a spec
         return False
     return spec is not None and not _is_file(spec.origin, path)
 
@@ -82,10 +82,10 @@ def _is_file(name: str | None, path: Path) -> bool:
 
 
 def _package(path: Path, option: str) -> tuple[str, Path | None]:
-    """The package of a file with relative imports, and the folder that it is imported from; none for another file.
+    """Package of a file with relative imports, and the folder to import it from; empty for other files.
 
     Raises:
-        ExportError: there is no package, or another one of its name.
+        ExportError: the file is in no package, or another package has its name.
     """
     if not _has_relative_imports(path):
         return "", None

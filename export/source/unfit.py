@@ -1,4 +1,4 @@
-"""Modules that cannot be exported whatever they compute, each kind with its reason and the next step."""
+"""Refuse modules that no format can hold, with the reason and the next step for each kind."""
 
 from collections.abc import Iterator
 
@@ -12,17 +12,17 @@ from linreg.errors import ExportError
 PLAIN = (Tensor, Parameter, Buffer)
 SCRIPTS = (torch.jit.ScriptModule, torch.jit.ScriptFunction)
 ALREADY_EXPORTED = (*SCRIPTS, torch.export.ExportedProgram)
-"""What a module was turned into before."""
+"""Types that a module has been exported to before."""
 
 QUANTIZED = ("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized", "torch.ao.nn.sparse.quantized")
 EXTRA_STATE = "_extra_state"
 
 
 def check_module(module: object) -> nn.Module:
-    """The same module, after seeing that every format can hold it: of Python code, with plain, dense numbers by name.
+    """Check that every format can hold a module: Python code with plain, dense, named tensors. Returns the module.
 
     Raises:
-        ExportError: it is not.
+        ExportError: no format can hold it.
     """
     if isinstance(module, SCRIPTS):
         raise ExportError("the module is TorchScript already; give the nn.Module that it was made from")
@@ -43,7 +43,7 @@ def check_module(module: object) -> nn.Module:
 
 def _check_part(what: str, part: nn.Module) -> None:
     kind = type(part)
-    if isinstance(part, torch.jit.ScriptModule):  # torch dies when it compiles one of these inside of another
+    if isinstance(part, torch.jit.ScriptModule):  # torch crashes when it compiles one of these inside another
         raise ExportError(f"{what} is TorchScript already; give the nn.Module that it was made from")
     if kind.__module__.startswith(QUANTIZED):
         raise ExportError(
@@ -58,13 +58,13 @@ def _check_part(what: str, part: nn.Module) -> None:
 
 
 def named_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """Parameters and buffers by name, those among them that are not persistent too."""
+    """Yield parameters and buffers by name, including non-persistent buffers."""
     yield from module.named_parameters()
     yield from module.named_buffers()
 
 
 def _problem(tensor: Tensor) -> str | None:
-    """What makes a parameter or buffer unfit to be kept, and what can be done about it."""
+    """Why a parameter or buffer cannot be exported and what to do about it; None if it can."""
     if isinstance(tensor, UninitializedBuffer | UninitializedParameter):
         return (
             "is lazy and has no shape yet; give the layer its size (nn.Linear(16, 3) for nn.LazyLinear(3)), or call "
@@ -84,7 +84,7 @@ def _problem(tensor: Tensor) -> str | None:
 
 
 def _check_state(module: nn.Module) -> None:
-    """See that the state_dict holds tensors alone, and none but parameters and buffers, as no format keeps another."""
+    """Check that the state_dict holds only parameters and buffers, since no format keeps anything else."""
     with users_code("the module's state_dict cannot be read"):
         state = module.state_dict()
     for name, value in state.items():

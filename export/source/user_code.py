@@ -1,4 +1,4 @@
-"""Code of the user's own may raise anything, which is told in one line, with the place in their file."""
+"""Turn any exception of the user's code into a one-line error with the place in their file."""
 
 import sys
 import traceback
@@ -10,20 +10,20 @@ from types import ModuleType
 from linreg.errors import ExportError, LinregError, TerminatedError, one_line
 
 INTERRUPTIONS = (KeyboardInterrupt, GeneratorExit, TerminatedError)
-"""What ends a command from outside, and goes through the code of a user."""
+"""Exceptions that end a command from outside; they pass through the user's code unchanged."""
 
 
 @contextmanager
 def users_code(what: str, *, file: Path | None = None, remedy: str = "") -> Iterator[None]:
-    """Tell whatever the code inside raises as an ExportError; sys.exit is no way out of it either.
+    """Convert any exception of the block, SystemExit included, into an ExportError.
 
     Args:
-        what: what cannot be done, the beginning of the message.
-        file: whose line is named, where the error comes from there.
-        remedy: the next step, the end of the message.
+        what: what cannot be done; begins the message.
+        file: file whose line is named if the error passed through it.
+        remedy: next step; ends the message.
 
     Raises:
-        ExportError: the code inside raises.
+        ExportError: the block raised an exception.
     """
     try:
         yield
