@@ -1,4 +1,4 @@
-"""What people see: results on stdout, notes and progress on stderr, text from files never taken for markup."""
+"""Terminal output: results on stdout, notes and progress on stderr; text from files is never taken for markup."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 WIDE = 140
-"""Columns where the output is no terminal: a table in a log is not cut."""
+"""Table width if the output is not a terminal, so that logs are not cut."""
 
 
 BORDER = 3
@@ -27,37 +27,37 @@ HASH = 40
 
 
 def clean(text: str) -> str:
-    """`text` with control characters and direction marks shown instead of obeyed."""
+    """Escape control characters and direction marks in `text`."""
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
 def say(text: str = "") -> None:
-    """A line of the result, on stdout."""
+    """Print a line of the result on stdout."""
     _write(clean(text) + "\n")
 
 
 def say_lines(text: str) -> None:
-    """Several lines of the result, on stdout."""
+    """Print several lines of the result on stdout."""
     _write("".join(f"{clean(line)}\n" for line in text.splitlines()))
 
 
 def note(text: str) -> None:
-    """A line about the work, on stderr."""
+    """Print a note on stderr."""
     typer.echo(clean(text), err=True)
 
 
 def say_waiting(holder: str) -> None:
-    """Say on stderr that another command is waited for."""
+    """Print on stderr which command is being waited for."""
     note(f"waiting for {holder}")
 
 
 def print_json(value: object) -> None:
-    """One JSON object on stdout; in ASCII, which every terminal and pipe takes, and which no name in it can leave."""
+    """Print one JSON object on stdout, in ASCII, which works in every locale and escapes all text."""
     _write(json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
 def print_csv(data: bytes) -> None:
-    """CSV on stdout: the very bytes in a file or a pipe, control characters shown on a terminal."""
+    """Print CSV on stdout: unchanged to a file or a pipe, with control characters escaped on a terminal."""
     if sys.stdout.isatty():
         _write("\n".join(clean(line) for line in data.decode().split("\n")))
     else:
@@ -65,7 +65,7 @@ def print_csv(data: bytes) -> None:
 
 
 def write_bytes(data: bytes) -> None:
-    """All of `data` on stdout: an unbuffered stream (PYTHONUNBUFFERED) may take only a part of it at a time."""
+    """Write all of `data` to stdout; an unbuffered stream (PYTHONUNBUFFERED) may accept only a part at a time."""
     sys.stdout.flush()
     rest = memoryview(data)
     while rest:
@@ -74,7 +74,7 @@ def write_bytes(data: bytes) -> None:
 
 
 def show(renderable: "RenderableType") -> None:
-    """A table on stdout."""
+    """Print a rich renderable on stdout."""
     console = _console(stderr=False)
     with console.capture() as capture:
         console.print(renderable)

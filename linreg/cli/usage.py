@@ -1,4 +1,4 @@
-"""Wrong usage: what is wrong with the words of the command line, what was perhaps meant, and what to type."""
+"""Explain wrong usage: what is wrong with the command line, what was probably meant, and what to type."""
 
 import re
 import shlex
@@ -21,7 +21,7 @@ SEPARATORS = {
     "--output-names": ",",
     "--split": "/",
 }
-"""Between the values of an option that takes several in one word."""
+"""Separator between the values of an option that takes several in one argument."""
 
 
 class Program(TyperGroup):
@@ -40,12 +40,12 @@ class Command(TyperCommand):
         write_help(self, ctx, formatter)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse the words; a long option needs both of its dashes.
+        """Parse the arguments; a long option needs both dashes.
 
         Raises:
-            typer.BadParameter: one has a single one: `-output x` would read as `-o utput`, and be done.
+            typer.BadParameter: an option has a single dash: `-output x` would be parsed as `-o utput`.
         """
-        if not ctx.resilient_parsing:  # which completion is
+        if not ctx.resilient_parsing:  # not for shell completion
             for word in args[: args.index("--")] if "--" in args else args:
                 name = word.partition("=")[0]
                 if re.fullmatch(r"-[a-z][a-z-]+", name) and f"-{name}" in _options(self):
@@ -53,10 +53,10 @@ class Command(TyperCommand):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command, after seeing that there is room for what it loads; `inspect` loads nothing heavy.
+        """Run the command after checking that there is memory for the packages it loads; `inspect` loads none.
 
         Raises:
-            LinregError: `ulimit -v` leaves too little.
+            LinregError: `ulimit -v` leaves too little memory.
         """
         if self.name != "inspect":
             path = ctx.params.get("model") or ctx.params.get("bundle")
@@ -66,11 +66,11 @@ class Command(TyperCommand):
 
 
 def usage_message(error: Any, words: list[str]) -> str:
-    """One line for an error of typer's, which keeps its error classes to itself.
+    """One line for a usage error from typer, whose error classes are private.
 
     Args:
-        error: what was raised.
-        words: of the command line, without the program.
+        error: exception that was raised.
+        words: command-line arguments, without the program name.
     """
     context = getattr(error, "ctx", None)
     text = str(error.format_message()).replace("Value error, ", "").rstrip(".")
@@ -90,7 +90,7 @@ def _options(command: Any) -> set[str]:
 
 
 def _option_hint(error: Any, context: Any, words: list[str]) -> str:
-    """What an unknown option is called here, or the one that is spelled almost so."""
+    """Suggest our name for an unknown option, or one with a similar spelling."""
     if context is None:
         return ""
     takes = [parameter for parameter in context.command.params if parameter.param_type_name == "argument"]
@@ -99,14 +99,14 @@ def _option_hint(error: Any, context: Any, words: list[str]) -> str:
     if meant == ARGUMENT:
         place = next((place for place, word in enumerate(words) if word.startswith(error.option_name)), -1)
         value = words[place + 1] if 0 <= place < len(words) - 1 else takes[0].name.upper()
-        return f"; it takes one without an option: {context.command_path} {shlex.quote(value)}"
+        return f"; pass it without an option: {context.command_path} {shlex.quote(value)}"
     if meant is None and error.possibilities:
         meant = error.possibilities[0]
     return f"; did you mean {meant}?" if meant else ""
 
 
 def _choice_hint(word: str, choices: list[str]) -> str:
-    """What a value is called here, or the one that is spelled almost so."""
+    """Suggest our name for an unknown value, or one with a similar spelling."""
     if word.lower().lstrip(".") in READ_ONNX.split() and "onnx" in choices:
         return f"; a converter to {word} reads ONNX: -f onnx"
     near = value_meant(word.lstrip("."), choices) or next(iter(get_close_matches(word, choices, n=1)), None)
@@ -114,7 +114,7 @@ def _choice_hint(word: str, choices: list[str]) -> str:
 
 
 def _extra_hint(context: Any, words: list[str]) -> str:
-    """Where the words that were too many belong."""
+    """Say where extra arguments belong."""
     command = context.command
     _, extra, _ = command.make_parser(context).parse_args(args=words[1:])
     return (
@@ -125,7 +125,7 @@ def _extra_hint(context: Any, words: list[str]) -> str:
 
 
 def _several_hint(command: Any, words: list[str], extra: list[str]) -> str:
-    """Values that stand behind an option with spaces between."""
+    """Hint for several values after an option, separated by spaces."""
     by_option = {name: parameter for parameter in command.params for name in parameter.opts}
     for place, word in enumerate(words):
         option, equals, value = word.partition("=")
@@ -137,16 +137,15 @@ def _several_hint(command: Any, words: list[str], extra: list[str]) -> str:
         if option not in by_option or len(values) < 2 or not set(values[1:]) & set(extra):
             continue
         if (separator := SEPARATORS.get(option)) is not None:
-            return (
-                f"; several values stand in one word: {option} {separator.join(value.strip(',') for value in values)}"
-            )
+            joined = separator.join(value.strip(",") for value in values)
+            return f"; write several values as one argument: {option} {joined}"
         if by_option[option].multiple:
-            return f"; give the option once for each: {' '.join(f'{option} {value}' for value in values)}"
+            return f"; repeat the option for each: {' '.join(f'{option} {value}' for value in values)}"
     return ""
 
 
 def _model_hint(context: Any, plain: list[str], extra: list[str]) -> str:
-    """A model that stands where a table is expected, or where nothing is."""
+    """Hint for a model in the place of a table or of no argument."""
     if "--model" not in _options(context.command):
         return ""
     models = [word for word in plain if Path(word).is_dir() or Path(word).suffix in (".pth", ".onnx")]

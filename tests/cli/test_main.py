@@ -155,4 +155,4 @@ def test_a_folder_that_is_gone_is_an_error(linreg, monkeypatch, tmp_path):
     ended = linreg("doctor")
     monkeypatch.chdir(tmp_path)
     assert ended.code == 1
-    assert "folder is no longer there" in one_line(ended.err)
+    assert "folder no longer exists" in one_line(ended.err)
