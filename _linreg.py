@@ -10,7 +10,6 @@ it imports its own `export.py`, it gets our package, and an error that asks to r
 As a script, `python -P _linreg.py MODULE ARGUMENTS` runs a module of ours in a child process.
 """
 
-import runpy
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -45,5 +44,7 @@ def child_command(module: str) -> list[str]:
 
 
 if __name__ == "__main__":
+    import runpy
+
     load_own_packages()
     runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)

@@ -1,7 +1,5 @@
 """`linreg doctor`: what this installation has, and what it lacks."""
 
-import platform
-from importlib.metadata import version
 from typing import Any
 
 import linreg
@@ -17,6 +15,8 @@ EXAMPLES = ("linreg doctor", "linreg doctor --json")
 
 def run(as_json: Json = False) -> None:
     """Show versions, devices, ONNX Runtime providers, the C compiler, and the packages that are missing."""
+    from importlib.metadata import version
+
     missing = missing_packages()
     found: dict[str, Any] = {"linreg": linreg.__version__, **_environment(missing)}
     found |= {name: version(name) for name in DEPENDENCIES if name not in missing}
@@ -41,6 +41,8 @@ def run(as_json: Json = False) -> None:
 
 
 def _environment(missing: list[str]) -> dict[str, Any]:
+    import platform
+
     if "torch" in missing:
         return {"python": platform.python_version(), "system": f"{platform.system()} {platform.release()}"}
     from bench.environment import describe_environment
