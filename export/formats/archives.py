@@ -1,4 +1,4 @@
-"""Rewrite torch archives (TorchScript, .pt2) record by record with torch's own writer."""
+"""torch's archives (TorchScript, .pt2), written again record by record through torch's own writer."""
 
 import io
 from collections.abc import Callable
@@ -6,22 +6,22 @@ from collections.abc import Callable
 import torch
 
 VERSIONS = ("version", ".data/version")
-"""Records with the version: the first one up to version 5, the second one from version 6."""
+"""Where the version stands: in the first below 6, in the second from there on."""
 
 WRITTEN_BY_THE_WRITER = frozenset({*VERSIONS, "byteorder", ".data/serialization_id"})
 
 
 def record_names(archive: bytes) -> list[str]:
-    """Names of the records of an archive."""
+    """The records of an archive."""
     names: list[str] = torch._C.PyTorchFileReader(io.BytesIO(archive)).get_all_records()
     return names
 
 
 def rewrite(archive: bytes, change: Callable[[str, bytes], tuple[str, bytes] | None]) -> bytes:
-    """Rewrite an archive: `change(name, record)` returns the new name and bytes of each record, or None to drop it.
+    """The same archive with each record as `change(name, record)` gives its name and bytes; None leaves it out.
 
-    Records are written in the order of their names. The version stays as torch wrote it, because it selects the
-    semantics of the operators: below version 4, integer division truncates.
+    The records are written in the order of their names. The version stays what torch wrote: it says by which rules the
+    operators are read, and below 4 a division of whole numbers truncates.
     """
     reader = torch._C.PyTorchFileReader(io.BytesIO(archive))
     kept = [name for name in reader.get_all_records() if name not in WRITTEN_BY_THE_WRITER]

@@ -1,7 +1,8 @@
-"""C source of an affine module: depends only on fmaf, allocates nothing, gives the same bits as onnxruntime.
+"""C source of an affine module: no dependency but fmaf, no memory of its own, the same bits as onnxruntime.
 
-model.c is self-contained: it begins with the full text of model.h, so that a proof of model.c covers both. Names and
-other user text appear in a comment as JSON and in macros as strings, escaped so that they can end neither.
+One file stands alone: model.c begins with the whole text of model.h, so that what is proved is what both of them say.
+Names and other text of a user's stand in a comment as JSON and in macros as strings, escaped so that they can neither
+end the comment nor the string.
 """
 
 import json
@@ -21,7 +22,7 @@ Array = NDArray[Any]
 DEFAULT_PREFIX = "linreg"
 PREFIX = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 MAX_WEIGHTS = 2**20
-"""At this size the source is 18 MB, and compiling it takes 4 s and half a gigabyte of memory."""
+"""For so many a compiler needs 4 s and half a gigabyte, and a text of 18 MB."""
 
 _HEADER = """\
 #ifndef {macro}_MODEL_H
@@ -74,14 +75,14 @@ _TYPES = {"float32": ("float", "fmaf", "f"), "float64": ("double", "fma", "")}
 
 
 def to_c(source: Source, *, prefix: str = DEFAULT_PREFIX) -> bytes:
-    """Write model.c, in ASCII.
+    """The text of model.c, in ASCII.
 
     Args:
-        source: module to export.
-        prefix: prefix of every generated C identifier.
+        source: what is exported.
+        prefix: of every name in it.
 
     Raises:
-        ExportError: the module is not affine, or its weights have no C constants.
+        ExportError: the module is not affine, or C has no constants for it.
     """
     affine = _exportable(source)
     if not PREFIX.fullmatch(prefix):
@@ -129,13 +130,13 @@ def _array(declaration: str, values: Array, suffix: str) -> str:
 
 
 def _hexadecimal(value: float) -> str:
-    """A float in exact hexadecimal notation, such as 0x1.8p+1, without trailing zeros."""
+    """A float without loss, as in 0x1.8p+1: Python's form without zeros at the end."""
     mantissa, _, exponent = value.hex().partition("p")
     return f"{mantissa.rstrip('0').rstrip('.') if '.' in mantissa else mantissa}p{exponent}"
 
 
 def _comment(source: Source) -> str:
-    """The metadata as a comment: ASCII JSON without / or ?, so that no text can end the comment or form a trigraph."""
+    """The metadata as JSON, in which no sign but ASCII stands, nor / nor ?: nothing can end or change a comment."""
     parameters = [
         {"name": key, "dtype": str(value.dtype).removeprefix("torch."), "shape": list(value.shape)}
         for key, value in source.module.state_dict().items()
@@ -151,7 +152,7 @@ def _json(value: Any) -> str:
 
 
 def _names(source: Source, macro: str) -> str:
-    """Macros with the column names; they cost nothing if unused."""
+    """Macros with the names of the columns: they cost nothing where they are not used."""
     lines = []
     features, target = source.metadata.get("features"), source.metadata.get("target")
     if isinstance(features, list) and len(features) == source.inputs[0].shape[1]:
@@ -163,7 +164,7 @@ def _names(source: Source, macro: str) -> str:
 
 
 def _string(text: object) -> str:
-    """A C string literal in UTF-8; special bytes are three octal digits, which a following digit cannot extend."""
+    """A C string of UTF-8; every sign but plain ones as three octal digits, which no sign after them can lengthen."""
     data = str(text).encode("utf-8", "surrogatepass")
     return '"' + "".join(chr(byte) if _is_plain(byte) else f"\\{byte:03o}" for byte in data) + '"'
 

@@ -1,4 +1,4 @@
-"""Capture a module once with torch.export, as the input of both .pt2 and ONNX."""
+"""One torch.export capture, from which both .pt2 and ONNX are made."""
 
 from typing import Any
 
@@ -10,17 +10,17 @@ from export.source.source import Source
 from linreg.errors import ExportError
 
 EXAMPLE_BATCH = 2
-"""Batch size of the example inputs; torch.export would treat a size of 1 as a constant."""
+"""torch.export takes an axis of 1 for a constant, so the example has more."""
 
 SEED = 20261123
 REMEDY = "make it independent of that, or ask for a fixed shape with --static"
 
 
 def capture(source: Source) -> ExportedProgram:
-    """Capture a module with a symbolic batch axis, without references to its source lines.
+    """The module as torch.export sees it, with a symbolic batch axis, and without the lines of its source files.
 
     Raises:
-        ExportError: the module depends on the values of its inputs or on the batch size.
+        ExportError: the module depends on its data or on the size of the batch.
     """
     inputs = tuple(torch.from_numpy(array) for array in source.random_inputs(EXAMPLE_BATCH, 1.0, SEED))
     shapes: tuple[dict[int, Any], ...] | None = None
@@ -32,19 +32,19 @@ def capture(source: Source) -> ExportedProgram:
     try:
         with quiet():
             program = torch.export.export(source.module, inputs, dynamic_shapes=shapes)
-    except Exception as error:  # torch.export raises exceptions of many classes
+    except Exception as error:  # torch.export raises classes from all over torch
         if "Constraints violated (batch)" in str(error):
             raise ExportError(f"the module depends on the size of the batch; {REMEDY}") from error
         raise ExportError(f"torch.export refuses the module: {reason(error)}") from error
     _check_batch(program)
-    for part in program.graph_module.modules():  # code under autocast, for example, becomes a nested graph
+    for part in program.graph_module.modules():  # what runs under autocast, say, is a graph inside of the graph
         for node in part.graph.nodes if isinstance(part, torch.fx.GraphModule) else ():
             node.meta.pop("stack_trace", None)
     return program
 
 
 def _check_batch(program: ExportedProgram) -> None:
-    """Check that torch.export did not restrict the batch axis to the example's size."""
+    """See that the batch axis was not narrowed to what the example had."""
     for symbol, interval in program.range_constraints.items():
         if interval.upper < 4096 or interval.lower > 1:
             raise ExportError(

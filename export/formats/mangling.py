@@ -1,7 +1,7 @@
-"""Renumber the names that torch mangles with a process-wide counter, from 0 within each archive.
+"""Names that torch made unique with a counter of the process, counted anew from 0 within one archive.
 
-The second class of a name is called `___torch_mangle_7.Linear` if 7 classes were mangled before it in this process.
-Without renumbering, the bytes of an archive would depend on what was exported earlier.
+A second class of one name is called `___torch_mangle_7.Linear`, where 7 is how many came before it in this process: the
+bytes of an archive would depend on what was exported earlier.
 """
 
 import pickletools
@@ -13,10 +13,10 @@ MANGLED = re.compile(r"(?<=___torch_mangle_)[0-9]+")
 
 
 class Renumbering:
-    """New numbers for the mangled names of an archive, in the order of the old ones."""
+    """New numbers for the mangled names of one archive, in the order of the old ones."""
 
     def __init__(self, names: list[str]) -> None:
-        """Collect the numbers from the names of all records; every mangled class has a record."""
+        """Args: names of all records; every mangled class has one."""
         found = sorted({int(number) for name in names for number in MANGLED.findall(name)})
         self._numbers = {str(old): str(new) for new, old in enumerate(found)}
 
@@ -26,11 +26,11 @@ class Renumbering:
         return bool(self._numbers)
 
     def text(self, text: str) -> str:
-        """Renumber source code or a name."""
+        """Source code or a name."""
         return MANGLED.sub(lambda match: self._numbers.get(match[0], match[0]), text)
 
     def pickle(self, data: bytes) -> bytes:
-        """Renumber a pickle by rewriting its opcodes with names; nothing is unpickled."""
+        """A pickle, its opcodes read and those with names written again; nothing is unpickled."""
         operations = [(opcode.name, argument, place or 0) for opcode, argument, place in pickletools.genops(data)]
         places = [place for _, _, place in operations] + [len(data)]
         pieces = []

@@ -1,7 +1,7 @@
-"""Export ONNX: an affine module becomes one Gemm, any other module goes through torch.onnx's dynamo exporter.
+"""ONNX: for an affine module one Gemm, written by onnx.helper; for every other torch.onnx's dynamo exporter.
 
-The Gemm needs neither onnxscript nor a capture, takes a tenth of the bytes, and is identical on every machine. From
-torch's output everything but the computation is stripped: stack traces, paths, the graph signature, inferred shapes.
+The Gemm needs neither onnxscript nor a capture, has a tenth of the bytes, and is the same on every machine. What torch
+writes is stripped of everything that is not the computation: stack traces, paths, the graph signature, repeated shapes.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
 DEFAULT_OPSET = 18
-"""Newest opset that onnxruntime 1.15 reads with the IR versions it supports; see export/bundle/compatibility.py."""
+"""The newest that onnxruntime 1.15 reads with the IR version it allows; see export/bundle/compatibility.py."""
 
 _BIAS_OF = {"weights": "bias", "linear_layer.weight": "linear_layer.bias", "weight": "bias"}
 
 
 def to_onnx(source: Source, *, opset: int = DEFAULT_OPSET, program: "ExportedProgram | None" = None) -> bytes:
-    """Export a module to the bytes of an ONNX model, and check them.
+    """The bytes of an ONNX model, with every post-condition checked on them.
 
     Args:
-        source: module to export.
-        opset: ONNX opset version; a model with any other is refused.
-        program: capture of a module that is not affine; None captures it here.
+        source: what is exported.
+        opset: the version of the operators; the file has this one or is refused.
+        program: the capture of a module that is not affine; None makes one.
 
     Raises:
-        ExportError: the module cannot be exported, or the model does not meet the request.
+        ExportError: the module cannot be exported, or the file is not as asked.
     """
     if source.affine is not None:
         return serialise(gemm_model(source, opset), source, opset)
@@ -44,7 +44,7 @@ def to_onnx(source: Source, *, opset: int = DEFAULT_OPSET, program: "ExportedPro
 
 
 def gemm_model(source: Source, opset: int) -> onnx.ModelProto:
-    """Build output = input weight^T + bias as one Gemm."""
+    """Output = input weight^T + bias, one Gemm."""
     affine, entry, output_name = source.affine, source.inputs[0], source.output_names[0]
     assert affine is not None
     kind = helper.np_dtype_to_tensor_dtype(entry.dtype)
@@ -65,7 +65,7 @@ def gemm_model(source: Source, opset: int) -> onnx.ModelProto:
 
 
 def dynamo_model(source: Source, opset: int, program: "ExportedProgram") -> onnx.ModelProto:
-    """Convert a capture with torch.onnx."""
+    """What torch.onnx makes of a capture."""
     import torch
 
     from export.formats.quiet import quiet, reason
@@ -83,7 +83,7 @@ def dynamo_model(source: Source, opset: int, program: "ExportedProgram") -> onnx
                 verbose=False,
                 dynamic_shapes=None if source.static else shapes,
             )
-    except Exception as error:  # the exporter raises exceptions of many classes
+    except Exception as error:  # the exporter raises a dozen classes
         raise ExportError(f"onnx: torch cannot export the module: {reason(error)}") from error
     assert exported is not None
     model: onnx.ModelProto = exported.model_proto
@@ -98,10 +98,10 @@ def dynamo_model(source: Source, opset: int, program: "ExportedProgram") -> onnx
 
 
 def serialise(model: onnx.ModelProto, source: Source, opset: int) -> bytes:
-    """Strip a model, set our metadata and the oldest IR version its opset allows, and check the serialised bytes.
+    """Strip a model, give it the oldest IR version that its opset allows, our metadata, and check the bytes.
 
     Raises:
-        ExportError: the model does not meet the request.
+        ExportError: the model is not as asked.
     """
     _strip(model)
     model.ir_version = helper.find_min_ir_version_for(list(model.opset_import))
@@ -113,7 +113,7 @@ def serialise(model: onnx.ModelProto, source: Source, opset: int) -> bytes:
 
 
 def _strip(model: onnx.ModelProto) -> None:
-    """Remove everything but the computation; runtimes infer the inner shapes again."""
+    """Take off what is not the computation; a runtime infers the inner shapes again."""
     for field in ("producer_name", "producer_version", "doc_string", "domain", "model_version", "metadata_props"):
         model.ClearField(field)
     graph = model.graph

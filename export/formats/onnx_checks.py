@@ -1,4 +1,4 @@
-"""Check the serialised bytes of an ONNX model against the request."""
+"""What an ONNX file must be, checked on its bytes and not on intentions."""
 
 import signal
 import subprocess
@@ -12,7 +12,7 @@ from export.source.source import Source
 from linreg.errors import ExportError, one_line
 
 MAX_FILE_BYTES = 2**31 - 1
-"""protobuf's limit for one message; a larger model would need a second file."""
+"""protobuf's limit for one message; beyond it ONNX needs a second file."""
 
 LOAD = """
 import sys, onnxruntime
@@ -36,11 +36,12 @@ RANDOM_OPERATORS = frozenset(
 
 
 def check_model(data: bytes, source: Source, opset: int) -> None:
-    """Check that a model is what was requested.
+    """See that a file is what was asked for.
 
     Raises:
-        ExportError: the model is too large; its opset, names or batch axis differ from the request; it has random or
-            training-only operators or external data; onnx's checker refuses it; or onnxruntime crashes on it.
+        ExportError: it is too large, has another opset, other names, a fixed batch, an operator that draws random
+            numbers or works in training only, data outside the file, onnx's checker refuses it, or onnxruntime dies of
+            it.
     """
     if len(data) > MAX_FILE_BYTES:
         raise ExportError(f"onnx: the model has {len(data)} bytes, expected at most {MAX_FILE_BYTES}; use --format pt2")
@@ -62,17 +63,17 @@ def check_model(data: bytes, source: Source, opset: int) -> None:
         raise ExportError(f"onnx: {outside[0]!r} and others stand outside the file; this is a fault of linreg")
     try:
         onnx.checker.check_model(data, full_check=True)
-    except Exception as error:  # the checker and shape inference raise their own exception classes
+    except Exception as error:  # the checker and shape inference raise classes of their own
         raise ExportError(f"onnx: the checker refuses the model: {one_line(error, 300)}") from error
     if source.affine is None and any(tensor.data_type == onnx.TensorProto.FLOAT16 for tensor in graph.initializer):
         _check_that_it_loads(data)
 
 
 def _check_that_it_loads(data: bytes) -> None:
-    """Load a model in a child process, because onnxruntime 1.32 crashes when it optimises a float16 transformer.
+    """Load a file in a child process: onnxruntime 1.32 dies of a transformer in float16, when it is optimised.
 
     Raises:
-        ExportError: the child process crashed.
+        ExportError: the child died.
     """
     command = [sys.executable, "-P", "-c", LOAD]
     try:
@@ -107,5 +108,5 @@ def _check_batch(graph: onnx.GraphProto, source: Source) -> None:
 
 
 def axes(entry: Any) -> list[int | str]:
-    """Shape of a graph input or output: a size or a name for each axis."""
+    """The shape of a graph's input or output: sizes and names of axes."""
     return [axis.dim_param or axis.dim_value for axis in entry.type.tensor_type.shape.dim]

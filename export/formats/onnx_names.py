@@ -1,4 +1,4 @@
-"""Rename the inputs and outputs of an ONNX graph, without clashes with the values inside it."""
+"""Give the inputs and outputs of an ONNX graph the names that were asked for, whatever values inside are called."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,15 +6,15 @@ from onnx import GraphProto, NodeProto, helper
 
 
 def name_ends(graph: GraphProto, inputs: Sequence[str], outputs: Sequence[str]) -> None:
-    """Rename the inputs and outputs of a graph, in place.
+    """Rename the ends of a graph, in place.
 
-    torch names values after operators; an inner value that has a requested name is renamed. A parameter that is also
-    an output keeps its state_dict key.
+    torch calls values after its operators: one inside that has a chosen name gets another. A parameter that is also an
+    output keeps the key of the state_dict.
 
     Args:
-        graph: graph whose values, including those of nested graphs, have unique names.
-        inputs: new name of each input, in order.
-        outputs: new name of each output, in order; all names must be distinct.
+        graph: with values of different names, those of inner graphs included.
+        inputs: new names, one for each input in order.
+        outputs: the same for outputs; no name twice in both.
     """
     fixed = {entry.name for entry in (*graph.initializer, *graph.input)}
     for output in graph.output:
@@ -44,7 +44,7 @@ def _rename(graph: GraphProto, renamed: dict[str, str]) -> None:
 
 
 def _names(graph: GraphProto) -> set[str]:
-    """Names of all values in a graph and its nested graphs, without '', which marks an omitted argument."""
+    """Of all values in a graph and in the graphs inside it; an argument left out has the name ''."""
     names = {entry.name for entry in (*graph.input, *graph.output, *graph.initializer)}
     for node in graph.node:
         names |= {*node.input, *node.output}
@@ -62,7 +62,7 @@ def _inner_graphs(node: NodeProto) -> Iterator[GraphProto]:
 
 
 def _free(wanted: str, taken: set[str]) -> str:
-    """`wanted`, or the first `wanted_N` that is not taken."""
+    """This name, or the first with a number that nothing has."""
     name, number = wanted, 2
     while name in taken:
         name, number = f"{wanted}_{number}", number + 1

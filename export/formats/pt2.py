@@ -1,4 +1,4 @@
-"""Export .pt2, torch.export's own format, without source lines and versions."""
+"""torch.export's own format, .pt2: the capture as torch saves it, without source lines and versions."""
 
 import io
 import json
@@ -14,11 +14,11 @@ from linreg.errors import ExportError
 
 
 def to_pt2(source: Source, program: ExportedProgram) -> bytes:
-    """Export a module to the bytes of a .pt2 archive, with the metadata in the extra file `linreg.json`.
+    """The bytes of a .pt2 archive; metadata stands in the extra file `linreg.json`.
 
     Args:
-        source: module to export.
-        program: capture of the module.
+        source: what is exported.
+        program: its capture.
 
     Raises:
         ExportError: torch cannot serialise it.
@@ -28,13 +28,13 @@ def to_pt2(source: Source, program: ExportedProgram) -> bytes:
     try:
         with quiet():
             torch.export.save(program, buffer, extra_files={METADATA_RECORD: metadata})
-    except Exception as error:  # the serialiser raises its own exception classes
+    except Exception as error:  # the serialiser raises classes of its own
         raise ExportError(f"pt2: torch cannot save the module: {reason(error)}") from error
     return rewrite(buffer.getvalue(), _without_version)
 
 
 def _without_version(name: str, record: bytes) -> tuple[str, bytes]:
-    """Clear the torch version: the manifest has it, and nothing reads it from the archive."""
+    """The version of torch stands in the manifest; nothing reads it from the archive."""
     if name != "models/model.json":
         return name, record
     return name, json.dumps({**json.loads(record), "torch_version": ""}).encode()

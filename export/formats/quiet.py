@@ -1,4 +1,4 @@
-"""Silence torch's exporters and reduce their error messages to one line."""
+"""Call torch's exporters without their noise; what they have to say comes out as one line."""
 
 import io
 import logging
@@ -10,14 +10,14 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 MISSING = re.compile(r"No ONNX function found for <OpOverload\(op='([^']+)'")
 SUMMARY = re.compile(r"## Exception summary\s+<class '[\w.]*?(\w+)'>: (.*?)\s*(?:⬆|\(Refer to|$)", re.DOTALL)
-"""The cause in a torch.onnx error, after its advice to torch developers; the innermost error comes first."""
+"""Where torch.onnx says what went wrong, below its advice to its own developers: the innermost error is the first."""
 
 ENDS = (" Caused by:", " For more information", " The following call raised", " To fix the error")
 MARKER = re.compile(r"\s*~+ <--- HERE")
 
 
 def reason(error: BaseException) -> str:
-    """Cause of one of torch's long error messages, as one line of plain text."""
+    """What went wrong in one of torch's long messages, in one line of plain text."""
     text = COLOUR.sub("", str(error))
     if missing := MISSING.search(text):
         return f"ONNX has no operator for {missing[1]}, or torch does not know it; use --format pt2"
@@ -32,7 +32,7 @@ def reason(error: BaseException) -> str:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Suppress logs, warnings and output of torch's exporters; errors and the verification cover what matters."""
+    """Keep torch's exporters from talking: what they have to say is in the error or in the verification."""
     was_disabled = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:

@@ -1,6 +1,6 @@
-"""Export TorchScript, scripted or traced, and rewrite the archive without traces of this machine.
+"""TorchScript: the module scripted, and its archive written again without what names this machine.
 
-torch deprecates TorchScript in favour of torch.export; its deprecation warnings are silenced at each call.
+torch deprecates TorchScript in favour of torch.export; the warnings of its calls are silenced where they are made.
 """
 
 import json
@@ -25,12 +25,12 @@ TORCH_FOLDER = Path(torch.__file__).parent
 TRACE_BATCH = 2
 SEED = 20261123
 CONSTANT_RESULTS = "results are registered as constants"
-"""Part of torch's warning about torch.tensor, as_tensor and from_numpy."""
+"""What torch warns of at torch.tensor, as_tensor and from_numpy."""
 CONSTANT = re.compile(r"  \w+ : Final\[")
 
 
 def to_torchscript(source: Source) -> bytes:
-    """Script a module, keeping its control flow, with the metadata in the extra file `linreg.json`.
+    """The bytes of the scripted module, control flow kept; metadata stands in the extra file `linreg.json`.
 
     Raises:
         ExportError: torch cannot compile the module.
@@ -39,7 +39,7 @@ def to_torchscript(source: Source) -> bytes:
 
 
 def to_traced_torchscript(source: Source) -> bytes:
-    """Trace a module: record one call, without control flow that depends on the data.
+    """The bytes of the module as one recorded call; what depends on its data is not in it.
 
     Raises:
         ExportError: torch cannot trace the module.
@@ -52,12 +52,12 @@ def _trace(source: Source, inputs: tuple[torch.Tensor, ...]) -> Any:
     """Record one call.
 
     Raises:
-        ExportError: torch warns that it records a value as a constant; no verification can try every branch.
+        ExportError: torch warns that it takes a value for a constant; no verification can try every branch.
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", category=TracerWarning)
         traced = torch.jit.trace(source.module, inputs, check_trace=False, strict=False)
-    # torch's own layers only read shapes that do not change; the user's code may read anything.
+    # torch's own layers ask for shapes that do not change; what the user's code asks for may be anything.
     fixed = [
         entry
         for entry in caught
@@ -65,7 +65,7 @@ def _trace(source: Source, inputs: tuple[torch.Tensor, ...]) -> Any:
     ]
     if not fixed:
         return traced
-    # If a line triggers both warnings, the value is the one that the tensor is made from.
+    # Where a line does both, the value is what the tensor is made of.
     first = next((entry for entry in fixed if CONSTANT_RESULTS not in str(entry.message)), fixed[0])
     place = f"torchscript-trace: line {first.lineno} of {Path(first.filename).name}"
     if CONSTANT_RESULTS in str(first.message):
@@ -88,15 +88,15 @@ def _archive(source: Source, compile_module: Callable[[], Any], name: str) -> by
             return _clean(compiled.save_to_buffer(_extra_files={METADATA_RECORD: metadata}))
     except ExportError:
         raise
-    except Exception as error:  # the compiler raises exceptions of many classes
+    except Exception as error:  # the compiler raises a dozen classes
         raise ExportError(f"{name}: torch cannot compile the module: {reason(error)}; try --format pt2") from error
 
 
 def _forget_scripted_classes() -> None:
-    """Clear torch's registry of scripted classes, as torch's own tests do.
+    """Empty torch's table of scripted classes, as torch's own tests do.
 
-    Otherwise a second class of the same name would be mangled, and the bytes would depend on what was exported before.
-    Modules that were scripted before keep their types.
+    A second class of one name in a process would be renamed in the archive, and its bytes would depend on what was
+    exported before. Modules that are scripted already keep their types.
     """
     torch._C._jit_clear_class_registry()
     torch.jit._recursive.concrete_type_store = torch.jit._recursive.ConcreteTypeStore()
@@ -104,10 +104,10 @@ def _forget_scripted_classes() -> None:
 
 
 def _clean(archive: bytes) -> bytes:
-    """Rewrite an archive so that its bytes depend on the program alone.
+    """The same program in bytes that depend on nothing but it.
 
-    Drops `*.debug_pkl`, which holds source paths and line numbers. Sorts the constants of each class, which torch
-    writes in the iteration order of a set. Renumbers mangled names.
+    Left out: `*.debug_pkl`, which holds paths and lines of the source files. Sorted: the constants of each class, which
+    torch writes in the order of a set of strings, another one in each process. Counted anew: mangled names.
     """
     names = record_names(archive)
     numbers = Renumbering(names)

@@ -1,4 +1,4 @@
-"""Convert tensors of any dtype to arrays."""
+"""Tensors as arrays, whatever their dtype."""
 
 from typing import Any
 
@@ -24,11 +24,11 @@ NUMPY_DTYPES = frozenset(
         torch.complex128,
     }
 )
-"""torch dtypes that NumPy also has."""
+"""Those of torch that NumPy has, too."""
 
 
 def bits_of(tensor: Tensor) -> NDArray[Any]:
-    """Copy a tensor from any device to an array; dtypes that NumPy lacks (bfloat16) become integers of equal bits."""
+    """The numbers of a tensor, from any device; where NumPy has no such dtype (bfloat16), its bits as whole numbers."""
     plain = tensor.detach().cpu().resolve_conj().resolve_neg()
     if plain.dtype in NUMPY_DTYPES:
         return plain.numpy()

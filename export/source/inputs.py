@@ -1,4 +1,4 @@
-"""One input of a module: its name, dtype and shape, and random values for it."""
+"""One input of a module: its name, dtype and shape, and random values of them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +12,10 @@ class Input:
     """One input of a module.
 
     Attributes:
-        name: name in the graph.
-        dtype: dtype, such as float32.
-        shape: size of each axis; None for the batch axis.
-        below: exclusive upper bound of random integers, for dtypes that are not floating point.
+        name: in the graph.
+        dtype: such as float32.
+        shape: a size for each axis; None for the batch.
+        below: whole numbers are drawn from 0 to below it; for a dtype that is not floating.
     """
 
     name: str
@@ -24,7 +24,7 @@ class Input:
     below: int = 2
 
     def random(self, batch: int, scale: float, generator: np.random.Generator) -> NDArray[Any]:
-        """Draw normally distributed numbers times `scale`; integers and booleans ignore the scale."""
+        """Normally distributed numbers times `scale`; whole numbers and truth values know no scale."""
         shape = tuple(batch if size is None else size for size in self.shape)
         if self.dtype.kind == "f":
             with np.errstate(over="ignore"):
@@ -33,7 +33,7 @@ class Input:
         return generator.integers(0, self.below, shape).astype(self.dtype)
 
     def elements(self, batch: int) -> int:
-        """Number of elements in a batch."""
+        """How many numbers a batch has."""
         return int(np.prod([batch if size is None else size for size in self.shape]))
 
     def described(self) -> dict[str, Any]:

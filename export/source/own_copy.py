@@ -1,4 +1,4 @@
-"""Copy the caller's module to the CPU in eval mode, or say what prevents the copy."""
+"""A copy of the caller's module, on the CPU and in eval mode; where it cannot be copied, what is in the way."""
 
 import copy
 
@@ -15,22 +15,22 @@ REPARAMETRISED = {
     "torch.nn.utils.parametrizations.spectral_norm",
     "BasePruningMethod": "make the pruning permanent: torch.nn.utils.prune.remove",
 }
-"""Next step for each torch hook that keeps a computed weight beside the parameters."""
+"""What to do about the hooks of torch that keep a computed weight beside the parameters."""
 
 
 def own_copy(module: nn.Module, precision: Precision | None) -> nn.Module:
-    """Copy a module so that later changes by the caller do not reach the copy.
+    """A copy of a module that no later change of the caller's reaches.
 
     Args:
-        module: module to copy; it stays unchanged.
-        precision: dtype of the copy's floating-point parameters; None keeps theirs.
+        module: stays as it is.
+        precision: the dtype of floating parameters; None keeps them.
 
     Raises:
-        ExportError: the module cannot be copied, moved to the CPU or put into eval mode.
+        ExportError: it cannot be copied, or not be put on the CPU or into eval mode.
     """
     try:
         own = copy.deepcopy(module)
-    except Exception as error:  # a member may raise anything
+    except Exception as error:  # whatever a module's members raise
         raise ExportError(f"the module cannot be copied: {_obstacle(module) or told(error)}") from error
     with users_code("the module cannot be put on the CPU and into eval mode"):
         own = own.cpu().eval()
@@ -38,7 +38,7 @@ def own_copy(module: nn.Module, precision: Precision | None) -> nn.Module:
 
 
 def _obstacle(module: nn.Module) -> str | None:
-    """Name the member that cannot be copied and the next step; None if each member can be copied alone."""
+    """Which member cannot be copied, and the next step; None where every member by itself can."""
     for name, part in module.named_modules():
         what = f"its part {name!r}" if name else "the module"
         for hook in part._forward_pre_hooks.values():
@@ -51,7 +51,7 @@ def _obstacle(module: nn.Module) -> str | None:
                 return f"{what} keeps {key!r}, the result of a computation; keep it detached: {key}.detach()"
             try:
                 copy.deepcopy(value)
-            except Exception:  # a member may raise anything
+            except Exception:  # whatever a member raises
                 kind_name = type(value).__name__
                 return f"{what} keeps {key!r}, a {kind_name} that cannot be copied; leave it out, or make it in forward"
     return None

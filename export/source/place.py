@@ -1,4 +1,4 @@
-"""Parse `FILE.py:NAME` and suggest corrections, without running the file."""
+"""`FILE.py:NAME` as people type it: which file and name are meant, or what to type instead; nothing is run."""
 
 import ast
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from linreg.errors import ExportError, LinregError
 from linreg.files import read_bytes
 
 SHOWN = 8
-"""Number of names or files listed in a message."""
+"""So many names or files are listed in a message."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,8 +18,8 @@ class Place:
     """A name in a Python file.
 
     Attributes:
-        file: an existing file.
-        name: a name that the file may lack.
+        file: is there.
+        name: may not be.
     """
 
     file: Path
@@ -27,15 +27,15 @@ class Place:
 
 
 def find_place(text: str, option: str, expected: str) -> Place:
-    """Split `FILE.py:NAME` into file and name, without running the file.
+    """The file and the name of `FILE.py:NAME`; nothing is run.
 
     Args:
-        text: text that the user typed.
-        option: option it was given with, for error messages.
-        expected: kind of object that the name should refer to, for error messages.
+        text: as it was typed.
+        option: with which, for the message of an error.
+        expected: what the name should be of, for the same.
 
     Raises:
-        ExportError: the file does not exist or is not Python, or the name is missing.
+        ExportError: the file is not there or not Python, or no name was given.
     """
     if Path(text).exists() or ":" not in text:
         text = f"{text}:"
@@ -55,7 +55,7 @@ def find_place(text: str, option: str, expected: str) -> Place:
 
 
 def near_names(file: Path, name: str, known: list[str]) -> str:
-    """Suggest names for one that a file lacks; `known` are the names that it defined when it was run."""
+    """What to type instead of a name that is not in a file; `known` are those that it has after it was run."""
     names = candidates(file)
     near = get_close_matches(name, [*names, *known], n=1) or get_close_matches(
         name.lower(), [each.lower() for each in names], n=1
@@ -67,10 +67,10 @@ def near_names(file: Path, name: str, known: list[str]) -> str:
 
 
 def candidates(file: Path) -> list[str]:
-    """Top-level names of a Python file that may give a module, in order.
+    """Names at the top of a Python file that may give a module, in their order.
 
-    These are classes, functions without required arguments, and results of calls. The file is parsed but not run; a
-    file that cannot be parsed has no candidates.
+    They are of classes, of functions that need no arguments, and of what a call made. The file is parsed and not run;
+    one that cannot be parsed has none.
     """
     try:
         tree = ast.parse(read_bytes(file, limit=MAX_STATE_BYTES))

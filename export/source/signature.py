@@ -1,4 +1,4 @@
-"""Find out what a module takes and returns, by inspecting and calling it."""
+"""What a module takes and returns, found out by asking it."""
 
 import copy
 import inspect
@@ -18,16 +18,16 @@ from linreg.errors import ExportError
 
 PROBE_BATCHES = (2, 3)
 ORDER_TOLERANCE = 1e-3
-"""Tolerance relative to the largest output; state left by an earlier call changes outputs by more than rounding."""
+"""In units of the largest answer: what an earlier call may leave behind is more than rounding."""
 
 CHECK_INPUT = "check --input, and use --static with a fixed shape where it takes one batch size only"
 
 
 def in_order_of_forward(module: nn.Module, inputs: Sequence[Input]) -> tuple[Input, ...]:
-    """Sort inputs into the order of forward's arguments, by name; a single input may have any name.
+    """The inputs in the order of forward's arguments, found by name; a single one may be called anything.
 
     Raises:
-        ExportError: the inputs do not match forward's arguments.
+        ExportError: forward takes more or fewer arguments, or others.
     """
     every = _parameters_of_forward(module)
     parameters = [entry for entry in every if entry.kind in (entry.POSITIONAL_ONLY, entry.POSITIONAL_OR_KEYWORD)]
@@ -58,10 +58,10 @@ def in_order_of_forward(module: nn.Module, inputs: Sequence[Input]) -> tuple[Inp
 
 
 def _parameters_of_forward(module: nn.Module) -> list[inspect.Parameter]:
-    """Parameters of forward.
+    """The arguments of forward.
 
     Raises:
-        ExportError: the module has no forward, or forward has no signature.
+        ExportError: there is no forward, or it does not say what it takes.
     """
     name = type(module).__name__
     if getattr(module.forward, "__name__", "") == "_forward_unimplemented":
@@ -75,11 +75,11 @@ def _parameters_of_forward(module: nn.Module) -> list[inspect.Parameter]:
 
 
 def probe_outputs(module: nn.Module, inputs: Sequence[Input]) -> tuple[tuple[str, ...], list[dict[str, Any]]]:
-    """Call a module at two batch sizes to find the names, dtypes and shapes of its outputs.
+    """Output names, and the dtype and shape of each output, from calls at two batch sizes.
 
     Raises:
-        ExportError: the module fails on its inputs, is not deterministic, depends on earlier calls, or changes its
-            inputs or its own state.
+        ExportError: the module does not run on its inputs, answers otherwise the second time or after other calls, or
+            changes its inputs or its own state.
     """
     fresh = copy.deepcopy(module)
     before = state_sha256(module.state_dict())
@@ -103,7 +103,7 @@ def probe_outputs(module: nn.Module, inputs: Sequence[Input]) -> tuple[tuple[str
 
 
 def _answer_twice(module: nn.Module, inputs: Sequence[Input], batch: int) -> Any:
-    """Call a module twice with equal random inputs; returns its output if both calls agree."""
+    """What a module returns for random inputs of a batch, the same for two calls."""
     generator = np.random.default_rng(batch)
     arrays = [entry.random(batch, 1.0, generator) for entry in inputs]
     arguments = [torch.from_numpy(array.copy()) for array in arrays]
@@ -125,10 +125,10 @@ def _answer_twice(module: nn.Module, inputs: Sequence[Input], batch: int) -> Any
 
 
 def _check_order(fresh: tuple[torch.Tensor, ...], used: tuple[torch.Tensor, ...]) -> None:
-    """Check that earlier calls do not change the outputs of a module.
+    """See that a module that was called before answers as one that was not.
 
     Raises:
-        ExportError: the module keeps state between calls.
+        ExportError: it keeps something of its first call.
     """
     for one, other in zip(fresh, used, strict=True):
         a, b = one.double().numpy(), other.double().numpy()
@@ -140,22 +140,22 @@ def _check_order(fresh: tuple[torch.Tensor, ...], used: tuple[torch.Tensor, ...]
 
 
 def _told(outputs: tuple[torch.Tensor, ...]) -> str:
-    """Number of outputs, and of axes of each."""
+    """How many outputs there are, and of how many axes."""
     axes = ", ".join(str(output.ndim) for output in outputs)
     return f"{len(outputs)} output{'s' if len(outputs) > 1 else ''} of {axes} axes"
 
 
 def _shape(one: torch.Tensor, two: torch.Tensor) -> dict[str, Any]:
-    """Dtype and shape of an output; axes that vary with the batch size are called batch."""
+    """Dtype and shape; an axis that follows the batch is called so."""
     sizes = [size if size == other else "batch" for size, other in zip(one.shape, two.shape, strict=True)]
     return {"dtype": str(one.dtype).removeprefix("torch."), "shape": sizes}
 
 
 def flatten(outputs: Any) -> tuple[torch.Tensor, ...]:
-    """Flatten the tuples, lists and dicts of an output to tensors, in order.
+    """The tensors of an output, whatever tuples, lists and dicts they stand in, in order.
 
     Raises:
-        ExportError: a leaf is not a tensor, or is a tensor that NumPy cannot hold.
+        ExportError: something else than a tensor is among them, or one that no array holds.
     """
     leaves = _pytree.tree_leaves(outputs)
     if not leaves:

@@ -1,4 +1,4 @@
-"""Refuse modules that no format can hold, with the reason and the next step for each kind."""
+"""Modules that cannot be exported whatever they compute, each kind with its reason and the next step."""
 
 from collections.abc import Iterator
 
@@ -12,17 +12,17 @@ from linreg.errors import ExportError
 PLAIN = (Tensor, Parameter, Buffer)
 SCRIPTS = (torch.jit.ScriptModule, torch.jit.ScriptFunction)
 ALREADY_EXPORTED = (*SCRIPTS, torch.export.ExportedProgram)
-"""Types that a module has been exported to before."""
+"""What a module was turned into before."""
 
 QUANTIZED = ("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized", "torch.ao.nn.sparse.quantized")
 EXTRA_STATE = "_extra_state"
 
 
 def check_module(module: object) -> nn.Module:
-    """Check that every format can hold a module: Python code with plain, dense, named tensors. Returns the module.
+    """The same module, after seeing that every format can hold it: of Python code, with plain, dense numbers by name.
 
     Raises:
-        ExportError: no format can hold it.
+        ExportError: it is not.
     """
     if isinstance(module, SCRIPTS):
         raise ExportError("the module is TorchScript already; give the nn.Module that it was made from")
@@ -43,7 +43,7 @@ def check_module(module: object) -> nn.Module:
 
 def _check_part(what: str, part: nn.Module) -> None:
     kind = type(part)
-    if isinstance(part, torch.jit.ScriptModule):  # torch crashes when it compiles one of these inside another
+    if isinstance(part, torch.jit.ScriptModule):  # torch dies when it compiles one of these inside of another
         raise ExportError(f"{what} is TorchScript already; give the nn.Module that it was made from")
     if kind.__module__.startswith(QUANTIZED):
         raise ExportError(
@@ -58,13 +58,13 @@ def _check_part(what: str, part: nn.Module) -> None:
 
 
 def named_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """Yield parameters and buffers by name, including non-persistent buffers."""
+    """Parameters and buffers by name, those among them that are not persistent too."""
     yield from module.named_parameters()
     yield from module.named_buffers()
 
 
 def _problem(tensor: Tensor) -> str | None:
-    """Why a parameter or buffer cannot be exported and what to do about it; None if it can."""
+    """What makes a parameter or buffer unfit to be kept, and what can be done about it."""
     if isinstance(tensor, UninitializedBuffer | UninitializedParameter):
         return (
             "is lazy and has no shape yet; give the layer its size (nn.Linear(16, 3) for nn.LazyLinear(3)), or call "
@@ -84,7 +84,7 @@ def _problem(tensor: Tensor) -> str | None:
 
 
 def _check_state(module: nn.Module) -> None:
-    """Check that the state_dict holds only parameters and buffers, since no format keeps anything else."""
+    """See that the state_dict holds tensors alone, and none but parameters and buffers, as no format keeps another."""
     with users_code("the module's state_dict cannot be read"):
         state = module.state_dict()
     for name, value in state.items():

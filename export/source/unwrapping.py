@@ -1,13 +1,13 @@
-"""Unwrap torch.compile, DataParallel and AveragedModel; the module inside is what is exported and timed."""
+"""The module inside of torch.compile's, DataParallel's and AveragedModel's, which is what is exported and timed."""
 
 from torch import nn
 
 AROUND = ("DataParallel", "DistributedDataParallel", "AveragedModel")
-"""torch classes whose forward, on a single device, only calls `module`."""
+"""Classes of torch whose forward does no more than to call `module`, on one device at least."""
 
 
 def unwrap(module: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
-    """Return the module inside, whose state_dict has plain keys, and the names of its wrappers, outermost first."""
+    """The module inside, whose state_dict has the plain keys, and what stood around it, the outermost first."""
     around = []
     while (found := _inside(module)) is not None:
         name, module = found
@@ -16,7 +16,7 @@ def unwrap(module: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
 
 
 def _inside(module: nn.Module) -> tuple[str, nn.Module] | None:
-    # By name, because the class of torch.compile is in torch._dynamo, which is slow to import.
+    # By name, since the class of torch.compile stands in torch._dynamo, which takes long to import.
     kinds = {kind.__name__ for kind in type(module).__mro__ if kind.__module__.startswith("torch.")}
     if "OptimizedModule" in kinds:
         name, inside = "torch.compile", module._modules["_orig_mod"]
