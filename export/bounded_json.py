@@ -1,4 +1,4 @@
-"""Parse JSON of somebody else's, within memory that is known before it is parsed."""
+"""Parse untrusted JSON within a memory limit that is checked before parsing."""
 
 import json
 from typing import Any
@@ -6,14 +6,14 @@ from typing import Any
 BYTES_OF_AN_OBJECT = 232
 BYTES_OF_A_LIST = 88
 BYTES_OF_A_VALUE = 60
-"""At most, in CPython, with their place in what holds them."""
+"""Upper bounds for CPython, including the reference from the container."""
 
 
 def parse_json(data: bytes, *, max_bytes: int) -> Any:
-    """Parse JSON whose text and values take at most `max_bytes`, estimated from above.
+    """Parse JSON whose text and values need at most `max_bytes` of memory, by an upper estimate.
 
     Raises:
-        ValueError: it is not JSON, takes more, or is nested too deeply.
+        ValueError: the data is not JSON, needs more memory, or is nested too deeply.
     """
     wanted = (
         len(data) * (1 if data.isascii() else 4)

@@ -10,7 +10,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from tests.conftest import forge
+from tests.conftest import PENGUINS, forge
 
 HERE = Path(__file__).resolve().parents[1]
 NEEDED = ("numpy", "onnx", "onnxruntime", "typer")
@@ -70,3 +70,26 @@ def test_the_vectors_see_a_weight_that_the_rest_was_made_to_hide(python, bundle)
     hidden = verify(python, bundle / "model.onnx")
     assert hidden.returncode == 3
     assert "test_data_set_0: output at" in hidden.stderr
+
+
+@pytest.mark.slow
+def test_doctor_and_other_commands_name_what_is_missing(python, bundle, tmp_path):
+    def run(*words):
+        command = [python, "-m", "linreg", *words]
+        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+
+    doctor = run("doctor")
+    assert doctor.returncode == 0
+    assert doctor.stderr == (
+        "to install what is missing: pip install torch scipy onnxscript pyarrow matplotlib jinja2\n"
+    )
+    assert run("inspect", "penguins/model.onnx").returncode == 0
+    for words, package in (
+        (["train", "-o", "line"], "torch"),
+        (["verify", "penguins"], "torch"),
+        (["evaluate", PENGUINS, "-m", "penguins"], "torch"),
+        (["predict", PENGUINS, "-m", "penguins/model.onnx"], "pyarrow"),
+    ):
+        ended = run(*words)
+        assert ended.returncode == 1
+        assert f"linreg {words[0]} needs {package}, which is not installed; install it with" in ended.stderr

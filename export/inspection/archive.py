@@ -1,4 +1,4 @@
-"""Open an archive of torch's, within limits that are known before anything is unpacked."""
+"""Open a torch archive within limits that are checked before anything is unpacked."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,40 +11,40 @@ MAX_ENTRIES = 20_000
 
 JSON_BYTES = 96 * 2**20
 JSON_GROWTH = 8
-"""Memory that the JSON of an archive may take: this much, and so much for each byte of the file."""
+"""Memory limit for the JSON of an archive: a constant, plus a multiple of the file size."""
 
 METADATA_JSON_BYTES = 4 * 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
 class Archive:
-    """An archive in the one form that torch writes, whose checksums are right.
+    """An archive with valid checksums, in the form that torch writes.
 
     Attributes:
-        records: by the name below its folder.
-        json_bytes: memory that its JSON may take.
+        records: contents by name, without the archive's folder.
+        json_bytes: memory limit for its JSON.
     """
 
     records: dict[str, memoryview]
     json_bytes: int
 
     def read(self, name: str, limit: int = 2**63) -> bytes:
-        """A record, or its first bytes."""
+        """Read a record, or its first `limit` bytes."""
         record = self.records[name]
         return bytes(record[: min(limit, len(record))])
 
     def json(self, name: str) -> Any:
-        """A record of JSON.
+        """Parse a JSON record.
 
         Raises:
-            ValueError: it is none, or takes too much memory.
+            ValueError: the record is not JSON, or needs too much memory.
         """
         if len(self.records[name]) > self.json_bytes:
             raise ValueError(f"{name!r} has {len(self.records[name])} bytes, expected at most {self.json_bytes}")
         return parse_json(self.read(name), max_bytes=self.json_bytes)
 
     def metadata(self) -> dict[str, Any]:
-        """The extra files: ours is JSON, others are shown as text."""
+        """Contents of the extra files: ours is parsed as JSON, others are text."""
         found: dict[str, Any] = {}
         for name, record in self.records.items():
             if name == "extra/linreg.json" and len(record) <= METADATA_JSON_BYTES:
@@ -62,11 +62,11 @@ class Archive:
 
 
 def open_archive(name: str, data: bytes) -> Archive:
-    """Open an archive and compare the checksum of every record.
+    """Open an archive and check the checksum of every record.
 
     Raises:
-        ValueError: it lists too many records.
-        ModelError: it is damaged, or is not in the one form that torch writes.
+        ValueError: the archive lists too many records.
+        ModelError: the archive is damaged, or does not have the form that torch writes.
     """
     if data.count(b"PK\x01\x02") > MAX_ENTRIES:
         raise ValueError(f"it lists more than {MAX_ENTRIES} records")

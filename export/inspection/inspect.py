@@ -1,7 +1,7 @@
-"""What is in a file, read and never run: ONNX, TorchScript, .pt2, C source of ours, state_dicts and safetensors.
+"""Inspect a file without running it: ONNX, TorchScript, .pt2, our C source, state_dicts and safetensors.
 
-A reader for each; none needs torch, onnx or a runtime. Whatever the file, below 10 MB it costs at most 2 s of CPU and
-256 MB of memory: each reader goes through the data once, and counts what it keeps.
+Each format has its own reader; none needs torch, onnx or a runtime. Any file below 10 MB costs at most 2 s of CPU and
+256 MB of memory: each reader makes one pass over the data and limits what it keeps.
 """
 
 from collections.abc import Callable
@@ -16,10 +16,10 @@ from linreg.safetensors import is_safetensors
 
 
 def inspect_file(path: Path) -> Inspection:
-    """Read a file; its contents decide what it is, not its name.
+    """Inspect a file. Its format is detected from its contents, not from its name.
 
     Raises:
-        ModelError: it is missing, damaged, none of the five, or has more in it than any model has.
+        ModelError: the file is missing, damaged, of an unknown format, or larger than any real model.
     """
     try:
         data = read_bytes(path, limit=MAX_STATE_BYTES)
@@ -79,7 +79,7 @@ def _archive(path: Path, data: bytes) -> tuple[str, dict[str, Any]]:
 
 
 def _c(path: Path, data: bytes) -> dict[str, Any]:
-    """C source and its header say the same, but for the weights."""
+    """Inspect model.c or model.h; only model.c has the weights."""
     from export.formats.c_text import read_c
 
     text = read_c(str(path), data)

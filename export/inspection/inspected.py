@@ -1,41 +1,41 @@
-"""What `inspect` finds in a file, bounded: every text is cut, every list ends, every number is one of JSON's."""
+"""The result of inspecting a file, of bounded size: text is cut, lists are limited, numbers are valid JSON."""
 
 import math
 from dataclasses import dataclass, field
 from typing import Any
 
 MAX_NAME = 200
-"""Characters of a name that are kept."""
+"""Characters kept of a name."""
 
 MAX_TEXT = 10_000
-"""Characters of any other text that are kept."""
+"""Characters kept of any other text."""
 
 MAX_VALUES = 100_000
-"""Values that are kept of each part."""
+"""Values kept of each part."""
 
 CHARACTERS_OF_A_VALUE = 50
-"""A text counts as one value more for so many characters."""
+"""Text counts as one more value for each run of this many characters."""
 
 ROWS = ("inputs", "outputs", "parameters")
 MAX_DEPTH = 30
 MAX_TENSORS = 50_000
-"""Inputs, outputs and parameters of a file; no model of below 2 GB has as many."""
+"""Limit on the inputs, outputs and parameters of a file; no model below 2 GB has as many."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Inspection:
-    """What a file says of itself.
+    """The contents of a model file.
 
     Attributes:
         kind: `onnx`, `torchscript`, `pt2`, `c` or `state_dict`.
-        bytes: its size.
-        sha256: of its bytes.
-        inputs: name, dtype and shape, as far as the file says.
-        outputs: likewise.
-        facts: opset, IR version and the like, by name.
-        metadata: what exporters left, by key.
-        operators: how often each stands in the file.
-        parameters: name, dtype and shape.
+        bytes: file size.
+        sha256: SHA-256 of the file.
+        inputs: name, dtype and shape of each input, if the file states them.
+        outputs: the same for each output.
+        facts: opset, IR version and similar facts by name.
+        metadata: metadata written by the exporter, by key.
+        operators: number of occurrences of each operator.
+        parameters: name, dtype and shape of each parameter.
     """
 
     kind: str
@@ -50,12 +50,12 @@ class Inspection:
 
 
 def cut(text: str, limit: int = MAX_NAME) -> str:
-    """`text`, with dots for what is beyond `limit`."""
+    """Cut `text` to `limit` characters, with dots at the end if it was longer."""
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
 def bounded(**parts: Any) -> dict[str, Any]:
-    """The parts of an inspection as plain JSON: NaN and infinities become text, what is too much is left out."""
+    """Convert the parts of an inspection to plain JSON; NaN becomes text, values beyond the limits are dropped."""
     found = {}
     for name, value in parts.items():
         if name in ROWS:
@@ -71,7 +71,7 @@ def bounded(**parts: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any, limit: int, left: list[int], depth: int) -> Any:
-    """One value; what it costs is taken from `left`."""
+    """Convert one value, and subtract its cost from `left`."""
     left[0] -= 1
     if isinstance(value, str):
         left[0] -= min(len(value), limit) // CHARACTERS_OF_A_VALUE
@@ -90,7 +90,7 @@ def _plain(value: Any, limit: int, left: list[int], depth: int) -> Any:
 
 
 def tensors(entries: Any) -> list[dict[str, Any]]:
-    """Inputs or outputs as metadata lists them; nothing where they are not of the form that linreg writes."""
+    """Read the inputs or outputs that linreg writes into metadata; empty if they have another form."""
     if not isinstance(entries, list) or len(entries) > MAX_TENSORS:
         return []
     found = []

@@ -1,4 +1,4 @@
-"""What is in an ONNX file: its outer fields, read without onnx and without a message of it in memory."""
+"""Inspect an ONNX file through its outer fields, without onnx and without building its messages."""
 
 from collections import Counter
 from contextlib import suppress
@@ -13,7 +13,7 @@ _NAMES = (
     "bfloat16 float8_e4m3fn float8_e4m3fnuz float8_e5m2 float8_e5m2fnuz uint4 int4 float4_e2m1fn"
 )
 DTYPES = dict(enumerate(_NAMES.split(), start=1))
-"""Of TensorProto.DataType."""
+"""Values of TensorProto.DataType."""
 
 MAX_AXES = 64
 EXTERNAL = 1
@@ -26,10 +26,10 @@ NODE, INITIALIZER, INPUT, OUTPUT = 1, 5, 11, 12
 
 
 def read_onnx(data: bytes) -> dict[str, Any]:
-    """The parts of an inspection.
+    """Read the parts of an inspection.
 
     Raises:
-        ValueError: this is no ONNX model, or has more parts than any has.
+        ValueError: the data is not an ONNX model, or has more parts than any real model.
     """
     reader = Reader(data)
     scalars, parts = _grouped(reader, [(0, len(data))])
@@ -68,10 +68,10 @@ def read_onnx(data: bytes) -> dict[str, Any]:
 
 
 def onnx_versions(data: bytes) -> tuple[int | None, int]:
-    """Opset and IR version.
+    """Read the opset and the IR version.
 
     Raises:
-        ValueError: this is no protobuf.
+        ValueError: the data is not protobuf.
     """
     reader = Reader(data)
     scalars, parts = _grouped(reader, [(0, len(data))])
@@ -80,7 +80,7 @@ def onnx_versions(data: bytes) -> tuple[int | None, int]:
 
 
 def _grouped(reader: Reader, message: list[Part]) -> tuple[dict[int, int], dict[int, list[Part]]]:
-    """The last number, and the places of all parts, of each field."""
+    """Group fields by number: the last value of each scalar, and the byte ranges of all other occurrences."""
     scalars: dict[int, int] = {}
     parts: dict[int, list[Part]] = {}
     for number, value in reader.fields(message):
@@ -109,7 +109,7 @@ def _dtype(number: int) -> str:
 
 
 def _value(reader: Reader, part: Part) -> dict[str, Any]:
-    """An input or output: a name, and a type that is a tensor of a dtype and a shape."""
+    """Read an input or output: its name, dtype and shape."""
     _, parts = _grouped(reader, [part])
     tensor = reader.messages(parts.get(2, []), 1)
     scalars, inner = _grouped(reader, tensor)
@@ -124,7 +124,7 @@ def _value(reader: Reader, part: Part) -> dict[str, Any]:
 
 
 def _tensor(reader: Reader, part: Part) -> tuple[dict[str, Any], bool]:
-    """A parameter, and whether its numbers stand in another file."""
+    """Read a parameter, and whether its values are stored in another file."""
     sizes: list[int] = []
     names: list[Part] = []
     dtype = location = 0
@@ -144,7 +144,7 @@ def _tensor(reader: Reader, part: Part) -> tuple[dict[str, Any], bool]:
 
 
 def _metadata(reader: Reader, entries: list[Part]) -> dict[str, Any]:
-    """The metadata by key; what is JSON is parsed."""
+    """Metadata by key; values that are JSON are parsed."""
     found: dict[str, Any] = {}
     left = METADATA_JSON_BYTES
     for entry in entries[:MAX_METADATA]:

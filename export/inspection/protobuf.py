@@ -1,24 +1,24 @@
-"""Read protobuf's wire format field by field, without a message in memory, and with a limit on their number.
+"""Read protobuf's wire format field by field, without building messages, up to a limit on the number of fields.
 
-The generated classes build every message of a file: two bytes of an empty one become a hundred. Here a message is the
-places in the data where its parts stand; a message that stands there twice is merged, as protobuf does.
+The generated classes build every message of a file, so that an empty one grows from two bytes to a hundred. Here a
+message is a list of byte ranges; a message that occurs twice is merged, as protobuf specifies.
 """
 
 from collections.abc import Iterator
 
 Part = tuple[int, int]
-"""First place and end, in the data."""
+"""Start and end offset in the data."""
 
 MAX_FIELDS = 1_000_000
 BYTES_OF_A_FIELD = 10
-"""A larger file may have more fields: one for so many bytes."""
+"""Larger files may have more fields: one for each run of this many bytes."""
 
 
 class Reader:
-    """The data, and how many fields may still be read.
+    """Reads fields from the data and counts how many may still be read.
 
     Raises (in every method):
-        ValueError: this is no protobuf, or has more fields than `MAX_FIELDS`.
+        ValueError: the data is not protobuf, or has more fields than the limit.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -26,7 +26,7 @@ class Reader:
         self._limit = self._left = max(MAX_FIELDS, len(data) // BYTES_OF_A_FIELD)
 
     def fields(self, parts: list[Part]) -> Iterator[tuple[int, int | Part]]:
-        """Number and value of every field: a number of a varint, the place of what has a length; others are skipped."""
+        """Yield the number and value of each field: an int for a varint, a byte range for bytes; others are skipped."""
         data = self._data
         for place, end in parts:
             while place < end:
@@ -55,11 +55,11 @@ class Reader:
                     yield key >> 3, (first, place)
 
     def messages(self, parts: list[Part], number: int) -> list[Part]:
-        """Where a field stands that is a message or a text."""
+        """Byte ranges of each occurrence of a message or string field."""
         return [value for found, value in self.fields(parts) if found == number and isinstance(value, tuple)]
 
     def varints(self, part: Part) -> list[int]:
-        """The numbers of a packed field."""
+        """Values of a packed repeated field."""
         place, end = part
         found = []
         while place < end:
@@ -71,11 +71,11 @@ class Reader:
         return found
 
     def bytes(self, part: Part) -> bytes:
-        """What stands there."""
+        """The bytes in a range."""
         return self._data[part[0] : part[1]]
 
     def text(self, part: Part, limit: int) -> str:
-        """At most `limit` characters and one more; what is no UTF-8 is shown by its numbers."""
+        """Decode at most `limit` + 1 characters; invalid UTF-8 is backslash-escaped."""
         first, end = part
         return self._data[first : min(end, first + 4 * limit)].decode(errors="backslashreplace")[: limit + 1]
 
@@ -92,5 +92,5 @@ class Reader:
 
 
 def signed(value: int) -> int:
-    """The int64 or int32 that a varint stands for."""
+    """Convert an unsigned varint to the int64 or int32 it encodes."""
     return value - 2**64 if value >= 2**63 else value

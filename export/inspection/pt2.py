@@ -1,4 +1,4 @@
-"""What is in a .pt2 archive: the JSON of its graph."""
+"""Inspect a .pt2 archive through the JSON of its graph."""
 
 import re
 from collections import Counter
@@ -9,20 +9,20 @@ from export.inspection.inspected import MAX_TENSORS, cut
 
 SCALAR_TYPES = {1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64", 6: "float16", 7: "float32", 8: "float64"}
 SCALAR_TYPES |= {12: "bool", 13: "bfloat16"}
-"""Of torch._export.serde.schema.ScalarType."""
+"""Values of torch._export.serde.schema.ScalarType."""
 
 SYMBOL = re.compile(r"Symbol\('(\w{1,100})'[^()]*\)")
 MAX_EXPRESSION = 400
-"""Characters of a size that are looked at."""
+"""Characters of a size expression that are parsed."""
 
 MAX_AXES = 64
 
 
 def read_pt2(archive: Archive) -> dict[str, Any]:
-    """The parts of an inspection.
+    """Read the parts of an inspection.
 
     Raises:
-        ValueError: the graph is no JSON, of a form that is not known, or too large.
+        ValueError: the graph is not JSON, has an unknown form, or is too large.
     """
     model = archive.json("models/model.json")
     try:
@@ -57,7 +57,7 @@ def read_pt2(archive: Archive) -> dict[str, Any]:
 
 def _tensor(tensors: dict[str, Any], name: str) -> dict[str, Any]:
     meta = tensors[name]
-    if "shape" not in meta:  # once a tensor, however often it is named
+    if "shape" not in meta:  # parsed once for each tensor, however often it is named
         # A size is a number, or an expression such as Symbol('s77', positive=True, integer=True).
         meta["shape"] = [
             size["as_int"] if "as_int" in size else cut(SYMBOL.sub(r"\1", size["as_expr"]["expr_str"][:MAX_EXPRESSION]))

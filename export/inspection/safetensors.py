@@ -1,4 +1,4 @@
-"""What the header of a safetensors file says; no tensor is built."""
+"""Inspect a safetensors file through its header; no tensor is built."""
 
 from typing import Any
 
@@ -6,14 +6,14 @@ from export.bounded_json import parse_json
 from linreg.safetensors import DTYPES
 
 HEADER_BYTES = 128 * 2**20
-"""Memory that the header may take."""
+"""Memory limit for the header."""
 
 
 def read_safetensors_header(data: bytes) -> dict[str, Any]:
-    """The tensors that a file lists, and its metadata.
+    """Read the tensors that a file lists, and its metadata.
 
     Raises:
-        ValueError: the header is cut off, is not JSON of this form, or takes too much memory.
+        ValueError: the header is cut off, is not JSON of the expected form, or needs too much memory.
     """
     length = int.from_bytes(data[:8], "little")
     if 8 + length > len(data):

@@ -1,4 +1,4 @@
-"""What is in a .pth archive: its pickle is read opcode by opcode; nothing in it, nor torch, is imported or called."""
+"""Inspect a .pth archive by reading its pickle opcode by opcode; nothing is imported or called, torch included."""
 
 import pickletools
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ DTYPES = {
     "ComplexFloat": ("complex64", 8),
     "ComplexDouble": ("complex128", 16),
 }
-"""Name and bytes of a number, by the beginning of the class of a storage."""
+"""Dtype and bytes per element, by the prefix of the storage class."""
 
 CONSTANTS: dict[str, Any] = {"NEWTRUE": True, "NEWFALSE": False, "NONE": None}
 LITERALS = frozenset({"BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE"})
@@ -51,14 +51,14 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Other:
-    """Something of torch's that is no tensor on the CPU with a number for each place."""
+    """A torch object other than a dense CPU tensor."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Storage:
-    """Where the numbers of tensors are."""
+    """The record that holds the elements of tensors."""
 
     dtype: str
     bytes: int
@@ -66,10 +66,10 @@ class Storage:
 
 
 def read_state(archive: Archive) -> dict[str, Any]:
-    """The parts of an inspection.
+    """Read the parts of an inspection.
 
     Raises:
-        ValueError: the pickle holds no tensors by name, calls anything, or promises numbers that are not there.
+        ValueError: the pickle has no named tensors, calls a function, or claims more elements than are stored.
     """
     top = _Machine(archive).run(archive.read("data.pkl"))
     if not isinstance(top, dict):
@@ -84,7 +84,7 @@ def read_state(archive: Archive) -> dict[str, Any]:
 
 
 def _walk(value: dict[Any, Any], prefix: str, rows: list[dict[str, Any]], others: dict[str, str], depth: int) -> None:
-    """List what a dictionary holds, and the dictionaries in it."""
+    """List the entries of a dictionary and of the dictionaries in it."""
     for key, entry in value.items():
         name = cut(f"{prefix}{key}")
         if isinstance(entry, Tensor):
@@ -102,7 +102,7 @@ def _kind(value: Any) -> str:
 
 
 class _Machine:
-    """The part of pickle's machine that a state_dict needs; it builds plain values and descriptions of tensors."""
+    """The subset of the pickle machine that a state_dict needs; it builds plain values and tensor descriptions."""
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
@@ -153,7 +153,7 @@ class _Machine:
         elif name in ("SETITEM", "SETITEMS"):
             values = self._since_mark() if name == "SETITEMS" else [stack.pop() for _ in range(2)][::-1]
             for key, value in zip(values[::2], values[1::2], strict=True):
-                if type(key) not in (str, int):  # the hash of a nested tuple may take for ever
+                if type(key) not in (str, int):  # hashing a nested tuple may take forever
                     raise ValueError(f"it has a key of type {_kind(key)}, expected names")
                 stack[-1][key] = value
         elif name in ("APPEND", "APPENDS"):
@@ -168,7 +168,7 @@ class _Machine:
             arguments, function = stack.pop(), stack.pop()
             stack.append(self._called(function, arguments))
         elif name == "BUILD":
-            stack.pop()  # attributes, the versions of modules for one
+            stack.pop()  # attributes, such as the versions of modules
         else:
             raise ValueError(f"its pickle has the opcode {name}, which no state_dict needs")
 
@@ -203,7 +203,7 @@ class _Machine:
 
 
 def _allowed(text: str) -> Name:
-    """What the pickle names; it is not looked up, and only torch's own and ordinary containers may be named at all."""
+    """A name in the pickle, never imported; only names in torch and collections are allowed."""
     name = text.replace(" ", ".", 1)
     if not name.startswith(("torch.", "collections.")):
         raise ValueError(f"it names {cut(name)}, which is no tensor; save model.state_dict() and nothing else")

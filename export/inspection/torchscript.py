@@ -1,4 +1,4 @@
-"""What is in a TorchScript archive: its code is read as text, and searched in one pass."""
+"""Inspect a TorchScript archive by searching its code as text, in one pass."""
 
 import itertools
 import pickletools
@@ -14,16 +14,16 @@ MAX_OPERATORS = 10_000
 MAX_PICKLE_BYTES = 2**16
 MAX_OPCODES = 1_000
 MAX_SIGNATURE = 10_000
-"""Characters of a signature, which stands at the beginning of a method."""
+"""Characters of a method that are searched for its signature."""
 
 OPERATOR = re.compile(r"\b(?:torch|ops\.\w{1,100})\.(\w{1,100})\(")
 
 
 def read_torchscript(archive: Archive) -> dict[str, Any]:
-    """The parts of an inspection.
+    """Read the parts of an inspection.
 
     Raises:
-        ValueError: data.pkl is no pickle.
+        ValueError: data.pkl is not a pickle.
     """
     metadata = archive.metadata()
     top = _top_class(archive.read("data.pkl", MAX_PICKLE_BYTES))
@@ -54,7 +54,7 @@ def read_torchscript(archive: Archive) -> dict[str, Any]:
 
 
 def signature(code: str, name: str) -> str | None:
-    """What a class's `forward` takes and gives, as `(x: Tensor) -> Tensor`; None where the code does not say."""
+    """Signature of a class's `forward`, such as `(x: Tensor) -> Tensor`; None if the code has none."""
     if (place := f"\n{code}".find(f"\nclass {name}(Module):\n")) < 0:
         return None
     end = code.find("\nclass ", place + 1)
@@ -71,7 +71,7 @@ def signature(code: str, name: str) -> str | None:
 
 
 def _top_class(data: bytes) -> str:
-    """The first class that data.pkl names; pickletools reads the opcodes and builds nothing."""
+    """First class that data.pkl names; pickletools reads the opcodes and builds no object."""
     for opcode, argument, _ in itertools.islice(pickletools.genops(data), MAX_OPCODES):
         if opcode.name == "GLOBAL":
             return str(argument).replace(" ", ".")

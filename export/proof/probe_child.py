@@ -1,4 +1,4 @@
-"""`python -P -m export.proof.probe_child FORMAT FILE < cases.npz`: run the probes in a process that may crash.
+"""A child process of export.proof.probes, given FORMAT FILE < cases.npz: answer, in a process that may die of it.
 
 Run only by export.proof.probes, on files that were just made. Prints a JSON pair for each case as soon as it has run:
 its name, and how the outputs compare with those expected.

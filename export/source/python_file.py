@@ -25,7 +25,7 @@ def run_file(path: Path, option: str) -> ModuleType:
         option: the option that it was given to, for error messages.
 
     Raises:
-        ExportError: it cannot be run.
+        ExportError: the file cannot be run.
     """
     package, root = _package(path, option)
     name = f"{package}.{path.stem}" if package else _free_name(path)
@@ -39,11 +39,11 @@ def run_file(path: Path, option: str) -> ModuleType:
             if package:
                 importlib.import_module(package)
             spec.loader.exec_module(module)
-    except BaseException as error:  # whatever the user's code raises
+    except BaseException as error:  # the user's code may raise anything
         sys.modules.pop(name, None)
         if isinstance(error, INTERRUPTIONS):
             raise
-        raise ExportError(f"{path}: cannot be run: {told(error, path)}{_hidden(path, error)}") from error
+        raise ExportError(f"{path}: cannot be run: {told(error, path)}") from error
     return module
 
 
@@ -55,7 +55,7 @@ def imports_beside(path: Path, root: Path | None = None) -> Iterator[None]:
     try:
         yield
     finally:
-        if folder in sys.path:  # what the user's code does to it is theirs
+        if folder in sys.path:  # the user's code may have changed it
             sys.path.remove(folder)
 
 
@@ -112,11 +112,3 @@ def _has_relative_imports(path: Path) -> bool:
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):  # running it will say so
         return False
     return any(isinstance(node, ast.ImportFrom) and node.level > 0 for node in ast.walk(tree))
-
-
-def _hidden(path: Path, error: BaseException) -> str:
-    """The next step if the import of a file beside this one found another module of that name."""
-    name = getattr(error, "name", None) if isinstance(error, ImportError) else None
-    if name and (path.parent / f"{name}.py").is_file() and _is_of_another(name, path.parent / f"{name}.py"):
-        return f"; there is another module called {name}: rename {name}.py"
-    return ""

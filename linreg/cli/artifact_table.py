@@ -1,4 +1,4 @@
-"""The table of artifacts: what was written or checked, and how near to the reference each answers."""
+"""The table of exported artifacts and their errors against the float64 reference."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -10,31 +10,29 @@ if TYPE_CHECKING:
     from export.formats.names import Format
     from linreg.errors import LinregError
 
-HEADINGS = ("format", "file", "bytes", "seconds", "cases", "error / allowed", "bytes as eager", "needs")
+HEADINGS = ("file", "needs", "bytes", "cases", "error / allowed", "bytes as eager")
 
 
 def show_artifacts(
     title: str, artifacts: "list[Artifact]", refused: "Mapping[Format, LinregError] | None" = None
 ) -> None:
-    """One row a file; a format that was refused has no figures, and its reason stands below."""
+    """Print one row for each file; refused formats have no figures, and their reasons follow the table."""
     rows = [
         [
-            artifact.format.value,
             artifact.path.name,
+            artifact.needs,
             str(artifact.bytes),
-            f"{artifact.duration_s:.2f}",
             str(artifact.verification.cases),
             f"{artifact.verification.worst_error:.3f}",
             "yes" if artifact.verification.bytes_equal else "no",
-            artifact.needs,
         ]
         for artifact in artifacts
     ]
-    rows += [[kind.value, "refused", "", "", "", "", "", ""] for kind in refused or {}]
-    show_table(title, HEADINGS, rows)
+    rows += [[kind.value, "refused", "", "", "", ""] for kind in refused or {}]
+    show_table(title, HEADINGS, rows, left=2)
     for artifact in artifacts:
         for case in artifact.verification.not_judged:
-            note(f"{artifact.path.name}: {case}, not judged: the module's own rounding leaves nothing to prove there")
+            note(f"{artifact.path.name}: {case}, not judged: the module's own rounding error is too large there")
         for case, answer in artifact.details.get("probes", {}).items():
             if answer != "same bytes as eager":
                 note(f"{artifact.path.name}: {case}, not judged: {answer}")
@@ -45,7 +43,7 @@ def show_artifacts(
 
 
 def describe(artifact: "Artifact") -> dict[str, Any]:
-    """An artifact as JSON values."""
+    """Convert an artifact to JSON values."""
     return {
         "path": str(artifact.path),
         "bytes": artifact.bytes,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 NAME = "bench"
 SUMMARY = "Time eager, scripted and ONNX inference."
+EXAMPLES = ("linreg bench -m penguins --batch 1,64", "linreg bench -m penguins --compare old.json --fail-slower 3%")
 DEFAULT_BATCHES = ",".join(map(str, BENCH_DEFAULTS.batches))
 DEFAULT_THREADS = ",".join(map(str, BENCH_DEFAULTS.threads))
 DEFAULT_PROCESSES = (

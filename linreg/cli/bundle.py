@@ -1,4 +1,4 @@
-"""Find the model that a command is to use."""
+"""Find and load the model of a command."""
 
 import shlex
 from difflib import get_close_matches
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def find_model(model: Path | None) -> Path:
-    """The path given, or the default bundle, trained on the default line first where it is missing.
+    """Return the given path, or the default bundle, after training it on the default line if it is missing.
 
-    For `export` and `bench`; every other command needs a model that is there: `find_existing`.
+    For `export` and `bench`; the other commands need an existing model: `find_existing`.
 
     Raises:
-        ModelError: the path given does not exist, or is no model.
+        ModelError: the given path does not exist or is not a model.
     """
     if model is None:
         _settle(DEFAULT_BUNDLE)
@@ -32,14 +32,14 @@ def find_model(model: Path | None) -> Path:
 
 
 def find_existing(model: Path | None, table: Path | None = None) -> Path:
-    """The path given, or the default bundle where it is there.
+    """Return the given path, or the default bundle if it exists.
 
     Args:
-        model: of `-m`.
-        table: the rows for it; where no model was given, a note says whose columns are looked for in it.
+        model: value of `-m`.
+        table: the table to read; without a model, a note says which model's columns are expected in it.
 
     Raises:
-        ModelError: there is no such model, it is none of `linreg train`, or it stands where the table should.
+        ModelError: the model does not exist, was not made by `linreg train`, or was given in place of the table.
     """
     if table is not None and table.exists() and is_model(table):
         given = "" if model is None else f", beside -m {model}"
@@ -57,7 +57,7 @@ def find_existing(model: Path | None, table: Path | None = None) -> Path:
                 "or train it first: linreg train"
             )
         if table is not None:
-            note(f"no model was given: taking that of {DEFAULT_BUNDLE}; name another with -m BUNDLE")
+            note(f"no model was given: using {DEFAULT_BUNDLE}; choose another with -m BUNDLE")
         model = DEFAULT_BUNDLE
     _check(model)
     if not is_artifact(model):
@@ -66,10 +66,10 @@ def find_existing(model: Path | None, table: Path | None = None) -> Path:
 
 
 def find_bundle(bundle: Path | None) -> Path:
-    """The path given, or the default bundle where it is there.
+    """Return the given path, or the default bundle if it exists.
 
     Raises:
-        ModelError: none was given, and the default one is not there.
+        ModelError: no path was given, and there is no default bundle.
     """
     if bundle is None and not DEFAULT_BUNDLE.exists():
         raise ModelError(f"no bundle was given, and {DEFAULT_BUNDLE} is not there; name one: linreg verify BUNDLE")
@@ -77,10 +77,10 @@ def find_bundle(bundle: Path | None) -> Path:
 
 
 def require(path: Path) -> None:
-    """See that a bundle or a file is there.
+    """Check that a bundle or a file exists.
 
     Raises:
-        ModelError: it is not; the message names what is there instead, or how to make it.
+        ModelError: the path does not exist; the message suggests a similar name, or how to make the bundle.
     """
     if path.exists():
         return
@@ -93,10 +93,10 @@ def require(path: Path) -> None:
 
 
 def open_model(model: Path | None) -> "Checkpoint":
-    """Reload the model of `export` or `bench`, which train the default one where it is missing.
+    """Load the model of `export` or `bench`, after training the default one if it is missing.
 
     Raises:
-        ModelError: it is missing or damaged, or none of `linreg train`.
+        ModelError: the model is missing or damaged, or was not made by `linreg train`.
     """
     path = find_model(model)
     _refuse_artifact(path)
@@ -106,16 +106,16 @@ def open_model(model: Path | None) -> "Checkpoint":
 
 
 def show_notes(path: Path, notes: tuple[str, ...]) -> None:
-    """Say in one line what was stripped or converted while a state_dict was read; nothing where it was not."""
+    """Print in one line what was stripped or converted while a state_dict was read, if anything was."""
     if notes:
         note(f"note: {path}: {'; '.join(notes)}")
 
 
 def open_existing(model: Path | None, table: Path | None) -> "Checkpoint":
-    """Reload the model of a command that trains none.
+    """Load an existing model.
 
     Raises:
-        ModelError: it is missing or damaged, or none of `linreg train`.
+        ModelError: the model is missing or damaged, or was not made by `linreg train`.
     """
     path = find_existing(model, table)
     _refuse_artifact(path)
@@ -133,7 +133,7 @@ def _load(path: Path) -> "Checkpoint":
 
 
 def _check(model: Path) -> None:
-    """See that a path may be a model: it is there, and its name is of nothing else."""
+    """Check that a path exists and that its name is not that of another kind of file."""
     require(model)
     _settle(model if model.is_dir() else model.parent)
     quoted = shlex.quote(str(model))
@@ -152,7 +152,7 @@ def _check(model: Path) -> None:
     elif model.suffix == ".py":
         raise ModelError(
             f"{model}: is Python code, expected a bundle or .pth; "
-            "a module of your own has words of its own: linreg export --module FILE.py:NAME"
+            "to export a module of your own, use: linreg export --module FILE.py:NAME"
         )
 
 
@@ -162,15 +162,15 @@ def _refuse_artifact(path: Path) -> None:
     if (path.parent / MODEL_FILE).exists():
         hint = f"use -m {shlex.quote(str(path.parent))}"
     else:
-        hint = f"there is no {MODEL_FILE} beside it; name the bundle that it was exported from with -m"
+        hint = f"there is no {MODEL_FILE} beside it; give the bundle that it was exported from with -m"
     raise ModelError(f"{path}: is an exported file, and this command needs its bundle; {hint}")
 
 
 def _refuse_module(path: Path) -> None:
-    """Refuse the bundle of a module that linreg cannot make again, and say what can be done with it.
+    """Refuse a bundle of a user's own module, which linreg cannot rebuild, and say what can be done with it.
 
     Raises:
-        ModelError: it is such a bundle.
+        ModelError: the bundle holds such a module.
     """
     from linreg.manifest import read_manifest
 
@@ -190,7 +190,7 @@ def _refuse_module(path: Path) -> None:
     except ModelError:
         named, quoted = shlex.quote(str(state_file)), shlex.quote(str(folder))
         raise ModelError(
-            f"{path}: holds a module that was exported with --module, which is not made again without its code; "
+            f"{path}: holds a module that was exported with --module, which cannot be rebuilt without its code; "
             f"check it with: linreg verify {quoted}, time it with: linreg bench --module FILE.py:NAME "
             f"--state-dict {named} --input x=float32[batch,16], predict with onnxruntime and its model.onnx"
         ) from None

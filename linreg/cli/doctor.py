@@ -1,41 +1,62 @@
-"""`linreg doctor`: what this installation has."""
+"""`linreg doctor`: what this installation has, and what it lacks."""
 
 from dataclasses import asdict
+from typing import Any
 
+import linreg
+from linreg.cli.dependencies import DEPENDENCIES, missing_packages
 from linreg.cli.options import Json
-from linreg.cli.terminal import print_json, show_table
+from linreg.cli.terminal import note, print_json, show_table
+from linreg.errors import LinregError
 
 NAME = "doctor"
 SUMMARY = "Show versions, devices and providers."
+EXAMPLES = ("linreg doctor", "linreg doctor --json")
 
 
 def run(as_json: Json = False) -> None:
-    """Show versions, devices, providers and the C compiler that proves C source."""
-    import onnxruntime
-    import torch
+    """Show versions, devices, ONNX Runtime providers, the C compiler, and the packages that are missing."""
+    from importlib.metadata import version
 
-    import linreg
-    from bench.environment import describe_environment
-    from export.runners.c import describe_compiler
-    from linreg.errors import LinregError
+    missing = missing_packages()
+    found: dict[str, Any] = {"linreg": linreg.__version__, **_environment(missing)}
+    found |= {name: version(name) for name in DEPENDENCIES if name not in missing}
+    found["c_compiler"] = _compiler()
+    if "torch" not in missing:
+        import torch
 
-    devices = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-    environment = asdict(describe_environment())
-    versions = environment.pop("versions")
-    try:
-        compiler = describe_compiler()
-    except LinregError:
-        compiler = "none"
-    found = {
-        "linreg": linreg.__version__,
-        **environment,
-        **versions,
-        "c_compiler": compiler,
-        "cuda_devices": devices,
-        "onnxruntime_providers": onnxruntime.get_available_providers(),
-    }
+        devices = range(torch.cuda.device_count())
+        found["cuda_devices"] = [torch.cuda.get_device_name(index) for index in devices]
+    if "onnxruntime" not in missing:
+        import onnxruntime
+
+        found["onnxruntime_providers"] = onnxruntime.get_available_providers()
+    found["missing"] = missing
     if as_json:
         print_json(found)
         return
     texts = {key: ", ".join(value) or "none" if isinstance(value, list) else str(value) for key, value in found.items()}
     show_table("linreg doctor", ["what", "found"], [[key, text] for key, text in texts.items()], left=2)
+    if missing:
+        note(f"to install what is missing: pip install {' '.join(missing)}")
+
+
+def _environment(missing: list[str]) -> dict[str, Any]:
+    import platform
+
+    if "torch" in missing:
+        return {"python": platform.python_version(), "system": f"{platform.system()} {platform.release()}"}
+    from bench.environment import describe_environment
+
+    return {key: value for key, value in asdict(describe_environment()).items() if key != "versions"}
+
+
+def _compiler() -> str:
+    try:
+        from export.runners.c import describe_compiler
+
+        return describe_compiler()
+    except ModuleNotFoundError:
+        return "not checked: a package is missing"
+    except LinregError:
+        return "none"

@@ -1,4 +1,4 @@
-"""What a file is, by its name, for messages to somebody who names it where another is expected."""
+"""Guess the kind of a file from its name, for error messages about the wrong kind of file."""
 
 from pathlib import Path
 
@@ -25,20 +25,20 @@ RECORDS = {
 
 
 def kind_of(path: Path) -> str | None:
-    """What a file is, such as `a table`; None where its name does not say."""
+    """Kind of a file, such as `a table`; None if its name does not tell."""
     return RECORDS.get(path.name) or KINDS.get(path.suffix.lower())
 
 
 def is_table(path: Path) -> bool:
-    """Whether a file is a table by its name."""
+    """Whether the name is that of a table."""
     return path.suffix.lower() in TABLES
 
 
 def is_artifact(path: Path) -> bool:
-    """Whether a file is an exported one by its name."""
+    """Whether the name is that of an exported file."""
     return path.suffix.lower() in ARTIFACTS
 
 
 def is_model(path: Path) -> bool:
-    """Whether this is a bundle, or a file of a model, by its name: nothing that is a table."""
+    """Whether the path is a folder, or the name is that of a model file."""
     return path.is_dir() or path.suffix.lower() in (*ARTIFACTS, *STATES)

@@ -1,4 +1,4 @@
-"""`linreg inspect`: what is in a file, read and never run."""
+"""`linreg inspect`: show the contents of a model file without running it."""
 
 import json
 import shlex
@@ -16,12 +16,13 @@ from linreg.errors import ModelError
 
 NAME = "inspect"
 SUMMARY = "Show what is in a model file, without running it."
+EXAMPLES = ("linreg inspect penguins/model.onnx", "linreg inspect penguins/model.pth --json")
 
 LONGEST = 200
-"""Characters of a value that are shown."""
+"""Characters shown of a value."""
 
 MOST = 200
-"""Rows of a table that are shown."""
+"""Rows shown of a table."""
 
 INSPECTED = (".onnx", ".torchscript", ".pt2", ".c", ".pth")
 
@@ -30,9 +31,9 @@ def run(
     file: Annotated[Path, typer.Argument(help="ONNX, TorchScript, .pt2, .c or .pth file.")],
     as_json: Json = False,
 ) -> None:
-    """Show inputs, outputs, shapes, opset, IR version, size, metadata and operators; for a .pth its keys and shapes.
+    """Show inputs, outputs, opset, IR version, metadata and operators of a model, or keys and shapes of a .pth file.
 
-    The file's contents decide what it is. It is read, and never loaded into a runtime or unpickled with code.
+    The format is detected from the contents. The file is never loaded into a runtime or unpickled with code.
     """
     from export.inspection.inspect import inspect_file
 
@@ -55,7 +56,7 @@ def run(
     if found.metadata:
         show_table(_title("metadata", len(found.metadata)), ["key", "value"], _pairs(found.metadata), left=2)
     if not found.inputs and found.kind != "state_dict":
-        say("inputs: the file does not say")
+        say("inputs: not stated in the file")
 
 
 def _title(what: str, count: int) -> str:
@@ -67,10 +68,10 @@ def _pairs(values: dict[str, Any]) -> list[list[str]]:
 
 
 def _check_file(file: Path) -> None:
-    """See that this is a file.
+    """Check that the path is not a folder.
 
     Raises:
-        ModelError: it is a folder; the message names what in it can be inspected.
+        ModelError: the path is a folder; the message names the files in it that can be inspected.
     """
     if not file.is_dir():
         return
@@ -81,7 +82,7 @@ def _check_file(file: Path) -> None:
 
 
 def _hint(file: Path) -> str:
-    """What reads a file that cannot be inspected."""
+    """Say what reads a file that cannot be inspected."""
     quoted = shlex.quote(str(file))
     if is_table(file):
         return f"; it is a table: linreg train {quoted} --target COLUMN"

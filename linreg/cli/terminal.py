@@ -1,10 +1,11 @@
-"""What people see: results on stdout, notes and progress on stderr, text from files never taken for markup."""
+"""Terminal output: results on stdout, notes and progress on stderr; text from files is never taken for markup."""
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
@@ -12,41 +13,51 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 WIDE = 140
-"""Columns where the output is no terminal: a table in a log is not cut."""
+"""Table width if the output is not a terminal, so that logs are not cut."""
+
+
+BORDER = 3
+"""Columns of a terminal between two columns of a table."""
+
+SHORTEST_WORD = 6
+"""Words are not shortened further: `abc...`."""
+
+HASH = 40
+"""Words of this length, such as a hash or a path, are not shortened: people copy them."""
 
 
 def clean(text: str) -> str:
-    """`text` with control characters and direction marks shown instead of obeyed."""
+    """Escape control characters and direction marks in `text`."""
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
 def say(text: str = "") -> None:
-    """A line of the result, on stdout."""
+    """Print a line of the result on stdout."""
     _write(clean(text) + "\n")
 
 
 def say_lines(text: str) -> None:
-    """Several lines of the result, on stdout."""
+    """Print several lines of the result on stdout."""
     _write("".join(f"{clean(line)}\n" for line in text.splitlines()))
 
 
 def note(text: str) -> None:
-    """A line about the work, on stderr."""
+    """Print a note on stderr."""
     typer.echo(clean(text), err=True)
 
 
 def say_waiting(holder: str) -> None:
-    """Say on stderr that another command is waited for."""
+    """Print on stderr which command is being waited for."""
     note(f"waiting for {holder}")
 
 
 def print_json(value: object) -> None:
-    """One JSON object on stdout; in ASCII, which every terminal and pipe takes, and which no name in it can leave."""
+    """Print one JSON object on stdout, in ASCII, which works in every locale and escapes all text."""
     _write(json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
 def print_csv(data: bytes) -> None:
-    """CSV on stdout: the very bytes in a file or a pipe, control characters shown on a terminal."""
+    """Print CSV on stdout: unchanged to a file or a pipe, with control characters escaped on a terminal."""
     if sys.stdout.isatty():
         _write("\n".join(clean(line) for line in data.decode().split("\n")))
     else:
@@ -54,7 +65,7 @@ def print_csv(data: bytes) -> None:
 
 
 def write_bytes(data: bytes) -> None:
-    """All of `data` on stdout: an unbuffered stream (PYTHONUNBUFFERED) may take only a part of it at a time."""
+    """Write all of `data` to stdout; an unbuffered stream (PYTHONUNBUFFERED) may accept only a part at a time."""
     sys.stdout.flush()
     rest = memoryview(data)
     while rest:
@@ -63,7 +74,7 @@ def write_bytes(data: bytes) -> None:
 
 
 def show(renderable: "RenderableType") -> None:
-    """A table on stdout."""
+    """Print a rich renderable on stdout."""
     console = _console(stderr=False)
     with console.capture() as capture:
         console.print(renderable)
@@ -71,29 +82,94 @@ def show(renderable: "RenderableType") -> None:
 
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> None:
-    """A table on stdout: the first `left` columns to the left, the others to the right."""
+    """Print a table on stdout that fits the terminal: cells wrap between words, longer words are shortened.
+
+    Args:
+        title: line above the table.
+        columns: headings.
+        rows: cells; none of their text is taken for markup.
+        left: number of columns, from the first, that are aligned to the left; the others are aligned to the right.
+    """
     from rich.table import Table
     from rich.text import Text
 
+    cells = [[clean(cell) for cell in row] for row in (columns, *rows)]
+    widths = _column_widths(cells, _console(stderr=False).width - BORDER * len(columns) - 1)
     table = Table(title=Text(clean(title)), title_justify="left")
-    for place, name in enumerate(columns):
-        table.add_column(Text(clean(name)), justify="left" if place < left else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(clean(cell)) for cell in row))
+    for place in range(len(columns)):
+        justify: Literal["left", "right"] = "left" if place < left else "right"
+        table.add_column(
+            Text(_shortened(cells[0][place], widths[place])), justify=justify, width=widths[place], overflow="fold"
+        )
+    for row in cells[1:]:
+        table.add_row(*(Text(_shortened(cell, width)) for cell, width in zip(row, widths, strict=True)))
     show(table)
+
+
+def _column_widths(cells: Sequence[Sequence[str]], available: int) -> list[int]:
+    """Widths of a table's columns, their sum at most `available`: first lines are wrapped, then words shortened."""
+    from rich.cells import cell_len
+
+    columns = list(zip(*cells, strict=True))
+    widths = [min(max(map(cell_len, column)), available) for column in columns]
+    words = [max(cell_len(word) for cell in column for word in (cell.split() or [""])) for column in columns]
+    while sum(widths) > available and max(widths) > SHORTEST_WORD:
+        wrappable = [place for place, width in enumerate(widths) if width > words[place]]
+        widths[max(wrappable or range(len(widths)), key=widths.__getitem__)] -= 1
+    return widths
+
+
+def _shortened(cell: str, width: int) -> str:
+    """`cell` without words longer than `width`; a hash or a path is kept whole, and breaks at the column's edge."""
+    if all(len(word) <= width for word in cell.split()):
+        return cell
+    words = [word if len(word) <= width or len(word) >= HASH else f"{word[: width - 3]}..." for word in cell.split()]
+    return " ".join(words)
+
+
+@contextmanager
+def stages() -> Iterator[Callable[[str, int, int], None]]:
+    """Show on stderr which stage of a long command is running, and at the end how long each stage took.
+
+    Nothing is shown unless stderr is a terminal. Once the block ends without an error, one line remains:
+    `capture 1.2 s, onnx 0.4 s`.
+
+    Yields:
+        `progress(stage, done, total)`: `done` of `total` steps of `stage` are complete. A new stage name ends the
+        previous stage; a name that returns adds to the time it had. It takes about a microsecond between redraws.
+    """
+    if not sys.stderr.isatty():
+        yield lambda _stage, _done, _total: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    elapsed_s: dict[str, float] = {}
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=_console(stderr=True), transient=True) as display:
+        task = display.add_task("")
+        current, start_s = "", time.monotonic()
+
+        def progress(stage: str, done: int, total: int) -> None:
+            nonlocal current, start_s
+            if stage != current:
+                now_s = time.monotonic()
+                if current:
+                    elapsed_s[current] = elapsed_s.get(current, 0.0) + now_s - start_s
+                current, start_s = stage, now_s
+                display.reset(task, description=clean(stage))
+            display.update(task, completed=done, total=total)
+
+        yield progress
+        progress("", 0, 1)
+    if elapsed_s:
+        note(", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in elapsed_s.items()))
 
 
 @contextmanager
 def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr while work is done; nothing where stderr is no terminal. Yields `done(count)`."""
-    if not sys.stderr.isatty():
-        yield lambda _count: None
-        return
-    from rich.progress import Progress
-
-    with Progress(console=_console(stderr=True), transient=True) as bar:
-        task = bar.add_task(label, total=total)
-        yield lambda count: bar.update(task, completed=count)
+    """`stages` for work with a single stage. Yields `done(count)`."""
+    with stages() as show:
+        yield lambda count: show(label, count, total)
 
 
 def _write(text: str) -> None:

@@ -1,4 +1,4 @@
-"""Wrong usage: what is wrong with the words of the command line, what was perhaps meant, and what to type."""
+"""Explain wrong usage: what is wrong with the command line, what was probably meant, and what to type."""
 
 import re
 import shlex
@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from export.precision import NO_BFLOAT16
+from linreg.cli.help_text import write_help
 from linreg.cli.words import ARGUMENT, READ_ONNX, option_meant, value_meant
 from linreg.memory import BASE_BYTES, LIGHT_BYTES, check_address_space
 
@@ -21,19 +22,31 @@ SEPARATORS = {
     "--output-names": ",",
     "--split": "/",
 }
-"""Between the values of an option that takes several in one word."""
+"""Separator between the values of an option that takes several in one argument."""
+
+
+class Program(TyperGroup):
+    """The program as a whole, with our plain-text `--help`."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the `--help` text."""
+        write_help(self, ctx, formatter)
 
 
 class Command(TyperCommand):
-    """A command that refuses what would be read otherwise than it was meant."""
+    """A command with our plain-text `--help`, which refuses options that would be misread."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the `--help` text."""
+        write_help(self, ctx, formatter)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse the words; a long option needs both of its dashes.
+        """Parse the arguments; a long option needs both dashes.
 
         Raises:
-            typer.BadParameter: one has a single one: `-output x` would read as `-o utput`, and be done.
+            typer.BadParameter: an option has a single dash: `-output x` would be parsed as `-o utput`.
         """
-        if not ctx.resilient_parsing:  # which completion is
+        if not ctx.resilient_parsing:  # not for shell completion
             for word in args[: args.index("--")] if "--" in args else args:
                 name = word.partition("=")[0]
                 if re.fullmatch(r"-[a-z][a-z-]+", name) and f"-{name}" in _options(self):
@@ -41,10 +54,10 @@ class Command(TyperCommand):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command, after seeing that there is room for what it loads; `inspect` loads nothing heavy.
+        """Run the command after checking that there is memory for the packages it loads; `inspect` loads none.
 
         Raises:
-            LinregError: `ulimit -v` leaves too little.
+            LinregError: `ulimit -v` leaves too little memory.
         """
         if self.name != "inspect":
             path = ctx.params.get("model") or ctx.params.get("bundle")
@@ -54,11 +67,11 @@ class Command(TyperCommand):
 
 
 def usage_message(error: Any, words: list[str]) -> str:
-    """One line for an error of typer's, which keeps its error classes to itself.
+    """One line for a usage error from typer, whose error classes are private.
 
     Args:
-        error: what was raised.
-        words: of the command line, without the program.
+        error: exception that was raised.
+        words: command-line arguments, without the program name.
     """
     context = getattr(error, "ctx", None)
     text = str(error.format_message()).replace("Value error, ", "").rstrip(".")
@@ -78,7 +91,7 @@ def _options(command: Any) -> set[str]:
 
 
 def _option_hint(error: Any, context: Any, words: list[str]) -> str:
-    """What an unknown option is called here, or the one that is spelled almost so."""
+    """Suggest our name for an unknown option, or one with a similar spelling."""
     if context is None:
         return ""
     takes = [parameter for parameter in context.command.params if parameter.param_type_name == "argument"]
@@ -87,14 +100,14 @@ def _option_hint(error: Any, context: Any, words: list[str]) -> str:
     if meant == ARGUMENT:
         place = next((place for place, word in enumerate(words) if word.startswith(error.option_name)), -1)
         value = words[place + 1] if 0 <= place < len(words) - 1 else takes[0].name.upper()
-        return f"; it takes one without an option: {context.command_path} {shlex.quote(value)}"
+        return f"; pass it without an option: {context.command_path} {shlex.quote(value)}"
     if meant is None and error.possibilities:
         meant = error.possibilities[0]
     return f"; did you mean {meant}?" if meant else ""
 
 
 def _choice_hint(word: str, choices: list[str]) -> str:
-    """What a value is called here, or the one that is spelled almost so."""
+    """Suggest our name for an unknown value, or one with a similar spelling."""
     if word.lower().lstrip(".") in READ_ONNX.split() and "onnx" in choices:
         return f"; a converter to {word} reads ONNX: -f onnx"
     if word.lower() in ("bfloat16", "bf16") and "float16" in choices:
@@ -104,7 +117,7 @@ def _choice_hint(word: str, choices: list[str]) -> str:
 
 
 def _extra_hint(context: Any, words: list[str]) -> str:
-    """Where the words that were too many belong."""
+    """Say where extra arguments belong."""
     command = context.command
     _, extra, _ = command.make_parser(context).parse_args(args=words[1:])
     return (
@@ -115,7 +128,7 @@ def _extra_hint(context: Any, words: list[str]) -> str:
 
 
 def _several_hint(command: Any, words: list[str], extra: list[str]) -> str:
-    """Values that stand behind an option with spaces between."""
+    """Hint for several values after an option, separated by spaces."""
     by_option = {name: parameter for parameter in command.params for name in parameter.opts}
     for place, word in enumerate(words):
         option, equals, value = word.partition("=")
@@ -127,16 +140,15 @@ def _several_hint(command: Any, words: list[str], extra: list[str]) -> str:
         if option not in by_option or len(values) < 2 or not set(values[1:]) & set(extra):
             continue
         if (separator := SEPARATORS.get(option)) is not None:
-            return (
-                f"; several values stand in one word: {option} {separator.join(value.strip(',') for value in values)}"
-            )
+            joined = separator.join(value.strip(",") for value in values)
+            return f"; write several values as one argument: {option} {joined}"
         if by_option[option].multiple:
-            return f"; give the option once for each: {' '.join(f'{option} {value}' for value in values)}"
+            return f"; repeat the option for each: {' '.join(f'{option} {value}' for value in values)}"
     return ""
 
 
 def _model_hint(context: Any, plain: list[str], extra: list[str]) -> str:
-    """A model that stands where a table is expected, or where nothing is."""
+    """Hint for a model in the place of a table or of no argument."""
     if "--model" not in _options(context.command):
         return ""
     models = [word for word in plain if Path(word).is_dir() or Path(word).suffix in (".pth", ".onnx")]

@@ -1,9 +1,9 @@
-"""Words that other tools use for the same thing, and what they are called here."""
+"""Translate option names and values of other tools into ours."""
 
 from collections.abc import Collection
 
 ARGUMENT = "argument"
-"""Stands for what a command takes without an option."""
+"""Stands for a command's positional argument."""
 
 OPTIONS = {
     "--model": "-m model checkpoint ckpt weights bundle model-path model-file model-dir pretrained",
@@ -41,7 +41,7 @@ OPTIONS = {
     "--data": "table csv rows dataset",
     "--help": "usage -? man",
 }
-"""By the option here, the names elsewhere; those of one letter with their dash, the others without."""
+"""Names in other tools by our option; single letters have their dash, long names do not."""
 
 VALUES = {
     "torchscript": "script scripted jit ts torch-script libtorch",
@@ -62,21 +62,21 @@ VALUES = {
     "linear": "v2 nn.linear",
     "parameter": "v1 nn.parameter parameters",
 }
-"""By the value of a choice here, the names elsewhere."""
+"""Names in other tools by our value of a choice."""
 
 READ_ONNX = (
     "tflite litert tensorflow tf coreml mlmodel mlpackage openvino tensorrt trt engine ncnn mnn tfjs ort rknn keras "
     "savedmodel tvm executorch pte"
 )
-"""Formats that are no file of ours, but that their own tools make from ONNX."""
+"""Formats that we do not write, but that their own tools convert from ONNX."""
 
 
 def option_meant(word: str, options: Collection[str]) -> str | None:
-    """What an unknown option is called here.
+    """Our name for an unknown option.
 
     Args:
-        word: such as `--learning_rate`.
-        options: what the command has, and `ARGUMENT` where it takes one.
+        word: unknown option, such as `--learning_rate`.
+        options: options of the command, and `ARGUMENT` if it takes one.
     """
     turned = next((option for option in options if sorted(option) == sorted(word)), None)
     if turned is not None:
@@ -86,6 +86,6 @@ def option_meant(word: str, options: Collection[str]) -> str | None:
 
 
 def value_meant(word: str, choices: Collection[str]) -> str | None:
-    """What an unknown value of a choice is called here."""
+    """Our name for an unknown value of a choice."""
     name = word.lower().replace("_", "-")
     return next((ours for ours, names in VALUES.items() if ours in choices and name in names.split()), None)

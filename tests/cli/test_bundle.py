@@ -33,7 +33,7 @@ def test_a_table_that_the_default_bundle_does_not_know_is_told_whose_columns_wer
     ended = linreg(command, PENGUINS)
     assert (ended.code, ended.out) == (1, "")
     first, last = ended.err.splitlines()
-    assert first == "no model was given: taking that of artifacts/linreg; name another with -m BUNDLE"
+    assert first == "no model was given: using artifacts/linreg; choose another with -m BUNDLE"
     assert "has no column 'x'" in last
 
 

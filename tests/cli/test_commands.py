@@ -94,7 +94,7 @@ def test_evaluate_finds_the_parts_of_training_again(linreg, penguins, table):
     other = table("bill_length_mm,bill_depth_mm,flipper_length_mm,body_mass_g", "39.1,18.7,181,3750")
     ended = linreg("evaluate", other, "-m", penguins, "--json")
     assert json.loads(ended.out)["metrics"]["rows"]["r2"] is None
-    assert "name it: linreg COMMAND TABLE -m" in linreg("evaluate", "-m", penguins).failure()
+    assert "name it: linreg evaluate TABLE -m" in linreg("evaluate", "-m", penguins).failure()
 
 
 def test_evaluate_and_plot_refuse_values_beyond_float32(linreg, penguins, table, tmp_path):
@@ -134,7 +134,7 @@ def test_the_default_model_is_trained_where_it_is_missing(linreg, table):
     assert ended.err.startswith("no model given and artifacts/linreg is missing: training the line")
     ended = linreg("predict", table("x", "0.5"))
     assert float(rows_of(ended.out)[0]["predicted_y"]) == pytest.approx(0.65, abs=0.01)
-    assert ended.err == "no model was given: taking that of artifacts/linreg; name another with -m BUNDLE\n"
+    assert ended.err == "no model was given: using artifacts/linreg; choose another with -m BUNDLE\n"
     assert linreg("evaluate").err == ""
 
 

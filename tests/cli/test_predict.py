@@ -197,4 +197,4 @@ def test_the_onnx_of_somebodys_module_is_called_so(linreg, tmp_path):
 def test_a_table_and_a_model_that_changed_places(linreg, bundle, table):
     path = table("bill_length_mm,bill_depth_mm,flipper_length_mm", "39.1,18.7,181")
     message = linreg("predict", bundle, "-m", path).failure()
-    assert message.endswith(f"name the table first: linreg COMMAND {path} -m {bundle}")
+    assert message.endswith(f"name the table first: linreg predict {path} -m {bundle}")

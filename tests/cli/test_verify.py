@@ -46,7 +46,7 @@ def test_programs_of_somebody_else_are_not_run(linreg, bundle, monkeypatch, tmp_
 def test_the_table_of_all_formats(linreg, bundle):
     ended = linreg("export", "-m", bundle, "--format", "all", "-o", "all", "--data", PENGUINS)
     assert ended.code == 0
-    for text in ("onnx", "torchscript-trace", "pt2", "onnxruntime >= 1.15.1", "error / allowed", "model.pt2"):
+    for text in ("model.onnx", "model.traced.torchscript", "onnxruntime >= 1.15.1", "error / allowed", "model.pt2"):
         assert text in ended.out
     manifest = json.loads(Path("all/manifest.json").read_text())
     proofs = {entry["name"]: entry["proof"] for entry in manifest["files"] if entry["proof"]}

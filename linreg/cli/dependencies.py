@@ -1,0 +1,46 @@
+"""The packages that linreg depends on, and what to install where one is missing.
+
+`pip install --no-deps` leaves packages out, so that an .onnx file can be verified without torch.
+"""
+
+from importlib.util import find_spec
+
+DEPENDENCIES = (
+    "torch",
+    "numpy",
+    "scipy",
+    "onnx",
+    "onnxscript",
+    "onnxruntime",
+    "pyarrow",
+    "matplotlib",
+    "jinja2",
+    "rich",
+    "typer",
+)
+"""As in pyproject.toml; each is imported under the name that pip installs it by."""
+
+
+def missing_packages() -> list[str]:
+    """The packages that are not installed."""
+    return [name for name in DEPENDENCIES if find_spec(name) is None]
+
+
+def missing_message(error: ModuleNotFoundError, command: str) -> str | None:
+    """One line that names the missing package and the command that installs it.
+
+    Args:
+        error: what an import of ours raised. The imports of a user's own module never get here: their errors say
+            which file raised them.
+        command: name of the command that needs the package.
+
+    Returns:
+        None if the package is not one that linreg depends on.
+    """
+    package = (error.name or "").partition(".")[0]
+    if package not in DEPENDENCIES:
+        return None
+    return (
+        f"linreg {command} needs {package}, which is not installed; install it with: pip install {package} "
+        "(linreg doctor lists all that is missing)"
+    )
