@@ -46,9 +46,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 @pytest.fixture(scope="session")
 def penguins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A bundle of the exact fit of the penguins, with every artifact that a runtime loads."""
+    from export.bundle.export import export_checkpoint
     from export.formats.names import RUNTIME_FORMATS
     from linreg.checkpoint import load
-    from linreg.cli.exporting import export_checkpoint
     from linreg.cli.train import train_table
     from linreg.config import TABLE_DEFAULTS
 

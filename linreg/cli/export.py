@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from export.bundle.export import ExportOptions, checkpoint_files, export_source
 from export.formats.names import FormatChoice, Precision, chosen_formats
 from linreg.cli.artifact_table import describe, show_artifacts
 from linreg.cli.bundle import open_model, show_notes
 from linreg.cli.export_usage import check_usage
-from linreg.cli.exporting import ExportOptions, checkpoint_files, export_source
 from linreg.cli.options import Force, Json, Model, Wait
 from linreg.cli.rows import rows_to_verify
 from linreg.cli.stdout import prints_on_stderr
-from linreg.cli.terminal import note, print_json, say
+from linreg.cli.terminal import note, print_json, say, say_waiting, stages
 from linreg.config import MODEL_FILE
 from linreg.errors import LinregError
 
@@ -96,9 +96,18 @@ def run(
         plain = checkpoint_files(checkpoint, folder)
         state_file = MODEL_FILE if plain else checkpoint.path.name
     options = ExportOptions(opset=opset, prefix=prefix, precision=dtype, rows=rows)
-    with prints_on_stderr():
+    with prints_on_stderr(), stages() as progress:
         outcome = export_source(
-            source, folder, kinds, options, plain=plain, state_file=state_file, force=force, wait=wait
+            source,
+            folder,
+            kinds,
+            options,
+            plain=plain,
+            state_file=state_file,
+            force=force,
+            wait=wait,
+            on_wait=say_waiting,
+            progress=progress,
         )
     if as_json:
         print_json(

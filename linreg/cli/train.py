@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from linreg.cli.exporting import remove_listed
+from export.bundle.export import remove_listed
 from linreg.cli.options import Json, Wait
 from linreg.cli.results import show_card, show_left_out
 from linreg.cli.terminal import note, print_json, progress, say_waiting

@@ -28,9 +28,9 @@ def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """The straight line, timed; with --benchmark-disable in one process and few rounds, as only equality counts."""
     from dataclasses import replace
 
+    from export.bundle.export import export_checkpoint
     from export.formats.names import RUNTIME_FORMATS
     from linreg.checkpoint import load
-    from linreg.cli.exporting import export_checkpoint
     from linreg.cli.train import train_line
     from linreg.config import LINE_DEFAULTS, LineSettings
 

@@ -20,10 +20,10 @@ def module_bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Fresh bundles of modules of every type of numbers, each as ONNX and TorchScript."""
     import torch
 
+    from export.bundle.export import ExportOptions, export_source
     from export.formats.names import Format
     from export.source.source import from_module
     from export.source.user_module import parse_input
-    from linreg.cli.exporting import ExportOptions, export_source
 
     folder = tmp_path_factory.mktemp("modules")
     for name, (make, inputs) in MODULES.items():

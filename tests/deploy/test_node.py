@@ -49,10 +49,10 @@ def _installed():
 @pytest.fixture(scope="module")
 def modules(tmp_path_factory):
     """Bundles of modules of every type of numbers."""
+    from export.bundle.export import ExportOptions, export_source
     from export.formats.names import Format
     from export.source.source import from_module
     from export.source.user_module import parse_input
-    from linreg.cli.exporting import ExportOptions, export_source
 
     folder = tmp_path_factory.mktemp("modules")
     for name, (make, inputs) in MODULES.items():

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from export.bundle.export import ExportOptions, export_checkpoint, export_source
 from export.formats.names import Format
 from export.source.source import from_module
 from export.source.user_module import parse_input
 from linreg.checkpoint import load
-from linreg.cli.exporting import ExportOptions, export_checkpoint, export_source
 from linreg.cli.train import train_table
 from linreg.config import TABLE_DEFAULTS
 from tests.deploy import javascript, standalone

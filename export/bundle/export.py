@@ -1,12 +1,12 @@
 """Export a source into a bundle: what may be overwritten, one capture for all formats, vectors, the manifest last."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from export.formats.names import Format, Precision, beside, file_name
-from linreg.cli.terminal import progress, say_waiting
 from linreg.config import CARD_FILE, MAX_STATE_BYTES, MODEL_FILE
 from linreg.errors import LinregError, MismatchError
 
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from linreg.changes import Changes
     from linreg.checkpoint import Checkpoint
     from linreg.manifest import Manifest
+
+
+Progress = Callable[[str, int, int], None]
+"""Called as `progress(stage, done, total)` while files are made."""
+
+
+def no_progress(_stage: str, _done: int, _total: int) -> None:
+    """Show nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +145,8 @@ def export_source(
     state_file: str = MODEL_FILE,
     force: bool = False,
     wait: bool = False,
+    on_wait: Callable[[str], None] | None = None,
+    progress: Progress = no_progress,
 ) -> Outcome:
     """Export and verify every format, and put all files into the bundle in one sequence, the manifest last.
 
@@ -149,6 +159,8 @@ def export_source(
         state_file: the name of the state_dict in the bundle.
         force: overwrite files that the manifest does not list, and remove those of another model.
         wait: wait for another command that writes there.
+        on_wait: called once with the name of that command.
+        progress: called as each format is begun and done.
 
     Raises:
         LinregError: the folder cannot be written, another command writes there, or something would be lost.
@@ -158,9 +170,9 @@ def export_source(
 
     plain = plain or {}
     ensure_folder(folder)
-    with changing(folder, command="linreg export", wait=wait, on_wait=say_waiting) as changes:
+    with changing(folder, command="linreg export", wait=wait, on_wait=on_wait) as changes:
         make_room(changes, source.state_sha256, plain, kinds, options, force=force)
-        outcome = _make_artifacts(source, changes, kinds, options)
+        outcome = _make_artifacts(source, changes, kinds, options, progress)
         if outcome.written:
             _stage_rest(source, changes, options, outcome.written, plain, state_file)
         else:
@@ -169,32 +181,34 @@ def export_source(
     return outcome
 
 
-def _make_artifacts(source: "Source", changes: "Changes", kinds: list[Format], options: ExportOptions) -> Outcome:
+def _make_artifacts(
+    source: "Source", changes: "Changes", kinds: list[Format], options: ExportOptions, progress: Progress
+) -> Outcome:
     from export.bundle.write import make_artifact
 
     outcome = Outcome(written=[], refused={})
     program = None
-    with progress("exporting", len(kinds)) as done:
-        for place, kind in enumerate(kinds):
-            try:
-                if program is None and (kind is Format.PT2 or (kind is Format.ONNX and source.affine is None)):
-                    from export.formats.capture import capture
+    for place, kind in enumerate(kinds):
+        progress(f"export {kind}", place, len(kinds))
+        try:
+            if program is None and (kind is Format.PT2 or (kind is Format.ONNX and source.affine is None)):
+                from export.formats.capture import capture
 
-                    program = capture(source)
-                artifact = make_artifact(
-                    source,
-                    kind,
-                    changes,
-                    precision=options.precision,
-                    opset=options.opset,
-                    prefix=options.prefix,
-                    program=program,
-                    rows=options.rows,
-                )
-                outcome.written.append(artifact)
-            except LinregError as error:
-                outcome.refused[kind] = error
-            done(place + 1)
+                program = capture(source)
+            artifact = make_artifact(
+                source,
+                kind,
+                changes,
+                precision=options.precision,
+                opset=options.opset,
+                prefix=options.prefix,
+                program=program,
+                rows=options.rows,
+            )
+            outcome.written.append(artifact)
+        except LinregError as error:
+            outcome.refused[kind] = error
+        progress(f"export {kind}", place + 1, len(kinds))
     return outcome
 
 
