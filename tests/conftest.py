@@ -46,15 +46,13 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 @pytest.fixture(scope="session")
 def penguins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A bundle of the exact fit of the penguins, with every artifact that a runtime loads."""
-    from export.bundle.export import export_checkpoint
-    from export.formats.names import RUNTIME_FORMATS
-    from linreg.checkpoint import load
+    from export.bundle.export import export
     from linreg.cli.train import train_table
     from linreg.config import TABLE_DEFAULTS
 
     bundle = tmp_path_factory.mktemp("penguins")
     train_table(PENGUINS, "body_mass_g", FEATURES, TABLE_DEFAULTS, bundle, split_text="0.8", shuffle=True, force=False)
-    export_checkpoint(load(bundle), list(RUNTIME_FORMATS))
+    export(bundle, bundle, formats="all")
     before = contents(bundle)
     yield bundle
     assert contents(bundle) == before, "a test wrote into the shared bundle"

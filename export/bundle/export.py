@@ -1,301 +1,232 @@
-"""Export a source into a bundle: what may be overwritten, one capture for all formats, vectors, the manifest last."""
+"""Export a model into a bundle: every format is written and verified, and the manifest comes last."""
 
-from collections.abc import Callable
-from contextlib import suppress
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from export.formats.names import Format, Precision, beside, file_name
-from linreg.config import CARD_FILE, MAX_STATE_BYTES, MODEL_FILE
-from linreg.errors import LinregError, MismatchError
+from torch import Tensor
+
+from export.bundle.contents import make_room, record, renew_vectors
+from export.bundle.exportable import Exportable, Exported, Note, exportable, ignore
+from export.bundle.write import Artifact, ExportOptions, make_artifact
+from export.formats.names import OPSETS, Format, FormatChoice, Precision, chosen_formats
+from linreg.bundle import Bundle, open_bundle
+from linreg.changes import Changes, changing
+from linreg.config import CARD_FILE, MODEL_FILE
+from linreg.errors import ExportError, LinregError
+from linreg.files import ensure_folder
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from export.bundle.write import Artifact
-    from export.source.source import Source
-    from linreg.changes import Changes
-    from linreg.checkpoint import Checkpoint
-    from linreg.manifest import Manifest
-
+    from torch.export import ExportedProgram
 
 Progress = Callable[[str, int, int], None]
-"""Called as `progress(stage, done, total)` while files are made."""
+"""Called as `progress(stage, done, total)` as each stage begins; `done` of `total` formats are complete."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of each format.
+
+    Attributes:
+        written: the artifacts that were written and verified.
+        refused: why the other formats were refused.
+    """
+
+    written: list[Artifact]
+    refused: dict[Format, LinregError]
+
+    def raise_refused(self) -> None:
+        """Raise the error of a format that was refused, if any; one with another exit code than 1 first."""
+        for error in sorted(self.refused.values(), key=lambda refusal: -refusal.exit_code):
+            raise error
 
 
 def no_progress(_stage: str, _done: int, _total: int) -> None:
     """Show nothing."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ExportOptions:
-    """How files are written.
-
-    Attributes:
-        opset: of ONNX; None takes the default.
-        prefix: of the names in C; None takes the default.
-        precision: of the files' parameters; None keeps the model's own.
-        rows: the user's own inputs, to verify with as well.
-    """
-
-    opset: int | None = None
-    prefix: str | None = None
-    precision: Precision | None = None
-    rows: "NDArray[np.float64] | None" = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What became of each format: the artifacts that were written, and why others were refused."""
-
-    written: "list[Artifact]"
-    refused: dict[Format, LinregError]
-
-
-def make_room(
-    changes: "Changes",
-    state_sha256: str,
-    plain: dict[str, bytes],
-    kinds: list[Format],
-    options: ExportOptions,
+def export(
+    model: Exported,
+    folder: str | os.PathLike[str],
     *,
-    force: bool,
-) -> None:
-    """See that nothing of somebody else's is lost, and take out what was made from other weights.
+    formats: str | Sequence[str] = ("onnx",),
+    inputs: Sequence[str] | None = None,
+    example: Sequence[Tensor] | Tensor | None = None,
+    input_names: Sequence[str] = (),
+    output_names: Sequence[str] = (),
+    opset: int | None = None,
+    prefix: str | None = None,
+    dtype: str | None = None,
+    static: bool = False,
+    units: Mapping[str, str] | None = None,
+    data: str | os.PathLike[str] | None = None,
+    force: bool = False,
+    wait: bool = False,
+    progress: Progress = no_progress,
+    note: Note = ignore,
+) -> Bundle:
+    """Export a model into a bundle: every file is verified against the float64 reference before it is kept.
+
+    Example:
+        >>> import torch
+        >>> module = torch.nn.Sequential(torch.nn.Linear(16, 32), torch.nn.ReLU(), torch.nn.Linear(32, 3))
+        >>> bundle = export(module, "net", inputs=["x=float32[batch,16]"], formats=["onnx", "torchscript"])
+        >>> sorted(entry.name for entry in bundle.manifest.files if entry.proof)
+        ['model.onnx', 'model.torchscript']
+        >>> bundle = export(module, "same", example=(torch.randn(2, 16),))
 
     Args:
-        changes: of the bundle.
-        state_sha256: of the weights that are exported.
-        plain: files that are put there as well, by name; none where the bundle is the model's own.
-        kinds: the formats that will be written.
-        options: how.
-        force: overwrite all the same.
+        model: a bundle or .pth of `linreg train`, a fitted model, or any torch.nn.Module. A module is copied; the copy
+            is exported in eval mode.
+        folder: the bundle. It is created if needed; in another bundle than the model's own, the state_dict and the
+            card are written as well.
+        formats: any of `onnx`, `torchscript`, `torchscript-trace`, `pt2`, `c`, or `all` for all but `c`.
+        inputs: what a module takes, one text for each argument of forward, such as `x=float32[batch,16]`.
+        example: instead of `inputs`, one tensor for each argument of forward. The first axis of each becomes the
+            dynamic batch. The values of a single tensor are verified as well.
+        input_names: names of the graph's inputs. Default: `input`, or the arguments of forward if there are several.
+        output_names: names of the graph's outputs. Default: `output`, or the keys of a dict.
+        opset: ONNX opset version. Default: 18.
+        prefix: prefix for generated C identifiers. Default: `linreg`.
+        dtype: dtype of the exported parameters, which then is part of the file names. Default: the model's own.
+        static: fix the size of the batch: that of `inputs` or `example`, or 1.
+        units: units of columns of a trained model by name, for the metadata.
+        data: a table whose rows are verified as well, for a trained model.
+        force: overwrite files that the manifest of the bundle does not list, and another model.
+        wait: wait for another linreg command that is writing to the folder, instead of failing.
+        progress: called as `progress(stage, done, total)` as each stage begins.
+        note: called with each remark for the user.
 
     Raises:
-        LinregError: a file there is not what the manifest lists, the bundle holds another model, or there is no
-            compiler to prove C with.
+        ExportError: an argument does not apply, or the module cannot be exported to a format. The error of a format is
+            raised after the other formats were written.
+        MismatchError: the outputs of a file differ from the reference; that file is not kept.
+        ModelError: the model cannot be loaded.
+        LinregError: the folder cannot be written, or files of the user's would be overwritten.
     """
-    from export.bundle.vectors import TOLERANCE_FILE
-    from linreg.inside import files_of, vector_folders
-    from linreg.manifest import CHECKSUM_FILE, MANIFEST_FILE, check_overwrite, is_bundle_file, read_manifest
+    kinds = _formats(formats, opset, prefix)
+    folder = Path(folder)
+    chosen = exportable(
+        model,
+        folder,
+        inputs=inputs,
+        example=example,
+        input_names=input_names,
+        output_names=output_names,
+        precision=_precision(dtype),
+        static=static,
+        units=units,
+        data=None if data is None else Path(data),
+        note=note,
+    )
+    options = ExportOptions(opset=opset, prefix=prefix, rows=chosen.rows)
 
-    folder = changes.folder
-    if Format.C in kinds:
-        from export.runners.c import compiler
+    def on_wait(holder: str) -> None:
+        note(f"waiting for {holder}")
 
-        compiler()
-    names = [*(file_name(kind, options.precision) for kind in kinds), *plain]
-    names += [second for kind in kinds if (second := beside(kind, options.precision))]
-    manifest = read_manifest(folder)
-    if Format.ONNX in kinds:
-        names.append(f"{file_name(Format.ONNX, options.precision)}.data")
-    if options.precision is None:
-        names.append(TOLERANCE_FILE)
-        for place in vector_folders(folder):
-            for name in files_of(folder, place):
-                if not is_bundle_file(name):
-                    raise LinregError(f"{folder / name}: is no test vector; move it away, and export again")
-                names.append(name)
-    if manifest is None:
-        names += [CHECKSUM_FILE, MANIFEST_FILE]
-    check_overwrite(folder, names, force=force)
-    if manifest is not None and manifest.state_sha256 != state_sha256:
-        if not force:
-            raise LinregError(
-                f"{folder}: holds another model; use --force to remove it with its artifacts, or another -o BUNDLE"
-            )
-        own = () if plain else (MODEL_FILE, CARD_FILE)
-        remove_listed(changes, manifest, keep=own)
+    outcome = write_bundle(chosen, folder, kinds, options, force=force, wait=wait, on_wait=on_wait, progress=progress)
+    outcome.raise_refused()
+    return open_bundle(folder)
 
 
-def checkpoint_files(checkpoint: "Checkpoint", folder: Path) -> dict[str, bytes]:
-    """What another bundle needs of a model's own: the state_dict and the card; nothing where it is the same bundle.
-
-    Raises:
-        LinregError: the file in the same bundle is not the model's state_dict as it stands.
-    """
-    from linreg.checkpoint import model_bytes
-    from linreg.manifest import read_listed
-
-    home = checkpoint.path.parent
-    if folder.exists() and folder.samefile(home):
-        if checkpoint.notes:
-            raise LinregError(
-                f"{checkpoint.path}: is not the state_dict of the model as it stands ({'; '.join(checkpoint.notes)}), "
-                f"so that it cannot be a bundle's; name another folder for the bundle with -o"
-            )
-        return {}
-    if checkpoint.notes:
-        return {MODEL_FILE: model_bytes(checkpoint.model)}
-    files = {MODEL_FILE: read_listed(home, checkpoint.path.name, limit=MAX_STATE_BYTES)}
-    if checkpoint.card is not None:
-        files[CARD_FILE] = read_listed(home, CARD_FILE, limit=MAX_STATE_BYTES)
-    return files
-
-
-def export_source(
-    source: "Source",
+def write_bundle(
+    chosen: Exportable,
     folder: Path,
     kinds: list[Format],
     options: ExportOptions,
     *,
-    plain: dict[str, bytes] | None = None,
-    state_file: str = MODEL_FILE,
     force: bool = False,
     wait: bool = False,
     on_wait: Callable[[str], None] | None = None,
     progress: Progress = no_progress,
 ) -> Outcome:
-    """Export and verify every format, and put all files into the bundle in one sequence, the manifest last.
+    """Write and verify every format, and change all files of the bundle in one sequence, the manifest last.
 
     Args:
-        source: what is exported.
+        chosen: what is exported.
         folder: the bundle.
         kinds: the formats.
-        options: how.
-        plain: the state_dict and the card by name, for a bundle that is not the model's own.
-        state_file: the name of the state_dict in the bundle.
+        options: how the files are written and verified.
         force: overwrite files that the manifest does not list, and remove those of another model.
-        wait: wait for another command that writes there.
+        wait: wait for another command that is writing to the folder.
         on_wait: called once with the name of that command.
-        progress: called as each format is begun and done.
+        progress: called as each stage begins.
 
     Raises:
-        LinregError: the folder cannot be written, another command writes there, or something would be lost.
+        LinregError: the folder cannot be written, another command is writing to it, files of the user's would be
+            overwritten, or there is no compiler to verify C with.
     """
-    from linreg.changes import changing
-    from linreg.files import ensure_folder
+    if Format.C in kinds:
+        from export.runners.c import compiler
 
-    plain = plain or {}
+        compiler()
     ensure_folder(folder)
     with changing(folder, command="linreg export", wait=wait, on_wait=on_wait) as changes:
-        make_room(changes, source.state_sha256, plain, kinds, options, force=force)
-        outcome = _make_artifacts(source, changes, kinds, options, progress)
+        make_room(changes, chosen.source, kinds, dict(chosen.files), force=force)
+        outcome = _make_artifacts(chosen, changes, kinds, options, progress)
         if outcome.written:
-            _stage_rest(source, changes, options, outcome.written, plain, state_file)
+            _stage_rest(chosen, changes, outcome.written)
         else:
-            changes.keep()  # a command that wrote nothing takes no other model away
+            changes.keep()  # a command that wrote nothing removes no other model
         changes.commit()
     return outcome
 
 
 def _make_artifacts(
-    source: "Source", changes: "Changes", kinds: list[Format], options: ExportOptions, progress: Progress
+    chosen: Exportable, changes: Changes, kinds: list[Format], options: ExportOptions, progress: Progress
 ) -> Outcome:
-    from export.bundle.write import make_artifact
-
-    outcome = Outcome(written=[], refused={})
-    program = None
+    outcome, source = Outcome(written=[], refused={}), chosen.source
+    program: ExportedProgram | None = None
     for place, kind in enumerate(kinds):
-        progress(f"export {kind}", place, len(kinds))
+
+        def begin(stage: str, done: int = place) -> None:
+            progress(stage, done, len(kinds))
+
         try:
             if program is None and (kind is Format.PT2 or (kind is Format.ONNX and source.affine is None)):
                 from export.formats.capture import capture
 
+                begin("capture")
                 program = capture(source)
-            artifact = make_artifact(
-                source,
-                kind,
-                changes,
-                precision=options.precision,
-                opset=options.opset,
-                prefix=options.prefix,
-                program=program,
-                rows=options.rows,
-            )
-            outcome.written.append(artifact)
+            outcome.written.append(make_artifact(source, kind, changes, options, program=program, begin=begin))
         except LinregError as error:
             outcome.refused[kind] = error
-        progress(f"export {kind}", place + 1, len(kinds))
+    progress("finish the bundle", len(kinds), len(kinds))
     return outcome
 
 
-def _stage_rest(
-    source: "Source",
-    changes: "Changes",
-    options: ExportOptions,
-    written: "list[Artifact]",
-    plain: dict[str, bytes],
-    state_file: str,
-) -> None:
+def _stage_rest(chosen: Exportable, changes: Changes, written: list[Artifact]) -> None:
     """Stage the state_dict and the card, the vectors, and the manifest."""
-    from export.bundle.write import record
-
-    for name, data in plain.items():
+    source, files = chosen.source, chosen.files
+    for name, data in files.items():
         changes.stage(name, data)
-    if plain and CARD_FILE not in plain:
+    if files and CARD_FILE not in files:
         changes.remove(CARD_FILE)
-    _stage_vectors(source, changes, written, options.precision)
-    described = [MODEL_FILE, CARD_FILE] if state_file == MODEL_FILE else [state_file]
-    record(changes, source.state_sha256, plain=described, artifacts=written, vectors_of=options.precision)
+    renew_vectors(changes, source, written)
+    described = [MODEL_FILE, CARD_FILE] if chosen.state_file == MODEL_FILE else [chosen.state_file]
+    record(changes, source.state_sha256, plain=described, artifacts=written, vectors_of=source.precision)
 
 
-def remove_listed(changes: "Changes", manifest: "Manifest", *, keep: tuple[str, ...]) -> None:
-    """Take out every file that a manifest lists, and the manifest, so that none stays beside other weights.
-
-    A file whose bytes are not the listed ones stays.
-    """
-    from linreg.manifest import CHECKSUM_FILE, MANIFEST_FILE, read_entry
-
-    for entry in manifest.files:
-        if entry.name in keep:
-            continue
-        with suppress(MismatchError):
-            read_entry(changes.folder, entry)
-            changes.remove(entry.name)
-    changes.remove(CHECKSUM_FILE)
-    changes.remove(MANIFEST_FILE)
-
-
-def export_checkpoint(
-    checkpoint: "Checkpoint",
-    kinds: list[Format],
-    output: Path | None = None,
-    options: ExportOptions | None = None,
-    *,
-    force: bool = False,
-) -> "list[Artifact]":
-    """Export a model of `linreg train` as it is, into its own bundle or another.
-
-    Raises:
-        LinregError: a format was refused, a file does not answer as the reference, or something would be lost.
-    """
-    from export.source.source import from_checkpoint
-
-    folder, options = output or checkpoint.path.parent, options or ExportOptions()
-    source = from_checkpoint(checkpoint, precision=options.precision)
-    files = checkpoint_files(checkpoint, folder)
-    state_file = MODEL_FILE if files else checkpoint.path.name
-    outcome = export_source(source, folder, kinds, options, plain=files, state_file=state_file, force=force)
-    for error in outcome.refused.values():
-        raise error
-    return outcome.written
+def _formats(formats: str | Sequence[str], opset: int | None, prefix: str | None) -> list[Format]:
+    try:
+        kinds = chosen_formats([FormatChoice(name) for name in ([formats] if isinstance(formats, str) else formats)])
+    except ValueError as error:
+        raise ExportError(f"formats: {error}; expected any of {', '.join(FormatChoice)}") from None
+    if not kinds:
+        raise ExportError(f"formats: got none, expected any of {', '.join(FormatChoice)}")
+    if opset is not None and opset not in OPSETS:
+        raise ExportError(f"opset: got {opset}, expected a number from {OPSETS[0]} to {OPSETS[-1]}")
+    if opset is not None and Format.ONNX not in kinds:
+        raise ExportError("opset belongs to ONNX; add it to formats, or leave opset out")
+    if prefix is not None and Format.C not in kinds:
+        raise ExportError("prefix belongs to C source; add c to formats, or leave prefix out")
+    return kinds
 
 
-def _stage_vectors(
-    source: "Source", changes: "Changes", written: "list[Artifact]", precision: Precision | None
-) -> None:
-    """Stage test vectors in place of older ones.
-
-    The answers are those of model.onnx where it was just written. Where it was not, and no vectors of the model's own
-    precision are there, they are those of the first file that was: then that format can be verified again, too. Files
-    of another precision get vectors only where there are none.
-    """
-    from export.bundle.vectors import make_vectors, precision_of_vectors, stage_vectors
-    from export.runners.base import load_runner
-    from linreg.inside import vector_folders
-    from linreg.manifest import read_manifest
-
-    there = bool(vector_folders(changes.folder)) and not changes.removes("test_data_set_0/input_0.pb")
-    if precision is not None:
-        chosen = [] if there else written[:1]
-    else:
-        chosen = [artifact for artifact in written if artifact.format is Format.ONNX]
-        if not chosen and not (there and precision_of_vectors(read_manifest(changes.folder)) is None):
-            chosen = written[:1]
-    for artifact in chosen:
-        name = artifact.path.name
-        runner = load_runner(artifact.format, name, changes.staged_bytes(name))
-        stage_vectors(changes, make_vectors(source, runner))
+def _precision(dtype: str | None) -> Precision | None:
+    try:
+        return None if dtype is None else Precision(dtype)
+    except ValueError as error:
+        raise ExportError(f"dtype: {error}; expected one of {', '.join(Precision)}") from None

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from export.bundle.export import export_checkpoint
 from export.formats.names import RUNTIME_FORMATS, Format, file_name
 from linreg.cli.artifact_table import show_artifacts
 from linreg.cli.bench_output import report_changes, show_report, write_files
@@ -15,7 +14,7 @@ from linreg.cli.bench_request import Request, measure
 from linreg.cli.plot import draw
 from linreg.cli.results import show_card
 from linreg.cli.rows import parts_of
-from linreg.cli.terminal import say
+from linreg.cli.terminal import say, stages
 from linreg.cli.train import train_line, train_table
 from linreg.config import DEFAULT_SPLIT, LINE_DEFAULTS, TABLE_DEFAULTS, BenchSettings, LineSettings
 from linreg.errors import LinregError
@@ -67,11 +66,18 @@ def run(
 
 def _rest(card: "Card", bundle: Path, table: Path | None) -> None:
     """Everything after training: export, verify, benchmark, plots."""
+    from export.bundle.export import write_bundle
+    from export.bundle.exportable import exportable
+    from export.bundle.write import ExportOptions
     from linreg.checkpoint import load
 
     show_card(card, bundle, following=False)
-    show_artifacts("exported and verified", export_checkpoint(load(bundle), list(RUNTIME_FORMATS), force=True))
     checkpoint = load(bundle)
+    with stages() as progress:
+        chosen = exportable(checkpoint, bundle)
+        outcome = write_bundle(chosen, bundle, list(RUNTIME_FORMATS), ExportOptions(), force=True, progress=progress)
+    outcome.raise_refused()
+    show_artifacts("exported and verified", outcome.written)
     report = measure(Request(model=bundle, settings=BenchSettings(processes=1), command=("linreg", "demo")))
     show_report(report, markdown=False)
     with report_changes(bundle, command="linreg demo") as changes:

@@ -9,7 +9,6 @@ from linreg.config import LineSettings
 from linreg.errors import DataError, LinregError
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from linreg.card import Card
@@ -50,28 +49,6 @@ def parts_of(table: Path | None, card: "Card | None", model: Path) -> "dict[str,
         dataset = read_dataset(table, features=card.features, target=card.target)
     seed = card.training["seed"] if card.data["shuffled"] else None
     return dict(split(dataset, parse_split(card.data["split"]), shuffle_seed=seed).items())
-
-
-def rows_to_verify(table: Path, card: "Card | None", model: Path) -> "NDArray[np.float64]":
-    """The complete rows of the table of `--data`.
-
-    Raises:
-        LinregError: the model has no card, so that its columns have no names.
-        DataError: the table cannot be used, or has no complete row.
-    """
-    from linreg.tables import read_table
-
-    if card is None:
-        raise LinregError(
-            f"--data: {model} holds no model of linreg train with a card.json, so its columns have no names; "
-            "leave --data out"
-        )
-    rows = read_table(table, features=card.features, target=None).features
-    if not len(rows):
-        raise DataError(
-            f"--data: {table} has no complete row, so nothing would be verified with it; expected at least 1"
-        )
-    return rows
 
 
 def predictions_of(checkpoint: "Checkpoint", parts: "dict[str, Part]") -> "dict[str, NDArray[Any]]":

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from export.bundle.export import remove_listed
 from linreg.cli.options import Json, Wait
 from linreg.cli.results import show_card, show_left_out
 from linreg.cli.terminal import note, print_json, progress, say_waiting
@@ -172,7 +171,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _train(dataset: "Dataset", settings: TrainSettings, changes: "Changes", *, data: dict[str, Any]) -> "Card":
-    from export.bundle.write import record
+    from export.bundle.contents import record, remove_listed
     from linreg.checkpoint import stage
     from linreg.data import parse_split, split
     from linreg.manifest import read_manifest

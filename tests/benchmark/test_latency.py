@@ -28,15 +28,13 @@ def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """The straight line, timed; with --benchmark-disable in one process and few rounds, as only equality counts."""
     from dataclasses import replace
 
-    from export.bundle.export import export_checkpoint
-    from export.formats.names import RUNTIME_FORMATS
-    from linreg.checkpoint import load
+    from export.bundle.export import export
     from linreg.cli.train import train_line
     from linreg.config import LINE_DEFAULTS, LineSettings
 
     bundle: Path = tmp_path_factory.mktemp("line")
     train_line(LineSettings(), replace(LINE_DEFAULTS, epochs=200), bundle, split_text="0.8", force=False)
-    export_checkpoint(load(bundle), list(RUNTIME_FORMATS))
+    export(bundle, bundle, formats="all")
     if request.config.getoption("benchmark_disable"):
         settings = BenchSettings(batches=BATCHES, processes=1, rounds=10, single_calls=0)
     else:
