@@ -2,9 +2,9 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -21,18 +21,22 @@ from linreg.changes import read_settled
 from linreg.checkpoint import Checkpoint, load, model_bytes, state_bytes
 from linreg.config import CARD_FILE, MAX_STATE_BYTES, MODEL_FILE
 from linreg.errors import ExportError, LinregError
-from linreg.files import json_bytes
 from linreg.manifest import read_listed
 
 Note = Callable[[str], None]
 
 
+@runtime_checkable
 class Fitted(Protocol):
     """A fitted model of linreg."""
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """The model, its card, and where it was saved."""
+        """The model and its card."""
+
+    @property
+    def files(self) -> Mapping[str, bytes]:
+        """The state_dict and the card as they are saved, by name."""
 
 
 Exported = str | os.PathLike[str] | Checkpoint | Fitted | nn.Module
@@ -111,7 +115,7 @@ def exportable(
         static=static,
         units=dict(units or {}),
     )
-    files = _files_of(checkpoint, folder)
+    files = model.files if isinstance(model, Fitted) else _files_of(checkpoint, folder)
     return Exportable(source=source, files=files, state_file=MODEL_FILE if files else checkpoint.path.name, rows=rows)
 
 
@@ -150,12 +154,9 @@ def _checkpoint(model: str | os.PathLike[str] | Checkpoint | Fitted, note: Note)
         for text in checkpoint.notes:
             note(f"{checkpoint.path}: {text}")
         return checkpoint
-    found: object = getattr(model, "checkpoint", None)
-    if not isinstance(found, Checkpoint):
-        raise ExportError(
-            f"got {type(model).__name__}, expected the path of a bundle, a fitted model or a torch.nn.Module"
-        )
-    return found
+    if isinstance(model, Fitted):
+        return model.checkpoint
+    raise ExportError(f"got {type(model).__name__}, expected the path of a bundle, a fitted model or a torch.nn.Module")
 
 
 def _files_of(checkpoint: Checkpoint, folder: Path) -> dict[str, bytes]:
@@ -165,7 +166,7 @@ def _files_of(checkpoint: Checkpoint, folder: Path) -> dict[str, bytes]:
         LinregError: the file in the same bundle is not the model's state_dict as it stands.
     """
     home = checkpoint.path.parent
-    if checkpoint.path.exists() and folder.exists() and folder.samefile(home):
+    if folder.exists() and folder.samefile(home):
         if checkpoint.notes:
             raise LinregError(
                 f"{checkpoint.path}: is not the state_dict of the model as it stands ({'; '.join(checkpoint.notes)}), "
@@ -174,9 +175,6 @@ def _files_of(checkpoint: Checkpoint, folder: Path) -> dict[str, bytes]:
         return {}
     if checkpoint.notes:
         return {MODEL_FILE: model_bytes(checkpoint.model)}
-    if not checkpoint.path.exists():  # fitted, and not saved yet
-        card = {} if checkpoint.card is None else {CARD_FILE: json_bytes(asdict(checkpoint.card))}
-        return {MODEL_FILE: model_bytes(checkpoint.model), **card}
     files = {MODEL_FILE: read_listed(home, checkpoint.path.name, limit=MAX_STATE_BYTES)}
     if checkpoint.card is not None:
         files[CARD_FILE] = read_listed(home, CARD_FILE, limit=MAX_STATE_BYTES)
