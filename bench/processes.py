@@ -6,10 +6,10 @@ anew: so the interval that is reported is that over processes. Ten short process
 
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from _linreg import child_command
 from bench.plan.variants import Kind
 from bench.worker.job import Job, job_to_json
 from bench.worker.results import ProcessResult, result_from_json
@@ -62,7 +62,7 @@ def run_in_process(job: Job) -> ProcessResult:
     with work_folder("linreg-bench-") as folder:
         task, answer = folder / "job.json", folder / "result.json"
         write_json(task, job_to_json(job))
-        command = [sys.executable, "-P", "-m", "bench.worker.process", str(task), str(answer)]
+        command = [*child_command("bench.worker.process"), str(task), str(answer)]
         try:
             done = subprocess.run(
                 command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT_S, check=False

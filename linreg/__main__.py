@@ -4,9 +4,12 @@ import signal
 
 
 def main() -> None:
-    """Run the command line; an interruption before it takes care of signals itself is silent."""
+    """Run the command line; until it handles signals itself, an interruption is silent."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from _linreg import load_own_packages
+
+    load_own_packages()
     from linreg.cli.main import main as run
 
     run()

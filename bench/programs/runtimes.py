@@ -8,7 +8,6 @@ import json
 import random
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from _linreg import child_command
 from bench.analysis.statistics import Ratio, over_processes
 from bench.worker.rounds import Blocks
 from export.bundle.integrity import check_bundle
@@ -188,7 +188,7 @@ def time_runtimes(
         MismatchError: a runtime answers wrongly.
         LinregError: a program fails.
     """
-    python = Runtime(name=PYTHON, command=(sys.executable, "-P", "-m", "bench.programs.process"))
+    python = Runtime(name=PYTHON, command=tuple(child_command("bench.programs.process")))
     everyone = [python, *runtimes]
     proofs = {runtime.name: _verify(runtime, bundle) for runtime in everyone}
     samples: dict[tuple[str, int], list[dict[str, Any]]] = {}

@@ -1,4 +1,4 @@
-"""A process of a benchmark: `python -P -m bench.worker.process JOB.json RESULT.json`.
+"""A process of a benchmark: `python -P _linreg.py bench.worker.process JOB.json RESULT.json`.
 
 Light: it has imported no runtime yet.
 """

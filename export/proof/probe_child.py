@@ -1,4 +1,4 @@
-"""`python -P -m export.proof.probe_child FORMAT FILE < cases.npz`: answer, in a process that may die of it.
+"""A child process of export.proof.probes, given FORMAT FILE < cases.npz: answer, in a process that may die of it.
 
 Run only by export.proof.probes, on files that were just made here or are trusted. Prints a JSON pair for each case as
 soon as it is answered: its name, and how the outputs compare with those expected.

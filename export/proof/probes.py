@@ -8,13 +8,13 @@ import io
 import json
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from _linreg import child_command
 from export.formats.names import Format
 from export.proof.cases import SEED, Case, special_case
 from export.source.signature import flatten
@@ -50,7 +50,7 @@ def _ask(kind: Format, path: Path, arrays: dict[str, Any]) -> dict[str, str]:
     names = list(dict.fromkeys(name.split("/")[0] for name in arrays))
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
-    command = [sys.executable, "-P", "-m", "export.proof.probe_child", kind.value, str(path)]
+    command = [*child_command("export.proof.probe_child"), kind.value, str(path)]
     try:
         done = subprocess.run(command, input=buffer.getvalue(), capture_output=True, timeout=TIMEOUT_S, check=False)
         output = done.stdout

@@ -9,7 +9,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 import weakref
 from collections.abc import Mapping, Sequence
@@ -19,12 +18,12 @@ from typing import Any
 
 import numpy as np
 
+from _linreg import child_command
 from export.runners.base import Call, Runner
 from export.runners.frames import Array, BrokenFrameError, receive, send
 from linreg.errors import ModelError
 from linreg.memory import available_bytes
 
-COMMAND = (sys.executable, "-P", "-m", "export.runners.guarded_child")
 FLOOR_BYTES = 4 * 2**30
 """What every file may use, if it is there."""
 
@@ -107,7 +106,7 @@ class _Child:
         threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
         with theirs:
             self._process = subprocess.Popen(
-                COMMAND,
+                child_command("export.runners.guarded_child"),
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""`python -P -m export.runners.guarded_child`: onnxruntime in a process that may die of a file.
+"""A child process of export.runners.guarded: onnxruntime in a process that may die of a file.
 
 Run only by export.runners.guarded, which sends the bytes of the model and then the inputs over the socket that is
 stdin. Needs no torch. The limits are this process's own: they are set before the first byte of the file is parsed.

@@ -43,7 +43,7 @@ def run_file(path: Path, option: str) -> ModuleType:
         sys.modules.pop(name, None)
         if isinstance(error, INTERRUPTIONS):
             raise
-        raise ExportError(f"{path}: cannot be run: {told(error, path)}{_hidden(path, error)}") from error
+        raise ExportError(f"{path}: cannot be run: {told(error, path)}") from error
     return module
 
 
@@ -112,11 +112,3 @@ def _has_relative_imports(path: Path) -> bool:
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):  # running it will say so
         return False
     return any(isinstance(node, ast.ImportFrom) and node.level > 0 for node in ast.walk(tree))
-
-
-def _hidden(path: Path, error: BaseException) -> str:
-    """The next step where the import of a file beside this one gave another module of that name."""
-    name = getattr(error, "name", None) if isinstance(error, ImportError) else None
-    if name and (path.parent / f"{name}.py").is_file() and _is_of_another(name, path.parent / f"{name}.py"):
-        return f"; there is another module called {name}: rename {name}.py"
-    return ""

@@ -1,9 +1,11 @@
 """Code of the user's own may raise anything, which is told in one line, with the place in their file."""
 
+import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
 from linreg.errors import ExportError, LinregError, TerminatedError, one_line
 
@@ -33,10 +35,26 @@ def users_code(what: str, *, file: Path | None = None, remedy: str = "") -> Iter
 
 
 def told(error: BaseException, file: Path | None = None) -> str:
-    """The class and text of an error, and the last line of `file` that it came through."""
+    """The class and text of an error, the last line of `file` that raised it, and which file beside it to rename."""
     kind, text = type(error).__name__, one_line(error)
     message = kind if text == kind else f"{kind}: {text}"
     if file is None or isinstance(error, SyntaxError):  # whose text names the line
         return message
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == file]
-    return f"{message} (line {lines[-1]} of {file.name})" if lines else message
+    place = f" (line {lines[-1]} of {file.name})" if lines else ""
+    return f"{message}{place}{_rename_hint(error, file)}"
+
+
+def _rename_hint(error: BaseException, file: Path) -> str:
+    """The next step where the import of a file beside `file` gave another module of that name, ours for example."""
+    name = None
+    if isinstance(error, ImportError):
+        name = error.name
+    elif isinstance(error, AttributeError) and isinstance(error.obj, ModuleType):
+        name = error.obj.__name__
+    top = (name or "").partition(".")[0]
+    beside = file.parent / f"{top}.py"
+    loaded = getattr(sys.modules.get(top), "__file__", None)
+    if top and beside.is_file() and loaded is not None and Path(loaded).resolve() != beside.resolve():
+        return f"; there is another module called {top}: rename {beside.name}"
+    return ""

@@ -34,19 +34,18 @@ GRAPH = "Graph"
 def run(
     context: typer.Context,
     model: Model = None,
-    formats: Annotated[
-        list[FormatChoice] | None,
+    data: Annotated[
+        Path | None, typer.Option(help="Table whose rows are verified as well.", rich_help_panel="Model")
+    ] = None,
+    unit: Annotated[
+        list[Unit] | None,
         typer.Option(
-            "--format",
-            "-f",
-            help="Format to write; may be repeated. all: every format but c. c: C source of an affine model, verified "
-            "with the C compiler of this machine. Default: onnx",
+            parser=parse_unit,
+            metavar="COLUMN=UNIT",
+            help="Unit of a column for the metadata, such as body_mass_g=g; may be repeated.",
+            rich_help_panel="Model",
         ),
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Bundle to write to. Default: the model's own bundle.")
-    ] = None,
-    data: Annotated[Path | None, typer.Option(help="Table whose rows are verified as well.")] = None,
     module: ModuleOption = None,
     state_dict: StateDictOption = None,
     inputs: InputOption = None,
@@ -85,14 +84,19 @@ def run(
             rich_help_panel=GRAPH,
         ),
     ] = None,
-    unit: Annotated[
-        list[Unit] | None,
+    formats: Annotated[
+        list[FormatChoice] | None,
         typer.Option(
-            parser=parse_unit,
-            metavar="COLUMN=UNIT",
-            help="Unit of a column for the metadata, such as body_mass_g=g; may be repeated.",
-            rich_help_panel=GRAPH,
+            "--format",
+            "-f",
+            help="Format to write; may be repeated. all: every format but c. c: C source of an affine model, verified "
+            "with the C compiler of this machine. Default: onnx",
+            rich_help_panel="Output",
         ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Bundle to write to. Default: the model's own.", rich_help_panel="Output"),
     ] = None,
     force: Force = False,
     wait: Wait = False,
