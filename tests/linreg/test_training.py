@@ -14,14 +14,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from linreg import training
+from linreg import descent, training
 from linreg.checkpoint import state_bytes
 from linreg.config import Architecture, DeviceChoice, LineSettings, Loss, Method, Precision, TrainSettings
 from linreg.data import Dataset, Part, Parts, read_dataset, split, straight_line
+from linreg.descent import loss_function, train_epoch
 from linreg.errors import DataError, LinregError, TrainingError
 from linreg.inference import predict
 from linreg.models import LinearRegressionModel, LinearRegressionModelV2
-from linreg.training import Fit, check_settings, fit, loss_function, train_epoch
+from linreg.training import Fit, check_settings, fit
 from tests.conftest import ROOT, TESTS
 
 Array = NDArray[np.float64]
@@ -131,7 +132,7 @@ def test_gradients_are_zeroed_between_batches_and_the_loss_is_the_mean_over_rows
 
 def test_held_out_rows_in_eval_and_inference_mode() -> None:
     model = Spy().train()
-    loss = training.test_epoch(model, X, Y, SpyLoss(model.seen))
+    loss = descent.test_epoch(model, X, Y, SpyLoss(model.seen))
     assert model.seen == ["forward eval inference", "loss"]
     assert loss == 10.0
     assert model.weight.item() == 0
@@ -246,7 +247,7 @@ def test_minibatches_see_every_row_once_an_epoch(size: int, monkeypatch: pytest.
         assert all(torch.equal(2 * x + 1, y) for x, y in pairs)  # a row stays together
         return train_epoch(model, iter(pairs), *rest)
 
-    monkeypatch.setattr(training, "train_epoch", spy)
+    monkeypatch.setattr(descent, "train_epoch", spy)
     dataset = straight_line(LineSettings(weight=2, bias=1, start=0, end=96, step=1))
     fit(dataset, split(dataset, (1.0,), shuffle_seed=None), replace(CPU, batch_size=size, epochs=3, lr=1e-6))
     assert [sorted(epoch) for epoch in seen] == [[2.0 * x + 1 for x in range(96)]] * 3
@@ -259,7 +260,7 @@ def test_without_a_batch_size_the_rows_keep_their_order(monkeypatch: pytest.Monk
         assert x.ravel().tolist() == sorted(x.ravel().tolist())
         return train_epoch(model, iter([(x, y)]), *rest)
 
-    monkeypatch.setattr(training, "train_epoch", spy)
+    monkeypatch.setattr(descent, "train_epoch", spy)
     dataset = straight_line(LineSettings())
     fit(dataset, split(dataset, (0.8, 0.2), shuffle_seed=None), CPU)
 
@@ -292,7 +293,7 @@ def test_the_seed_decides_the_batches_too(monkeypatch: pytest.MonkeyPatch) -> No
         orders.append(torch.cat([y for _, y in pairs]).ravel().tolist())
         return train_epoch(model, iter(pairs), *rest)
 
-    monkeypatch.setattr(training, "train_epoch", spy)
+    monkeypatch.setattr(descent, "train_epoch", spy)
     for seed in (1, 2, 1):
         fit(*line_parts(), replace(CPU, batch_size=8, epochs=1, seed=seed))
     assert orders[0] != orders[1]
