@@ -18,17 +18,32 @@ Progress = Callable[[int, float], None]
 
 @dataclass(frozen=True, kw_only=True)
 class HistoryRow:
-    """One line of the history.
+    """The losses of one epoch.
 
     Attributes:
         epoch: counted from 0.
         train_loss: before the epoch's step (the mean over its batches).
-        test_loss: after it, on the validation part, or on the test part where there is no validation; None without.
+        test_loss: after the epoch, on the validation part if there is one, else on the test part; None without either.
     """
 
     epoch: int
     train_loss: float
     test_loss: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Descent:
+    """How training went.
+
+    Attributes:
+        history: every `test_every` epochs, and the last epoch.
+        warnings: what the user should know, one line each.
+        interrupted_at: the last complete epoch where the user interrupted training; else None.
+    """
+
+    history: tuple[HistoryRow, ...]
+    warnings: tuple[str, ...]
+    interrupted_at: int | None
 
 
 def loss_function(loss: Loss) -> nn.Module:
@@ -69,8 +84,14 @@ def test_epoch(model: nn.Module, x: Tensor, y: Tensor, loss_fn: nn.Module) -> fl
 
 
 def descend(
-    model: Model, parts: Parts, scaler: Scaler | None, settings: TrainSettings, progress: Progress | None
-) -> tuple[list[HistoryRow], list[str]]:
+    model: Model,
+    parts: Parts,
+    scaler: Scaler | None,
+    settings: TrainSettings,
+    progress: Progress | None = None,
+    *,
+    keep_on_interrupt: bool = False,
+) -> Descent:
     """Train a model in place.
 
     Args:
@@ -79,35 +100,72 @@ def descend(
         scaler: standardises the rows; None leaves them raw.
         settings: method, loss, learning rate, epochs and batch size.
         progress: called after each epoch with its number and train loss.
-
-    Returns:
-        The history, and warnings, one line each.
+        keep_on_interrupt: on KeyboardInterrupt, go back to the parameters with the lowest train loss and return.
 
     Raises:
         TrainingError: the loss became NaN or infinite.
+        KeyboardInterrupt: unless `keep_on_interrupt` is set and at least one epoch is complete.
     """
+    history: list[HistoryRow] = []
+    first = last = math.inf
+    best: tuple[float, list[Tensor]] | None = None
+    epoch = 0
+    try:
+        before = _copies(model)
+        for epoch, train_loss, test_loss in _epochs(model, parts, scaler, settings):
+            first, last = train_loss if epoch == 0 else first, train_loss
+            if _is_recorded(epoch, settings):
+                history.append(HistoryRow(epoch=epoch, train_loss=train_loss, test_loss=test_loss))
+            if keep_on_interrupt:
+                # A train loss is that of the parameters before the epoch.
+                best = (train_loss, before) if best is None or train_loss < best[0] else best
+                before = _copies(model)
+            if progress is not None:
+                progress(epoch, train_loss)
+    except KeyboardInterrupt:
+        if best is None:
+            raise
+        _restore(model, best[1])
+        return Descent(history=tuple(history), warnings=(), interrupted_at=epoch)
+    if not all(bool(parameter.isfinite().all()) for parameter in model.parameters()):
+        raise _diverged(settings.epochs - 1, math.nan, settings)
+    rose = f"the train loss rose from {first:.3g} to {last:.3g}: try --lr {settings.learning_rate / 10:g}"
+    return Descent(history=tuple(history), warnings=(rose,) if last > 2 * first else (), interrupted_at=None)
+
+
+def _epochs(
+    model: Model, parts: Parts, scaler: Scaler | None, settings: TrainSettings
+) -> Iterator[tuple[int, float, float | None]]:
+    """Train epoch by epoch; yields each one's number, train loss, and test loss where one is measured."""
     x, y = _tensors(parts.train, scaler, model)
     watched = parts.validation or parts.test
     held_out = None if watched is None else _tensors(watched, scaler, model)
     loss_fn, optimizer = loss_function(settings.loss), _optimizer(model, settings)
     generator = torch.Generator().manual_seed(settings.seed)
-    history, first = [], math.inf
     for epoch in range(settings.epochs):
-        train_loss = train_epoch(model, _batches(x, y, settings.batch_size, generator), loss_fn, optimizer)
-        if not math.isfinite(train_loss):
-            raise _diverged(epoch, train_loss, settings)
-        first = train_loss if epoch == 0 else first
-        if epoch % settings.test_every == 0:
-            test_loss = None if held_out is None else test_epoch(model, *held_out, loss_fn)
-            if test_loss is not None and not math.isfinite(test_loss):
+        loss = train_epoch(model, _batches(x, y, settings.batch_size, generator), loss_fn, optimizer)
+        if not math.isfinite(loss):
+            raise _diverged(epoch, loss, settings)
+        test_loss = None
+        if held_out is not None and _is_recorded(epoch, settings):
+            test_loss = test_epoch(model, *held_out, loss_fn)
+            if not math.isfinite(test_loss):
                 raise _diverged(epoch, test_loss, settings)
-            history.append(HistoryRow(epoch=epoch, train_loss=train_loss, test_loss=test_loss))
-        if progress is not None:
-            progress(epoch, train_loss)
-    if not all(bool(parameter.isfinite().all()) for parameter in model.parameters()):
-        raise _diverged(settings.epochs - 1, math.nan, settings)
-    rose = f"the train loss rose from {first:.3g} to {train_loss:.3g}: try --lr {settings.learning_rate / 10:g}"
-    return history, [rose] if train_loss > 2 * first else []
+        yield epoch, loss, test_loss
+
+
+def _is_recorded(epoch: int, settings: TrainSettings) -> bool:
+    return epoch % settings.test_every == 0 or epoch == settings.epochs - 1
+
+
+def _copies(model: Model) -> list[Tensor]:
+    return [parameter.detach().clone() for parameter in model.parameters()]
+
+
+@torch.no_grad()
+def _restore(model: Model, values: list[Tensor]) -> None:
+    for parameter, value in zip(model.parameters(), values, strict=True):
+        parameter.copy_(value)
 
 
 def _diverged(epoch: int, loss: float, settings: TrainSettings) -> TrainingError:

@@ -34,6 +34,7 @@ class Fit:
     Attributes:
         model: on the CPU, in eval mode.
         history: empty for the exact method.
+        interrupted_at: the last complete epoch where the user interrupted training; else None.
         solution: of the exact method, else None.
         metrics: by part, of the saved model.
         device: where the loop ran.
@@ -42,6 +43,7 @@ class Fit:
 
     model: Model
     history: tuple[HistoryRow, ...]
+    interrupted_at: int | None
     solution: LeastSquares | None
     metrics: dict[str, Metrics]
     device: str
@@ -64,14 +66,22 @@ def check_settings(settings: TrainSettings) -> None:
         raise LinregError(f"--seed: got {settings.seed}, expected 0 to 2^63 - 1")
 
 
-def fit(dataset: Dataset, parts: Parts, settings: TrainSettings, *, progress: Progress | None = None) -> Fit:
+def fit(
+    dataset: Dataset,
+    parts: Parts,
+    settings: TrainSettings,
+    *,
+    progress: Progress | None = None,
+    keep_on_interrupt: bool = False,
+) -> Fit:
     """Fit a model to the training part.
 
     Args:
         dataset: names, and whether this is a line (`truth` is set) or a table.
-        parts: its parts.
-        settings: how.
+        parts: the parts of the dataset.
+        settings: how to fit.
         progress: called after each epoch with its number and train loss.
+        keep_on_interrupt: on KeyboardInterrupt in a gradient method, return the best parameters so far.
 
     Raises:
         LinregError: a setting cannot be used, or the data and the method or the dtype do not fit together.
@@ -82,7 +92,7 @@ def fit(dataset: Dataset, parts: Parts, settings: TrainSettings, *, progress: Pr
     torch.manual_seed(settings.seed)
     features = parts.train.features.shape[1]
     model = make_model(settings.architecture, features, bias=settings.bias, dtype=torch_dtype(settings.dtype))
-    history, warnings, solution = list[HistoryRow](), list[str](), None
+    descent, warnings, solution = None, list[str](), None
     if settings.method is Method.EXACT:
         solution = solve(
             parts.train.features,
@@ -97,7 +107,8 @@ def fit(dataset: Dataset, parts: Parts, settings: TrainSettings, *, progress: Pr
         weight, bias = solution.weight, solution.bias
     else:
         scaler = None if dataset.truth is not None else fit_scaler(parts.train, centre=settings.bias)
-        history, warnings = descend(model.to(device), parts, scaler, settings, progress)
+        descent = descend(model.to(device), parts, scaler, settings, progress, keep_on_interrupt=keep_on_interrupt)
+        warnings += descent.warnings
         weight, bias = _fold(model.cpu(), scaler)
         warnings += _constant_columns(dataset, scaler)
     set_affine(model, weight, bias)
@@ -114,7 +125,8 @@ def fit(dataset: Dataset, parts: Parts, settings: TrainSettings, *, progress: Pr
     warnings += coarseness(model, parts.train.features, parts.train.target, weight, bias)
     return Fit(
         model=model,
-        history=tuple(history),
+        history=descent.history if descent else (),
+        interrupted_at=descent.interrupted_at if descent else None,
         solution=solution,
         metrics=metrics,
         device="cpu" if settings.method is Method.EXACT else str(device),

@@ -354,9 +354,9 @@ def test_the_history_holds_every_so_many_epochs_and_progress_every_one() -> None
         losses.append(loss)
 
     result = fit(*line_parts(), replace(CPU, epochs=25, test_every=10), progress=progress)
-    assert [row.epoch for row in result.history] == [0, 10, 20]
+    assert [row.epoch for row in result.history] == [0, 10, 20, 24], "the last epoch too"
     assert epochs == list(range(25))
-    assert [row.train_loss for row in result.history] == [losses[0], losses[10], losses[20]]
+    assert [row.train_loss for row in result.history] == [losses[0], losses[10], losses[20], losses[24]]
 
 
 @pytest.mark.parametrize(
