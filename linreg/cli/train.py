@@ -1,24 +1,20 @@
 """`linreg train`: fit a model to the straight line or to a table, and save it as a bundle."""
 
 import csv
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from linreg.cli.exporting import remove_listed
 from linreg.cli.options import Json, Wait
 from linreg.cli.results import show_card, show_left_out
 from linreg.cli.terminal import note, print_json, progress, say_waiting
 from linreg.cli.train_usage import check_usage
 from linreg.config import (
-    CARD_FILE,
     DEFAULT_BUNDLE,
     DEFAULT_SPLIT,
     LINE_DEFAULTS,
-    MODEL_FILE,
     TABLE_DEFAULTS,
     Architecture,
     DeviceChoice,
@@ -28,11 +24,8 @@ from linreg.config import (
     Precision,
     TrainSettings,
 )
-from linreg.errors import LinregError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from linreg.card import Card
     from linreg.changes import Changes
     from linreg.data import Dataset
@@ -41,7 +34,6 @@ if TYPE_CHECKING:
 
 NAME = "train"
 SUMMARY = "Fit a model to the straight line or to a table."
-OWN_FILES = (MODEL_FILE, CARD_FILE)
 
 
 def run(
@@ -121,8 +113,9 @@ def train_line(
 ) -> "Card":
     """Fit the straight line and save it as a bundle."""
     from linreg.data import straight_line
+    from linreg.saving import replacing
 
-    with _changing(output, force=force, wait=wait) as changes:
+    with replacing(output, command="linreg train", force=force, wait=wait, on_wait=say_waiting) as changes:
         dataset = straight_line(line, settings.dtype)
         data = {"kind": "line", "line": asdict(line), "split": split_text, "shuffled": False}
         return _train(dataset, settings, changes, data=data)
@@ -143,11 +136,12 @@ def train_table(
     """Fit a table and save the model as a bundle; the columns that were left out come with its card."""
     from linreg.column_names import listed
     from linreg.data import read_dataset
+    from linreg.saving import replacing
 
     if target is None:
         raise typer.BadParameter(f"{table}: which column is to be predicted? name it with --target")
     names = None if features is None else _names(features)
-    with _changing(output, force=force, wait=wait) as changes:
+    with replacing(output, command="linreg train", force=force, wait=wait, on_wait=say_waiting) as changes:
         dataset = read_dataset(table, features=names, target=target)
         source = dataset.table
         assert source is not None
@@ -172,10 +166,9 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _train(dataset: "Dataset", settings: TrainSettings, changes: "Changes", *, data: dict[str, Any]) -> "Card":
-    from export.bundle.write import record
-    from linreg.checkpoint import stage
+    from linreg.checkpoint import files_of
     from linreg.data import parse_split, split
-    from linreg.manifest import read_manifest
+    from linreg.saving import stage_model
     from linreg.training import fit
 
     parts = split(dataset, parse_split(data["split"]), shuffle_seed=settings.seed if data["shuffled"] else None)
@@ -184,37 +177,9 @@ def _train(dataset: "Dataset", settings: TrainSettings, changes: "Changes", *, d
     for warning in result.warnings:
         note(f"warning: {warning}")
     card = _card(dataset, settings, result, data)
-    if (manifest := read_manifest(changes.folder)) is not None:
-        remove_listed(changes, manifest, keep=())
-    stage(changes, result.model, card)
-    record(changes, card.state_sha256, plain=[], artifacts=[])
+    stage_model(changes, files_of(result.model, card), card.state_sha256)
     changes.commit()
     return card
-
-
-@contextmanager
-def _changing(output: Path, *, force: bool, wait: bool) -> "Iterator[Changes]":
-    """Lock the bundle, after seeing that nothing of somebody else's is overwritten or removed.
-
-    Raises:
-        LinregError: something would be, and `force` is not set.
-    """
-    from linreg.changes import changing
-    from linreg.files import ensure_folder
-    from linreg.manifest import CHECKSUM_FILE, MANIFEST_FILE, check_overwrite, read_manifest
-
-    ensure_folder(output)
-    with changing(output, command="linreg train", wait=wait, on_wait=say_waiting) as changes:
-        manifest = read_manifest(output)
-        others = [entry for entry in manifest.files if entry.name not in OWN_FILES] if manifest else []
-        if others and not force:
-            shown = [entry.name for entry in others if entry.proof] or [entry.name for entry in others][:8]
-            raise LinregError(
-                f"{output}: holds artifacts of the old weights ({', '.join(shown)}); "
-                "use --force to train again and remove them, or another -o"
-            )
-        check_overwrite(output, [*OWN_FILES, *([] if manifest else [CHECKSUM_FILE, MANIFEST_FILE])], force=force)
-        yield changes
 
 
 def _card(dataset: "Dataset", settings: TrainSettings, result: "Fit", data: dict[str, Any]) -> "Card":
