@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from linreg.arrow_columns import ArrowStream
 from linreg.config import MAX_LINE_POINTS, LineSettings, Precision
 from linreg.errors import DataError
 from linreg.files import sha256
@@ -25,8 +26,8 @@ class Dataset:
         feature_names: one a column.
         target_name: the name of the target.
         truth: (weight, bias) of a straight line; None for a table.
-        table: the table this was read from; None for a straight line.
-        sha256: of the file's bytes, or of the line's values.
+        table: the table that it was read from; None for a straight line or arrays.
+        sha256: of the file's bytes, of a line's values, or as `linreg.tables.values_sha256` for data in memory.
     """
 
     features: Array
@@ -111,17 +112,23 @@ def straight_line(settings: LineSettings, dtype: Precision = Precision.FLOAT32) 
     )
 
 
-def read_dataset(path: Path, *, features: tuple[str, ...] | None, target: str) -> Dataset:
+def read_dataset(data: Path | ArrowStream, *, features: tuple[str, ...] | None, target: str) -> Dataset:
     """Read a table to fit a model to.
+
+    Args:
+        data: a file, or a table in memory.
+        features: column names in the wanted order; None takes every numeric column but the target.
+        target: column name.
 
     Raises:
         DataError: as `linreg.tables.read_table`, or the table has less than two complete rows or a constant target.
     """
-    table = read_table(path, features=features, target=target)
+    table = read_table(data, features=features, target=target)
+    origin = data if isinstance(data, Path) else type(data).__name__
     if table.target is None or len(table.target) < 2:
-        raise DataError(f"{path}: has {len(table.features)} complete rows, expected at least 2")
+        raise DataError(f"{origin}: has {len(table.features)} complete rows, expected at least 2")
     if (table.target == table.target[0]).all():
-        raise DataError(f"{path}: the target {target!r} is {table.target[0]:g} in every row; there is nothing to fit")
+        raise DataError(f"{origin}: the target {target!r} is {table.target[0]:g} in every row; there is nothing to fit")
     return Dataset(
         features=table.features,
         target=table.target,
