@@ -193,7 +193,7 @@ def _descend(
         if not math.isfinite(train_loss):
             raise _diverged(epoch, train_loss, settings)
         first = train_loss if epoch == 0 else first
-        if epoch % settings.test_every == 0:
+        if epoch % settings.test_every == 0 or epoch == settings.epochs - 1:
             test_loss = None if held_out is None else test_epoch(model, *held_out, loss_fn)
             if test_loss is not None and not math.isfinite(test_loss):
                 raise _diverged(epoch, test_loss, settings)

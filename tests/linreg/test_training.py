@@ -141,7 +141,7 @@ def test_minibatches_reach_the_least_squares() -> None:
     assert result.metrics["test"].mae == pytest.approx(fitted(features, target, EXACT).metrics["test"].mae, rel=0.05)
 
 
-def test_the_history_holds_every_so_many_epochs_and_progress_every_one() -> None:
+def test_the_history_holds_every_so_many_epochs_and_the_last_and_progress_every_one() -> None:
     epochs: list[int] = []
     losses: list[float] = []
 
@@ -150,9 +150,9 @@ def test_the_history_holds_every_so_many_epochs_and_progress_every_one() -> None
         losses.append(loss)
 
     result = fit(*line_parts(), replace(CPU, epochs=25, test_every=10), progress=progress)
-    assert [row.epoch for row in result.history] == [0, 10, 20]
+    assert [row.epoch for row in result.history] == [0, 10, 20, 24]
     assert epochs == list(range(25))
-    assert [row.train_loss for row in result.history] == [losses[0], losses[10], losses[20]]
+    assert [row.train_loss for row in result.history] == [losses[0], losses[10], losses[20], losses[24]]
 
 
 @pytest.mark.parametrize(
