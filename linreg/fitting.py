@@ -43,7 +43,13 @@ OF_DESCENT = ("lr", "loss", "epochs", "batch_size", "test_every", "device", "kee
 
 
 def straight_line(
-    *, weight: float = 0.7, bias: float = 0.3, start: float = 0.0, end: float = 1.0, step: float = 0.02
+    *,
+    weight: float = 0.7,
+    bias: float = 0.3,
+    start: float = 0.0,
+    end: float = 1.0,
+    step: float = 0.02,
+    dtype: str = "float32",
 ) -> Dataset:
     """The points of the line y = weight * x + bias, the data of the course.
 
@@ -53,6 +59,7 @@ def straight_line(
         start: first x.
         end: every x is below this.
         step: distance between two x.
+        dtype: the points are computed in "float32" or "float64"; `fit` computes them again in its own dtype.
 
     Raises:
         DataError: the numbers are not finite, or give no points or too many.
@@ -61,7 +68,8 @@ def straight_line(
         >>> linreg.straight_line(weight=2, bias=1)
         Dataset(50 rows, 1 features, target 'y')
     """
-    return datasets.straight_line(LineSettings(weight=weight, bias=bias, start=start, end=end, step=step))
+    settings = LineSettings(weight=weight, bias=bias, start=start, end=end, step=step)
+    return datasets.straight_line(settings, _choice("dtype", Precision, dtype) or Precision.FLOAT32)
 
 
 def fit(
