@@ -1,6 +1,5 @@
 """What an export changes in a bundle besides its artifacts: what is removed, the test vectors, and the manifest."""
 
-from contextlib import suppress
 from dataclasses import replace
 
 from export.bundle.vectors import TOLERANCE_FILE, make_vectors, precision_of_vectors, stage_vectors
@@ -16,14 +15,13 @@ from linreg.manifest import (
     CHECKSUM_FILE,
     MANIFEST_FILE,
     FileEntry,
-    Manifest,
     check_overwrite,
     entry_of,
     is_bundle_file,
     manifest_files,
-    read_entry,
     read_manifest,
 )
+from linreg.saving import remove_listed
 
 
 def make_room(changes: Changes, source: Source, kinds: list[Format], files: dict[str, bytes], *, force: bool) -> None:
@@ -71,21 +69,6 @@ def _written_names(changes: Changes, source: Source, kinds: list[Format]) -> lis
                 raise LinregError(f"{folder / name}: is not a test vector; move it away, and export again")
         names += vectors
     return names
-
-
-def remove_listed(changes: Changes, manifest: Manifest, *, keep: tuple[str, ...]) -> None:
-    """Remove the manifest and every file that it lists, so that none stays beside other weights.
-
-    A file whose bytes differ from those in the manifest stays.
-    """
-    for entry in manifest.files:
-        if entry.name in keep:
-            continue
-        with suppress(MismatchError):
-            read_entry(changes.folder, entry)
-            changes.remove(entry.name)
-    changes.remove(CHECKSUM_FILE)
-    changes.remove(MANIFEST_FILE)
 
 
 def renew_vectors(changes: Changes, source: Source, written: list[Artifact]) -> None:

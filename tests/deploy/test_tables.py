@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from export.bundle.export import export
-from linreg.cli.train import train_table
-from linreg.config import TABLE_DEFAULTS
+from linreg.fitting import fit
 from tests.deploy import javascript, standalone
 from tests.deploy.bundles import run
 from tests.deploy.tables import MODELS, TABLES
@@ -61,11 +60,8 @@ def bundles(tmp_path_factory) -> dict[str, Path]:
             target = rows @ [2, 1][: len(features)] + 1
             lines = [",".join(map(str, [*row, y])) for row, y in zip(rows.tolist(), target.tolist(), strict=True)]
             (folder / f"{name}.csv").write_text("\n".join([",".join([*features, "target"]), *lines]))
-            train_table(
-                folder / f"{name}.csv", "target", ",".join(features), TABLE_DEFAULTS, folder / name,
-                split_text="1", shuffle=False, force=False,
-            )  # fmt: skip
-            export(folder / name, folder / name, formats=FORMATS)
+            model = fit(folder / f"{name}.csv", target="target", features=features, split="1", shuffle=False)
+            export(model, folder / name, formats=FORMATS)
             continue
         module = torch.nn.Linear(2, 1)
         module.load_state_dict({"weight": torch.tensor([[2.0, 1.0]]), "bias": torch.tensor([1.0])})
