@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -21,25 +21,13 @@ from linreg.changes import read_settled
 from linreg.checkpoint import Checkpoint, load, model_bytes, state_bytes
 from linreg.config import CARD_FILE, MAX_STATE_BYTES, MODEL_FILE
 from linreg.errors import ExportError, LinregError
+from linreg.fitted import FittedModel
 from linreg.manifest import read_listed
 
 Note = Callable[[str], None]
 
 
-@runtime_checkable
-class Fitted(Protocol):
-    """A fitted model of linreg."""
-
-    @property
-    def checkpoint(self) -> Checkpoint:
-        """The model and its card."""
-
-    @property
-    def files(self) -> Mapping[str, bytes]:
-        """The state_dict and the card as they are saved, by name."""
-
-
-Exported = str | os.PathLike[str] | Checkpoint | Fitted | nn.Module
+Exported = str | os.PathLike[str] | Checkpoint | FittedModel | nn.Module
 """A bundle or a .pth of `linreg train`, the same reloaded or just fitted, or any module."""
 
 
@@ -115,7 +103,7 @@ def exportable(
         static=static,
         units=dict(units or {}),
     )
-    files = model.files if isinstance(model, Fitted) else _files_of(checkpoint, folder)
+    files = model.files if isinstance(model, FittedModel) else _files_of(checkpoint, folder)
     return Exportable(source=source, files=files, state_file=MODEL_FILE if files else checkpoint.path.name, rows=rows)
 
 
@@ -145,7 +133,7 @@ def _of_module(
     return Exportable(source=source, files={MODEL_FILE: state_bytes(inside.state_dict())}, rows=rows)
 
 
-def _checkpoint(model: str | os.PathLike[str] | Checkpoint | Fitted, note: Note) -> Checkpoint:
+def _checkpoint(model: str | os.PathLike[str] | Checkpoint | FittedModel, note: Note) -> Checkpoint:
     if isinstance(model, Checkpoint):
         return model
     if isinstance(model, str | os.PathLike):
@@ -154,7 +142,7 @@ def _checkpoint(model: str | os.PathLike[str] | Checkpoint | Fitted, note: Note)
         for text in checkpoint.notes:
             note(f"{checkpoint.path}: {text}")
         return checkpoint
-    if isinstance(model, Fitted):
+    if isinstance(model, FittedModel):
         return model.checkpoint
     raise ExportError(f"got {type(model).__name__}, expected the path of a bundle, a fitted model or a torch.nn.Module")
 

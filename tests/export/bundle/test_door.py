@@ -2,7 +2,6 @@
 
 import doctest
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
@@ -21,8 +20,9 @@ from linreg.bundle import open_bundle
 from linreg.changes import changing
 from linreg.checkpoint import load
 from linreg.errors import ExportError, LinregError, MismatchError, ModelError
+from linreg.fitting import fit
 from tests import nets
-from tests.conftest import PENGUINS, contents
+from tests.conftest import FEATURES, PENGUINS, contents
 
 
 @pytest.fixture(autouse=True)
@@ -69,20 +69,11 @@ def test_a_trained_bundle_is_exported_in_place_and_verified(trained):
     assert len(result.rows) == 8
 
 
-@dataclass
-class Fitted:
-    """A model that was fitted and not saved: its checkpoint names no file that is there."""
-
-    checkpoint: object
-    files: dict[str, bytes]
-
-
 def test_whatever_holds_the_same_model_gives_the_same_bytes(trained, tmp_path):
     (tmp_path / "model.pth").write_bytes(b"another model, in the current folder")
     checkpoint = load(trained)
-    fitted = Fitted(
-        checkpoint=type(checkpoint)(**{**vars(checkpoint), "path": Path("model.pth")}), files=contents(trained)
-    )
+    fitted = fit(PENGUINS, target="body_mass_g", features=FEATURES.split(","))
+    assert fitted.path is None
     for name, model in {"a": trained, "b": trained / "model.pth", "c": open_bundle(trained), "d": checkpoint}.items():
         export(model, name)
     export(fitted, "e")
