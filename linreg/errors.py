@@ -4,6 +4,7 @@
     ├── DataError          a table, a line or a split cannot be used
     ├── TrainingError      the fit has no answer: it diverged, or columns are collinear
     ├── ModelError         a state_dict, a card or an artifact cannot be read
+    │   └── UntrustedError an artifact is a program that this user did not export
     ├── ExportError        a module cannot be exported as asked
     │   └── InexactError   its own rounding is so large that nothing could be proved of its files
     ├── MismatchError      outputs differ, or bytes are not those of the manifest: exit 3
@@ -34,6 +35,10 @@ class ModelError(LinregError):
     """A state_dict, a card or an artifact cannot be read."""
 
 
+class UntrustedError(ModelError):
+    """An artifact is a program that this user did not export."""
+
+
 class ExportError(LinregError):
     """A module cannot be exported as asked."""
 
@@ -43,7 +48,7 @@ class InexactError(ExportError):
 
 
 class MismatchError(LinregError):
-    """Outputs differ from the reference, or bytes from the manifest.
+    """Outputs differ from those expected, or bytes from the manifest.
 
     Attributes:
         inputs: arrays by name that show the difference, where there are any.

@@ -17,6 +17,8 @@ LIGHT = [
     "linreg.errors",
     "export",
     "export.formats.names",
+    "export.precision",
+    "export.runners.base",
     "bench",
 ]
 RUN = "import sys; sys.argv = ['linreg', *sys.argv[1:]]; from linreg.cli.main import main"

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.plan.subject import Subject
-from export.bundle.load import may_run
 from export.formats.names import RUNTIME_FORMATS, Format, format_of
+from export.runners.trust import Trust, trusted_bytes
 from linreg.config import MAX_STATE_BYTES, MODEL_FILE
-from linreg.errors import LinregError, ModelError
+from linreg.errors import LinregError
 from linreg.manifest import read_listed
 
 
@@ -34,17 +34,14 @@ def read_artifact(path: Path, *, trust: bool) -> ArtifactFile:
         trust: take TorchScript and .pt2 files that this user did not export; they are programs.
 
     Raises:
-        ModelError: it is a program that is not trusted.
+        UntrustedError: it is a program that is not trusted.
         LinregError: it is no artifact that can be timed, or has no model beside it.
     """
     found = format_of(path.name)
     if found is None or found[0] not in RUNTIME_FORMATS or found[1] is not None:
         raise LinregError(f"{path}: expected an artifact in its bundle, such as other/model.onnx")
     data = read_listed(path.parent, path.name, limit=MAX_STATE_BYTES)
-    if not may_run(found[0], data, trust=trust):
-        raise ModelError(
-            f"{path}: is a program that this user did not export; if you trust it, add --trust (in Python: trust=True)"
-        )
+    trusted_bytes(found[0], str(path), data, Trust.from_option(trust))
     if not (path.parent / MODEL_FILE).is_file():
         raise LinregError(f"{path}: there is no {MODEL_FILE} beside it, so its answers could not be checked")
     return ArtifactFile(kind=found[0], data=data, subject=Subject(path=str(path.parent)))

@@ -1,6 +1,6 @@
 """What every row must answer, computed once and handed to each process in a file.
 
-The inputs of a batch, and for every output the float64 reference, the error allowed, and eager's own answer.
+The inputs of a batch, and for every output the float64 answer, the error allowed, and eager's own answer.
 """
 
 import io
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from export.proof.comparison import ExpectedOutput
 from linreg.config import MAX_STATE_BYTES
 from linreg.files import read_bytes, write_atomic
 
 if TYPE_CHECKING:
-    from export.proof.oracle import Reference
     from export.source.source import Source
 
 Array = NDArray[Any]
@@ -30,24 +30,13 @@ class Expected:
 
     Attributes:
         inputs: one array an input.
-        outputs: by field of `export.proof.oracle.Reference`, one array an output.
+        outputs: the same as verification has them.
         output_names: of the graph.
     """
 
     inputs: tuple[Array, ...]
-    outputs: tuple[dict[str, Array], ...]
+    outputs: tuple[ExpectedOutput, ...]
     output_names: tuple[str, ...]
-
-    def references(self) -> "tuple[Reference, ...]":
-        """The same as verification has it; needs torch."""
-        from export.proof.oracle import Reference
-
-        return tuple(Reference(**output) for output in self.outputs)
-
-    @property
-    def eager_bytes(self) -> tuple[bytes, ...]:
-        """The bytes of eager's answers."""
-        return tuple(output["eager"].tobytes() for output in self.outputs)
 
 
 def write_expected(path: Path, source: "Source", batches: tuple[int, ...]) -> None:
@@ -66,8 +55,8 @@ def write_expected(path: Path, source: "Source", batches: tuple[int, ...]) -> No
     for batch in batches:
         inputs = source.random_inputs(batch, 1.0, SEED)
         arrays |= {f"{batch}/input/{place}": array for place, array in enumerate(inputs)}
-        for place, reference in enumerate(oracle.answers(inputs, 1.0)):
-            arrays |= {f"{batch}/{field}/{place}": getattr(reference, field) for field in FIELDS}
+        for place, output in enumerate(oracle.answers(inputs, 1.0)):
+            arrays |= {f"{batch}/{field}/{place}": getattr(output, field) for field in FIELDS}
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
     write_atomic(path, buffer.getvalue())
@@ -83,7 +72,8 @@ def read_expected(path: Path) -> dict[int, Expected]:
         batch: Expected(
             inputs=tuple(_numbered(arrays, f"{batch}/input")),
             outputs=tuple(
-                {field: arrays[f"{batch}/{field}/{place}"] for field in FIELDS} for place in range(len(names))
+                ExpectedOutput(**{field: arrays[f"{batch}/{field}/{place}"] for field in FIELDS})
+                for place in range(len(names))
             ),
             output_names=names,
         )

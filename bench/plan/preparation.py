@@ -1,6 +1,7 @@
 """Before anything is timed: artifacts and answers in a work folder, and the rows that can be run here."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,13 +10,13 @@ from bench.plan.subject import Subject
 from bench.plan.variants import NULL, UNANSWERING, Kind, Origin, Variant
 from bench.worker.building import load_factory
 from bench.worker.job import Device
-from export.bundle.load import may_run
 from export.bundle.write import build
 from export.formats.names import Format, file_name, format_of
+from export.runners.trust import Trust, trusted_bytes
 from export.source.source import Source
 from linreg.checkpoint import state_bytes
 from linreg.config import MAX_STATE_BYTES
-from linreg.errors import LinregError, ModelError
+from linreg.errors import LinregError, ModelError, UntrustedError
 from linreg.files import write_atomic
 from linreg.inside import file_inside
 from linreg.manifest import read_listed
@@ -151,8 +152,8 @@ def _provide(file: str, source: Source, bundle: Path | None, folder: Path, *, tr
     kind = _format(file)
     if bundle is not None and file_inside(bundle, file):
         data = read_listed(bundle, file, limit=MAX_STATE_BYTES)
-        if may_run(kind, data, trust=trust):
-            write_atomic(folder / file, data)
+        with suppress(UntrustedError):
+            write_atomic(folder / file, trusted_bytes(kind, file, data, Trust.from_option(trust)))
             return Origin.BUNDLE
     try:
         write_atomic(folder / file, build(source, kind))

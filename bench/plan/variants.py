@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from export.formats.names import Format, file_name
-from export.runners.call_modes import CallMode
+from export.runners.base import CallMode
 from linreg.config import REFERENCE_ROW
 from linreg.errors import LinregError
 

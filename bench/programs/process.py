@@ -14,7 +14,8 @@ from bench.programs.runtimes import BLOCKS, PYTHON
 from bench.worker.rounds import WARM_IN_CALLS, calibrate, garbage_collector_off, host_timer
 from export.bundle.vectors import check_vectors, read_vectors
 from export.formats.names import Format, file_name
-from export.runners.base import Runner, onnxruntime_runner
+from export.runners.base import Runner
+from export.runners.onnxruntime import onnxruntime_runner
 from linreg.config import MAX_STATE_BYTES
 from linreg.errors import LinregError
 from linreg.manifest import read_listed

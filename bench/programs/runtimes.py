@@ -19,12 +19,12 @@ from _linreg import child_command
 from bench.analysis.statistics import Ratio, over_processes
 from bench.worker.rounds import Blocks
 from export.bundle.integrity import check_bundle
-from export.bundle.load import may_run
 from export.formats.c_text import header_of
 from export.formats.names import format_of
 from export.runners.c import compiler, flags
+from export.runners.trust import Trust, trusted_bytes
 from linreg.config import MAX_JSON_BYTES, MAX_STATE_BYTES
-from linreg.errors import LinregError, MismatchError, one_line
+from linreg.errors import LinregError, MismatchError, UntrustedError, one_line
 from linreg.files import write_atomic
 from linreg.inside import file_inside, read_inside
 from linreg.manifest import CHECKSUM_FILE, MANIFEST_FILE, checksums, read_entry, read_listed, read_manifest
@@ -146,9 +146,12 @@ def _untrusted(bundle: Path, file: str, *, trust: bool) -> str:
         return f"{file} is not in the bundle; run: linreg export --format {file.partition('.')[2]}"
     kind = format_of(file)
     assert kind is not None
-    if may_run(kind[0], read_listed(bundle, file, limit=MAX_STATE_BYTES), trust=trust):
-        return ""
-    return f"{file} is a program that this user did not export; if you trust it, add --trust"
+    data = read_listed(bundle, file, limit=MAX_STATE_BYTES)
+    try:
+        trusted_bytes(kind[0], file, data, Trust.from_option(trust))
+    except UntrustedError as error:
+        return str(error)
+    return ""
 
 
 def _compile_standalone(deploy: Path, bundle: Path, work: Path) -> str:

@@ -66,22 +66,24 @@ def ask(
     variant: Variant, runner: "Runner", calls: "list[Call]", source: Any, expected: Expected, batch: int
 ) -> Measured:
     """Ask once: the weights first, as a bound on the outputs cannot see one bit of them."""
-    from export.proof.verify import check_parameters, compare_all
+    from export.proof.comparison import compare_outputs
+    from export.proof.verify import check_parameters
 
     if variant.kind in UNANSWERING:
         return Measured()
     try:
         if variant.kind is not Kind.FACTORY:
             check_parameters(runner, source)
+        names = tuple(map(repr, expected.output_names))
         answers = [_outputs(variant, call, batch) for call in calls]
-        worst = max(
-            compare_all(variant.name, f"batch {batch}", expected.output_names, outputs, expected.references())
-            for outputs in answers
-        )
+        found = [
+            compare_outputs(f"{variant.name}: batch {batch}", names, outputs, expected.outputs) for outputs in answers
+        ]
     except MismatchError as error:
         return Measured(problem=str(error), worst_error=np.inf)
-    equal = all(tuple(output.tobytes() for output in outputs) == expected.eager_bytes for outputs in answers)
-    return Measured(worst_error=worst, bytes_equal=equal)
+    return Measured(
+        worst_error=max(one.worst_error for one in found), bytes_equal=all(one.bytes_equal for one in found)
+    )
 
 
 def _outputs(variant: Variant, call: "Call", batch: int) -> tuple[Array, ...]:

@@ -75,13 +75,13 @@ def _made(variant: Variant) -> "Runner":
     if not isinstance(made, Runner):
         raise LinregError(
             f"{variant.file}: gives {type(made).__name__}, expected a Runner; of a torch module, compiled or not: "
-            "return export.runners.base.torch_runner(name, module)"
+            "return export.runners.torch.torch_runner(name, module)"
         )
     return made
 
 
 def _onnxruntime(variant: Variant, folder: Path, *, device: Device, threads: int) -> "Runner":
-    from export.runners.base import onnxruntime_runner
+    from export.runners.onnxruntime import onnxruntime_runner
 
     return onnxruntime_runner(
         variant.file,
@@ -93,17 +93,18 @@ def _onnxruntime(variant: Variant, folder: Path, *, device: Device, threads: int
 
 
 def _torch(variant: Variant, subject: Subject, folder: Path, device: Device) -> "Runner":
-    from export.runners.base import pt2_runner, torch_runner, torchscript_runner
+    from export.formats.names import Format
+    from export.runners.torch import pt2_runner, torch_runner, torchscript_runner
+    from export.runners.trust import Trust, trusted_bytes
 
     match variant.kind:
-        case Kind.TORCHSCRIPT:
-            return torchscript_runner(variant.file, _data(variant, folder), variant.mode, device=device.value)
-        case Kind.TORCHSCRIPT_FROZEN:
-            return torchscript_runner(
-                variant.file, _data(variant, folder), variant.mode, device=device.value, frozen=True
-            )
+        case Kind.TORCHSCRIPT | Kind.TORCHSCRIPT_FROZEN:
+            program = trusted_bytes(Format.TORCHSCRIPT, variant.file, _data(variant, folder), Trust.MADE_HERE)
+            frozen = variant.kind is Kind.TORCHSCRIPT_FROZEN
+            return torchscript_runner(variant.file, program, variant.mode, device=device.value, frozen=frozen)
         case Kind.PT2:
-            return pt2_runner(variant.file, _data(variant, folder), variant.mode)
+            program = trusted_bytes(Format.PT2, variant.file, _data(variant, folder), Trust.MADE_HERE)
+            return pt2_runner(variant.file, program, variant.mode)
     module = subject.module_itself().to(device.value)
     if variant.kind is Kind.COMPILE:
         return torch_runner(variant.name, module, variant.mode, call=_compiled(module))
@@ -127,4 +128,5 @@ def _compiled(module: "torch.nn.Module") -> Callable[..., Any]:
 
 
 def _data(variant: Variant, folder: Path) -> bytes:
+    """A file of the work folder, which holds only what the process that started this one made or trusted."""
     return read_bytes(folder / variant.file, limit=MAX_STATE_BYTES)

@@ -87,7 +87,11 @@ def measure_lifecycle(
         bind: gives the runner its inputs.
         file_bytes: of its artifact.
     """
-    import export.runners.base  # noqa: F401  (our own code, and what it imports, is not the runtime's)
+    # Our own code, and what it imports, is not the runtime's.
+    if variant.kind in NEEDS_TORCH:
+        import export.runners.torch
+    else:
+        import export.runners.onnxruntime  # noqa: F401
 
     memory = resident_bytes()
     start = time.perf_counter()

@@ -4,8 +4,10 @@ from dataclasses import replace
 
 from export.bundle.vectors import TOLERANCE_FILE, make_vectors, precision_of_vectors, stage_vectors
 from export.bundle.write import FAILED_INPUTS, Artifact
-from export.formats.names import Format, Precision, beside, file_name
-from export.runners.base import load_runner
+from export.formats.names import Format, beside, file_name
+from export.precision import ExportPrecision
+from export.runners.load import load_artifact
+from export.runners.trust import Trust
 from export.source.source import Source
 from linreg.changes import Changes
 from linreg.config import CARD_FILE, MAX_STATE_BYTES, MODEL_FILE
@@ -87,7 +89,7 @@ def renew_vectors(changes: Changes, source: Source, written: list[Artifact]) -> 
             chosen = written[:1]
     for artifact in chosen:
         name = artifact.path.name
-        runner = load_runner(artifact.format, name, changes.staged_bytes(name))
+        runner = load_artifact(artifact.format, name, changes.staged_bytes(name), Trust.MADE_HERE)
         stage_vectors(changes, make_vectors(source, runner))
 
 
@@ -97,7 +99,7 @@ def record(
     *,
     plain: list[str],
     artifacts: list[Artifact],
-    vectors_of: Precision | None = None,
+    vectors_of: ExportPrecision | None = None,
 ) -> None:
     """Stage the manifest of a bundle: plain files by name, and artifacts beside those already listed.
 

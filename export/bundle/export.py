@@ -11,7 +11,8 @@ from torch import Tensor
 from export.bundle.contents import make_room, record, renew_vectors
 from export.bundle.exportable import Exportable, Exported, Note, exportable, ignore
 from export.bundle.write import Artifact, ExportOptions, make_artifact
-from export.formats.names import OPSETS, Format, FormatChoice, Precision, chosen_formats
+from export.formats.names import OPSETS, Format, FormatChoice, chosen_formats
+from export.precision import ExportPrecision
 from linreg.bundle import Bundle, open_bundle
 from linreg.changes import Changes, changing
 from linreg.config import CARD_FILE, MODEL_FILE
@@ -115,7 +116,7 @@ def export(
         example=example,
         input_names=input_names,
         output_names=output_names,
-        precision=_precision(dtype),
+        precision=None if dtype is None else ExportPrecision(dtype),
         static=static,
         units=units,
         data=None if data is None else Path(data),
@@ -223,10 +224,3 @@ def _formats(formats: str | Sequence[str], opset: int | None, prefix: str | None
     if prefix is not None and Format.C not in kinds:
         raise ExportError("prefix belongs to C source; add c to formats, or leave prefix out")
     return kinds
-
-
-def _precision(dtype: str | None) -> Precision | None:
-    try:
-        return None if dtype is None else Precision(dtype)
-    except ValueError as error:
-        raise ExportError(f"dtype: {error}; expected one of {', '.join(Precision)}") from None

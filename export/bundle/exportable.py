@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from export.bundle.rows import rows_to_verify
-from export.formats.names import Precision
+from export.precision import ExportPrecision
 from export.proof.cases import batches, check_batches
 from export.source.example import inputs_of_example, rows_of_example
 from export.source.source import Source, from_checkpoint, from_module
@@ -60,7 +60,7 @@ def exportable(
     example: Sequence[Tensor] | Tensor | None = None,
     input_names: Sequence[str] = (),
     output_names: Sequence[str] = (),
-    precision: Precision | None = None,
+    precision: ExportPrecision | None = None,
     static: bool = False,
     units: Mapping[str, str] | None = None,
     data: Path | None = None,

@@ -4,7 +4,7 @@
 what onnx's own runner reads, and beside them `allowed_I.pb`, float64: how far each answer may be off. There infinity
 means that any class passes; and where the answer itself is NaN or infinite, only its class counts. The answers are
 those of onnxruntime's CPU provider where the bundle was exported (of another format where ONNX was not), verified
-against the float64 reference; allowed is what the reference allows, and the answer's own error on top. `data.json`
+against the float64 oracle; allowed is what the oracle allows, and the answer's own error on top. `data.json`
 beside model.onnx gives onnx's runner one rtol and atol. None of this needs torch to be read.
 """
 
@@ -19,16 +19,16 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from export.proof.comparison import ExpectedOutput, compare_outputs, run_case
 from export.runners.base import Runner
 from linreg.changes import Changes
 from linreg.config import MAX_STATE_BYTES
-from linreg.errors import MismatchError, ModelError, one_line
+from linreg.errors import ModelError, one_line
 from linreg.inside import files_of, vector_folders
 from linreg.manifest import Manifest, read_listed, read_manifest
 
 if TYPE_CHECKING:
     from export.proof.cases import Case
-    from export.proof.oracle import Reference
     from export.source.source import Source
 
 Array = NDArray[Any]
@@ -48,6 +48,18 @@ class Vectors:
     outputs: tuple[Array, ...]
     allowed: tuple[Array, ...]
 
+    def expected(self) -> tuple[ExpectedOutput, ...]:
+        """The same as verification has it: any class passes where the allowed error is infinite."""
+        return tuple(
+            ExpectedOutput(
+                values=output.astype(np.float64) if output.dtype.kind == "f" else output,
+                allowed=allowed,
+                any_class=np.isinf(allowed),
+                eager=output,
+            )
+            for output, allowed in zip(self.outputs, self.allowed, strict=True)
+        )
+
 
 def make_vectors(source: "Source", runner: Runner) -> dict[str, bytes]:
     """All vector files by name, with what `runner` (onnxruntime on the file just verified) answers."""
@@ -57,9 +69,9 @@ def make_vectors(source: "Source", runner: Runner) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     atol = 0.0
     for place, case in enumerate(_vector_cases(source)):
-        references = oracle.answers(case.inputs, case.scale)
+        expected = oracle.answers(case.inputs, case.scale)
         outputs = runner.bind(case.inputs).outputs()
-        allowed = [_allowed(output, reference) for output, reference in zip(outputs, references, strict=True)]
+        allowed = [_allowed(output, wanted) for output, wanted in zip(outputs, expected, strict=True)]
         if case.name.startswith("batch"):
             atol = max(atol, *(float(array.max(initial=0.0)) for array in allowed))
         folder = f"test_data_set_{place}"
@@ -139,40 +151,11 @@ def check_vectors(runner: Runner, folder: Path) -> VectorCheck:
     """
     cases, worst, equal = 0, 0.0, True
     for vectors in read_vectors(folder):
-        where = f"{runner.name}: {vectors.name}"
-        try:
-            outputs = runner.bind(vectors.inputs).outputs()
-        except Exception as error:  # each runtime raises classes of its own
-            raise MismatchError(f"{where}: does not run: {one_line(error)}") from error
-        if len(outputs) != len(vectors.outputs):
-            raise MismatchError(f"{where}: gives {len(outputs)} outputs, expected {len(vectors.outputs)}")
-        for got, wanted, allowed in zip(outputs, vectors.outputs, vectors.allowed, strict=True):
-            worst = max(worst, _check(where, got, wanted, allowed))
-            equal &= got.tobytes() == wanted.tobytes()
-        cases += 1
+        expected = vectors.expected()
+        outputs = run_case(runner, vectors.inputs, vectors.name)
+        found = compare_outputs(f"{runner.name}: {vectors.name}", ("output",) * len(expected), outputs, expected)
+        worst, equal, cases = max(worst, found.worst_error), equal and found.bytes_equal, cases + 1
     return VectorCheck(cases=cases, worst_error=worst, bytes_equal=equal)
-
-
-def _check(where: str, got: Array, wanted: Array, allowed: Array) -> float:
-    if got.shape != wanted.shape or got.dtype != wanted.dtype:
-        raise MismatchError(f"{where}: got {got.dtype} of shape {got.shape}, expected {wanted.dtype} of {wanted.shape}")
-    if got.dtype.kind != "f":
-        ratio = np.where(got == wanted, 0.0, np.inf)
-    else:
-        finite = np.isfinite(got) & np.isfinite(wanted)
-        same = finite | (got == wanted) | (np.isnan(got) & np.isnan(wanted)) | np.isinf(allowed)
-        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            error = np.where(finite, np.abs(got.astype(np.float64) - wanted.astype(np.float64)), 0.0)
-            ratio = np.where(error == 0, 0.0, error / allowed)
-        ratio = np.where(same, ratio, np.inf)
-    worst = float(ratio.max(initial=0.0))
-    if worst > 1:
-        place = tuple(int(index) for index in np.unravel_index(int(ratio.argmax()), ratio.shape))
-        raise MismatchError(
-            f"{where}: output at {place} is {got[place]!s}, expected {wanted[place]!s} "
-            f"within {float(allowed[place]):.3g}"
-        )
-    return worst
 
 
 def _vector_cases(source: "Source") -> "list[Case]":
@@ -189,15 +172,15 @@ def _vector_cases(source: "Source") -> "list[Case]":
     return cases
 
 
-def _allowed(output: Array, reference: "Reference") -> Array:
-    """What the reference allows, and the output's own error on top, in float64."""
+def _allowed(output: Array, expected: ExpectedOutput) -> Array:
+    """What the oracle allows, and the output's own error on top, in float64."""
     if output.dtype.kind != "f":
         return np.zeros(output.shape)
-    finite = np.isfinite(reference.values) & np.isfinite(output)
+    finite = np.isfinite(expected.values) & np.isfinite(output)
     with np.errstate(invalid="ignore"):
-        own = np.abs(output.astype(reference.values.dtype) - reference.values)
-        bound = np.where(finite, (reference.allowed + own).astype(np.float64), 0.0)
-    return np.where(reference.any_class, np.inf, bound)
+        own = np.abs(output.astype(expected.values.dtype) - expected.values)
+        bound = np.where(finite, (expected.allowed + own).astype(np.float64), 0.0)
+    return np.where(expected.any_class, np.inf, bound)
 
 
 def _tensor(array: Array, name: str) -> bytes:

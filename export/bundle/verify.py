@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from export.bundle.verified import VerifiedBundle, VerifiedFile
-from export.formats.names import Format, Precision, format_of
+from export.formats.names import Format, format_of
+from export.precision import ExportPrecision
 from linreg.config import MODEL_FILE
-from linreg.errors import LinregError, MismatchError, ModelError
+from linreg.errors import LinregError, MismatchError, ModelError, UntrustedError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,7 +45,8 @@ def verify(
 
     Raises:
         MismatchError: a file has other bytes than the manifest lists, or its outputs differ from those expected.
-        ModelError: the bundle is missing or damaged, or holds programs that this user did not export.
+        ModelError: the bundle is missing or damaged.
+        UntrustedError: the bundle holds programs that this user did not export.
         LinregError: there is nothing to compare the outputs with, or `data` does not apply.
         DataError: the table cannot be used.
     """
@@ -57,10 +59,10 @@ def refuse_not_run(result: VerifiedBundle) -> None:
     """Raise an error if artifacts were not run.
 
     Raises:
-        ModelError: some were not.
+        UntrustedError: some were not.
     """
     if result.not_run:
-        raise ModelError(
+        raise UntrustedError(
             f"{result.path}: {', '.join(result.not_run)}: not run, since these are programs that this user did not "
             "export; if you trust where they come from, add --trust (in Python: trust=True)"
         )
@@ -135,19 +137,21 @@ def _check(
         LinregError: there is nothing to compare its outputs with.
     """
     from export.bundle.affine_graph import check_affine_weights
-    from export.bundle.load import load_artifact, may_run
+    from export.runners.load import load_artifact
+    from export.runners.trust import Trust
     from linreg.manifest import read_entry
 
     by_vectors, by_reference, refused = [], [], []
     for entry in entries:
         kind, precision = _kind(entry.name)
         data = read_entry(folder, entry)
-        if not may_run(kind, data, trust=trust):
-            refused.append(entry.name)
-            continue
         if kind is Format.ONNX and model is not None and model.card is None:
             check_affine_weights(str(folder / entry.name), data, *_weights(model))
-        runner = load_artifact(kind, entry.name, data, trust=trust)
+        try:
+            runner = load_artifact(kind, entry.name, data, Trust.from_option(trust))
+        except UntrustedError:
+            refused.append(entry.name)
+            continue
         if has_vectors := _has_vectors(manifest, entry):
             by_vectors.append(_row(entry.name, "test vectors", _by_vectors(runner, folder)))
         reference = model if model is not None or has_vectors else _model(folder, manifest)
@@ -185,7 +189,7 @@ def _has_vectors(manifest: "Manifest", entry: "FileEntry") -> bool:
     return bool(entry.proof.get("static")) != several
 
 
-def _kind(name: str) -> tuple[Format, Precision | None]:
+def _kind(name: str) -> tuple[Format, ExportPrecision | None]:
     kind = format_of(name)
     assert kind is not None, "only artifacts are passed"
     return kind
@@ -199,7 +203,12 @@ def _by_vectors(runner: "Runner", folder: Path) -> "VectorCheck":
 
 
 def _by_reference(
-    runner: "Runner", model: "Checkpoint", precision: Precision | None, *, static: bool, rows: "NDArray[Any] | None"
+    runner: "Runner",
+    model: "Checkpoint",
+    precision: ExportPrecision | None,
+    *,
+    static: bool,
+    rows: "NDArray[Any] | None",
 ) -> "Verification":
     """Compare with the float64 outputs of the bundle's own state_dict."""
     from export.proof.verify import verify

@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.bundle.path_leaks import check_no_paths
-from export.bundle.trust import remember
-from export.formats.names import PROGRAMS, Format, Precision, beside, file_name
+from export.formats.names import PROGRAMS, Format, beside, file_name
+from export.precision import ExportPrecision
 from export.proof.verify import Verification, verify
-from export.runners.base import load_runner
+from export.runners.ledger import remember
+from export.runners.load import load_artifact
+from export.runners.trust import Trust
 from export.source.source import Source
 from linreg.changes import Changes
 from linreg.errors import LinregError, MismatchError
@@ -64,7 +66,7 @@ class Artifact:
     """
 
     format: Format
-    precision: Precision | None
+    precision: ExportPrecision | None
     path: Path
     bytes: int
     sha256: str
@@ -151,7 +153,7 @@ def make_artifact(
     try:
         data = changes.staged_bytes(name)
         check_no_paths(name, data)
-        verification = verify(load_runner(kind, name, data), source, rows=options.rows)
+        verification = verify(load_artifact(kind, name, data, Trust.MADE_HERE), source, rows=options.rows)
         details = _details(kind, data)
         if source.static:
             details["static"] = True
@@ -191,7 +193,7 @@ def _remember(kind: Format, data: bytes) -> None:
 
 def _artifact(
     kind: Format,
-    precision: Precision | None,
+    precision: ExportPrecision | None,
     path: Path,
     data: bytes,
     start: float,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.inspection.bounded_json import parse_json
+from export.bounded_json import parse_json
 from linreg.errors import ModelError
 
 Array = NDArray[Any]

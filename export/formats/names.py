@@ -1,7 +1,9 @@
-"""The formats: their names, their files, and what each is for."""
+"""The formats: their names and their files."""
 
 from enum import StrEnum
 from pathlib import PurePath
+
+from export.precision import ExportPrecision
 
 
 class Format(StrEnum):
@@ -25,29 +27,12 @@ class FormatChoice(StrEnum):
     ALL = "all"
 
 
-class Precision(StrEnum):
-    """The dtype of an artifact's parameters."""
-
-    FLOAT16 = "float16"
-    FLOAT32 = "float32"
-    FLOAT64 = "float64"
-    BFLOAT16 = "bfloat16"
-
-
 SUFFIXES = {
     Format.ONNX: ".onnx",
     Format.TORCHSCRIPT: ".torchscript",
     Format.TORCHSCRIPT_TRACE: ".traced.torchscript",
     Format.PT2: ".pt2",
     Format.C: ".c",
-}
-
-PURPOSES = {
-    Format.ONNX: "every runtime that reads ONNX: C, C++, Node, a browser; no Python and no torch",
-    Format.TORCHSCRIPT: "C++ with libtorch, control flow kept; deprecated in torch, its successor is pt2",
-    Format.TORCHSCRIPT_TRACE: "the same from one recorded call, without control flow; deprecated as well",
-    Format.PT2: "torch.export's own format, for Python and AOTInductor",
-    Format.C: "any C or C++ compiler, no runtime at all: a microcontroller; affine models only",
 }
 
 RUNTIME_FORMATS = (Format.ONNX, Format.TORCHSCRIPT, Format.TORCHSCRIPT_TRACE, Format.PT2)
@@ -65,20 +50,20 @@ def chosen_formats(choices: list[FormatChoice]) -> list[Format]:
     return list(dict.fromkeys(chosen))
 
 
-def file_name(kind: Format, precision: Precision | None = None) -> str:
+def file_name(kind: Format, precision: ExportPrecision | None = None) -> str:
     """The file of a format in a bundle; a precision other than the model's own stands in the name."""
     return f"model{'' if precision is None else f'.{precision}'}{SUFFIXES[kind]}"
 
 
-def beside(kind: Format, precision: Precision | None = None) -> str | None:
+def beside(kind: Format, precision: ExportPrecision | None = None) -> str | None:
     """The second file of a format, written and removed with the first: the header of C source."""
     return str(PurePath(file_name(kind, precision)).with_suffix(".h")) if kind is Format.C else None
 
 
-def format_of(name: str) -> tuple[Format, Precision | None] | None:
+def format_of(name: str) -> tuple[Format, ExportPrecision | None] | None:
     """The format and precision of a bundle's file, or None where it is no artifact."""
     for kind in Format:
-        for precision in (None, *Precision):
+        for precision in (None, *ExportPrecision):
             if name == file_name(kind, precision):
                 return kind, precision
     return None

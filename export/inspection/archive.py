@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from export.inspection.bounded_json import parse_json
+from export.bounded_json import parse_json
 from export.inspection.inspected import MAX_TEXT, cut
 from linreg.archive import read_archive
 

@@ -4,7 +4,7 @@ from collections import Counter
 from contextlib import suppress
 from typing import Any
 
-from export.inspection.bounded_json import parse_json
+from export.bounded_json import parse_json
 from export.inspection.inspected import MAX_NAME, MAX_TENSORS, MAX_TEXT, cut
 from export.inspection.protobuf import Part, Reader, signed
 

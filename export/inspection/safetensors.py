@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from export.inspection.bounded_json import parse_json
+from export.bounded_json import parse_json
 from linreg.safetensors import DTYPES
 
 HEADER_BYTES = 128 * 2**20

@@ -1,4 +1,4 @@
-"""Compile C source into a library of this process, and run it like every other artifact."""
+"""Compile C source into a shared library, and run it like every other artifact."""
 
 import ctypes
 import os
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from export.formats.c_text import read_c
 from export.runners.base import Call, Runner
+from export.runners.trust import TrustedBytes
 from linreg.errors import LinregError, ModelError, one_line
 from linreg.files import work_folder
 
@@ -26,10 +27,10 @@ TIMEOUT_S = 300
 
 
 def compiler() -> list[str]:
-    """The words of the system's C compiler: those of CC, or `cc`.
+    """The command of the C compiler: CC, or `cc` if that is not set.
 
     Raises:
-        LinregError: there is none.
+        LinregError: there is no such command.
     """
     text = os.environ.get("CC", "").strip() or "cc"
     try:
@@ -45,7 +46,7 @@ def compiler() -> list[str]:
 
 
 def flags() -> list[str]:
-    """How a library is compiled: with hardware fma where the machine has it, the same bits faster."""
+    """The compiler flags. Hardware FMA, where the machine has it, gives the same bits faster."""
     try:
         fma = platform.machine() in ("x86_64", "AMD64") and " fma " in Path("/proc/cpuinfo").read_text("utf-8")
     except OSError:
@@ -54,17 +55,17 @@ def flags() -> list[str]:
 
 
 def describe_compiler() -> str:
-    """The compiler's version and how it is called; a part of the proof, since bits depend on it."""
+    """The compiler's version and flags; the manifest keeps them, since the bits of the outputs depend on them."""
     done = subprocess.run([*compiler(), "--version"], capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     return f"{(done.stdout.splitlines() or ['unknown'])[0]}: {' '.join(flags())}"
 
 
-def c_runner(name: str, data: bytes) -> Runner:
-    """Compile and load C source, which is a program: only from bytes that are trusted.
+def c_runner(name: str, data: TrustedBytes) -> Runner:
+    """Compile and load C source, which is a program.
 
     Raises:
         LinregError: there is no compiler.
-        ModelError: it is no C source of linreg's, or does not compile.
+        ModelError: it is not C source that linreg wrote, or does not compile.
     """
     text = read_c(name, data)
     library = _library(name, data)
@@ -89,7 +90,7 @@ def c_runner(name: str, data: bytes) -> Runner:
             function(count, read, written)
 
         def outputs() -> tuple[Array, ...]:
-            answers.fill(np.nan)  # so that an answer that is not written is no old one
+            answers.fill(np.nan)  # an element that is not written must not keep an old answer
             run()
             return (answers.copy(),)
 
@@ -102,7 +103,7 @@ def c_runner(name: str, data: bytes) -> Runner:
 
 
 def _library(name: str, data: bytes) -> ctypes.CDLL:
-    """The library of a source; its files are gone when it is loaded."""
+    """Compile and load a source. Its files are removed once the library is loaded."""
     with work_folder("linreg-c-") as folder:
         (folder / "model.c").write_bytes(data)
         command = [*compiler(), *flags(), "-o", "model.so", "model.c", "-lm"]
@@ -120,6 +121,6 @@ def _library(name: str, data: bytes) -> ctypes.CDLL:
         try:
             return ctypes.CDLL(str(folder / "model.so"))
         except OSError as error:
-            # Text of the loader's names the folder, which says nothing to anybody.
+            # The temporary folder in the loader's message helps nobody.
             reason = str(error).replace(str(folder), "")
             raise ModelError(f"{name}: is compiled, but cannot be loaded: {reason[:200]}; set TMPDIR") from None

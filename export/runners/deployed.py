@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.runners.base import Runner, onnxruntime_runner
+from export.runners.base import Runner
+from export.runners.onnxruntime import onnxruntime_runner
 from linreg.config import MAX_STATE_BYTES
 from linreg.errors import LinregError, MismatchError, ModelError
 from linreg.manifest import read_listed

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 import onnxruntime  # noqa: F401 - loaded before the limits are set, which leave no room to load it
 
-from export.runners.base import Runner, onnxruntime_runner
+from export.runners.base import Runner
 from export.runners.frames import Array, BrokenFrameError, receive, send
+from export.runners.onnxruntime import onnxruntime_runner
 from linreg.errors import ModelError, one_line
 
 PR_SET_PDEATHSIG = 1

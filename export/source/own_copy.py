@@ -5,7 +5,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from export.formats.names import Precision
+from export.precision import ExportPrecision
 from export.source.user_code import told, users_code
 from linreg.errors import ExportError
 
@@ -18,7 +18,7 @@ REPARAMETRISED = {
 """What to do about the hooks of torch that keep a computed weight beside the parameters."""
 
 
-def own_copy(module: nn.Module, precision: Precision | None) -> nn.Module:
+def own_copy(module: nn.Module, precision: ExportPrecision | None) -> nn.Module:
     """A copy of a module that no later change of the caller's reaches.
 
     Args:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from export.formats.names import Precision
+from export.precision import ExportPrecision
 from export.source.inputs import Input
 from export.source.own_copy import own_copy
 from export.source.signature import in_order_of_forward, probe_outputs
@@ -42,7 +42,7 @@ class Source:
     inputs: tuple[Input, ...]
     output_names: tuple[str, ...]
     static: bool
-    precision: Precision | None
+    precision: ExportPrecision | None
     metadata: dict[str, Any]
     state_sha256: str
 
@@ -57,7 +57,7 @@ def from_checkpoint(
     *,
     input_names: Sequence[str] = (),
     output_names: Sequence[str] = (),
-    precision: Precision | None = None,
+    precision: ExportPrecision | None = None,
     static: bool = False,
     units: dict[str, str] | None = None,
 ) -> Source:
@@ -102,7 +102,7 @@ def from_module(
     *,
     input_names: Sequence[str] = (),
     output_names: Sequence[str] = (),
-    precision: Precision | None = None,
+    precision: ExportPrecision | None = None,
     static: bool = False,
     metadata: dict[str, Any] | None = None,
 ) -> Source:
@@ -167,17 +167,12 @@ def metadata_text(source: Source) -> dict[str, str]:
     }
 
 
-def _converted(entry: Input, precision: Precision | None, *, static: bool) -> Input:
+def _converted(entry: Input, precision: ExportPrecision | None, *, static: bool) -> Input:
     shape = tuple(size or 1 for size in entry.shape) if static else entry.shape
     if None not in shape and not static:
         raise ExportError(
             f"input {entry.name!r} has the fixed shape {list(shape)}; write its first axis as batch, "
             "or ask for a fixed shape with --static"
-        )
-    if precision is Precision.BFLOAT16:
-        raise ExportError(
-            "--dtype bfloat16: onnxruntime's CPU provider has no bfloat16 Gemm (NOT_IMPLEMENTED), so nothing could be "
-            "verified; use float16 or float32"
         )
     floating = precision is not None and entry.dtype.kind == "f"
     return replace(entry, shape=shape, dtype=np.dtype(str(precision)) if floating else entry.dtype)

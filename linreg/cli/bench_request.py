@@ -9,7 +9,7 @@ from linreg.cli.self_check import last_self_check
 from linreg.cli.stdout import prints_on_stderr
 from linreg.cli.terminal import note, progress
 from linreg.config import BENCH_DEFAULTS, MAX_STATE_BYTES, BenchSettings, DeviceChoice
-from linreg.errors import LinregError
+from linreg.errors import LinregError, UntrustedError
 
 if TYPE_CHECKING:
     from bench.plan.subject import Subject
@@ -166,13 +166,17 @@ def _note_module(place: str, state_dict: Path | None) -> None:
 
 def _note_foreign(bundle: Path) -> None:
     """Say which programs of a bundle are not timed themselves, since this user did not make them."""
-    from export.bundle.load import may_run
     from export.formats.names import RUNTIME_FORMATS, file_name
+    from export.runners.trust import Trust, trusted_bytes
     from linreg.manifest import read_listed
 
     for kind in RUNTIME_FORMATS:
         path = bundle / file_name(kind)
-        if path.is_file() and not may_run(kind, read_listed(bundle, path.name, limit=MAX_STATE_BYTES), trust=False):
+        if not path.is_file():
+            continue
+        try:
+            trusted_bytes(kind, str(path), read_listed(bundle, path.name, limit=MAX_STATE_BYTES), Trust.LEDGER)
+        except UntrustedError:
             note(
                 f"{path}: is a program that this user did not export; its row is the same made anew from the weights; "
                 "if you trust it, add --trust"

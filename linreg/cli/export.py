@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from export.formats.names import OPSETS, FormatChoice, Precision, chosen_formats
+from export.formats.names import OPSETS, FormatChoice, chosen_formats
+from export.precision import ExportPrecision
 from linreg.cli.artifact_table import describe, show_artifacts
 from linreg.cli.bundle import open_model, show_notes
 from linreg.cli.export_usage import Names, Unit, check_usage, own_bundle, parse_names, parse_unit
@@ -50,7 +51,7 @@ def run(
     state_dict: StateDictOption = None,
     inputs: InputOption = None,
     dtype: Annotated[
-        Precision | None,
+        ExportPrecision | None,
         typer.Option(
             help="Data type of the parameters; becomes part of the file names. Default: the model's own.",
             rich_help_panel=GRAPH,

@@ -22,10 +22,11 @@ def run_self_check(model: Path | None, *, as_json: bool) -> None:
     from bench.environment import describe_environment
     from bench.plan.expected import SEED
     from bench.worker.measurement import torch_threads
-    from export.bundle.trust import state_folder
     from export.bundle.write import build
     from export.formats.names import Format
-    from export.runners.base import onnxruntime_runner, torch_runner
+    from export.runners.ledger import state_folder
+    from export.runners.onnxruntime import onnxruntime_runner
+    from export.runners.torch import torch_runner
     from export.source.source import from_checkpoint
     from linreg.checkpoint import load
     from linreg.files import write_json
@@ -59,7 +60,7 @@ def run_self_check(model: Path | None, *, as_json: bool) -> None:
 def last_self_check() -> dict[str, Any] | None:
     """The last self-check of this machine with these versions; None where there is none."""
     from bench.environment import describe_environment
-    from export.bundle.trust import state_folder
+    from export.runners.ledger import state_folder
     from linreg.files import read_json
 
     path = state_folder() / FILE

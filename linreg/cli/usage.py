@@ -9,6 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from export.precision import NO_BFLOAT16
 from linreg.cli.help_text import write_help
 from linreg.cli.words import ARGUMENT, READ_ONNX, option_meant, value_meant
 from linreg.memory import BASE_BYTES, LIGHT_BYTES, check_address_space
@@ -109,6 +110,8 @@ def _choice_hint(word: str, choices: list[str]) -> str:
     """What a value is called here, or the one that is spelled almost so."""
     if word.lower().lstrip(".") in READ_ONNX.split() and "onnx" in choices:
         return f"; a converter to {word} reads ONNX: -f onnx"
+    if word.lower() in ("bfloat16", "bf16") and "float16" in choices:
+        return f"; {NO_BFLOAT16}"
     near = value_meant(word.lstrip("."), choices) or next(iter(get_close_matches(word, choices, n=1)), None)
     return f"; did you mean {near!r}?" if near else ""
 

@@ -59,7 +59,6 @@ VALUES = {
     "float16": "fp16 half f16",
     "float32": "fp32 float single f32",
     "float64": "fp64 double f64",
-    "bfloat16": "bf16",
     "linear": "v2 nn.linear",
     "parameter": "v1 nn.parameter parameters",
 }

@@ -10,7 +10,8 @@ import torch
 from bench.analysis.statistics import paired_ratio
 from bench.worker.rounds import measure_rounds
 from export.formats.quiet import quiet
-from export.runners.base import Call, torch_runner
+from export.runners.base import Call
+from export.runners.torch import torch_runner
 from linreg.models import LinearRegressionModelV2
 
 ROUNDS = 200

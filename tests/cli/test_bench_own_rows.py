@@ -12,7 +12,8 @@ VARIANTS = """
 from dataclasses import replace
 from pathlib import Path
 
-from export.runners.base import Runner, torch_runner
+from export.runners.base import Runner
+from export.runners.torch import torch_runner
 from linreg.checkpoint import load
 
 

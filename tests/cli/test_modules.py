@@ -121,7 +121,7 @@ VARIANTS = """
 import torch
 from pathlib import Path
 
-from export.runners.base import torch_runner
+from export.runners.torch import torch_runner
 from linreg.checkpoint import load
 
 def called():
@@ -149,7 +149,7 @@ def test_a_compiled_module_is_a_row_of_ones_own(linreg, bundle, tmp_path):
     assert rows["called"]["median_s"] > 0
     assert rows["bare"]["problem"] == (
         "compiled_rows.py:bare: gives OptimizedModule, expected a Runner; of a torch module, compiled or not: "
-        "return export.runners.base.torch_runner(name, module)"
+        "return export.runners.torch.torch_runner(name, module)"
     )
     message = linreg("bench", "-m", bundle, *QUICK, "--variant", "compiled_rows.py").failure()
     assert "--variant: got 'compiled_rows.py' without a name; expected FILE.py:NAME of a function" in message

@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from export.formats.names import Format
-from export.runners.base import Runner, load_runner
+from export.runners.base import Runner
+from export.runners.load import load_artifact
+from export.runners.trust import Trust
 from tests.deploy.bundles import (
     FEATURES,
     FILE_FAULTS,
@@ -42,7 +44,7 @@ def one_thread() -> Iterator[None]:
 
 
 def torch_runner(bundle: Path) -> Runner:
-    return load_runner(Format.TORCHSCRIPT, bundle.name, (bundle / "model.torchscript").read_bytes())
+    return load_artifact(Format.TORCHSCRIPT, bundle.name, (bundle / "model.torchscript").read_bytes(), Trust.MADE_HERE)
 
 
 @pytest.mark.parametrize("name", ["line", "penguins"])

@@ -15,7 +15,8 @@ import pytest
 from onnx import numpy_helper
 
 from export.bundle.vectors import check_vectors, read_vectors
-from export.runners.base import Call, Runner, onnxruntime_runner
+from export.runners.base import Call, Runner
+from export.runners.onnxruntime import onnxruntime_runner
 from linreg.errors import MismatchError
 from tests.deploy.bundles import REFERENCE
 

@@ -11,8 +11,8 @@ from export.formats.c import to_c
 from export.formats.names import Format
 from export.proof.cases import judged_cases
 from export.proof.verify import verify
-from export.runners.base import onnxruntime_runner
 from export.runners.c import c_runner
+from export.runners.onnxruntime import onnxruntime_runner
 from tests.deploy.standalone import linear, tool
 
 

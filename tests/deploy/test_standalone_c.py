@@ -10,7 +10,7 @@ from export.bundle.write import build
 from export.formats.c import to_c
 from export.formats.c_text import header_of
 from export.formats.names import Format
-from export.runners.base import onnxruntime_runner
+from export.runners.onnxruntime import onnxruntime_runner
 from tests.deploy.standalone import (
     COMPILERS,
     DEPLOY,

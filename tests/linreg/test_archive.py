@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from export.inspection.inspect import inspect_file
-from export.runners.base import pt2_runner, torchscript_runner
+from export.runners.torch import pt2_runner, torchscript_runner
 from linreg.archive import CENTRAL, END, MAX_UNPACKED_BYTES, read_archive
 from linreg.checkpoint import load, load_state, state_bytes
 from linreg.errors import ModelError

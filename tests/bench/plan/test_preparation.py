@@ -13,7 +13,7 @@ from bench.plan.subject import Subject
 from bench.plan.variants import FLOOR, NULL, REFERENCE, Kind, Origin, Variant, cpu_variants, cuda_variants
 from bench.worker.job import Device, Job
 from bench.worker.measurement import measure
-from export.bundle.trust import is_ours
+from export.runners.ledger import is_ours
 from export.source.source import from_checkpoint
 from linreg.checkpoint import load
 from linreg.errors import LinregError, ModelError

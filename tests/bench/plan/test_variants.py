@@ -20,7 +20,7 @@ from bench.plan.variants import (
     variant_from_json,
 )
 from export.formats.names import RUNTIME_FORMATS, Format, format_of
-from export.runners.call_modes import CallMode
+from export.runners.base import CallMode
 
 SETS = {
     "cpu": cpu_variants(),

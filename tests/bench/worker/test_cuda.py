@@ -14,7 +14,7 @@ from bench.plan.variants import FLOOR, NULL, UNANSWERING, Kind, Variant, cuda_va
 from bench.report.schema import to_json
 from bench.worker.job import Device
 from bench.worker.rounds import measure_rounds
-from export.runners.base import torch_runner
+from export.runners.torch import torch_runner
 from linreg.checkpoint import load
 from linreg.config import BenchSettings
 
@@ -105,7 +105,7 @@ def test_a_wrong_weight_is_struck_out_on_the_device_too(penguins, tmp_path):
     """An archive of another model, under the name of this one's."""
     import io
 
-    from export.bundle.trust import remember
+    from export.runners.ledger import remember
 
     module = load(penguins).model
     with torch.no_grad():

@@ -9,7 +9,7 @@ import pytest
 from bench.plan.subject import Subject
 from bench.plan.variants import FLOOR, NULL, Kind, Variant, cpu_variants, cuda_variants
 from bench.worker.job import Device, Job, job_from_json, job_to_json
-from export.runners.call_modes import CallMode
+from export.runners.base import CallMode
 from linreg.files import read_json, write_json
 
 REFERENCE = Variant(name="eager", kind=Kind.EAGER, mode=CallMode.NO_GRAD_PER_CALL)

@@ -18,7 +18,8 @@ from bench.worker.measurement import BINDINGS, measure
 from bench.worker.rounds import Blocks
 from export.bundle.write import build as build_artifact
 from export.formats.names import Format
-from export.runners.base import Call, Runner, torch_runner
+from export.runners.base import Call, Runner
+from export.runners.torch import torch_runner
 from export.source.source import from_checkpoint
 from linreg.checkpoint import load
 from linreg.errors import LinregError, MismatchError
@@ -388,7 +389,7 @@ from pathlib import Path
 
 import numpy as np
 
-from export.runners.base import torch_runner
+from export.runners.torch import torch_runner
 from linreg.checkpoint import load
 
 BUNDLE = Path({bundle!r})

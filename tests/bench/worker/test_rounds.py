@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from bench.worker.rounds import calibrate, garbage_collector_off, host_timer, measure_rounds, time_block
-from export.runners.base import Call, torch_runner
-from export.runners.call_modes import CallMode
+from export.runners.base import Call, CallMode
+from export.runners.torch import torch_runner
 
 TARGET = 100_000
 MILLISECOND = 1_000_000

@@ -17,7 +17,7 @@ from dataclasses import replace
 from itertools import repeat
 from pathlib import Path
 
-from export.runners.base import torch_runner
+from export.runners.torch import torch_runner
 from linreg.checkpoint import load
 
 

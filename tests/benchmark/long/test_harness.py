@@ -19,7 +19,7 @@ from torch.utils.benchmark import Timer
 
 from bench.analysis.statistics import paired_ratio
 from bench.worker.rounds import measure_rounds
-from export.runners.base import torch_runner
+from export.runners.torch import torch_runner
 from linreg.models import LinearRegressionModelV2
 
 PAIR_S = 6.0

@@ -13,7 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 from export.bundle.affine_graph import check_affine_graph
 from export.bundle.integrity import check_bundle
 from export.bundle.write import ExportOptions, build
-from export.formats.names import Format, Precision
+from export.formats.names import Format
+from export.precision import ExportPrecision
 from export.source.source import from_checkpoint
 from linreg.card import card_from_json
 from linreg.checkpoint import load
@@ -100,7 +101,7 @@ def test_the_lists_themselves_may_be_no_links(bundle, name):
 # ---- the graph -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("precision", [None, *Precision][:-1])
+@pytest.mark.parametrize("precision", [None, *ExportPrecision])
 @pytest.mark.parametrize("static", [False, True])
 def test_every_affine_file_of_ours_passes(penguins, precision, static):
     checkpoint = load(penguins)

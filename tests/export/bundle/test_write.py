@@ -7,9 +7,11 @@ import pytest
 from export.bundle.contents import record
 from export.bundle.export import export
 from export.bundle.verify import verify as verify_bundle
-from export.bundle.write import build, load_runner, make_artifact
+from export.bundle.write import build, make_artifact
 from export.formats.names import Format, file_name
 from export.proof.verify import verify
+from export.runners.load import load_artifact
+from export.runners.trust import Trust
 from export.source.source import from_checkpoint
 from linreg.changes import changing
 from linreg.checkpoint import load
@@ -35,7 +37,7 @@ def test_what_is_kept_has_been_proved(bundle, kind):
     assert path.read_bytes() == build(source, kind)
     assert entry.bytes == path.stat().st_size
     assert 0 < entry.proof["worst_error"] <= 1
-    again = asdict(verify(load_runner(kind, path.name, path.read_bytes()), source))
+    again = asdict(verify(load_artifact(kind, path.name, path.read_bytes(), Trust.LEDGER), source))
     assert {key: entry.proof[key] for key in again} == {**again, "not_judged": []}
     (row,) = [row for row in verify_bundle(path, data=PENGUINS).rows if row.against == "float64 reference"]
     assert (row.format, row.cases) == (kind, again["cases"] + 1)
@@ -66,7 +68,7 @@ def test_a_truncated_file_is_refused(bundle, kind, keep):
     source = from_checkpoint(load(bundle))
     data = build(source, kind)[:keep]
     with pytest.raises(ModelError, match=f"{file_name(kind)}: "):
-        verify(load_runner(kind, file_name(kind), data), source)
+        verify(load_artifact(kind, file_name(kind), data, Trust.USER), source)
 
 
 def recorded(bundle, state_sha256, artifacts=()):
@@ -99,7 +101,7 @@ def test_the_committed_bundles_are_made_again_byte_for_byte(name, tmp_path):
 @pytest.mark.parametrize("kind", list(Format))
 def test_the_inputs_that_showed_a_difference_are_saved_beside(bundle, kind, monkeypatch):
     """Right parameters, wrong answers: only the outputs give it away, and what was asked is kept."""
-    real = load_runner
+    real = load_artifact
 
     def wrong(*given):
         runner = real(*given)
@@ -110,7 +112,7 @@ def test_the_inputs_that_showed_a_difference_are_saved_beside(bundle, kind, monk
 
         return replace(runner, bind=bind)
 
-    monkeypatch.setattr("export.bundle.write.load_runner", wrong)
+    monkeypatch.setattr("export.bundle.write.load_artifact", wrong)
     name = file_name(kind)
     with pytest.raises(
         MismatchError, match=f"{name}: batch 1, .* the inputs are in .*{name}.failed-inputs.npz"

@@ -26,6 +26,8 @@ from export.formats.names import Format
 from export.inspection.inspect import inspect_file
 from export.proof.verify import verify
 from export.runners.c import c_runner
+from export.runners.load import load_artifact
+from export.runners.trust import Trust
 from export.source.inputs import Input
 from export.source.source import from_checkpoint, from_module
 from linreg.checkpoint import load
@@ -260,7 +262,7 @@ def test_one_bit_of_a_weight_is_seen_in_the_text(penguins, tmp_path):
     bits = np.float32(float.fromhex(weight.rstrip("f"))).view(np.uint32) ^ 1
     path.write_text(text.replace(weight, f"{float(bits.view(np.float32)).hex()}f"))
     with pytest.raises(MismatchError, match=r"model.c: parameter 'linear_layer.weight' has other bits"):
-        verify(c_runner(path.name, path.read_bytes()), source)
+        verify(load_artifact(Format.C, path.name, path.read_bytes(), Trust.USER), source)
 
 
 def test_the_answers_are_those_of_the_vectors_bit_for_bit(penguins):
@@ -463,7 +465,7 @@ def test_source_that_does_not_compile_is_named(penguins, tmp_path):
     path = tmp_path / "model.c"
     path.write_bytes(build(source, Format.C).replace(b"size_t row = 0", b"size_t row = !"))
     with pytest.raises(ModelError, match=r"^model\.c: cc refuses it: model\.c:\d+:\d+: error: ") as caught:
-        verify(c_runner(path.name, path.read_bytes()), source)
+        verify(load_artifact(Format.C, path.name, path.read_bytes(), Trust.USER), source)
     assert "\n" not in str(caught.value)
     path.write_bytes(
         build(source, Format.C).replace(
@@ -472,4 +474,4 @@ def test_source_that_does_not_compile_is_named(penguins, tmp_path):
         )
     )
     with pytest.raises(LinregError, match=r"^model\.c: has no function linreg_predict"):
-        verify(c_runner(path.name, path.read_bytes()), source)
+        verify(load_artifact(Format.C, path.name, path.read_bytes(), Trust.USER), source)

@@ -1,19 +1,11 @@
 import pytest
 
-from export.formats.names import (
-    RUNTIME_FORMATS,
-    Format,
-    FormatChoice,
-    Precision,
-    beside,
-    chosen_formats,
-    file_name,
-    format_of,
-)
+from export.formats.names import RUNTIME_FORMATS, Format, FormatChoice, beside, chosen_formats, file_name, format_of
+from export.precision import ExportPrecision
 
 
 @pytest.mark.parametrize("kind", list(Format))
-@pytest.mark.parametrize("precision", [None, *Precision])
+@pytest.mark.parametrize("precision", [None, *ExportPrecision])
 def test_a_file_name_tells_its_format(kind, precision):
     name = file_name(kind, precision)
     assert format_of(name) == (kind, precision)
@@ -30,5 +22,5 @@ def test_choices_are_the_formats_and_all():
 def test_only_c_has_a_second_file_which_is_no_artifact():
     assert [beside(kind) for kind in RUNTIME_FORMATS] == [None] * 4
     assert beside(Format.C) == "model.h"
-    assert beside(Format.C, Precision.FLOAT64) == "model.float64.h"
+    assert beside(Format.C, ExportPrecision.FLOAT64) == "model.float64.h"
     assert format_of("model.h") is None

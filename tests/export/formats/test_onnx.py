@@ -12,10 +12,10 @@ from onnx.reference import ReferenceEvaluator
 from torch import nn
 
 from export.formats.capture import capture
-from export.formats.names import Precision
 from export.formats.onnx import dynamo_model, gemm_model, serialise, to_onnx
+from export.precision import ExportPrecision
 from export.proof.verify import verify
-from export.runners.base import onnxruntime_runner
+from export.runners.onnxruntime import onnxruntime_runner
 from export.source.inputs import Input
 from export.source.source import from_checkpoint, from_module
 from export.source.user_module import parse_input
@@ -189,7 +189,7 @@ def test_static_asks_for_a_fixed_shape():
         assert [axis.dim_value for axis in model.graph.input[0].type.tensor_type.shape.dim] == shape
 
 
-@pytest.mark.parametrize("precision", [Precision.FLOAT16, Precision.FLOAT64])
+@pytest.mark.parametrize("precision", [ExportPrecision.FLOAT16, ExportPrecision.FLOAT64])
 def test_another_precision_is_verified_with_its_own_bound(precision):
     for features in (1, 13, 300):
         source = linear_source(features, precision=precision)
@@ -202,4 +202,4 @@ def test_another_precision_is_verified_with_its_own_bound(precision):
 
 def test_bfloat16_is_refused_with_the_reason():
     with pytest.raises(ExportError, match=r"onnxruntime's CPU provider has no bfloat16 Gemm"):
-        linear_source(precision=Precision.BFLOAT16)
+        linear_source(precision=ExportPrecision("bfloat16"))

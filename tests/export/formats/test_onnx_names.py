@@ -10,7 +10,7 @@ from export.formats.capture import capture
 from export.formats.onnx import dynamo_model, to_onnx
 from export.formats.onnx_names import name_ends
 from export.proof.verify import check_parameters
-from export.runners.base import onnxruntime_runner
+from export.runners.onnxruntime import onnxruntime_runner
 from export.source.source import from_module
 from export.source.user_module import parse_input
 

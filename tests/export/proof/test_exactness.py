@@ -9,11 +9,15 @@ import torch
 from torch import nn
 
 from export.bundle.write import build
-from export.formats.names import Format, Precision
+from export.formats.names import Format
+from export.precision import ExportPrecision
+from export.proof.comparison import compare_output
 from export.proof.exactness import Exactness
 from export.proof.oracle import Oracle
-from export.proof.verify import check_parameters, compare, verify
-from export.runners.base import load_runner, torch_runner
+from export.proof.verify import check_parameters, verify
+from export.runners.load import load_artifact
+from export.runners.torch import torch_runner
+from export.runners.trust import Trust
 from export.source.source import from_module
 from export.source.user_module import parse_input
 from linreg.errors import ExportError, InexactError, MismatchError
@@ -74,14 +78,14 @@ def test_ties_of_exact_numbers_are_held_to_the_answer_of_eager(module, double):
     made.kind = torch.float64 if double else torch.float32
     source = from_module(made, [parse_input(BYTES)])
     inputs = source.random_inputs(256, 1.0, 1)
-    (reference,) = Oracle(source).answers(inputs, 1.0)
-    assert (reference.values == reference.eager).all()
-    assert reference.allowed.max() < 0.01
-    for place in (0, 100, reference.eager.size - 1):
-        wrong = reference.eager.copy()
+    (expected,) = Oracle(source).answers(inputs, 1.0)
+    assert (expected.values == expected.eager).all()
+    assert expected.allowed.max() < 0.01
+    for place in (0, 100, expected.eager.size - 1):
+        wrong = expected.eager.copy()
         wrong.flat[place] += 1
         with pytest.raises(MismatchError):
-            compare("file", wrong, reference)
+            compare_output("file", wrong, expected)
 
 
 def test_what_rounding_moves_is_known_beside_infinity():
@@ -101,9 +105,9 @@ class KnifeEdge(nn.Module):
 
 def test_where_eager_is_exact_on_a_knifes_edge_files_are_held_to_it():
     source = from_module(KnifeEdge(), [parse_input("i=int64[batch,4]<20")])
-    (reference,) = Oracle(source).answers(source.random_inputs(128, 1.0, 1), 1.0)
-    assert (reference.values == reference.eager).all()
-    assert reference.allowed.max() < 0.01
+    (expected,) = Oracle(source).answers(source.random_inputs(128, 1.0, 1), 1.0)
+    assert (expected.values == expected.eager).all()
+    assert expected.allowed.max() < 0.01
 
 
 HALVES = {
@@ -120,31 +124,31 @@ HALVES = {
 def test_modules_of_float16_are_proved_in_units_of_float16(name):
     """Against eager in float32 with the rounded weights, which is 2^13 times finer."""
     module, texts = HALVES[name]
-    source = from_module(module, [parse_input(text) for text in texts], precision=Precision.FLOAT16)
-    runner = load_runner(Format.ONNX, "model.onnx", build(source, Format.ONNX))
+    source = from_module(module, [parse_input(text) for text in texts], precision=ExportPrecision.FLOAT16)
+    runner = load_artifact(Format.ONNX, "model.onnx", build(source, Format.ONNX), Trust.MADE_HERE)
     assert check_parameters(runner, source) > 0
     oracle, fine = Oracle(source), copy.deepcopy(source.module).float()
     for batch in (1, 7, 100):
         inputs = source.random_inputs(batch, 1.0, batch)
-        (answers,), (reference,) = runner.bind(inputs).outputs(), oracle.answers(inputs, 1.0)
-        assert 0 < compare("file", answers, reference) <= 1
+        (answers,), (expected,) = runner.bind(inputs).outputs(), oracle.answers(inputs, 1.0)
+        assert 0 < compare_output("file", answers, expected) <= 1
         with torch.inference_mode():
             wanted = fine(*(torch.from_numpy(array).float() for array in inputs)).numpy()
-        assert np.abs(answers - wanted).max() <= reference.allowed.min()
+        assert np.abs(answers - wanted).max() <= expected.allowed.min()
         with pytest.raises(MismatchError):
-            compare("file", (reference.eager + np.float16(0.2) * np.abs(reference.eager).max()), reference)
+            compare_output("file", (expected.eager + np.float16(0.2) * np.abs(expected.eager).max()), expected)
 
 
 def test_a_file_that_kills_onnxruntime_does_not_kill_this_process():
     """A transformer in float16 is proved where onnxruntime loads it, and refused where that dies."""
     entries = [parse_input(text) for text in nets.INPUTS[nets.Encoder]]
-    source = from_module(nets.make(nets.Encoder), entries, precision=Precision.FLOAT16)
+    source = from_module(nets.make(nets.Encoder), entries, precision=ExportPrecision.FLOAT16)
     try:
         data = build(source, Format.ONNX)
     except ExportError as error:
         assert re.search(r"onnxruntime \S+ dies of the model \(SIG\w+ .*use --dtype float32", str(error))
     else:
-        assert load_runner(Format.ONNX, "model.onnx", data)
+        assert load_artifact(Format.ONNX, "model.onnx", data, Trust.MADE_HERE)
 
 
 class Cancelling(nn.Module):
@@ -166,10 +170,10 @@ class CancellingInFloat32(nn.Module):
     ("module", "text", "precision", "advice"),
     [
         (CancellingInFloat32(), "x=float32[batch,4]", None, "use --dtype float64"),
-        (Cancelling(), "x=float32[batch,4]", Precision.FLOAT16, "use --dtype float32"),
+        (Cancelling(), "x=float32[batch,4]", ExportPrecision.FLOAT16, "use --dtype float32"),
         (CancellingBytes(), BYTES, None, "let forward compute in float64"),
-        (CancellingBytes(), BYTES, Precision.FLOAT64, "let forward compute in float64"),
-        (CancellingInFloat32(), "x=float32[batch,4]", Precision.FLOAT64, "let forward compute in float64"),
+        (CancellingBytes(), BYTES, ExportPrecision.FLOAT64, "let forward compute in float64"),
+        (CancellingInFloat32(), "x=float32[batch,4]", ExportPrecision.FLOAT64, "let forward compute in float64"),
     ],
 )
 def test_the_advice_is_one_that_helps(module, text, precision, advice):
@@ -199,9 +203,11 @@ def test_nested_tensors_are_refused_with_what_to_type_and_that_helps():
             Oracle(nested).answers((np.array(ids),))
     dense = from_module(Padded(nested=False), entries)
     inputs = dense.random_inputs(7, 1.0, 1)
-    (answers,) = load_runner(Format.ONNX, "model.onnx", build(dense, Format.ONNX)).bind(inputs).outputs()
-    (reference,) = Oracle(dense).answers(inputs, 1.0)
-    assert compare("file", answers, reference) <= 1
+    (answers,) = (
+        load_artifact(Format.ONNX, "model.onnx", build(dense, Format.ONNX), Trust.MADE_HERE).bind(inputs).outputs()
+    )
+    (expected,) = Oracle(dense).answers(inputs, 1.0)
+    assert compare_output("file", answers, expected) <= 1
 
 
 class Either(nn.Module):
@@ -213,9 +219,9 @@ def test_a_branch_of_torch_cond_is_judged_in_float64():
     source = from_module(Either(), [parse_input("x=float32[batch,4]")])
     for seed in range(4):
         (rows,) = source.random_inputs(5, 1.0, seed)
-        (reference,) = Oracle(source).answers((rows,), 1.0)
+        (expected,) = Oracle(source).answers((rows,), 1.0)
         wanted = rows.astype(np.float64) / 3 if rows.sum() > 0 else rows.astype(np.float64) * 7
-        np.testing.assert_allclose(reference.values, wanted, rtol=1e-15)
+        np.testing.assert_allclose(expected.values, wanted, rtol=1e-15)
 
 
 class Nothing(nn.Module):

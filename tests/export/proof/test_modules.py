@@ -8,7 +8,8 @@ import torch
 
 from export.formats.capture import capture
 from export.formats.names import RUNTIME_FORMATS, Format
-from export.runners.base import load_runner
+from export.runners.load import load_artifact
+from export.runners.trust import Trust
 from export.source.source import from_module
 from export.source.user_module import parse_input
 from linreg.errors import ExportError
@@ -58,7 +59,11 @@ def test_answers_agree_with_a_fresh_eager_module_on_new_rows(exported):
         wanted = module(*map(torch.from_numpy, inputs))
     wanted = list(wanted.values()) if isinstance(wanted, dict) else [wanted]
     for format_, artifact in artifacts.items():
-        outputs = load_runner(format_, artifact.path.name, artifact.path.read_bytes()).bind(inputs).outputs()
+        outputs = (
+            load_artifact(format_, artifact.path.name, artifact.path.read_bytes(), Trust.MADE_HERE)
+            .bind(inputs)
+            .outputs()
+        )
         for output, eager in zip(outputs, wanted, strict=True):
             np.testing.assert_allclose(output, eager.numpy(), rtol=1e-4, atol=1e-5)
 

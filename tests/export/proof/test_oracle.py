@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from export.proof.oracle import Oracle, affine_reference
+from export.proof.allowed_error import affine_output
+from export.proof.oracle import Oracle
 from export.source.source import from_module
 from export.source.user_module import parse_input
 from linreg.errors import ExportError
@@ -16,9 +17,9 @@ from linreg.models import Affine
 from tests import nets
 
 
-def reference_of(model, x):
-    """The reference, with zeros for eager's answers, which it only passes on."""
-    return affine_reference(model, x, np.zeros((len(x), len(model.weight)), model.weight.dtype))
+def output_of(model, x):
+    """The expected output, with zeros for eager's answers, which it only passes on."""
+    return affine_output(model, x, np.zeros((len(x), len(model.weight)), model.weight.dtype))
 
 
 def affine(weight, bias=None, dtype=np.float32):
@@ -31,8 +32,8 @@ def test_values_are_those_of_exact_arithmetic(dtype):
     generator = np.random.default_rng(1)
     model = affine(generator.standard_normal(40), 0.3, dtype)
     x = (generator.standard_normal((25, 40)) * 1e3).astype(dtype)
-    reference = reference_of(model, x)
-    for row, value, allowed in zip(x, reference.values[:, 0], reference.allowed[:, 0], strict=True):
+    expected = output_of(model, x)
+    for row, value, allowed in zip(x, expected.values[:, 0], expected.allowed[:, 0], strict=True):
         products = [Fraction(float(a)) * Fraction(float(b)) for a, b in zip(row, model.weight[0], strict=True)]
         exact = sum(products) + Fraction(float(model.bias[0]))
         magnitude = sum(map(abs, products)) + abs(Fraction(float(model.bias[0])))
@@ -44,42 +45,42 @@ def test_values_are_those_of_exact_arithmetic(dtype):
 def test_every_order_of_summation_is_within_the_bound():
     x = np.array([[1e4, -1e4, 1e-3, 3.0]], np.float32)
     model = affine([0.1, 0.1000001, 7.0, -1e-5], 0.25)
-    reference = reference_of(model, x)
+    expected = output_of(model, x)
     for order in permutations(range(5)):
         terms = [*(x[0] * model.weight[0]), model.bias[0]]
         total = np.float32(0)
         for place in order:
             total = np.float32(total + terms[place])
-        assert abs(float(total) - reference.values[0, 0]) <= reference.allowed[0, 0]
+        assert abs(float(total) - expected.values[0, 0]) <= expected.allowed[0, 0]
 
 
 def test_underflow_is_allowed_for():
     tiny = np.float32(1.5e-45)
-    reference = reference_of(affine([0.4, 0.4]), np.array([[tiny, tiny]], np.float32))
-    assert abs(0.0 - reference.values[0, 0]) <= reference.allowed[0, 0]
+    expected = output_of(affine([0.4, 0.4]), np.array([[tiny, tiny]], np.float32))
+    assert abs(0.0 - expected.values[0, 0]) <= expected.allowed[0, 0]
 
 
 def test_classes():
     model = affine([2.0, -1.0], 0.5)
     rows = [[np.nan, 1], [np.inf, 1], [-np.inf, 1], [np.inf, np.inf], [3e38, 1], [3e38, 3e38], [1, 1]]
     x = np.array(rows, np.float32)
-    reference = reference_of(model, x)
-    values = reference.values[:, 0]
+    expected = output_of(model, x)
+    values = expected.values[:, 0]
     assert np.isnan(values[[0, 3]]).all()
     assert values[1] == np.inf
     assert values[2] == -np.inf
     assert np.isfinite(values[4:]).all()
-    assert reference.any_class[:, 0].tolist() == [False] * 4 + [True, True, False]
+    assert expected.any_class[:, 0].tolist() == [False] * 4 + [True, True, False]
 
 
 def test_float16_is_accumulated_in_float32_and_rounded_once():
     generator = np.random.default_rng(3)
     model = affine(generator.standard_normal(300), 0.1, np.float16)
     x = generator.standard_normal((500, 300)).astype(np.float16)
-    reference = reference_of(model, x)
+    expected = output_of(model, x)
     rounded = (x.astype(np.float32) @ model.weight.T.astype(np.float32) + np.float32(model.bias)).astype(np.float16)
-    assert (np.abs(rounded - reference.values) <= reference.allowed).all()
-    assert (np.abs(reference.values) > reference.allowed).mean() > 0.9, "zeros would pass"
+    assert (np.abs(rounded - expected.values) <= expected.allowed).all()
+    assert (np.abs(expected.values) > expected.allowed).mean() > 0.9, "zeros would pass"
 
 
 def test_a_module_that_casts_inside_is_still_judged_in_float64():
@@ -87,14 +88,14 @@ def test_a_module_that_casts_inside_is_still_judged_in_float64():
     module = nets.make(nets.DoubleBuffers).eval()
     source = from_module(module, [parse_input("x=float32[batch,4]")])
     (x,) = source.random_inputs(200, 1.0, 1)
-    (reference,) = Oracle(source).answers((x,))
+    (expected,) = Oracle(source).answers((x,))
     state = {key: value.double().numpy() for key, value in module.state_dict().items()}
-    expected = (x.astype(np.float64) - state["mean"]) @ state["layer.weight"].T + state["layer.bias"]
-    assert reference.values.dtype == np.float64
-    np.testing.assert_allclose(reference.values, expected, rtol=1e-14, atol=1e-15)
-    own = np.abs(reference.eager - expected).max()
-    assert reference.allowed.min() == pytest.approx(4 * max(own, 4 * 2.0**-23 * np.abs(expected).max()), rel=1e-3)
-    assert reference.allowed.max() < 4 * reference.allowed.min()
+    wanted = (x.astype(np.float64) - state["mean"]) @ state["layer.weight"].T + state["layer.bias"]
+    assert expected.values.dtype == np.float64
+    np.testing.assert_allclose(expected.values, wanted, rtol=1e-14, atol=1e-15)
+    own = np.abs(expected.eager - wanted).max()
+    assert expected.allowed.min() == pytest.approx(4 * max(own, 4 * 2.0**-23 * np.abs(wanted).max()), rel=1e-3)
+    assert expected.allowed.max() < 4 * expected.allowed.min()
 
 
 class Cancelling(nn.Module):
@@ -116,9 +117,9 @@ def test_whole_numbers_must_be_equal():
             return x.argmax(1)
 
     source = from_module(Argmax(), [parse_input("x=float32[batch,4]")])
-    (reference,) = Oracle(source).answers(source.random_inputs(7, 1.0, 1))
-    assert reference.values.dtype == np.int64
-    assert (reference.allowed == 0).all()
+    (expected,) = Oracle(source).answers(source.random_inputs(7, 1.0, 1))
+    assert expected.values.dtype == np.int64
+    assert (expected.allowed == 0).all()
 
 
 def normalised(width: int, seed: int):
@@ -132,7 +133,7 @@ def test_what_rounding_moves_is_known_for_each_answer():
     is wider in the few rows where rounding moves the answers most."""
     source = normalised(2, 5)
     (x,) = source.random_inputs(4096, 1.0, 3)
-    (reference,) = Oracle(source).answers((x,), 1.0)
+    (expected,) = Oracle(source).answers((x,), 1.0)
     layer = source.module[0]
     hidden = np.tanh(
         (x[:, None, :] * layer.weight.detach().numpy()).sum(2, dtype=np.float32) + layer.bias.detach().numpy()
@@ -140,12 +141,12 @@ def test_what_rounding_moves_is_known_for_each_answer():
     centred = hidden - hidden.mean(1, keepdims=True)
     by_hand = centred / np.sqrt((centred**2).mean(1, keepdims=True) + np.float32(1e-5))
     assert by_hand.dtype == np.float32
-    assert (np.abs(by_hand - reference.values) <= reference.allowed).all()
-    own = np.abs(reference.eager - reference.values).max()
-    narrowest = 4 * max(own, 4 * 2.0**-23 * np.abs(reference.values).max())
-    assert reference.allowed.min() == pytest.approx(narrowest, rel=1e-6)
-    assert reference.allowed.max() > 2 * narrowest
-    assert np.median(reference.allowed) < 1.1 * narrowest
+    assert (np.abs(by_hand - expected.values) <= expected.allowed).all()
+    own = np.abs(expected.eager - expected.values).max()
+    narrowest = 4 * max(own, 4 * 2.0**-23 * np.abs(expected.values).max())
+    assert expected.allowed.min() == pytest.approx(narrowest, rel=1e-6)
+    assert expected.allowed.max() > 2 * narrowest
+    assert np.median(expected.allowed) < 1.1 * narrowest
 
 
 def test_one_row_is_seen_beside_the_largest_answer_of_many():

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from export.proof.verify import verify
-from export.runners.base import Call, Runner, torch_runner
+from export.runners.base import Call, Runner
+from export.runners.torch import torch_runner
 from export.source.source import Source, from_module
 from export.source.user_module import parse_input
 from linreg.errors import MismatchError

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from export.runners.base import onnxruntime_runner
 from export.runners.frames import BrokenFrameError, receive, send
 from export.runners.guarded import FLOOR_BYTES, Limits, _Child, guarded_onnx_runner
+from export.runners.onnxruntime import onnxruntime_runner
 from linreg.errors import ModelError
 
 SHORT = Limits(wall_s=20, cpu_s=1, memory_bytes=2**30)

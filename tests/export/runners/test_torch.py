@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from export.proof.verify import check_parameters
-from export.runners.base import torch_runner
+from export.runners.torch import torch_runner
 from export.source.source import from_module
 from tests.odd_modules import X, mlp
 

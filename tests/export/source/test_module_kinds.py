@@ -10,7 +10,8 @@ from export.formats.names import Format
 from export.proof.cases import batches, check_batches, judged_cases
 from export.proof.oracle import Oracle
 from export.proof.verify import check_parameters
-from export.runners.base import load_runner
+from export.runners.load import load_artifact
+from export.runners.trust import Trust
 from export.source.source import from_module
 from export.source.user_module import parse_input
 from linreg.errors import ExportError, MismatchError, TerminatedError
@@ -29,7 +30,7 @@ def test_a_kind_that_cannot_be_exported_is_refused_with_the_reason(make, message
 @pytest.mark.filterwarnings("ignore")
 def test_a_kind_that_can_be_exported_answers_as_a_fresh_module(make):
     source = from_module(make(), X)
-    runner = load_runner(Format.TORCHSCRIPT_TRACE, "model", build(source, Format.TORCHSCRIPT_TRACE))
+    runner = load_artifact(Format.TORCHSCRIPT_TRACE, "model", build(source, Format.TORCHSCRIPT_TRACE), Trust.MADE_HERE)
     assert check_parameters(runner, source) == len(make().state_dict())
     rows = np.random.default_rng(0).standard_normal((5, 4)).astype(np.float32)
     with torch.no_grad():
@@ -42,7 +43,7 @@ def test_a_kind_that_can_be_exported_answers_as_a_fresh_module(make):
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float8_e4m3fn], ids=str)
 def test_the_bits_of_numbers_that_numpy_has_not_are_compared(dtype):
     source = from_module(with_buffer(torch.arange(4.0).to(dtype), lambda m, x: x * m.more.float()), X)
-    runner = load_runner(Format.TORCHSCRIPT_TRACE, "model", build(source, Format.TORCHSCRIPT_TRACE))
+    runner = load_artifact(Format.TORCHSCRIPT_TRACE, "model", build(source, Format.TORCHSCRIPT_TRACE), Trust.MADE_HERE)
     assert check_parameters(runner, source) == 3
     with torch.no_grad():
         source.module.more.copy_(torch.tensor([0.0, 1, 2, 4]).to(dtype))

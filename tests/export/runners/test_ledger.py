@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from export.bundle.trust import is_ours, ledger_path, remember
+from export.runners.ledger import is_ours, ledger_path, remember
 from linreg.errors import LinregError
 from linreg.files import sha256
 

@@ -1,7 +1,7 @@
-"""Which programs this user made: TorchScript and .pt2 files run code when they are loaded.
+"""The ledger of what this user exported: `$XDG_STATE_HOME/linreg/written`, one sha256 a line.
 
-A manifest proves that a file is unchanged, not that it is safe. So a program is loaded without asking only if its
-sha256 is in this user's ledger, `$XDG_STATE_HOME/linreg/written`, where every export writes it.
+A manifest proves that a file is unchanged, not that it is safe. So a program is loaded without `--trust` only if its
+sha256 is in the ledger, where every export enters it.
 """
 
 import os
@@ -12,13 +12,13 @@ from linreg.files import append_line, sha256
 
 
 def state_folder() -> Path:
-    """Where this user's own state is; in `~/.local/state` where XDG_STATE_HOME is not set.
+    """The folder of this user's state: `linreg` in XDG_STATE_HOME, or in `~/.local/state` if that is not set.
 
-    A relative path there is ignored, as the XDG Base Directory Specification says: it would be another folder after
-    each `cd`, and a downloaded one could say what this user made.
+    A relative XDG_STATE_HOME is ignored, as the XDG Base Directory Specification requires. It would name another folder
+    after each `cd`, and a downloaded folder could then claim that this user made its files.
 
     Raises:
-        LinregError: there is no home folder either.
+        LinregError: there is no home folder.
     """
     state = Path(os.environ.get("XDG_STATE_HOME", ""))
     if state.is_absolute():
@@ -33,18 +33,18 @@ def state_folder() -> Path:
 
 
 def ledger_path() -> Path:
-    """Where the ledger is."""
+    """The path of the ledger."""
     return state_folder() / "written"
 
 
 def remember(data: bytes) -> None:
-    """Enter a program that this user has just made."""
+    """Enter the bytes of an artifact that this user has just made."""
     if not is_ours(data):
         append_line(ledger_path(), sha256(data), hint="set XDG_STATE_HOME to a folder of your own")
 
 
 def is_ours(data: bytes) -> bool:
-    """Whether this user made a program."""
+    """Whether the ledger lists these bytes."""
     try:
         return sha256(data) in ledger_path().read_text(encoding="ascii", errors="replace").split()
     except (OSError, LinregError):

@@ -1,0 +1,23 @@
+"""The dtype in which a model is exported."""
+
+from enum import StrEnum
+
+from linreg.errors import ExportError
+
+NO_BFLOAT16 = (
+    "onnxruntime's CPU provider has no bfloat16 Gemm (NOT_IMPLEMENTED), so nothing could be verified; "
+    "use float16 or float32"
+)
+
+
+class ExportPrecision(StrEnum):
+    """The dtype of an artifact's floating parameters and inputs, where it is not the model's own."""
+
+    FLOAT16 = "float16"
+    FLOAT32 = "float32"
+    FLOAT64 = "float64"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "ExportPrecision":
+        why = f"; {NO_BFLOAT16}" if value == "bfloat16" else ""
+        raise ExportError(f"precision: got {value!r}, expected one of {', '.join(cls)}{why}")

@@ -1,0 +1,100 @@
+"""The error allowed for each output: a bound for affine maps, a measurement for all other modules."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.proof.comparison import ExpectedOutput
+from linreg.errors import InexactError
+from linreg.models import Affine
+
+Array = NDArray[Any]
+
+OWN_ERRORS = 4
+"""A runtime may be off by so many times the error of eager torch itself: facts of 15 good exports lie below 2."""
+
+LARGEST_OWN_ERROR = 1e-3
+"""In units of the largest answer; a module less exact than this is refused, since nothing could be proved."""
+
+LARGEST_OWN_UNITS = 32
+"""In units of rounding of the module's dtype, where that is more: a few roundings of float16 are 1e-3 already."""
+
+UNPROVABLE = 0.1
+"""So large a part of many rows may be moved by rounding beyond what is provable, at any one place in a row."""
+
+SCALE_ROWS = 64
+"""Rows from which the largest answer at a scale of the inputs is taken."""
+
+
+def affine_output(affine: Affine, inputs: Array, eager: Array) -> ExpectedOutput:
+    """Answers of an affine map for rows of shape (batch, features).
+
+    With K features and S = sum_k |w_k x_k| + |b| the allowed error is (K + 4) u S + (K + 1) tiny, with u = 2^-24 for
+    float32 and 2^-53 for float64: Higham's bound for a sum of K + 1 products (Accuracy and Stability, section 3.1),
+    whatever its order, and one tiny (smallest subnormal) for each result that underflows. float16 is accumulated in
+    float32 and rounded once: (K + 4) 2^-24 S + 2^-11 |y| + 2^-25.
+    """
+    dtype = affine.weight.dtype
+    # A float64 module wants an oracle beyond float64; elsewhere float64 is 2^29 times finer than what it judges.
+    wide: Any = np.longdouble if dtype == np.float64 else np.float64
+    x: Array = inputs.astype(wide)
+    weight: Array = affine.weight.astype(wide)
+    bias: Array = np.zeros(len(weight), wide) if affine.bias is None else affine.bias.astype(wide)
+    features = weight.shape[1]
+    with np.errstate(all="ignore"):
+        values = x @ weight.T + bias
+        magnitude = np.abs(x) @ np.abs(weight).T + np.abs(bias)
+        unit = 2.0**-53 if dtype == np.float64 else 2.0**-24
+        if dtype == np.float16:
+            allowed = (features + 4) * unit * magnitude + 2.0**-11 * np.abs(values) + 2.0**-25
+            reach = np.abs(values) * (1 + 2.0**-11) + (features + 4) * unit * magnitude
+        else:
+            allowed = (features + 4) * unit * magnitude + (features + 1) * np.finfo(dtype).smallest_subnormal
+            reach = magnitude * (1 + (features + 4) * unit)
+        finite = np.isfinite(values)
+        any_class = finite & ~(reach <= float(np.finfo(dtype).max))
+    return ExpectedOutput(values=values, allowed=np.where(finite, allowed, np.nan), any_class=any_class, eager=eager)
+
+
+def measured_output(
+    name: str, eager: Array, wide: Array, moved: Array, largest: float, *, unit: float, advice: str
+) -> ExpectedOutput:
+    """Four times the error that float arithmetic makes here, as far as it can be known.
+
+    It is the largest of three: eager's own error, which is one draw of it; 4 eps of the largest answer, where eager was
+    lucky; and for each answer by itself `moved`, how far roundings inside the module can move it. A LayerNorm over two
+    nearly equal numbers, say, moves a few answers of a batch much further than all others; what eager makes of those
+    counts for them alone.
+    """
+    nowhere = np.zeros(eager.shape, dtype=np.bool_)
+    if eager.dtype.kind != "f":
+        return ExpectedOutput(values=eager, allowed=np.zeros(eager.shape), any_class=nowhere, eager=eager)
+    finite = np.isfinite(wide) & np.isfinite(eager)
+    scale = float(np.abs(wide[finite]).max(initial=largest))
+    with np.errstate(invalid="ignore"):
+        errors = np.where(finite, np.abs(eager.astype(np.float64) - wide), 0.0)
+    limit = max(LARGEST_OWN_ERROR, LARGEST_OWN_UNITS * max(unit, float(np.finfo(eager.dtype).eps)))
+    unprovable = finite & (moved > limit * scale)
+    own = float(errors[~unprovable].max(initial=0.0))
+    if own > limit * scale or _most(unprovable):
+        if errors.any():
+            off = max(own, float(np.median(moved[unprovable])) if unprovable.any() else 0.0)
+            raise InexactError(
+                f"the module's own {eager.dtype} answers ({name!r}) are off by {off:.2g} where the largest is "
+                f"{scale:.2g}, expected at most {limit:.2g} of it: nothing could be proved of its files; {advice}"
+            )
+        moved = np.zeros_like(moved)  # eager is exact: files can be held to that
+    least = max(own, 4 * float(np.finfo(eager.dtype).eps) * scale)
+    bound = OWN_ERRORS * np.maximum(np.maximum(moved, errors), least)
+    allowed = np.where(np.isfinite(wide), bound + float(np.finfo(eager.dtype).smallest_subnormal), np.nan)
+    # Where float64 has more room than the module's dtype, eager says which class is right.
+    values = np.where(np.isfinite(wide) & ~np.isfinite(eager), eager.astype(np.float64), wide)
+    return ExpectedOutput(values=values, allowed=allowed, any_class=nowhere, eager=eager)
+
+
+def _most(unprovable: NDArray[np.bool_]) -> bool:
+    """Whether too many answers cannot be proved: of many rows a tenth at any place in a row, of few a half of all."""
+    if unprovable.ndim and len(unprovable) >= SCALE_ROWS:
+        return float(unprovable.mean(axis=0).max(initial=0.0)) > UNPROVABLE
+    return bool(unprovable.size) and float(unprovable.mean()) > 0.5

@@ -1,0 +1,115 @@
+"""Compare outputs with those expected: the one rule of verification, test vectors and benchmark. Needs no torch."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.runners.base import Runner
+from linreg.errors import MismatchError, one_line
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpectedOutput:
+    """What one output must be, and how far off each element may be.
+
+    Attributes:
+        values: float64 or wider; integers and booleans as eager gives them.
+        allowed: the error allowed for each element; ignored where `values` is not finite.
+        any_class: True where finite, infinite and NaN outputs all pass.
+        eager: the output in the model's own dtype, as torch or the runtime that was recorded gives it.
+    """
+
+    values: Array
+    allowed: NDArray[np.floating]
+    any_class: NDArray[np.bool_]
+    eager: Array
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """How close outputs are to those expected.
+
+    Attributes:
+        worst_error: the largest error, as a multiple of the error allowed; at most 1.
+        bytes_equal: every output has the same bytes as `eager`.
+    """
+
+    worst_error: float
+    bytes_equal: bool
+
+
+def run_case(runner: Runner, inputs: tuple[Array, ...], case: str) -> tuple[Array, ...]:
+    """Run a runner once.
+
+    Raises:
+        MismatchError: it rejects the inputs, as a file with a fixed batch size does.
+    """
+    try:
+        return runner.bind(inputs).outputs()
+    except Exception as error:  # each runtime raises classes of its own
+        raise MismatchError(f"{runner.name}: {case}: does not run, expected an answer: {one_line(error)}") from error
+
+
+def compare_outputs(
+    where: str, names: tuple[str, ...], outputs: tuple[Array, ...], expected: tuple[ExpectedOutput, ...]
+) -> Comparison:
+    """Compare all outputs of one call.
+
+    Args:
+        where: the file and the case, for messages.
+        names: one for each output, for messages.
+        outputs: what was computed.
+        expected: one for each output.
+
+    Raises:
+        MismatchError: the number of outputs, a shape, a dtype or a class differs, or an error exceeds what is allowed.
+    """
+    if len(outputs) != len(expected):
+        raise MismatchError(f"{where}: gives {len(outputs)} outputs, expected {len(expected)}")
+    worst = max(
+        compare_output(f"{where}: {name}", output, wanted)
+        for name, output, wanted in zip(names, outputs, expected, strict=True)
+    )
+    equal = all(output.tobytes() == wanted.eager.tobytes() for output, wanted in zip(outputs, expected, strict=True))
+    return Comparison(worst_error=worst, bytes_equal=equal)
+
+
+def compare_output(where: str, output: Array, expected: ExpectedOutput) -> float:
+    """Compare one output, and return its largest error as a multiple of the error allowed.
+
+    Raises:
+        MismatchError: the error exceeds what is allowed, or shape, dtype or class differ.
+    """
+    eager = expected.eager
+    if output.shape != eager.shape or output.dtype != eager.dtype:
+        raise MismatchError(
+            f"{where} is {output.dtype} of shape {output.shape}, expected {eager.dtype} of {eager.shape}"
+        )
+    ratio = _error_ratio(output, expected)
+    worst = float(ratio.max(initial=0.0))
+    if worst > 1:
+        place = tuple(int(index) for index in np.unravel_index(int(ratio.argmax()), ratio.shape))
+        row, *rest = place or (0,)
+        raise MismatchError(
+            f"{where} at row {row}, {'element ' + str(tuple(rest)) + ' ' if rest else ''}is {output[place]!s}, "
+            f"expected {expected.values[place]!s} within {float(expected.allowed[place]):.3g}"
+        )
+    return worst
+
+
+def _error_ratio(output: Array, expected: ExpectedOutput) -> Array:
+    """The error of each element over the error allowed; infinity where the class (finite, infinite, NaN) is wrong."""
+    wanted = expected.values
+    if output.dtype.kind != "f":
+        return np.where(output == wanted, 0.0, np.inf)
+    got = output.astype(wanted.dtype)
+    finite = np.isfinite(got) & np.isfinite(wanted)
+    same_class = finite | (got == wanted) | (np.isnan(got) & np.isnan(wanted))
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        error = np.where(finite, np.abs(got - wanted), 0.0)
+        ratio = np.where(error == 0, 0.0, error / expected.allowed)
+    return np.where(np.isnan(ratio) | ~(same_class | expected.any_class), np.inf, ratio)

@@ -1,0 +1,46 @@
+"""Load an artifact of any format."""
+
+from export.formats.names import Format
+from export.runners.base import Runner
+from export.runners.ledger import is_ours
+from export.runners.trust import Trust, trusted_bytes
+
+
+def load_artifact(kind: Format, name: str, data: bytes, trust: Trust) -> Runner:
+    """Load an artifact, if it may be loaded.
+
+    An ONNX model that this user did not export runs in a child process with limits, whatever `trust` says.
+
+    Args:
+        kind: its format.
+        name: for messages.
+        data: its bytes.
+        trust: why a program may be loaded.
+
+    Raises:
+        UntrustedError: it is a program that this user did not export.
+        ModelError: it cannot be loaded.
+        LinregError: it is C source and there is no compiler.
+    """
+    program = trusted_bytes(kind, name, data, trust)
+    match kind:
+        case Format.ONNX if trust is Trust.MADE_HERE or is_ours(data):
+            from export.runners.onnxruntime import onnxruntime_runner
+
+            return onnxruntime_runner(name, data)
+        case Format.ONNX:
+            from export.runners.guarded import guarded_onnx_runner
+
+            return guarded_onnx_runner(name, data)
+        case Format.C:
+            from export.runners.c import c_runner
+
+            return c_runner(name, program)
+        case Format.PT2:
+            from export.runners.torch import pt2_runner
+
+            return pt2_runner(name, program)
+        case Format.TORCHSCRIPT | Format.TORCHSCRIPT_TRACE:
+            from export.runners.torch import torchscript_runner
+
+            return torchscript_runner(name, program)

@@ -1,0 +1,88 @@
+"""Run an ONNX model in onnxruntime, without torch."""
+
+import os
+from collections.abc import Mapping
+from contextlib import nullcontext
+from functools import partial
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from export.runners.base import Call, Runner
+from linreg.errors import ModelError, one_line
+
+Array = NDArray[Any]
+
+PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+"""The execution provider of each device."""
+
+
+def onnxruntime_runner(
+    name: str, data: bytes, *, threads: int = 1, io_binding: bool = False, device: str = "cpu"
+) -> Runner:
+    """Load an ONNX model in onnxruntime.
+
+    Args:
+        name: for messages.
+        data: the bytes of the model.
+        threads: the number of intra-op threads.
+        io_binding: bind inputs and outputs to the device once, instead of passing arrays to each call.
+        device: `cpu` or `cuda`; its execution provider must be installed.
+
+    Raises:
+        ModelError: onnxruntime cannot load it.
+    """
+    session = _session(name, data, threads, device)
+    input_names = [entry.name for entry in session.get_inputs()]
+    output_names = [entry.name for entry in session.get_outputs()]
+
+    def bind(inputs: tuple[Array, ...]) -> Call:
+        # onnxruntime reads a big-endian array as if it were little-endian.
+        native = [np.array(array, dtype=array.dtype.newbyteorder("="), order="C") for array in inputs]
+        feed = dict(zip(input_names, native, strict=True))
+
+        def outputs() -> tuple[Array, ...]:
+            return tuple(session.run(output_names, feed))
+
+        if not io_binding:
+            return Call(run=partial(session.run, output_names, feed), outputs=outputs, context=nullcontext)
+        binding = session.io_binding()
+        for key, array in feed.items():
+            binding.bind_ortvalue_input(key, onnxruntime.OrtValue.ortvalue_from_numpy(array, device, 0))
+        for key in output_names:
+            binding.bind_output(key, device)
+
+        def bound_outputs() -> tuple[Array, ...]:
+            session.run_with_iobinding(binding)
+            return tuple(binding.copy_outputs_to_cpu())
+
+        return Call(run=partial(session.run_with_iobinding, binding), outputs=bound_outputs, context=nullcontext)
+
+    def parameters() -> Mapping[str, Array]:
+        from onnx import load_model_from_string, numpy_helper
+
+        graph = load_model_from_string(data).graph
+        return {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+
+    return Runner(name=name, bind=bind, parameters=parameters, folds=True)
+
+
+def _session(name: str, data: bytes, threads: int, device: str) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry(
+        "session.intra_op.allow_spinning", "0"
+    )  # the variants of a benchmark share a process
+    options.log_severity_level = 4
+    # onnxruntime would read external weights from the current folder, and nobody has checked their bytes.
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
+    try:
+        session = onnxruntime.InferenceSession(data, options, providers=[PROVIDERS[device]])
+    except Exception as error:  # onnxruntime's classes are private
+        raise ModelError(f"{name}: onnxruntime cannot load it: {one_line(error)}") from error
+    if (found := session.get_session_options().intra_op_num_threads) != threads:
+        raise ModelError(f"{name}: onnxruntime has {found} threads, expected {threads}; budgets would be unequal")
+    return session

@@ -1,0 +1,125 @@
+"""Run a torch module, and the TorchScript and .pt2 archives that torch loads."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from io import BytesIO
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+
+from export.formats.quiet import quiet
+from export.runners.base import Call, CallMode, Runner
+from export.runners.trust import TrustedBytes
+from export.source.arrays import bits_of
+from export.source.signature import flatten
+from export.source.unwrapping import unwrap
+from linreg.archive import read_archive
+from linreg.errors import ModelError
+
+Array = NDArray[Any]
+
+
+def torch_runner(
+    name: str,
+    module: torch.nn.Module,
+    mode: CallMode = CallMode.INFERENCE_MODE,
+    *,
+    call: Callable[..., Any] | None = None,
+) -> Runner:
+    """Run a torch module, eager or scripted, on the device where its parameters are.
+
+    Args:
+        name: for messages.
+        module: holds the parameters.
+        mode: the autograd context of each call.
+        call: the function to call, such as that of torch.compile; None calls the module.
+    """
+    called = module if call is None else call  # not `call or module`: a module may define __len__, or raise in it
+    device = next((tensor.device for tensor in (*module.parameters(), *module.buffers())), torch.device("cpu"))
+
+    def bind(inputs: tuple[Array, ...]) -> Call:
+        arguments = tuple(torch.from_numpy(array.copy()).to(device) for array in inputs)
+        run, context = _torch_call(called, arguments, mode)
+
+        def outputs() -> tuple[Array, ...]:
+            with context():
+                results = run()
+            return tuple(tensor.detach().cpu().numpy() for tensor in flatten(results))
+
+        return Call(run=run, outputs=outputs, context=context)
+
+    def parameters() -> Mapping[str, Array]:
+        return {key: bits_of(value) for key, value in unwrap(module)[0].state_dict().items()}
+
+    return Runner(name=name, bind=bind, parameters=parameters)
+
+
+def _torch_call(
+    module: Callable[..., Any], arguments: tuple[torch.Tensor, ...], mode: CallMode
+) -> tuple[Callable[[], Any], Callable[[], AbstractContextManager[Any]]]:
+    ambient: dict[CallMode, Callable[[], AbstractContextManager[Any]]] = {
+        CallMode.NO_GRAD: torch.no_grad,
+        CallMode.INFERENCE_MODE: torch.inference_mode,
+    }
+    per_call = {CallMode.NO_GRAD_PER_CALL: torch.no_grad, CallMode.INFERENCE_MODE_PER_CALL: torch.inference_mode}
+    if mode in per_call:
+        entered = per_call[mode]
+
+        def run() -> Any:
+            with entered():
+                return module(*arguments)
+
+        return run, nullcontext
+    return partial(module, *arguments), ambient.get(mode, nullcontext)
+
+
+def torchscript_runner(
+    name: str,
+    data: TrustedBytes,
+    mode: CallMode = CallMode.INFERENCE_MODE,
+    *,
+    device: str = "cpu",
+    frozen: bool = False,
+) -> Runner:
+    """Load a TorchScript archive, which is a program.
+
+    Args:
+        name: for messages.
+        data: the bytes of the archive.
+        mode: the autograd context of each call.
+        device: the device of its parameters.
+        frozen: call a copy whose parameters torch.jit.freeze has turned into constants.
+
+    Raises:
+        ModelError: torch cannot load it.
+    """
+    read_archive(name, data)  # checks that torch will read the same records as any other reader
+    try:
+        with quiet():
+            module = torch.jit.load(BytesIO(data), map_location=device)
+            frozen_module = torch.jit.freeze(module.eval()) if frozen else None
+    except Exception as error:  # torch raises half a dozen classes for damaged archives
+        raise ModelError(f"{name}: is no TorchScript archive that torch can load ({type(error).__name__})") from error
+    return torch_runner(name, module, mode, call=frozen_module)
+
+
+def pt2_runner(name: str, data: TrustedBytes, mode: CallMode = CallMode.INFERENCE_MODE) -> Runner:
+    """Load a .pt2 archive, which is a program.
+
+    Raises:
+        ModelError: torch cannot load it.
+    """
+    read_archive(name, data)  # checks that torch will read the same records as any other reader
+    try:
+        with quiet():
+            program = torch.export.load(BytesIO(data))
+    except Exception as error:  # torch raises classes of every kind for damaged archives
+        raise ModelError(f"{name}: is no .pt2 archive that torch can load ({type(error).__name__})") from error
+    runner = torch_runner(name, program.module(), mode)
+
+    def parameters() -> Mapping[str, Array]:
+        return {key: bits_of(value) for key, value in program.state_dict.items()}
+
+    return Runner(name=name, bind=runner.bind, parameters=parameters)

@@ -1,0 +1,67 @@
+"""An ONNX model in onnxruntime: what is timed is what answers, and nothing but the given bytes is read."""
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from export.runners.onnxruntime import onnxruntime_runner
+from linreg.errors import ModelError
+
+ROWS = np.arange(21, dtype=np.float32).reshape(7, 3)
+
+
+@pytest.fixture
+def model(penguins):
+    return (penguins / "model.onnx").read_bytes()
+
+
+def by_hand(model):
+    weight, bias = map(numpy_helper.to_array, onnx.load_model_from_string(model).graph.initializer)
+    return ROWS.astype(np.float64) @ weight.astype(np.float64).T + bias
+
+
+@pytest.mark.parametrize("io_binding", [False, True])
+def test_outputs_are_those_of_the_weights(model, io_binding):
+    (answers,) = onnxruntime_runner("net", model, io_binding=io_binding).bind((ROWS,)).outputs()
+    np.testing.assert_allclose(answers, by_hand(model), rtol=1e-5)
+
+
+@pytest.mark.parametrize("array", [ROWS.astype(">f4"), np.asfortranarray(ROWS), ROWS.repeat(2, 0)[::2]])
+def test_every_layout_of_an_array_gives_the_same_outputs(model, array):
+    (answers,) = onnxruntime_runner("net", model).bind((array,)).outputs()
+    np.testing.assert_allclose(answers, by_hand(model), rtol=1e-5)
+
+
+def test_a_later_change_of_the_array_does_not_reach_a_call(model):
+    rows = ROWS.copy()
+    call = onnxruntime_runner("net", model).bind((rows,))
+    (before,) = call.outputs()
+    rows += 1
+    assert call.outputs()[0].tobytes() == before.tobytes()
+
+
+def test_parameters_are_those_of_the_file(model):
+    found = onnxruntime_runner("net", model).parameters()
+    assert {name: array.shape for name, array in found.items()} == {
+        "linear_layer.weight": (1, 3),
+        "linear_layer.bias": (1,),
+    }
+
+
+def test_external_weights_in_the_current_folder_are_not_read(model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    loaded = onnx.load_model_from_string(model)
+    weight = loaded.graph.initializer[0]
+    (tmp_path / "weights.bin").write_bytes(numpy_helper.to_array(weight).tobytes())
+    weight.ClearField("raw_data")
+    weight.data_location = onnx.TensorProto.EXTERNAL
+    weight.external_data.add(key="location", value="weights.bin")
+    with pytest.raises(ModelError, match=r"^net: onnxruntime cannot load it: "):
+        onnxruntime_runner("net", loaded.SerializeToString())
+
+
+@pytest.mark.parametrize("data", [b"", b"no model", b"\x08\x08"])
+def test_what_is_no_model_is_one_line(data):
+    with pytest.raises(ModelError, match=r"^net: onnxruntime cannot load it: [^\n]+$"):
+        onnxruntime_runner("net", data)
