@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 NAME = "plot"
 SUMMARY = "Plot predictions, residuals and loss curves."
-EXAMPLES = ("linreg plot -m v1", "linreg plot penguins.csv -m penguins -o pictures")
+EXAMPLES = ("linreg plot -m line", "linreg plot penguins.csv -m penguins -o pictures")
 
 
 def run(
