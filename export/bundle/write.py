@@ -54,14 +54,14 @@ class Artifact:
     """A file that was written and verified.
 
     Attributes:
-        format: what it is.
-        precision: where it is not the model's own.
-        path: where it is.
-        bytes: its size.
-        sha256: of its bytes.
-        duration_s: of export and verification.
-        needs: the oldest runtime that was shown to run it, such as `onnxruntime >= 1.15.1`.
-        details: what else the manifest says of the file: opset, IR version, probes.
+        format: its format.
+        precision: dtype of its parameters; None if it is the model's own.
+        path: path of the file.
+        bytes: size of the file.
+        sha256: hash of the file.
+        duration_s: time that export and verification took.
+        needs: oldest runtime that is known to run it, such as `onnxruntime >= 1.15.1`.
+        details: other facts for the manifest: opset, IR version, probes.
         verification: what was proved.
     """
 
@@ -76,7 +76,7 @@ class Artifact:
     verification: Verification
 
     def proof(self) -> dict[str, Any]:
-        """What the manifest says of the file."""
+        """The proof for the manifest."""
         precision = {} if self.precision is None else {"precision": self.precision.value}
         return {
             "format": self.format.value,
@@ -90,16 +90,16 @@ class Artifact:
 def build(
     source: Source, kind: Format, options: ExportOptions = DEFAULTS, *, program: "ExportedProgram | None" = None
 ) -> bytes:
-    """The bytes of one format.
+    """Export to one format.
 
     Args:
-        source: what is exported.
+        source: the module and its inputs.
         kind: the format.
-        options: opset and prefix are used.
+        options: opset and prefix.
         program: the capture that ONNX and .pt2 share; None makes one where it is needed.
 
     Raises:
-        ExportError: the module cannot be exported so.
+        ExportError: the module cannot be exported to this format.
     """
     if kind is Format.ONNX:
         from export.formats.onnx import DEFAULT_OPSET, to_onnx
@@ -130,8 +130,6 @@ def make_artifact(
 ) -> Artifact:
     """Export one format, stage its file and verify that from disk; a file that fails is not kept.
 
-    Inputs that show a difference are staged as `FILE.failed-inputs.npz`.
-
     Args:
         source: the module and its inputs; its precision is part of the file's name.
         kind: the format.
@@ -142,7 +140,7 @@ def make_artifact(
 
     Raises:
         ExportError: the module cannot be exported to this format.
-        MismatchError: the outputs of the file differ from the reference.
+        MismatchError: the outputs differ from the reference; inputs that show it are in `FILE.failed-inputs.npz`.
     """
     start = time.perf_counter()
     name = file_name(kind, source.precision)
@@ -214,7 +212,7 @@ def _artifact(
 
 
 def _details(kind: Format, data: bytes) -> dict[str, Any]:
-    """What the file itself says."""
+    """Facts for the manifest that the file itself tells, or the machine that verified it."""
     if kind is Format.C:
         from export.runners.c import describe_compiler
 
