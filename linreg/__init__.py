@@ -7,6 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from export.bundle.export import export
+    from export.bundle.verified import VerifiedBundle
+    from export.bundle.verify import verify
     from linreg.bundle import Bundle
     from linreg.errors import (
         DataError,
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
         ModelError,
         SlowerError,
         TrainingError,
+        UntrustedError,
     )
     from linreg.fitted import FittedModel, load
     from linreg.fitting import fit, straight_line
@@ -34,13 +38,20 @@ __all__ = [
     "ModelError",
     "SlowerError",
     "TrainingError",
+    "UntrustedError",
+    "VerifiedBundle",
     "__version__",
+    "export",
     "fit",
     "load",
     "straight_line",
+    "verify",
 ]
 
 _HOMES = {
+    "export.bundle.export": ("export",),
+    "export.bundle.verified": ("VerifiedBundle",),
+    "export.bundle.verify": ("verify",),
     "linreg.fitting": ("fit", "straight_line"),
     "linreg.fitted": ("FittedModel", "load"),
     "linreg.bundle": ("Bundle",),
@@ -53,6 +64,7 @@ _HOMES = {
         "ModelError",
         "SlowerError",
         "TrainingError",
+        "UntrustedError",
     ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -24,10 +24,14 @@ NAMES = [
     "ModelError",
     "SlowerError",
     "TrainingError",
+    "UntrustedError",
+    "VerifiedBundle",
     "__version__",
+    "export",
     "fit",
     "load",
     "straight_line",
+    "verify",
 ]
 WITH_EXAMPLES = ["fit", "load", "straight_line", "FittedModel.save", "FittedModel.predict", "FittedModel.summary"]
 
