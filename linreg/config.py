@@ -90,7 +90,7 @@ class TrainSettings:
         lr: the learning rate; None takes the method's own of `DEFAULT_RATES`.
         epochs: passes over the training part.
         batch_size: rows a step; None takes all rows.
-        test_every: the history holds every so many epochs.
+        test_every: the history holds one epoch in so many, and the last.
         seed: of the initial parameters, of a table's shuffle and of the batches.
         device: where the loop runs.
         dtype: of the parameters.

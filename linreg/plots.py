@@ -1,167 +1,249 @@
-"""Pictures of a fit, as PNG bytes: the course's predictions and loss curves, and residuals.
+"""Plots of a fitted model: predictions, residuals and loss curves.
 
-Drawn with matplotlib's Agg canvas: no window, no global state, and nothing in the file that names this machine.
+Every function returns matplotlib Axes and draws into `ax` if one is given. Without `ax` it makes a Figure of its own,
+not through pyplot: no window, no global state. `png` turns such a figure into bytes that do not depend on the machine.
 """
 
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from linreg.card import Card
+from linreg.column_names import short
+from linreg.errors import LinregError
+from linreg.metrics import measure
 
 TRAIN, TEST, PREDICTION, VALIDATION = "#1f5fbf", "#2e8b57", "#c8322b", "#8a5a00"
 PART_COLORS = {"train": TRAIN, "validation": VALIDATION, "test": TEST, "rows": TRAIN}
-Series = dict[str, tuple[Array, Array]]
+LINE_COLOR = "0.4"
 
 SIGNATURE = b"Software\0linreg"
-"""In the first bytes of every PNG file drawn here."""
+"""Stands in the first bytes of every PNG file that this module draws."""
 
-WIDTH, HEIGHT, DPI = 8, 5, 150
+WIDE, SQUARE = (8.0, 5.0), (6.5, 6.5)
+"""Figure sizes, in inches."""
+DPI = 150
 LONGEST_NAME = 60
+LARGEST_DRAWN = 1e300
 
 
-def plot_predictions(parts: Series, prediction: tuple[Array, Array], *, feature: str, target: str) -> bytes:
-    """The course's picture: train blue, test green, predictions red.
+@dataclass(frozen=True, kw_only=True)
+class PredictedPart:
+    """One part of the data and what the model predicts for it.
+
+    Attributes:
+        features: shape (rows, features), float64.
+        actual: target, shape (rows,), float64.
+        predicted: shape (rows,), any floating dtype.
+    """
+
+    features: NDArray[np.float64]
+    actual: NDArray[np.float64]
+    predicted: NDArray[np.floating]
+
+
+Parts = Mapping[str, PredictedPart]
+"""Parts by name: train, validation and test, or rows."""
+
+
+def predictions(parts: Parts, *, features: Sequence[str], target: str, ax: Axes | None = None) -> Axes:
+    """Plot predictions, with R2 and RMSE of each part in the legend.
+
+    One feature: target against feature, with the predictions of the test part (else of the only part).
+    Several features: predicted against actual values on equal axes, where a perfect fit lies on the diagonal.
 
     Args:
-        parts: by name, x and y, shape (rows,) each.
-        prediction: x and predicted y.
-        feature: label of x.
-        target: label of y.
+        parts: what to draw.
+        features: names of the features.
+        target: name of the target.
+        ax: axes to draw into.
+
+    Raises:
+        LinregError: a value is too large to be drawn.
     """
-    figure, axes = _figure()
-    for name, (x, y) in parts.items():
+    _check_size(parts, target)
+    if len(features) == 1:
+        return _by_feature(parts, features[0], target, ax)
+    return _against_actual(parts, target, ax)
+
+
+def residuals(parts: Parts, *, target: str, ax: Axes | None = None) -> Axes:
+    """Plot residuals (actual - predicted) against predictions; any pattern is what a linear model cannot follow.
+
+    Args:
+        parts: what to draw.
+        target: name of the target.
+        ax: axes to draw into.
+
+    Raises:
+        LinregError: a value is too large to be drawn.
+    """
+    _check_size(parts, target)
+    axes = _axes(ax, WIDE)
+    for name, part in parts.items():
+        label = f"{name} ({len(part.actual)})"
         axes.scatter(
-            x, y, s=36 if name == "test" else 14, color=PART_COLORS[name], label=_count(name, len(x)), zorder=2
+            part.predicted, part.actual - part.predicted, s=14, alpha=0.8, color=PART_COLORS[name], label=label
         )
-    axes.scatter(*prediction, s=10, color=PREDICTION, label=_count("predictions", len(prediction[0])), zorder=3)
-    return _finish(figure, axes, xlabel=feature, ylabel=target, title=f"{_plain(target, 30)} by {_plain(feature, 30)}")
+    axes.axhline(0, color=LINE_COLOR, linewidth=1, zorder=1)
+    return _labelled(axes, x=f"predicted {target}", y="actual - predicted", title=f"{_plain(target, 30)}: residuals")
 
 
-def plot_predicted_against_actual(parts: Series, *, target: str) -> bytes:
-    """Predicted against actual values, for several features; a perfect fit lies on the line.
+def loss_curves(card: Card, *, ax: Axes | None = None) -> Axes:
+    """Plot train and held-out loss by epoch, on a logarithmic scale if they fall far.
 
     Args:
-        parts: by name, actual and predicted values, shape (rows,) each.
-        target: what they are.
+        card: of a model that was trained by gradient descent, so that it has a history.
+        ax: axes to draw into.
+
+    Raises:
+        LinregError: the card has no history.
     """
-    figure, axes = _figure()
-    for name, (actual, predicted) in parts.items():
-        axes.scatter(actual, predicted, s=14, alpha=0.8, color=PART_COLORS[name], label=_count(name, len(actual)))
-    everything = np.concatenate([values for pair in parts.values() for values in pair])
-    ends = [float(everything.min()), float(everything.max())]
-    axes.plot(ends, ends, color="0.4", linewidth=1, zorder=1, label="predicted = actual")
-    return _finish(
-        figure,
+    if not card.history:
+        raise LinregError("no loss curves: the exact method has no history; train with --method sgd, adam or lbfgs")
+    loss = {"l1": "L1 loss", "mse": "MSE loss", "huber": "Huber loss"}[card.training["loss"]]
+    if card.data["kind"] != "line":
+        loss += " of the standardised target"
+    held_out = "validation" if "validation" in card.metrics else "test"
+    epochs = [row["epoch"] for row in card.history]
+    train = [row["train_loss"] for row in card.history]
+    watched = [row["test_loss"] for row in card.history if row["test_loss"] is not None]
+    axes = _axes(ax, WIDE)
+    marker = "o" if len(epochs) == 1 else None  # a line through one point is invisible
+    axes.plot(epochs, train, color=TRAIN, marker=marker, label="train loss")
+    title = "Train loss"
+    if len(watched) == len(epochs):
+        axes.plot(epochs, watched, color=PART_COLORS[held_out], marker=marker, label=f"{held_out} loss")
+        title = f"Train and {held_out} loss"
+    if min([*train, *watched]) > 0 and max(train) > 20 * min(train):
+        axes.set_yscale("log")
+        loss += ", logarithmic"
+    return _labelled(axes, x="epoch", y=loss, title=title)
+
+
+def pictures(card: Card, parts: Parts) -> dict[str, bytes]:
+    """Draw every plot of a model, as PNG files by name.
+
+    Raises:
+        LinregError: a value is too large to be drawn.
+    """
+    drawn = {
+        "predictions.png": png(predictions(parts, features=card.features, target=card.target)),
+        "residuals.png": png(residuals(parts, target=card.target)),
+    }
+    if card.history:
+        drawn["loss_curves.png"] = png(loss_curves(card))
+    return drawn
+
+
+def png(axes: Axes) -> bytes:
+    """The figure of some axes as a PNG file; the same data give the same bytes."""
+    buffer = io.BytesIO()
+    with _any_glyph():
+        axes.figure.canvas.print_figure(buffer, format="png", metadata={"Software": "linreg"})
+    return buffer.getvalue()
+
+
+def drawn_here(data: bytes) -> bool:
+    """Whether a file's bytes are a picture drawn by this module."""
+    return SIGNATURE in data[:256]
+
+
+def _by_feature(parts: Parts, feature: str, target: str, ax: Axes | None) -> Axes:
+    """The course's picture: train blue, test green, predictions red."""
+    axes = _axes(ax, WIDE)
+    for name, part in parts.items():
+        size = 36 if name == "test" else 14
+        axes.scatter(
+            part.features[:, 0], part.actual, s=size, color=PART_COLORS[name], label=_fit_of(name, part), zorder=2
+        )
+    shown = parts[next(name for name in ("test", "rows", "train") if name in parts)]
+    label = f"predictions ({len(shown.predicted)})"
+    axes.scatter(shown.features[:, 0], shown.predicted, s=10, color=PREDICTION, label=label, zorder=3)
+    return _labelled(axes, x=feature, y=target, title=f"{_plain(target, 30)} by {_plain(feature, 30)}")
+
+
+def _against_actual(parts: Parts, target: str, ax: Axes | None) -> Axes:
+    axes = _axes(ax, SQUARE)
+    for name, part in parts.items():
+        axes.scatter(part.actual, part.predicted, s=14, alpha=0.8, color=PART_COLORS[name], label=_fit_of(name, part))
+    values = np.concatenate([values for part in parts.values() for values in (part.actual, part.predicted)])
+    low, high = float(values.min()), float(values.max())
+    margin = 0.04 * (high - low) or 0.05 * abs(high) or 1.0
+    ends = (low - margin, high + margin)
+    axes.set(xlim=ends, ylim=ends, aspect="equal")
+    axes.plot(axes.get_xlim(), axes.get_ylim(), color=LINE_COLOR, linewidth=1, zorder=1, label="predicted = actual")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
+    return _labelled(
         axes,
-        xlabel=f"actual {target}",
-        ylabel=f"predicted {target}",
+        x=f"actual {target}",
+        y=f"predicted {target}",
         title=f"{_plain(target, 30)}: predicted and actual values",
     )
 
 
-def plot_residuals(parts: Series, *, target: str) -> bytes:
-    """Actual minus predicted against predicted; structure here is what a linear model cannot follow.
-
-    Args:
-        parts: by name, actual and predicted values, shape (rows,) each.
-        target: what they are.
-    """
-    figure, axes = _figure()
-    for name, (actual, predicted) in parts.items():
-        axes.scatter(
-            predicted, actual - predicted, s=14, alpha=0.8, color=PART_COLORS[name], label=_count(name, len(actual))
-        )
-    axes.axhline(0, color="0.4", linewidth=1, zorder=1)
-    return _finish(
-        figure,
-        axes,
-        xlabel=f"predicted {target}",
-        ylabel="actual - predicted",
-        title=f"{_plain(target, 30)}: residuals",
-    )
+def _fit_of(name: str, part: PredictedPart) -> str:
+    metrics = measure(part.actual, part.predicted)
+    r2 = "undefined" if metrics.r2 is None else f"{metrics.r2:.4g}"
+    return f"{name} ({metrics.rows}): R2 {r2}, RMSE {metrics.rmse:.4g}"
 
 
-def plot_loss_curves(
-    epochs: Sequence[int],
-    train: Sequence[float],
-    test: Sequence[float | None],
-    *,
-    loss: str,
-    held_out: str = "test",
-) -> bytes:
-    """Train and held-out loss by epoch, on a logarithmic scale where they fall far.
-
-    Args:
-        epochs: of the history.
-        train: loss before each epoch's step.
-        test: loss after it; None where nothing was held out.
-        loss: label of the losses.
-        held_out: the part that `test` belongs to.
-    """
-    figure, axes = _figure()
-    marker = "o" if len(epochs) == 1 else None  # a line through one point is not seen
-    axes.plot(epochs, train, color=TRAIN, marker=marker, label="train loss")
-    values = [value for value in test if value is not None]
-    watched = len(values) == len(epochs)
-    if watched:
-        axes.plot(epochs, values, color=PART_COLORS[held_out], marker=marker, label=f"{held_out} loss")
-    if min([*train, *values]) > 0 and max(train) > 20 * min(train):
-        axes.set_yscale("log")
-        loss += ", logarithmic"
-    return _finish(
-        figure, axes, xlabel="epoch", ylabel=loss, title=f"Train and {held_out} loss" if watched else "Train loss"
-    )
+def _check_size(parts: Parts, target: str) -> None:
+    largest = max(float(np.abs(values).max()) for part in parts.values() for values in (part.actual, part.predicted))
+    if largest > LARGEST_DRAWN:
+        raise LinregError(f"target {short(target)}: values beyond {LARGEST_DRAWN:g} cannot be drawn; rescale it")
 
 
-def drawn_here(data: bytes) -> bool:
-    """Whether a file's bytes are those of a picture of this module."""
-    return SIGNATURE in data[:256]
+def _axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
+    if ax is None:
+        figure = Figure(figsize=size, dpi=DPI, layout="constrained")
+        FigureCanvasAgg(figure)
+        ax = figure.add_subplot()
+    ax.grid(color="0.9", linewidth=0.8)
+    ax.set_axisbelow(True)
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
 
 
-def _figure() -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DPI, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    axes.grid(color="0.9", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
-
-
-def _finish(figure: Figure, axes: Axes, *, xlabel: str, ylabel: str, title: str) -> bytes:
+def _labelled(axes: Axes, *, x: str, y: str, title: str) -> Axes:
     axes.legend(frameon=False)
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a box stands for it in the picture
-        _shorten(axes.set_xlabel(_plain(xlabel)), WIDTH)
-        _shorten(axes.set_ylabel(_plain(ylabel)), HEIGHT)
-        _shorten(axes.set_title(title, loc="left"), WIDTH)
-        figure.savefig(buffer, format="png", metadata={"Software": "linreg"})
-    return buffer.getvalue()
+    room = axes.bbox
+    with _any_glyph():
+        _shorten(axes.set_xlabel(_plain(x)), 1.1 * room.width)
+        _shorten(axes.set_ylabel(_plain(y)), 1.1 * room.height)
+        _shorten(axes.set_title(title, loc="left"), 1.1 * room.width)
+    return axes
 
 
 def _shorten(text: Text, room: float) -> None:
-    """Cut a text that has no room, in inches, beside the picture's edges and ticks."""
+    """Cut a text that is longer than `room`, in pixels."""
     for _ in range(4):
         extent = text.get_window_extent()
-        excess = max(extent.width, extent.height) / (0.85 * room * DPI)
+        excess = max(extent.width, extent.height) / room
         if excess > 1:
             text.set_text(text.get_text()[: int(len(text.get_text()) / excess) - 3] + "...")
 
 
-def _count(name: str, rows: int) -> str:
-    return f"{name} ({rows})"
+@contextmanager
+def _any_glyph() -> Iterator[None]:
+    """Draw a box for a character that the font lacks, without a warning."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        yield
 
 
 def _plain(text: str, longest: int = LONGEST_NAME) -> str:
-    """Text that matplotlib takes as it is: no mathematics, no control characters, no endless labels."""
+    """Text that matplotlib draws as it is: no mathematics, no control characters, no endless labels."""
     printable = "".join(character if character.isprintable() else "?" for character in text)
     return (printable if len(printable) <= longest else printable[: longest - 3] + "...").replace("$", r"\$")

@@ -45,15 +45,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 @pytest.fixture(scope="session")
 def penguins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A bundle of the exact fit of the penguins, with every artifact that a runtime loads."""
-    from export.formats.names import RUNTIME_FORMATS
-    from linreg.checkpoint import load
-    from linreg.cli.exporting import export_checkpoint
-    from linreg.cli.train import train_table
-    from linreg.config import TABLE_DEFAULTS
+    from export.bundle.export import export
+    from linreg.fitting import fit
 
     bundle = tmp_path_factory.mktemp("penguins")
-    train_table(PENGUINS, "body_mass_g", FEATURES, TABLE_DEFAULTS, bundle, split_text="0.8", shuffle=True, force=False)
-    export_checkpoint(load(bundle), list(RUNTIME_FORMATS))
+    model = fit(PENGUINS, target="body_mass_g", features=FEATURES.split(","))
+    export(model.save(bundle), bundle, formats="all")
     before = contents(bundle)
     yield bundle
     assert contents(bundle) == before, "a test wrote into the shared bundle"

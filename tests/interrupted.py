@@ -18,7 +18,8 @@ OPERATIONS = ("open", "mkdir", "pwrite", "truncate", "fsync", "replace", "unlink
 MODULES = (
     *("matplotlib.pyplot", "onnx.checker", "onnxruntime", "torch._dynamo", "torch.export", "pyarrow.csv", "rich.table"),
     *(
-        "export.bundle.write",
+        "export.bundle.export",
+        "export.bundle.verify",
         "export.bundle.integrity",
         "export.formats.torchscript",
         "bench.benchmark",

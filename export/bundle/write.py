@@ -2,8 +2,9 @@
 
 import io
 import time
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.bundle.path_leaks import check_no_paths
-from export.bundle.vectors import TOLERANCE_FILE
 from export.formats.names import PROGRAMS, Format, beside, file_name
 from export.precision import ExportPrecision
 from export.proof.verify import Verification, verify
@@ -19,12 +19,9 @@ from export.runners.ledger import remember
 from export.runners.load import load_artifact
 from export.runners.trust import Trust
 from export.source.source import Source
-from linreg.changes import Changes, changing
-from linreg.config import MAX_STATE_BYTES
+from linreg.changes import Changes
 from linreg.errors import LinregError, MismatchError
 from linreg.files import sha256
-from linreg.inside import file_inside, read_inside
-from linreg.manifest import MANIFEST_FILE, FileEntry, entry_of, manifest_files, read_listed, read_manifest
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -34,19 +31,37 @@ Array = NDArray[Any]
 FAILED_INPUTS = ".failed-inputs.npz"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Artifact:
-    """A file that was written, or checked again.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ExportOptions:
+    """How files are written, and what else they are verified with.
 
     Attributes:
-        format: what it is.
-        precision: where it is not the model's own.
-        path: where it is.
-        bytes: its size.
-        sha256: of its bytes.
-        duration_s: of export and verification.
-        needs: the oldest runtime that was shown to run it, such as `onnxruntime >= 1.15.1`.
-        details: what else the manifest says of the file: opset, IR version, probes.
+        opset: ONNX opset version; None takes `export.formats.onnx.DEFAULT_OPSET`.
+        prefix: prefix for generated C identifiers; None takes `export.formats.c.DEFAULT_PREFIX`.
+        rows: the user's own inputs, which are verified as well, shape (batch, ..) for the only input.
+    """
+
+    opset: int | None = None
+    prefix: str | None = None
+    rows: Array | None = None
+
+
+DEFAULTS = ExportOptions()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifact:
+    """A file that was written and verified.
+
+    Attributes:
+        format: its format.
+        precision: dtype of its parameters; None if it is the model's own.
+        path: path of the file.
+        bytes: size of the file.
+        sha256: hash of the file.
+        duration_s: time that export and verification took.
+        needs: oldest runtime that is known to run it, such as `onnxruntime >= 1.15.1`.
+        details: other facts for the manifest: opset, IR version, probes.
         verification: what was proved.
     """
 
@@ -61,7 +76,7 @@ class Artifact:
     verification: Verification
 
     def proof(self) -> dict[str, Any]:
-        """What the manifest says of the file."""
+        """The proof for the manifest."""
         precision = {} if self.precision is None else {"precision": self.precision.value}
         return {
             "format": self.format.value,
@@ -73,33 +88,27 @@ class Artifact:
 
 
 def build(
-    source: Source,
-    kind: Format,
-    *,
-    opset: int | None = None,
-    prefix: str | None = None,
-    program: "ExportedProgram | None" = None,
+    source: Source, kind: Format, options: ExportOptions = DEFAULTS, *, program: "ExportedProgram | None" = None
 ) -> bytes:
-    """The bytes of one format.
+    """Export to one format.
 
     Args:
-        source: what is exported.
+        source: the module and its inputs.
         kind: the format.
-        opset: of ONNX; None takes the default.
-        prefix: of the names in C; None takes the default.
+        options: opset and prefix.
         program: the capture that ONNX and .pt2 share; None makes one where it is needed.
 
     Raises:
-        ExportError: the module cannot be exported so.
+        ExportError: the module cannot be exported to this format.
     """
     if kind is Format.ONNX:
         from export.formats.onnx import DEFAULT_OPSET, to_onnx
 
-        return to_onnx(source, opset=opset or DEFAULT_OPSET, program=program)
+        return to_onnx(source, opset=options.opset or DEFAULT_OPSET, program=program)
     if kind is Format.C:
         from export.formats.c import DEFAULT_PREFIX, to_c
 
-        return to_c(source, prefix=prefix or DEFAULT_PREFIX)
+        return to_c(source, prefix=options.prefix or DEFAULT_PREFIX)
     if kind is Format.PT2:
         from export.formats.capture import capture
         from export.formats.pt2 import to_pt2
@@ -114,29 +123,35 @@ def make_artifact(
     source: Source,
     kind: Format,
     changes: Changes,
+    options: ExportOptions = DEFAULTS,
     *,
-    precision: ExportPrecision | None = None,
-    opset: int | None = None,
-    prefix: str | None = None,
     program: "ExportedProgram | None" = None,
-    rows: Array | None = None,
+    begin: Callable[[str], None] = lambda _stage: None,
 ) -> Artifact:
-    """Export one format, stage its file and verify that from disk; a file that fails is taken back.
+    """Export one format, stage its file and verify that from disk; a file that fails is not kept.
 
-    What showed a difference is staged as `FILE.failed-inputs.npz`.
+    Args:
+        source: the module and its inputs; its precision is part of the file's name.
+        kind: the format.
+        changes: the changes of the bundle, to which the file is added.
+        options: how the file is written, and which rows it is verified with as well.
+        program: the capture that ONNX and .pt2 share; None makes one where it is needed.
+        begin: called with the name of each stage: `write onnx`, `prove onnx`.
 
     Raises:
-        ExportError: the module cannot be exported so.
-        MismatchError: the file does not answer as the reference.
+        ExportError: the module cannot be exported to this format.
+        MismatchError: the outputs differ from the reference; inputs that show it are in `FILE.failed-inputs.npz`.
     """
     start = time.perf_counter()
-    name = file_name(kind, precision)
-    failed, second = f"{name}{FAILED_INPUTS}", beside(kind, precision)
-    staged = changes.stage(name, build(source, kind, opset=opset, prefix=prefix, program=program))
+    name = file_name(kind, source.precision)
+    failed, second = f"{name}{FAILED_INPUTS}", beside(kind, source.precision)
+    begin(f"write {kind}")
+    staged = changes.stage(name, build(source, kind, options, program=program))
+    begin(f"prove {kind}")
     try:
         data = changes.staged_bytes(name)
         check_no_paths(name, data)
-        verification = verify(load_artifact(kind, name, data, Trust.MADE_HERE), source, rows=rows)
+        verification = verify(load_artifact(kind, name, data, Trust.MADE_HERE), source, rows=options.rows)
         details = _details(kind, data)
         if source.static:
             details["static"] = True
@@ -163,7 +178,7 @@ def make_artifact(
             if written in changes.written:
                 changes.drop(written)
         raise
-    return _artifact(kind, precision, changes.folder / name, data, start, details, verification)
+    return _artifact(kind, source.precision, changes.folder / name, data, start, details, verification)
 
 
 def _remember(kind: Format, data: bytes) -> None:
@@ -172,86 +187,6 @@ def _remember(kind: Format, data: bytes) -> None:
     else:
         with suppress(LinregError):  # without a ledger, it is verified in a child process like a foreign file
             remember(data)
-
-
-def write_artifact(source: Source, kind: Format, folder: Path, **options: Any) -> Artifact:
-    """Export one format into `folder`, without a manifest; the options are those of `make_artifact`.
-
-    Raises:
-        ExportError: the module cannot be exported so.
-        MismatchError: the file does not answer as the reference; the inputs that showed it are saved beside.
-    """
-    with changing(folder, command="linreg.write_artifact") as changes:
-        try:
-            return make_artifact(source, kind, changes, **options)
-        finally:
-            changes.commit()
-
-
-def verify_artifact(
-    source: Source,
-    kind: Format,
-    path: Path,
-    trust: Trust,
-    *,
-    precision: ExportPrecision | None = None,
-    rows: Array | None = None,
-) -> Artifact:
-    """Verify a file that is there.
-
-    Raises:
-        ModelError: it cannot be loaded, or is a program that is not trusted.
-        MismatchError: it does not answer as the reference.
-    """
-    start = time.perf_counter()
-    data = read_listed(path.parent, path.name, limit=MAX_STATE_BYTES)
-    verification = verify(load_artifact(kind, path.name, data, trust), source, rows=rows)
-    return _artifact(kind, precision, path, data, start, _details(kind, data), verification)
-
-
-def record(
-    changes: Changes,
-    state_sha256: str,
-    *,
-    plain: list[str],
-    artifacts: list[Artifact],
-    vectors_of: ExportPrecision | None = None,
-) -> None:
-    """Stage the manifest of a bundle: plain files by name, and artifacts beside those listed already.
-
-    Args:
-        changes: of the bundle.
-        state_sha256: of the weights that all of it was made from.
-        plain: files that are no artifacts.
-        artifacts: that were made just now.
-        vectors_of: the precision of the vectors that are staged, where it is not the model's own.
-
-    Raises:
-        MismatchError: an artifact listed already was made from other weights.
-    """
-    folder = changes.folder
-    listed = None if changes.removes(MANIFEST_FILE) else read_manifest(folder)
-    entries: dict[str, FileEntry] = {}
-    if listed is not None:
-        if listed.state_sha256 != state_sha256:
-            raise MismatchError(f"{folder}: its artifacts were made from other weights; export again with --force")
-        entries = {
-            entry.name: entry
-            for entry in listed.files
-            if not changes.removes(entry.name) and file_inside(folder, entry.name)
-        }
-    entries |= {name: entry_of(name, changes.staged_bytes(name)) for name in changes.written}
-    if vectors_of is not None and TOLERANCE_FILE in changes.written:
-        entries[TOLERANCE_FILE] = replace(entries[TOLERANCE_FILE], proof={"precision": vectors_of.value})
-    for name in plain:
-        if name not in changes.written and file_inside(folder, name):
-            entries[name] = entry_of(name, read_inside(folder, name, limit=MAX_STATE_BYTES))
-    for artifact in artifacts:
-        name = artifact.path.name
-        entries[name] = FileEntry(name=name, bytes=artifact.bytes, sha256=artifact.sha256, proof=artifact.proof())
-    kept = [entry for entry in entries.values() if not entry.name.endswith(FAILED_INPUTS)]
-    for name, data in manifest_files(state_sha256, kept).items():
-        changes.stage(name, data)
 
 
 def _artifact(
@@ -277,7 +212,7 @@ def _artifact(
 
 
 def _details(kind: Format, data: bytes) -> dict[str, Any]:
-    """What the file itself says."""
+    """Facts for the manifest that the file itself tells, or the machine that verified it."""
     if kind is Format.C:
         from export.runners.c import describe_compiler
 

@@ -67,3 +67,7 @@ def format_of(name: str) -> tuple[Format, ExportPrecision | None] | None:
             if name == file_name(kind, precision):
                 return kind, precision
     return None
+
+
+OPSETS = range(13, 27)
+"""ONNX opset versions that can be written."""

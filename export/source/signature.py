@@ -23,6 +23,13 @@ ORDER_TOLERANCE = 1e-3
 CHECK_INPUT = "check --input, and use --static with a fixed shape where it takes one batch size only"
 
 
+def argument_names(module: nn.Module, count: int) -> tuple[str, ...]:
+    """The names of the first `count` arguments of forward; `x0`, `x1` and so on where it takes any number."""
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    names = [parameter.name for parameter in _parameters_of_forward(module) if parameter.kind in positional][:count]
+    return (*names, *(f"x{place}" for place in range(len(names), count)))
+
+
 def in_order_of_forward(module: nn.Module, inputs: Sequence[Input]) -> tuple[Input, ...]:
     """Sort the inputs into the order of forward's arguments, by name; a single input may have any name.
 

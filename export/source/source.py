@@ -32,6 +32,7 @@ class Source:
         inputs: one for each argument of forward, in order.
         output_names: of the graph, in the order of the flattened outputs.
         static: the batch has a fixed size; then no input has an axis of None.
+        precision: dtype that the parameters were converted to; None where they keep the module's own.
         metadata: JSON values by key (without the prefix `linreg.`), the same on every machine.
         state_sha256: the identity of the weights, before any change of precision.
     """
@@ -41,6 +42,7 @@ class Source:
     inputs: tuple[Input, ...]
     output_names: tuple[str, ...]
     static: bool
+    precision: ExportPrecision | None
     metadata: dict[str, Any]
     state_sha256: str
 
@@ -151,6 +153,7 @@ def from_module(
         inputs=entries,
         output_names=outputs,
         static=static,
+        precision=precision,
         metadata={**(metadata or {}), **described},
         state_sha256=digest,
     )

@@ -4,7 +4,6 @@ Loading a Python file runs it. Nothing here can make that safe, so the command l
 """
 
 import inspect
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from export.source.input_text import split_input
 from export.source.inputs import Input
 from export.source.place import find_place, near_names
 from export.source.python_file import imports_beside, run_file
@@ -22,8 +22,6 @@ from linreg.errors import ExportError, ModelError
 from linreg.state_dict import load_state
 from linreg.state_loading import load_into
 
-INPUT = re.compile(r"(?P<name>[A-Za-z_]\w*)=(?P<dtype>\w+)\[(?P<shape>[^\]]*)\](?:<(?P<below>[0-9]+))?")
-DTYPES = ("float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool")
 MODULE = "a module, or of a function that makes one"
 
 
@@ -150,18 +148,5 @@ def parse_input(text: str) -> Input:
     Raises:
         ExportError: the text has another form.
     """
-    expected = "expected NAME=DTYPE[batch,SIZE,..] such as x=float32[batch,16], or ids=int64[batch,8]<100"
-    match = INPUT.fullmatch(text.strip())
-    if match is None or match["dtype"] not in DTYPES:
-        raise ExportError(f"--input: got {text!r}, {expected} with a dtype of {', '.join(DTYPES)}")
-    sizes = [size.strip() for size in match["shape"].split(",")]
-    if not all(size == "batch" or (size.isascii() and size.isdigit() and int(size) > 0) for size in sizes):
-        raise ExportError(f"--input: got {text!r}, {expected}")
-    if "batch" in sizes[1:]:
-        raise ExportError(f"--input: got {text!r}, expected batch as the first axis only")
-    shape = tuple(None if size == "batch" else int(size) for size in sizes)
-    below = 2 if match["dtype"] == "bool" or match["below"] is None else int(match["below"])
-    dtype = np.dtype(match["dtype"])
-    if dtype.kind in "iu" and not 1 <= below <= int(np.iinfo(dtype).max) + 1:
-        raise ExportError(f"--input: got {text!r}, expected a limit from 1 to {int(np.iinfo(dtype).max) + 1}")
-    return Input(name=match["name"], dtype=dtype, shape=shape, below=below)
+    parts = split_input(text)
+    return Input(name=parts.name, dtype=np.dtype(parts.dtype), shape=parts.shape, below=parts.below)

@@ -6,170 +6,174 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from export.formats.names import FormatChoice, chosen_formats
+from export.formats.names import OPSETS, FormatChoice, chosen_formats
 from export.precision import ExportPrecision
 from linreg.cli.artifact_table import describe, show_artifacts
 from linreg.cli.bundle import open_model, show_notes
-from linreg.cli.export_usage import check_usage
-from linreg.cli.exporting import ExportOptions, checkpoint_files, export_source
-from linreg.cli.options import Force, Json, Model, Wait
-from linreg.cli.rows import rows_to_verify
+from linreg.cli.export_usage import Names, Unit, check_usage, own_bundle, parse_names, parse_unit
+from linreg.cli.options import Force, InputOption, Json, Model, ModuleOption, StateDictOption, Wait
 from linreg.cli.stdout import prints_on_stderr
-from linreg.cli.terminal import note, print_json, say
+from linreg.cli.terminal import note, print_json, say, say_waiting, stages
 from linreg.config import MODEL_FILE
-from linreg.errors import LinregError
 
 if TYPE_CHECKING:
-    from export.source.source import Source
+    from torch import nn
+
+    from export.bundle.export import Outcome
+    from export.bundle.exportable import Exportable
+    from linreg.checkpoint import Checkpoint
 
 NAME = "export"
-SUMMARY = "Write ONNX, TorchScript, .pt2 and C files, each proved equal."
+SUMMARY = "Export a model to ONNX, TorchScript, .pt2 or C, and verify every file."
 EXAMPLES = (
-    "linreg export -m penguins --format onnx --format pt2",
-    'linreg export --module nets.py:make_net --input "x=float32[batch,16]" -o net',
+    "linreg export -m penguins -f onnx -f pt2",
+    "linreg export --module nets.py:make_net --input 'x=float32[batch,16]' -o net",
 )
+GRAPH = "Graph"
 
 
 def run(
     context: typer.Context,
     model: Model = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Table whose rows are verified as well.", rich_help_panel="Model")
+    ] = None,
+    unit: Annotated[
+        list[Unit] | None,
+        typer.Option(
+            parser=parse_unit,
+            metavar="COLUMN=UNIT",
+            help="Unit of a column for the metadata, such as body_mass_g=g; may be repeated.",
+            rich_help_panel="Model",
+        ),
+    ] = None,
+    module: ModuleOption = None,
+    state_dict: StateDictOption = None,
+    inputs: InputOption = None,
+    dtype: Annotated[
+        ExportPrecision | None,
+        typer.Option(
+            help="Data type of the parameters; becomes part of the file names. Default: the model's own.",
+            rich_help_panel=GRAPH,
+        ),
+    ] = None,
+    static: Annotated[
+        bool, typer.Option("--static", help="Fix the batch size: that of --input, or 1.", rich_help_panel=GRAPH)
+    ] = False,
+    opset: Annotated[
+        int | None,
+        typer.Option(help="ONNX opset version. Default: 18", min=OPSETS[0], max=OPSETS[-1], rich_help_panel=GRAPH),
+    ] = None,
+    prefix: Annotated[
+        str | None, typer.Option(help="Prefix for generated C identifiers. Default: linreg", rich_help_panel=GRAPH)
+    ] = None,
+    input_names: Annotated[
+        Names | None,
+        typer.Option(
+            parser=parse_names,
+            metavar="NAMES",
+            help="Names of the graph's inputs: a,b. Default: input, or the arguments of forward.",
+            rich_help_panel=GRAPH,
+        ),
+    ] = None,
+    output_names: Annotated[
+        Names | None,
+        typer.Option(
+            parser=parse_names,
+            metavar="NAMES",
+            help="Names of the graph's outputs: a,b. Default: output, or the keys of a dict.",
+            rich_help_panel=GRAPH,
+        ),
+    ] = None,
     formats: Annotated[
         list[FormatChoice] | None,
         typer.Option(
             "--format",
             "-f",
-            help="May be given several times. all: the four that runtimes load; c: source of an affine model, which a "
-            "C compiler here must prove. Default: onnx",
+            help="Format to write; may be repeated. all: every format but c. c: C source of an affine model, verified "
+            "with the C compiler of this machine. Default: onnx",
+            rich_help_panel="Output",
         ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Another bundle to write to. Default: the model's own.")
-    ] = None,
-    opset: Annotated[int | None, typer.Option(help="Of ONNX. Default: 18", min=13, max=26)] = None,
-    prefix: Annotated[str | None, typer.Option(help="Of the names in C. Default: linreg")] = None,
-    dtype: Annotated[
-        ExportPrecision | None,
-        typer.Option(help="Of the parameters; stands in the file's name. Default: the model's own."),
-    ] = None,
-    static: Annotated[bool, typer.Option("--static", help="A batch of fixed size: that of --input, or 1.")] = False,
-    input_names: Annotated[str | None, typer.Option(help="Of the graph: a,b. Default: input, or forward's.")] = None,
-    output_names: Annotated[
-        str | None, typer.Option(help="Of the graph: a,b. Default: output, or the keys of a dict.")
-    ] = None,
-    unit: Annotated[list[str] | None, typer.Option(help="Of a column, for the metadata: body_mass_g=g.")] = None,
-    data: Annotated[Path | None, typer.Option(help="A table whose rows are verified as well.")] = None,
-    module: Annotated[
-        str | None, typer.Option(help="A module of your own, FILE.py:NAME. The file is run: name only what you trust.")
-    ] = None,
-    state_dict: Annotated[
-        Path | None, typer.Option(help="Parameters for --module: a state_dict of torch.save or safetensors.")
-    ] = None,
-    inputs: Annotated[
-        list[str] | None,
-        typer.Option("--input", help="What --module takes: x=float32[batch,16]. One for each argument of forward."),
+        Path | None,
+        typer.Option("--output", "-o", help="Bundle to write to. Default: the model's own.", rich_help_panel="Output"),
     ] = None,
     force: Force = False,
     wait: Wait = False,
     as_json: Json = False,
 ) -> None:
-    """Export the reloaded state_dict, or a module of your own, and prove each file equal before it is kept.
+    """Export a model of linreg train, or a module of your own, and verify each file before it is kept.
 
-    A file that does not answer as the float64 reference is not left behind, exit 3. TorchScript is deprecated in torch;
-    its successor is pt2. C source comes as model.c with its header model.h.
+    A file whose outputs differ from the float64 reference is not kept; exit code 3. TorchScript is deprecated in
+    torch; its successor is pt2. C source is written as model.c with its header model.h.
     """
     kinds = chosen_formats(formats or [FormatChoice.ONNX])
     check_usage(context, kinds)
-    names = _names("--input-names", input_names), _names("--output-names", output_names)
-    state_file, rows = MODEL_FILE, None
-    if module is not None:
-        assert output is not None, "check_usage has seen it"
-        source, state = _module_source(module, state_dict, inputs or [], dtype, names, static=static)
-        folder, plain = output, {MODEL_FILE: state}
-    else:
-        from export.source.source import from_checkpoint
 
-        checkpoint = open_model(model)
-        rows = None if data is None else rows_to_verify(data, checkpoint.card, checkpoint.path)
-        source = from_checkpoint(
-            checkpoint,
-            input_names=names[0],
-            output_names=names[1],
+    from export.bundle.export import write_bundle
+    from export.bundle.exportable import exportable
+    from export.bundle.write import ExportOptions
+
+    exported: Checkpoint | nn.Module
+    if module is None:
+        exported = open_model(model)
+        folder = output or own_bundle(exported)
+    else:
+        assert output is not None, "check_usage requires it"
+        exported, folder = _user_module(module, state_dict), output
+    with prints_on_stderr(), stages() as progress:
+        chosen = exportable(
+            exported,
+            folder,
+            inputs=inputs,
+            input_names=input_names or (),
+            output_names=output_names or (),
             precision=dtype,
             static=static,
-            units=_units(unit or []),
+            units=dict(unit or []),
+            data=data,
+            note=note,
         )
-        folder = output or checkpoint.path.parent
-        plain = checkpoint_files(checkpoint, folder)
-        state_file = MODEL_FILE if plain else checkpoint.path.name
-    options = ExportOptions(opset=opset, prefix=prefix, precision=dtype, rows=rows)
-    with prints_on_stderr():
-        outcome = export_source(
-            source, folder, kinds, options, plain=plain, state_file=state_file, force=force, wait=wait
+        options = ExportOptions(opset=opset, prefix=prefix, rows=chosen.rows)
+        outcome = write_bundle(
+            chosen, folder, kinds, options, force=force, wait=wait, on_wait=say_waiting, progress=progress
         )
     if as_json:
-        print_json(
-            {
-                "bundle": str(folder),
-                "state_sha256": source.state_sha256,
-                "artifacts": [describe(artifact) for artifact in outcome.written],
-                "refused": {kind.value: str(error) for kind, error in outcome.refused.items()},
-            }
-        )
+        _print(chosen, folder, outcome)
     else:
-        show_artifacts("exported and verified", outcome.written, outcome.refused)
-        if outcome.written:
-            model_path = folder if (folder / MODEL_FILE).is_file() else folder / state_file
-            bench = "" if module else f"   and   linreg bench -m {shlex.quote(str(model_path))}"
-            say(f"next:  linreg verify {shlex.quote(str(folder))}{bench}")
-    for error in sorted(outcome.refused.values(), key=lambda refusal: -refusal.exit_code):
-        raise error
+        _show(chosen, folder, outcome, timed=module is None)
+    outcome.raise_refused()
 
 
-def _module_source(
-    module: str,
-    state_dict: Path | None,
-    inputs: list[str],
-    dtype: ExportPrecision | None,
-    names: tuple[tuple[str, ...], tuple[str, ...]],
-    *,
-    static: bool,
-) -> "tuple[Source, bytes]":
-    """The source of somebody's own module, and the state_dict for its bundle: that of the module as it was loaded."""
-    from export.proof.cases import batches, check_batches
+def _user_module(place: str, state_dict: Path | None) -> "nn.Module":
     from export.source.place import find_place
-    from export.source.source import from_module
-    from export.source.user_module import MODULE, load_file_into, make_module, parse_input
-    from linreg.state_dict import state_bytes
+    from export.source.user_module import MODULE, load_file_into, make_module
 
-    if not inputs:
-        raise LinregError("--module: say what it takes, one --input for each argument, such as x=float32[batch,16]")
-    entries = [parse_input(text) for text in inputs]
-    note(f"running {find_place(module, '--module', MODULE).file}")
+    note(f"running {find_place(place, '--module', MODULE).file}")
     with prints_on_stderr():
-        made = make_module(module)
+        made = make_module(place)
         for line in made.notes:
             note(line)
         if state_dict is not None:
             show_notes(state_dict, load_file_into(made.module, state_dict))
-        source = from_module(
-            made.module, entries, input_names=names[0], output_names=names[1], precision=dtype, static=static
-        )
-        check_batches(source, batches(source))
-    return source, state_bytes(made.module.state_dict())
+    return made.module
 
 
-def _names(option: str, text: str | None) -> tuple[str, ...]:
-    names = () if text is None else tuple(name.strip() for name in text.split(","))
-    if not all(names):
-        raise typer.BadParameter(f"{option}: got {text!r}, expected names with commas between: a,b")
-    return names
+def _print(chosen: "Exportable", folder: Path, outcome: "Outcome") -> None:
+    print_json(
+        {
+            "bundle": str(folder),
+            "state_sha256": chosen.source.state_sha256,
+            "artifacts": [describe(artifact) for artifact in outcome.written],
+            "refused": {kind.value: str(error) for kind, error in outcome.refused.items()},
+        }
+    )
 
 
-def _units(texts: list[str]) -> dict[str, str]:
-    units = {}
-    for text in texts:
-        name, _, value = text.rpartition("=")
-        if not name or not value:
-            raise typer.BadParameter(f"--unit: got {text!r}, expected COLUMN=UNIT such as body_mass_g=g")
-        units[name] = value
-    return units
+def _show(chosen: "Exportable", folder: Path, outcome: "Outcome", *, timed: bool) -> None:
+    show_artifacts("exported and verified", outcome.written, outcome.refused)
+    if outcome.written:
+        model_path = folder if (folder / MODEL_FILE).is_file() else folder / chosen.state_file
+        bench = f"   and   linreg bench -m {shlex.quote(str(model_path))}" if timed else ""
+        say(f"next:  linreg verify {shlex.quote(str(folder))}{bench}")

@@ -1,16 +1,61 @@
-"""Which options of `linreg export` go together."""
+"""Which options of `linreg export` go together, and the values that have a syntax of their own."""
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
 from export.formats.names import Format
 from linreg.cli.options import given, refuse, refuse_empty
+from linreg.errors import LinregError
+
+if TYPE_CHECKING:
+    from linreg.checkpoint import Checkpoint
+
+
+class Names(tuple[str, ...]):
+    """The names of `a,b`."""
+
+    __slots__ = ()
+
+
+class Unit(NamedTuple):
+    """The unit of a column."""
+
+    column: str
+    unit: str
+
+
+def parse_names(text: str) -> Names:
+    """The names of `a,b`.
+
+    Raises:
+        typer.BadParameter: one is empty.
+    """
+    names = Names(name.strip() for name in text.split(","))
+    if not all(names):
+        raise typer.BadParameter(f"got {text!r}, expected names separated by commas: a,b")
+    return names
+
+
+def parse_unit(text: str) -> Unit:
+    """The column and the unit of `COLUMN=UNIT`.
+
+    Raises:
+        typer.BadParameter: one is missing.
+    """
+    column, _, unit = text.rpartition("=")
+    if not column or not unit:
+        raise typer.BadParameter(f"got {text!r}, expected COLUMN=UNIT such as body_mass_g=g")
+    return Unit(column, unit)
 
 
 def check_usage(context: typer.Context, kinds: list[Format]) -> None:
-    """Refuse options that contradict each other, or that would change nothing.
+    """Refuse options that contradict each other, or that would have no effect.
 
     Raises:
-        typer.BadParameter: there are such.
+        typer.BadParameter: there are such options.
     """
     refuse_empty(context, ["module", "prefix"])
     if Format.ONNX not in kinds:
@@ -33,6 +78,25 @@ def _check_module(context: typer.Context) -> None:
         raise typer.BadParameter(
             "--module needs a bundle of its own, -o FOLDER, and takes no --model, --data or --unit"
         )
+    if "inputs" not in found:
+        raise LinregError("--module: say what it takes, one --input for each argument, such as x=float32[batch,16]")
+
+
+def own_bundle(checkpoint: "Checkpoint") -> Path:
+    """The bundle of a model; the folder in which a bare state_dict happens to be is not one.
+
+    Raises:
+        LinregError: the state_dict has no card, and no manifest lists it.
+    """
+    from linreg.manifest import read_manifest
+
+    path = checkpoint.path
+    manifest = read_manifest(path.parent)
+    if checkpoint.card is not None or (manifest is not None and manifest.entry(path.name) is not None):
+        return path.parent
+    folder = path.with_suffix("")
+    words = f"linreg export -m {shlex.quote(str(path))} -o {shlex.quote(str(folder))}"
+    raise LinregError(f"{path}: is a state_dict without a bundle; name a folder for the bundle: {words}")
 
 
 def _listed(kinds: list[Format]) -> str:

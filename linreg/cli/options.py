@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from linreg.errors import LinregError
+
 Model = Annotated[
     Path | None,
     typer.Option(
@@ -34,6 +36,48 @@ Wait = Annotated[
         "--wait",
         help="Wait while another linreg command is writing there, instead of failing.",
         rich_help_panel="Output",
+    ),
+]
+
+
+def _input_text(text: str) -> str:
+    """An `--input` as it stands, after its syntax was checked."""
+    from export.source.input_text import split_input
+
+    try:
+        split_input(text)
+    except LinregError as error:
+        raise typer.BadParameter(str(error).removeprefix("--input: ")) from None
+    return text
+
+
+MODULE_PANEL = "Module of your own"
+
+ModuleOption = Annotated[
+    str | None,
+    typer.Option(
+        "--module",
+        metavar="FILE.py:NAME",
+        rich_help_panel=MODULE_PANEL,
+        help="Module of your own, or a function that makes one. The file is run, so name only code that you trust.",
+    ),
+]
+StateDictOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--state-dict",
+        rich_help_panel=MODULE_PANEL,
+        help="Parameters for --module: a state_dict of torch.save or safetensors.",
+    ),
+]
+InputOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        metavar="NAME=DTYPE[batch,SIZE,..]",
+        parser=_input_text,
+        rich_help_panel=MODULE_PANEL,
+        help="Input of --module, such as x=float32[batch,16]; once for each argument of forward.",
     ),
 ]
 

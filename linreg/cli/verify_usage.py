@@ -1,27 +1,30 @@
-"""What `linreg verify` can look at, and what to type for the rest."""
+"""What `linreg verify` can check, and what to type for other files."""
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
 
+from linreg.cli.bundle import require
 from linreg.cli.file_kinds import STATES, is_table
 from linreg.errors import LinregError
 
-if TYPE_CHECKING:
-    from linreg.manifest import Manifest
-
 
 def check_verifiable(path: Path) -> None:
-    """See that a path may be a bundle, or a file of one.
+    """Check that a path may be a bundle or a file of one.
 
     Raises:
-        LinregError: it is something else that is there; the message says what to type for it.
+        ModelError: there is no such file.
+        LinregError: it is another kind of file; the message says what to type for it.
     """
-    from linreg.manifest import MANIFEST_FILE
+    from linreg.manifest import MANIFEST_FILE, read_manifest
 
-    if not path.is_file():
+    if not path.exists():
+        manifest = read_manifest(path.parent)
+        if manifest is None or manifest.entry(path.name) is None:  # a listed file that is missing is a mismatch
+            require(path)
+        return
+    if path.is_dir():
         return
     quoted, listed = shlex.quote(str(path)), (path.parent / MANIFEST_FILE).exists()
     if is_table(path):
@@ -35,20 +38,30 @@ def check_verifiable(path: Path) -> None:
             f"to export a module of it: linreg export --module {quoted}:NAME -o BUNDLE"
         )
     if path.suffix in STATES and not listed:
+        folder = shlex.quote(str(path.with_suffix("")))
         raise LinregError(
             f"{path}: is a state_dict without a {MANIFEST_FILE} beside it, expected a bundle or an artifact in one; "
-            f"export it first, which verifies what is written: linreg export -m {quoted}"
+            f"export it first, which verifies what is written: linreg export -m {quoted} -o {folder}"
         )
 
 
-def check_data(manifest: "Manifest", names: list[str]) -> None:
-    """See that rows of the user's own can be run by one of the artifacts.
+def check_data(path: Path) -> None:
+    """Check that the rows of a table can be run by one of the artifacts.
+
+    Args:
+        path: the bundle, or one artifact in it.
 
     Raises:
         typer.BadParameter: all of them take a batch of fixed size.
     """
-    entries = [manifest.entry(name) for name in names]
-    if all(entry is not None and entry.proof.get("static") for entry in entries):
+    from export.bundle.verify import all_static
+    from linreg.manifest import read_manifest
+
+    manifest = read_manifest(path if path.is_dir() else path.parent)
+    artifacts = [entry for entry in manifest.files if entry.proof] if manifest is not None else []
+    entries = [entry for entry in artifacts if entry.name == path.name] or artifacts
+    if entries and all_static(entries):
+        names = ", ".join(entry.name for entry in entries)
         raise typer.BadParameter(
-            f"--data has rows of any number, and {', '.join(names)} takes a batch of fixed size; leave it out"
+            f"--data has rows of any number, and {names} takes a batch of fixed size; leave it out"
         )

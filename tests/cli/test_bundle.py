@@ -122,7 +122,7 @@ def test_verify_says_what_to_type_for_what_is_no_bundle(linreg, bundle, tmp_path
         "penguins.csv": "is a table, expected a bundle or an artifact in one; to verify a bundle with these rows: "
         "linreg verify BUNDLE --data penguins.csv",
         "net.pth": "is a state_dict without a manifest.json beside it, expected a bundle or an artifact in one; "
-        "export it first, which verifies what is written: linreg export -m net.pth",
+        "export it first, which verifies what is written: linreg export -m net.pth -o net",
         "nets.py": "is Python code, expected a bundle or an artifact in one; "
         "to export a module of it: linreg export --module nets.py:NAME -o BUNDLE",
     }.items():

@@ -31,7 +31,7 @@ def test_train_export_verify(linreg):
     assert [entry["format"] for entry in json.loads(exported.out)["artifacts"]] == ["onnx", "torchscript"]
     verified = linreg("verify", "b")
     assert verified.code == 0
-    assert "ok: the bytes of b are those of its manifest, and the outputs of 2 artifacts" in verified.out
+    assert "ok: the bytes of b match its manifest, and the outputs of 2 artifacts" in verified.out
     assert linreg("verify", "b/model.onnx").code == 0
 
 
@@ -91,10 +91,14 @@ def test_export_does_not_mix_two_models_in_a_bundle(linreg, bundle):
 def test_a_bare_state_dict_is_exported_and_verified(linreg, bundle, tmp_path):
     (tmp_path / "bare").mkdir()
     shutil.copy(bundle / "model.pth", tmp_path / "bare" / "mine.pth")
-    ended = linreg("export", "-m", "bare/mine.pth")
+    message = linreg("export", "-m", "bare/mine.pth").failure()
+    assert message.endswith("name a folder for the bundle: linreg export -m bare/mine.pth -o bare/mine")
+    assert names(tmp_path / "bare") == ["mine.pth"]
+    ended = linreg("export", "-m", "bare/mine.pth", "-o", "bare")
     assert ended.code == 0
     assert "linreg verify bare   and   linreg bench -m bare/mine.pth" in ended.out
     assert linreg("verify", "bare").code == 0
+    assert linreg("export", "-m", "bare/mine.pth", "-f", "torchscript").code == 0, "the bundle of the manifest now"
     assert linreg("export", "-m", "bare/mine.pth", "-o", "moved").code == 0
     assert linreg("verify", "moved").code == 0
     assert "has no card.json" in linreg("predict", PENGUINS, "-m", "moved").failure()

@@ -69,13 +69,13 @@ def test_version(linreg):
         ),
         (["train", "--epochs", "0"], "--epochs: got 0, expected 1 to 1000000000; see: linreg train --help"),
         (["train", "--lr", "nan"], "--lr: got nan, expected"),
-        (["train", "--split", "2"], "--split: got '2', expected a train fraction such as 0.8"),
+        (["train", "--split", "2"], "'--split': got '2', expected a train fraction such as 0.8"),
         (["train", "--target", "y"], "--target and --features belong to a table"),
         (["train", PENGUINS, "--weight", "3"], "--weight belongs to the straight line"),
         (["train", PENGUINS], "which column is to be predicted? name it with --target"),
         (
             ["train", PENGUINS, "--target", "year", "--features", "a,,b"],
-            "--features: got 'a,,b', expected column names",
+            "'--features': got 'a,,b', expected column names",
         ),
     ],
 )
@@ -101,7 +101,7 @@ def test_whatever_is_raised_is_one_line(linreg, monkeypatch, error, code, messag
     def fails(*_: Path) -> None:
         raise error
 
-    monkeypatch.setattr("linreg.cli.verify._manifest", fails)
+    monkeypatch.setattr("export.bundle.verify._manifest", fails)
     ended = linreg("verify", ".")
     assert (ended.code, ended.out) == (code, "")
     assert message in one_line(ended.err)
@@ -109,7 +109,7 @@ def test_whatever_is_raised_is_one_line(linreg, monkeypatch, error, code, messag
 
 def test_debug_shows_where_a_fault_is(linreg, monkeypatch):
     monkeypatch.setenv("LINREG_DEBUG", "1")
-    monkeypatch.setattr("linreg.cli.verify._manifest", lambda *_: 1 / 0)
+    monkeypatch.setattr("export.bundle.verify._manifest", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         linreg("verify", ".")
 

@@ -17,7 +17,7 @@ DRIVER = """
 import sys
 code = sys.argv[1]
 sys.argv[1:] = ["verify", "."]
-import linreg.cli.verify as verify
+import export.bundle.verify as verify
 from linreg.cli.main import main
 
 def work(*_):

@@ -145,7 +145,7 @@ def test_a_file_of_the_users_own_among_the_vectors_is_to_be_moved_away(linreg, b
     (bundle / "test_data_set_0" / "notes.txt").write_bytes(b"mine")
     code, _, err = linreg("export", "-m", bundle, "-f", "onnx", *force)
     assert code == 1
-    assert "notes.txt: is no test vector; move it away, and export again" in err
+    assert "notes.txt: is not a test vector; move it away, and export again" in err
     assert (bundle / "test_data_set_0" / "notes.txt").read_bytes() == b"mine"
 
 

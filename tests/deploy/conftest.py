@@ -20,17 +20,12 @@ def module_bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Fresh bundles of modules of every type of numbers, each as ONNX and TorchScript."""
     import torch
 
-    from export.formats.names import Format
-    from export.source.source import from_module
-    from export.source.user_module import parse_input
-    from linreg.cli.exporting import ExportOptions, export_source
+    from export.bundle.export import export
 
     folder = tmp_path_factory.mktemp("modules")
     for name, (make, inputs) in MODULES.items():
         torch.manual_seed(len(name))
-        source = from_module(make(), [parse_input(text) for text in inputs])
-        outcome = export_source(source, folder / name, [Format.ONNX, Format.TORCHSCRIPT], ExportOptions())
-        assert not outcome.refused
+        export(make(), folder / name, inputs=inputs, formats=["onnx", "torchscript"])
     return {name: folder / name for name in MODULES}
 
 

@@ -7,12 +7,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from export.bundle.write import make_artifact, record
-from export.formats.names import Format
+from export.bundle.export import export
 from export.source.inputs import Input
-from export.source.source import from_checkpoint, from_module
-from linreg.changes import changing
-from linreg.checkpoint import load
+from export.source.source import from_module
 
 HERE = Path(__file__).resolve().parents[2]
 DEPLOY = HERE / "deploy" / "standalone-c"
@@ -56,11 +53,7 @@ def whole_program(folder: Path, bundle: Path, compiler: str, standard: str, *wor
 
 def export_c(name: str, folder: Path) -> Path:
     bundle = Path(shutil.copytree(REFERENCE / name, folder / name))
-    checkpoint = load(bundle)
-    with changing(bundle, command="a test") as changes:
-        artifact = make_artifact(from_checkpoint(checkpoint), Format.C, changes)
-        record(changes, checkpoint.state_sha256, plain=[], artifacts=[artifact])
-        changes.commit()
+    export(bundle, bundle, formats="c")
     return bundle
 
 

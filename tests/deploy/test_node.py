@@ -49,15 +49,11 @@ def _installed():
 @pytest.fixture(scope="module")
 def modules(tmp_path_factory):
     """Bundles of modules of every type of numbers."""
-    from export.formats.names import Format
-    from export.source.source import from_module
-    from export.source.user_module import parse_input
-    from linreg.cli.exporting import ExportOptions, export_source
+    from export.bundle.export import export
 
     folder = tmp_path_factory.mktemp("modules")
     for name, (make, inputs) in MODULES.items():
-        source = from_module(make(), [parse_input(text) for text in inputs])
-        export_source(source, folder / name, [Format.ONNX], ExportOptions())
+        export(make(), folder / name, inputs=inputs)
     return folder
 
 

@@ -8,18 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from export.formats.names import Format
-from export.source.source import from_module
-from export.source.user_module import parse_input
-from linreg.checkpoint import load
-from linreg.cli.exporting import ExportOptions, export_checkpoint, export_source
-from linreg.cli.train import train_table
-from linreg.config import TABLE_DEFAULTS
+from export.bundle.export import export
+from linreg.fitting import fit
 from tests.deploy import javascript, standalone
 from tests.deploy.bundles import run
 from tests.deploy.tables import MODELS, TABLES
 
-FORMATS = [Format.ONNX, Format.TORCHSCRIPT, Format.C]
+FORMATS = ["onnx", "torchscript", "c"]
 
 IN_NODE = """
 import * as ort from 'onnxruntime-node';
@@ -65,15 +60,12 @@ def bundles(tmp_path_factory) -> dict[str, Path]:
             target = rows @ [2, 1][: len(features)] + 1
             lines = [",".join(map(str, [*row, y])) for row, y in zip(rows.tolist(), target.tolist(), strict=True)]
             (folder / f"{name}.csv").write_text("\n".join([",".join([*features, "target"]), *lines]))
-            train_table(
-                folder / f"{name}.csv", "target", ",".join(features), TABLE_DEFAULTS, folder / name,
-                split_text="1", shuffle=False, force=False,
-            )  # fmt: skip
-            export_checkpoint(load(folder / name), FORMATS)
+            model = fit(folder / f"{name}.csv", target="target", features=features, split="1", shuffle=False)
+            export(model, folder / name, formats=FORMATS)
             continue
         module = torch.nn.Linear(2, 1)
         module.load_state_dict({"weight": torch.tensor([[2.0, 1.0]]), "bias": torch.tensor([1.0])})
-        export_source(from_module(module, [parse_input("x=float32[batch,2]")]), folder / name, FORMATS, ExportOptions())
+        export(module, folder / name, inputs=["x=float32[batch,2]"], formats=FORMATS)
     return {name: folder / name for name in MODELS}
 
 
@@ -159,8 +151,7 @@ def test_a_header_of_numbers_that_lacks_a_column_says_what_to_do(commands, in_no
 def test_a_fixed_batch_takes_so_many_rows_a_call(commands, tmp_path):
     """The batch of two: four rows are two calls, five leave one over."""
     module = torch.nn.Linear(2, 1)
-    source = from_module(module, [parse_input("x=float32[2,2]")], static=True)
-    export_source(source, tmp_path / "fixed", [Format.ONNX], ExportOptions())
+    export(module, tmp_path / "fixed", inputs=["x=float32[2,2]"], static=True)
     rows = np.array([[1, 2], [3, 4], [5, 6], [7, 8]], np.float32)
     text = "".join(f"{left},{right}\n" for left, right in rows)
     model = tmp_path / "fixed" / "model.onnx"

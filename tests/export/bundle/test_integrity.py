@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from export.bundle.affine_graph import check_affine_graph
 from export.bundle.integrity import check_bundle
-from export.bundle.write import build
+from export.bundle.write import ExportOptions, build
 from export.formats.names import Format
 from export.precision import ExportPrecision
 from export.source.source import from_checkpoint
@@ -106,7 +106,7 @@ def test_the_lists_themselves_may_be_no_links(bundle, name):
 def test_every_affine_file_of_ours_passes(penguins, precision, static):
     checkpoint = load(penguins)
     source = from_checkpoint(checkpoint, precision=precision, static=static)
-    check_affine_graph("model.onnx", build(source, Format.ONNX, opset=21), checkpoint.card)
+    check_affine_graph("model.onnx", build(source, Format.ONNX, ExportOptions(opset=21)), checkpoint.card)
 
 
 def backdoor(model):
@@ -292,7 +292,7 @@ def test_without_vectors_and_model_nothing_was_checked(linreg, tmp_path):
     for place in folder.glob("test_data_set_*/*"):
         place.unlink()
     message = linreg("verify", "towers").failure()
-    assert "checksums match, but there are no test vectors and no model of linreg train" in message
+    assert "checksums match; no test vectors and no model of linreg train" in message
 
 
 # ---- downloaded bundles that point outside ---------------------------------------------------------------------------

@@ -1,19 +1,23 @@
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 
-import export.bundle.write
-from export.bundle.write import build, make_artifact, record, verify_artifact, write_artifact
+from export.bundle.contents import record
+from export.bundle.export import export
+from export.bundle.verify import verify as verify_bundle
+from export.bundle.write import build, make_artifact
 from export.formats.names import Format, file_name
+from export.proof.verify import verify
+from export.runners.load import load_artifact
 from export.runners.trust import Trust
 from export.source.source import from_checkpoint
 from linreg.changes import changing
 from linreg.checkpoint import load
 from linreg.errors import LinregError, MismatchError, ModelError
 from linreg.manifest import read_manifest
-from tests.conftest import ROOT, contents
+from tests.conftest import PENGUINS, ROOT, contents
 
 REFERENCE = ROOT / "artifacts" / "reference"
 
@@ -28,30 +32,33 @@ def bundle(penguins, tmp_path):
 @pytest.mark.parametrize("kind", list(Format))
 def test_what_is_kept_has_been_proved(bundle, kind):
     source = from_checkpoint(load(bundle))
-    artifact = write_artifact(source, kind, bundle)
-    assert artifact.path.read_bytes() == build(source, kind)
-    assert artifact.bytes == artifact.path.stat().st_size
-    assert 0 < artifact.verification.worst_error <= 1
-    again = verify_artifact(source, kind, artifact.path, Trust.LEDGER)
-    assert again.verification == artifact.verification
+    entry = export(bundle, bundle, formats=[kind]).manifest.entry(file_name(kind))
+    path = bundle / file_name(kind)
+    assert path.read_bytes() == build(source, kind)
+    assert entry.bytes == path.stat().st_size
+    assert 0 < entry.proof["worst_error"] <= 1
+    again = asdict(verify(load_artifact(kind, path.name, path.read_bytes(), Trust.LEDGER), source))
+    assert {key: entry.proof[key] for key in again} == {**again, "not_judged": []}
+    (row,) = [row for row in verify_bundle(path, data=PENGUINS).rows if row.against == "float64 reference"]
+    assert (row.format, row.cases) == (kind, again["cases"] + 1)
 
 
 @pytest.mark.parametrize("kind", list(Format))
 def test_a_file_that_fails_is_not_left_behind(bundle, kind, monkeypatch):
     """The builder is made to write another model's weights; the good file of before must survive."""
-    source = from_checkpoint(load(bundle))
-    good = write_artifact(source, kind, bundle).path.read_bytes()
+    export(bundle, bundle, formats=[kind])
+    good = (bundle / file_name(kind)).read_bytes()
     other = load(bundle)
     other.model.linear_layer.weight.data[0, 1] *= 1.001
     wrong = build(from_checkpoint(other), kind)
-    monkeypatch.setattr(export.bundle.write, "build", lambda *_args, **_options: wrong)
+    monkeypatch.setattr("export.bundle.write.build", lambda *_args, **_options: wrong)
     with pytest.raises(MismatchError, match="has other bits than the state_dict"):
-        write_artifact(source, kind, bundle)
+        export(bundle, bundle, formats=[kind])
     assert (bundle / file_name(kind)).read_bytes() == good
     assert not list(bundle.glob(".*"))
     (bundle / file_name(kind)).unlink()
     with pytest.raises(MismatchError):
-        write_artifact(source, kind, bundle)
+        export(bundle, bundle, formats=[kind])
     assert not (bundle / file_name(kind)).exists()
 
 
@@ -59,10 +66,9 @@ def test_a_file_that_fails_is_not_left_behind(bundle, kind, monkeypatch):
 @pytest.mark.parametrize("keep", [0, 1, 100, -400])
 def test_a_truncated_file_is_refused(bundle, kind, keep):
     source = from_checkpoint(load(bundle))
-    path = write_artifact(source, kind, bundle).path
-    path.write_bytes(path.read_bytes()[:keep])
+    data = build(source, kind)[:keep]
     with pytest.raises(ModelError, match=f"{file_name(kind)}: "):
-        verify_artifact(source, kind, path, Trust.USER)
+        verify(load_artifact(kind, file_name(kind), data, Trust.USER), source)
 
 
 def recorded(bundle, state_sha256, artifacts=()):
@@ -88,15 +94,14 @@ def test_artifacts_of_other_weights_are_not_recorded(bundle):
 def test_the_committed_bundles_are_made_again_byte_for_byte(name, tmp_path):
     shutil.copytree(REFERENCE / name, tmp_path / name)
     (tmp_path / name / "model.onnx").unlink()
-    source = from_checkpoint(load(tmp_path / name))
-    again = write_artifact(source, Format.ONNX, tmp_path / name)
-    assert again.path.read_bytes() == (REFERENCE / name / "model.onnx").read_bytes()
+    export(tmp_path / name, tmp_path / name)
+    assert (tmp_path / name / "model.onnx").read_bytes() == (REFERENCE / name / "model.onnx").read_bytes()
 
 
 @pytest.mark.parametrize("kind", list(Format))
 def test_the_inputs_that_showed_a_difference_are_saved_beside(bundle, kind, monkeypatch):
     """Right parameters, wrong answers: only the outputs give it away, and what was asked is kept."""
-    real = export.bundle.write.load_artifact
+    real = load_artifact
 
     def wrong(*given):
         runner = real(*given)
@@ -107,18 +112,18 @@ def test_the_inputs_that_showed_a_difference_are_saved_beside(bundle, kind, monk
 
         return replace(runner, bind=bind)
 
-    monkeypatch.setattr(export.bundle.write, "load_artifact", wrong)
+    monkeypatch.setattr("export.bundle.write.load_artifact", wrong)
     name = file_name(kind)
     with pytest.raises(
         MismatchError, match=f"{name}: batch 1, .* the inputs are in .*{name}.failed-inputs.npz"
     ) as caught:
-        write_artifact(from_checkpoint(load(bundle)), kind, bundle)
+        export(bundle, bundle, formats=[kind])
     assert caught.value.exit_code == 3
     assert not (bundle / name).exists()
     with np.load(bundle / f"{name}.failed-inputs.npz") as saved:
         assert (saved["input"].shape, saved["input"].dtype) == ((1, 3), np.float32)
     monkeypatch.undo()
-    write_artifact(from_checkpoint(load(bundle)), kind, bundle)
+    export(bundle, bundle, formats=[kind])
     assert not (bundle / f"{name}.failed-inputs.npz").exists()
 
 

@@ -19,17 +19,20 @@ import export.bundle.write
 import export.formats.c
 import linreg as package
 from export.bundle.vectors import check_vectors
-from export.bundle.write import build, verify_artifact, write_artifact
+from export.bundle.write import build
 from export.formats.c import to_c
 from export.formats.c_text import header_of, read_c
 from export.formats.names import Format
 from export.inspection.inspect import inspect_file
+from export.proof.verify import verify
 from export.runners.c import c_runner
+from export.runners.load import load_artifact
 from export.runners.trust import Trust
 from export.source.inputs import Input
 from export.source.source import from_checkpoint, from_module
 from linreg.checkpoint import load
 from linreg.errors import ExportError, LinregError, MismatchError, ModelError
+from tests.artifacts import write_alone
 from tests.conftest import PENGUINS, TESTS, contents, forge
 from tests.export.bundle.test_path_leaks import HERE, traces
 
@@ -224,7 +227,7 @@ def with_weight(value):
 @pytest.mark.parametrize("outputs", [1, 4])
 def test_many_outputs_no_bias_and_float64_are_proved(tmp_path, dtype, bias, outputs):
     source = source_of(13, outputs, bias=bias, dtype=dtype)
-    artifact = write_artifact(source, Format.C, tmp_path)
+    artifact = write_alone(source, Format.C, tmp_path)
     assert artifact.verification.parameters_kept == 1 + bias
     assert "-std=c99" in artifact.details["compiled_with"]
     assert (tmp_path / "model.h").read_bytes() == header_of(artifact.path.read_bytes())
@@ -247,19 +250,19 @@ def test_source_with_the_right_weights_and_a_wrong_sum_is_not_kept(penguins, tmp
     assert wrong in planted
     monkeypatch.setattr(export.bundle.write, "build", lambda *_args, **_options: planted.encode())
     with pytest.raises(MismatchError, match=r"model\.c: .* expected"):
-        write_artifact(source, Format.C, tmp_path)
+        write_alone(source, Format.C, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["model.c.failed-inputs.npz"]
 
 
 def test_one_bit_of_a_weight_is_seen_in_the_text(penguins, tmp_path):
     source = from_checkpoint(load(penguins))
-    path = write_artifact(source, Format.C, tmp_path).path
+    path = write_alone(source, Format.C, tmp_path).path
     text = path.read_text()
     weight = text.partition("linreg_weight[3] = {\n    ")[2].partition(",")[0]
     bits = np.float32(float.fromhex(weight.rstrip("f"))).view(np.uint32) ^ 1
     path.write_text(text.replace(weight, f"{float(bits.view(np.float32)).hex()}f"))
     with pytest.raises(MismatchError, match=r"model.c: parameter 'linear_layer.weight' has other bits"):
-        verify_artifact(source, Format.C, path, Trust.USER)
+        verify(load_artifact(Format.C, path.name, path.read_bytes(), Trust.USER), source)
 
 
 def test_the_answers_are_those_of_the_vectors_bit_for_bit(penguins):
@@ -462,7 +465,7 @@ def test_source_that_does_not_compile_is_named(penguins, tmp_path):
     path = tmp_path / "model.c"
     path.write_bytes(build(source, Format.C).replace(b"size_t row = 0", b"size_t row = !"))
     with pytest.raises(ModelError, match=r"^model\.c: cc refuses it: model\.c:\d+:\d+: error: ") as caught:
-        verify_artifact(source, Format.C, path, Trust.USER)
+        verify(load_artifact(Format.C, path.name, path.read_bytes(), Trust.USER), source)
     assert "\n" not in str(caught.value)
     path.write_bytes(
         build(source, Format.C).replace(
@@ -471,4 +474,4 @@ def test_source_that_does_not_compile_is_named(penguins, tmp_path):
         )
     )
     with pytest.raises(LinregError, match=r"^model\.c: has no function linreg_predict"):
-        verify_artifact(source, Format.C, path, Trust.USER)
+        verify(load_artifact(Format.C, path.name, path.read_bytes(), Trust.USER), source)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from export.bundle.write import write_artifact
 from export.formats.capture import capture
 from export.formats.names import RUNTIME_FORMATS, Format
 from export.runners.load import load_artifact
@@ -15,6 +14,7 @@ from export.source.source import from_module
 from export.source.user_module import parse_input
 from linreg.errors import ExportError
 from tests import nets
+from tests.artifacts import write_alone
 
 GOOD = [
     nets.Mlp,
@@ -38,7 +38,7 @@ def exported(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param.__name__)
     source = source_of(request.param)
     program = capture(source)
-    return {kind: write_artifact(source, kind, folder, program=program) for kind in RUNTIME_FORMATS}, request.param
+    return {kind: write_alone(source, kind, folder, program=program) for kind in RUNTIME_FORMATS}, request.param
 
 
 def test_every_format_answers_within_the_bound(exported):
@@ -85,12 +85,12 @@ def test_what_runtimes_do_differently_is_reported_and_not_judged(exported):
 
 def test_data_dependent_control_flow_is_kept_or_refused(tmp_path):
     source = source_of(nets.Branches)
-    assert write_artifact(source, Format.TORCHSCRIPT, tmp_path).verification.bytes_equal
+    assert write_alone(source, Format.TORCHSCRIPT, tmp_path).verification.bytes_equal
     with pytest.raises(ExportError, match=r"torchscript-trace: line \d+ of nets.py takes a value that depends on"):
-        write_artifact(source, Format.TORCHSCRIPT_TRACE, tmp_path)
+        write_alone(source, Format.TORCHSCRIPT_TRACE, tmp_path)
     for kind in (Format.ONNX, Format.PT2):
         with pytest.raises(ExportError, match=r"torch.export refuses the module: GuardOnDataDependent"):
-            write_artifact(source, kind, tmp_path)
+            write_alone(source, kind, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["model.torchscript"]
 
 
@@ -98,12 +98,12 @@ def test_a_module_that_depends_on_the_batch_is_never_exported_static_in_silence(
     source = source_of(nets.BatchOfTwo)
     for kind in (Format.ONNX, Format.PT2):
         with pytest.raises(ExportError, match=r"depends on the size of the batch; .*--static"):
-            write_artifact(source, kind, tmp_path)
+            write_alone(source, kind, tmp_path)
     with pytest.raises(ExportError, match="takes a value that depends on the input"):
-        write_artifact(source, Format.TORCHSCRIPT_TRACE, tmp_path)
+        write_alone(source, Format.TORCHSCRIPT_TRACE, tmp_path)
     static = from_module(nets.make(nets.BatchOfTwo), [parse_input("x=float32[2,4]")], static=True)
     for kind in (Format.ONNX, Format.PT2, Format.TORCHSCRIPT):
-        assert write_artifact(static, kind, tmp_path).verification.worst_error <= 1
+        assert write_alone(static, kind, tmp_path).verification.worst_error <= 1
 
 
 class Counts(torch.nn.Module):
@@ -151,7 +151,7 @@ def test_a_path_in_a_constant_is_refused(tmp_path):
 
     source = from_module(Where(), [parse_input("x=float32[batch,4]")])
     with pytest.raises(ExportError, match=r"model.torchscript: would hold the path .*take it out of the module"):
-        write_artifact(source, Format.TORCHSCRIPT, tmp_path)
+        write_alone(source, Format.TORCHSCRIPT, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,0 +1,138 @@
+"""What an export changes in a bundle besides its artifacts: what is removed, the test vectors, and the manifest."""
+
+from dataclasses import replace
+
+from export.bundle.vectors import TOLERANCE_FILE, make_vectors, precision_of_vectors, stage_vectors
+from export.bundle.write import FAILED_INPUTS, Artifact
+from export.formats.names import Format, beside, file_name
+from export.precision import ExportPrecision
+from export.runners.load import load_artifact
+from export.runners.trust import Trust
+from export.source.source import Source
+from linreg.changes import Changes
+from linreg.config import CARD_FILE, MAX_STATE_BYTES, MODEL_FILE
+from linreg.errors import LinregError, MismatchError
+from linreg.inside import file_inside, files_of, read_inside, vector_folders
+from linreg.manifest import (
+    CHECKSUM_FILE,
+    MANIFEST_FILE,
+    FileEntry,
+    check_overwrite,
+    entry_of,
+    is_bundle_file,
+    manifest_files,
+    read_manifest,
+)
+from linreg.saving import remove_listed
+
+
+def make_room(changes: Changes, source: Source, kinds: list[Format], files: dict[str, bytes], *, force: bool) -> None:
+    """Check that nothing of the user's would be overwritten, and remove what was made from other weights.
+
+    Args:
+        changes: the changes of the bundle.
+        source: the module that is exported.
+        kinds: the formats that will be written.
+        files: other files that will be written, by name; empty where the bundle is the model's own.
+        force: overwrite files of the user's, and remove another model.
+
+    Raises:
+        LinregError: a file there is not what the manifest lists, or the bundle holds another model.
+    """
+    folder, manifest = changes.folder, read_manifest(changes.folder)
+    names = [*_written_names(changes, source, kinds), *files]
+    if manifest is None:
+        names += [CHECKSUM_FILE, MANIFEST_FILE]
+    check_overwrite(folder, names, force=force)
+    if manifest is not None and manifest.state_sha256 != source.state_sha256:
+        if not force:
+            raise LinregError(
+                f"{folder}: holds another model; use --force to remove it with its artifacts, or another -o BUNDLE"
+            )
+        remove_listed(changes, manifest, keep=() if files else (MODEL_FILE, CARD_FILE))
+
+
+def _written_names(changes: Changes, source: Source, kinds: list[Format]) -> list[str]:
+    """The artifacts and vectors that an export may write, or remove.
+
+    Raises:
+        LinregError: a file of the user's stands among the vectors.
+    """
+    folder, precision = changes.folder, source.precision
+    names = [file_name(kind, precision) for kind in kinds]
+    names += [second for kind in kinds if (second := beside(kind, precision))]
+    if Format.ONNX in kinds:
+        names.append(f"{file_name(Format.ONNX, precision)}.data")
+    if precision is None:
+        names.append(TOLERANCE_FILE)
+        vectors = [name for place in vector_folders(folder) for name in files_of(folder, place)]
+        for name in vectors:
+            if not is_bundle_file(name):
+                raise LinregError(f"{folder / name}: is not a test vector; move it away, and export again")
+        names += vectors
+    return names
+
+
+def renew_vectors(changes: Changes, source: Source, written: list[Artifact]) -> None:
+    """Stage test vectors in place of older ones.
+
+    Their outputs are those of model.onnx if it was just written. If it was not, and the bundle has no vectors of the
+    model's own precision, they are those of the first artifact that was written, so that it can be verified again.
+    Artifacts of another precision get vectors only where there are none.
+    """
+    there = bool(vector_folders(changes.folder)) and not changes.removes("test_data_set_0/input_0.pb")
+    if source.precision is not None:
+        chosen = [] if there else written[:1]
+    else:
+        chosen = [artifact for artifact in written if artifact.format is Format.ONNX]
+        if not chosen and not (there and precision_of_vectors(read_manifest(changes.folder)) is None):
+            chosen = written[:1]
+    for artifact in chosen:
+        name = artifact.path.name
+        runner = load_artifact(artifact.format, name, changes.staged_bytes(name), Trust.MADE_HERE)
+        stage_vectors(changes, make_vectors(source, runner))
+
+
+def record(
+    changes: Changes,
+    state_sha256: str,
+    *,
+    plain: list[str],
+    artifacts: list[Artifact],
+    vectors_of: ExportPrecision | None = None,
+) -> None:
+    """Stage the manifest of a bundle: plain files by name, and artifacts beside those already listed.
+
+    Args:
+        changes: the changes of the bundle.
+        state_sha256: the identity of the weights from which everything was made.
+        plain: names of files that are not artifacts.
+        artifacts: the artifacts that were just written.
+        vectors_of: precision of the vectors that are staged, if it is not the model's own.
+
+    Raises:
+        MismatchError: an artifact already listed was made from other weights.
+    """
+    folder = changes.folder
+    listed = None if changes.removes(MANIFEST_FILE) else read_manifest(folder)
+    entries: dict[str, FileEntry] = {}
+    if listed is not None:
+        if listed.state_sha256 != state_sha256:
+            raise MismatchError(f"{folder}: its artifacts were made from other weights; export again with --force")
+        entries = {
+            entry.name: entry
+            for entry in listed.files
+            if not changes.removes(entry.name) and file_inside(folder, entry.name)
+        }
+    entries |= {name: entry_of(name, changes.staged_bytes(name)) for name in changes.written}
+    if vectors_of is not None and TOLERANCE_FILE in changes.written:
+        entries[TOLERANCE_FILE] = replace(entries[TOLERANCE_FILE], proof={"precision": vectors_of.value})
+    for name in plain:
+        if name not in changes.written and file_inside(folder, name):
+            entries[name] = entry_of(name, read_inside(folder, name, limit=MAX_STATE_BYTES))
+    for artifact in artifacts:
+        name = artifact.path.name
+        entries[name] = FileEntry(name=name, bytes=artifact.bytes, sha256=artifact.sha256, proof=artifact.proof())
+    kept = [entry for entry in entries.values() if not entry.name.endswith(FAILED_INPUTS)]
+    for name, data in manifest_files(state_sha256, kept).items():
+        changes.stage(name, data)

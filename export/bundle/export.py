@@ -1,0 +1,226 @@
+"""Export a model into a bundle: every format is written and verified, and the manifest comes last."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from export.bundle.contents import make_room, record, renew_vectors
+from export.bundle.exportable import Exportable, Exported, Note, exportable, ignore
+from export.bundle.write import Artifact, ExportOptions, make_artifact
+from export.formats.names import OPSETS, Format, FormatChoice, chosen_formats
+from export.precision import ExportPrecision
+from linreg.bundle import Bundle, open_bundle
+from linreg.changes import Changes, changing
+from linreg.config import CARD_FILE, MODEL_FILE
+from linreg.errors import ExportError, LinregError
+from linreg.files import ensure_folder
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
+Progress = Callable[[str, int, int], None]
+"""Called as `progress(stage, done, total)` as each stage begins; `done` of `total` formats are complete."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of each format.
+
+    Attributes:
+        written: the artifacts that were written and verified.
+        refused: why the other formats were refused.
+    """
+
+    written: list[Artifact]
+    refused: dict[Format, LinregError]
+
+    def raise_refused(self) -> None:
+        """Raise the error of a format that was refused, if any; one with another exit code than 1 first."""
+        for error in sorted(self.refused.values(), key=lambda refusal: -refusal.exit_code):
+            raise error
+
+
+def no_progress(_stage: str, _done: int, _total: int) -> None:
+    """Show nothing."""
+
+
+def export(
+    model: Exported,
+    folder: str | os.PathLike[str],
+    *,
+    formats: str | Sequence[str] = ("onnx",),
+    inputs: Sequence[str] | None = None,
+    example: Sequence[Tensor] | Tensor | None = None,
+    input_names: Sequence[str] = (),
+    output_names: Sequence[str] = (),
+    opset: int | None = None,
+    prefix: str | None = None,
+    dtype: str | None = None,
+    static: bool = False,
+    units: Mapping[str, str] | None = None,
+    data: str | os.PathLike[str] | None = None,
+    force: bool = False,
+    wait: bool = False,
+    progress: Progress = no_progress,
+    note: Note = ignore,
+) -> Bundle:
+    """Export a model into a bundle: every file is verified against the float64 reference before it is kept.
+
+    Example:
+        >>> import torch
+        >>> module = torch.nn.Sequential(torch.nn.Linear(16, 32), torch.nn.ReLU(), torch.nn.Linear(32, 3))
+        >>> bundle = export(module, "net", inputs=["x=float32[batch,16]"], formats=["onnx", "torchscript"])
+        >>> sorted(entry.name for entry in bundle.manifest.files if entry.proof)
+        ['model.onnx', 'model.torchscript']
+        >>> bundle = export(module, "same", example=(torch.randn(2, 16),))
+
+    Args:
+        model: a bundle or .pth of `linreg train`, a fitted model, or any torch.nn.Module. A module is copied; the copy
+            is exported in eval mode.
+        folder: the bundle. It is created if needed; in another bundle than the model's own, the state_dict and the
+            card are written as well.
+        formats: any of `onnx`, `torchscript`, `torchscript-trace`, `pt2`, `c`, or `all` for all but `c`.
+        inputs: what a module takes, one text for each argument of forward, such as `x=float32[batch,16]`.
+        example: instead of `inputs`, one tensor for each argument of forward. The first axis of each becomes the
+            dynamic batch. The values of a single tensor are verified as well.
+        input_names: names of the graph's inputs. Default: `input`, or the arguments of forward if there are several.
+        output_names: names of the graph's outputs. Default: `output`, or the keys of a dict.
+        opset: ONNX opset version. Default: 18.
+        prefix: prefix for generated C identifiers. Default: `linreg`.
+        dtype: dtype of the exported parameters, which then is part of the file names. Default: the model's own.
+        static: fix the size of the batch: that of `inputs` or `example`, or 1.
+        units: units of columns of a trained model by name, for the metadata.
+        data: a table whose rows are verified as well, for a trained model.
+        force: overwrite files that the manifest of the bundle does not list, and another model.
+        wait: wait for another linreg command that is writing to the folder, instead of failing.
+        progress: called as `progress(stage, done, total)` as each stage begins.
+        note: called with each remark for the user.
+
+    Raises:
+        ExportError: an argument does not apply, or the module cannot be exported to a format. The error of a format is
+            raised after the other formats were written.
+        MismatchError: the outputs of a file differ from the reference; that file is not kept.
+        ModelError: the model cannot be loaded.
+        LinregError: the folder cannot be written, or files of the user's would be overwritten.
+    """
+    kinds = _formats(formats, opset, prefix)
+    folder = Path(folder)
+    chosen = exportable(
+        model,
+        folder,
+        inputs=inputs,
+        example=example,
+        input_names=input_names,
+        output_names=output_names,
+        precision=None if dtype is None else ExportPrecision(dtype),
+        static=static,
+        units=units,
+        data=None if data is None else Path(data),
+        note=note,
+    )
+    options = ExportOptions(opset=opset, prefix=prefix, rows=chosen.rows)
+
+    def on_wait(holder: str) -> None:
+        note(f"waiting for {holder}")
+
+    outcome = write_bundle(chosen, folder, kinds, options, force=force, wait=wait, on_wait=on_wait, progress=progress)
+    outcome.raise_refused()
+    return open_bundle(folder)
+
+
+def write_bundle(
+    chosen: Exportable,
+    folder: Path,
+    kinds: list[Format],
+    options: ExportOptions,
+    *,
+    force: bool = False,
+    wait: bool = False,
+    on_wait: Callable[[str], None] | None = None,
+    progress: Progress = no_progress,
+) -> Outcome:
+    """Write and verify every format, and change all files of the bundle in one sequence, the manifest last.
+
+    Args:
+        chosen: what is exported.
+        folder: the bundle.
+        kinds: the formats.
+        options: how the files are written and verified.
+        force: overwrite files that the manifest does not list, and remove those of another model.
+        wait: wait for another command that is writing to the folder.
+        on_wait: called once with the name of that command.
+        progress: called as each stage begins.
+
+    Raises:
+        LinregError: the folder cannot be written, another command is writing to it, files of the user's would be
+            overwritten, or there is no compiler to verify C with.
+    """
+    if Format.C in kinds:
+        from export.runners.c import compiler
+
+        compiler()
+    ensure_folder(folder)
+    with changing(folder, command="linreg export", wait=wait, on_wait=on_wait) as changes:
+        make_room(changes, chosen.source, kinds, dict(chosen.files), force=force)
+        outcome = _make_artifacts(chosen, changes, kinds, options, progress)
+        if outcome.written:
+            _stage_rest(chosen, changes, outcome.written)
+        else:
+            changes.keep()  # a command that wrote nothing removes no other model
+        changes.commit()
+    return outcome
+
+
+def _make_artifacts(
+    chosen: Exportable, changes: Changes, kinds: list[Format], options: ExportOptions, progress: Progress
+) -> Outcome:
+    outcome, source = Outcome(written=[], refused={}), chosen.source
+    program: ExportedProgram | None = None
+    for place, kind in enumerate(kinds):
+
+        def begin(stage: str, done: int = place) -> None:
+            progress(stage, done, len(kinds))
+
+        try:
+            if program is None and (kind is Format.PT2 or (kind is Format.ONNX and source.affine is None)):
+                from export.formats.capture import capture
+
+                begin("capture")
+                program = capture(source)
+            outcome.written.append(make_artifact(source, kind, changes, options, program=program, begin=begin))
+        except LinregError as error:
+            outcome.refused[kind] = error
+    progress("finish the bundle", len(kinds), len(kinds))
+    return outcome
+
+
+def _stage_rest(chosen: Exportable, changes: Changes, written: list[Artifact]) -> None:
+    """Stage the state_dict and the card, the vectors, and the manifest."""
+    source, files = chosen.source, chosen.files
+    for name, data in files.items():
+        changes.stage(name, data)
+    if files and CARD_FILE not in files:
+        changes.remove(CARD_FILE)
+    renew_vectors(changes, source, written)
+    described = [MODEL_FILE, CARD_FILE] if chosen.state_file == MODEL_FILE else [chosen.state_file]
+    record(changes, source.state_sha256, plain=described, artifacts=written, vectors_of=source.precision)
+
+
+def _formats(formats: str | Sequence[str], opset: int | None, prefix: str | None) -> list[Format]:
+    try:
+        kinds = chosen_formats([FormatChoice(name) for name in ([formats] if isinstance(formats, str) else formats)])
+    except ValueError as error:
+        raise ExportError(f"formats: {error}; expected any of {', '.join(FormatChoice)}") from None
+    if not kinds:
+        raise ExportError(f"formats: got none, expected any of {', '.join(FormatChoice)}")
+    if opset is not None and opset not in OPSETS:
+        raise ExportError(f"opset: got {opset}, expected a number from {OPSETS[0]} to {OPSETS[-1]}")
+    if opset is not None and Format.ONNX not in kinds:
+        raise ExportError("opset belongs to ONNX; add it to formats, or leave opset out")
+    if prefix is not None and Format.C not in kinds:
+        raise ExportError("prefix belongs to C source; add c to formats, or leave prefix out")
+    return kinds

@@ -1,0 +1,169 @@
+"""What `export` accepts as a model, turned into a source and the files that a bundle keeps of it."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from export.bundle.rows import rows_to_verify
+from export.precision import ExportPrecision
+from export.proof.cases import batches, check_batches
+from export.source.example import inputs_of_example, rows_of_example
+from export.source.source import Source, from_checkpoint, from_module
+from export.source.unfit import ALREADY_EXPORTED, check_module
+from export.source.unwrapping import unwrap
+from export.source.user_module import parse_input
+from linreg.changes import read_settled
+from linreg.checkpoint import Checkpoint, load, model_bytes, state_bytes
+from linreg.config import CARD_FILE, MAX_STATE_BYTES, MODEL_FILE
+from linreg.errors import ExportError, LinregError
+from linreg.fitted import FittedModel
+from linreg.manifest import read_listed
+
+Note = Callable[[str], None]
+
+
+Exported = str | os.PathLike[str] | Checkpoint | FittedModel | nn.Module
+"""A bundle or a .pth of `linreg train`, the same reloaded or just fitted, or any module."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Exportable:
+    """A source, and what a bundle keeps beside its artifacts.
+
+    Attributes:
+        source: the module and its inputs.
+        files: the state_dict and the card by name; empty where the bundle is the model's own.
+        state_file: name of the state_dict in the bundle.
+        rows: the user's own inputs, which the artifacts are verified with as well.
+    """
+
+    source: Source
+    files: Mapping[str, bytes]
+    state_file: str = MODEL_FILE
+    rows: NDArray[Any] | None = None
+
+
+def ignore(_note: str) -> None:
+    """Show nothing."""
+
+
+def exportable(
+    model: Exported,
+    folder: Path,
+    *,
+    inputs: Sequence[str] | None = None,
+    example: Sequence[Tensor] | Tensor | None = None,
+    input_names: Sequence[str] = (),
+    output_names: Sequence[str] = (),
+    precision: ExportPrecision | None = None,
+    static: bool = False,
+    units: Mapping[str, str] | None = None,
+    data: Path | None = None,
+    note: Note = ignore,
+) -> Exportable:
+    """Turn a model into what `write_bundle` writes; see `export.bundle.export.export` for the arguments.
+
+    Raises:
+        ModelError: the model cannot be loaded.
+        ExportError: the module cannot be exported, or an argument does not apply to it.
+    """
+    if isinstance(model, (nn.Module, *ALREADY_EXPORTED)):
+        if units or data is not None:
+            raise ExportError(
+                "units and data belong to a model of linreg train, whose columns have names; leave them out"
+            )
+        return _of_module(
+            model,
+            inputs,
+            (example,) if isinstance(example, Tensor) else example,
+            note,
+            input_names=input_names,
+            output_names=output_names,
+            precision=precision,
+            static=static,
+        )
+    if inputs is not None or example is not None:
+        raise ExportError(
+            "inputs and example belong to a module of your own; leave them out for a model of linreg train"
+        )
+    if static and data is not None:
+        raise ExportError("data has any number of rows, and static fixes it; leave one of them out")
+    checkpoint = _checkpoint(model, note)
+    rows = None if data is None else rows_to_verify(data, checkpoint.card, checkpoint.path)
+    source = from_checkpoint(
+        checkpoint,
+        input_names=input_names,
+        output_names=output_names,
+        precision=precision,
+        static=static,
+        units=dict(units or {}),
+    )
+    files = model.files if isinstance(model, FittedModel) else _files_of(checkpoint, folder)
+    return Exportable(source=source, files=files, state_file=MODEL_FILE if files else checkpoint.path.name, rows=rows)
+
+
+def _of_module(
+    module: nn.Module, inputs: Sequence[str] | None, example: Sequence[Tensor] | None, note: Note, **settings: Any
+) -> Exportable:
+    """A module of the user's own; it must run at every batch that its files will be verified at."""
+    inside, around = unwrap(check_module(module))
+    if around:
+        note(f"exporting the module inside {', '.join(around)}")
+    rows = None
+    if inputs and example is None:
+        entries = [parse_input(text) for text in inputs]
+    elif example and inputs is None:
+        entries = list(inputs_of_example(inside, example, static=settings["static"]))
+        if len(example) == 1 and not settings["static"]:
+            rows = rows_of_example(example)
+        else:
+            note("the values of the example are not verified: only those of one tensor with a dynamic batch are")
+    else:
+        raise ExportError(
+            'a module needs either inputs=["x=float32[batch,16]"], one for each argument of forward, or '
+            "example=(torch.randn(2, 16),)"
+        )
+    source = from_module(inside, entries, **settings)
+    check_batches(source, batches(source))
+    return Exportable(source=source, files={MODEL_FILE: state_bytes(inside.state_dict())}, rows=rows)
+
+
+def _checkpoint(model: str | os.PathLike[str] | Checkpoint | FittedModel, note: Note) -> Checkpoint:
+    if isinstance(model, Checkpoint):
+        return model
+    if isinstance(model, str | os.PathLike):
+        path = Path(model)
+        checkpoint = read_settled(path if path.is_dir() else path.parent, lambda: load(path))
+        for text in checkpoint.notes:
+            note(f"{checkpoint.path}: {text}")
+        return checkpoint
+    if isinstance(model, FittedModel):
+        return model.checkpoint
+    raise ExportError(f"got {type(model).__name__}, expected the path of a bundle, a fitted model or a torch.nn.Module")
+
+
+def _files_of(checkpoint: Checkpoint, folder: Path) -> dict[str, bytes]:
+    """The state_dict and the card for another bundle; nothing where the folder is the model's own bundle.
+
+    Raises:
+        LinregError: the file in the same bundle is not the model's state_dict as it stands.
+    """
+    home = checkpoint.path.parent
+    if folder.exists() and folder.samefile(home):
+        if checkpoint.notes:
+            raise LinregError(
+                f"{checkpoint.path}: is not the state_dict of the model as it stands ({'; '.join(checkpoint.notes)}), "
+                f"so that it cannot be a bundle's; name another folder for the bundle with -o"
+            )
+        return {}
+    if checkpoint.notes:
+        return {MODEL_FILE: model_bytes(checkpoint.model)}
+    files = {MODEL_FILE: read_listed(home, checkpoint.path.name, limit=MAX_STATE_BYTES)}
+    if checkpoint.card is not None:
+        files[CARD_FILE] = read_listed(home, CARD_FILE, limit=MAX_STATE_BYTES)
+    return files

@@ -1,0 +1,63 @@
+"""The result of verifying a bundle."""
+
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+from export.formats.names import Format
+
+HEADINGS = ("format", "file", "compared with", "cases", "error / allowed", "bytes equal")
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifiedFile:
+    """One artifact, compared with one source of expected outputs.
+
+    Attributes:
+        format: format of the artifact.
+        file: its name in the bundle.
+        against: `test vectors` or `float64 reference`.
+        cases: number of inputs that were run.
+        worst_error: largest error, in units of the error allowed; at most 1.
+        bytes_equal: every output has the bytes that the test vectors, or the module in eager mode, give.
+    """
+
+    format: Format
+    file: str
+    against: str
+    cases: int
+    worst_error: float
+    bytes_equal: bool
+
+    def cells(self) -> list[str]:
+        """The row of a table under `HEADINGS`."""
+        equal = "yes" if self.bytes_equal else "no"
+        return [self.format.value, self.file, self.against, str(self.cases), f"{self.worst_error:.3f}", equal]
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class VerifiedBundle:
+    """What the verification of a bundle showed.
+
+    Attributes:
+        path: the bundle, or the artifact in it that was verified.
+        rows: one for each artifact and what it was compared with.
+        files: names of the artifacts that were to be verified.
+        not_run: names of those that were not run, since they are programs that this user did not export.
+    """
+
+    path: Path
+    rows: tuple[VerifiedFile, ...]
+    files: tuple[str, ...]
+    not_run: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        worst = max((row.worst_error for row in self.rows), default=0.0)
+        run = len(self.files) - len(self.not_run)
+        return f"<VerifiedBundle {str(self.path)!r}: {run} of {len(self.files)} artifacts, error / allowed {worst:.3f}>"
+
+    def _repr_html_(self) -> str:
+        heads = "".join(f"<th>{escape(name)}</th>" for name in HEADINGS)
+        lines = ("".join(f"<td>{escape(cell)}</td>" for cell in row.cells()) for row in self.rows)
+        body = "".join(f"<tr>{line}</tr>" for line in lines)
+        return f"<table><caption>{escape(str(self.path))}</caption><tr>{heads}</tr>{body}</table>"

@@ -1,0 +1,248 @@
+"""Check a bundle again: its bytes against the manifest, its outputs against the test vectors and the reference."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from export.bundle.verified import VerifiedBundle, VerifiedFile
+from export.formats.names import Format, format_of
+from export.precision import ExportPrecision
+from linreg.config import MODEL_FILE
+from linreg.errors import LinregError, MismatchError, ModelError, UntrustedError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from export.bundle.vectors import VectorCheck
+    from export.proof.verify import Verification
+    from export.runners.base import Runner
+    from linreg.checkpoint import Checkpoint
+    from linreg.manifest import FileEntry, Manifest
+
+# torch is imported only where it is needed: an .onnx file is checked with its test vectors without it.
+
+
+def verify(
+    bundle: str | os.PathLike[str], *, data: str | os.PathLike[str] | None = None, trust: bool = False
+) -> VerifiedBundle:
+    """Check the bytes of a bundle against its manifest, and its outputs against test vectors and float64 reference.
+
+    Example:
+        >>> import torch
+        >>> from export.bundle.export import export
+        >>> bundle = export(torch.nn.Linear(4, 2), "net", inputs=["x=float32[batch,4]"])
+        >>> result = verify(bundle)
+        >>> [(row.file, row.against) for row in result.rows]
+        [('model.onnx', 'test vectors')]
+        >>> all(row.worst_error <= 1 for row in result.rows)
+        True
+
+    Args:
+        bundle: a bundle, or one artifact in it. A single .onnx file is checked with its test vectors, without torch.
+        data: a table whose rows are run as well, for a trained model.
+        trust: load TorchScript, .pt2 and C files that this user did not export; they are programs.
+
+    Raises:
+        MismatchError: a file has other bytes than the manifest lists, or its outputs differ from those expected.
+        ModelError: the bundle is missing or damaged.
+        UntrustedError: the bundle holds programs that this user did not export.
+        LinregError: there is nothing to compare the outputs with, or `data` does not apply.
+        DataError: the table cannot be used.
+    """
+    result = verify_artifacts(Path(bundle), data=None if data is None else Path(data), trust=trust)
+    refuse_not_run(result)
+    return result
+
+
+def refuse_not_run(result: VerifiedBundle) -> None:
+    """Raise an error if artifacts were not run.
+
+    Raises:
+        UntrustedError: some were not.
+    """
+    if result.not_run:
+        raise UntrustedError(
+            f"{result.path}: {', '.join(result.not_run)}: not run, since these are programs that this user did not "
+            "export; if you trust where they come from, add --trust (in Python: trust=True)"
+        )
+
+
+def verify_artifacts(path: Path, *, data: Path | None, trust: bool) -> VerifiedBundle:
+    """Verify as `verify` does; artifacts that may not be run are only named in the result."""
+    from linreg.changes import read_settled
+
+    folder = path if path.is_dir() else path.parent
+    manifest = read_settled(folder, lambda: _manifest(path, folder))
+    artifacts = [entry for entry in manifest.files if format_of(entry.name)]
+    entries = [entry for entry in artifacts if entry.name == path.name] or artifacts
+    if not entries:
+        raise LinregError(f"{path}: the manifest lists no artifact; run: linreg export -m {folder}")
+    if data is not None and all_static(entries):
+        raise LinregError(f"{path}: takes a batch of fixed size, and data has any number of rows; leave data out")
+    model = _model(folder, manifest) if path.is_dir() or data is not None else None
+    rows = None if data is None else _rows(data, model, folder)
+    checked, not_run = _check(folder, manifest, entries, model, rows, trust=trust)
+    names = tuple(entry.name for entry in entries)
+    return VerifiedBundle(path=path, rows=tuple(checked), files=names, not_run=tuple(not_run))
+
+
+def all_static(entries: "Sequence[FileEntry]") -> bool:
+    """Whether every artifact takes a batch of fixed size, so that none can run the rows of a table."""
+    return all(entry.proof.get("static") for entry in entries)
+
+
+def _rows(data: Path, model: "Checkpoint | None", folder: Path) -> "NDArray[Any]":
+    from export.bundle.rows import rows_to_verify
+
+    return rows_to_verify(data, model.card if model else None, folder)
+
+
+def _manifest(path: Path, folder: Path) -> "Manifest":
+    """The manifest, after the whole bundle was compared with it.
+
+    Raises:
+        LinregError: there is no manifest, or it does not list the file.
+        MismatchError: a file has other bytes, or the bundle contradicts itself.
+    """
+    from export.bundle.integrity import check_bundle
+    from linreg.manifest import CHECKSUM_FILE, MANIFEST_FILE, read_manifest
+
+    manifest = read_manifest(folder)
+    listed = [] if manifest is None else [entry.name for entry in manifest.files]
+    if path.name not in listed and not path.exists():  # a listed file that is missing is a mismatch
+        raise ModelError(f"{path}: no such bundle or file; check the name and the folder")
+    if manifest is None:
+        hint = f"run: linreg export -m {folder}" if (folder / MODEL_FILE).exists() else "name a bundle"
+        raise LinregError(f"{path}: there is no {MANIFEST_FILE} in {folder}, which says what a bundle holds; {hint}")
+    if path != folder and path.name not in (*listed, MANIFEST_FILE, CHECKSUM_FILE):
+        raise LinregError(f"{path}: is not in the manifest of {folder}, which lists {', '.join(listed[:8])}; name one")
+    check_bundle(folder, manifest)
+    return manifest
+
+
+def _check(
+    folder: Path,
+    manifest: "Manifest",
+    entries: "list[FileEntry]",
+    model: "Checkpoint | None",
+    rows: "NDArray[Any] | None",
+    *,
+    trust: bool,
+) -> tuple[list[VerifiedFile], list[str]]:
+    """Run every artifact that may be run; returns the rows, and the names of those that were not run.
+
+    Raises:
+        MismatchError: the outputs of an artifact differ from those expected.
+        LinregError: there is nothing to compare its outputs with.
+    """
+    from export.bundle.affine_graph import check_affine_weights
+    from export.runners.load import load_artifact
+    from export.runners.trust import Trust
+    from linreg.manifest import read_entry
+
+    by_vectors, by_reference, refused = [], [], []
+    for entry in entries:
+        kind, precision = _kind(entry.name)
+        data = read_entry(folder, entry)
+        if kind is Format.ONNX and model is not None and model.card is None:
+            check_affine_weights(str(folder / entry.name), data, *_weights(model))
+        try:
+            runner = load_artifact(kind, entry.name, data, Trust.from_option(trust))
+        except UntrustedError:
+            refused.append(entry.name)
+            continue
+        if has_vectors := _has_vectors(manifest, entry):
+            by_vectors.append(_row(entry.name, "test vectors", _by_vectors(runner, folder)))
+        reference = model if model is not None or has_vectors else _model(folder, manifest)
+        if reference is not None:
+            static = bool(entry.proof.get("static"))
+            given = None if static else rows
+            found = _by_reference(runner, reference, precision, static=static, rows=given)
+            by_reference.append(_row(entry.name, "float64 reference", found))
+        elif not has_vectors:
+            raise LinregError(
+                f"{folder / entry.name}: checksums match; no test vectors and no model of linreg train, so its "
+                "outputs were not checked; export it again with linreg"
+            )
+    return by_vectors + by_reference, refused
+
+
+def _row(name: str, against: str, found: "VectorCheck | Verification") -> VerifiedFile:
+    return VerifiedFile(
+        format=_kind(name)[0],
+        file=name,
+        against=against,
+        cases=found.cases,
+        worst_error=found.worst_error,
+        bytes_equal=found.bytes_equal,
+    )
+
+
+def _has_vectors(manifest: "Manifest", entry: "FileEntry") -> bool:
+    """Whether the test vectors are of an artifact's precision, and of batches that it takes."""
+    from export.bundle.vectors import precision_of_vectors
+
+    if manifest.entry("test_data_set_0/input_0.pb") is None or _kind(entry.name)[1] != precision_of_vectors(manifest):
+        return False
+    several = manifest.entry("test_data_set_1/input_0.pb") is not None
+    return bool(entry.proof.get("static")) != several
+
+
+def _kind(name: str) -> tuple[Format, ExportPrecision | None]:
+    kind = format_of(name)
+    assert kind is not None, "only artifacts are passed"
+    return kind
+
+
+def _by_vectors(runner: "Runner", folder: Path) -> "VectorCheck":
+    """Run the test vectors of a bundle; needs no torch for ONNX."""
+    from export.bundle.vectors import check_vectors
+
+    return check_vectors(runner, folder)
+
+
+def _by_reference(
+    runner: "Runner",
+    model: "Checkpoint",
+    precision: ExportPrecision | None,
+    *,
+    static: bool,
+    rows: "NDArray[Any] | None",
+) -> "Verification":
+    """Compare with the float64 outputs of the bundle's own state_dict."""
+    from export.proof.verify import verify
+    from export.source.source import from_checkpoint
+
+    return verify(runner, from_checkpoint(model, precision=precision, static=static), rows=rows)
+
+
+def _model(folder: Path, manifest: "Manifest") -> "Checkpoint | None":
+    """The model of a bundle; None for the bundle of a module of the user's own.
+
+    Raises:
+        MismatchError: its weights are not those in the manifest.
+    """
+    from linreg.checkpoint import load, load_state, state_sha256
+    from linreg.models import recognise
+
+    state_file = next((entry.name for entry in manifest.files if entry.name.endswith(".pth")), MODEL_FILE)
+    state = load_state(folder / state_file, manifest)
+    if state_sha256(state) != manifest.state_sha256:
+        raise MismatchError(f"{folder}: the state_dict is not the one of the manifest; export again with --force")
+    if manifest.of_module:
+        return None
+    try:
+        recognise(state)
+    except ModelError:
+        return None
+    return load(folder / state_file)
+
+
+def _weights(model: "Checkpoint") -> "tuple[list[float], list[float]]":
+    """The weights and the bias, if any, of a model without a card."""
+    from linreg.models import affine_of
+
+    affine = affine_of(model.model)
+    assert affine is not None, "a checkpoint holds one of the course's two models"
+    return affine.weight[0].tolist(), [] if affine.bias is None else affine.bias.tolist()

@@ -1,0 +1,69 @@
+"""The inputs of a module, read off example tensors."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from export.source.input_text import DTYPES
+from export.source.inputs import Input
+from export.source.signature import argument_names
+from linreg.errors import ExportError
+
+
+def inputs_of_example(module: nn.Module, example: Sequence[Tensor], *, static: bool) -> tuple[Input, ...]:
+    """One input for each tensor: its dtype, its shape with the first axis as the batch, and the name of its argument.
+
+    Args:
+        module: the module whose forward takes the tensors, in their order.
+        example: the tensors; the first axis of each is the batch.
+        static: keep the size of the batch; otherwise it is dynamic.
+
+    Raises:
+        ExportError: a value is not a tensor, has no axis, is empty or of a dtype that no format takes, or the tensors
+            differ in the size of their batch.
+    """
+    arrays = [_array(place, tensor) for place, tensor in enumerate(example)]
+    sizes = [array.shape[0] for array in arrays]
+    if not static and len(set(sizes)) > 1:
+        raise ExportError(
+            f"example: the first axes of the tensors are {', '.join(map(str, sizes))}, expected one size, that of the "
+            "batch; or fix every shape: static=True"
+        )
+    return tuple(
+        Input(
+            name=name, dtype=array.dtype, shape=array.shape if static else (None, *array.shape[1:]), below=_limit(array)
+        )
+        for name, array in zip(argument_names(module, len(arrays)), arrays, strict=True)
+    )
+
+
+def rows_of_example(example: Sequence[Tensor]) -> NDArray[Any]:
+    """The values of an example of one tensor, which the exported files are verified with as well."""
+    (tensor,) = example
+    return _array(0, tensor)
+
+
+def _array(place: int, tensor: object) -> NDArray[Any]:
+    if not isinstance(tensor, Tensor):
+        raise ExportError(f"example: item {place} is {type(tensor).__name__}, expected a torch.Tensor")
+    dtype = str(tensor.dtype).removeprefix("torch.")
+    if dtype not in DTYPES:
+        raise ExportError(f"example: tensor {place} is {dtype}, expected one of {', '.join(DTYPES)}")
+    if tensor.layout is not torch.strided or tensor.is_meta:
+        raise ExportError(f"example: tensor {place} has no dense values; give one that has")
+    if 0 in tensor.shape or not tensor.ndim:
+        raise ExportError(
+            f"example: tensor {place} has shape {list(tensor.shape)}, expected the batch as its first axis and no "
+            "axis of size 0, such as torch.randn(2, 16)"
+        )
+    array: NDArray[Any] = tensor.detach().cpu().resolve_neg().numpy()
+    return array
+
+
+def _limit(array: NDArray[Any]) -> int:
+    """The limit of random whole numbers: those of the example are allowed, and no larger ones."""
+    return 2 if array.dtype.kind not in "iu" else max(1, int(np.max(array)) + 1)

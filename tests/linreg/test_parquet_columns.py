@@ -1,0 +1,110 @@
+"""Which types of Parquet are numbers, and which columns are the row index of pandas."""
+
+import json
+from decimal import Decimal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+from tests.table_files import parquet, read, refused
+
+# ---- Parquet types ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([1, None, 3], pa.int8()),
+        pa.array([1, None, 3], pa.uint64()),
+        pa.array([1.0, np.nan, 3.0], pa.float32()),
+        pa.array(np.array([1, np.nan, 3], np.float16)),
+        pa.array([Decimal("1.00"), None, Decimal("3.00")]),
+        pa.array([Decimal("1E+3"), None, Decimal("3E+3")], pa.decimal256(76, 40)),
+        pa.array([1, None, 3]).dictionary_encode(),
+        pa.array(["1", None, "3"]).dictionary_encode(),
+        pa.array(["1", "NA", " 3"]),
+        pa.array(["1", None, "3"], pa.large_string()),
+        pa.array(["1", None, "3"], pa.string_view()),
+    ],
+    ids=lambda column: str(column.type)[:24].replace("/", "-"),
+)
+def test_parquet_columns_of_numbers(tmp_path, column):
+    table = read(tmp_path, parquet(x=column))
+    unit = 1000.0 if column.type == pa.decimal256(76, 40) else 1.0
+    assert table.features.tolist() == [[unit], [3 * unit]]
+    assert table.complete.tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("column", "reason"),
+    [
+        (pa.array([True, False, None]), "is bool, not numbers"),
+        (pa.array([[1], [2], []]), "is list<element: int64>, not numbers"),
+        (pa.array([{"a": 1}, {"a": 2}, None]), "is struct<a: int64>, not numbers"),
+        (pa.array([1, 2, 3], pa.timestamp("ms")), r"is timestamp\[ms\], not numbers"),
+        (pa.array([1, 2, 3], pa.date32()), r"is date32\[day\], not numbers"),
+        (pa.array([b"1", b"2", b"3"]), "is binary, not numbers"),
+        (pa.array(["a", "b", "a"]).dictionary_encode(), "row 1 is 'a', not a number"),
+        (pa.nulls(3), "has no values"),
+        (pa.nulls(3, pa.float64()), "has no values"),
+        (pa.nulls(3, pa.string()), "has no values"),
+        (pa.array([np.nan] * 3), "has no values"),
+    ],
+    ids=lambda value: str(value.type)[:24] if isinstance(value, pa.Array) else "",
+)
+def test_parquet_columns_that_are_none(tmp_path, column, reason):
+    table = parquet(k=column, x=[1, 2, 3])
+    refused(tmp_path, table, f"column 'k': {reason}", features=("k",))
+    used = read(tmp_path, table)
+    assert used.feature_names == ("x",)
+    assert used.left_out[0].name == "k"
+    assert used.left_out[0].reason == reason.replace("\\", "")
+    assert len(used.features) == 3
+
+
+# ---- the row index of pandas -----------------------------------------------------------------------------------------
+
+
+def with_index(index_columns, **columns):
+    table = pa.table({**columns, "y": [2.0, 3.0, 5.0]})
+    return table.replace_schema_metadata({"pandas": json.dumps({"index_columns": index_columns})})
+
+
+@pytest.mark.parametrize(
+    ("name", "index_columns"),
+    [
+        ("__index_level_0__", ["__index_level_0__"]),
+        ("id", ["id"]),
+        ("__index_level_0__", ["other"]),
+        ("__index_level_1__", [{"kind": "range", "name": None, "start": 0, "stop": 3, "step": 1}]),
+    ],
+    ids=["unnamed", "named", "not-recorded", "range"],
+)
+def test_the_row_index_of_pandas_is_no_feature(tmp_path, name, index_columns):
+    content = with_index(index_columns, x=[1, 2, 4], **{name: [7, 9, 8]})
+    table = read(tmp_path, content)
+    assert table.feature_names == ("x",)
+    assert [(column.name, column.reason) for column in table.left_out] == [
+        (name, "is the row index that pandas stored; choose it with --features")
+    ]
+    assert read(tmp_path, content, features=(name,)).features.tolist() == [[7.0], [9.0], [8.0]]
+    assert read(tmp_path, content, target=name).target.tolist() == [7.0, 9.0, 8.0]
+
+
+def test_a_range_and_damaged_records_of_pandas_leave_every_column(tmp_path):
+    ranges = [{"kind": "range", "name": "x", "start": 0, "stop": 3, "step": 1}]
+    assert read(tmp_path, with_index(ranges, x=[1, 2, 4])).feature_names == ("x",)
+    for record in (b"", b"[]", b"\xff", b"[" * 10**5, b'{"index_columns": 1}', b'{"index_columns": [["x"], null]}'):
+        table = pa.table({"x": [1, 2, 4], "y": [2.0, 3.0, 5.0]}).replace_schema_metadata({b"pandas": record})
+        assert read(tmp_path, table).feature_names == ("x",)
+
+
+@pytest.mark.parametrize(("numbers", "used"), [([0, 1, 2], False), ([0, 1, 3], True), ([1, 2, 3], True)])
+def test_a_column_that_pandas_named_and_that_counts_the_rows(tmp_path, numbers, used):
+    content = "Unnamed: 0,x,y\n" + "".join(f"{number},{number * number},{number}\n" for number in numbers)
+    table = read(tmp_path, content)
+    assert table.feature_names == (("Unnamed: 0", "x") if used else ("x",))
+    assert [column.name for column in table.left_out] == ([] if used else ["Unnamed: 0"])
+    assert read(tmp_path, content, features=("Unnamed: 0",)).feature_names == ("Unnamed: 0",)
