@@ -21,10 +21,9 @@ from bench.plan.preparation import (
 from bench.plan.subject import Subject
 from bench.plan.variants import Origin, Variant
 from bench.processes import run_processes
-from bench.worker.job import Device, Job
 from bench.worker.lifecycle import Lifecycle
 from bench.worker.measurement import measure
-from bench.worker.results import ProcessResult
+from bench.worker.messages import Device, Job, ProcessResult
 from linreg.config import BenchSettings
 from linreg.files import work_folder, write_atomic
 

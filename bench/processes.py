@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from bench.plan.variants import Kind
-from bench.worker.job import Job, job_to_json
-from bench.worker.results import ProcessResult, result_from_json
+from bench.worker.messages import Job, ProcessResult, job_to_json, result_from_json
 from linreg.errors import LinregError, MismatchError
 from linreg.files import read_json, work_folder, write_json
 

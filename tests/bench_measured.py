@@ -12,8 +12,8 @@ from bench.environment import describe_environment
 from bench.plan.variants import FLOOR, NULL, REFERENCE, Kind, Variant
 from bench.programs.runtimes import RuntimeRow
 from bench.report.schema import runtimes_to_json, to_json
-from bench.worker.job import Device
 from bench.worker.lifecycle import Lifecycle
+from bench.worker.messages import Device
 from bench.worker.rounds import Blocks
 from linreg.config import BenchSettings
 

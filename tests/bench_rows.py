@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bench.plan.preparation import Prepared, mark_unavailable, prepare_variants, provide_files
 from bench.plan.variants import REFERENCE, Origin, Variant
-from bench.worker.job import Device
+from bench.worker.messages import Device
 from export.source.source import Source
 
 

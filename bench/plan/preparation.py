@@ -8,7 +8,7 @@ from bench.plan.expected import write_expected
 from bench.plan.subject import Subject
 from bench.plan.variants import NULL, UNANSWERING, Kind, Origin, Variant
 from bench.worker.building import load_factory
-from bench.worker.job import Device
+from bench.worker.messages import Device
 from export.bundle.load import may_run
 from export.bundle.write import build
 from export.formats.names import Format, file_name, format_of

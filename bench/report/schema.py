@@ -18,7 +18,7 @@ from bench.plan.variants import NEEDS_TORCH, REFERENCE, UNANSWERING, Kind
 from bench.programs.runtimes import PYTHON, RuntimeRow
 from bench.report.report_check import first_fault, other_kind
 from bench.worker.lifecycle import Lifecycle
-from bench.worker.results import nanoseconds
+from bench.worker.messages import nanoseconds
 from linreg.errors import ModelError
 from linreg.files import read_json, write_atomic
 

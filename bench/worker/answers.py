@@ -14,7 +14,7 @@ import numpy as np
 
 from bench.plan.expected import Array, Expected
 from bench.plan.variants import UNANSWERING, Kind, Variant
-from bench.worker.results import Measured
+from bench.worker.messages import Measured
 from linreg.errors import MismatchError, one_line
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.plan.subject import Subject
 from bench.plan.variants import Kind, Variant
-from bench.worker.job import Device
+from bench.worker.messages import Device
 from linreg.config import MAX_STATE_BYTES
 from linreg.errors import LinregError
 from linreg.files import read_bytes

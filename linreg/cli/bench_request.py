@@ -14,7 +14,7 @@ from linreg.errors import LinregError
 if TYPE_CHECKING:
     from bench.plan.subject import Subject
     from bench.plan.variants import Variant
-    from bench.worker.job import Device
+    from bench.worker.messages import Device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ def measure(request: Request) -> dict[str, Any]:
     from bench.plan.artifact_file import read_artifact
     from bench.plan.variants import AGAINST, against_variants
     from bench.report.schema import to_json
-    from bench.worker.job import Device
+    from bench.worker.messages import Device
 
     subjects, bundle = _subject(request)
     provided = {}
@@ -88,7 +88,7 @@ def measure(request: Request) -> dict[str, Any]:
 def _variants(request: Request) -> "dict[Device, list[Variant]]":
     """The rows of each device; those of the user's own make a CPU runner."""
     from bench.plan.variants import cpu_variants, cuda_variants, own_variants
-    from bench.worker.job import Device
+    from bench.worker.messages import Device
 
     variants = {
         device: rows(compiled=request.compiled)

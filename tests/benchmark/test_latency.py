@@ -13,7 +13,7 @@ import pytest
 from bench.benchmark import Report, run_benchmark
 from bench.plan.subject import Subject
 from bench.plan.variants import NULL, REFERENCE, cpu_variants
-from bench.worker.job import Device
+from bench.worker.messages import Device
 from linreg.config import BenchSettings
 from tests.benchmark.replay import Replay
 

@@ -15,8 +15,8 @@ from bench.analysis.rows import Comparison, Row
 from bench.benchmark import Report
 from bench.plan.variants import NULL, REFERENCE, cpu_variants, cuda_variants
 from bench.report.schema import lifecycle_rows
-from bench.worker.job import Device
 from bench.worker.lifecycle import Lifecycle
+from bench.worker.messages import Device
 from linreg.cli.bench import cores
 from linreg.config import BenchSettings
 from tests.bench_command import CPU, QUICK, rows_of, wrong_weight

@@ -9,8 +9,7 @@ import pytest
 from bench.analysis.rows import TAIL_COUNTS, compare_results, narrow_enough, percentiles
 from bench.analysis.statistics import Verdict, over_processes, paired_ratio, verdict
 from bench.plan.variants import FLOOR, NULL, REFERENCE, Kind, Variant
-from bench.worker.job import Device, Job
-from bench.worker.results import Measured, ProcessResult
+from bench.worker.messages import Device, Job, Measured, ProcessResult
 from bench.worker.rounds import Blocks
 
 ROUNDS = 20

@@ -9,7 +9,7 @@ import pytest
 
 from bench.analysis.gate import compare_reports
 from bench.report.schema import read_report, write_report
-from bench.worker.job import Device
+from bench.worker.messages import Device
 from linreg.errors import LinregError, ModelError
 from tests import bench_reports
 from tests.bench_measured import RUNTIMES, as_json

@@ -8,7 +8,7 @@ import pytest
 import bench.report.schema
 from bench.analysis.statistics import Verdict
 from bench.plan.variants import Kind
-from bench.worker.job import Device
+from bench.worker.messages import Device
 from tests import bench_reports
 from tests.bench_measured import RUNTIMES, as_json
 

@@ -12,7 +12,7 @@ from bench.plan.preparation import unavailable
 from bench.plan.subject import Subject
 from bench.plan.variants import FLOOR, NULL, UNANSWERING, Kind, Variant, cuda_variants
 from bench.report.schema import to_json
-from bench.worker.job import Device
+from bench.worker.messages import Device
 from bench.worker.rounds import measure_rounds
 from export.runners.base import torch_runner
 from linreg.checkpoint import load

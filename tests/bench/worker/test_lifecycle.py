@@ -17,7 +17,6 @@ from bench.benchmark import Report
 from bench.plan.variants import REFERENCE, Kind, Variant
 from bench.report.schema import break_even, lifecycle_rows
 from bench.worker import lifecycle
-from bench.worker.job import Device
 from bench.worker.lifecycle import (
     Imported,
     Lifecycle,
@@ -26,6 +25,7 @@ from bench.worker.lifecycle import (
     resident_bytes,
     time_calls,
 )
+from bench.worker.messages import Device
 from export.runners.base import Call, Runner
 from linreg.config import BenchSettings
 

@@ -9,7 +9,7 @@ from bench.benchmark import run_benchmark
 from bench.plan.subject import Subject
 from bench.plan.variants import REFERENCE, Kind, Variant, eager_variants
 from bench.report.schema import to_json
-from bench.worker.job import Device
+from bench.worker.messages import Device
 from linreg.config import BenchSettings
 
 FACTORIES = """

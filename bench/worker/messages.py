@@ -1,13 +1,96 @@
-"""What one process measured, and how it comes back through a file."""
+"""What goes in and out of a fresh process, as JSON in files: a job in, a result out.
+
+The process reads its job before it imports the library whose import it times, so this file imports no numpy.
+"""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from enum import StrEnum
+from math import inf
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from bench.plan.subject import Subject, subject_from_json
+from bench.plan.variants import Variant, variant_from_json
 from bench.worker.lifecycle import Lifecycle
-from bench.worker.rounds import Blocks
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from bench.worker.rounds import Blocks
+
+
+class Device(StrEnum):
+    """Where the calls run."""
+
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What one process is to measure.
+
+    Attributes:
+        variants: the rows that can be run; the first is the reference, the second its fresh copy, the null row.
+        subjects: by name; each variant must give the answers of one of them.
+        folder: the work folder: artifacts by file name, and for each subject what it must answer.
+        device: of all rows.
+        batches: rows of input.
+        threads: intra-op threads of torch and onnxruntime; each is measured by itself.
+        onnxruntime_threads: of onnxruntime where its budget shall not be torch's.
+        rounds: blocks of every variant at each batch.
+        seed: of the order.
+        fresh: the variant that this process loads and calls before it loads any other; empty for none.
+        single_calls: how many calls are timed one by one for the tails; 0 for none.
+    """
+
+    variants: tuple[Variant, ...]
+    subjects: dict[str, Subject]
+    folder: Path
+    device: Device = Device.CPU
+    batches: tuple[int, ...]
+    threads: tuple[int, ...] = (1,)
+    onnxruntime_threads: int | None = None
+    rounds: int
+    seed: int
+    fresh: str = ""
+    single_calls: int = 0
+
+    def variant(self, name: str) -> Variant:
+        """The row of a name."""
+        return next(variant for variant in self.variants if variant.name == name)
+
+    @property
+    def reference(self) -> Variant:
+        """The row that ratios refer to."""
+        return self.variants[0]
+
+    @property
+    def null(self) -> Variant:
+        """A second copy of the reference."""
+        return self.variants[1]
+
+
+def job_to_json(job: Job) -> dict[str, Any]:
+    """A job as JSON values."""
+    return {**asdict(job), "folder": str(job.folder)}
+
+
+def job_from_json(value: Mapping[str, Any]) -> Job:
+    """The job that `job_to_json` wrote."""
+    return Job(
+        **{
+            **value,
+            "variants": tuple(variant_from_json(entry) for entry in value["variants"]),
+            "subjects": {name: subject_from_json(entry) for name, entry in value["subjects"].items()},
+            "folder": Path(value["folder"]),
+            "device": Device(value["device"]),
+            "batches": tuple(value["batches"]),
+            "threads": tuple(value["threads"]),
+        }
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +109,7 @@ class Measured:
     problem: str = ""
     worst_error: float = 0.0
     bytes_equal: bool = False
-    blocks: Blocks | None = None
+    blocks: "Blocks | None" = None
     single_s: tuple[float, ...] = ()
     launch_bound: bool = False
 
@@ -81,7 +164,7 @@ def _measured_to_json(measured: Measured) -> dict[str, Any]:
         "problem": measured.problem,
         "worst_error": None if measured.problem else measured.worst_error,
         "bytes_equal": measured.bytes_equal,
-        "single_ns": nanoseconds(np.array(measured.single_s)),
+        "single_ns": [round(second * 1e9) for second in measured.single_s],
         "launch_bound": measured.launch_bound,
     }
     if measured.blocks is not None:
@@ -96,11 +179,15 @@ def _measured_to_json(measured: Measured) -> dict[str, Any]:
 def _measured_from_json(row: Mapping[str, Any]) -> Measured:
     blocks = None
     if "calls" in row:
+        import numpy as np
+
+        from bench.worker.rounds import Blocks
+
         block_s, host_s = (np.array(row[key], dtype=np.float64) * 1e-9 for key in ("block_ns", "host_ns"))
         blocks = Blocks(calls=row["calls"], block_s=block_s, host_s=host_s)
     return Measured(
         problem=row["problem"],
-        worst_error=np.inf if row["worst_error"] is None else row["worst_error"],
+        worst_error=inf if row["worst_error"] is None else row["worst_error"],
         bytes_equal=row["bytes_equal"],
         blocks=blocks,
         single_s=tuple(value * 1e-9 for value in row["single_ns"]),
@@ -108,6 +195,8 @@ def _measured_from_json(row: Mapping[str, Any]) -> Measured:
     )
 
 
-def nanoseconds(seconds: np.ndarray[Any, np.dtype[np.float64]]) -> list[int]:
+def nanoseconds(seconds: "NDArray[np.float64]") -> list[int]:
     """Whole nanoseconds, as the clock gave them."""
+    import numpy as np
+
     return [int(value) for value in np.rint(seconds * 1e9)]
