@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from bench.analysis.rows import Comparison, compare_results, narrow_enough
+from bench.analysis.measurements import Measurements
+from bench.analysis.rows import compare_results, narrow_enough
 from bench.analysis.statistics import EQUIVALENCE_MARGIN
 from bench.environment import describe_environment, stolen_s
 from bench.plan.expected import SEED
@@ -19,43 +19,16 @@ from bench.plan.preparation import (
     provide_files,
 )
 from bench.plan.subject import Subject
-from bench.plan.variants import Origin, Variant
+from bench.plan.variants import Device, Origin, Variant
 from bench.processes import run_processes
 from bench.worker.lifecycle import Lifecycle
 from bench.worker.measurement import measure
-from bench.worker.messages import Device, Job, ProcessResult
+from bench.worker.messages import Job, ProcessResult
 from linreg.config import BenchSettings
 from linreg.files import work_folder, write_atomic
 
 LEAST_PROCESSES = 7
 """Before this many no interval is believed to be narrow: stopping at 5 where it is one by chance covers 93 % of 95."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Report:
-    """What was measured, and where.
-
-    Attributes:
-        state_sha256: of the weights.
-        settings: what was asked.
-        processes: how many ran, on the device where it took the most.
-        comparisons: by device, threads and batch.
-        lifecycles: one sample a process, of the first device.
-        preempted: how often the system took the processor away during the rounds.
-        stolen_s: what the host took from this machine meanwhile.
-        duration_s: of everything.
-        environment: as JSON values.
-    """
-
-    state_sha256: str
-    settings: BenchSettings
-    processes: int
-    comparisons: tuple[Comparison, ...]
-    lifecycles: tuple[Lifecycle, ...]
-    preempted: int
-    stolen_s: float
-    duration_s: float
-    environment: dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +49,7 @@ def run_benchmark(
     provided: Mapping[str, bytes],
     trust: bool = False,
     progress: Callable[[int], None] | None = None,
-) -> Report:
+) -> Measurements:
     """Measure every variant on every device.
 
     Args:
@@ -110,7 +83,7 @@ def run_benchmark(
             for device, prepared in ready.items()
         ]
     results = [result for entry in measured for result in entry.results]
-    return Report(
+    return Measurements(
         state_sha256=source.state_sha256,
         settings=settings,
         processes=max((len(entry.results) for entry in measured), default=0),

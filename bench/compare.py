@@ -20,8 +20,7 @@ from bench.analysis.rows import Row
 from bench.analysis.statistics import Ratio, Verdict, paired_ratio, verdict
 from bench.benchmark import run_benchmark
 from bench.plan.artifact_file import read_artifact
-from bench.plan.variants import AGAINST, against_variants
-from bench.worker.messages import Device
+from bench.plan.variants import AGAINST, Device, against_variants
 from bench.worker.rounds import Blocks, measure_rounds
 from export.runners.base import Call
 from linreg.config import BenchSettings

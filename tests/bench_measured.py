@@ -5,15 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from bench.analysis.measurements import Measurements
 from bench.analysis.rows import Comparison, Row
 from bench.analysis.statistics import Ratio, Verdict
-from bench.benchmark import Report
 from bench.environment import describe_environment
-from bench.plan.variants import FLOOR, NULL, REFERENCE, Kind, Variant
+from bench.plan.variants import FLOOR, NULL, REFERENCE, Device, Kind, Variant
 from bench.programs.runtimes import RuntimeRow
 from bench.report.schema import runtimes_to_json, to_json
 from bench.worker.lifecycle import Lifecycle
-from bench.worker.messages import Device
 from bench.worker.rounds import Blocks
 from linreg.config import BenchSettings
 
@@ -61,7 +60,7 @@ LIFECYCLE = Lifecycle(
 )
 
 
-def made(*rows: Row, device: Device = Device.CPU, **changes) -> Report:
+def made(*rows: Row, device: Device = Device.CPU, **changes) -> Measurements:
     values = {
         "state_sha256": "ab" * 32,
         "settings": BenchSettings(batches=(64,), threads=(2,), reference=REFERENCE),
@@ -74,7 +73,7 @@ def made(*rows: Row, device: Device = Device.CPU, **changes) -> Report:
         "environment": describe_environment(),
         **changes,
     }
-    return Report(**values)
+    return Measurements(**values)
 
 
 def as_json(*rows: Row, self_check=None, runtimes=None, **changes) -> dict:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.analysis.statistics import Ratio, Verdict, over_processes, paired_ratio, verdict
-from bench.plan.variants import UNANSWERING, Kind, Variant
-from bench.worker.messages import Device, Job, Measured, ProcessResult
+from bench.plan.variants import UNANSWERING, Device, Kind, Variant
+from bench.worker.messages import Job, Measured, ProcessResult
 from bench.worker.rounds import Blocks
 
 TAIL_COUNTS = {"p50": (0.5, 11), "p90": (0.9, 64), "p99": (0.99, 662), "p99.9": (0.999, 6636)}

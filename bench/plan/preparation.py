@@ -5,10 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.plan.expected import write_expected
+from bench.plan.own_variants import load_factory
 from bench.plan.subject import Subject
-from bench.plan.variants import NULL, UNANSWERING, Kind, Origin, Variant
-from bench.worker.building import load_factory
-from bench.worker.messages import Device
+from bench.plan.variants import NULL, UNANSWERING, Device, Kind, Origin, Variant
 from export.bundle.load import may_run
 from export.bundle.write import build
 from export.formats.names import Format, file_name, format_of

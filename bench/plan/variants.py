@@ -4,7 +4,7 @@ Sharing one module would change the ratios: torch.jit.script(m) makes the eager 
 description that goes to another process as JSON; bench/worker/building.py makes the runner.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -12,7 +12,6 @@ from typing import Any
 from export.formats.names import Format, file_name
 from export.runners.call_modes import CallMode
 from linreg.config import REFERENCE_ROW
-from linreg.errors import LinregError
 
 REFERENCE = REFERENCE_ROW
 
@@ -21,6 +20,13 @@ AGAINST = "against"
 
 NULL = "null"
 FLOOR = "floor"
+
+
+class Device(StrEnum):
+    """The device that a row runs on."""
+
+    CPU = "cpu"
+    CUDA = "cuda"
 
 
 class Kind(StrEnum):
@@ -108,26 +114,6 @@ def cpu_variants(*, compiled: bool = False) -> list[Variant]:
         Variant(name="onnxruntime-io_binding", kind=Kind.ONNXRUNTIME_IO_BINDING, file=file_name(Format.ONNX)),
         Variant(name=FLOOR, kind=Kind.FLOOR),
     ]
-
-
-def own_variants(places: Sequence[str], *, taken: Collection[str]) -> list[Variant]:
-    """Rows of the user's own, each from `FILE.py:NAME`, a function that makes an `export.runners.base.Runner`.
-
-    Args:
-        places: where they are made.
-        taken: names of the other rows.
-
-    Raises:
-        LinregError: two rows have one name.
-    """
-    rows = [Variant(name=place.rpartition(":")[2], kind=Kind.FACTORY, file=place) for place in places]
-    names = [*taken, NULL, *(row.name for row in rows)]
-    for row in rows:
-        if names.count(row.name) > 1:
-            raise LinregError(
-                f"--variant {row.file}: there is another row called {row.name}; give it a name of its own"
-            )
-    return rows
 
 
 def against_variants(kind: Format) -> list[Variant]:

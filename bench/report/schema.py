@@ -11,9 +11,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from bench.analysis.measurements import Measurements
 from bench.analysis.rows import Comparison, Row
 from bench.analysis.statistics import Ratio
-from bench.benchmark import Report
 from bench.plan.variants import NEEDS_TORCH, REFERENCE, UNANSWERING, Kind
 from bench.programs.runtimes import PYTHON, RuntimeRow
 from bench.report.report_check import first_fault, other_kind
@@ -27,7 +27,7 @@ SCHEMA_VERSION = 2
 
 
 def to_json(
-    report: Report,
+    report: Measurements,
     *,
     command: Sequence[str],
     self_check: dict[str, Any] | None,
@@ -171,7 +171,7 @@ def _ratio(ratio: Ratio | None) -> dict[str, float | None] | None:
     }
 
 
-def lifecycle_rows(report: Report) -> list[dict[str, Any]]:
+def lifecycle_rows(report: Measurements) -> list[dict[str, Any]]:
     """The medians of the samples of each variant, and after how many calls it has caught up with eager.
 
     A fresh process calls its variant at the smallest batch, so it is the latency at that one which counts. A variant

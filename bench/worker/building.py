@@ -5,9 +5,9 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.plan.own_variants import load_factory
 from bench.plan.subject import Subject
-from bench.plan.variants import Kind, Variant
-from bench.worker.messages import Device
+from bench.plan.variants import Device, Kind, Variant
 from linreg.config import MAX_STATE_BYTES
 from linreg.errors import LinregError
 from linreg.files import read_bytes
@@ -38,21 +38,6 @@ def build(variant: Variant, subject: Subject, folder: Path, *, device: Device, t
     if variant.kind in (Kind.ONNXRUNTIME_RUN, Kind.ONNXRUNTIME_IO_BINDING):
         return _onnxruntime(variant, folder, device=device, threads=threads)
     return _torch(variant, subject, folder, device)
-
-
-def load_factory(place: str) -> Callable[[], Any]:
-    """The function `FILE.py:NAME`; the file is run.
-
-    Raises:
-        LinregError: it is not there, or not a function.
-    """
-    from export.source.user_module import load_name
-
-    made = load_name(place, "--variant", "a function that makes a Runner")
-    if not callable(made):
-        raise LinregError(f"{place}: is {type(made).__name__}, expected a function that makes a Runner")
-    function: Callable[[], Any] = made
-    return function
 
 
 def nothing() -> None:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.plan.expected import Expected, read_expected
-from bench.plan.variants import Kind, Variant
+from bench.plan.variants import Device, Kind, Variant
 from bench.worker.answers import ANYTHING, RowFailedError, ask, bind
 from bench.worker.building import build
 from bench.worker.lifecycle import Imported, Lifecycle, measure_lifecycle, time_calls
-from bench.worker.messages import Device, Job, Measured, ProcessResult
+from bench.worker.messages import Job, Measured, ProcessResult
 from bench.worker.rounds import Blocks, BlockTimer, garbage_collector_off, measure_rounds
 from linreg.errors import LinregError, MismatchError
 

@@ -5,13 +5,12 @@ The process reads its job before it imports the library whose import it times, s
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.plan.subject import Subject, subject_from_json
-from bench.plan.variants import Variant, variant_from_json
+from bench.plan.variants import Device, Variant, variant_from_json
 from bench.worker.lifecycle import Lifecycle
 
 if TYPE_CHECKING:
@@ -19,13 +18,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bench.worker.rounds import Blocks
-
-
-class Device(StrEnum):
-    """Where the calls run."""
-
-    CPU = "cpu"
-    CUDA = "cuda"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -57,8 +57,8 @@ def check_output(
 
 def _pictures(settings: BenchSettings) -> list[str]:
     """The names of the plots that may be drawn."""
+    from bench.plan.variants import Device
     from bench.report.plot_data import ENDINGS, LIFECYCLE_NAME, latency_name, ratios_name
-    from bench.worker.messages import Device
 
     names = [LIFECYCLE_NAME]
     for device in Device:

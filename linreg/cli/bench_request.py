@@ -13,8 +13,7 @@ from linreg.errors import LinregError
 
 if TYPE_CHECKING:
     from bench.plan.subject import Subject
-    from bench.plan.variants import Variant
-    from bench.worker.messages import Device
+    from bench.plan.variants import Device, Variant
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,9 +58,8 @@ def measure(request: Request) -> dict[str, Any]:
     """
     from bench.benchmark import run_benchmark
     from bench.plan.artifact_file import read_artifact
-    from bench.plan.variants import AGAINST, against_variants
+    from bench.plan.variants import AGAINST, Device, against_variants
     from bench.report.schema import to_json
-    from bench.worker.messages import Device
 
     subjects, bundle = _subject(request)
     provided = {}
@@ -87,8 +85,8 @@ def measure(request: Request) -> dict[str, Any]:
 
 def _variants(request: Request) -> "dict[Device, list[Variant]]":
     """The rows of each device; those of the user's own make a CPU runner."""
-    from bench.plan.variants import cpu_variants, cuda_variants, own_variants
-    from bench.worker.messages import Device
+    from bench.plan.own_variants import own_variants
+    from bench.plan.variants import Device, cpu_variants, cuda_variants
 
     variants = {
         device: rows(compiled=request.compiled)

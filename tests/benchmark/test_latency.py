@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.benchmark import Report, run_benchmark
+from bench.analysis.measurements import Measurements
+from bench.benchmark import run_benchmark
 from bench.plan.subject import Subject
-from bench.plan.variants import NULL, REFERENCE, cpu_variants
-from bench.worker.messages import Device
+from bench.plan.variants import NULL, REFERENCE, Device, cpu_variants
 from linreg.config import BenchSettings
 from tests.benchmark.replay import Replay
 
@@ -24,7 +24,7 @@ REPLAY = Replay()
 
 
 @pytest.fixture(scope="module")
-def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Report:
+def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Measurements:
     """The straight line, timed; with --benchmark-disable in one process and few rounds, as only equality counts."""
     from dataclasses import replace
 

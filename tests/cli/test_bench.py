@@ -11,12 +11,11 @@ import torch
 from onnx import numpy_helper
 
 import linreg.cli.bench as linreg_bench
+from bench.analysis.measurements import Measurements
 from bench.analysis.rows import Comparison, Row
-from bench.benchmark import Report
-from bench.plan.variants import NULL, REFERENCE, cpu_variants, cuda_variants
+from bench.plan.variants import NULL, REFERENCE, Device, cpu_variants, cuda_variants
 from bench.report.schema import lifecycle_rows
 from bench.worker.lifecycle import Lifecycle
-from bench.worker.messages import Device
 from linreg.cli.bench import cores
 from linreg.config import BenchSettings
 from tests.bench_command import CPU, QUICK, rows_of, wrong_weight
@@ -98,7 +97,7 @@ def test_a_wrong_row_has_no_start_either():
     )
     rows = tuple(Row(variant=variants[name], problem="is wrong" if name == "pt2" else "") for name in names)
     skipped = tuple(Row(variant=variant, problem="skipped: no device") for variant in variants.values())
-    report = Report(
+    report = Measurements(
         state_sha256="",
         settings=BenchSettings(),
         processes=3,

@@ -8,8 +8,8 @@ from copy import deepcopy
 import pytest
 
 from bench.analysis.gate import compare_reports
+from bench.plan.variants import Device
 from bench.report.schema import read_report, write_report
-from bench.worker.messages import Device
 from linreg.errors import LinregError, ModelError
 from tests import bench_reports
 from tests.bench_measured import RUNTIMES, as_json

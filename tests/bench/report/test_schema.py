@@ -11,9 +11,8 @@ import pytest
 from bench.analysis.statistics import Ratio, Verdict
 from bench.benchmark import run_benchmark
 from bench.plan.subject import Subject
-from bench.plan.variants import FLOOR, NULL, REFERENCE, cpu_variants
+from bench.plan.variants import FLOOR, NULL, REFERENCE, Device, cpu_variants
 from bench.report.schema import SCHEMA_VERSION, to_json, write_report
-from bench.worker.messages import Device
 from linreg.config import BenchSettings
 from tests.bench_measured import BLOCK_NS, HOST_NS, RUNTIMES, as_json, measured, rows_of
 from tests.conftest import TESTS

@@ -12,9 +12,8 @@ import pytest
 import torch
 
 from bench.plan.subject import Subject
-from bench.plan.variants import FLOOR, NULL, Kind, Variant, cpu_variants
+from bench.plan.variants import FLOOR, NULL, Device, Kind, Variant, cpu_variants
 from bench.worker.building import build
-from bench.worker.messages import Device
 from export.bundle.write import build as build_artifact
 from export.formats.names import RUNTIME_FORMATS, file_name
 from export.source.source import from_checkpoint

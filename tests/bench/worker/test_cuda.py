@@ -10,9 +10,8 @@ import torch
 from bench.benchmark import run_benchmark
 from bench.plan.preparation import unavailable
 from bench.plan.subject import Subject
-from bench.plan.variants import FLOOR, NULL, UNANSWERING, Kind, Variant, cuda_variants
+from bench.plan.variants import FLOOR, NULL, UNANSWERING, Device, Kind, Variant, cuda_variants
 from bench.report.schema import to_json
-from bench.worker.messages import Device
 from bench.worker.rounds import measure_rounds
 from export.runners.base import torch_runner
 from linreg.checkpoint import load

@@ -12,9 +12,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from bench.analysis.measurements import Measurements
 from bench.analysis.rows import Comparison, Row
-from bench.benchmark import Report
-from bench.plan.variants import REFERENCE, Kind, Variant
+from bench.plan.variants import REFERENCE, Device, Kind, Variant
 from bench.report.schema import break_even, lifecycle_rows
 from bench.worker import lifecycle
 from bench.worker.lifecycle import (
@@ -25,7 +25,6 @@ from bench.worker.lifecycle import (
     resident_bytes,
     time_calls,
 )
-from bench.worker.messages import Device
 from export.runners.base import Call, Runner
 from linreg.config import BenchSettings
 
@@ -232,13 +231,13 @@ def row(name: str, kind: Kind, median_s: float | None) -> Row:
     return Row(variant=Variant(name=name, kind=kind), median_s=median_s, problem=problem)
 
 
-def made(samples: list[Lifecycle], rows: list[Row], *more: Row) -> Report:
+def made(samples: list[Lifecycle], rows: list[Row], *more: Row) -> Measurements:
     comparisons = [
         Comparison(device=Device.CPU, threads=1, onnxruntime_threads=1, batch=batch, rows=tuple(own))
         for batch, own in ((1, rows), (4096, more))
         if own
     ]
-    return Report(
+    return Measurements(
         state_sha256="ab" * 32,
         settings=BenchSettings(),
         processes=len(samples),

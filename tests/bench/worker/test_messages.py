@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 
 from bench.plan.subject import Subject
-from bench.plan.variants import FLOOR, NULL, Kind, Variant, cpu_variants, cuda_variants
+from bench.plan.variants import FLOOR, NULL, Device, Kind, Variant, cpu_variants, cuda_variants
 from bench.worker.lifecycle import Lifecycle
 from bench.worker.messages import (
-    Device,
     Job,
     Measured,
     ProcessResult,

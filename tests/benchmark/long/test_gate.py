@@ -7,9 +7,8 @@ import pytest
 from bench.analysis.gate import compare_reports
 from bench.benchmark import run_benchmark
 from bench.plan.subject import Subject
-from bench.plan.variants import REFERENCE, Kind, Variant, eager_variants
+from bench.plan.variants import REFERENCE, Device, Kind, Variant, eager_variants
 from bench.report.schema import to_json
-from bench.worker.messages import Device
 from linreg.config import BenchSettings
 
 FACTORIES = """

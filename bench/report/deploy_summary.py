@@ -1,4 +1,4 @@
-"""One line a runtime: `python -m bench.programs.summary DEPLOY BUNDLE`, the end of `make deploy-test`."""
+"""One line a runtime: `python -m bench.report.deploy_summary DEPLOY BUNDLE`, the end of `make deploy-test`."""
 
 import sys
 from pathlib import Path
