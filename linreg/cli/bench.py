@@ -24,6 +24,7 @@ from linreg.errors import ModelError
 
 NAME = "bench"
 SUMMARY = "Time eager, scripted and ONNX inference."
+EXAMPLES = ("linreg bench -m penguins --batch 1,64", "linreg bench -m penguins --compare old.json --fail-slower 3%")
 DEFAULT_BATCHES = ",".join(map(str, BENCH_DEFAULTS.batches))
 DEFAULT_THREADS = ",".join(map(str, BENCH_DEFAULTS.threads))
 DEFAULT_PROCESSES = (

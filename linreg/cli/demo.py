@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 NAME = "demo"
 SUMMARY = "Do the whole job on a line and on a real table."
+EXAMPLES = ("linreg demo", "linreg demo -o first-steps")
 PENGUIN_FEATURES = "bill_length_mm,bill_depth_mm,flipper_length_mm"
 PENGUIN_TARGET = "body_mass_g"
 DEFAULT_FOLDER = Path("artifacts/demo")

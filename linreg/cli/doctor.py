@@ -5,6 +5,7 @@ from linreg.cli.terminal import print_json, show_table
 
 NAME = "doctor"
 SUMMARY = "Show versions, devices and providers."
+EXAMPLES = ("linreg doctor", "linreg doctor --json")
 
 
 def run(as_json: Json = False) -> None:

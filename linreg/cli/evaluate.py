@@ -14,6 +14,7 @@ from linreg.cli.terminal import print_json
 
 NAME = "evaluate"
 SUMMARY = "Show R2, RMSE and MAE of a model."
+EXAMPLES = ("linreg evaluate penguins.csv -m penguins", "linreg evaluate -m line --json")
 
 
 def run(

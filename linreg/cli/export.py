@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 NAME = "export"
 SUMMARY = "Write ONNX, TorchScript, .pt2 and C files, each proved equal."
+EXAMPLES = (
+    "linreg export -m penguins --format onnx --format pt2",
+    'linreg export --module nets.py:make_net --input "x=float32[batch,16]" -o net',
+)
 
 
 def run(

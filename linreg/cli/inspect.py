@@ -16,6 +16,7 @@ from linreg.errors import ModelError
 
 NAME = "inspect"
 SUMMARY = "Show what is in a model file, without running it."
+EXAMPLES = ("linreg inspect penguins/model.onnx", "linreg inspect penguins/model.pth --json")
 
 LONGEST = 200
 """Characters of a value that are shown."""

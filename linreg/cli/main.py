@@ -19,16 +19,19 @@ import typer
 import linreg
 from linreg.cli import bench, demo, doctor, evaluate, export, inspect, plot, predict, train, verify
 from linreg.cli.terminal import note
-from linreg.cli.usage import Command, usage_message
+from linreg.cli.usage import Command, Program, usage_message
 from linreg.ending import ending_by_signal
 from linreg.errors import LinregError
 
 INTERRUPTED = 130
+EXAMPLES = ("linreg train penguins.csv --target body_mass_g -o penguins", "linreg export -m penguins --format all")
 WHOLE = "every file is whole, the old one or the new one"
 
 app = typer.Typer(
     name="linreg",
-    help="Fit a linear model, export it to TorchScript and ONNX, prove every file equal, measure how fast it answers.",
+    cls=Program,
+    help="Fit a linear model, export it to TorchScript and ONNX, prove the exported files equal, and time them.",
+    epilog="\n".join(EXAMPLES),
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -36,7 +39,7 @@ app = typer.Typer(
 )
 
 for command in (train, evaluate, predict, plot, export, verify, inspect, bench, demo, doctor):
-    app.command(command.NAME, cls=Command, short_help=command.SUMMARY)(command.run)
+    app.command(command.NAME, cls=Command, short_help=command.SUMMARY, epilog="\n".join(command.EXAMPLES))(command.run)
 
 
 def _show_version(wanted: bool) -> None:

@@ -1,4 +1,4 @@
-"""Options that several commands share, and how one that does not apply is refused."""
+"""Options that several commands share, and the refusal of options that do not apply."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,32 +11,46 @@ Model = Annotated[
     typer.Option(
         "--model",
         "-m",
-        help="Bundle or .pth file. Default: artifacts/linreg, trained first where it is missing.",
+        help="Bundle or .pth file. Default: artifacts/linreg, trained first if it does not exist.",
+        rich_help_panel="Model",
     ),
 ]
 ExistingModel = Annotated[
-    Path | None, typer.Option("--model", "-m", help="Bundle or .pth file. Default: artifacts/linreg, where it is.")
+    Path | None,
+    typer.Option(
+        "--model", "-m", help="Bundle or .pth file. Default: artifacts/linreg, if it exists.", rich_help_panel="Model"
+    ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout instead of tables.")]
-Force = Annotated[bool, typer.Option("--force", help="Overwrite files that are not listed in the bundle's manifest.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on stdout instead of tables.", rich_help_panel="Output")
+]
+Force = Annotated[
+    bool,
+    typer.Option("--force", help="Overwrite files that the bundle's manifest does not list.", rich_help_panel="Output"),
+]
 Wait = Annotated[
-    bool, typer.Option("--wait", help="Wait for another linreg command that is writing there, instead of failing.")
+    bool,
+    typer.Option(
+        "--wait",
+        help="Wait while another linreg command is writing there, instead of failing.",
+        rich_help_panel="Output",
+    ),
 ]
 
 
 def given(context: typer.Context) -> set[str]:
-    """The parameters of a command that stand on the command line, by the names that they have in Python."""
+    """Names, in Python, of the parameters that were given on the command line."""
     names = {parameter.name for parameter in context.command.params if parameter.name}
     return {name for name in names if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"}
 
 
 def refuse(context: typer.Context, names: Iterable[str], why: str) -> None:
-    """Refuse options that have no effect here: what stands on the command line is done, or is an error.
+    """Refuse options that would have no effect: an option on the command line either applies or is an error.
 
     Args:
-        context: of the command.
-        names: of the parameters, as in Python.
-        why: the rest of the sentence that begins with the option.
+        context: context of the command.
+        names: names of the parameters in Python.
+        why: rest of the sentence that begins with the option.
 
     Raises:
         typer.BadParameter: one of them was given.
@@ -49,10 +63,10 @@ def refuse(context: typer.Context, names: Iterable[str], why: str) -> None:
 
 
 def refuse_empty(context: typer.Context, names: Iterable[str]) -> None:
-    """Refuse empty words, which a shell makes of a variable that is not set: they must not read as the default.
+    """Refuse empty values, which a shell makes of an unset variable, instead of using the default.
 
     Raises:
         typer.BadParameter: one was given.
     """
     empty = [name for name in names if name in given(context) and not context.params[name]]
-    refuse(context, empty, "got an empty word, expected a name; is a variable of the shell not set?")
+    refuse(context, empty, "got an empty word, expected a name; is a shell variable unset?")

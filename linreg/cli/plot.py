@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 NAME = "plot"
 SUMMARY = "Draw predictions, residuals and loss curves."
+EXAMPLES = ("linreg plot penguins.csv -m penguins", "linreg plot -m line -o pictures")
 LARGEST_DRAWN = 1e300
 
 

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 NAME = "predict"
 SUMMARY = "Predict every row of a table."
+EXAMPLES = (
+    "linreg predict penguins.csv -m penguins -o predictions.csv",
+    "linreg predict penguins.csv -m penguins/model.onnx > predictions.csv",
+)
 
 
 def run(

@@ -41,6 +41,10 @@ if TYPE_CHECKING:
 
 NAME = "train"
 SUMMARY = "Fit a model to the straight line or to a table."
+EXAMPLES = (
+    "linreg train penguins.csv --target body_mass_g -o penguins",
+    "linreg train --method adam --epochs 500 --lr 0.05 -o line",
+)
 OWN_FILES = (MODEL_FILE, CARD_FILE)
 
 

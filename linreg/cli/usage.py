@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
+from linreg.cli.help_text import write_help
 from linreg.cli.words import ARGUMENT, READ_ONNX, option_meant, value_meant
 from linreg.memory import BASE_BYTES, LIGHT_BYTES, check_address_space
 
@@ -23,8 +24,20 @@ SEPARATORS = {
 """Between the values of an option that takes several in one word."""
 
 
+class Program(TyperGroup):
+    """The program as a whole, with our plain-text `--help`."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the `--help` text."""
+        write_help(self, ctx, formatter)
+
+
 class Command(TyperCommand):
-    """A command that refuses what would be read otherwise than it was meant."""
+    """A command with our plain-text `--help`, which refuses options that would be misread."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the `--help` text."""
+        write_help(self, ctx, formatter)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the words; a long option needs both of its dashes.

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 NAME = "verify"
 SUMMARY = "Check the files of a bundle again."
+EXAMPLES = ("linreg verify penguins", "linreg verify penguins/model.onnx")
 HEADINGS = ("format", "file", "checked against", "cases", "worst error / allowed", "bytes equal")
 
 
