@@ -1,8 +1,9 @@
-"""Machine, threads, versions and load: read back, never assumed. Nothing that names the machine."""
+"""Machine, threads, versions and load, as read from the system; nothing that identifies this machine."""
 
 import os
 import platform
 import time
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ PACKAGES = ("torch", "numpy", "onnx", "onnxruntime", "onnxruntime-gpu")
 
 
 def describe_environment() -> dict[str, Any]:
-    """What the figures were measured on, as JSON values."""
+    """The machine and the versions that a benchmark runs on, as JSON values."""
     import torch
 
     return {
@@ -29,12 +30,22 @@ def describe_environment() -> dict[str, Any]:
 
 
 def stolen_s() -> float:
-    """Seconds that the host took from this machine's processors since it started; 0 where it does not tell."""
+    """Processor seconds that the host has taken from this machine since it started; 0 if unknown."""
     status = Path("/proc/stat")
     if not status.exists():
         return 0.0
     fields = status.read_text().splitlines()[0].split()
     return int(fields[8]) / os.sysconf("SC_CLK_TCK") if len(fields) > 8 else 0.0
+
+
+def public_command(words: Sequence[str]) -> tuple[str, ...]:
+    """The words of a command line as a report may show them: of an absolute path only the last part."""
+    return tuple(map(_public_word, words))
+
+
+def _public_word(word: str) -> str:
+    option, equals, value = word.rpartition("=") if word.startswith("--") else ("", "", word)
+    return f"{option}{equals}.../{Path(value).name}" if value.startswith(("/", "~")) else word
 
 
 def _versions() -> dict[str, str]:

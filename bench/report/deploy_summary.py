@@ -3,7 +3,8 @@
 import sys
 from pathlib import Path
 
-from bench.programs.runtimes import PYTHON, RuntimeRow, copy_checked, find_runtimes, time_runtimes
+from bench.programs.finding import copy_checked, find_runtimes
+from bench.programs.runtimes import PYTHON, RuntimeRow, time_runtimes
 from bench.report.tables import duration
 from linreg.errors import LinregError
 from linreg.files import work_folder

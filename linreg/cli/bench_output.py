@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from linreg.cli.bench_request import Request
+from bench.plan.request import Request
 from linreg.cli.bundle import find_model
 from linreg.cli.terminal import clean, note, say_lines, say_waiting, show
 from linreg.config import MAX_JSON_BYTES, MAX_STATE_BYTES, BenchSettings

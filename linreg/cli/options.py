@@ -36,6 +36,34 @@ Wait = Annotated[
         rich_help_panel="Output",
     ),
 ]
+MODULE_PANEL = "Module of your own"
+
+ModuleOption = Annotated[
+    str | None,
+    typer.Option(
+        "--module",
+        metavar="FILE.py:NAME",
+        rich_help_panel=MODULE_PANEL,
+        help="Module of your own, or a function that makes one. The file is run, so name only code that you trust.",
+    ),
+]
+StateDictOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--state-dict",
+        rich_help_panel=MODULE_PANEL,
+        help="Parameters for --module: a state_dict of torch.save or safetensors.",
+    ),
+]
+InputOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        metavar="NAME=DTYPE[batch,SIZE,..]",
+        rich_help_panel=MODULE_PANEL,
+        help="Input of --module, such as x=float32[batch,16]; once for each argument of forward.",
+    ),
+]
 
 
 def given(context: typer.Context) -> set[str]:
