@@ -69,7 +69,7 @@ deploy-build: setup deploy-tools
 
 deploy-test: deploy-build
 	$(BIN)/python -m pytest tests/deploy
-	$(BIN)/python -m bench.report.deploy_summary deploy artifacts/reference/penguins
+	$(BIN)/python -m bench.programs.summary deploy artifacts/reference/penguins
 
 clean:
 	rm -rf $(VENV) dist $(DEPLOY_BUILD) deploy/node/node_modules deploy/web/node_modules

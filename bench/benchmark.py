@@ -6,11 +6,11 @@
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench.analysis.measurements import Measurements
+from bench.analysis.lifecycle import lifecycle_rows
 from bench.analysis.rows import compare_results
 from bench.environment import describe_environment, stolen_s
 from bench.plan.expected import SEED
@@ -30,7 +30,7 @@ from bench.plan.subject import Subject
 from bench.plan.variants import Device, Origin, Variant
 from bench.processes import run_job
 from bench.programs.runtimes import time_deploy
-from bench.report.schema import runtimes_to_json, to_json
+from bench.report.report import Quality, Report, Settings
 from bench.worker.lifecycle import Lifecycle
 from bench.worker.messages import Job, ProcessResult
 from linreg.config import BENCH_DEFAULTS, BenchSettings, DeviceChoice
@@ -68,7 +68,7 @@ def bench(
     runtimes: str | os.PathLike[str] | None = None,
     trust: bool = False,
     progress: Progress | None = None,
-) -> dict[str, Any]:
+) -> Report:
     """Time every way to run a model, after proving that each gives the right outputs.
 
     Nothing is written. Variants with wrong outputs are not timed; the report says what is wrong with them.
@@ -100,7 +100,7 @@ def bench(
 
     Example:
         >>> report = bench("penguins", batches="1", processes=1, rounds=10, device="cpu")
-        >>> [row["name"] for row in report["comparisons"][0]["rows"]][:3]
+        >>> [row.name for row in report.comparisons[0].rows[:3]]
         ['eager-inference_mode', 'null', 'eager-no_grad']
     """
     settings = bench_settings(
@@ -132,8 +132,8 @@ def bench(
 
 
 def measure(
-    request: Request, plan: Plan, *, self_check: dict[str, Any] | None = None, progress: Progress | None = None
-) -> dict[str, Any]:
+    request: Request, plan: Plan, *, self_check: Mapping[str, Any] | None = None, progress: Progress | None = None
+) -> Report:
     """Time a plan, and return the report.
 
     Args:
@@ -149,12 +149,11 @@ def measure(
     settings = request.settings
     runtimes = None
     if request.runtimes is not None:
-        timed = time_deploy(
+        runtimes = time_deploy(
             request.runtimes, plan.bundle, processes=settings.processes, trust=request.trust, progress=progress
         )
-        runtimes = runtimes_to_json(*timed)
     processes = settings.processes + settings.more_processes
-    measurements = run_benchmark(
+    report = run_benchmark(
         plan.subjects,
         plan.variants,
         settings,
@@ -163,7 +162,7 @@ def measure(
         trust=request.trust,
         progress=None if progress is None else lambda done: progress("timing, by process", done, processes),
     )
-    return to_json(measurements, command=request.command, self_check=self_check, runtimes=runtimes)
+    return replace(report, command=request.command, self_check=self_check, runtimes=runtimes)
 
 
 def run_benchmark(
@@ -175,7 +174,7 @@ def run_benchmark(
     provided: Mapping[str, bytes],
     trust: bool = False,
     progress: Callable[[int], None] | None = None,
-) -> Measurements:
+) -> Report:
     """Measure every variant on every device.
 
     Args:
@@ -209,18 +208,23 @@ def run_benchmark(
             for device, prepared in ready.items()
         ]
     results = [result for entry in measured for result in entry.results]
-    return Measurements(
+    comparisons = tuple(
+        comparison for one in measured for comparison in compare_results(one.job, one.results, one.skipped)
+    )
+    run = Settings(**asdict(settings), processes_run=max((len(entry.results) for entry in measured), default=0))
+    return Report(
         state_sha256=source.state_sha256,
-        settings=settings,
-        processes=max((len(entry.results) for entry in measured), default=0),
-        comparisons=tuple(
-            comparison for one in measured for comparison in compare_results(one.job, one.results, one.skipped)
-        ),
-        lifecycles=_lifecycles(measured),
-        preempted=sum(result.preempted for result in results),
-        stolen_s=stolen_s() - stolen,
-        duration_s=time.perf_counter() - start,
+        reference=settings.reference,
+        scope=run.scope,
+        settings=run,
         environment=environment,
+        quality=Quality(
+            preempted=sum(result.preempted for result in results),
+            stolen_s=round(stolen_s() - stolen, 2),
+            duration_s=round(time.perf_counter() - start, 1),
+        ),
+        comparisons=comparisons,
+        lifecycle=lifecycle_rows(comparisons, _lifecycles(measured)),
     )
 
 

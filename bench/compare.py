@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.analysis.rows import Row
+from bench.analysis.parts import Row
 from bench.analysis.statistics import Ratio, Verdict, paired_ratio, verdict
 from bench.benchmark import run_benchmark
 from bench.plan.artifact_file import read_artifact
 from bench.plan.planning import plan_against
 from bench.plan.variants import AGAINST
-from bench.report.tables import duration
+from bench.report.numbers import duration
 from bench.worker.rounds import Blocks, measure_rounds
 from export.runners.base import Call
 from linreg.config import BENCH_DEFAULTS, FEWEST_PAIRED_ROUNDS, BenchSettings
@@ -140,14 +140,14 @@ def compare_artifacts(
         raise LinregError(f"{paths[0]} and {paths[1]}: expected two artifacts of one format, each in its bundle")
     plan = plan_against(old, new.subject, None, new)
     given = replace(settings or BenchSettings(), batches=(batch,), reference=AGAINST, single_calls=0)
-    measured = run_benchmark(
+    report = run_benchmark(
         plan.subjects,
         plan.variants,
         replace(given, threads=given.threads[:1]),
         bundle=plan.bundle,
         provided=plan.provided,
     )
-    base, null, row = measured.comparisons[0].rows[:3]
+    base, null, row = report.comparisons[0].rows[:3]
     if row.problem or row.ratio is None or row.verdict is None or null.ratio is None:
         raise MismatchError(row.problem)
     return PairedComparison(
@@ -157,7 +157,7 @@ def compare_artifacts(
         verdict=row.verdict,
         reference_s=_seconds(base),
         variant_s=_seconds(row),
-        scope="this process only" if given.processes == 1 else f"{measured.processes} processes",
+        scope=report.scope,
     )
 
 

@@ -3,30 +3,65 @@
 import os
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Annotated
+
+from msgspec import Meta
 
 PACKAGES = ("torch", "numpy", "onnx", "onnxruntime", "onnxruntime-gpu")
 
+LONGEST_NAME = 1000
+"""Characters of a processor's or device's name that messages repeat."""
 
-def describe_environment() -> dict[str, Any]:
-    """The machine and the versions that a benchmark runs on, as JSON values."""
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """What the figures were measured on.
+
+    Attributes:
+        processor: as the kernel names it.
+        cores: logical processors of the machine.
+        load_1min: load average over the last minute.
+        system: name and release of the kernel.
+        python: version.
+        versions: of the packages that matter, by name.
+        cpu_capability: vector instructions that torch uses.
+        cuda: name of the CUDA device; None without one.
+        clock_resolution_s: resolution of `time.perf_counter` in seconds.
+        address_layout_randomised: whether the kernel randomises memory layout; None if unknown.
+    """
+
+    processor: Annotated[str, Meta(max_length=LONGEST_NAME)]
+    cores: Annotated[int, Meta(gt=0, lt=2**53)] | None
+    load_1min: float
+    system: str
+    python: str
+    versions: Mapping[str, str]
+    cpu_capability: str
+    cuda: Annotated[str, Meta(max_length=LONGEST_NAME)] | None
+    clock_resolution_s: float
+    address_layout_randomised: bool | None
+
+
+def describe_environment() -> Environment:
+    """Machine, versions and load as they are now."""
     import torch
 
-    return {
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "load_1min": round(os.getloadavg()[0], 2),
-        "system": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(),
-        "versions": _versions(),
-        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "clock_resolution_s": time.get_clock_info("perf_counter").resolution,
-        "address_layout_randomised": _randomised(),
-    }
+    return Environment(
+        processor=_processor(),
+        cores=os.cpu_count(),
+        load_1min=round(os.getloadavg()[0], 2),
+        system=f"{platform.system()} {platform.release()}",
+        python=platform.python_version(),
+        versions=_versions(),
+        cpu_capability=torch.backends.cpu.get_cpu_capability(),
+        cuda=torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        clock_resolution_s=time.get_clock_info("perf_counter").resolution,
+        address_layout_randomised=_randomised(),
+    )
 
 
 def stolen_s() -> float:
@@ -36,16 +71,6 @@ def stolen_s() -> float:
         return 0.0
     fields = status.read_text().splitlines()[0].split()
     return int(fields[8]) / os.sysconf("SC_CLK_TCK") if len(fields) > 8 else 0.0
-
-
-def public_command(words: Sequence[str]) -> tuple[str, ...]:
-    """The words of a command line as a report may show them: of an absolute path only the last part."""
-    return tuple(map(_public_word, words))
-
-
-def _public_word(word: str) -> str:
-    option, equals, value = word.rpartition("=") if word.startswith("--") else ("", "", word)
-    return f"{option}{equals}.../{Path(value).name}" if value.startswith(("/", "~")) else word
 
 
 def _versions() -> dict[str, str]:

@@ -1,27 +1,20 @@
 """A report as a benchmark gives it, of rows that are measured by hand."""
 
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 
-import numpy as np
-
-from bench.analysis.measurements import Measurements
-from bench.analysis.rows import Comparison, Row
+from bench.analysis.lifecycle import lifecycle_rows
+from bench.analysis.parts import Comparison, Row, RowProcess, RuntimeProcess, RuntimeRow, Runtimes, Status
+from bench.analysis.rows import untimed
 from bench.analysis.statistics import Ratio, Verdict
 from bench.environment import describe_environment
 from bench.plan.variants import FLOOR, NULL, REFERENCE, Device, Kind, Variant
-from bench.programs.runtimes import RuntimeRow
-from bench.report.schema import runtimes_to_json, to_json
+from bench.report.report import Quality, Report, Settings
 from bench.worker.lifecycle import Lifecycle
-from bench.worker.rounds import Blocks
 from linreg.config import BenchSettings
 
 BLOCK_NS = [200_001, 200_007, 212_345]
 HOST_NS = [300_001, 300_007, 312_345]
-
-
-def blocks(calls: int = 40) -> Blocks:
-    return Blocks(calls=calls, block_s=np.array(BLOCK_NS) * 1e-9, host_s=np.array(HOST_NS) * 1e-9)
 
 
 def measured(name: str, estimate: float | None = None, *, kind: Kind = Kind.EAGER, **changes) -> Row:
@@ -29,24 +22,33 @@ def measured(name: str, estimate: float | None = None, *, kind: Kind = Kind.EAGE
     values = {
         "worst_error": 0.25,
         "bytes_equal": True,
-        "blocks": (blocks(), blocks(39)),
         "median_s": 5.000175e-6,
         "host_median_s": 7.5e-6,
+        "rows_per_s": None if kind is Kind.FLOOR else 64 / 5.000175e-6,
         "ratio": ratio,
-        "process_ratios": () if ratio is None else (ratio, replace(ratio, estimate=estimate * 1.001)),
-        "tails": {"p50": 5.1e-6, "p90": 6e-6},
+        "verdict": None,
+        "tails_s": {"p50": 5.1e-6, "p90": 6e-6},
+        "processes": (
+            RowProcess(ratio=ratio, calls_per_block=40, block_ns=tuple(BLOCK_NS)),
+            RowProcess(
+                ratio=None if ratio is None else replace(ratio, estimate=estimate * 1.001),
+                calls_per_block=39,
+                block_ns=tuple(BLOCK_NS),
+            ),
+        ),
         **changes,
     }
-    return Row(variant=Variant(name=name, kind=kind), **values)
+    variant = Variant(name=name, kind=kind)
+    return replace(untimed(variant, Status.TIMED, ""), **values)
 
 
 ROWS = (
     measured(REFERENCE),
     measured(NULL, 1.0),
     measured("third", 0.4, verdict=Verdict.FASTER, launch_bound=True, bytes_equal=False),
-    measured(FLOOR, 0.004, kind=Kind.FLOOR, worst_error=None, bytes_equal=None, tails={}),
-    Row(variant=Variant(name="wrong", kind=Kind.PT2), problem="wrong: output (0, 0) is nan", bytes_equal=False),
-    Row(variant=Variant(name="absent", kind=Kind.PT2), problem="skipped: no device"),
+    measured(FLOOR, 0.004, kind=Kind.FLOOR, worst_error=None, bytes_equal=None, tails_s={}),
+    untimed(Variant(name="wrong", kind=Kind.PT2), Status.WRONG, "wrong: output (0, 0) is nan"),
+    untimed(Variant(name="absent", kind=Kind.PT2), Status.SKIPPED, "no device"),
 )
 LIFECYCLE = Lifecycle(
     name=REFERENCE,
@@ -60,24 +62,35 @@ LIFECYCLE = Lifecycle(
 )
 
 
-def made(*rows: Row, device: Device = Device.CPU, **changes) -> Measurements:
+def settings_of(processes_run: int = 2, **changes) -> Settings:
+    return Settings(**asdict(BenchSettings(**changes)), processes_run=processes_run)
+
+
+def made(*rows: Row, device: Device = Device.CPU, **changes) -> Report:
+    rows = tuple(on_device(row) if device is Device.CUDA else row for row in rows or ROWS)
+    comparisons = (Comparison(device=device, threads=2, onnxruntime_threads=2, batch=64, rows=rows),)
     values = {
         "state_sha256": "ab" * 32,
-        "settings": BenchSettings(batches=(64,), threads=(2,), reference=REFERENCE),
-        "processes": 2,
-        "comparisons": (Comparison(device=device, threads=2, onnxruntime_threads=2, batch=64, rows=rows or ROWS),),
-        "lifecycles": (LIFECYCLE,),
-        "preempted": 3405,
-        "stolen_s": 0.123456,
-        "duration_s": 60.4321,
+        "reference": REFERENCE,
+        "scope": "2 processes",
+        "command": ("linreg", "bench"),
+        "settings": settings_of(batches=(64,), threads=(2,)),
+        "comparisons": comparisons,
+        "lifecycle": lifecycle_rows(comparisons, [LIFECYCLE]),
+        "quality": Quality(preempted=3405, stolen_s=0.12, duration_s=60.4),
         "environment": describe_environment(),
         **changes,
     }
-    return Measurements(**values)
+    return Report(**values)
 
 
-def as_json(*rows: Row, self_check=None, runtimes=None, **changes) -> dict:
-    return to_json(made(*rows, **changes), command=("linreg", "bench"), self_check=self_check, runtimes=runtimes)
+def on_device(row: Row) -> Row:
+    """The same row with blocks on the host's clock too."""
+    return replace(row, processes=tuple(replace(process, host_ns=tuple(HOST_NS)) for process in row.processes))
+
+
+def as_json(*rows: Row, **changes) -> dict:
+    return made(*rows, **changes).to_values()
 
 
 def rows_of(report: dict) -> dict[str, dict]:
@@ -85,18 +98,20 @@ def rows_of(report: dict) -> dict[str, dict]:
     return {row["name"]: row for row in comparison["rows"]}
 
 
-RUNTIMES = runtimes_to_json(
-    [
+RUNTIMES = Runtimes(
+    reference="python",
+    missing={"wasm": "no node"},
+    rows=tuple(
         RuntimeRow(
             name=name,
             version="1.32",
             batch=4096,
             proof=f"{name}: 5 cases, bit-equal",
-            blocks=(blocks(), blocks()),
             median_s=2e-6,
+            rows_per_s=4096 / 2e-6,
             ratio=ratio,
+            processes=(RuntimeProcess(calls_per_block=40, block_ns=tuple(BLOCK_NS)),) * 2,
         )
         for name, ratio in (("python", None), ("c", Ratio(estimate=0.5, low=0.0, high=math.inf)))
-    ],
-    {"wasm": "no node"},
+    ),
 )

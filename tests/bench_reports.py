@@ -1,7 +1,10 @@
 """Reports made by hand, of every shape that bench.json can have: for the tests of the page and of the plots."""
 
+import json
 from copy import deepcopy
 from typing import Any
+
+from bench.report.report import Report
 
 REFERENCE = "eager-inference_mode"
 
@@ -126,23 +129,47 @@ def report(*comparisons: dict[str, Any], **changes: Any) -> dict[str, Any]:
         "reference": REFERENCE,
         "scope": "10 processes",
         "command": ["linreg", "bench", "-m", "my model"],
-        "settings": {"batches": [1], "threads": [1], "rounds": 100, "processes": 10, "processes_run": 10},
+        "settings": {
+            "batches": [1],
+            "threads": [1],
+            "onnxruntime_threads": None,
+            "rounds": 100,
+            "processes": 10,
+            "more_processes": 5,
+            "target": 0.01,
+            "reference": REFERENCE,
+            "single_calls": 700,
+            "processes_run": 10,
+        },
         "environment": {
             "processor": "AMD EPYC",
             "cores": 2,
             "load_1min": 0.5,
+            "system": "Linux 6.18",
+            "python": "3.11.7",
             "versions": {"torch": "2.13.0+cpu", "numpy": "2.4.6"},
+            "cpu_capability": "AVX512",
             "cuda": None,
             "clock_resolution_s": 1e-9,
             "address_layout_randomised": True,
         },
         "quality": {"preempted": 3405, "stolen_s": 0.82, "duration_s": 60.4},
         "self_check": None,
-        "runtimes": None,
         "comparisons": list(comparisons) or [comparison(usual_rows())],
         "lifecycle": [start(REFERENCE, break_even_calls=None, file_bytes=0), start("torchscript")],
+        "runtimes": None,
         **changes,
     }
+
+
+def environment(**changes: Any) -> dict[str, Any]:
+    """An ordinary machine with some changes."""
+    return {**report()["environment"], **changes}
+
+
+def parsed(value: dict[str, Any]) -> Report:
+    """The report that such values are the JSON of."""
+    return Report.from_json(json.dumps(value))
 
 
 def hostile() -> dict[str, Any]:
@@ -155,7 +182,9 @@ def hostile() -> dict[str, Any]:
         comparison(deepcopy(rows), 64),
         command=["linreg", "bench", *HOSTILE],
         lifecycle=[start(name) for name in HOSTILE],
-        environment={bad: bad, "versions": {bad: bad}, "processor": bad},
+        environment=environment(
+            processor=bad, system=bad, python=bad, cpu_capability=bad, cuda=bad, versions={bad: bad}
+        ),
         self_check={"passed": False, bad: bad},
         scope=bad,
         state_sha256=bad,
@@ -168,7 +197,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "usual": report(comparison(usual_rows(1), 1), comparison(usual_rows(4096), 4096)),
     "one process": report(
         scope="this process only",
-        settings={"batches": [1], "threads": [1], "processes": 1, "processes_run": 1, "rounds": 100},
+        settings={**report()["settings"], "processes": 1, "processes_run": 1},
         lifecycle=[],
         command=["linreg"],
     ),

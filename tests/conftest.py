@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from copy import deepcopy
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -178,11 +177,12 @@ def report(two_processes: tuple[subprocess.CompletedProcess[str], Path]) -> dict
 def measured(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Any]], list[Any]]:
     """Let `linreg bench` give a report made before; it records what was asked."""
     import linreg.cli.bench as linreg_bench
+    from bench.report.report import Report
 
     def give(report: dict[str, Any]) -> list[Any]:
         asked: list[Any] = []
-        kept = deepcopy(report)
-        monkeypatch.setattr(linreg_bench, "measure", lambda request: asked.append(request) or deepcopy(kept))
+        kept = Report.from_json(json.dumps(report))
+        monkeypatch.setattr(linreg_bench, "measure", lambda request: asked.append(request) or kept)
         return asked
 
     return give

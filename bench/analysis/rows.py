@@ -1,74 +1,17 @@
-"""The rows of a report, from what the processes measured."""
+"""The rows of a comparison, put together from what each process measured."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 
-from bench.analysis.statistics import Ratio, Verdict, over_processes, paired_ratio, verdict
+from bench.analysis.parts import Comparison, Row, RowProcess, Status
+from bench.analysis.statistics import Ratio, over_processes, paired_ratio, verdict
 from bench.plan.variants import UNANSWERING, Device, Kind, Variant
-from bench.worker.messages import Job, Measured, ProcessResult
+from bench.worker.messages import Job, Measured, ProcessResult, nanoseconds
 from bench.worker.rounds import Blocks
 
 TAIL_COUNTS = {"p50": (0.5, 11), "p90": (0.9, 64), "p99": (0.99, 662), "p99.9": (0.999, 6636)}
 """Each percentile, and how many calls it needs: MLPerf's early stopping at 99 % confidence with one call above it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One variant at one batch.
-
-    Attributes:
-        variant: what was timed.
-        problem: why it answers wrongly, or is not run; then it has no latency.
-        worst_error: in units of what is allowed, over all processes; None where it answers wrongly, or nothing.
-        bytes_equal: its outputs have the bytes of eager's on the CPU, in every process; None where it answers nothing.
-        blocks: by process; empty where it has no latency.
-        median_s: seconds a call, the median over processes.
-        host_median_s: the same on the host's clock; differs on CUDA only.
-        ratio: to the reference row; None for the reference itself, and for the empty call of the floor.
-        process_ratios: of each process, with the interval of its rounds.
-        verdict: what the ratio allows to say.
-        tails: percentiles of calls timed one by one, in seconds, each only where there are enough of them.
-        launch_bound: on CUDA, launching takes most of its time.
-    """
-
-    variant: Variant
-    problem: str = ""
-    worst_error: float | None = None
-    bytes_equal: bool | None = None
-    blocks: tuple[Blocks, ...] = ()
-    median_s: float | None = None
-    host_median_s: float | None = None
-    ratio: Ratio | None = None
-    process_ratios: tuple[Ratio, ...] = ()
-    verdict: Verdict | None = None
-    tails: Mapping[str, float] | None = None
-    launch_bound: bool = False
-
-    @property
-    def name(self) -> str:
-        """Of the variant."""
-        return self.variant.name
-
-
-@dataclass(frozen=True, kw_only=True)
-class Comparison:
-    """All rows at one batch, with one count of threads, on one device.
-
-    Attributes:
-        device: where the calls ran.
-        threads: of torch.
-        onnxruntime_threads: the same number, unless another was asked for.
-        batch: rows of input.
-        rows: in the order of the report.
-    """
-
-    device: Device
-    threads: int
-    onnxruntime_threads: int
-    batch: int
-    rows: tuple[Row, ...]
 
 
 def compare_results(job: Job, results: Sequence[ProcessResult], skipped: Sequence[Variant]) -> list[Comparison]:
@@ -76,8 +19,8 @@ def compare_results(job: Job, results: Sequence[ProcessResult], skipped: Sequenc
 
     Args:
         job: what each of them did.
-        results: none where no variant could be run here.
-        skipped: variants that could not be run here, with the reason.
+        results: one per process; none if no variant can run here.
+        skipped: variants that cannot run here, with the reason.
     """
     return [
         Comparison(
@@ -86,8 +29,8 @@ def compare_results(job: Job, results: Sequence[ProcessResult], skipped: Sequenc
             onnxruntime_threads=job.onnxruntime_threads or threads,
             batch=batch,
             rows=(
-                *(_rows(job, [result.rows[threads, batch] for result in results]) if results else ()),
-                *(Row(variant=variant, problem=f"skipped: {variant.skipped}") for variant in skipped),
+                *(_rows(job, batch, [result.rows[threads, batch] for result in results]) if results else ()),
+                *(untimed(variant, Status.SKIPPED, variant.skipped) for variant in skipped),
             ),
         )
         for threads in job.threads
@@ -95,7 +38,25 @@ def compare_results(job: Job, results: Sequence[ProcessResult], skipped: Sequenc
     ]
 
 
-def _rows(job: Job, processes: list[dict[str, Measured]]) -> list[Row]:
+def untimed(variant: Variant, status: Status, reason: str) -> Row:
+    """The row of a variant that is wrong or skipped."""
+    return Row(
+        name=variant.name,
+        kind=variant.kind,
+        mode=variant.mode,
+        origin=variant.origin,
+        status=status,
+        reason=reason,
+        answers=variant.kind not in UNANSWERING,
+        bytes_equal=False if status is Status.WRONG else None,
+        ratio=None,
+        verdict=None,
+        tails_s={},
+        processes=(),
+    )
+
+
+def _rows(job: Job, batch: int, processes: list[dict[str, Measured]]) -> list[Row]:
     problems = {
         variant.name: next((rows[variant.name].problem for rows in processes if rows[variant.name].problem), "")
         for variant in job.variants
@@ -113,30 +74,56 @@ def _rows(job: Job, processes: list[dict[str, Measured]]) -> list[Row]:
     null = over_processes(ratios[job.null.name])
     found = []
     for variant in job.variants:
-        name, answers = variant.name, variant.kind not in UNANSWERING
+        name = variant.name
         if problems[name]:
-            found.append(Row(variant=variant, problem=problems[name], bytes_equal=False))
+            found.append(untimed(variant, Status.WRONG, problems[name]))
             continue
         measured = [rows[name] for rows in processes]
-        alone = variant is job.reference or variant.kind is Kind.FLOOR
-        ratio = None if alone else over_processes(ratios[name])
-        judged = ratio is not None and answers and variant is not job.null
-        found.append(
-            Row(
-                variant=variant,
-                worst_error=max(entry.worst_error for entry in measured) if answers else None,
-                bytes_equal=all(entry.bytes_equal for entry in measured) if answers else None,
-                blocks=blocks[name],
-                median_s=float(np.median([np.median(series.call_s) for series in blocks[name]])),
-                host_median_s=float(np.median([np.median(series.host_s) / series.calls for series in blocks[name]])),
-                ratio=ratio,
-                process_ratios=() if ratio is None else ratios[name],
-                verdict=verdict(ratio, null) if judged and ratio is not None else None,
-                tails=percentiles([second for entry in measured for second in entry.single_s]),
-                launch_bound=any(entry.launch_bound for entry in measured),
-            )
-        )
+        found.append(_timed(job, variant, batch, measured, blocks[name], ratios[name], null))
     return found
+
+
+def _timed(
+    job: Job,
+    variant: Variant,
+    batch: int,
+    measured: list[Measured],
+    blocks: tuple[Blocks, ...],
+    ratios: tuple[Ratio, ...],
+    null: Ratio,
+) -> Row:
+    answers = variant.kind not in UNANSWERING
+    has_ratio = variant is not job.reference and variant.kind is not Kind.FLOOR
+    ratio = over_processes(ratios) if has_ratio else None
+    judged = ratio is not None and answers and variant is not job.null
+    median_s = float(np.median([np.median(series.call_s) for series in blocks]))
+    return Row(
+        name=variant.name,
+        kind=variant.kind,
+        mode=variant.mode,
+        origin=variant.origin,
+        status=Status.TIMED,
+        reason="",
+        answers=answers,
+        worst_error=float(max(entry.worst_error for entry in measured)) if answers else None,
+        bytes_equal=all(entry.bytes_equal for entry in measured) if answers else None,
+        median_s=median_s,
+        host_median_s=float(np.median([np.median(series.host_s) / series.calls for series in blocks])),
+        rows_per_s=batch / median_s if answers else None,
+        ratio=ratio,
+        verdict=verdict(ratio, null) if judged and ratio is not None else None,
+        launch_bound=any(entry.launch_bound for entry in measured),
+        tails_s=percentiles([second for entry in measured for second in entry.single_s]),
+        processes=tuple(
+            RowProcess(
+                ratio=own if has_ratio else None,
+                calls_per_block=series.calls,
+                block_ns=tuple(nanoseconds(series.block_s)),
+                host_ns=None if job.device is Device.CPU else tuple(nanoseconds(series.host_s)),
+            )
+            for own, series in zip(ratios, blocks, strict=True)
+        ),
+    )
 
 
 def percentiles(seconds: Sequence[float]) -> dict[str, float]:
@@ -149,13 +136,13 @@ def percentiles(seconds: Sequence[float]) -> dict[str, float]:
 
 
 def narrow_enough(job: Job, results: Sequence[ProcessResult], target: float, least: int) -> bool:
-    """Whether every interval of the rows that are judged is within `target` to either side.
+    """Whether the interval of every judged row has a half-width of at most `target`.
 
     Args:
         job: what each process did.
         results: so far.
         target: such as 0.01.
-        least: processes that are run in any case: an interval over fewer may be narrow by chance.
+        least: processes that run in any case: an interval over fewer may be narrow by chance.
     """
     if len(results) < least:
         return False
@@ -163,6 +150,6 @@ def narrow_enough(job: Job, results: Sequence[ProcessResult], target: float, lea
         row.ratio.half_width
         for comparison in compare_results(job, results, [])
         for row in comparison.rows
-        if row.ratio is not None and row.variant.kind not in UNANSWERING
+        if row.ratio is not None and row.answers
     ]
     return all(width <= target for width in widths)

@@ -1,5 +1,6 @@
 """What a benchmark is asked to time."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,3 +38,13 @@ class Request:
     runtimes: Path | None = None
     trust: bool = False
     command: tuple[str, ...] = ("linreg", "bench")
+
+
+def public_command(words: Sequence[str]) -> tuple[str, ...]:
+    """The words of a command line as a report may show them: of an absolute path only the last part."""
+    return tuple(map(_public_word, words))
+
+
+def _public_word(word: str) -> str:
+    option, equals, value = word.rpartition("=") if word.startswith("--") else ("", "", word)
+    return f"{option}{equals}.../{Path(value).name}" if value.startswith(("/", "~")) else word

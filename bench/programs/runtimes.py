@@ -8,15 +8,15 @@ import json
 import random
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bench.analysis.parts import RuntimeProcess, RuntimeRow, Runtimes
 from bench.analysis.statistics import Ratio, over_processes
 from bench.programs.finding import Runtime, copy_checked, find_runtimes, run_program
-from bench.worker.rounds import Blocks
+from bench.worker.messages import nanoseconds
 from linreg.errors import LinregError, MismatchError, one_line
 from linreg.files import work_folder
 
@@ -31,29 +31,6 @@ LEAST_PROCESSES = 5
 SEED = 20261124
 
 
-@dataclass(frozen=True, kw_only=True)
-class RuntimeRow:
-    """One runtime at one batch size.
-
-    Attributes:
-        name: name of the runtime.
-        version: version that it reports.
-        batch: batch size.
-        proof: the last line that its verification printed about the outputs.
-        blocks: timed blocks, by process.
-        median_s: seconds per call, the median over processes.
-        ratio: time over Python's; None for Python itself.
-    """
-
-    name: str
-    version: str
-    batch: int
-    proof: str
-    blocks: tuple[Blocks, ...]
-    median_s: float
-    ratio: Ratio | None
-
-
 def time_deploy(
     deploy: Path,
     bundle: Path | None,
@@ -61,7 +38,7 @@ def time_deploy(
     processes: int,
     trust: bool,
     progress: Callable[[str, int, int], None] | None = None,
-) -> tuple[list[RuntimeRow], dict[str, str]]:
+) -> Runtimes:
     """Prove and time every program of deploy/ that can run here.
 
     Args:
@@ -70,9 +47,6 @@ def time_deploy(
         processes: processes of each program, at least `LEAST_PROCESSES`.
         trust: run programs in the bundle that this user did not export.
         progress: called with the stage, the number of processes completed and their total.
-
-    Returns:
-        The rows, and by name why other programs cannot run.
 
     Raises:
         MismatchError: the outputs of a program are wrong.
@@ -88,7 +62,8 @@ def time_deploy(
         found, missing = find_runtimes(deploy, copy, work, trust=trust)
         total = processes * len(BATCHES) * (len(found) + 1)
         report = None if progress is None else lambda done: progress("timing runtimes", done, total)
-        return time_runtimes(found, copy, processes=processes, progress=report), missing
+        rows = time_runtimes(found, copy, processes=processes, progress=report)
+    return Runtimes(reference=PYTHON, missing=missing, rows=tuple(rows))
 
 
 def time_runtimes(
@@ -130,18 +105,22 @@ def _row(name: str, batch: int, proof: str, samples: dict[tuple[str, int], list[
         Ratio(estimate=own / base, low=own / base, high=own / base)
         for own, base in zip(medians[name], medians[PYTHON], strict=True)
     ]
-    blocks = [np.array(sample["block_s"], dtype=np.float64) for sample in samples[name, batch]]
+    median_s = float(np.median(medians[name]))
     return RuntimeRow(
         name=name,
         version=str(samples[name, batch][0]["version"]),
         batch=batch,
         proof=proof,
-        blocks=tuple(
-            Blocks(calls=sample["calls"], block_s=block, host_s=block)
-            for sample, block in zip(samples[name, batch], blocks, strict=True)
-        ),
-        median_s=float(np.median(medians[name])),
+        median_s=median_s,
+        rows_per_s=batch / median_s,
         ratio=None if name == PYTHON else over_processes(ratios),
+        processes=tuple(
+            RuntimeProcess(
+                calls_per_block=int(sample["calls"]),
+                block_ns=tuple(nanoseconds(np.array(sample["block_s"], dtype=np.float64))),
+            )
+            for sample in samples[name, batch]
+        ),
     )
 
 

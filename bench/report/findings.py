@@ -1,12 +1,14 @@
-"""What a report says, in sentences: what is fastest, how sure that is, and which variants answer wrongly."""
+"""What a report shows, in sentences: what is fastest, how certain that is, and which variants are wrong."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
-from bench.analysis.statistics import CLAIM_MARGIN, TRIMMED
-from bench.report.plot_data import Sign, null_interval, sign_of, timed
-from bench.report.tables import duration, number, where
+from bench.analysis.parts import Comparison, Row, Status
+from bench.analysis.statistics import CLAIM_MARGIN, TRIMMED, Ratio, Verdict
+from bench.report.numbers import duration, number
+from bench.report.plot_data import null_interval
+from bench.report.report import Report
+from bench.report.tables import where
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,9 +16,9 @@ class Finding:
     """What one comparison shows.
 
     Attributes:
-        where: batch, threads and device.
-        headline: the fastest variant, and how many times as fast as the reference.
-        text: the whole of it.
+        where: batch size, threads and device.
+        headline: the fastest variant, and how many times as fast as the reference it is.
+        text: the same with its interval, in sentences.
     """
 
     where: str
@@ -24,94 +26,85 @@ class Finding:
     text: str
 
 
-def findings(report: Mapping[str, Any]) -> list[Finding]:
-    """What each comparison in which anything was timed shows."""
+def findings(report: Report) -> list[Finding]:
+    """What each comparison shows in which anything was timed."""
     return [
-        _finding(report, comparison)
-        for comparison in report["comparisons"]
-        if any(timed(row) for row in comparison["rows"])
+        _finding(report.reference, comparison, medians)
+        for comparison in report.comparisons
+        if (medians := {row.name: row.median_s for row in comparison.rows if row.median_s and not row.problem})
     ]
 
 
-def _finding(report: Mapping[str, Any], comparison: Mapping[str, Any]) -> Finding:
-    rows, name = [row for row in comparison["rows"] if timed(row)], report["reference"]
-    reference = next((row for row in rows if row["name"] == name), None)
-    base = "" if reference is None else f" ({duration(reference['median_s'])} a call)"
-    judged = sorted((row for row in rows if row["verdict"]), key=lambda row: float(row["ratio"]["estimate"]))
-    faster = [row for row in judged if row["verdict"] == Sign.FASTER]
+def _finding(name: str, comparison: Comparison, medians: dict[str, float]) -> Finding:
     place = where(comparison)
+    base = f" ({duration(medians[name])} per call)" if name in medians else ""
+    judged = sorted(_judged(comparison.rows), key=lambda entry: entry[1].estimate)
+    faster = [(row, ratio) for row, ratio in judged if row.verdict is Verdict.FASTER]
     if not judged:
         return Finding(where=place, headline="Nothing to compare", text=f"No variant was compared with {name}{base}.")
     if not faster:
-        close = judged[0]
+        close, ratio = judged[0]
         return Finding(
             where=place,
             headline=f"{name} is not beaten",
-            text=f"No variant is shown to be faster than {name}{base}; "
-            f"the closest, {close['name']}, takes {_times(close)} its time: {close['verdict']}.",
+            text=f"No variant is shown to be faster than {name}{base}. "
+            f"The closest, {close.name}, takes {_times(ratio)} its time: {close.verdict}.",
         )
-    best, peers = faster[0], _peers(faster)
-    text = f"{best['name']} takes {_times(best)} the time of {name}: {duration(best['median_s'])} a call"
-    text += "." if reference is None else f" against {duration(reference['median_s'])}."
-    if peers:
-        text += f" It cannot be told from {' and '.join(row['name'] for row in peers)}."
-    saved = 1 / best["ratio"]["estimate"]
-    return Finding(where=place, headline=f"Fastest: {best['name']}, {saved:.2f}×", text=text)
+    best, ratio = faster[0]
+    text = f"{best.name} takes {_times(ratio)} the time of {name}: {duration(medians[best.name])} per call"
+    text += f" against {duration(medians[name])}." if name in medians else "."
+    if peers := [row.name for row, own in faster[1:] if own.low <= ratio.high]:
+        text += f" It cannot be told from {' and '.join(peers)}."
+    return Finding(where=place, headline=f"Fastest: {best.name}, {1 / ratio.estimate:.2f}×", text=text)
 
 
-def _times(row: Mapping[str, Any]) -> str:
-    ratio = row["ratio"]
-    interval = f"95 % interval {number(ratio['low'])} to {number(ratio['high'])}"
-    return f"{number(ratio['estimate'])} ({interval}) of"
+def _judged(rows: Iterable[Row]) -> list[tuple[Row, Ratio]]:
+    return [(row, row.ratio) for row in rows if row.verdict and row.ratio and row.status is Status.TIMED]
 
 
-def _peers(faster: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The rows whose intervals reach into that of the fastest; both are ratios to one reference."""
-    high = faster[0]["ratio"]["high"]
-    return [row for row in faster[1:] if high is None or row["ratio"]["low"] is None or row["ratio"]["low"] <= high]
+def _times(ratio: Ratio) -> str:
+    return f"{number(ratio.estimate)} (95 % interval {number(ratio.low)} to {number(ratio.high)}) of"
 
 
-def certainty(report: Mapping[str, Any]) -> str:
-    """How far the intervals can be believed."""
-    settings = report["settings"]
-    processes, rounds = settings["processes_run"], settings["rounds"]
+def certainty(report: Report) -> str:
+    """How far the intervals can be trusted."""
+    processes, rounds = report.settings.processes_run, report.settings.rounds
     if processes == 1:
         return (
-            f"All intervals are from {rounds} rounds in one process and hold for this process only: "
-            "in another one, where memory is laid out otherwise, a ratio may move by 1 to 1.5 % more."
+            f"All intervals come from {rounds} rounds in one process and hold for this process only: in another one, "
+            "with another memory layout, a ratio may move by a further 1 to 1.5 %."
         )
     trimmed = int(TRIMMED * processes)
     ends = f", without the highest and the lowest {'one' if trimmed == 1 else trimmed}" if trimmed else ""
     return (
-        f"Each ratio is the mean over {processes} processes, each with memory laid out anew{ends}, of the median of "
+        f"Each ratio is the mean over {processes} processes, each with its own memory layout{ends}, of the median of "
         f"{rounds} paired rounds; its 95 % interval is Student's over those processes."
     )
 
 
-def noise_floor(report: Mapping[str, Any]) -> str:
+def noise_floor(report: Report) -> str:
     """How far two copies of the reference differ, and so what may be claimed."""
     measured = [
-        (max(1 - low, high - 1, 0.0), where(comparison))
-        for comparison in report["comparisons"]
-        for low, high in [null_interval(comparison) or (0.0, 0.0)]
-        if high
+        (max(1 - interval[0], interval[1] - 1, 0.0), where(comparison))
+        for comparison in report.comparisons
+        if (interval := null_interval(comparison))
     ]
     if not measured:
-        return "The noise floor is not known: no second copy of the reference has an interval."
+        return "The noise floor is not known: no second copy of the reference has a closed interval."
     noise, place = max(measured)
     worst = f", at {place}" if len(measured) > 1 else ""
     claimed = max(CLAIM_MARGIN, 2 * noise)
     return (
-        f"Noise floor: the interval of a second copy of the reference, the null row, reaches {noise * 100:.2f} % "
+        f"Noise floor: the interval of the null row, a second copy of the reference, reaches {noise * 100:.2f} % "
         f"from 1{worst}. No difference below {claimed * 100:.2f} % is claimed there."
     )
 
 
-def wrong_answers(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """Name, where, and why, of each variant that answers wrongly."""
+def wrong_variants(report: Report) -> list[tuple[str, str, str]]:
+    """Name, place and reason of each variant with wrong outputs."""
     return [
-        (row["name"], where(comparison), row["problem"])
-        for comparison in report["comparisons"]
-        for row in comparison["rows"]
-        if sign_of(report, row) is Sign.WRONG and not row["problem"].startswith("skipped")
+        (row.name, where(comparison), row.reason)
+        for comparison in report.comparisons
+        for row in comparison.rows
+        if row.status is Status.WRONG
     ]

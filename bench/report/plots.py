@@ -1,13 +1,12 @@
-"""The figures of a report as files, SVG and PNG: ratios, latency against batch size, and what a start costs.
+"""The figures of a report as SVG and PNG files: ratios, latency against batch size, and start-up cost.
 
-Drawn with matplotlib's own canvases: no window, no global state, nothing in the files that names this machine or the
-moment. Names are text: a dollar sign does not begin mathematics.
+Drawn with matplotlib's own canvases: no window, no global state, and nothing in the files that names this machine or
+the date. Names are text: a dollar sign does not start mathematics.
 """
 
 import io
 import warnings
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -16,11 +15,13 @@ from matplotlib.figure import Figure
 from matplotlib.markers import CARETLEFT, CARETRIGHT
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
+from bench.analysis.parts import LifecycleRow
+from bench.report.axes import Axis, round_top
+from bench.report.numbers import duration, number
 from bench.report.plot_data import (
     ENDINGS,
     LIFECYCLE_NAME,
     START_PARTS,
-    Axis,
     Forest,
     LatencyPlot,
     Sign,
@@ -29,10 +30,10 @@ from bench.report.plot_data import (
     latency_plots,
     plain,
     ratios_name,
-    round_top,
     start_parts,
 )
-from bench.report.tables import duration, number, where
+from bench.report.report import Report
+from bench.report.tables import where
 
 WIDTH, DPI = 8.0, 150
 LONGEST_NAME = 32
@@ -56,22 +57,18 @@ LINE_STYLES = ("-", "--", ":", "-.")
 START_COLORS = ("#9aa5b1", "#0a58a8", "#b3400c", "#e0a030", "#1a7348")
 
 
-def draw_plots(report: Mapping[str, Any]) -> dict[str, bytes]:
-    """Every plot of a report by file name, each as .svg and .png.
-
-    Args:
-        report: its JSON values, as `bench.report.schema.to_json` makes them.
-    """
+def draw_plots(report: Report) -> dict[str, bytes]:
+    """Every plot of a report by file name, each as .svg and .png."""
     figures: dict[str, Figure] = {}
-    for comparison in report["comparisons"]:
+    for comparison in report.comparisons:
         ratios = forest(report, comparison)
         if ratios is not None:
-            name = ratios_name(comparison["device"], comparison["threads"], comparison["batch"])
-            figures[name] = _draw_ratios(ratios, str(report["reference"]), where(comparison))
+            name = ratios_name(comparison.device, comparison.threads, comparison.batch)
+            figures[name] = _draw_ratios(ratios, report.reference, where(comparison))
     for plot in latency_plots(report):
         figures[latency_name(plot.device, plot.threads)] = _draw_latency(plot)
-    if report["lifecycle"]:
-        figures[LIFECYCLE_NAME] = _draw_starts(report["lifecycle"])
+    if report.lifecycle:
+        figures[LIFECYCLE_NAME] = _draw_starts(report.lifecycle)
     return {f"{name}.{kind}": _save(figure, kind) for name, figure in figures.items() for kind in ENDINGS}
 
 
@@ -85,20 +82,18 @@ def _draw_ratios(ratios: Forest, reference: str, place: str) -> Figure:
     axes.set_ylim(len(ratios.rows) - 0.4, -0.6)
     axes.set_yticks(range(len(ratios.rows)), [plain(row.name, LONGEST_NAME) for row in ratios.rows], parse_math=False)
     shaded = "" if ratios.band is None else "; shaded: the null row's interval"
-    axes.set_xlabel(f"time of a call over that of the reference{shaded}")
+    axes.set_xlabel(f"time per call over that of the reference{shaded}")
     for place_down, row in enumerate(ratios.rows):
         color, _, _ = STYLES[row.sign]
         words = [number(row.estimate)] if row.estimate is not None and row.sign is not Sign.REFERENCE else []
-        words += {Sign.WRONG: ["answers wrongly"], Sign.UNJUDGED: []}.get(row.sign, [row.sign.value])
+        words += {Sign.WRONG: ["wrong output"], Sign.UNJUDGED: []}.get(row.sign, [row.sign.value])
         axes.annotate(" ".join(words), (1.02, place_down), xycoords=("axes fraction", "data"), color=color, va="center")
         if row.estimate is not None:
             _draw_interval(axes, ratios.axis, place_down, row.sign, row.estimate, (row.low, row.high))
     return figure
 
 
-def _draw_interval(
-    axes: Axes, axis: Axis, place: int, sign: Sign, estimate: float, ends: tuple[float | None, float | None]
-) -> None:
+def _draw_interval(axes: Axes, axis: Axis, place: int, sign: Sign, estimate: float, ends: tuple[float, float]) -> None:
     color, marker, filled = STYLES[sign]
     edges = (axis.low, axis.high)
     if axis.beyond(estimate):
@@ -107,9 +102,7 @@ def _draw_interval(
         _draw_arrow(axes, edge, place, color, right=estimate > axis.high)
         return
     if sign is not Sign.REFERENCE:
-        shown = [
-            edge if end is None else min(max(end, axis.low), axis.high) for end, edge in zip(ends, edges, strict=True)
-        ]
+        shown = [min(max(end, axis.low), axis.high) for end in ends]
         axes.plot(shown, [place, place], color=color, linewidth=2, solid_capstyle="butt")
         for end, edge in zip(ends, edges, strict=True):
             if axis.beyond(end):
@@ -125,12 +118,12 @@ def _draw_arrow(axes: Axes, edge: float, place: int, color: str, *, right: bool)
 
 def _draw_latency(plot: LatencyPlot) -> Figure:
     figure = _figure(max(5.0, 0.8 + 0.19 * len(plot.lines)))
-    axes = _axes(figure, f"Time of a call against the rows in a batch\n{plot.budget}, {plot.device.upper()}")
+    axes = _axes(figure, f"Time per call against batch size\n{plot.budget}, {plot.device.upper()}")
     _logarithmic(axes, plot.batches, "x", [f"{tick:.0f}" for tick in plot.batches.ticks])
     _logarithmic(axes, plot.seconds, "y", [duration(tick) for tick in plot.seconds.ticks])
     axes.set_xlim(plot.batches.low / 1.15, plot.batches.high * 1.15)
-    axes.set_xlabel("rows in a batch")
-    axes.set_ylabel("time of a call")
+    axes.set_xlabel("batch size")
+    axes.set_ylabel("time per call")
     for place, (name, points) in enumerate(plot.lines):
         axes.plot(
             [batch for batch, _ in points],
@@ -149,10 +142,10 @@ def _draw_latency(plot: LatencyPlot) -> Figure:
     return figure
 
 
-def _draw_starts(rows: list[Mapping[str, Any]]) -> Figure:
+def _draw_starts(rows: Sequence[LifecycleRow]) -> Figure:
     figure = _figure(1.6 + 0.35 * len(rows))
     figure.suptitle("From the start of a fresh process to its third call", x=0.01, ha="left", fontsize=11)
-    names = [plain(row["name"], LONGEST_NAME) for row in rows]
+    names = [plain(row.name, LONGEST_NAME) for row in rows]
     panels = figure.subplots(1, 2, sharey=True)
     for first, axes, title in zip((0, 1), panels, ("with the import", "after the import"), strict=True):
         parts = [start_parts(row) for row in rows]
@@ -205,7 +198,7 @@ def _logarithmic(axes: Axes, axis: Axis, which: str, labels: list[str]) -> None:
 
 
 def _save(figure: Figure, kind: str) -> bytes:
-    """The same bytes each time: the identifiers in an SVG come from its content, and no date is written."""
+    """The same bytes each time: identifiers in the SVG come from its content, and no date is written."""
     buffer = io.BytesIO()
     metadata = {"Software": "linreg"} if kind == "png" else {"Creator": "linreg", "Date": None}
     with warnings.catch_warnings(), rc_context({"svg.hashsalt": "linreg", "svg.fonttype": "path"}):

@@ -1,15 +1,13 @@
 """`linreg bench`: how fast each variant runs, after proving that its outputs are right."""
 
 import sys
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import typer
 
-from bench.environment import public_command
-from bench.plan.request import Request
+from bench.plan.request import Request, public_command
 from bench.plan.settings import bench_settings
 from linreg.cli.bench_gate import check_changes, check_old, judge, show_changes
 from linreg.cli.bench_options import (
@@ -43,6 +41,9 @@ from linreg.cli.self_check import run_self_check
 from linreg.cli.terminal import note, print_json, say
 from linreg.config import BENCH_DEFAULTS, BenchSettings, DeviceChoice
 from linreg.errors import ModelError
+
+if TYPE_CHECKING:
+    from bench.report.report import Report
 
 NAME = "bench"
 SUMMARY = "Time eager, scripted and ONNX inference."
@@ -118,7 +119,8 @@ def run(
         report = measure(request)
         changes, failure = judge(report, old, fail_slower)
         if as_json:
-            print_json({**report, "changes": [asdict(change) for change in changes]} if changes else report)
+            more = {"changes": [asdict(change) for change in changes]} if changes else {}
+            print_json({**report.to_values(), **more})
         else:
             show_report(report, markdown=markdown)
             if changes and old is not None:
@@ -130,16 +132,16 @@ def run(
     check_changes(changes, fail_slower)
 
 
-def _read_old(compare: Path | None, settings: BenchSettings) -> Mapping[str, Any] | None:
+def _read_old(compare: Path | None, settings: BenchSettings) -> "Report | None":
     """Read the report to compare with, and check before the work that it can be compared."""
     if compare is None:
         return None
-    from bench.report.schema import read_report
+    from bench.report.report import Report
 
     if compare.is_dir():
         raise ModelError(f"--compare: {compare} is a folder, expected a report; use {compare / REPORT_FILE}")
     if compare.is_file() and compare.suffix != ".json" and (kind := kind_of(compare)):
         raise ModelError(f"--compare: {compare} is {kind}, expected a {REPORT_FILE} of linreg bench")
-    old = read_report(compare)
+    old = Report.read(compare)
     check_old(old, settings)
     return old

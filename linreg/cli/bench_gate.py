@@ -1,50 +1,41 @@
 """`linreg bench --compare` and `--fail-slower`: how each ratio has changed, and where that is too much."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from linreg.cli.terminal import say_lines, show_table
+from linreg.cli.terminal import clean, say_lines, show
 from linreg.config import BenchSettings
 from linreg.errors import LinregError, MismatchError, SlowerError
 
 if TYPE_CHECKING:
-    from bench.analysis.gate import Change
+    from bench.report.gate import Change
+    from bench.report.report import Report
 
 
-def check_old(old: Mapping[str, Any], settings: BenchSettings) -> None:
-    """See before the work that what it gives can be compared with an older report.
+def check_old(old: "Report", settings: BenchSettings) -> None:
+    """Check before the work that its result can be compared with an older report.
 
     Raises:
         LinregError: it cannot.
     """
-    from bench.analysis.gate import check_same
     from bench.environment import describe_environment
+    from bench.report.gate import check_same
 
-    coming = {
-        "environment": describe_environment(),
-        "settings": {"threads": list(settings.threads), "onnxruntime_threads": settings.onnxruntime_threads},
-        "reference": settings.reference,
-    }
-    check_same(old, coming)
-    if settings.processes < 2 or old["settings"].get("processes_run", 2) < 2:
+    check_same(old, describe_environment(), settings)
+    if settings.processes < 2 or old.settings.processes_run < 2:
         raise LinregError("--compare: needs two processes or more, in the old report too; run with --processes 10")
-    if not set(settings.batches) & {comparison["batch"] for comparison in old["comparisons"]}:
+    if not set(settings.batches) & {comparison.batch for comparison in old.comparisons}:
         raise LinregError("--compare: the reports have no row in common; run with the same --batch")
 
 
-def judge(
-    report: Mapping[str, Any], old: Mapping[str, Any] | None, limit: float | None
-) -> "tuple[list[Change], LinregError | None]":
-    """How each ratio has changed, or that of `--against` stands; or why nothing can be said, to be raised at the end.
+def judge(report: "Report", old: "Report | None", limit: float | None) -> "tuple[list[Change], LinregError | None]":
+    """How each ratio has changed, or compares with that of `--against`; or an error to raise once all is written.
 
-    A row that answers wrongly comes first; a report that cannot be compared is of use all the same.
+    Wrong outputs come first. A report that cannot be compared is still of use, so it is written before the error.
     """
-    from bench.analysis.gate import compare_reports, slower_than_reference
+    from bench.report.gate import compare_reports, first_wrong, slower_than_reference
 
-    for comparison in report["comparisons"]:
-        for row in comparison["rows"]:
-            if row["problem"] and not row["problem"].startswith("skipped"):
-                return [], MismatchError(row["problem"])
+    if reason := first_wrong(report):
+        return [], MismatchError(reason)
     if old is None:
         return ([] if limit is None else slower_than_reference(report, limit=limit)), None
     try:
@@ -55,14 +46,15 @@ def judge(
 
 def show_changes(changes: "list[Change]", *, markdown: bool) -> None:
     """The changes as a table, on the terminal or for a pull request."""
-    from bench.report.tables import CHANGE_HEADINGS, change_cells, markdown_table
+    from bench.report.markdown import markdown_table
+    from bench.report.tables import changes_table
+    from bench.report.terminal import TerminalTable
 
-    rows = [change_cells(change) for change in changes]
-    title = "change of each ratio to the reference"
+    table = changes_table(changes)
     if markdown:
-        say_lines(f"\n**{title}**\n\n{markdown_table(CHANGE_HEADINGS, rows)}")
+        say_lines(f"\n{markdown_table(table)}")
     else:
-        show_table(title, CHANGE_HEADINGS, rows, left=2)
+        show(TerminalTable(table, clean))
 
 
 def check_changes(changes: "list[Change]", limit: float | None) -> None:

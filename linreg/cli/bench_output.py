@@ -1,9 +1,9 @@
-"""Where the report of `linreg bench` goes, and how it is shown."""
+"""Where the report of `linreg bench` is written, and how it is shown."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench.plan.request import Request
 from linreg.cli.bundle import find_model
@@ -12,12 +12,13 @@ from linreg.config import MAX_JSON_BYTES, MAX_STATE_BYTES, BenchSettings
 from linreg.errors import LinregError, ModelError
 
 if TYPE_CHECKING:
+    from bench.report.report import Report
     from linreg.changes import Changes
 
 REPORT_FILE = "bench.json"
 PAGE_FILE = "report.html"
 GENERATOR = b"linreg"
-"""In the head of every page and figure that is written here."""
+"""Stands in the head of every page and figure that linreg writes."""
 
 FOREIGN = "is there and was not written by linreg; move it away, or use --force"
 LONGEST_HEAD = 4096
@@ -26,10 +27,10 @@ LONGEST_HEAD = 4096
 def check_output(
     request: Request, output: Path | None, plots: Path | None, compare: Path | None, *, force: bool
 ) -> Path | None:
-    """Where the report goes; None where it is only shown. Seen before the work.
+    """The folder of the report, checked before the work; None if the report is only shown.
 
     Raises:
-        LinregError: a file there is somebody else's.
+        LinregError: a file there was not written by linreg.
     """
     from linreg.files import ensure_folder
 
@@ -69,7 +70,7 @@ def _pictures(settings: BenchSettings) -> list[str]:
 
 
 def _refuse_foreign(folder: Path, names: Iterable[str]) -> None:
-    """Refuse to overwrite pages and pictures that do not say that linreg made them, and links."""
+    """Refuse to overwrite links, and pages and pictures that linreg did not make."""
     from linreg.inside import file_inside, read_inside
 
     for name in names:
@@ -80,7 +81,7 @@ def _refuse_foreign(folder: Path, names: Iterable[str]) -> None:
 
 
 def _refuse_foreign_report(folder: Path) -> None:
-    """Refuse to overwrite what is no report of ours."""
+    """Refuse to overwrite a bench.json that linreg did not write."""
     from linreg.files import parse_json
     from linreg.inside import file_inside, read_inside
 
@@ -96,37 +97,35 @@ def _refuse_foreign_report(folder: Path) -> None:
         raise LinregError(f"{path}: {FOREIGN}")
 
 
-def show_report(report: Mapping[str, Any], *, markdown: bool) -> None:
-    """The tables on stdout, or Markdown; what was not run, and what the machine did meanwhile, on stderr."""
-    from bench.report import tables
+def show_report(report: "Report", *, markdown: bool) -> None:
+    """The tables on stdout, or Markdown; what was skipped, and what disturbed the measurement, on stderr."""
+    from bench.report.markdown import to_markdown
+    from bench.report.tables import report_tables, skipped
+    from bench.report.terminal import TerminalTable
 
     if markdown:
-        say_lines(tables.to_markdown(report))
+        say_lines(to_markdown(report))
         return
-    for comparison in report["comparisons"]:
-        if any(row["processes"] for row in comparison["rows"]):
-            show(tables.comparison_table(report, comparison, clean))
-    if report["lifecycle"]:
-        show(tables.lifecycle_table(report, clean))
-    if report["runtimes"]:
-        show(tables.runtimes_table(report, clean))
-        for name, why in report["runtimes"]["missing"].items():
+    for table in report_tables(report):
+        show(TerminalTable(table, clean))
+    if report.runtimes:
+        for name, why in report.runtimes.missing.items():
             note(f"{name}: skipped: {why}")
-    for line in tables.skipped(report):
+    for line in skipped(report):
         note(line)
-    quality = report["quality"]
+    quality = report.quality
     note(
-        f"{report['scope']}, {quality['duration_s']:.0f} s; the system took the processor away "
-        f"{quality['preempted']} times, the host {quality['stolen_s']:.1f} s of it"
+        f"{report.scope}, {quality.duration_s:.0f} s; {quality.preempted} preemptions; "
+        f"{quality.stolen_s:.1f} s stolen by the host"
     )
 
 
 @contextmanager
 def report_changes(folder: Path | None, *, command: str, wait: bool = False) -> "Iterator[Changes | None]":
-    """Lock the folder of the report while the model in it is timed; None where there is no such folder.
+    """Lock the folder of the report while its model is timed; yields None without a folder.
 
     Raises:
-        LinregError: another command writes there.
+        LinregError: another command is writing there.
     """
     from linreg.changes import changing
 
@@ -137,15 +136,14 @@ def report_changes(folder: Path | None, *, command: str, wait: bool = False) -> 
         yield changes
 
 
-def write_files(report: Mapping[str, Any], changes: "Changes | None", plots: Path | None) -> list[Path]:
-    """Write the report, the page and the plots, where they are wanted; returns what was written."""
+def write_files(report: "Report", changes: "Changes | None", plots: Path | None) -> list[Path]:
+    """Write the report and the page with `changes`, and the plots into their folder; returns what was written."""
     from bench.report.page import to_page
-    from bench.report.schema import report_bytes
     from linreg.files import write_atomic
 
     written = []
     if changes is not None:
-        changes.stage(REPORT_FILE, report_bytes(report))
+        changes.stage(REPORT_FILE, report.to_json().encode())
         changes.stage(PAGE_FILE, to_page(report).encode())
         changes.commit()
         written += [changes.folder / REPORT_FILE, changes.folder / PAGE_FILE]

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from bench.plan.request import Request
 from linreg.cli.bundle import open_model, require, show_notes
@@ -11,8 +11,11 @@ from linreg.cli.stdout import prints_on_stderr
 from linreg.cli.terminal import note, stages
 from linreg.config import MAX_STATE_BYTES
 
+if TYPE_CHECKING:
+    from bench.report.report import Report
 
-def measure(request: Request) -> dict[str, Any]:
+
+def measure(request: Request) -> "Report":
     """Time what was asked for, and return the report.
 
     Raises:

@@ -1,5 +1,7 @@
 """`linreg doctor`: what this installation has."""
 
+from dataclasses import asdict
+
 from linreg.cli.options import Json
 from linreg.cli.terminal import print_json, show_table
 
@@ -19,15 +21,16 @@ def run(as_json: Json = False) -> None:
     from linreg.errors import LinregError
 
     devices = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-    environment = describe_environment()
+    environment = asdict(describe_environment())
+    versions = environment.pop("versions")
     try:
         compiler = describe_compiler()
     except LinregError:
         compiler = "none"
     found = {
         "linreg": linreg.__version__,
-        **{key: value for key, value in environment.items() if key != "versions"},
-        **environment["versions"],
+        **environment,
+        **versions,
         "c_compiler": compiler,
         "cuda_devices": devices,
         "onnxruntime_providers": onnxruntime.get_available_providers(),

@@ -1,5 +1,6 @@
-"""`linreg bench --self-check`: how far the harness can be believed on this machine, kept for the reports to come."""
+"""`linreg bench --self-check`: whether the harness can be trusted on this machine, kept for later reports."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,14 @@ from linreg.errors import LinregError
 
 FILE = "self-check.json"
 SAME = ("processor", "cores", "versions")
-"""Of the environment: a self-check says something about reports of the same machine and versions only."""
+"""Fields of the environment: a self-check holds only for reports of the same machine and versions."""
 
 
 def run_self_check(model: Path | None, *, as_json: bool) -> None:
-    """Measure the harness, show it and keep it; the last line says pass or fail, and so does the exit code.
+    """Measure the harness, show the figures and keep them; the last line and the exit code say whether it passed.
 
     Raises:
-        LinregError: the harness cannot be believed here.
+        LinregError: the harness cannot be trusted here.
     """
     from bench.analysis.self_check import ALL_RUNS, describe, self_check
     from bench.environment import describe_environment
@@ -41,12 +42,12 @@ def run_self_check(model: Path | None, *, as_json: bool) -> None:
             source.random_inputs(1, 1.0, SEED),
             done,
         )
-    found = {**describe(check), "environment": describe_environment()}
+    found = {**describe(check), "environment": asdict(describe_environment())}
     write_json(state_folder() / FILE, found)
     if as_json:
         print_json(found)
     else:
-        show_table("the harness, measured by itself", ["what", "figure", "expected"], _rows(found))
+        show_table("self-check of the harness", ["what", "figure", "expected"], _rows(found))
         say(
             f"{'FAIL' if check.failures else 'pass'}: {check.excluded:.1%} of {check.runs} A/A intervals exclude 1, "
             f"{check.beyond_margin} claim more than 1 %; 3 % found in {check.found_3_percent:.0%} of the runs, "
@@ -57,7 +58,7 @@ def run_self_check(model: Path | None, *, as_json: bool) -> None:
 
 
 def last_self_check() -> dict[str, Any] | None:
-    """The last self-check of this machine with these versions; None where there is none."""
+    """The last self-check on this machine with these versions; None if there is none."""
     from bench.environment import describe_environment
     from export.bundle.trust import state_folder
     from linreg.files import read_json
@@ -69,19 +70,19 @@ def last_self_check() -> dict[str, Any] | None:
         found = read_json(path)
     except LinregError:
         return None
-    now, then = describe_environment(), found.get("environment")
+    now, then = asdict(describe_environment()), found.get("environment")
     return found if isinstance(then, dict) and all(now[name] == then.get(name) for name in SAME) else None
 
 
 def _rows(found: dict[str, Any]) -> list[list[str]]:
     return [
-        ["one call against itself: 95 % intervals that exclude 1", f"{found['excluded']:.1%}", "0.5 % to 9 %"],
-        ["the same: claims beyond 1 %", str(found["beyond_margin"]), "none"],
-        ["the same: standard deviation of the ratio", f"{found['spread']:.3%}", ""],
-        ["two fresh copies of the model: the same", f"{found['copies_spread']:.3%}", ""],
+        ["A/A runs: 95 % intervals that exclude 1", f"{found['excluded']:.1%}", "0.5 % to 9 %"],
+        ["A/A runs: claims of more than 1 %", str(found["beyond_margin"]), "none"],
+        ["A/A runs: standard deviation of the ratio", f"{found['spread']:.3%}", ""],
+        ["two fresh copies: standard deviation", f"{found['copies_spread']:.3%}", ""],
         ["planted 1 %: found in", f"{found['found_1_percent']:.0%}", "at least 95 %"],
         ["planted 3 %: found in", f"{found['found_3_percent']:.0%}", "100 %"],
-        ["planted 3 %: error of what was found", f"{found['bias']:+.1%}", ""],
-        ["order never shuffled: moves the ratio by", f"{found['order_bias']:+.3%}", "less than 1 %"],
-        ["another runtime beside it: moves the ratio by", f"{found['neighbour']:+.3%}", "less than 1 %"],
+        ["planted 3 %: error of the measured ratio", f"{found['bias']:+.1%}", ""],
+        ["without shuffling: ratio moves by", f"{found['order_bias']:+.3%}", "less than 1 %"],
+        ["beside another runtime: ratio moves by", f"{found['neighbour']:+.3%}", "less than 1 %"],
     ]

@@ -1,7 +1,6 @@
 """`bench`, the door in Python: what it takes as a model, its settings, and what it refuses."""
 
 import doctest
-import json
 import shutil
 from functools import partial
 from pathlib import Path
@@ -11,8 +10,10 @@ import torch
 from torch import nn
 
 import bench.benchmark
+from bench.analysis.parts import Status
 from bench.benchmark import bench as run_bench
 from bench.plan.variants import NULL
+from bench.report.report import Report
 from linreg.config import BENCH_DEFAULTS, BenchSettings
 from linreg.errors import LinregError
 from tests import nets
@@ -26,6 +27,10 @@ NETS = TESTS / "nets.py"
 TOWERS = ("user=float32[batch,4]", "item=float32[batch,6]")
 
 
+def names(report: Report) -> list[str]:
+    return [row.name for row in report.comparisons[0].rows]
+
+
 def test_the_example_in_the_docstring(bundle, monkeypatch):
     monkeypatch.chdir(bundle.parent)
     found = doctest.testmod(bench.benchmark)
@@ -36,19 +41,19 @@ def test_the_example_in_the_docstring(bundle, monkeypatch):
 def test_a_bundle_gives_the_rows_of_the_command_and_nothing_is_written(bundle, tmp_path, kind):
     before = contents(tmp_path)
     report = run_bench(kind(bundle), **QUICK)
-    assert list(rows_of(report)) == CPU
-    assert {row["problem"] for row in rows_of(report).values()} == {""}
-    assert report["command"] == ["linreg.bench"]
-    assert rows_of(report)["onnxruntime-run"]["origin"] == "bundle"
+    assert names(report) == CPU
+    assert {row.status for row in report.comparisons[0].rows} == {Status.TIMED}
+    assert report.command == ("linreg.bench",)
+    assert rows_of(report.to_values())["onnxruntime-run"]["origin"] == "bundle"
     assert contents(tmp_path) == before
-    json.dumps(report, allow_nan=False)
+    assert Report.from_json(report.to_json()) == report
 
 
 @pytest.mark.parametrize("model", [nets.make_two_towers, nets.TwoTowers, f"{NETS}:make_two_towers"])
 def test_a_function_a_class_or_a_place_that_makes_a_module(model):
     report = run_bench(model, inputs=TOWERS, **QUICK)
-    assert list(rows_of(report)) == CPU
-    assert {row["problem"] for row in rows_of(report).values()} == {""}
+    assert names(report) == CPU
+    assert {row.status for row in report.comparisons[0].rows} == {Status.TIMED}
 
 
 def test_parameters_for_a_module(tmp_path):
@@ -57,7 +62,7 @@ def test_parameters_for_a_module(tmp_path):
     with_state = run_bench(nets.TwoTowers, inputs=TOWERS, state_dict=tmp_path / "towers.pth", **QUICK)
     again = run_bench(nets.TwoTowers, inputs=TOWERS, state_dict=str(tmp_path / "towers.pth"), **QUICK)
     without = run_bench(nets.make_two_towers, inputs=TOWERS, **QUICK)
-    assert with_state["state_sha256"] == again["state_sha256"] != without["state_sha256"]
+    assert with_state.state_sha256 == again.state_sha256 != without.state_sha256
 
 
 def test_a_model_that_can_be_saved_is_saved_for_the_processes(penguins, tmp_path):
@@ -67,15 +72,15 @@ def test_a_model_that_can_be_saved_is_saved_for_the_processes(penguins, tmp_path
 
     before = contents(tmp_path)
     report = run_bench(Fitted(), **QUICK)
-    assert report["state_sha256"] == run_bench(penguins, **QUICK)["state_sha256"]
+    assert report.state_sha256 == run_bench(penguins, **QUICK).state_sha256
     assert contents(tmp_path) == before
 
 
 def test_another_bundles_artifact(bundle, tmp_path):
     other = shutil.copytree(bundle, tmp_path / "other")
     report = run_bench(bundle, against=other / "model.onnx", **{**QUICK, "device": "auto"})
-    assert report["reference"] == "against"
-    assert list(rows_of(report)) == ["against", NULL, "this", "floor"]
+    assert report.reference == "against"
+    assert names(report) == ["against", NULL, "this", "floor"]
 
 
 def test_settings_of_every_kind_reach_the_report(penguins):
@@ -91,10 +96,10 @@ def test_settings_of_every_kind_reach_the_report(penguins):
         device="cpu",
         progress=lambda *steps: seen.append(steps),
     )
-    settings = report["settings"]
-    assert (settings["batches"], settings["threads"], settings["rounds"]) == ([1, 3], [1], 11)
-    assert (settings["target"], settings["processes"], settings["more_processes"]) == (0.025, 1, 0)
-    assert report["reference"] == "eager-no_grad"
+    settings = report.settings
+    assert (settings.batches, settings.threads, settings.rounds) == ((1, 3), (1,), 11)
+    assert (settings.target, settings.processes, settings.more_processes) == (0.025, 1, 0)
+    assert report.reference == "eager-no_grad"
     assert seen[-1] == ("timing, by process", 1, 1)
 
 

@@ -281,10 +281,10 @@ def test_a_whole_benchmark_in_two_processes(penguins):
         progress=done.append,
     )
     assert done == [1, 2]
-    assert report.processes == 2
-    assert [sample.name for sample in report.lifecycles] == [REFERENCE, REFERENCE]
+    assert report.settings.processes_run == 2
+    assert [(row.name, row.samples) for row in report.lifecycle] == [(REFERENCE, 2)]
     (comparison,) = report.comparisons
-    assert [len(row.blocks) for row in comparison.rows] == [2, 2, 2]
+    assert [len(row.processes) for row in comparison.rows] == [2, 2, 2]
 
 
 @pytest.mark.parametrize(
@@ -322,7 +322,7 @@ def test_how_many_processes_it_takes(penguins, monkeypatch, spread, settings, ex
         bundle=penguins,
         provided={},
     )
-    assert report.processes == expected
+    assert report.settings.processes_run == expected
 
 
 def test_a_benchmark_in_this_process_has_no_lifecycle(penguins):
@@ -338,5 +338,5 @@ def test_a_benchmark_in_this_process_has_no_lifecycle(penguins):
         )
     finally:
         torch.set_num_threads(before)
-    assert (report.processes, report.lifecycles) == (1, ())
+    assert (report.settings.processes_run, report.lifecycle) == (1, ())
     assert done == [0] * (2 * ROUNDS - 1) + [1]

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.analysis.measurements import Measurements
 from bench.benchmark import run_benchmark
 from bench.plan.subject import Subject
 from bench.plan.variants import NULL, REFERENCE, Device, cpu_variants
+from bench.report.report import Report
 from linreg.config import BenchSettings
 from tests.benchmark.replay import Replay
 
@@ -24,7 +24,7 @@ REPLAY = Replay()
 
 
 @pytest.fixture(scope="module")
-def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Measurements:
+def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Report:
     """The straight line, timed; with --benchmark-disable in one process and few rounds, as only equality counts."""
     from dataclasses import replace
 
@@ -54,10 +54,12 @@ def test_latency(benchmark, report, name, batch):
     (row,) = [row for row in comparison.rows if row.name == name]
     assert not row.problem
     assert row.worst_error is None or row.worst_error <= 1
-    calls = row.blocks[0].calls
-    seconds = [second * calls for blocks in row.blocks for second in blocks.call_s]
+    calls = row.processes[0].calls_per_block
+    seconds = [
+        block * 1e-9 / process.calls_per_block * calls for process in row.processes for block in process.block_ns
+    ]
     REPLAY.load(seconds)
-    benchmark.group = f"batch {batch}, 1 thread, {len(row.blocks)} processes"
+    benchmark.group = f"batch {batch}, 1 thread, {len(row.processes)} processes"
     benchmark.pedantic(lambda: None, rounds=len(seconds), iterations=calls)
     ratio = row.ratio
     benchmark.extra_info.update(

@@ -10,12 +10,11 @@ import pytest
 import torch
 from onnx import numpy_helper
 
-from bench.analysis.measurements import Measurements
-from bench.analysis.rows import Comparison, Row
+from bench.analysis.lifecycle import lifecycle_rows
+from bench.analysis.parts import Comparison, Status
+from bench.analysis.rows import untimed
 from bench.plan.variants import NULL, REFERENCE, Device, cpu_variants, cuda_variants
-from bench.report.schema import lifecycle_rows
 from bench.worker.lifecycle import Lifecycle
-from linreg.config import BenchSettings
 from linreg.memory import usable_cores
 from tests.bench_command import CPU, QUICK, rows_of, wrong_weight
 from tests.conftest import contents
@@ -94,23 +93,17 @@ def test_a_wrong_row_has_no_start_either():
         memory_bytes=1,
         file_bytes=1,
     )
-    rows = tuple(Row(variant=variants[name], problem="is wrong" if name == "pt2" else "") for name in names)
-    skipped = tuple(Row(variant=variant, problem="skipped: no device") for variant in variants.values())
-    report = Measurements(
-        state_sha256="",
-        settings=BenchSettings(),
-        processes=3,
-        comparisons=(
-            Comparison(device=Device.CPU, threads=1, onnxruntime_threads=1, batch=1, rows=rows),
-            Comparison(device=Device.CUDA, threads=1, onnxruntime_threads=1, batch=1, rows=skipped),
-        ),
-        lifecycles=tuple(replace(sample, name=name) for name in names),
-        preempted=0,
-        stolen_s=0.0,
-        duration_s=1.0,
-        environment={},
+    rows = tuple(
+        untimed(variants[name], Status.WRONG if name == "pt2" else Status.TIMED, "is wrong" if name == "pt2" else "")
+        for name in names
     )
-    assert [row["name"] for row in lifecycle_rows(report)] == [REFERENCE, "onnxruntime-run"]
+    skipped = tuple(untimed(variant, Status.SKIPPED, "no device") for variant in variants.values())
+    comparisons = (
+        Comparison(device=Device.CPU, threads=1, onnxruntime_threads=1, batch=1, rows=rows),
+        Comparison(device=Device.CUDA, threads=1, onnxruntime_threads=1, batch=1, rows=skipped),
+    )
+    found = lifecycle_rows(comparisons, [replace(sample, name=name) for name in names])
+    assert [row.name for row in found] == [REFERENCE, "onnxruntime-run"]
 
 
 def test_a_wrong_reference_is_no_report_at_all(linreg, bundle):

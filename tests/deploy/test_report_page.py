@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.report.page import to_page
-from tests.bench_reports import SAMPLES, comparison, report, struck_out, usual_rows
+from tests.bench_reports import SAMPLES, comparison, parsed, report, struck_out, usual_rows
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
@@ -60,7 +60,7 @@ def open_page(browser, tmp_path):
 
     def opening(values, **settings):
         path = tmp_path / f"report-{len(opened)}.html"
-        path.write_text(to_page(values), encoding="utf-8")
+        path.write_text(to_page(parsed(values)), encoding="utf-8")
         opened.append((path, Opened(browser, path, **settings)))
         return opened[-1][1].page
 
@@ -164,7 +164,7 @@ def test_a_script_that_gets_in_all_the_same_does_not_run(browser, tmp_path):
     """The policy is a second wall: this page was changed after it was made."""
     path = tmp_path / "report.html"
     planted = "<script>document.title = 'planted'</script><img src='planted.png' onerror=\"document.title='planted'\">"
-    path.write_text(to_page(report()).replace("</main>", planted + "</main>"), encoding="utf-8")
+    path.write_text(to_page(parsed(report())).replace("</main>", planted + "</main>"), encoding="utf-8")
     opened = Opened(browser, path)
     assert "planted" not in opened.page.title()
     blocked = [error for error in opened.errors if "Content Security Policy" in error]
@@ -175,7 +175,7 @@ def test_a_script_that_gets_in_all_the_same_does_not_run(browser, tmp_path):
 def test_the_page_can_be_read_without_its_script(browser, tmp_path):
     path = tmp_path / "report.html"
     path.write_text(
-        to_page(report()).replace('"use strict";', '"broken";'), encoding="utf-8"
+        to_page(parsed(report())).replace('"use strict";', '"broken";'), encoding="utf-8"
     )  # so its hash is not allowed
     opened = Opened(browser, path)
     assert opened.page.locator("button").count() == 0

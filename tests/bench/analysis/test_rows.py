@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.analysis.parts import Status
 from bench.analysis.rows import TAIL_COUNTS, compare_results, narrow_enough, percentiles
 from bench.analysis.statistics import Verdict, over_processes, paired_ratio, verdict
 from bench.plan.variants import FLOOR, NULL, REFERENCE, Device, Kind, Variant
-from bench.worker.messages import Job, Measured, ProcessResult
+from bench.worker.messages import Job, Measured, ProcessResult, nanoseconds
 from bench.worker.rounds import Blocks
 
 ROUNDS = 20
@@ -59,6 +60,10 @@ def compared(results, job=JOB, skipped=()):
     return {row.name: row for row in comparison.rows}
 
 
+def process_ratios(row):
+    return tuple(process.ratio for process in row.processes)
+
+
 @pytest.fixture(scope="module")
 def results():
     return [process(place) for place in range(1, 4)]
@@ -76,7 +81,8 @@ def test_every_row_is_there_in_its_order(rows):
 def test_the_latency_is_the_median_over_processes_of_their_medians(rows, results):
     for name, row in rows.items():
         own = [result.rows[1, 1][name].blocks for result in results]
-        assert row.blocks == tuple(own)
+        assert [process.block_ns for process in row.processes] == [tuple(nanoseconds(entry.block_s)) for entry in own]
+        assert [process.calls_per_block for process in row.processes] == [entry.calls for entry in own]
         assert row.median_s == sorted(np.median(entry.block_s / entry.calls) for entry in own)[1]
         assert row.host_median_s == sorted(np.median(entry.host_s) / entry.calls for entry in own)[1]
         assert row.host_median_s == pytest.approx(2 * row.median_s)
@@ -91,18 +97,19 @@ def test_ratios_are_paired_in_each_process_and_put_together_over_them(rows, resu
             paired_ratio(result.rows[1, 1][name].blocks.call_s, result.rows[1, 1][REFERENCE].blocks.call_s)
             for result in results
         )
-        assert row.process_ratios == expected
+        assert process_ratios(row) == expected
         assert row.ratio == over_processes(expected)
         assert row.ratio.estimate == pytest.approx(FACTORS[name], rel=0.01)
 
 
 def test_one_process_keeps_the_interval_of_its_rounds():
     row = compared([process(1)])["slow"]
-    assert (row.ratio,) == row.process_ratios
+    assert (row.ratio,) == process_ratios(row)
 
 
 def test_the_reference_has_no_ratio_and_the_null_row_no_verdict(rows):
-    assert (rows[REFERENCE].ratio, rows[REFERENCE].process_ratios, rows[REFERENCE].verdict) == (None, (), None)
+    assert (rows[REFERENCE].ratio, rows[REFERENCE].verdict) == (None, None)
+    assert process_ratios(rows[REFERENCE]) == (None, None, None)
     assert rows[NULL].ratio is not None
     assert rows[NULL].verdict is None
 
@@ -149,12 +156,12 @@ def test_wrong_in_one_process_is_wrong(place, rows):
     results = [process(number + 1, **(wrong if number == place else {})) for number in range(3)]
     found = compared(results)
     row = found.pop("slow")
-    assert row.problem == "slow: is wrong"
+    assert (row.status, row.reason) == (Status.WRONG, "slow: is wrong")
     assert (row.median_s, row.host_median_s, row.ratio, row.verdict, row.worst_error) == (None,) * 5
-    assert (row.blocks, row.process_ratios, row.tails, row.bytes_equal) == ((), (), None, False)
+    assert (row.processes, row.tails_s, row.bytes_equal) == ((), {}, False)
     for name, other in found.items():
-        assert (other.problem, other.median_s, other.ratio, other.verdict) == (
-            "",
+        assert (other.status, other.median_s, other.ratio, other.verdict) == (
+            Status.TIMED,
             rows[name].median_s,
             rows[name].ratio,
             rows[name].verdict,
@@ -167,7 +174,7 @@ def test_the_first_problem_is_told():
         process(2, slow={"problem": "second", "blocks": None}),
         process(3, slow={"problem": "third", "blocks": None}),
     ]
-    assert compared(results)["slow"].problem == "second"
+    assert compared(results)["slow"].reason == "second"
 
 
 def test_launch_bound_in_one_process_is_launch_bound():
@@ -179,9 +186,9 @@ def test_skipped_variants_stand_at_the_end_with_the_reason(results):
     missing = replace(variant("pt2"), skipped="there is no pt2 here")
     found = compared(results, skipped=[missing])
     assert tuple(found) == (*NAMES, "pt2")
-    assert found["pt2"].problem == "skipped: there is no pt2 here"
-    assert (found["pt2"].median_s, found["pt2"].blocks, found["pt2"].bytes_equal) == (None, (), None)
-    assert found["pt2"].variant is missing
+    assert (found["pt2"].status, found["pt2"].reason) == (Status.SKIPPED, "there is no pt2 here")
+    assert (found["pt2"].median_s, found["pt2"].processes, found["pt2"].bytes_equal) == (None, (), None)
+    assert (found["pt2"].kind, found["pt2"].mode) == (missing.kind, missing.mode)
 
 
 def test_where_nothing_can_run_only_the_reasons_stand():
@@ -190,7 +197,7 @@ def test_where_nothing_can_run_only_the_reasons_stand():
     comparisons = compare_results(job, [], missing)
     assert [(entry.device, entry.batch) for entry in comparisons] == [(Device.CUDA, 1), (Device.CUDA, 64)]
     for comparison in comparisons:
-        assert [row.problem for row in comparison.rows] == ["skipped: no device"] * 2
+        assert [(row.status, row.reason) for row in comparison.rows] == [(Status.SKIPPED, "no device")] * 2
 
 
 def test_each_batch_and_count_of_threads_is_a_comparison_of_its_own():
@@ -226,9 +233,9 @@ def test_the_calls_needed_are_those_of_early_stopping():
 
 def test_tails_are_those_of_the_single_calls_of_all_processes():
     results = [process(place, slow={"single_s": tuple(place + np.arange(4.0))}) for place in (1, 2, 3)]
-    tails = compared(results)["slow"].tails
+    tails = compared(results)["slow"].tails_s
     assert tails == {"p50": np.median([1, 2, 3, 4, 2, 3, 4, 5, 3, 4, 5, 6])}, "12 calls are enough for p50 alone"
-    assert compared(results)["fast"].tails == {}
+    assert compared(results)["fast"].tails_s == {}
 
 
 def test_enough_needs_so_many_processes_however_narrow(results):

@@ -2,7 +2,7 @@
 
 import json
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import asdict, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -300,7 +300,7 @@ def test_a_check_that_passes_says_so_in_the_last_line(linreg, penguins, state, a
     assert last.startswith("pass: 4.5% of 200 A/A intervals exclude 1, 0 claim more than 1 %")
     assert "3 % found in 100% of the runs, 1 % in 99%" in last
     kept = last_self_check()
-    assert kept.pop("environment")["processor"] == describe_environment()["processor"]
+    assert kept.pop("environment")["processor"] == describe_environment().processor
     assert kept == describe(GOOD)
     (answers,) = asked  # the model itself, twice, and another runtime, on the same input
     np.testing.assert_array_equal(answers[0], answers[1])
@@ -329,7 +329,7 @@ def test_as_json_it_is_what_is_kept(linreg, penguins, state, as_if, check):
 
 
 def keep(state, **environment) -> dict:
-    found = {**describe(GOOD), "environment": {**describe_environment(), **environment}}
+    found = {**describe(GOOD), "environment": {**asdict(describe_environment()), **environment}}
     state.mkdir(parents=True, exist_ok=True)
     (state / "self-check.json").write_text(json.dumps(found))
     return found

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-import bench.report.schema
+import bench.report.report
 from bench.analysis.statistics import Verdict
 from bench.plan.variants import Device, Kind
 from tests import bench_reports
 from tests.bench_measured import RUNTIMES, as_json
 
-SCHEMA = (Path(bench.report.schema.__file__).parent / "schema.md").read_text()
+SCHEMA = (Path(bench.report.report.__file__).parent / "schema.md").read_text()
 
 
 def keys(value) -> set[str]:

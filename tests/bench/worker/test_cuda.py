@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from bench.analysis.parts import Status
 from bench.benchmark import run_benchmark
 from bench.plan.preparation import unavailable
 from bench.plan.subject import Subject
 from bench.plan.variants import FLOOR, NULL, UNANSWERING, Device, Kind, Variant, cuda_variants
-from bench.report.schema import to_json
 from bench.worker.rounds import measure_rounds
 from export.runners.base import torch_runner
 from linreg.checkpoint import load
@@ -50,8 +50,8 @@ def test_without_a_device_every_row_stands_with_the_reason(penguins):
     (comparison,) = report.comparisons
     assert [row.name for row in comparison.rows] == [variant.name for variant in variants]
     assert len(floor) == 1
-    assert all(row.problem.startswith("skipped: ") and row.median_s is None for row in comparison.rows)
-    assert report.processes == 0
+    assert all(row.status is Status.SKIPPED and row.median_s is None for row in comparison.rows)
+    assert report.settings.processes_run == 0
 
 
 def test_a_graph_and_the_price_of_a_copy_have_rows_of_their_own():
@@ -86,13 +86,13 @@ def test_every_row_answers_like_the_reference(penguins):
             if row.problem:
                 continue
             assert row.median_s > 0
-            assert row.variant.kind in UNANSWERING or 0 <= row.worst_error <= 1
-            assert not row.tails  # a call returns before it is done
-            for blocks in row.blocks:
-                assert len(blocks.block_s) == 20
+            assert row.kind in UNANSWERING or 0 <= row.worst_error <= 1
+            assert not row.tails_s  # a call returns before it is done
+            for process in row.processes:
+                assert len(process.block_ns) == 20
         assert rows["cuda-graph"].verdict is not None
         assert rows["copy-to-device"].verdict is rows[FLOOR].verdict is None
-    values = to_json(report, command=("linreg", "bench"), self_check=None)
+    values = report.to_values()
     assert json.loads(json.dumps(values, allow_nan=False)) == values
     process = values["comparisons"][0]["rows"][0]["processes"][0]
     assert len(process["host_ns"]) == len(process["block_ns"]) == 20

@@ -5,6 +5,7 @@ import math
 import subprocess
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,10 +13,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from bench.analysis.measurements import Measurements
-from bench.analysis.rows import Comparison, Row
+from bench.analysis.lifecycle import break_even, lifecycle_rows
+from bench.analysis.parts import Comparison, LifecycleRow, Row, Status
+from bench.analysis.rows import untimed
 from bench.plan.variants import REFERENCE, Device, Kind, Variant
-from bench.report.schema import break_even, lifecycle_rows
 from bench.worker import lifecycle
 from bench.worker.lifecycle import (
     Imported,
@@ -26,7 +27,6 @@ from bench.worker.lifecycle import (
     time_calls,
 )
 from export.runners.base import Call, Runner
-from linreg.config import BenchSettings
 
 # ---- until steady ----------------------------------------------------------------------------------------------------
 
@@ -227,27 +227,17 @@ def sample(name: str, *, import_s: float = 1.0, load_s: float = 0.1, **changes) 
 
 
 def row(name: str, kind: Kind, median_s: float | None) -> Row:
-    problem = "" if median_s is not None else f"{name}: wrong"
-    return Row(variant=Variant(name=name, kind=kind), median_s=median_s, problem=problem)
+    status, reason = (Status.WRONG, f"{name}: wrong") if median_s is None else (Status.TIMED, "")
+    return replace(untimed(Variant(name=name, kind=kind), status, reason), median_s=median_s)
 
 
-def made(samples: list[Lifecycle], rows: list[Row], *more: Row) -> Measurements:
+def made(samples: list[Lifecycle], rows: list[Row], *more: Row) -> tuple[list[Comparison], list[Lifecycle]]:
     comparisons = [
         Comparison(device=Device.CPU, threads=1, onnxruntime_threads=1, batch=batch, rows=tuple(own))
         for batch, own in ((1, rows), (4096, more))
         if own
     ]
-    return Measurements(
-        state_sha256="ab" * 32,
-        settings=BenchSettings(),
-        processes=len(samples),
-        comparisons=tuple(comparisons),
-        lifecycles=tuple(samples),
-        preempted=0,
-        stolen_s=0.0,
-        duration_s=1.0,
-        environment={},
-    )
+    return comparisons, samples
 
 
 EAGER, ONNX = row(REFERENCE, Kind.EAGER, 8e-6), row("onnxruntime-run", Kind.ONNXRUNTIME_RUN, 4e-6)
@@ -262,26 +252,26 @@ def test_a_row_holds_the_medians_of_its_samples():
             (0.2, (2.0, 0.1, 0.3), 9e-6, 1, 200),
         )
     ]
-    (found,) = lifecycle_rows(made(samples, [row("pt2", Kind.PT2, 1e-6)]))
-    assert found == {
-        "name": "pt2",
-        "library": "torch",
-        "samples": 3,
-        "import_s": 1.0,
-        "load_s": 0.2,
-        "calls_s": [2.0, 0.2, 0.3],
-        "steady_s": 3e-6,
-        "calls_until_steady": 7,
-        "memory_bytes": 200,
-        "file_bytes": 10,
-        "break_even_calls": None,  # of what? no eager was measured
-    }
+    (found,) = lifecycle_rows(*made(samples, [row("pt2", Kind.PT2, 1e-6)]))
+    assert found == LifecycleRow(
+        name="pt2",
+        library="torch",
+        samples=3,
+        import_s=1.0,
+        load_s=0.2,
+        calls_s=(2.0, 0.2, 0.3),
+        steady_s=3e-6,
+        calls_until_steady=7,
+        memory_bytes=200,
+        file_bytes=10,
+        break_even_calls=None,  # of what? no eager was measured
+    )
 
 
 def test_one_sample_that_was_never_steady_leaves_no_count():
     samples = [sample("pt2", calls_until_steady=steady) for steady in (1, None, 3)]
-    (found,) = lifecycle_rows(made(samples, [row("pt2", Kind.PT2, 1e-6)]))
-    assert found["calls_until_steady"] is None
+    (found,) = lifecycle_rows(*made(samples, [row("pt2", Kind.PT2, 1e-6)]))
+    assert found.calls_until_steady is None
 
 
 def test_imports_are_pooled_by_library():
@@ -293,8 +283,8 @@ def test_imports_are_pooled_by_library():
         sample("onnxruntime-run", import_s=0.25),
         sample("onnxruntime-run", import_s=0.75),
     ]
-    found = lifecycle_rows(made(samples, [EAGER, row("pt2", Kind.PT2, 1e-6), ONNX]))
-    assert {entry["name"]: (entry["library"], entry["import_s"]) for entry in found} == {
+    found = lifecycle_rows(*made(samples, [EAGER, row("pt2", Kind.PT2, 1e-6), ONNX]))
+    assert {entry.name: (entry.library, entry.import_s) for entry in found} == {
         REFERENCE: ("torch", 2.0),
         "pt2": ("torch", 2.0),
         "onnxruntime-run": ("onnxruntime", 0.5),
@@ -309,8 +299,8 @@ def test_the_library_is_that_of_the_kind_whatever_the_name():
         row("this", Kind.ONNXRUNTIME_RUN, 4e-6),
         row("onnxruntime-like", Kind.PT2, 4e-6),
     ]
-    found = lifecycle_rows(made(samples, rows))
-    assert [(entry["library"], entry["import_s"]) for entry in found] == [
+    found = lifecycle_rows(*made(samples, rows))
+    assert [(entry.library, entry.import_s) for entry in found] == [
         ("onnxruntime", 0.5),
         ("onnxruntime", 0.5),
         ("torch", 1.0),
@@ -321,15 +311,26 @@ def test_break_even_is_that_of_the_first_comparison():
     samples = [sample(REFERENCE), sample("pt2", load_s=0.1 + 4e-6 * 1000), sample("wrong")]
     slow = row("pt2", Kind.PT2, 99.0)
     found = lifecycle_rows(
-        made(samples, [EAGER, row("pt2", Kind.PT2, 4e-6), row("wrong", Kind.PT2, None)], EAGER, slow)
+        *made(samples, [EAGER, row("pt2", Kind.PT2, 4e-6), row("wrong", Kind.PT2, None)], EAGER, slow)
     )
-    ahead = {entry["name"]: entry["break_even_calls"] for entry in found}
+    ahead = {entry.name: entry.break_even_calls for entry in found}
     assert ahead.pop("pt2") in (1000, 1001)  # exactly 1000, but for rounding
     assert ahead == {REFERENCE: None}
 
 
-def started(import_s: float, load_s: float = 0.0, calls_s: tuple[float, ...] = (0.0, 0.0, 0.0)) -> dict:
-    return {"import_s": import_s, "load_s": load_s, "calls_s": list(calls_s)}
+def started(import_s: float, load_s: float = 0.0, calls_s: tuple[float, ...] = (0.0, 0.0, 0.0)) -> LifecycleRow:
+    return LifecycleRow(
+        name="started",
+        library="torch",
+        samples=1,
+        import_s=import_s,
+        load_s=load_s,
+        calls_s=calls_s,
+        steady_s=1e-6,
+        calls_until_steady=0,
+        memory_bytes=0,
+        file_bytes=0,
+    )
 
 
 @pytest.mark.parametrize(
@@ -359,7 +360,7 @@ def test_break_even_against_adding_up_call_by_call():
         one, other = (started(*generator.uniform(0, 3, 2), generator.uniform(0, 1, 3)) for _ in range(2))
         call_s, eager_call_s = generator.uniform(0.01, 0.1, 2)
         found = break_even(one, other, call_s, eager_call_s)
-        total, eager_total = (entry["import_s"] + entry["load_s"] + sum(entry["calls_s"]) for entry in (one, other))
+        total, eager_total = (entry.import_s + entry.load_s + sum(entry.calls_s) for entry in (one, other))
         after = next((n for n in range(20_000) if total + n * call_s <= eager_total + n * eager_call_s), math.inf)
         if found == "never":
             assert call_s > eager_call_s

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from bench.analysis.gate import compare_reports
 from bench.benchmark import run_benchmark
 from bench.plan.subject import Subject
 from bench.plan.variants import REFERENCE, Device, Kind, Variant, eager_variants
-from bench.report.schema import to_json
+from bench.report.gate import compare_reports
+from bench.report.report import Report
 from linreg.config import BenchSettings
 
 FACTORIES = """
@@ -62,14 +62,11 @@ def test_a_slowdown_of_5_percent_does_not_pass_3_percent(benchmark, line, tmp_pa
     path = tmp_path / "planted.py"
     path.write_text(FACTORIES.format(bundle=str(line)))
 
-    def measured(name: str) -> dict:
+    def measured(name: str) -> Report:
         rows = [eager_variants()[0], Variant(name="planted", kind=Kind.FACTORY, file=f"{path}:{name}")]
         few = benchmark.disabled
         settings = BenchSettings(batches=(1,), processes=2 if few else 10, rounds=10 if few else 100, target=1e-9)
-        report = run_benchmark(
-            {"model": Subject(path=str(line))}, {Device.CPU: rows}, settings, bundle=None, provided={}
-        )
-        return to_json(report, command=["test"], self_check=None)
+        return run_benchmark({"model": Subject(path=str(line))}, {Device.CPU: rows}, settings, bundle=None, provided={})
 
     reports = benchmark.pedantic(lambda: {name: measured(name) for name in ("unchanged", "slowed")}, rounds=1)
     again = measured("unchanged")
@@ -78,7 +75,7 @@ def test_a_slowdown_of_5_percent_does_not_pass_3_percent(benchmark, line, tmp_pa
         for name, new in (("slowed", reports["slowed"]), ("unchanged", again))
     }
     benchmark.extra_info.update({name: [c.ratio.estimate, c.ratio.low, c.ratio.high] for name, c in changes.items()})
-    assert reports["unchanged"]["reference"] == REFERENCE
+    assert reports["unchanged"].reference == REFERENCE
     if not benchmark.disabled:
         assert changes["slowed"].slower, changes
         assert not changes["unchanged"].slower, changes

@@ -8,13 +8,14 @@ import socket
 import numpy as np
 import pytest
 
+from bench.analysis.parts import RowProcess
 from bench.analysis.statistics import Ratio, Verdict
 from bench.benchmark import run_benchmark
 from bench.plan.subject import Subject
 from bench.plan.variants import FLOOR, NULL, REFERENCE, Device, cpu_variants
-from bench.report.schema import SCHEMA_VERSION, to_json, write_report
+from bench.report.report import SCHEMA_VERSION
 from linreg.config import BenchSettings
-from tests.bench_measured import BLOCK_NS, HOST_NS, RUNTIMES, as_json, measured, rows_of
+from tests.bench_measured import BLOCK_NS, HOST_NS, RUNTIMES, as_json, measured, rows_of, settings_of
 from tests.conftest import TESTS
 
 
@@ -51,9 +52,8 @@ def test_it_says_what_was_asked_and_where():
 
 
 def test_one_process_is_labelled():
-    report = as_json(settings=BenchSettings(processes=1), processes=1)
-    assert report["scope"] == "this process only"
-    assert as_json(settings=BenchSettings(processes=10), processes=5)["scope"] == "5 processes"  # stopped early
+    assert settings_of(processes=1, processes_run=1).scope == "this process only"
+    assert settings_of(processes=10, processes_run=5).scope == "5 processes"  # stopped early
 
 
 def test_a_row_keeps_every_block():
@@ -128,7 +128,8 @@ def test_on_a_device_the_hosts_blocks_stand_beside():
 def test_an_open_interval_is_still_json():
     """Five rounds or less: the interval is the whole line, and JSON has no infinity."""
     ratio = Ratio(estimate=1.1, low=0.0, high=math.inf)
-    row = measured("few", 1.1, ratio=ratio, process_ratios=(ratio, ratio), verdict=Verdict.INCONCLUSIVE)
+    processes = (RowProcess(ratio=ratio, calls_per_block=40, block_ns=tuple(BLOCK_NS)),) * 2
+    row = measured("few", 1.1, ratio=ratio, processes=processes, verdict=Verdict.INCONCLUSIVE)
     report = as_json(measured(REFERENCE), row)
     found = json.loads(json.dumps(report, allow_nan=False))["comparisons"][0]["rows"][1]
     expected = {"estimate": 1.1, "low": 0.0, "high": None}
@@ -137,8 +138,9 @@ def test_an_open_interval_is_still_json():
 
 
 def test_runtimes_are_told_with_their_proof_and_their_blocks():
-    python, program = RUNTIMES["rows"]
-    assert (RUNTIMES["reference"], RUNTIMES["missing"]) == ("python", {"wasm": "no node"})
+    runtimes = as_json(runtimes=RUNTIMES)["runtimes"]
+    python, program = runtimes["rows"]
+    assert (runtimes["reference"], runtimes["missing"]) == ("python", {"wasm": "no node"})
     assert python["ratio"] is None
     assert program == {
         "name": "c",
@@ -162,19 +164,19 @@ def test_a_real_benchmark_keeps_every_block_and_names_no_machine(penguins, tmp_p
     found = run_benchmark(
         {"model": Subject(path=str(penguins))}, {Device.CPU: variants}, settings, bundle=penguins, provided={}
     )
-    report = to_json(found, command=("linreg", "bench"), self_check=None)
-    write_report(tmp_path / "bench.json", report)
-    text = (tmp_path / "bench.json").read_text()
+    text, report = found.to_json(), found.to_values()
     assert json.loads(text) == report
     assert report["scope"] == "this process only"
+    assert report["quality"]["stolen_s"] == round(report["quality"]["stolen_s"], 2)
+    assert report["quality"]["duration_s"] == round(report["quality"]["duration_s"], 1) > 0
     for comparison, kept in zip(found.comparisons, json.loads(text)["comparisons"], strict=True):
         assert [row["name"] for row in kept["rows"]] == [row.name for row in comparison.rows]
         for row, own in zip(comparison.rows, kept["rows"], strict=True):
             assert own["problem"] == ""
             (process,) = own["processes"]
             assert len(process["block_ns"]) == 10
-            assert process["calls_per_block"] == row.blocks[0].calls
-            np.testing.assert_allclose(np.array(process["block_ns"]) * 1e-9, row.blocks[0].block_s, rtol=1e-12)
+            assert process["calls_per_block"] == row.processes[0].calls_per_block
+            assert process["block_ns"] == list(row.processes[0].block_ns)
             assert own["median_s"] == pytest.approx(np.median(process["block_ns"]) * 1e-9 / process["calls_per_block"])
     for secret in ("planted-name", str(penguins), str(tmp_path), str(TESTS)):
         assert secret not in text

@@ -1,20 +1,21 @@
-"""One line a runtime: `python -m bench.report.deploy_summary DEPLOY BUNDLE`, the end of `make deploy-test`."""
+"""One line per runtime: `python -m bench.programs.summary DEPLOY BUNDLE`, the end of `make deploy-test`."""
 
 import sys
 from pathlib import Path
 
+from bench.analysis.parts import RuntimeRow
 from bench.programs.finding import copy_checked, find_runtimes
-from bench.programs.runtimes import PYTHON, RuntimeRow, time_runtimes
-from bench.report.tables import duration
+from bench.programs.runtimes import PYTHON, time_runtimes
+from bench.report.numbers import duration
 from linreg.errors import LinregError
 from linreg.files import work_folder
 
 PROCESSES = 1
-"""The figures here are a glance; `linreg bench --runtimes` times each runtime in five processes or more."""
+"""One gives only an impression; `linreg bench --runtimes` times each runtime in five processes or more."""
 
 
 def main() -> int:
-    """Prove and time every runtime; one that is not built is a failure. The bundle is the repository's own."""
+    """Verify and time every runtime of the repository's own bundle; a runtime that is not built is a failure."""
     deploy, bundle = map(Path, sys.argv[1:])
     try:
         with work_folder("linreg-runtimes-") as work:
@@ -32,12 +33,12 @@ def main() -> int:
 
 
 def line(rows: list[RuntimeRow]) -> str:
-    """A runtime: how it was proved, and what a call takes at each batch."""
+    """One runtime: how it was verified, and its latency at each batch size."""
     first = rows[0]
     figures = [
-        f"{duration(row.median_s)} a call at batch 1"
+        f"{duration(row.median_s)} per call at batch 1"
         if row.batch == 1
-        else f"{row.batch / row.median_s / 1e6:.3g} million rows/s at {row.batch}"
+        else f"{row.rows_per_s / 1e6:.3g} million rows/s at {row.batch}"
         for row in rows
     ]
     return f"{first.name:12} {first.version:8} {'; '.join([first.proof.partition(': ')[2], *figures])}"

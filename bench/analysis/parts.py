@@ -1,0 +1,224 @@
+"""The parts of a report: a row per variant, per start-up and per runtime, and the blocks of each process.
+
+Their fields are those of bench.json (bench/report/schema.md), with the constraints that a file is checked against.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from bench.analysis.statistics import Ratio, Verdict
+from bench.plan.variants import Device, Kind, Origin
+from export.runners.call_modes import CallMode
+
+LONGEST = 1000
+"""Characters of a name that messages repeat, and entries of a list of thread counts."""
+
+Count = Annotated[int, Meta(gt=0, lt=2**53)]
+Name = Annotated[str, Meta(max_length=LONGEST)]
+
+LEAST_RATIO, LARGEST_RATIO = 1e-12, 1e12
+"""A ratio beyond these is no measurement, and the quotient of two could overflow float64."""
+
+
+class Status(StrEnum):
+    """What became of a variant."""
+
+    TIMED = "timed"
+    WRONG = "wrong"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowProcess:
+    """What one process measured of one variant.
+
+    Attributes:
+        ratio: to the reference in this process, with the interval of its rounds; None for a row without a ratio.
+        calls_per_block: calls in each block.
+        block_ns: duration of each block in nanoseconds, one per round.
+        host_ns: the same on the host's clock; None on the CPU, where the two are equal.
+    """
+
+    ratio: Ratio | None
+    calls_per_block: int
+    block_ns: tuple[int, ...]
+    host_ns: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One variant at one batch size.
+
+    Attributes:
+        name: unique in its comparison.
+        kind: how the model is run.
+        mode: how a torch module is called.
+        origin: whether its file is the bundle's own or was rebuilt from the weights; None without a file.
+        status: only a variant that is timed has latencies and a ratio.
+        reason: why its outputs are wrong, or why it was skipped; empty for a timed variant.
+        answers: False for rows that give no output, such as the empty call; they get no verdict.
+        worst_error: largest error over all outputs and processes, in units of the allowed error.
+        bytes_equal: whether all outputs are bit-equal to eager's on the CPU; None without outputs.
+        median_s: seconds per call, the median over processes.
+        host_median_s: the same on the host's clock; differs only on CUDA.
+        rows_per_s: batch size over `median_s`; None for a row without outputs.
+        ratio: to the reference row; None for the reference itself and for the empty call.
+        verdict: the claim that the ratio supports.
+        launch_bound: on CUDA, most of the time is spent on launching kernels.
+        tails_s: percentiles of calls timed one by one, each only where there are enough calls.
+        processes: in the order in which they ran; empty unless timed.
+    """
+
+    name: Name
+    kind: Kind
+    mode: CallMode
+    origin: Origin | None
+    status: Status
+    reason: Name
+    answers: bool
+    worst_error: float | None = None
+    bytes_equal: bool | None = None
+    median_s: float | None = None
+    host_median_s: float | None = None
+    rows_per_s: float | None = None
+    ratio: Ratio | None
+    verdict: Verdict | None
+    launch_bound: bool = False
+    tails_s: Mapping[str, float]
+    processes: tuple[RowProcess, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse a ratio that the gate could not compare.
+
+        Raises:
+            ValueError: a ratio is out of range, or a process has none where the row has one.
+        """
+        if self.ratio is None:
+            return
+        ratios = [self.ratio]
+        if self.answers:
+            if not self.processes:
+                raise ValueError("processes is empty, expected one ratio per process")
+            for place, process in enumerate(self.processes):
+                if process.ratio is None:
+                    raise ValueError(f"processes[{place}].ratio is null, expected estimate, low and high")
+                ratios.append(process.ratio)
+        for ratio in ratios:
+            if not LEAST_RATIO <= ratio.estimate <= LARGEST_RATIO:
+                raise ValueError(
+                    f"the estimate of a ratio is {ratio.estimate:g}, expected {LEAST_RATIO:g} to {LARGEST_RATIO:g}"
+                )
+            if min(ratio.low, ratio.high) < 0:
+                raise ValueError("the interval of a ratio is negative")
+
+    @property
+    def problem(self) -> str:
+        """Why there is no latency, in one text, as in bench.json; empty for a timed variant."""
+        return f"skipped: {self.reason}" if self.status is Status.SKIPPED else self.reason
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """All rows at one batch size, with one number of threads, on one device.
+
+    Attributes:
+        device: where the calls ran.
+        threads: torch's intra-op threads.
+        onnxruntime_threads: ONNX Runtime's intra-op threads.
+        batch: batch size.
+        rows: the reference first, its fresh copy (the null row) second.
+    """
+
+    device: Device
+    threads: Count
+    onnxruntime_threads: Count
+    batch: Count
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LifecycleRow:
+    """What a variant costs from the start of a fresh process: medians over the processes that loaded it first.
+
+    Attributes:
+        name: of the variant.
+        library: that runs it.
+        samples: number of processes.
+        import_s: importing the library, the median over all variants of that library.
+        load_s: from the file, or the user's code, to something that can be called.
+        calls_s: the first, second and third call.
+        steady_s: a call once the variant is warm.
+        calls_until_steady: calls before it is within 10 % of `steady_s`; None if it never was.
+        memory_bytes: resident memory added by importing, loading and calling.
+        file_bytes: size of the artifact; 0 without one.
+        break_even_calls: calls after which it has taken less time than eager, both with their start-up; 0 at once.
+    """
+
+    name: str
+    library: Literal["torch", "onnxruntime"]
+    samples: int
+    import_s: float
+    load_s: float
+    calls_s: tuple[float, float, float]
+    steady_s: float
+    calls_until_steady: int | None
+    memory_bytes: int
+    file_bytes: int
+    break_even_calls: int | Literal["never"] | None = None
+
+    @property
+    def third_call_s(self) -> float:
+        """Seconds from the start of the process to the end of the third call."""
+        return self.import_s + self.load_s + sum(self.calls_s)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuntimeProcess:
+    """What one process of a runtime measured: blocks in nanoseconds, shape (blocks,)."""
+
+    calls_per_block: int
+    block_ns: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuntimeRow:
+    """One runtime at one batch size.
+
+    Attributes:
+        name: of the runtime.
+        version: as the runtime reports it.
+        batch: batch size.
+        proof: last line of its verification by the test vectors of the bundle.
+        median_s: seconds per call, the median over processes.
+        rows_per_s: batch size over `median_s`.
+        ratio: to Python's ONNX Runtime; None for Python itself.
+        processes: in the order in which they ran.
+    """
+
+    name: str
+    version: str
+    batch: int
+    proof: str
+    median_s: float
+    rows_per_s: float
+    ratio: Ratio | None
+    processes: tuple[RuntimeProcess, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtimes:
+    """The same model without Python.
+
+    Attributes:
+        reference: name of the runtime that ratios refer to.
+        missing: why a runtime was not timed, by name.
+        rows: one per runtime and batch size.
+    """
+
+    reference: str
+    missing: Mapping[str, str]
+    rows: tuple[RuntimeRow, ...]

@@ -1,0 +1,139 @@
+"""Whether a variant is slower than it was: ratios to the reference are compared, never nanoseconds.
+
+Times of unchanged code move by a factor of 1.8 within minutes on a shared machine; the ratio to a reference timed in
+the same rounds does not. A row is slower if the estimate of the change exceeds the limit and its interval excludes no
+change: an interval that had to exceed the limit itself would miss one in five slowdowns of 5 %.
+"""
+
+from dataclasses import dataclass
+
+from bench.analysis.parts import Status
+from bench.analysis.statistics import Ratio, change
+from bench.environment import Environment
+from bench.report.report import Report, Settings
+from linreg.config import BenchSettings
+from linreg.errors import LinregError
+
+SAME = ("processor", "cores", "cuda")
+"""Fields of the environment: if one of them differs, ratios say nothing about the code."""
+
+Key = tuple[str, int, int, str]
+"""Device, threads, batch size and name of a row."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """How the ratio of one row to the reference has changed.
+
+    Attributes:
+        device: of the comparison.
+        threads: of the comparison.
+        batch: batch size of the comparison.
+        name: of the row.
+        ratio: new over old, with the 95 % interval over the processes of both.
+        slower: whether it exceeds the limit.
+    """
+
+    device: str
+    threads: int
+    batch: int
+    name: str
+    ratio: Ratio
+    slower: bool
+
+
+def compare_reports(old: Report, new: Report, *, limit: float | None) -> list[Change]:
+    """How every row that both reports have has changed.
+
+    Args:
+        old: the earlier report.
+        new: the later one.
+        limit: largest slowdown allowed, such as 0.03; None allows any.
+
+    Raises:
+        LinregError: they differ in machine, threads or reference, or have no row in common.
+    """
+    check_same(old, new.environment, new.settings)
+    before, after = _ratios(old), _ratios(new)
+    shared = [key for key in after if key in before]
+    if not shared:
+        raise LinregError("--compare: the reports have no row in common; run with the same --batch")
+    timed = {key[:3] for key in after}
+    if limit is not None and (gone := [key for key in before if key not in after and key[:3] in timed]):
+        device, threads, batch, name = gone[0]
+        raise LinregError(
+            f"--compare: {name} at batch {batch} ({device}, threads {threads}) is in the old report and was not timed "
+            f"now, like {len(gone) - 1} others; --fail-slower cannot pass a row that is gone"
+        )
+    fewest = min(len(ratios) for key in shared for ratios in (before[key], after[key]))
+    if fewest < 2:
+        raise LinregError("--compare: needs two processes or more in both reports; run with --processes 10")
+    return [_judged(key, change(before[key], after[key]), limit) for key in shared]
+
+
+def check_same(old: Report, environment: Environment, settings: BenchSettings | Settings) -> None:
+    """Check that an earlier report can be compared with a benchmark, which may still have to run.
+
+    Raises:
+        LinregError: machine, threads or reference differ.
+    """
+    for name in SAME:
+        then, now = getattr(old.environment, name), getattr(environment, name)
+        if then != now:
+            raise LinregError(
+                f"--compare: the old report is of {name} {then!r}, this one of {now!r}; compare reports of one machine"
+            )
+    if old.settings.threads != settings.threads:
+        raise LinregError(
+            f"--compare: the old report is of threads {list(old.settings.threads)}, this one of "
+            f"{list(settings.threads)}; run with the same --threads"
+        )
+    before, after = (_onnxruntime_threads(entry) for entry in (old.settings, settings))
+    if before != after:
+        raise LinregError(
+            f"--compare: in the old report onnxruntime had threads {before}, in this one {after}; "
+            "run with the same --onnxruntime-threads"
+        )
+    if old.reference != settings.reference:
+        raise LinregError(
+            f"--compare: the old ratios are to {old.reference!r}, these to {settings.reference!r}; "
+            f"use --reference {old.reference}"
+        )
+
+
+def _onnxruntime_threads(settings: BenchSettings | Settings) -> list[int]:
+    return [settings.onnxruntime_threads or threads for threads in settings.threads]
+
+
+def slower_than_reference(report: Report, *, limit: float | None) -> list[Change]:
+    """The rows of a report beside its reference, as changes: with `--against` that is the older artifact."""
+    return [
+        _judged((comparison.device, comparison.threads, comparison.batch, row.name), row.ratio, limit)
+        for comparison in report.comparisons
+        for row in comparison.rows
+        if row.verdict is not None and row.ratio is not None
+    ]
+
+
+def first_wrong(report: Report) -> str:
+    """Why the first variant with wrong outputs is wrong; empty if there is none."""
+    rows = (row for comparison in report.comparisons for row in comparison.rows)
+    return next((row.reason for row in rows if row.status is Status.WRONG), "")
+
+
+def _judged(key: Key, ratio: Ratio, limit: float | None) -> Change:
+    device, threads, batch, name = key
+    slower = limit is not None and ratio.estimate > 1 + limit and ratio.low > 1
+    return Change(device=device, threads=threads, batch=batch, name=name, ratio=ratio, slower=slower)
+
+
+def _ratios(report: Report) -> dict[Key, list[Ratio]]:
+    """The ratio of each process, by row; rows without outputs are left out."""
+    return {
+        (comparison.device, comparison.threads, comparison.batch, row.name): [
+            process.ratio for process in row.processes if process.ratio is not None
+        ]
+        for comparison in report.comparisons
+        for row in comparison.rows
+        if row.ratio is not None and row.answers
+    }

@@ -1,0 +1,40 @@
+"""A report in Markdown, for a pull request; text from files is escaped."""
+
+import re
+
+from bench.report.report import Report
+from bench.report.tables import Table, report_tables, skipped
+
+
+def to_markdown(report: Report) -> str:
+    """Every table, then what was skipped, the machine and the command."""
+    environment = report.environment
+    versions = ", ".join(f"{name} {version}" for name, version in environment.versions.items())
+    machine = _escape(f"{environment.cores} cores of {environment.processor}; {versions}")
+    parts = [markdown_table(table) for table in report_tables(report)]
+    parts += [_escape(line) for line in skipped(report)]
+    return "\n\n".join([*parts, f"{machine}; {_code(' '.join(report.command))}"]) + "\n"
+
+
+def markdown_table(table: Table) -> str:
+    """One table under its title."""
+    rows = [[_escape(cell) for cell in row] for row in table.rows]
+    for place in table.struck:
+        rows[place][0] = f"~~{rows[place][0]}~~"
+    lines = [table.headings, ["---"] * len(table.headings), *rows]
+    return f"**{_escape(table.title)}**\n\n" + "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _escape(text: str) -> str:
+    """Text as text: no table cell, no HTML, no emphasis but ours."""
+    for sign, shown in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("\\", "&#92;")):
+        text = text.replace(sign, shown)
+    text = re.sub(r"([|*`~\[\]])", r"\\\1", " ".join(text.splitlines()))
+    return re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", text)  # inside a word it is no emphasis
+
+
+def _code(text: str) -> str:
+    """Text as code, fenced by more backticks than it has in a row."""
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    space = " " if "`" in text else ""
+    return f"{fence}{space}{' '.join(text.splitlines())}{space}{fence}"

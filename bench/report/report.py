@@ -1,0 +1,229 @@
+"""A benchmark report: everything that was measured, with every raw block, read from and written to bench.json.
+
+Tables, Markdown, the page, the plots and the gate work on this type. bench/report/schema.md documents the JSON.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from msgspec import Meta, ValidationError, convert
+
+from bench.analysis.parts import LONGEST, Comparison, Count, LifecycleRow, Name, Row, RowProcess, Runtimes, Status
+from bench.analysis.statistics import Ratio
+from bench.environment import Environment
+from linreg.config import MAX_JSON_BYTES
+from linreg.errors import ModelError
+from linreg.files import parse_json, read_bytes, write_atomic
+
+SCHEMA_VERSION = 2
+"""1: one process, by batch. 2: many processes, devices, threads, lifecycle, tails, self-check."""
+
+SKIPPED = "skipped: "
+"""How `problem` of bench.json begins for a variant that was not run."""
+
+OTHERS = {
+    "the card of a bundle": {"architecture", "features", "target"},
+    "the manifest of a bundle": {"files", "state_sha256"},
+    "a self-check of the harness": {"passed", "failures"},
+    "a file of pytest-benchmark": {"machine_info", "benchmarks"},
+}
+"""JSON files that are mistaken for a report, by their fields."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The `linreg.config.BenchSettings` of a report, and how many processes ran.
+
+    Attributes:
+        batches: batch sizes.
+        threads: intra-op threads of torch and ONNX Runtime; each number is measured separately.
+        onnxruntime_threads: ONNX Runtime's threads; None for the same as torch.
+        rounds: blocks of every variant at each batch size, in each process.
+        processes: at most.
+        more_processes: at most so many beyond those, while an interval reaches further than 2 % to either side.
+        target: half-width of every interval at which it stops.
+        reference: name of the row that ratios refer to.
+        single_calls: calls timed one by one, in each process.
+        processes_run: processes that ran, on the device with the most.
+    """
+
+    batches: tuple[int, ...]
+    threads: Annotated[tuple[Count, ...], Meta(min_length=1, max_length=LONGEST)]
+    onnxruntime_threads: Count | None
+    rounds: int
+    processes: int
+    more_processes: int
+    target: float
+    reference: str
+    single_calls: int
+    processes_run: Annotated[int, Meta(ge=0, lt=2**53)]
+
+    @property
+    def scope(self) -> str:
+        """What the intervals hold for, in words."""
+        return "this process only" if self.processes == 1 else f"{self.processes_run} processes"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quality:
+    """What disturbed the measurement.
+
+    Attributes:
+        preempted: how often the system preempted a process during the rounds.
+        stolen_s: seconds that the host took from this machine meanwhile.
+        duration_s: seconds of the whole benchmark.
+    """
+
+    preempted: int
+    stolen_s: float
+    duration_s: float
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Report:
+    """What a benchmark measured, and where.
+
+    Attributes:
+        state_sha256: identity of the weights.
+        reference: name of the row that ratios refer to.
+        scope: `this process only`, or how many processes.
+        command: the command that made it, as words.
+        settings: what was to be measured.
+        environment: where it was measured.
+        quality: what disturbed it.
+        self_check: the figures of the last `linreg bench --self-check` on this machine; None without one.
+        comparisons: one per device, number of threads and batch size.
+        lifecycle: one row per variant that a process loaded first.
+        runtimes: the same model without Python; None if it was not timed.
+
+    Example:
+        >>> report = Report.read("artifacts/reference/line/bench.json")
+        >>> report.comparisons[0].rows[0].name
+        'eager-inference_mode'
+    """
+
+    state_sha256: str
+    reference: Name
+    scope: str
+    command: tuple[str, ...] = ()
+    settings: Settings
+    environment: Environment
+    quality: Quality
+    self_check: Mapping[str, Any] | None = None
+    comparisons: Annotated[tuple[Comparison, ...], Meta(min_length=1)]
+    lifecycle: tuple[LifecycleRow, ...] = ()
+    runtimes: Runtimes | None = None
+
+    @classmethod
+    def read(cls, path: Path | str) -> "Report":
+        """Read a bench.json.
+
+        Raises:
+            LinregError: the file cannot be read.
+            ModelError: it is not a report of this schema version, or it is damaged.
+        """
+        return cls.from_json(read_bytes(Path(path), limit=MAX_JSON_BYTES), name=str(path))
+
+    @classmethod
+    def from_json(cls, text: str | bytes, *, name: str = "bench.json") -> "Report":
+        """Parse the text of a bench.json.
+
+        Args:
+            text: as `to_json` returns it, or its UTF-8 bytes.
+            name: what error messages call it.
+
+        Raises:
+            ModelError: it is not a report of this schema version, or it is damaged.
+        """
+        value = parse_json(Path(name), text.encode() if isinstance(text, str) else text)
+        found = value.get("schema_version", "none")
+        if found != SCHEMA_VERSION:
+            for other, names in OTHERS.items():
+                if value.keys() >= names:
+                    raise ModelError(f"{name}: is {other}, expected a bench.json, which linreg bench writes")
+            raise ModelError(
+                f"{name}: got schema version {str(found)[:40]}, expected a report of version {SCHEMA_VERSION}; "
+                "make it again: linreg bench"
+            )
+        try:
+            return convert(_parsed(value), cls)
+        except (ValidationError, RecursionError) as error:
+            raise ModelError(
+                f"{name}: is a damaged report: {_shortened(str(error))}; restore it, or make it again: linreg bench"
+            ) from None
+
+    def to_values(self) -> dict[str, Any]:
+        """The report as JSON values; times in seconds, raw blocks in whole nanoseconds."""
+        return {"schema_version": SCHEMA_VERSION, **_values(self)}
+
+    def to_json(self) -> str:
+        """The text of bench.json: one line per key, since the raw blocks would fill a line each otherwise."""
+        lines = [f" {json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in self.to_values().items()]
+        return "{\n" + ",\n".join(lines) + "\n}\n"
+
+    def to_html(self, path: Path | str) -> None:
+        """Write the report as one HTML page that needs nothing beside it.
+
+        Raises:
+            LinregError: the file cannot be written.
+        """
+        from bench.report.page import to_page
+
+        write_atomic(Path(path), to_page(self).encode())
+
+    def _repr_html_(self) -> str:
+        """The tables, for a notebook."""
+        from bench.report.notebook import to_fragment
+
+        return to_fragment(self)
+
+    def __repr__(self) -> str:
+        from bench.report.findings import findings
+
+        found = "; ".join(f"{finding.where}: {finding.headline}" for finding in findings(self))
+        return f"<Report of {self.scope}: {found or 'nothing was timed'}>"
+
+
+def _shortened(fault: str) -> str:
+    """A fault that msgspec found, with its place but without the middle of a long value."""
+    text = fault.replace("`$.", "`")
+    return text if len(text) <= 240 else f"{text[:120]}…{text[-120:]}"
+
+
+def _values(value: Any) -> Any:
+    """A part of a report as JSON values. An open end of an interval is null: JSON has no infinity."""
+    if isinstance(value, list | tuple):
+        return [_values(entry) for entry in value]
+    if not is_dataclass(value):
+        return dict(value) if isinstance(value, Mapping) else value
+    found = {entry.name: _values(getattr(value, entry.name)) for entry in fields(value)}
+    if isinstance(value, Ratio):
+        return {key: number if math.isfinite(number) else None for key, number in found.items()}
+    if isinstance(value, Row):
+        return {("problem" if key == "status" else key): entry for key, entry in found.items() if key != "reason"} | {
+            "problem": value.problem
+        }
+    if isinstance(value, RowProcess) and value.host_ns is None:
+        del found["host_ns"]
+    return found
+
+
+def _parsed(value: Any) -> Any:
+    """The inverse of `_values` for what differs: `problem` of a row, and open ends of intervals."""
+    if isinstance(value, list):
+        return value if value and isinstance(value[0], int) else [_parsed(entry) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    found = {key: _parsed(entry) for key, entry in value.items()}
+    if isinstance(problem := found.get("problem"), str):
+        skipped = problem.startswith(SKIPPED)
+        found["status"] = Status.SKIPPED if skipped else Status.WRONG if problem else Status.TIMED
+        found["reason"] = problem.removeprefix(SKIPPED) if skipped else problem
+    if found.keys() >= {"estimate", "low", "high"}:
+        ends = {"low": 0.0, "high": math.inf}
+        found |= {key: end for key, end in ends.items() if found[key] is None}
+    return found

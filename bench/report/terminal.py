@@ -1,0 +1,74 @@
+"""A table for the terminal; if it is wider than the window it continues below, with the first column repeated."""
+
+from collections.abc import Callable, Iterator
+
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from bench.report.tables import Table
+
+LONGEST_CELL = 24
+"""Cells longer than this are sentences, which may be wrapped between words."""
+
+RULE = 3
+"""Columns of a rule between two cells, with its padding."""
+
+
+class TerminalTable:
+    """A table that fits the width of its console without breaking words."""
+
+    def __init__(self, table: Table, clean: Callable[[str], str]) -> None:
+        """Prepare a table.
+
+        Args:
+            table: its text.
+            clean: shows control characters instead of obeying them.
+        """
+        self.table, self.clean = table, clean
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RichTable | Text]:
+        """The table in a frame if it fits, else its parts without one."""
+        width, widths = options.max_width, [self._least_width(column) for column in range(len(self.table.headings))]
+        framed = sum(widths) + RULE * len(widths) + 1 <= width
+        for place, columns in enumerate([list(range(len(widths)))] if framed else _parts(widths, width)):
+            part = RichTable(
+                title=Text(self.clean(self.table.title)) if place == 0 else None,
+                title_justify="left",
+                show_edge=framed,
+                pad_edge=framed,
+            )
+            for column in columns:
+                part.add_column(
+                    Text(self.table.headings[column]),
+                    justify="left" if column in self.table.left else "right",
+                    overflow="fold",
+                    min_width=min(widths[column], width // 2),
+                )
+            self._add_rows(part, columns)
+            yield from ([Text()] if place else [])
+            yield part
+
+    def _least_width(self, column: int) -> int:
+        """The width below which words, or figures and their units, are broken."""
+        cells = [self.clean(row[column]) for row in self.table.rows]
+        words = [word for cell in cells for word in (cell.split() if column and len(cell) > LONGEST_CELL else [cell])]
+        return max(map(cell_len, (self.table.headings[column], *words)))
+
+    def _add_rows(self, part: RichTable, columns: list[int]) -> None:
+        for place, row in enumerate(self.table.rows):
+            first, *others = (Text(self.clean(row[column])) for column in columns)
+            if place in self.table.struck:
+                first.stylize("strike")
+            part.add_row(first, *others)
+
+
+def _parts(widths: list[int], width: int) -> list[list[int]]:
+    """The columns of each part, the first column in all of them."""
+    parts = [[0]]
+    for column in range(1, len(widths)):
+        if sum(widths[own] + RULE for own in (*parts[-1], column)) - RULE > width and len(parts[-1]) > 1:
+            parts.append([0])
+        parts[-1].append(column)
+    return parts
