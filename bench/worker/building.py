@@ -1,4 +1,4 @@
-"""Make the runner of a variant, from disk or from the user's own code, on a module that no other row has."""
+"""Make the runner of a variant from an artifact or from the user's code, with a module that no other row shares."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 def build(variant: Variant, subject: Subject, folder: Path, *, device: Device, threads: int) -> "Runner":
-    """The runner of a variant.
+    """Make the runner of a variant.
 
     Args:
-        variant: what is built.
+        variant: the row to build.
         subject: makes the module of an eager row.
-        folder: where the artifacts are.
-        device: where it runs.
-        threads: of onnxruntime; those of torch are the process's.
+        folder: folder of the artifacts.
+        device: device to run on.
+        threads: ONNX Runtime threads; those of torch are set for the whole process.
 
     Raises:
         LinregError: it cannot be built.
@@ -52,7 +52,7 @@ def _floor(name: str) -> "Runner":
 
 
 def _made(variant: Variant) -> "Runner":
-    """The Runner that the user's factory makes."""
+    """The runner that the user's function returns."""
     from export.runners.base import Runner
     from export.source.user_module import call_without_arguments
 

@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What one process is to measure.
+    """What one process measures.
 
     Attributes:
-        variants: the rows that can be run; the first is the reference, the second its fresh copy, the null row.
-        subjects: by name; each variant must give the answers of one of them.
-        folder: the work folder: artifacts by file name, and for each subject what it must answer.
-        device: of all rows.
-        batches: rows of input.
-        threads: intra-op threads of torch and onnxruntime; each is measured by itself.
-        onnxruntime_threads: of onnxruntime where its budget shall not be torch's.
-        rounds: blocks of every variant at each batch.
-        seed: of the order.
-        fresh: the variant that this process loads and calls before it loads any other; empty for none.
-        single_calls: how many calls are timed one by one for the tails; 0 for none.
+        variants: the rows that can run; the first is the reference, the second its copy, the null row.
+        subjects: by name; each variant must give the outputs of one of them.
+        folder: the work folder, with artifacts by file name and the expected outputs of each subject.
+        device: device of all rows.
+        batches: batch sizes.
+        threads: intra-op threads of torch and ONNX Runtime; each number is measured separately.
+        onnxruntime_threads: ONNX Runtime threads; None: same as torch.
+        rounds: blocks of every variant at each batch size.
+        seed: seed of the order.
+        fresh: name of the variant that this process loads and calls before any other; empty for none.
+        single_calls: calls timed one by one for the tails; 0 for none.
     """
 
     variants: tuple[Variant, ...]
@@ -51,7 +51,7 @@ class Job:
     single_calls: int = 0
 
     def variant(self, name: str) -> Variant:
-        """The row of a name."""
+        """The row with this name."""
         return next(variant for variant in self.variants if variant.name == name)
 
     @property
@@ -71,7 +71,7 @@ def job_to_json(job: Job) -> dict[str, Any]:
 
 
 def job_from_json(value: Mapping[str, Any]) -> Job:
-    """The job that `job_to_json` wrote."""
+    """The inverse of `job_to_json`."""
     return Job(
         **{
             **value,
@@ -87,15 +87,15 @@ def job_from_json(value: Mapping[str, Any]) -> Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """One variant at one batch in one process.
+    """One variant at one batch size in one process.
 
     Attributes:
-        problem: why it answers wrongly; empty where it does not.
-        worst_error: in units of what is allowed, before and after timing; 0 for a row that answers nothing.
-        bytes_equal: its outputs have the bytes of eager's on the CPU, before and after.
-        blocks: None where it answers wrongly.
-        single_s: calls timed one by one, in seconds.
-        launch_bound: on CUDA, launching takes most of its time.
+        problem: what is wrong with its outputs; empty if nothing is.
+        worst_error: as a multiple of the allowed error, before and after timing; 0 for a row without outputs.
+        bytes_equal: its outputs are bit-equal to eager's on the CPU, before and after timing.
+        blocks: timed blocks; None if its outputs are wrong.
+        single_s: seconds of calls timed one by one.
+        launch_bound: on CUDA, launches take most of its time.
     """
 
     problem: str = ""
@@ -108,13 +108,13 @@ class Measured:
 
 @dataclass(frozen=True, kw_only=True)
 class ProcessResult:
-    """All that one process measured.
+    """Everything that one process measured.
 
     Attributes:
-        rows: by (threads, batch), then by the name of the variant.
-        lifecycle: None where the process was not fresh.
-        preempted: how often the system took the processor from it during the rounds.
-        torch_threads: read back, for each count asked.
+        rows: by (threads, batch size), then by name of the variant.
+        lifecycle: the cold start; None if the process was not fresh.
+        preempted: involuntary context switches during the rounds.
+        torch_threads: threads read back, by the number requested.
     """
 
     rows: dict[tuple[int, int], dict[str, Measured]]
@@ -138,7 +138,7 @@ def result_to_json(result: ProcessResult) -> dict[str, Any]:
 
 
 def result_from_json(value: Mapping[str, Any]) -> ProcessResult:
-    """The result that `result_to_json` wrote."""
+    """The inverse of `result_to_json`."""
     rows: dict[tuple[int, int], dict[str, Measured]] = {}
     for row in value["rows"]:
         rows.setdefault((row["threads"], row["batch"]), {})[row["name"]] = _measured_from_json(row)
