@@ -16,18 +16,11 @@ from bench.environment import describe_environment, stolen_s
 from bench.plan.expected import SEED
 from bench.plan.model import Model, located
 from bench.plan.planning import Plan, plan_request
-from bench.plan.preparation import (
-    Prepared,
-    keep_states,
-    mark_unavailable,
-    prepare_answers,
-    prepare_variants,
-    provide_files,
-)
+from bench.plan.preparation import Prepared, keep_states, prepare_answers, prepare_devices
 from bench.plan.request import Request
 from bench.plan.settings import bench_settings, parse_device
 from bench.plan.subject import Subject
-from bench.plan.variants import Device, Origin, Variant
+from bench.plan.variants import Device, Variant
 from bench.processes import run_job
 from bench.programs.runtimes import time_deploy
 from bench.report.report import Quality, Report, Settings
@@ -197,12 +190,9 @@ def run_benchmark(
             write_atomic(folder / file, data)
         sources = prepare_answers(folder, subjects, settings.batches)
         source, kept = sources["model"], keep_states(folder, subjects, sources)
-        files: dict[str, Origin | str] = dict.fromkeys(provided, Origin.BUNDLE)
-        ready = {}
-        for device, rows in variants.items():
-            marked = mark_unavailable(rows, device)
-            files = provide_files(marked, source, bundle, folder, given=files, trust=trust)
-            ready[device] = prepare_variants(marked, files, device=device, reference=settings.reference)
+        ready = prepare_devices(
+            variants, source, bundle, folder, provided=provided, reference=settings.reference, trust=trust
+        )
         measured = [
             _measure(_job(kept, folder, device, prepared, settings), prepared, settings, progress)
             for device, prepared in ready.items()

@@ -1,7 +1,7 @@
-"""Measure the harness itself on this machine: how often it sees a difference where none is, and misses one that is.
+"""Measure the harness itself on this machine: how often it sees a difference that is not there, or misses one that is.
 
-The planted slowdowns are known exactly: a block of n calls is timed as it is, and one of n + 1 or n + 3 calls for every
-hundred beside it, both divided by n.
+The planted slowdowns are known exactly: for every hundred calls, a block of 101 or 103 calls is timed beside a block of
+100, and both are divided by 100.
 """
 
 import math
@@ -24,9 +24,9 @@ PLANTED_RUNS = 100
 COPIES = 20
 ROUNDS = 100
 PLANTED_ROUNDS = {1: 350, 3: 100}
-"""By percent: what is smaller takes more rounds to be seen beside the machine's noise."""
+"""By percent: a smaller slowdown takes more rounds to stand out from the noise."""
 CALLS = 100
-"""In a block of a planted slowdown, so that 1 % is one call."""
+"""Calls in a block of a planted slowdown, so that 1 % is one call."""
 
 ALL_RUNS = RUNS + 4 * COPIES + 2 * PLANTED_RUNS
 
@@ -38,20 +38,20 @@ FOUND_1_PERCENT = 0.95
 
 @dataclass(frozen=True, kw_only=True)
 class SelfCheck:
-    """What the harness measured of itself.
+    """What the harness found about itself.
 
     Attributes:
         runs: of one call against itself.
-        excluded: the part of them whose 95 % interval excludes 1.
+        excluded: fraction of them whose 95 % interval excludes 1.
         beyond_margin: how many claimed a difference of more than 1 %.
         spread: standard deviation of the log-ratios of those runs.
         copies_spread: the same for two fresh copies of the model.
-        found_1_percent: the part of the runs with 1 % planted that found it.
+        found_1_percent: fraction of the runs with 1 % planted that found it.
         found_3_percent: the same for 3 %.
-        bias: of the planted 3 %: the mean of what was found over what was planted, less 1.
-        order_bias: the mean log-ratio of one call against itself where the order is never shuffled.
-        neighbour: the log-ratio of two copies beside a third, busier variant, less that without it.
-        duration_s: of everything.
+        bias: of the planted 3 %: the mean of the measured over the planted slowdown, minus 1.
+        order_bias: shift of the log-ratio of one call against itself without shuffling.
+        neighbour: shift of the log-ratio of two copies when a third, busier variant runs beside them.
+        duration_s: seconds of the whole self-check.
     """
 
     runs: int
@@ -68,7 +68,7 @@ class SelfCheck:
 
     @property
     def failures(self) -> list[str]:
-        """What is not as it should be; empty where the harness can be believed here."""
+        """What is not as expected; empty if the harness can be trusted on this machine."""
         found = []
         if not FEWEST_EXCLUDED <= self.excluded <= MOST_EXCLUDED:
             found.append(
@@ -136,14 +136,14 @@ def self_check(
 
 
 def _pair(one: Call, other: Call, seed: int | None, *more: Call) -> Ratio:
-    """The ratio of two calls in paired rounds, perhaps with others beside them."""
+    """The ratio of two calls in paired rounds, with further calls beside them if given."""
     calls = {"one": one, "other": other, **{f"beside {place}": call for place, call in enumerate(more)}}
     blocks = measure_rounds(calls, rounds=ROUNDS, seed=seed)
     return paired_ratio(blocks["other"].call_s, blocks["one"].call_s)
 
 
 def _planted(call: Call, percent: int, seed: int) -> Ratio:
-    """The ratio of one call to itself where the second block has `percent` calls in a hundred more than it counts."""
+    """The ratio of one call to itself if the second block makes `percent` calls in a hundred more than it counts."""
     timer, order = host_timer(time.perf_counter_ns), random.Random(seed)
     nanoseconds: dict[int, list[int]] = {0: [], percent: []}
     counts = list(nanoseconds)
@@ -162,5 +162,5 @@ def _logs(ratios: list[Ratio]) -> NDArray[np.float64]:
 
 
 def describe(check: SelfCheck) -> dict[str, Any]:
-    """As JSON values."""
+    """The self-check as JSON values."""
     return {**asdict(check), "passed": not check.failures, "failures": check.failures}

@@ -52,6 +52,39 @@ def keep_states(folder: Path, subjects: dict[str, Subject], sources: dict[str, S
     return kept
 
 
+def prepare_devices(
+    variants: Mapping[Device, list[Variant]],
+    source: Source,
+    bundle: Path | None,
+    folder: Path,
+    *,
+    provided: Iterable[str],
+    reference: str,
+    trust: bool,
+) -> dict[Device, Prepared]:
+    """Put the artifacts of all devices into the work folder, and separate the rows that can run.
+
+    Args:
+        variants: rows of each device.
+        source: source of the artifacts that are exported anew.
+        bundle: where artifacts are taken from; None without a bundle.
+        folder: the work folder.
+        provided: names of files that are already there.
+        reference: name of the reference row.
+        trust: take programs of the bundle that this user did not export, instead of exporting them anew.
+
+    Raises:
+        LinregError: there is no row called `reference`, or it cannot run.
+    """
+    files: dict[str, Origin | str] = dict.fromkeys(provided, Origin.BUNDLE)
+    ready = {}
+    for device, rows in variants.items():
+        marked = mark_unavailable(rows, device)
+        files = provide_files(marked, source, bundle, folder, given=files, trust=trust)
+        ready[device] = prepare_variants(marked, files, device=device, reference=reference)
+    return ready
+
+
 def mark_unavailable(variants: Iterable[Variant], device: Device) -> list[Variant]:
     """The variants, those that cannot run on this machine with the reason."""
     return [replace(variant, skipped=unavailable(variant, device)) for variant in variants]

@@ -1,6 +1,7 @@
 """A table for the terminal; if it is wider than the window it continues below, with the first column repeated."""
 
-from collections.abc import Callable, Iterator
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions
@@ -44,24 +45,36 @@ class TerminalTable:
                     Text(self.table.headings[column]),
                     justify="left" if column in self.table.left else "right",
                     overflow="fold",
-                    min_width=min(widths[column], width // 2),
                 )
-            self._add_rows(part, columns)
+            spare = width - sum(widths[column] + RULE for column in columns) - 1
+            self._add_rows(part, {column: widths[column] + max(spare, 0) for column in columns})
             yield from ([Text()] if place else [])
             yield part
 
     def _least_width(self, column: int) -> int:
         """The width below which words, or figures and their units, are broken."""
         cells = [self.clean(row[column]) for row in self.table.rows]
-        words = [word for cell in cells for word in (cell.split() if column and len(cell) > LONGEST_CELL else [cell])]
+        words = [word for cell in cells for word in (cell.split() if _is_sentence(column, cell) else [cell])]
         return max(map(cell_len, (self.table.headings[column], *words)))
 
-    def _add_rows(self, part: RichTable, columns: list[int]) -> None:
+    def _add_rows(self, part: RichTable, rooms: Mapping[int, int]) -> None:
+        """Add the columns of `rooms`, each with the width that its sentences may take."""
         for place, row in enumerate(self.table.rows):
-            first, *others = (Text(self.clean(row[column])) for column in columns)
+            first, *others = (Text(_wrapped(column, self.clean(row[column]), room)) for column, room in rooms.items())
             if place in self.table.struck:
                 first.stylize("strike")
             part.add_row(first, *others)
+
+
+def _is_sentence(column: int, cell: str) -> bool:
+    return column > 0 and len(cell) > LONGEST_CELL
+
+
+def _wrapped(column: int, cell: str, room: int) -> str:
+    """Sentences in lines, broken between words: rich cuts a character off the last column of a table without edges."""
+    if not _is_sentence(column, cell):
+        return cell
+    return "\n".join(textwrap.wrap(cell, room, break_long_words=False, break_on_hyphens=False))
 
 
 def _parts(widths: list[int], width: int) -> list[list[int]]:

@@ -37,6 +37,12 @@ def test_a_committed_report_is_written_as_it_was_read(name):
     assert Report.from_json(data).to_json().encode() == data
 
 
+@pytest.mark.parametrize("name", ["line", "penguins"])
+def test_a_committed_page_is_that_of_its_report(name):
+    folder = ROOT / "artifacts" / "reference" / name
+    assert (folder / "report.html").read_text() == to_page(Report.read(folder / "bench.json"))
+
+
 def test_the_status_is_told_apart_from_its_reason():
     wrong, absent = made().comparisons[0].rows[-2:]
     assert (wrong.status, wrong.reason, wrong.problem) == (Status.WRONG, *["wrong: output (0, 0) is nan"] * 2)
