@@ -1,4 +1,5 @@
-"""bench: how fast each variant answers, and whether it still answers the same.
+"""bench: how fast each way to run a model is, timed after proving that its outputs are right.
 
-From Python: `bench.compare.compare_callables` for two callables, `bench.compare.compare_artifacts` for two files.
+The door: `bench.benchmark.bench` for a model, `bench.compare.compare` for two callables, and
+`bench.compare.compare_artifacts` for two exported files.
 """

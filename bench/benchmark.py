@@ -1,45 +1,161 @@
-"""A whole benchmark: answers and artifacts first, then the same rounds in many processes, then one report."""
+"""A whole benchmark: answers and artifacts first, then the same rounds in many processes, then one report.
 
+`bench` is the door in Python; `measure` is what it shares with the command line.
+"""
+
+import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from bench.analysis.lifecycle import lifecycle_rows
-from bench.analysis.rows import compare_results, narrow_enough
-from bench.analysis.statistics import EQUIVALENCE_MARGIN
+from bench.analysis.rows import compare_results
 from bench.environment import describe_environment, stolen_s
 from bench.plan.expected import SEED
-from bench.plan.preparation import (
-    Prepared,
-    keep_states,
-    mark_unavailable,
-    prepare_answers,
-    prepare_variants,
-    provide_files,
-)
+from bench.plan.model import Model, located
+from bench.plan.planning import Plan, plan_request
+from bench.plan.preparation import Prepared, keep_states, prepare_answers, prepare_devices
+from bench.plan.request import Request
+from bench.plan.settings import bench_settings, parse_device
 from bench.plan.subject import Subject
-from bench.plan.variants import Origin, Variant
-from bench.processes import run_processes
+from bench.plan.variants import Device, Variant
+from bench.processes import run_job
+from bench.programs.runtimes import time_deploy
 from bench.report.report import Quality, Report, Settings
-from bench.worker.job import Device, Job
 from bench.worker.lifecycle import Lifecycle
-from bench.worker.measurement import measure
-from bench.worker.results import ProcessResult
-from linreg.config import BenchSettings
+from bench.worker.messages import Job, ProcessResult
+from linreg.config import BENCH_DEFAULTS, BenchSettings, DeviceChoice
 from linreg.files import work_folder, write_atomic
 
-LEAST_PROCESSES = 7
-"""Before this many no interval is believed to be narrow: stopping at 5 where it is one by chance covers 93 % of 95."""
+Progress = Callable[[str, int, int], None]
+"""Called with a stage, the number of its steps completed and their total."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _DeviceResults:
-    """One device: its job, what each process measured, and the rows that were not run."""
+    """One device: its job, what each process measured, and the rows that cannot run."""
 
     job: Job
     results: list[ProcessResult]
     skipped: tuple[Variant, ...]
+
+
+def bench(
+    model: Model,
+    *,
+    inputs: Sequence[str] = (),
+    state_dict: str | os.PathLike[str] | None = None,
+    batches: str | Sequence[int] = BENCH_DEFAULTS.batches,
+    threads: str | Sequence[int] = BENCH_DEFAULTS.threads,
+    onnxruntime_threads: int | None = None,
+    processes: int | None = None,
+    rounds: int = BENCH_DEFAULTS.rounds,
+    target: str | float = BENCH_DEFAULTS.target,
+    reference: str | None = None,
+    device: str = DeviceChoice.AUTO,
+    compile: bool = False,  # noqa: A002
+    variants: Sequence[str] = (),
+    against: str | os.PathLike[str] | None = None,
+    runtimes: str | os.PathLike[str] | None = None,
+    trust: bool = False,
+    progress: Progress | None = None,
+) -> Report:
+    """Time every way to run a model, after proving that each gives the right outputs.
+
+    Nothing is written. Variants with wrong outputs are not timed; the report says what is wrong with them.
+
+    Args:
+        model: a bundle or .pth file, a fitted model, a function or class that makes a `torch.nn.Module`, or the
+            `FILE.py:NAME` of one.
+        inputs: what a module takes, one for each argument of its forward, such as `x=float32[batch,16]`.
+        state_dict: parameters for the module, a file of torch.save or safetensors.
+        batches: batch sizes, such as `1,4096`.
+        threads: intra-op threads of torch and ONNX Runtime, such as `1,2`; each number is measured separately.
+        onnxruntime_threads: ONNX Runtime threads; None: same as torch.
+        processes: most processes to run; 1 measures in this process only. None: 10, and up to 5 more until all
+            intervals are within 2 %.
+        rounds: blocks of every variant in each process.
+        target: stop once every confidence interval's half width is below this.
+        reference: name of the row that ratios refer to; None: `eager-inference_mode`.
+        device: `auto` (the CPU, and CUDA if there is one), `cpu` or `cuda`.
+        compile: time torch.compile too; its start takes long.
+        variants: rows of your own, each `FILE.py:NAME` of a function that returns a Runner. The files are run.
+        against: artifact of another bundle; only this model's and that one are timed.
+        runtimes: folder `deploy` of linreg's repository: time its programs without Python too.
+        trust: run programs that you did not export.
+        progress: called with a stage, the number of steps completed and their total.
+
+    Raises:
+        MismatchError: the outputs of the reference are wrong.
+        LinregError: a setting is wrong, or the model cannot be timed.
+
+    Example:
+        >>> report = bench("penguins", batches="1", processes=1, rounds=10, device="cpu")
+        >>> [row.name for row in report.comparisons[0].rows[:3]]
+        ['eager-inference_mode', 'null', 'eager-no_grad']
+    """
+    settings = bench_settings(
+        batches=batches,
+        threads=threads,
+        onnxruntime_threads=onnxruntime_threads,
+        processes=processes,
+        rounds=rounds,
+        target=target,
+        reference=reference,
+        against=against is not None,
+    )
+    with located(model) as (path, module):
+        request = Request(
+            model=path,
+            module=module,
+            state_dict=None if state_dict is None else Path(state_dict),
+            inputs=tuple(inputs),
+            settings=settings,
+            device=parse_device(device),
+            compiled=compile,
+            variants=tuple(variants),
+            against=None if against is None else Path(against),
+            runtimes=None if runtimes is None else Path(runtimes),
+            trust=trust,
+            command=("linreg.bench",),
+        )
+        return measure(request, plan_request(request), progress=progress)
+
+
+def measure(
+    request: Request, plan: Plan, *, self_check: Mapping[str, Any] | None = None, progress: Progress | None = None
+) -> Report:
+    """Time a plan, and return the report.
+
+    Args:
+        request: what was asked for.
+        plan: what follows from it.
+        self_check: the last self-check of this machine, for the report.
+        progress: called with a stage, the number of steps completed and their total.
+
+    Raises:
+        MismatchError: the outputs of the reference are wrong.
+        LinregError: the model cannot be timed.
+    """
+    settings = request.settings
+    runtimes = None
+    if request.runtimes is not None:
+        runtimes = time_deploy(
+            request.runtimes, plan.bundle, processes=settings.processes, trust=request.trust, progress=progress
+        )
+    processes = settings.processes + settings.more_processes
+    report = run_benchmark(
+        plan.subjects,
+        plan.variants,
+        settings,
+        bundle=plan.bundle,
+        provided=plan.provided,
+        trust=request.trust,
+        progress=None if progress is None else lambda done: progress("timing, by process", done, processes),
+    )
+    return replace(report, command=request.command, self_check=self_check, runtimes=runtimes)
 
 
 def run_benchmark(
@@ -56,15 +172,15 @@ def run_benchmark(
 
     Args:
         subjects: by name, `model` first; each variant must give the answers of one of them.
-        variants: by device; those that cannot run here stand in the report with the reason.
-        settings: how much is measured.
-        bundle: where artifacts are taken from; they are made in memory where it has none.
-        provided: artifacts by the name of their file, which come from elsewhere.
-        trust: time programs of the bundle that this user did not export, instead of the same made anew.
-        progress: called with the number of processes done on a device.
+        variants: by device; those that cannot run on this machine are reported with the reason.
+        settings: how much to measure.
+        bundle: where artifacts are taken from; those it lacks are exported in memory.
+        provided: bytes of artifacts from elsewhere, by file name.
+        trust: time programs of the bundle that this user did not export, instead of exporting them anew.
+        progress: called with the number of processes completed on a device.
 
     Raises:
-        MismatchError: the reference row answers wrongly.
+        MismatchError: the outputs of the reference are wrong.
         LinregError: a process failed, or there is no such reference.
     """
     start, stolen = time.perf_counter(), stolen_s()
@@ -74,12 +190,9 @@ def run_benchmark(
             write_atomic(folder / file, data)
         sources = prepare_answers(folder, subjects, settings.batches)
         source, kept = sources["model"], keep_states(folder, subjects, sources)
-        files: dict[str, Origin | str] = dict.fromkeys(provided, Origin.BUNDLE)
-        ready = {}
-        for device, rows in variants.items():
-            marked = mark_unavailable(rows, device)
-            files = provide_files(marked, source, bundle, folder, given=files, trust=trust)
-            ready[device] = prepare_variants(marked, files, device=device, reference=settings.reference)
+        ready = prepare_devices(
+            variants, source, bundle, folder, provided=provided, reference=settings.reference, trust=trust
+        )
         measured = [
             _measure(_job(kept, folder, device, prepared, settings), prepared, settings, progress)
             for device, prepared in ready.items()
@@ -125,30 +238,14 @@ def _job(
 def _measure(
     job: Job, prepared: Prepared, settings: BenchSettings, progress: Callable[[int], None] | None
 ) -> _DeviceResults:
-    results = list(_results(job, settings, progress)) if prepared.variants else []
+    results = list(run_job(job, settings, progress)) if prepared.variants else []
     return _DeviceResults(job=job, results=results, skipped=prepared.skipped)
 
 
 def _lifecycles(measured: list[_DeviceResults]) -> tuple[Lifecycle, ...]:
-    """Of the first device that has any: what a start costs on another is another figure."""
+    """The samples of the first device that has any, since a start costs something else on another device."""
     for entry in measured:
         found = tuple(result.lifecycle for result in entry.results if result.lifecycle is not None)
         if found:
             return found
     return ()
-
-
-def _results(job: Job, settings: BenchSettings, progress: Callable[[int], None] | None) -> Iterator[ProcessResult]:
-    if settings.processes == 1:
-        rounds = settings.rounds * len(settings.batches) * len(settings.threads)
-        yield measure(job, progress=None if progress is None else lambda done: progress(done // rounds))
-        return
-
-    def enough(so_far: Sequence[ProcessResult]) -> bool:
-        target = settings.target if len(so_far) < settings.processes else max(settings.target, EQUIVALENCE_MARGIN)
-        return narrow_enough(job, so_far, target, LEAST_PROCESSES)
-
-    for place, result in enumerate(run_processes(job, settings.processes + settings.more_processes, enough)):
-        yield result
-        if progress is not None:
-            progress(place + 1)

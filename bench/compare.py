@@ -1,14 +1,11 @@
-"""The Python API: two callables, or two artifacts, in; ratios with intervals out.
+"""Compare the speed of two callables, or of two artifacts.
 
-    >>> from bench.compare import compare_callables
-    >>> result = compare_callables(lambda: sum(range(100)), lambda: sum(range(200)))
-    >>> result.ratio.low > 1.5
-    True
-
-Two callables are timed in this process, which is what a ratio of their code needs; the same callables in another
-process may differ by 1 % more, as memory is laid out anew. Two artifacts are timed in fresh processes.
+Two callables are timed in this process, which is what the ratio of their code needs; in another process the ratio may
+differ by 1 % more, since memory is laid out differently. Two artifacts are timed in fresh processes.
 """
 
+import html
+import os
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -20,29 +17,30 @@ from bench.analysis.parts import Row
 from bench.analysis.statistics import Ratio, Verdict, paired_ratio, verdict
 from bench.benchmark import run_benchmark
 from bench.plan.artifact_file import read_artifact
-from bench.plan.variants import AGAINST, against_variants
-from bench.worker.job import Device
+from bench.plan.planning import plan_against
+from bench.plan.variants import AGAINST
+from bench.report.numbers import duration
 from bench.worker.rounds import Blocks, measure_rounds
 from export.runners.base import Call
-from linreg.config import BenchSettings
+from linreg.config import BENCH_DEFAULTS, FEWEST_PAIRED_ROUNDS, BenchSettings
 from linreg.errors import LinregError, MismatchError
-
-LEAST_ROUNDS = 6
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result:
+class PairedComparison:
     """How a variant compares with its reference.
 
     Attributes:
+        names: names of the reference and of the variant.
         ratio: time of the variant over that of the reference, with its 95 % interval.
-        null: the same for the reference against itself, timed in the same rounds: what the machine adds.
-        verdict: slower, faster (beyond 1 %), equivalent (within 2 %) or inconclusive.
-        reference_s: seconds a call of the reference, the median.
-        variant_s: seconds a call of the variant.
-        scope: `this process only`, or how many processes.
+        null: the same for the reference against itself, timed in the same rounds: the noise of this machine.
+        verdict: slower or faster (by more than 1 %), equivalent (within 2 %) or inconclusive.
+        reference_s: median seconds per call of the reference.
+        variant_s: median seconds per call of the variant.
+        scope: `this process only`, or the number of processes.
     """
 
+    names: tuple[str, str]
     ratio: Ratio
     null: Ratio
     verdict: Verdict
@@ -50,30 +48,62 @@ class Result:
     variant_s: float
     scope: str
 
+    def __repr__(self) -> str:
+        reference, variant = self.names
+        return (
+            f"{reference} {duration(self.reference_s)}, {variant} {duration(self.variant_s)}: {self.verdict}, "
+            f"{variant}/{reference} = {_figures(self.ratio)}, {self.scope}"
+        )
 
-def compare_callables(
-    reference: Callable[[], object], variant: Callable[[], object], *, rounds: int = 100, seed: int = 0
-) -> Result:
+    def _repr_html_(self) -> str:
+        reference, variant = map(html.escape, self.names)
+        return (
+            "<table><tr><th></th><th>median</th><th>ratio (95 % interval)</th><th>verdict</th></tr>"
+            f"<tr><th>{reference}</th><td>{duration(self.reference_s)}</td><td>1</td><td></td></tr>"
+            f"<tr><th>{variant}</th><td>{duration(self.variant_s)}</td><td>{_figures(self.ratio)}</td>"
+            f"<td>{self.verdict}</td></tr></table>"
+        )
+
+
+def compare(
+    reference: Callable[[], object],
+    variant: Callable[[], object],
+    *,
+    names: tuple[str, str] | None = None,
+    rounds: int = BENCH_DEFAULTS.rounds,
+    seed: int = 0,
+) -> PairedComparison:
     """Time two callables in paired, shuffled rounds in this process.
 
     Args:
         reference: called without arguments.
-        variant: the same.
-        rounds: blocks of about 0.1 ms of each.
-        seed: of the order.
+        variant: called without arguments.
+        names: what to call the two in the result; None: their own names, or `reference` and `variant`.
+        rounds: blocks of each, of about 0.1 ms.
+        seed: seed of the order.
 
     Raises:
-        LinregError: so few rounds have no interval.
+        LinregError: there are too few rounds for a 95 % interval.
+
+    Example:
+        >>> result = compare(lambda: sum(range(100)), lambda: sum(range(200)), names=("short", "long"))
+        >>> result.ratio.low > 1.5
+        True
+        >>> str(result.verdict)
+        'slower'
     """
-    if rounds < LEAST_ROUNDS:
-        raise LinregError(f"rounds: got {rounds}, expected at least {LEAST_ROUNDS}, or there is no interval of 95 %")
+    if rounds < FEWEST_PAIRED_ROUNDS:
+        raise LinregError(
+            f"rounds: got {rounds}, expected at least {FEWEST_PAIRED_ROUNDS}, since fewer give no 95 % interval"
+        )
     calls = {
         name: Call(run=run, outputs=lambda: (), context=nullcontext)
         for name, run in (("reference", reference), ("null", reference), ("variant", variant))
     }
     blocks = measure_rounds(calls, rounds=rounds, seed=seed)
     ratio, null = (paired_ratio(blocks[name].call_s, blocks["reference"].call_s) for name in ("variant", "null"))
-    return Result(
+    return PairedComparison(
+        names=names or _names(reference, variant),
         ratio=ratio,
         null=null,
         verdict=verdict(ratio, null),
@@ -84,37 +114,44 @@ def compare_callables(
 
 
 def compare_artifacts(
-    reference: Path, variant: Path, *, batch: int = 1, settings: BenchSettings | None = None, trust: bool = False
-) -> Result:
-    """Time two artifacts of one format, each in its bundle, in fresh processes; both must answer rightly.
+    reference: str | os.PathLike[str],
+    variant: str | os.PathLike[str],
+    *,
+    batch: int = 1,
+    settings: BenchSettings | None = None,
+    trust: bool = False,
+) -> PairedComparison:
+    """Time two artifacts of the same format in fresh processes, after checking the outputs of both.
 
     Args:
-        reference: such as `old/model.onnx`.
-        variant: such as `new/model.onnx`.
-        batch: rows of input.
-        settings: how much is measured; its batches and reference are set here.
+        reference: an artifact in its bundle, such as `old/model.onnx`.
+        variant: another, such as `new/model.onnx`.
+        batch: batch size.
+        settings: how much to measure; its batches, reference and tail calls are ignored.
         trust: load TorchScript and .pt2 files that this user did not export; they are programs.
 
     Raises:
-        MismatchError: one of them answers wrongly.
+        MismatchError: the outputs of one of them are wrong.
         LinregError: they cannot be timed.
     """
-    sides = [read_artifact(path, trust=trust) for path in (reference, variant)]
-    if sides[0].kind is not sides[1].kind:
-        raise LinregError(f"{reference} and {variant}: expected two artifacts of one format, each in its bundle")
-    rows = against_variants(sides[0].kind)
+    paths = Path(reference), Path(variant)
+    old, new = (read_artifact(path, trust=trust) for path in paths)
+    if old.kind is not new.kind:
+        raise LinregError(f"{paths[0]} and {paths[1]}: expected two artifacts of one format, each in its bundle")
+    plan = plan_against(old, new.subject, None, new)
     given = replace(settings or BenchSettings(), batches=(batch,), reference=AGAINST, single_calls=0)
     report = run_benchmark(
-        {"model": sides[1].subject, AGAINST: sides[0].subject},
-        {Device.CPU: rows},
+        plan.subjects,
+        plan.variants,
         replace(given, threads=given.threads[:1]),
-        bundle=None,
-        provided={row.file: side.data for row, side in zip(rows, sides, strict=False)},
+        bundle=plan.bundle,
+        provided=plan.provided,
     )
     base, null, row = report.comparisons[0].rows[:3]
     if row.problem or row.ratio is None or row.verdict is None or null.ratio is None:
         raise MismatchError(row.problem)
-    return Result(
+    return PairedComparison(
+        names=(str(paths[0]), str(paths[1])),
         ratio=row.ratio,
         null=null.ratio,
         verdict=row.verdict,
@@ -122,6 +159,16 @@ def compare_artifacts(
         variant_s=_seconds(row),
         scope=report.scope,
     )
+
+
+def _names(*callables: Callable[[], object]) -> tuple[str, str]:
+    """The names of two functions; of lambdas, and where both are the same, what each is."""
+    first, second = (getattr(function, "__name__", "<") for function in callables)
+    return ("reference", "variant") if first == second or "<" in first + second else (first, second)
+
+
+def _figures(ratio: Ratio) -> str:
+    return f"{ratio.estimate:.3f} ({ratio.low:.3f} to {ratio.high:.3f})"
 
 
 def _median(blocks: Blocks) -> float:

@@ -1,4 +1,4 @@
-"""Machine, threads, versions and load: read back, never assumed. Nothing that names the machine."""
+"""Machine, threads, versions and load, as read from the system; nothing that identifies this machine."""
 
 import os
 import platform
@@ -61,7 +61,7 @@ def describe_environment() -> Environment:
 
 
 def stolen_s() -> float:
-    """Seconds that the host took from this machine's processors since it started; 0 where it does not tell."""
+    """Processor seconds that the host has taken from this machine since it started; 0 if unknown."""
     status = Path("/proc/stat")
     if not status.exists():
         return 0.0

@@ -1,18 +1,22 @@
 """The same job in many fresh processes, one after the other.
 
-Between processes a ratio differs by some 1 % more than its interval inside of one says, because memory is laid out
-anew: so the interval that is reported is that over processes. Ten short processes say more than one long one.
+Ratios differ between processes by about 1 % more than the interval within one process suggests, because each process
+lays out memory differently. So the reported interval is the one over processes, and ten short processes tell more than
+one long one.
 """
 
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from _linreg import child_command
+from bench.analysis.rows import narrow_enough
+from bench.analysis.statistics import EQUIVALENCE_MARGIN
 from bench.plan.variants import Kind
-from bench.worker.job import Job, job_to_json
-from bench.worker.results import ProcessResult, result_from_json
+from bench.worker.measurement import measure
+from bench.worker.messages import Job, ProcessResult, job_to_json, result_from_json
+from linreg.config import FEWEST_PROCESSES_TO_STOP, BenchSettings
 from linreg.errors import LinregError, MismatchError
 from linreg.files import read_json, work_folder, write_json
 
@@ -20,16 +24,43 @@ TIMEOUT_S = 1800.0
 LIFECYCLE_KINDS = frozenset(Kind) - {Kind.FLOOR, Kind.COPY_TO_DEVICE, Kind.COPY_FROM_DEVICE, Kind.FACTORY}
 
 
-def run_processes(job: Job, count: int, enough: Callable[[list[ProcessResult]], bool]) -> Iterator[ProcessResult]:
-    """Run a job in up to `count` processes, and give each result as it comes; ends once `enough` says so.
+def run_job(job: Job, settings: BenchSettings, progress: Callable[[int], None] | None) -> Iterator[ProcessResult]:
+    """Run a job in this process, or in fresh ones until every interval is narrow enough.
 
     Args:
-        job: what each does; the order of its rounds differs from process to process.
-        count: of processes, at the most.
-        enough: looks at the results so far.
+        job: what each process does.
+        settings: how many processes, and how narrow.
+        progress: called with the number of processes completed.
 
     Raises:
-        MismatchError: the reference answers wrongly.
+        MismatchError: the outputs of the reference are wrong.
+        LinregError: a process failed.
+    """
+    if settings.processes == 1:
+        rounds = settings.rounds * len(settings.batches) * len(settings.threads)
+        yield measure(job, progress=None if progress is None else lambda done: progress(done // rounds))
+        return
+
+    def enough(so_far: Sequence[ProcessResult]) -> bool:
+        target = settings.target if len(so_far) < settings.processes else max(settings.target, EQUIVALENCE_MARGIN)
+        return narrow_enough(job, so_far, target, FEWEST_PROCESSES_TO_STOP)
+
+    for place, result in enumerate(run_processes(job, settings.processes + settings.more_processes, enough)):
+        yield result
+        if progress is not None:
+            progress(place + 1)
+
+
+def run_processes(job: Job, count: int, enough: Callable[[list[ProcessResult]], bool]) -> Iterator[ProcessResult]:
+    """Run a job in up to `count` processes and yield each result as it comes, until `enough` of them are there.
+
+    Args:
+        job: what each process does; the order of rounds differs from process to process.
+        count: most processes to run.
+        enough: takes the results so far.
+
+    Raises:
+        MismatchError: the outputs of the reference are wrong.
         LinregError: a process failed.
     """
     fresh = lifecycle_names(job)
@@ -43,7 +74,7 @@ def run_processes(job: Job, count: int, enough: Callable[[list[ProcessResult]], 
 
 
 def lifecycle_names(job: Job) -> list[str]:
-    """One variant for each way to load a model: call modes share their start, the null row that of its reference."""
+    """One variant for each way to load a model; call modes share one start, as do the reference and the null row."""
     first: dict[tuple[Kind, str], str] = {}
     for variant in job.variants:
         if variant.kind in LIFECYCLE_KINDS:
@@ -56,7 +87,7 @@ def run_in_process(job: Job) -> ProcessResult:
     """Run a job in a process of its own.
 
     Raises:
-        MismatchError: the reference answers wrongly.
+        MismatchError: the outputs of the reference are wrong.
         LinregError: the process failed.
     """
     with work_folder("linreg-bench-") as folder:
@@ -71,7 +102,7 @@ def run_in_process(job: Job) -> ProcessResult:
             raise LinregError(f"a process took more than {TIMEOUT_S:.0f} s; use less --rounds") from None
         if done.returncode == 0:
             return result_from_json(read_json(answer))
-    if done.returncode < 0:  # what it said before is not why
+    if done.returncode < 0:  # its output does not say why
         name = signal.Signals(-done.returncode).name
         raise LinregError(f"a process of the benchmark was ended by {name}; is there enough memory?")
     lines = done.stderr.strip().splitlines() or [f"it ended with {done.returncode} and said nothing"]

@@ -127,20 +127,33 @@ REFERENCE_ROW = "eager-inference_mode"
 """The row of a benchmark that ratios refer to unless another is chosen."""
 
 
+MOST_BATCH = 2**20
+
+FEWEST_ROUNDS, MOST_ROUNDS = 10, 100_000
+
+FEWEST_PAIRED_ROUNDS = 6
+"""With fewer rounds than this there is no 95 % interval."""
+
+MOST_PROCESSES = 1_000
+
+FEWEST_PROCESSES_TO_STOP = 7
+"""No interval over fewer processes counts as narrow: stopping at 5, where one may be by chance, covers 93 % of 95."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class BenchSettings:
     """How much a benchmark measures.
 
     Attributes:
-        batches: rows of input.
-        threads: intra-op threads of torch and onnxruntime; each is measured by itself.
-        onnxruntime_threads: of onnxruntime where its budget shall not be torch's.
-        rounds: blocks of every variant at each batch, in each process.
-        processes: at the most; 1 measures in this process only.
-        more_processes: beyond those, at the most, while an interval reaches further than 2 % to either side.
-        target: stop once every interval is within this part to either side.
-        reference: the row that ratios refer to.
-        single_calls: timed one by one for the tails, in each process.
+        batches: batch sizes.
+        threads: intra-op threads of torch and ONNX Runtime; each number is measured separately.
+        onnxruntime_threads: ONNX Runtime threads; None: same as torch.
+        rounds: blocks of every variant at each batch size, in each process.
+        processes: most processes to run; 1 measures in this process only.
+        more_processes: further processes to run, at most, while any interval is wider than 2 % to either side.
+        target: stop once every interval's half width is below this fraction.
+        reference: name of the row that ratios refer to.
+        single_calls: calls timed one by one for the tail latencies, in each process.
     """
 
     batches: tuple[int, ...] = (1, 4096)
@@ -155,4 +168,4 @@ class BenchSettings:
 
 
 BENCH_DEFAULTS = BenchSettings(more_processes=5)
-"""What `linreg bench` measures where nothing else is asked."""
+"""The settings of `linreg bench` without options."""

@@ -55,11 +55,11 @@ def check_address_space(base: int = BASE_BYTES) -> None:
         LinregError: it does not.
     """
     limit = _address_space_limit()
-    needed = base + THREAD_BYTES * _cores()
+    needed = base + THREAD_BYTES * usable_cores()
     if limit is not None and limit < needed:
         raise LinregError(
             f"this process may use {in_words(limit)} of address space (ulimit -v), expected at least "
-            f"{in_words(needed)} on {_cores()} cores; raise the limit, or set none"
+            f"{in_words(needed)} on {usable_cores()} cores; raise the limit, or set none"
         )
 
 
@@ -73,7 +73,8 @@ def in_words(size: int) -> str:
     return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
 
 
-def _cores() -> int:
+def usable_cores() -> int:
+    """Number of processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

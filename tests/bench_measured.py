@@ -8,9 +8,8 @@ from bench.analysis.parts import Comparison, Row, RowProcess, RuntimeProcess, Ru
 from bench.analysis.rows import untimed
 from bench.analysis.statistics import Ratio, Verdict
 from bench.environment import describe_environment
-from bench.plan.variants import FLOOR, NULL, REFERENCE, Kind, Variant
+from bench.plan.variants import FLOOR, NULL, REFERENCE, Device, Kind, Variant
 from bench.report.report import Quality, Report, Settings
-from bench.worker.job import Device
 from bench.worker.lifecycle import Lifecycle
 from linreg.config import BenchSettings
 

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from bench.plan.preparation import Prepared, mark_unavailable, prepare_variants, provide_files
-from bench.plan.variants import REFERENCE, Origin, Variant
-from bench.worker.job import Device
+from bench.plan.variants import REFERENCE, Device, Origin, Variant
 from export.source.source import Source
 
 

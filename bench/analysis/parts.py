@@ -11,8 +11,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from bench.analysis.statistics import Ratio, Verdict
-from bench.plan.variants import Kind, Origin
-from bench.worker.job import Device
+from bench.plan.variants import Device, Kind, Origin
 from export.runners.base import CallMode
 
 LONGEST = 1000

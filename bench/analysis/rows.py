@@ -6,9 +6,8 @@ import numpy as np
 
 from bench.analysis.parts import Comparison, Row, RowProcess, Status
 from bench.analysis.statistics import Ratio, over_processes, paired_ratio, verdict
-from bench.plan.variants import UNANSWERING, Kind, Variant
-from bench.worker.job import Device, Job
-from bench.worker.results import Measured, ProcessResult, nanoseconds
+from bench.plan.variants import UNANSWERING, Device, Kind, Variant
+from bench.worker.messages import Job, Measured, ProcessResult, nanoseconds
 from bench.worker.rounds import Blocks
 
 TAIL_COUNTS = {"p50": (0.5, 11), "p90": (0.9, 64), "p99": (0.99, 662), "p99.9": (0.999, 6636)}

@@ -1,35 +1,36 @@
 """The median of paired log-ratios, its exact interval, the mean over processes, and what may be claimed from it.
 
-Pairing cancels drift: the log-ratios of blocks in one round have no autocorrelation even where the latencies have much.
+Pairing cancels drift: the log-ratios of blocks in one round are not autocorrelated, even where the latencies are.
 So the interval between two order statistics is exact for their median, whatever their distribution (David and Nagaraja,
-Order Statistics, section 7.1), and needs no bootstrap. Processes are independent draws of the memory's layout: over
-them the mean of the medians has Student's interval. Of ten processes or more the highest and the lowest tenth are left
-out of the mean: in three of sixty processes one row took 16 to 27 % longer than in the others, which alone makes an
-interval 4 % wide.
+Order Statistics, section 7.1), and needs no bootstrap. Each process draws a memory layout independently, so the mean
+of the medians over processes has Student's interval. With ten processes or more, the highest and the lowest tenth are
+trimmed from the mean: in three of sixty processes one row took 16 to 27 % longer than in the others, which by itself
+makes an interval 4 % wide.
 """
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom
+from scipy.stats import binom, trim_mean, ttest_ind
 from scipy.stats import t as student
 
 CLAIM_MARGIN = 0.01
-"""The smallest difference that is claimed."""
+"""The smallest difference that a verdict claims."""
 
 TRIMMED = 0.1
-"""Of the processes, at each end of their order."""
+"""The fraction of processes trimmed at each end."""
 
 EQUIVALENCE_MARGIN = 0.02
-"""Two variants whose interval lies within this are called equivalent."""
+"""Two variants are equivalent if the interval of their ratio lies within this of 1."""
 
 
 class Verdict(StrEnum):
-    """What an interval allows to say."""
+    """The conclusion that an interval supports."""
 
     SLOWER = "slower"
     FASTER = "faster"
@@ -47,14 +48,14 @@ class Ratio:
 
     @property
     def half_width(self) -> float:
-        """Half of the interval, as a part of the estimate."""
+        """Half the width of the interval, as a fraction of the estimate."""
         return (self.high - self.low) / (2 * self.estimate)
 
 
 def median_interval(values: NDArray[np.float64], confidence: float = 0.95) -> tuple[float, float, float]:
-    """Median of `values` and the narrowest symmetric pair of order statistics that covers it with `confidence`.
+    """The median of `values` and the narrowest symmetric pair of order statistics that covers it with `confidence`.
 
-    With too few values for that confidence (5 or less for 95 %) the interval is the whole line.
+    With too few values for that confidence (5 or fewer for 95 %) the interval is the whole line.
     """
     ordered = np.sort(values)
     count = len(ordered)
@@ -67,58 +68,46 @@ def median_interval(values: NDArray[np.float64], confidence: float = 0.95) -> tu
 
 
 def paired_ratio(variant_s: NDArray[np.float64], reference_s: NDArray[np.float64], confidence: float = 0.95) -> Ratio:
-    """The ratio of two series of block times of the same rounds, shape (rounds,) each."""
+    """The ratio of two series of block times from the same rounds, each of shape (rounds,)."""
     estimate, low, high = median_interval(np.log(variant_s / reference_s), confidence)
     return Ratio(estimate=math.exp(estimate), low=math.exp(low), high=math.exp(high) if high < 700 else math.inf)
 
 
 def over_processes(ratios: Sequence[Ratio], confidence: float = 0.95) -> Ratio:
-    """The trimmed mean of the log-ratios of several processes and its interval; one process keeps its own interval."""
+    """The trimmed mean of the log-ratios of several processes and its interval; one process keeps its own interval.
+
+    The variance of that mean comes from the winsorised log-ratios, in which each trimmed value is replaced by the
+    nearest one kept (Yuen, Biometrika 61, 1974). Below ten processes nothing is trimmed, and the interval is Student's.
+    """
     if len(ratios) == 1:
         return ratios[0]
-    mean, variance, freedom = _trimmed(ratios)
-    return _student(mean, math.sqrt(variance), freedom, confidence)
-
-
-def change(old: Sequence[Ratio], new: Sequence[Ratio], confidence: float = 0.95) -> Ratio:
-    """The ratio of two ratios, each from processes of its own: Welch's interval, or Yuen's where tenths are trimmed.
-
-    A side with one process has no spread between processes: then the interval is the whole line.
-    """
-    if min(len(old), len(new)) < 2:
-        before, after = (float(np.mean([math.log(ratio.estimate) for ratio in side])) for side in (old, new))
-        return Ratio(estimate=math.exp(after - before), low=0.0, high=math.inf)
-    sides = [_trimmed(side) for side in (old, new)]
-    difference = sides[1][0] - sides[0][0]
-    total = sum(variance for _, variance, _ in sides)
-    if total == 0:
-        return Ratio(estimate=math.exp(difference), low=math.exp(difference), high=math.exp(difference))
-    freedom = total**2 / sum(variance**2 / own for _, variance, own in sides)
-    return _student(difference, math.sqrt(total), freedom, confidence)
-
-
-def _trimmed(ratios: Sequence[Ratio]) -> tuple[float, float, int]:
-    """The mean of the log-ratios without a tenth at each end, the variance of that mean, and its degrees of freedom.
-
-    The variance is from the values of which those ends are moved to the nearest that stays (Yuen, Biometrika 61, 1974).
-    Of less than ten nothing is trimmed: then all three are the usual.
-    """
     logs = np.sort(np.log([ratio.estimate for ratio in ratios]))
-    count, cut = len(logs), int(TRIMMED * len(logs))
-    kept = logs[cut : count - cut]
-    moved = logs.clip(kept[0], kept[-1])
-    freedom = len(kept) - 1
-    variance = float(((moved - moved.mean()) ** 2).sum()) / (len(kept) * freedom)
-    return float(kept.mean()), variance, freedom
-
-
-def _student(mean: float, error: float, freedom: float, confidence: float) -> Ratio:
+    cut = int(TRIMMED * len(logs))
+    kept = logs[cut : len(logs) - cut]
+    winsorised = logs.clip(kept[0], kept[-1])
+    mean, freedom = float(kept.mean()), len(kept) - 1
+    error = math.sqrt(((winsorised - winsorised.mean()) ** 2).sum() / (len(kept) * freedom))
     reach = float(student.ppf((1 + confidence) / 2, freedom)) * error
     return Ratio(estimate=math.exp(mean), low=math.exp(mean - reach), high=math.exp(mean + reach))
 
 
+def change(old: Sequence[Ratio], new: Sequence[Ratio], confidence: float = 0.95) -> Ratio:
+    """The ratio of two ratios, each from its own processes, with Yuen's interval (Welch's below ten processes).
+
+    A side with one process has no spread between processes; then the interval is the whole line.
+    """
+    before, after = (np.log([ratio.estimate for ratio in side]) for side in (old, new))
+    if min(len(before), len(after)) < 2:
+        return Ratio(estimate=math.exp(after.mean() - before.mean()), low=0.0, high=math.inf)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # processes that agree to the bit have no spread
+        interval = ttest_ind(after, before, equal_var=False, trim=TRIMMED).confidence_interval(confidence)
+    estimate = math.exp(trim_mean(after, TRIMMED) - trim_mean(before, TRIMMED))
+    return Ratio(estimate=estimate, low=math.exp(interval.low), high=math.exp(interval.high))
+
+
 def verdict(ratio: Ratio, null: Ratio) -> Verdict:
-    """What `ratio` allows to say; no claim, of equality neither, is smaller than twice the null row's interval."""
+    """The conclusion that `ratio` supports; none claims less than twice the null row's interval."""
     noise = 2 * max(1 - null.low, null.high - 1, 0.0)
     margin = 1 + max(CLAIM_MARGIN, noise)
     equivalence = 1 + EQUIVALENCE_MARGIN

@@ -1,4 +1,4 @@
-"""An exported file that is timed, and the bundle in which it lies: whose answers it must give."""
+"""An exported file to time, and the model in its bundle, whose outputs it must give."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +13,12 @@ from linreg.manifest import read_listed
 
 @dataclass(frozen=True, kw_only=True)
 class ArtifactFile:
-    """An artifact as it lies on the disk.
+    """An artifact in its bundle.
 
     Attributes:
-        kind: its format.
-        data: its bytes.
-        subject: the model of its bundle.
+        kind: format of the file.
+        data: bytes of the file.
+        subject: the model in its bundle.
     """
 
     kind: Format
@@ -27,11 +27,11 @@ class ArtifactFile:
 
 
 def read_artifact(path: Path, *, trust: bool) -> ArtifactFile:
-    """Read an artifact that lies beside its model; nothing of it is run.
+    """Read an artifact without running any of it.
 
     Args:
-        path: such as `other/model.onnx`.
-        trust: take TorchScript and .pt2 files that this user did not export; they are programs.
+        path: path in the bundle, such as `other/model.onnx`.
+        trust: accept TorchScript and .pt2 files that this user did not export; they are programs.
 
     Raises:
         UntrustedError: it is a program that is not trusted.

@@ -1,6 +1,6 @@
-"""What every row must answer, computed once and handed to each process in a file.
+"""The outputs that every row must give, computed once and passed to each process in a file.
 
-The inputs of a batch, and for every output the float64 answer, the error allowed, and eager's own answer.
+For each batch size: the inputs, and for every output the float64 oracle, the allowed error and eager's output.
 """
 
 import io
@@ -29,9 +29,9 @@ class Expected:
     """One batch of one subject.
 
     Attributes:
-        inputs: one array an input.
-        outputs: the same as verification has them.
-        output_names: of the graph.
+        inputs: one array per input.
+        outputs: what is expected of each output, as verification has it.
+        output_names: names of the outputs in the graph.
     """
 
     inputs: tuple[Array, ...]
@@ -40,11 +40,11 @@ class Expected:
 
 
 def write_expected(path: Path, source: "Source", batches: tuple[int, ...]) -> None:
-    """Compute what a source answers at each batch, and write it.
+    """Compute the outputs of a source at each batch size, and write them.
 
     Raises:
-        ExportError: the module does not run at one of the batches.
-        InexactError: the module's own rounding is so large that nothing could be compared.
+        ExportError: the module does not run at one of the batch sizes.
+        InexactError: the module's own rounding error is too large for any comparison.
     """
     from export.proof.cases import check_batches
     from export.proof.oracle import Oracle
@@ -63,7 +63,7 @@ def write_expected(path: Path, source: "Source", batches: tuple[int, ...]) -> No
 
 
 def read_expected(path: Path) -> dict[int, Expected]:
-    """What `write_expected` wrote, by batch."""
+    """Read what `write_expected` wrote, by batch size."""
     with np.load(io.BytesIO(read_bytes(path, limit=MAX_STATE_BYTES)), allow_pickle=False) as archive:
         arrays = dict(archive)
     names = tuple(str(name) for name in arrays.pop("output_names"))

@@ -1,4 +1,4 @@
-"""Before anything is timed: artifacts and answers in a work folder, and the rows that can be run here."""
+"""What is prepared before timing: artifacts and expected outputs in a work folder, and the rows that can run here."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.plan.expected import write_expected
+from bench.plan.own_variants import load_factory
 from bench.plan.subject import Subject
-from bench.plan.variants import NULL, UNANSWERING, Kind, Origin, Variant
-from bench.worker.building import load_factory
-from bench.worker.job import Device
+from bench.plan.variants import NULL, UNANSWERING, Device, Kind, Origin, Variant
 from export.bundle.write import build
 from export.formats.names import Format, file_name, format_of
 from export.runners.trust import Trust, trusted_bytes
@@ -24,14 +23,14 @@ from linreg.manifest import read_listed
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """The rows that are run, the reference first and the null row second, and those that are not, with the reason."""
+    """The rows that can run, the reference first and the null row second, and those that cannot, with the reason."""
 
     variants: tuple[Variant, ...]
     skipped: tuple[Variant, ...]
 
 
 def prepare_answers(folder: Path, subjects: dict[str, Subject], batches: tuple[int, ...]) -> dict[str, Source]:
-    """Write what every row must answer into the work folder, and return the sources."""
+    """Write the expected outputs of every subject into the work folder, and return the sources."""
     sources = {name: subject.source() for name, subject in subjects.items()}
     for name, source in sources.items():
         if source.static:
@@ -41,9 +40,9 @@ def prepare_answers(folder: Path, subjects: dict[str, Subject], batches: tuple[i
 
 
 def keep_states(folder: Path, subjects: dict[str, Subject], sources: dict[str, Source]) -> dict[str, Subject]:
-    """Subjects that are the same each time they are made: a module without a state_dict gets that of its source.
+    """Fix the parameters of subjects: a module without a state_dict gets that of its source.
 
-    Its parameters may be random, or depend on the number of threads that it is made with.
+    Otherwise its parameters could be random, or depend on the number of threads that it is made with.
     """
     kept = dict(subjects)
     for name, subject in subjects.items():
@@ -54,8 +53,41 @@ def keep_states(folder: Path, subjects: dict[str, Subject], sources: dict[str, S
     return kept
 
 
+def prepare_devices(
+    variants: Mapping[Device, list[Variant]],
+    source: Source,
+    bundle: Path | None,
+    folder: Path,
+    *,
+    provided: Iterable[str],
+    reference: str,
+    trust: bool,
+) -> dict[Device, Prepared]:
+    """Put the artifacts of all devices into the work folder, and separate the rows that can run.
+
+    Args:
+        variants: rows of each device.
+        source: source of the artifacts that are exported anew.
+        bundle: where artifacts are taken from; None without a bundle.
+        folder: the work folder.
+        provided: names of files that are already there.
+        reference: name of the reference row.
+        trust: take programs of the bundle that this user did not export, instead of exporting them anew.
+
+    Raises:
+        LinregError: there is no row called `reference`, or it cannot run.
+    """
+    files: dict[str, Origin | str] = dict.fromkeys(provided, Origin.BUNDLE)
+    ready = {}
+    for device, rows in variants.items():
+        marked = mark_unavailable(rows, device)
+        files = provide_files(marked, source, bundle, folder, given=files, trust=trust)
+        ready[device] = prepare_variants(marked, files, device=device, reference=reference)
+    return ready
+
+
 def mark_unavailable(variants: Iterable[Variant], device: Device) -> list[Variant]:
-    """The same variants; those that cannot run on this machine with the reason."""
+    """The variants, those that cannot run on this machine with the reason."""
     return [replace(variant, skipped=unavailable(variant, device)) for variant in variants]
 
 
@@ -68,18 +100,18 @@ def provide_files(
     given: Mapping[str, Origin | str],
     trust: bool,
 ) -> dict[str, Origin | str]:
-    """Put the artifacts of variants into the work folder: the bundle's own, or else made anew.
+    """Put the artifacts of variants into the work folder: the bundle's own, or exported anew.
 
     Args:
-        variants: those that are skipped need none.
-        source: what is made anew, is made of it.
-        bundle: where artifacts are taken from; None where there is none.
+        variants: skipped ones need no file.
+        source: source of the artifacts that are exported anew.
+        bundle: where artifacts are taken from; None without a bundle.
         folder: the work folder.
-        given: files that are there already.
-        trust: take programs of the bundle that this user did not export; else these are made anew.
+        given: files that are already there.
+        trust: take programs of the bundle that this user did not export, instead of exporting them anew.
 
     Returns:
-        Of each file, with those given, where it is from, or in words why there is none.
+        For each file, including those given, its origin, or why it could not be made.
     """
     files = dict(given)
     for variant in variants:
@@ -91,16 +123,16 @@ def provide_files(
 def prepare_variants(
     variants: Iterable[Variant], files: Mapping[str, Origin | str], *, device: Device, reference: str
 ) -> Prepared:
-    """Part the rows that can be run from those that cannot.
+    """Separate the rows that can run from those that cannot.
 
     Args:
-        variants: of one device, as `mark_unavailable` gives them.
-        files: of `provide_files`.
-        device: on which they run.
-        reference: the name of the reference.
+        variants: rows of one device, as returned by `mark_unavailable`.
+        files: as returned by `provide_files`.
+        device: the device they run on.
+        reference: name of the reference row.
 
     Raises:
-        LinregError: there is no row called `reference`, or it cannot be run.
+        LinregError: there is no row called `reference`, or it cannot run.
     """
     return _ordered([_with_file(variant, files.get(variant.file)) for variant in variants], device, reference)
 
@@ -112,7 +144,7 @@ def _with_file(variant: Variant, file: Origin | str | None) -> Variant:
 
 
 def _ordered(found: list[Variant], device: Device, reference: str) -> Prepared:
-    """The reference first, its fresh copy second."""
+    """The reference first, its copy second."""
     runnable = [variant for variant in found if not variant.skipped]
     if device is Device.CUDA and not any(variant.kind is not Kind.FLOOR for variant in runnable):
         return Prepared(variants=(), skipped=tuple(found))
@@ -131,7 +163,7 @@ def _ordered(found: list[Variant], device: Device, reference: str) -> Prepared:
 
 
 def unavailable(variant: Variant, device: Device) -> str:
-    """Why a variant cannot run on this machine; empty where it can."""
+    """Why a variant cannot run on this machine; empty if it can."""
     if device is Device.CUDA:
         import torch
 
@@ -148,7 +180,7 @@ def unavailable(variant: Variant, device: Device) -> str:
 
 
 def _provide(file: str, source: Source, bundle: Path | None, folder: Path, *, trust: bool) -> Origin | str:
-    """Put an artifact into the work folder; where it is from, or why there is none."""
+    """Put an artifact into the work folder; returns its origin, or why it could not be made."""
     kind = _format(file)
     if bundle is not None and file_inside(bundle, file):
         data = read_listed(bundle, file, limit=MAX_STATE_BYTES)

@@ -1,4 +1,4 @@
-"""What is timed, told so that a process that has just started finds it again."""
+"""The model to time, described so that a fresh process can load it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ class Subject:
     """A model of `linreg train`, or a module of the user's own.
 
     Attributes:
-        path: of a bundle or a .pth; with `module`, of its state_dict, or empty.
-        module: `FILE.py:NAME`, which is run; empty for a model of ours.
+        path: path of a bundle or .pth file; with `module`, path of its state_dict, or empty.
+        module: `FILE.py:NAME`, which is run; empty for a model of linreg's.
         inputs: what the module takes, such as `x=float32[batch,16]`.
     """
 
@@ -26,7 +26,7 @@ class Subject:
     inputs: tuple[str, ...] = ()
 
     def module_itself(self) -> "nn.Module":
-        """The module alone, in eval mode, and new each time.
+        """A new module in eval mode.
 
         Raises:
             LinregError: it cannot be loaded.
@@ -40,10 +40,10 @@ class Subject:
         return load_module(self.module, Path(self.path) if self.path else None).eval()
 
     def source(self) -> "Source":
-        """A source on a module of its own.
+        """A source with a new module.
 
         Raises:
-            LinregError: the model cannot be loaded, or not be exported.
+            LinregError: the model cannot be loaded or exported.
         """
         if not self.module:
             from export.source.source import from_checkpoint
@@ -57,5 +57,5 @@ class Subject:
 
 
 def subject_from_json(value: Mapping[str, Any]) -> Subject:
-    """The subject that `dataclasses.asdict` turned into JSON values."""
+    """The inverse of `dataclasses.asdict`, from JSON values."""
     return Subject(path=value["path"], module=value["module"], inputs=tuple(value["inputs"]))

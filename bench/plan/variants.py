@@ -1,10 +1,10 @@
-"""The rows of a report: a runner in a call mode, each built in the process that times it, on a module of its own.
+"""The rows of a report: each is a runner in a call mode, built with its own module in the process that times it.
 
-Sharing one module would change the ratios: torch.jit.script(m) makes the eager m some 3 % faster. A variant is a
+Sharing one module would change the ratios: torch.jit.script(m) makes the eager m about 3 % faster. A variant is a
 description that goes to another process as JSON; bench/worker/building.py makes the runner.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -12,19 +12,25 @@ from typing import Any
 from export.formats.names import Format, file_name
 from export.runners.base import CallMode
 from linreg.config import REFERENCE_ROW
-from linreg.errors import LinregError
 
 REFERENCE = REFERENCE_ROW
 
 AGAINST = "against"
-"""The row of another bundle's artifact, and the subject whose answers it must give."""
+"""Name of the row with another bundle's artifact, and of the subject whose outputs it must give."""
 
 NULL = "null"
 FLOOR = "floor"
 
 
+class Device(StrEnum):
+    """The device that a row runs on."""
+
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
 class Kind(StrEnum):
-    """How a row answers."""
+    """What a row calls."""
 
     EAGER = "eager"
     TORCHSCRIPT = "torchscript"
@@ -41,14 +47,14 @@ class Kind(StrEnum):
 
 
 class Origin(StrEnum):
-    """Where the file of a row is from."""
+    """Where the file of a row comes from."""
 
     BUNDLE = "bundle"
     REBUILT = "rebuilt"
 
 
 UNANSWERING = frozenset({Kind.FLOOR, Kind.COPY_TO_DEVICE, Kind.COPY_FROM_DEVICE})
-"""Rows that show what a call or a copy costs by itself: they answer nothing, and get no verdict."""
+"""Rows that show the cost of a call or a copy alone: they have no outputs and get no verdict."""
 
 NEEDS_TORCH = frozenset(Kind) - {Kind.ONNXRUNTIME_RUN, Kind.ONNXRUNTIME_IO_BINDING, Kind.FLOOR, Kind.FACTORY}
 
@@ -58,13 +64,13 @@ class Variant:
     """One row.
 
     Attributes:
-        name: in the report, unique there.
-        kind: how it answers.
+        name: name in the report, unique there.
+        kind: what it calls.
         mode: how a torch module is called.
-        file: what it is loaded from, in the work folder; for a factory, `FILE.py:NAME`.
-        subject: whose answers it must give, by the name of the subject.
-        origin: whether its file is the bundle's own, or made anew from the weights; None where it has none.
-        skipped: why it is not run here; empty where it is.
+        file: artifact in the work folder; for a factory, `FILE.py:NAME`.
+        subject: name of the subject whose outputs it must give.
+        origin: whether its file is the bundle's own or exported anew from the weights; None without a file.
+        skipped: why it cannot run here; empty if it can.
     """
 
     name: str
@@ -77,13 +83,13 @@ class Variant:
 
 
 def variant_from_json(value: Mapping[str, Any]) -> Variant:
-    """The variant that `dataclasses.asdict` turned into JSON values."""
+    """The inverse of `dataclasses.asdict`, from JSON values."""
     origin = None if value["origin"] is None else Origin(value["origin"])
     return Variant(**{**value, "kind": Kind(value["kind"]), "mode": CallMode(value["mode"]), "origin": origin})
 
 
 def eager_variants() -> list[Variant]:
-    """Eager in five call modes: a context entered once around all calls, or inside each of them."""
+    """Eager in five call modes, with the context entered once around all calls or within each call."""
     modes = (
         CallMode.INFERENCE_MODE,
         CallMode.NO_GRAD,
@@ -95,7 +101,7 @@ def eager_variants() -> list[Variant]:
 
 
 def cpu_variants(*, compiled: bool = False) -> list[Variant]:
-    """Every row of the CPU; torch.compile on request, as its first call takes many seconds."""
+    """Every row on the CPU; torch.compile on request, since its first call takes many seconds."""
     scripted, traced = file_name(Format.TORCHSCRIPT), file_name(Format.TORCHSCRIPT_TRACE)
     return [
         *eager_variants(),
@@ -110,28 +116,8 @@ def cpu_variants(*, compiled: bool = False) -> list[Variant]:
     ]
 
 
-def own_variants(places: Sequence[str], *, taken: Collection[str]) -> list[Variant]:
-    """Rows of the user's own, each from `FILE.py:NAME`, a function that makes an `export.runners.base.Runner`.
-
-    Args:
-        places: where they are made.
-        taken: names of the other rows.
-
-    Raises:
-        LinregError: two rows have one name.
-    """
-    rows = [Variant(name=place.rpartition(":")[2], kind=Kind.FACTORY, file=place) for place in places]
-    names = [*taken, NULL, *(row.name for row in rows)]
-    for row in rows:
-        if names.count(row.name) > 1:
-            raise LinregError(
-                f"--variant {row.file}: there is another row called {row.name}; give it a name of its own"
-            )
-    return rows
-
-
 def against_variants(kind: Format) -> list[Variant]:
-    """Two artifacts of one format: another bundle's, which is the reference, and this model's."""
+    """Two artifacts of the same format: another bundle's, which is the reference, and this model's."""
     how = {Format.ONNX: Kind.ONNXRUNTIME_RUN, Format.PT2: Kind.PT2}.get(kind, Kind.TORCHSCRIPT)
     return [
         Variant(name=AGAINST, kind=how, file=f"{AGAINST}-{file_name(kind)}", subject=AGAINST),
@@ -141,7 +127,7 @@ def against_variants(kind: Format) -> list[Variant]:
 
 
 def cuda_variants(*, compiled: bool = False) -> list[Variant]:
-    """Every row of a CUDA device: inputs are there already, and what a copy costs stands in rows of its own."""
+    """Every row on a CUDA device: inputs are already there, and copies are timed in separate rows."""
     scripted, traced = file_name(Format.TORCHSCRIPT), file_name(Format.TORCHSCRIPT_TRACE)
     return [
         *eager_variants(),

@@ -1,169 +1,81 @@
-"""Runtimes without Python beside Python: the programs of deploy/, each verified by the test vectors, then timed.
+"""Time the programs of deploy/ beside ONNX Runtime in Python, after proving each with the test vectors.
 
-A program cannot share rounds with another process. So every program runs in several processes of its own, which
-alternate with Python's in shuffled order; the ratio is that of the medians of processes that ran side by side.
+A program cannot share rounds with another process. So every program runs in several processes, in shuffled order with
+Python's, and each ratio compares the medians of two processes that ran one after the other.
 """
 
 import json
 import random
-import shutil
-import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from _linreg import child_command
-from bench.analysis.parts import RuntimeProcess, RuntimeRow
+from bench.analysis.parts import RuntimeProcess, RuntimeRow, Runtimes
 from bench.analysis.statistics import Ratio, over_processes
-from bench.worker.results import nanoseconds
-from export.bundle.integrity import check_bundle
-from export.formats.c_text import header_of
-from export.formats.names import format_of
-from export.runners.c import compiler, flags
-from export.runners.trust import Trust, trusted_bytes
-from linreg.config import MAX_JSON_BYTES, MAX_STATE_BYTES
-from linreg.errors import LinregError, MismatchError, UntrustedError, one_line
-from linreg.files import write_atomic
-from linreg.inside import file_inside, read_inside
-from linreg.manifest import CHECKSUM_FILE, MANIFEST_FILE, checksums, read_entry, read_listed, read_manifest
+from bench.programs.finding import Runtime, copy_checked, find_runtimes, run_program
+from bench.worker.messages import nanoseconds
+from linreg.errors import LinregError, MismatchError, one_line
+from linreg.files import work_folder
 
 PYTHON = "python"
-"""The reference: onnxruntime's `run` in Python, on the same file."""
-
-PROGRAMS = {"libtorch": "model.torchscript", "standalone-c": "model.c"}
-"""Runtimes that run a program of the bundle, and the program."""
-
-STANDALONE = "linreg-standalone-c"
+"""The reference: ONNX Runtime's `run` in Python, on the same file."""
 
 BATCHES = (1, 4096)
 """Batch sizes of the test vectors that are timed."""
 
 BLOCKS = 100
 LEAST_PROCESSES = 5
-TIMEOUT_S = 300.0
 SEED = 20261124
 
 
-@dataclass(frozen=True, kw_only=True)
-class Runtime:
-    """A program that runs a bundle: `COMMAND verify BUNDLE` and `COMMAND bench BUNDLE BATCH BLOCKS`."""
-
-    name: str
-    command: tuple[str, ...]
-
-
-def find_runtimes(
-    deploy: Path, bundle: Path, work: Path, *, trust: bool = False
-) -> tuple[list[Runtime], dict[str, str]]:
-    """The runtimes that are built, and why others are missing, by name.
+def time_deploy(
+    deploy: Path,
+    bundle: Path | None,
+    *,
+    processes: int,
+    trust: bool,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Runtimes:
+    """Prove and time every program of deploy/ that can run here.
 
     Args:
-        deploy: the folder of the programs.
-        bundle: the bundle to time, as `copy_checked` copied it; the standalone C program is compiled for it.
-        work: folder for the compiled program.
-        trust: run the bundle's programs, model.torchscript and model.c, even if this user did not export them.
+        deploy: that folder of linreg's repository.
+        bundle: the bundle that the programs run.
+        processes: processes of each program, at least `LEAST_PROCESSES`.
+        trust: run programs in the bundle that this user did not export.
+        progress: called with the stage, the number of processes completed and their total.
 
     Raises:
-        MismatchError: the bundle does not match its manifest.
+        MismatchError: the outputs of a program are wrong.
+        LinregError: there is no bundle with test vectors, or a program fails.
     """
-    found: list[Runtime] = []
-    missing: dict[str, str] = {}
-    for name in ("c", "libtorch"):
-        program = deploy / "build" / name / f"linreg-{name}"
-        if program.is_file():
-            found.append(Runtime(name=name, command=(str(program),)))
-        else:
-            missing[name] = f"{program} is not built; run: make deploy-build"
-    for name in ("node", "web"):
-        script = deploy / name / "cli.mjs"
-        if shutil.which("node") is None:
-            missing[name] = "there is no node; install it: apt-get install nodejs"
-        elif not (deploy / name / "node_modules").is_dir():
-            missing[name] = f"{deploy / name} has no node_modules; run: npm ci --ignore-scripts in it"
-        else:
-            found.append(Runtime(name="wasm" if name == "web" else name, command=("node", str(script))))
-    for name, file in PROGRAMS.items():
-        if why := _untrusted(bundle, file, trust=trust):
-            missing[name] = why
-    if "standalone-c" not in missing and (why := _compile_standalone(deploy, bundle, work)):
-        missing["standalone-c"] = why
-    found.append(Runtime(name="standalone-c", command=(str(work / STANDALONE),)))
-    return [runtime for runtime in found if runtime.name not in missing], missing
-
-
-def copy_checked(bundle: Path, work: Path) -> Path:
-    """Copy a bundle and compare every file with its manifest, so that programs run on the bytes that were checked.
-
-    Args:
-        bundle: with a manifest.
-        work: a folder of this process; the copy has the bundle's name in it.
-
-    Raises:
-        LinregError: there is no manifest.
-        MismatchError: the bundle does not match its manifest.
-        ModelError: a file or folder of the bundle is a link.
-    """
-    manifest = read_manifest(bundle)
-    if manifest is None:
-        raise LinregError(f"{bundle}: has no manifest.json to check its files with; run: linreg export -m {bundle}")
-    check_bundle(bundle, manifest)
-    copy = work / (bundle.resolve().name or "bundle")
-    for entry in manifest.files:
-        write_atomic(copy / entry.name, read_entry(bundle, entry))
-    write_atomic(copy / CHECKSUM_FILE, checksums(manifest.files))
-    write_atomic(copy / MANIFEST_FILE, read_inside(bundle, MANIFEST_FILE, limit=MAX_JSON_BYTES))
-    return copy
-
-
-def _untrusted(bundle: Path, file: str, *, trust: bool) -> str:
-    """Why a program of the bundle is not run; empty if this user exported or trusts it."""
-    if not file_inside(bundle, file):
-        return f"{file} is not in the bundle; run: linreg export --format {file.partition('.')[2]}"
-    kind = format_of(file)
-    assert kind is not None
-    data = read_listed(bundle, file, limit=MAX_STATE_BYTES)
-    try:
-        trusted_bytes(kind[0], file, data, Trust.from_option(trust))
-    except UntrustedError as error:
-        return str(error)
-    return ""
-
-
-def _compile_standalone(deploy: Path, bundle: Path, work: Path) -> str:
-    """Compile the program around the bundle's model.c; returns why that failed, or an empty text.
-
-    Only the checked bytes of model.c and the header at their start are compiled, in a folder of their own.
-    """
-    folder = work / "standalone-c"
-    data = read_listed(bundle, "model.c", limit=MAX_STATE_BYTES)
-    write_atomic(folder / "model.c", data)
-    write_atomic(folder / "model.h", header_of(data))
-    sources = [deploy / "standalone-c" / "main.c", folder / "model.c"]
-    includes = [f"-I{deploy / 'vectors'}", "-iquote", str(folder)]
-    fma = [flag for flag in flags() if flag == "-mfma"]
-    system = ["-D_POSIX_C_SOURCE=200809L", "-D_FILE_OFFSET_BITS=64"]
-    try:
-        command = [*compiler(), "-std=c11", "-O2", *fma, *system, *includes, *map(str, sources)]
-        done = _run([*command, "-o", str(work / STANDALONE), "-lm"])
-    except LinregError as error:
-        return str(error)
-    lines = [line for line in done.stderr.splitlines() if "error" in line] or ["it said nothing"]
-    return "" if done.returncode == 0 else f"it does not compile: {lines[0][:200]}"
+    if not (deploy / "standalone-c").is_dir():
+        raise LinregError(f"--runtimes {deploy}: expected the folder deploy of linreg's repository")
+    if bundle is None or not (bundle / "test_data_set_0").is_dir():
+        raise LinregError(f"--runtimes: needs a bundle with test vectors; run: linreg export -m {bundle or 'BUNDLE'}")
+    processes = max(processes, LEAST_PROCESSES)
+    with work_folder("linreg-runtimes-") as work:
+        copy = copy_checked(bundle, work)
+        found, missing = find_runtimes(deploy, copy, work, trust=trust)
+        total = processes * len(BATCHES) * (len(found) + 1)
+        report = None if progress is None else lambda done: progress("timing runtimes", done, total)
+        rows = time_runtimes(found, copy, processes=processes, progress=report)
+    return Runtimes(reference=PYTHON, missing=missing, rows=tuple(rows))
 
 
 def time_runtimes(
     runtimes: list[Runtime], bundle: Path, *, processes: int, progress: Callable[[int], None] | None = None
 ) -> list[RuntimeRow]:
-    """Verify every runtime with the test vectors of the bundle, then time it in processes that alternate with Python's.
+    """Prove every runtime with the bundle's test vectors, then time it in processes that alternate with Python's.
 
     Args:
-        runtimes: of `find_runtimes`.
-        bundle: the bundle to run.
-        processes: how many of each runtime at each batch size.
-        progress: called with the number of processes done.
+        runtimes: as found by `find_runtimes`.
+        bundle: the bundle that they run.
+        processes: processes of each runtime at each batch size.
+        progress: called with the number of processes completed.
 
     Raises:
         MismatchError: the outputs of a runtime are wrong.
@@ -217,7 +129,7 @@ def _median(sample: dict[str, Any]) -> float:
 
 
 def _verify(runtime: Runtime, bundle: Path) -> str:
-    done = _run([*runtime.command, "verify", str(bundle)])
+    done = run_program([*runtime.command, "verify", str(bundle)])
     lines = done.stdout.strip().splitlines()
     if done.returncode != 0:
         shown = (lines or done.stderr.strip().splitlines() or ["it said nothing"])[0]
@@ -226,21 +138,12 @@ def _verify(runtime: Runtime, bundle: Path) -> str:
 
 
 def _time(runtime: Runtime, bundle: Path, batch: int) -> dict[str, Any]:
-    done = _run([*runtime.command, "bench", str(bundle), str(batch), str(BLOCKS)])
+    done = run_program([*runtime.command, "bench", str(bundle), str(batch), str(BLOCKS)])
     try:
         sample: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
         if done.returncode != 0 or sample["batch"] != batch or len(sample["block_s"]) != BLOCKS:
-            raise ValueError("it has other figures than were asked")
+            raise ValueError("it measured something else")
     except (ValueError, IndexError, KeyError, TypeError) as error:
         said = (done.stderr.strip().splitlines() or [one_line(error)])[-1]
         raise LinregError(f"{runtime.name}: bench at batch {batch} failed: {said[:300]}") from None
     return sample
-
-
-def _run(command: list[str]) -> "subprocess.CompletedProcess[str]":
-    try:
-        return subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise LinregError(f"{command[0]}: {one_line(error)}") from error

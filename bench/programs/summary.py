@@ -4,7 +4,8 @@ import sys
 from pathlib import Path
 
 from bench.analysis.parts import RuntimeRow
-from bench.programs.runtimes import PYTHON, copy_checked, find_runtimes, time_runtimes
+from bench.programs.finding import copy_checked, find_runtimes
+from bench.programs.runtimes import PYTHON, time_runtimes
 from bench.report.numbers import duration
 from linreg.errors import LinregError
 from linreg.files import work_folder

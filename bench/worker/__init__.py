@@ -1,1 +1,1 @@
-"""One fresh process: a job comes in, rounds of calls are timed, results go out."""
+"""One fresh process: it reads a job, times rounds of calls and writes a result."""

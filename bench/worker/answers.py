@@ -1,7 +1,6 @@
-"""A row's answers: bound to its inputs, asked before and after timing, and watched while it is timed.
+"""Check the outputs of a row before and after timing, and catch what it raises while it is timed.
 
-A row may be code of the user's, or a file that one of the runtimes refuses: whatever it raises is its own problem, and
-strikes out that row alone.
+A row may be the user's own code, or a file that a runtime refuses: whatever it raises rules out that row alone.
 """
 
 from collections.abc import Iterator
@@ -14,21 +13,21 @@ import numpy as np
 
 from bench.plan.expected import Array, Expected
 from bench.plan.variants import UNANSWERING, Kind, Variant
-from bench.worker.results import Measured
+from bench.worker.messages import Measured
 from linreg.errors import MismatchError, one_line
 
 if TYPE_CHECKING:
     from export.runners.base import Call, Runner
 
 ANYTHING = (Exception, SystemExit)
-"""Each runtime raises classes of its own, and a row of the user's whatever it likes."""
+"""Each runtime has its own exception classes, and a row of the user's may raise anything."""
 
 
 class RowFailedError(MismatchError):
     """A row raised while it was timed.
 
     Attributes:
-        name: of the row.
+        name: name of the row.
     """
 
     def __init__(self, name: str, message: str) -> None:
@@ -37,7 +36,7 @@ class RowFailedError(MismatchError):
 
 
 def bind(variant: Variant, runner: "Runner", expected: Expected, batch: int) -> "Call":
-    """A call with its inputs; what it raises later says of which row it is.
+    """Bind a row to its inputs; errors raised by its calls name the row.
 
     Raises:
         MismatchError: the runner refuses the inputs.
@@ -65,7 +64,7 @@ def _watched(name: str, batch: int, call: "Call") -> Iterator[None]:
 def ask(
     variant: Variant, runner: "Runner", calls: "list[Call]", source: Any, expected: Expected, batch: int
 ) -> Measured:
-    """Ask once: the weights first, as a bound on the outputs cannot see one bit of them."""
+    """Check the weights, then the outputs: a bound on the outputs cannot detect a single wrong bit of a weight."""
     from export.proof.comparison import compare_outputs
     from export.proof.verify import check_parameters
 

@@ -1,13 +1,13 @@
-"""Make the runner of a variant, from disk or from the user's own code, on a module that no other row has."""
+"""Make the runner of a variant from an artifact or from the user's code, with a module that no other row shares."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.plan.own_variants import load_factory
 from bench.plan.subject import Subject
-from bench.plan.variants import Kind, Variant
-from bench.worker.job import Device
+from bench.plan.variants import Device, Kind, Variant
 from linreg.config import MAX_STATE_BYTES
 from linreg.errors import LinregError
 from linreg.files import read_bytes
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 def build(variant: Variant, subject: Subject, folder: Path, *, device: Device, threads: int) -> "Runner":
-    """The runner of a variant.
+    """Make the runner of a variant.
 
     Args:
-        variant: what is built.
+        variant: the row to build.
         subject: makes the module of an eager row.
-        folder: where the artifacts are.
-        device: where it runs.
-        threads: of onnxruntime; those of torch are the process's.
+        folder: folder of the artifacts.
+        device: device to run on.
+        threads: ONNX Runtime threads; those of torch are set for the whole process.
 
     Raises:
         LinregError: it cannot be built.
@@ -38,21 +38,6 @@ def build(variant: Variant, subject: Subject, folder: Path, *, device: Device, t
     if variant.kind in (Kind.ONNXRUNTIME_RUN, Kind.ONNXRUNTIME_IO_BINDING):
         return _onnxruntime(variant, folder, device=device, threads=threads)
     return _torch(variant, subject, folder, device)
-
-
-def load_factory(place: str) -> Callable[[], Any]:
-    """The function `FILE.py:NAME`; the file is run.
-
-    Raises:
-        LinregError: it is not there, or not a function.
-    """
-    from export.source.user_module import load_name
-
-    made = load_name(place, "--variant", "a function that makes a Runner")
-    if not callable(made):
-        raise LinregError(f"{place}: is {type(made).__name__}, expected a function that makes a Runner")
-    function: Callable[[], Any] = made
-    return function
 
 
 def nothing() -> None:
@@ -67,7 +52,7 @@ def _floor(name: str) -> "Runner":
 
 
 def _made(variant: Variant) -> "Runner":
-    """The Runner that the user's factory makes."""
+    """The runner that the user's function returns."""
     from export.runners.base import Runner
     from export.source.user_module import call_without_arguments
 

@@ -1,8 +1,8 @@
-"""CUDA: blocks between two events with one synchronisation, a captured graph, and what copies cost.
+"""CUDA: blocks timed between two events with one synchronisation, a captured graph, and the cost of copies.
 
-A launch returns before its work is done, so a host clock around calls alone would measure launching. The events of a
-block stand in the stream; the host's wall time of the same block is kept beside, since it shows when launching and not
-computing is what takes the time.
+A launch returns before its work is done, so a host clock around the calls would only measure the launches. The events
+of a block are recorded in the stream; the wall time of the block on the host is kept too, since it shows when the
+launches take longer than the computation.
 """
 
 import time
@@ -19,11 +19,11 @@ from export.runners.base import Call, Runner
 from export.source.signature import flatten
 
 LAUNCH_BOUND = 0.8
-"""A row whose launching takes more than this part of its time is warned of: trtexec's rule."""
+"""Rows whose launches take more than this fraction of their time are marked, as in trtexec."""
 
 
 def time_block_on_device(run: Callable[[], object], calls: int) -> tuple[int, int]:
-    """Nanoseconds of `calls` calls between two events, and on the host until they are done."""
+    """Nanoseconds of `calls` calls between two events on the device, and on the host until they have completed."""
     start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
     iterations = repeat(None, calls)
     torch.cuda.synchronize()
@@ -38,7 +38,7 @@ def time_block_on_device(run: Callable[[], object], calls: int) -> tuple[int, in
 
 
 def time_launches(run: Callable[[], object], calls: int) -> int:
-    """Nanoseconds that the host takes to launch `calls` calls, without waiting for them."""
+    """Nanoseconds that the host takes to launch `calls` calls, without waiting for them to complete."""
     torch.cuda.synchronize()
     before = time.perf_counter_ns()
     for _ in repeat(None, calls):
@@ -49,7 +49,7 @@ def time_launches(run: Callable[[], object], calls: int) -> int:
 
 
 def graph_runner(name: str, module: torch.nn.Module) -> Runner:
-    """Replay a CUDA graph of one call: what is left when launching costs next to nothing."""
+    """Replay a CUDA graph of one call, which almost removes the cost of launching."""
 
     def bind(inputs: tuple[NDArray[Any], ...]) -> Call:
         arguments = _on_device(inputs)
@@ -73,7 +73,7 @@ def graph_runner(name: str, module: torch.nn.Module) -> Runner:
 
 
 def copy_to_device_runner(name: str, module: torch.nn.Module) -> Runner:
-    """Copy the inputs from pageable host memory: what `x.cuda()` costs."""
+    """Copy the inputs from pageable host memory, as `x.cuda()` does."""
 
     def bind(inputs: tuple[NDArray[Any], ...]) -> Call:
         hosts = [torch.from_numpy(array.copy()) for array in inputs]
@@ -88,7 +88,7 @@ def copy_to_device_runner(name: str, module: torch.nn.Module) -> Runner:
 
 
 def copy_from_device_runner(name: str, module: torch.nn.Module) -> Runner:
-    """Copy the outputs to the host: what `y.cpu()` costs."""
+    """Copy the outputs to the host, as `y.cpu()` does."""
 
     def bind(inputs: tuple[NDArray[Any], ...]) -> Call:
         with torch.inference_mode():

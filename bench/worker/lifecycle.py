@@ -1,6 +1,6 @@
-"""What a runtime costs before it is fast: import, load, the first calls, and memory.
+"""The cost of a runtime before it is fast: import, load, first calls and memory.
 
-Each process loads one variant before it has loaded any other, so every process gives one honest sample of it.
+Each process loads one variant before any other, so every process gives one sample of a cold start.
 """
 
 import math
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 CALLS = 300
 FEWEST_CALLS = 10
 CALLS_S = 1.0
-"""No more calls once they have taken so long; ten in any case."""
+"""Calls stop after this many seconds, but not before ten calls."""
 
 STEADY_WINDOW = 5
 STEADY_MARGIN = 0.1
@@ -32,15 +32,15 @@ class Lifecycle:
     """One sample of one variant, from the start of its process.
 
     Attributes:
-        name: of the variant.
-        import_s: of the library that runs it.
-        load_s: from the file, or the user's code, to something that can be called.
-        calls_s: the first, second and third call.
-        steady_s: a call at the end of `CALLS` calls, timed one by one: the median of the last fifty, or of the last
-            half of the calls of a slow variant.
-        calls_until_steady: after so many calls a window of five is within 10 % of `steady_s`; None: after none.
-        memory_bytes: resident memory that importing, loading and calling added.
-        file_bytes: of the artifact; 0 where there is none.
+        name: name of the variant.
+        import_s: seconds to import the library that runs it.
+        load_s: seconds from the file, or the user's code, to something that can be called.
+        calls_s: seconds of the first, second and third call.
+        steady_s: median seconds of the last fifty of `CALLS` calls timed one by one, or of the last half of the
+            calls of a slow variant.
+        calls_until_steady: calls before the first window of five within 10 % of `steady_s`; None if there is none.
+        memory_bytes: resident memory added by importing, loading and calling.
+        file_bytes: size of the artifact; 0 without one.
     """
 
     name: str
@@ -55,14 +55,14 @@ class Lifecycle:
 
 @dataclass(frozen=True, kw_only=True)
 class Imported:
-    """What importing a library cost this process: seconds, and resident memory."""
+    """Seconds and resident memory that importing a library took in this process."""
 
     seconds: float
     memory_bytes: int
 
 
 def import_library(variant: Variant) -> Imported:
-    """Import the library that runs a variant, before anything else was imported."""
+    """Import the library that runs a variant, before anything else is imported."""
     memory, start = resident_bytes(), time.perf_counter()
     if variant.kind in NEEDS_TORCH:
         import torch  # noqa: F401
@@ -81,11 +81,11 @@ def measure_lifecycle(
     """Build and call a variant for the first time in this process.
 
     Args:
-        variant: that no other was loaded before.
-        imported: what its library cost.
+        variant: the first variant that this process loads.
+        imported: cost of importing its library.
         build: makes its runner.
-        bind: gives the runner its inputs.
-        file_bytes: of its artifact.
+        bind: binds the runner to inputs.
+        file_bytes: size of its artifact.
     """
     # Our own code, and what it imports, is not the runtime's.
     if variant.kind in NEEDS_TORCH:
@@ -113,7 +113,7 @@ def measure_lifecycle(
 
 
 def time_calls(call: "Call", count: int, budget_s: float = math.inf) -> list[float]:
-    """Seconds of each of `count` calls, one pair of clock readings around each; of less once they took `budget_s`."""
+    """Seconds of each of `count` calls, each timed by itself; fewer calls if they take longer than `budget_s`."""
     clock, run, nanoseconds = time.perf_counter_ns, call.run, []
     end = clock() + budget_s * 1e9
     with call.context():
@@ -128,7 +128,7 @@ def time_calls(call: "Call", count: int, budget_s: float = math.inf) -> list[flo
 
 
 def calls_until_steady(seconds: list[float], steady_s: float) -> int | None:
-    """How many calls come before the first window of five whose median is within 10 % of `steady_s`."""
+    """The number of calls before the first window of five whose median is within 10 % of `steady_s`."""
     for start in range(len(seconds) - STEADY_WINDOW + 1):
         if median(seconds[start : start + STEADY_WINDOW]) <= steady_s * (1 + STEADY_MARGIN):
             return start
@@ -136,7 +136,7 @@ def calls_until_steady(seconds: list[float], steady_s: float) -> int | None:
 
 
 def resident_bytes() -> int:
-    """Resident memory of this process; 0 where the system does not tell."""
+    """Resident memory of this process; 0 if unknown."""
     status = Path("/proc/self/statm")
     if not status.exists():
         return 0

@@ -1,4 +1,4 @@
-"""What one process does: its lifecycle sample, then at each batch equality, paired rounds, equality again, tails."""
+"""The work of one process: a lifecycle sample, then per batch size equality, paired rounds, equality again, tails."""
 
 import resource
 from collections.abc import Callable, Iterator
@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.plan.expected import Expected, read_expected
-from bench.plan.variants import Kind, Variant
+from bench.plan.variants import Device, Kind, Variant
 from bench.worker.answers import ANYTHING, RowFailedError, ask, bind
 from bench.worker.building import build
-from bench.worker.job import Device, Job
 from bench.worker.lifecycle import Imported, Lifecycle, measure_lifecycle, time_calls
-from bench.worker.results import Measured, ProcessResult
+from bench.worker.messages import Job, Measured, ProcessResult
 from bench.worker.rounds import Blocks, BlockTimer, garbage_collector_off, measure_rounds
 from linreg.errors import LinregError, MismatchError
 
@@ -22,25 +21,25 @@ if TYPE_CHECKING:
     from export.runners.base import Call, Runner
 
 BINDINGS = 5
-"""How often each row is bound to inputs of its own: one address in ten costs onnxruntime 60 % at batch 4096 here."""
+"""Copies of the inputs that each row is bound to: one address in ten slows ONNX Runtime by 60 % at batch 4096."""
 
 TAIL_BUDGET_S = 0.1
-"""At most so long are the calls of one row timed one by one, at each batch in each process."""
+"""Most seconds to time calls of one row one by one, per batch size and process."""
 
 
 def measure(
     job: Job, *, imported: Imported | None = None, progress: Callable[[int], None] | None = None
 ) -> ProcessResult:
-    """Do a job in this process.
+    """Run a job in this process.
 
     Args:
-        job: what is measured.
-        imported: what the library of the job's fresh variant cost this process; None where the process is not fresh.
-        progress: called with the number of rounds done, over all batches and thread counts.
+        job: what to measure.
+        imported: cost of importing the library of the job's fresh variant; None if the process is not fresh.
+        progress: called with the number of rounds completed, over all batch sizes and thread counts.
 
     Raises:
-        LinregError: a variant cannot be built, or has other threads than it was given.
-        MismatchError: the reference or the null row answers wrongly, so that nothing can be compared with it.
+        LinregError: a variant cannot be built, or torch does not use the requested number of threads.
+        MismatchError: outputs of the reference or the null row are wrong, so nothing can be compared with it.
     """
     expected = {name: read_expected(job.folder / f"{name}.npz") for name in job.subjects}
     lifecycle = None if imported is None else _lifecycle(job, imported, expected)
@@ -78,12 +77,12 @@ def _lifecycle(job: Job, imported: Imported, expected: dict[str, dict[int, Expec
             lambda runner: runner.bind(inputs),
             path.stat().st_size if path is not None else 0,
         )
-    except ANYTHING:  # of a file that cannot be loaded or refuses the inputs; its row will say so
+    except ANYTHING:  # a file that cannot be loaded or refuses the inputs; its row reports that
         return None
 
 
 def _build_all(job: Job, threads: int) -> "tuple[dict[str, Runner], dict[str, Measured]]":
-    """The runners of all rows, and what is wrong with those that cannot be made.
+    """The runners of all rows, and why the others cannot be made.
 
     Raises:
         MismatchError: the reference or the null row is among these.
@@ -107,10 +106,10 @@ def _build(job: Job, variant: Variant, threads: int) -> "Runner":
 
 @contextmanager
 def torch_threads(threads: int) -> Iterator[int]:
-    """Give torch its threads until the end, and yield how many it has.
+    """Set the number of torch threads within the block, and yield the number read back.
 
     Raises:
-        LinregError: it has others.
+        LinregError: the number read back is another one.
     """
     import torch
 
@@ -174,7 +173,7 @@ def _measure_batch(
 def _time(
     job: Job, calls: "dict[str, list[Call]]", batch: int, progress: Callable[[int], None] | None
 ) -> dict[str, Measured]:
-    """The rounds of all rows, then the tails of each.
+    """Time the rounds of all rows, then single calls of each.
 
     Raises:
         RowFailedError: a row raised.
@@ -218,7 +217,7 @@ def _launch_bound(call: "Call", blocks: Blocks) -> bool:
 
 
 def _tail(call: "Call", blocks: Blocks, job: Job) -> tuple[float, ...]:
-    """Calls timed one by one; none on CUDA, where a call returns before it is done."""
+    """Calls timed one by one; none on CUDA, where a call returns before its work is done."""
     if job.device is Device.CUDA:
         return ()
     count = min(job.single_calls, int(TAIL_BUDGET_S / float(np.median(blocks.call_s))))

@@ -1,9 +1,9 @@
-"""Calibrated blocks, warm-in, and shuffled rounds in which every variant has one block.
+"""Calibrated blocks, warm-in calls, and shuffled rounds in which every variant has one block.
 
-A block is many calls around one pair of clock readings, 0.1 ms long: short enough to fall between two interruptions of
-a shared machine, and the shortest gives the narrowest ratio in the same time (in 2 s a standard deviation of 0.0115 %
-at 0.1 ms, 0.0187 % at 0.2 ms and 0.0293 % at 0.6 ms on two shared cores). The calls before each block are not timed,
-since the first after a switch cost up to 40 % more. The garbage collector is off.
+A block is 0.1 ms of calls between one pair of clock readings: short enough to fit between two interruptions of a
+shared machine. The shortest blocks give the narrowest ratio in the same time (in 2 s a standard deviation of 0.0115 %
+at 0.1 ms, 0.0187 % at 0.2 ms and 0.0293 % at 0.6 ms on two shared cores). A few calls before each block are not timed,
+since the first calls after a switch take up to 40 % longer. The garbage collector is off.
 """
 
 import gc
@@ -25,13 +25,13 @@ BLOCK_S = 0.0001
 WARM_IN_CALLS = 8
 CALIBRATION_TRIALS = 5
 SLOW_S, VERY_SLOW_S = 0.01, 0.1
-"""A call that takes the first is warm after one, and one that takes the second is timed twice to calibrate it."""
+"""Calls as slow as the first need one warm-in call; those as slow as the second are timed only twice to calibrate."""
 
 MAX_CALLS = 100_000
 
 Clock = Callable[[], int]
 BlockTimer = Callable[[Callable[[], object], int], tuple[int, int]]
-"""Times so many calls: nanoseconds on the device, and on the host."""
+"""Times a number of calls; returns nanoseconds on the device and on the host."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,9 +39,9 @@ class Blocks:
     """The blocks of one variant.
 
     Attributes:
-        calls: in each block.
-        block_s: duration of each block in seconds on the device, shape (rounds,), in the order of the rounds.
-        host_s: the same on the host; equal on the CPU.
+        calls: number of calls in each block.
+        block_s: seconds of each block on the device, shape (rounds,), in the order of the rounds.
+        host_s: seconds of each block on the host; equal to `block_s` on the CPU.
     """
 
     calls: int
@@ -50,7 +50,7 @@ class Blocks:
 
     @property
     def call_s(self) -> NDArray[np.float64]:
-        """Seconds a call, shape (rounds,)."""
+        """Seconds per call, shape (rounds,)."""
         return self.block_s / self.calls
 
 
@@ -66,13 +66,13 @@ def measure_rounds(
     """Time every call in every round, in a new order each round.
 
     Args:
-        calls: by name; each is run inside its own context.
-        rounds: how many blocks each call gets.
-        seed: of the order; None keeps that of `calls` in every round.
-        more: the same calls bound to other memory; rounds take them and `calls` in turn, so that what an unlucky
-            address costs does not weigh on every round.
-        timer: of a block; None takes the host's clock.
-        progress: called with the number of rounds done.
+        calls: by name; each runs inside its own context.
+        rounds: number of blocks of each call.
+        seed: seed of the order; None keeps the order of `calls` in every round.
+        more: the same calls bound to other memory; rounds take them and `calls` in turn, so that an unlucky address
+            does not slow every round.
+        timer: times a block; None uses the host's clock.
+        progress: called with the number of rounds completed.
     """
     timer = timer or host_timer(time.perf_counter_ns)
     order, bindings = list(calls), [calls, *more]
@@ -99,7 +99,7 @@ def measure_rounds(
 
 
 def host_timer(clock: Clock) -> BlockTimer:
-    """A timer of blocks that end when their last call returns."""
+    """A timer for blocks that end when their last call returns."""
 
     def timer(run: Callable[[], object], calls: int) -> tuple[int, int]:
         nanoseconds = time_block(run, calls, clock)
@@ -118,9 +118,9 @@ def time_block(run: Callable[[], object], calls: int, clock: Clock) -> int:
 
 
 def calibrate(call: "Call", timer: BlockTimer, target_s: float = BLOCK_S) -> tuple[int, int]:
-    """How many calls a block of `target_s` takes, and how many come before each block to warm in.
+    """The number of calls in a block of `target_s`, and of warm-in calls before each block.
 
-    A block is found from the least of several trials: one preempted trial cannot end it.
+    The fastest of several trials counts, so that a preempted trial does not end the calibration.
     """
     target_ns, count = target_s * 1e9, 1
     with call.context():
@@ -134,7 +134,7 @@ def calibrate(call: "Call", timer: BlockTimer, target_s: float = BLOCK_S) -> tup
 
 
 def _trials(timer: BlockTimer, run: Callable[[], object], calls: int, *, most: int, slow_s: float) -> list[int]:
-    """Nanoseconds of blocks of `calls` calls: of `most`, but only of two where each of them takes `slow_s`."""
+    """Nanoseconds of up to `most` blocks of `calls` calls; of only two if they take `slow_s`."""
     found = [timer(run, calls)[0] for _ in range(2)]
     while len(found) < most and min(found) < slow_s * 1e9:
         found.append(timer(run, calls)[0])
@@ -143,7 +143,7 @@ def _trials(timer: BlockTimer, run: Callable[[], object], calls: int, *, most: i
 
 @contextmanager
 def garbage_collector_off() -> Iterator[None]:
-    """Collect once, then switch the collector off until the end; where it is off already, leave it to who did that."""
+    """Collect once, then switch the collector off within the block; if it is off already, leave it off."""
     if not gc.isenabled():
         yield
         return

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from linreg.cli.bench_request import Request
+from bench.plan.request import Request
 from linreg.cli.bundle import find_model
 from linreg.cli.terminal import clean, note, say_lines, say_waiting, show
 from linreg.config import MAX_JSON_BYTES, MAX_STATE_BYTES, BenchSettings
@@ -58,8 +58,8 @@ def check_output(
 
 def _pictures(settings: BenchSettings) -> list[str]:
     """The names of the plots that may be drawn."""
+    from bench.plan.variants import Device
     from bench.report.plot_data import ENDINGS, LIFECYCLE_NAME, latency_name, ratios_name
-    from bench.worker.job import Device
 
     names = [LIFECYCLE_NAME]
     for device in Device:

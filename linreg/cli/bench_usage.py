@@ -4,21 +4,19 @@ from pathlib import Path
 
 import typer
 
-from linreg.cli.bench_request import Request
+from bench.plan.request import Request
 from linreg.cli.options import given, refuse, refuse_empty
-from linreg.config import DeviceChoice
+from linreg.config import FEWEST_PROCESSES_TO_STOP, DeviceChoice
 
 BESIDE_AGAINST = ("device", "compiled", "variants", "runtimes", "reference")
 OF_A_BUNDLE = ("model", "against", "runtimes", "trust")
 
 
-def check_usage(
-    context: typer.Context, request: Request, compare: Path | None, limit: float | None, *, cores: int
-) -> None:
-    """Refuse options that contradict each other, or that would change nothing.
+def check_usage(context: typer.Context, request: Request, compare: Path | None, limit: float | None) -> None:
+    """Refuse options that contradict each other, or that would have no effect.
 
     Raises:
-        typer.BadParameter: there are such.
+        typer.BadParameter: there are such options.
     """
     found = given(context)
     refuse_empty(context, ["module", "reference"])
@@ -28,22 +26,15 @@ def check_usage(
         raise typer.BadParameter("--markdown and --json: stdout holds one of them; leave one out")
     if request.device is DeviceChoice.CUDA:
         refuse(context, ["variants"], "makes a row of the CPU; leave --device cuda out")
-    if {"processes", "target"} <= found:
-        _check_target(context, request.settings.processes)
-    if (request.settings.onnxruntime_threads or 1) > cores:
-        raise typer.BadParameter(
-            f"--onnxruntime-threads: got {request.settings.onnxruntime_threads}, expected at most {cores}"
+    if {"processes", "target"} <= found and request.settings.processes <= FEWEST_PROCESSES_TO_STOP:
+        refuse(
+            context,
+            ["target"],
+            f"changes nothing: {FEWEST_PROCESSES_TO_STOP} processes run in any case, and there are no more to skip; "
+            "use --processes 10, or leave it out",
         )
     if (request.module or request.against is not None) and not found & {"output", "plots"}:
         refuse(context, ["force"], "has nothing to overwrite: without -o and --plots no file is written")
-
-
-def _check_target(context: typer.Context, processes: int) -> None:
-    from bench.benchmark import LEAST_PROCESSES
-
-    if processes <= LEAST_PROCESSES:
-        why = f"changes nothing: {LEAST_PROCESSES} processes run in any case, and none of more can be spared"
-        refuse(context, ["target"], f"{why}; use --processes 10, or leave it out")
 
 
 def _check_subject(context: typer.Context, request: Request) -> None:
@@ -56,7 +47,7 @@ def _check_subject(context: typer.Context, request: Request) -> None:
     if request.against is None:
         return
     if request.settings.onnxruntime_threads and request.against.suffix != ".onnx":
-        raise typer.BadParameter(f"--onnxruntime-threads: {request.against.name} is not run by onnxruntime")
+        raise typer.BadParameter(f"--onnxruntime-threads: ONNX Runtime does not run {request.against.name}")
     refuse(context, BESIDE_AGAINST, "has no use: --against times two artifacts alone, on the CPU; leave it out")
 
 

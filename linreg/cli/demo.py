@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
+from bench.plan.request import Request
 from export.formats.names import RUNTIME_FORMATS, Format, file_name
 from linreg.cli.artifact_table import show_artifacts
 from linreg.cli.bench_output import report_changes, show_report, write_files
-from linreg.cli.bench_request import Request, measure
+from linreg.cli.bench_run import measure
 from linreg.cli.plot import draw
 from linreg.cli.results import show_card
 from linreg.cli.rows import parts_of

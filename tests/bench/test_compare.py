@@ -11,7 +11,7 @@ from onnx import numpy_helper
 
 import bench.compare
 from bench.analysis.statistics import Verdict
-from bench.compare import compare_artifacts, compare_callables
+from bench.compare import compare, compare_artifacts
 from bench.worker.rounds import Blocks
 from linreg.config import BenchSettings
 from linreg.errors import LinregError, MismatchError, ModelError
@@ -34,7 +34,7 @@ def three_times() -> object:
 
 
 def test_three_times_the_work_is_slower():
-    result = compare_callables(once, three_times, rounds=50)
+    result = compare(once, three_times, rounds=50)
     assert result.verdict is Verdict.SLOWER
     assert 2 < result.ratio.low <= result.ratio.estimate <= result.ratio.high < 4
     assert result.variant_s > 2 * result.reference_s > 0
@@ -44,7 +44,7 @@ def test_three_times_the_work_is_slower():
 
 
 def test_a_third_of_the_work_is_faster():
-    result = compare_callables(three_times, once, rounds=50)
+    result = compare(three_times, once, rounds=50)
     assert result.verdict is Verdict.FASTER
     assert result.ratio.high < 0.5
 
@@ -52,8 +52,8 @@ def test_a_third_of_the_work_is_faster():
 @pytest.mark.parametrize("rounds", [0, 5])
 def test_too_few_rounds_for_an_interval_are_refused(rounds):
     with pytest.raises(LinregError, match=f"^rounds: got {rounds}, expected at least 6"):
-        compare_callables(once, three_times, rounds=rounds)
-    assert math.isfinite(compare_callables(once, three_times, rounds=6).ratio.high)
+        compare(once, three_times, rounds=rounds)
+    assert math.isfinite(compare(once, three_times, rounds=6).ratio.high)
 
 
 def test_who_is_the_reference_is_not_confused(monkeypatch):
@@ -69,7 +69,7 @@ def test_who_is_the_reference_is_not_confused(monkeypatch):
         return {name: Blocks(calls=100, block_s=times[name], host_s=times[name]) for name in calls}
 
     monkeypatch.setattr(bench.compare, "measure_rounds", rounds_of)
-    result = compare_callables(once, three_times, rounds=20, seed=7)
+    result = compare(once, three_times, rounds=20, seed=7)
     assert seen == {"names": ["reference", "null", "variant"], "rounds": 20, "seed": 7}
     assert result.ratio.estimate == pytest.approx(1.5)
     assert result.null.estimate == pytest.approx(1.001)
@@ -83,7 +83,7 @@ def test_an_exception_of_a_callable_is_its_own():
         raise ZeroDivisionError("mine")
 
     with pytest.raises(ZeroDivisionError, match="mine"):
-        compare_callables(once, broken, rounds=6)
+        compare(once, broken, rounds=6)
 
 
 def test_the_example_of_the_documentation():

@@ -16,11 +16,20 @@ from bench.benchmark import run_benchmark
 from bench.plan.expected import SEED
 from bench.plan.preparation import keep_states, prepare_answers
 from bench.plan.subject import Subject
-from bench.plan.variants import FLOOR, NULL, REFERENCE, Kind, Variant, cpu_variants, cuda_variants, eager_variants
+from bench.plan.variants import (
+    FLOOR,
+    NULL,
+    REFERENCE,
+    Device,
+    Kind,
+    Variant,
+    cpu_variants,
+    cuda_variants,
+    eager_variants,
+)
 from bench.processes import lifecycle_names, run_in_process, run_processes
-from bench.worker.job import Device, Job
 from bench.worker.measurement import measure
-from bench.worker.results import Measured, ProcessResult
+from bench.worker.messages import Job, Measured, ProcessResult
 from bench.worker.rounds import Blocks
 from linreg.config import BenchSettings
 from linreg.errors import LinregError, MismatchError

@@ -12,9 +12,8 @@ import pytest
 
 from bench.benchmark import run_benchmark
 from bench.plan.subject import Subject
-from bench.plan.variants import NULL, REFERENCE, cpu_variants
+from bench.plan.variants import NULL, REFERENCE, Device, cpu_variants
 from bench.report.report import Report
-from bench.worker.job import Device
 from linreg.config import BenchSettings
 from tests.benchmark.replay import Replay
 

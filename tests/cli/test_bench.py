@@ -10,14 +10,12 @@ import pytest
 import torch
 from onnx import numpy_helper
 
-import linreg.cli.bench as linreg_bench
 from bench.analysis.lifecycle import lifecycle_rows
 from bench.analysis.parts import Comparison, Status
 from bench.analysis.rows import untimed
-from bench.plan.variants import NULL, REFERENCE, cpu_variants, cuda_variants
-from bench.worker.job import Device
+from bench.plan.variants import NULL, REFERENCE, Device, cpu_variants, cuda_variants
 from bench.worker.lifecycle import Lifecycle
-from linreg.cli.bench import cores
+from linreg.memory import usable_cores
 from tests.bench_command import CPU, QUICK, rows_of, wrong_weight
 from tests.conftest import contents
 
@@ -139,17 +137,17 @@ def test_another_reference(linreg, bundle):
     ("words", "message"),
     [
         (["--fail-slower", "3%"], "--fail-slower needs something to compare with"),
-        (["--fail-slower", "x", "--compare", "old.json"], "--fail-slower: got 'x', expected a part such as 3%"),
-        (["--fail-slower", "3", "--compare", "old.json"], "--fail-slower: got '3', expected a part such as 3%"),
-        (["--target", "0"], "--target: got '0', expected a part"),
-        (["--target", "100%"], "--target: got '100%', expected a part"),
-        (["--target", "nan"], "--target: got 'nan', expected a part"),
-        (["--batch", "0"], "--batch: got '0', expected whole numbers from 1"),
-        (["--batch", ""], "--batch: got '', expected whole numbers"),
-        (["--batch", "1,99999999"], "--batch: got '1,99999999', expected whole numbers from 1 to 1048576"),
-        (["--threads", "x"], f"--threads: got 'x', expected whole numbers from 1 to {cores()}"),
-        (["--threads", "2000"], f"--threads: got '2000', expected whole numbers from 1 to {cores()}"),
-        (["--onnxruntime-threads", "2000"], f"--onnxruntime-threads: got 2000, expected at most {cores()}"),
+        (["--fail-slower", "x", "--compare", "old.json"], "'--fail-slower': got 'x', expected a fraction such as 3%"),
+        (["--fail-slower", "3", "--compare", "old.json"], "'--fail-slower': got '3', expected a fraction such as 3%"),
+        (["--target", "0"], "'--target': got '0', expected a fraction"),
+        (["--target", "100%"], "'--target': got '100%', expected a fraction"),
+        (["--target", "nan"], "'--target': got 'nan', expected a fraction"),
+        (["--batch", "0"], "'--batch': got '0', expected whole numbers from 1"),
+        (["--batch", ""], "'--batch': got '', expected whole numbers"),
+        (["--batch", "1,99999999"], "'--batch': got '1,99999999', expected whole numbers from 1 to 1048576"),
+        (["--threads", "x"], f"'--threads': got 'x', expected whole numbers from 1 to {usable_cores()}"),
+        (["--threads", "2000"], f"'--threads': got '2000', expected whole numbers from 1 to {usable_cores()}"),
+        (["--onnxruntime-threads", "2000"], f"'--onnxruntime-threads': got '2000', expected 1 to {usable_cores()}"),
         (["--onnxruntime-threads", "0"], "Invalid value for '--onnxruntime-threads'"),
         (["--against", "c", "--variant", "a.py:b"], "--against times two artifacts alone"),
         (["--processes", "0"], "Invalid value for '--processes'"),
@@ -191,7 +189,8 @@ def test_a_damaged_artifact_is_struck_out_and_the_others_are_timed(linreg, bundl
 
 
 def test_threads_of_onnxruntime_are_its_own_only_where_that_is_asked(linreg, bundle, monkeypatch):
-    monkeypatch.setattr(linreg_bench, "cores", lambda: 2)
+    for module in ("bench.plan.settings", "linreg.cli.bench_options"):
+        monkeypatch.setattr(f"{module}.usable_cores", lambda: 2)
     words = ["-m", bundle, *QUICK, "--device", "cpu"]
     ended = linreg("bench", *words, "--onnxruntime-threads", "2", "-o", "unequal")
     assert ended.code == 0, ended.err

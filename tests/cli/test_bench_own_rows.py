@@ -90,9 +90,9 @@ def test_rows_of_ones_own_beside_the_others(linreg, bundle, tmp_path):
     )
     assert (rows["off"]["median_s"], rows["refuses"]["median_s"]) == (None, None)
     assert rows["pt2"]["median_s"] > 0
-    assert "there is another row called pt2" in linreg("bench", *words, "--variant", "rows.py:pt2").failure()
+    assert "another row is called pt2" in linreg("bench", *words, "--variant", "rows.py:pt2").failure()
     message = linreg("bench", *words, "--variant", "rows.py:gone").failure()
-    assert "has no 'gone'; expected FILE.py:NAME of a function that makes a Runner" in message
+    assert "has no 'gone'; expected FILE.py:NAME of a function that returns a Runner" in message
     message = linreg("bench", *words, "--variant", "none.py:gone").failure()
     assert "--variant: got 'none.py:gone', expected FILE.py:NAME of a file that is there" in message
 

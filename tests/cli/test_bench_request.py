@@ -139,7 +139,7 @@ def test_a_module_that_leaves_is_an_error_and_not_our_exit_code(linreg, tmp_path
 def test_a_program_that_is_not_ours_is_told_to_be_made_anew(linreg, bundle, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "nobody"))
     ended = linreg("bench", "-m", bundle, *QUICK)
-    assert "model.torchscript: is a program that this user did not export; its row is the same made anew" in ended.err
+    assert "model.torchscript: is a program that this user did not export; its row is exported anew" in ended.err
     found = rows_of(json.loads((bundle / "bench.json").read_text()))
     assert {name: row["origin"] for name, row in found.items() if row["origin"]} == {
         "torchscript": "rebuilt",

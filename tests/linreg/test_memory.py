@@ -132,7 +132,7 @@ def test_unused_columns_of_parquet_need_no_memory(tmp_path, monkeypatch):
 
 def test_the_address_space_that_torch_needs(system, monkeypatch):
     memory.check_address_space()
-    monkeypatch.setattr(memory, "_cores", lambda: 2)
+    monkeypatch.setattr(memory, "usable_cores", lambda: 2)
     monkeypatch.setattr(resource, "getrlimit", lambda _kind: (12 * 10**8, 12 * 10**8))
     memory.check_address_space()
     monkeypatch.setattr(resource, "getrlimit", lambda _kind: (9 * 10**8, 9 * 10**8))

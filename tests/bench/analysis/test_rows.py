@@ -9,9 +9,8 @@ import pytest
 from bench.analysis.parts import Status
 from bench.analysis.rows import TAIL_COUNTS, compare_results, narrow_enough, percentiles
 from bench.analysis.statistics import Verdict, over_processes, paired_ratio, verdict
-from bench.plan.variants import FLOOR, NULL, REFERENCE, Kind, Variant
-from bench.worker.job import Device, Job
-from bench.worker.results import Measured, ProcessResult, nanoseconds
+from bench.plan.variants import FLOOR, NULL, REFERENCE, Device, Kind, Variant
+from bench.worker.messages import Job, Measured, ProcessResult, nanoseconds
 from bench.worker.rounds import Blocks
 
 ROUNDS = 20

@@ -11,7 +11,7 @@ from scipy.stats import binom, trim_mean, ttest_1samp, ttest_ind
 from scipy.stats.mstats import trimmed_mean_ci
 
 from bench.analysis.statistics import Ratio, Verdict, change, median_interval, over_processes, paired_ratio, verdict
-from bench.benchmark import LEAST_PROCESSES
+from linreg.config import FEWEST_PROCESSES_TO_STOP
 
 SIMULATIONS = 2000
 ROUNDS = 100
@@ -355,12 +355,12 @@ def test_the_interval_covers_where_some_processes_are_far_off(count):
 
 @pytest.mark.parametrize(("rows", "spread"), [(1, 0.012), (1, 0.008), (2, 0.012), (10, 0.008)])
 def test_stopping_where_it_is_narrow_does_not_cost_the_coverage(rows, spread):
-    """Ten processes at the most, as `bench.benchmark` stops: it looks from `LEAST_PROCESSES` on, at every row."""
+    """At most ten processes; `bench.processes` looks at every row from `FEWEST_PROCESSES_TO_STOP` processes on."""
     generator = np.random.default_rng(20261128)
     covered = []
     for _ in range(SIMULATIONS):
         series = [processes(generator, 10, TRUTH, spread) for _ in range(rows)]
-        for count in range(LEAST_PROCESSES, 11):
+        for count in range(FEWEST_PROCESSES_TO_STOP, 11):
             ratios = [over_processes(one[:count]) for one in series]
             if all(ratio.half_width <= 0.01 for ratio in ratios):
                 break

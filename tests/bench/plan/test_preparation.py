@@ -10,9 +10,9 @@ import bench.plan.preparation
 from bench.plan.expected import read_expected
 from bench.plan.preparation import Prepared, keep_states, prepare_answers, unavailable
 from bench.plan.subject import Subject
-from bench.plan.variants import FLOOR, NULL, REFERENCE, Kind, Origin, Variant, cpu_variants, cuda_variants
-from bench.worker.job import Device, Job
+from bench.plan.variants import FLOOR, NULL, REFERENCE, Device, Kind, Origin, Variant, cpu_variants, cuda_variants
 from bench.worker.measurement import measure
+from bench.worker.messages import Job
 from export.runners.ledger import is_ours
 from export.source.source import from_checkpoint
 from linreg.checkpoint import load

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from bench.analysis.statistics import over_processes
-from bench.programs.runtimes import BLOCKS, PYTHON, Runtime, copy_checked, find_runtimes, time_runtimes
+from bench.programs.finding import Runtime, copy_checked, find_runtimes
+from bench.programs.runtimes import BLOCKS, PYTHON, time_runtimes
 from linreg.errors import LinregError, MismatchError
 from tests.conftest import ROOT, contents, forge
 
@@ -64,7 +65,7 @@ def test_a_program_that_fails_its_vectors_is_not_timed(penguins, tmp_path):
 
 
 def test_a_program_with_other_figures_is_an_error(penguins, tmp_path):
-    with pytest.raises(LinregError, match="fake: bench at batch 1 failed: it has other figures than were asked"):
+    with pytest.raises(LinregError, match="fake: bench at batch 1 failed: it measured something else"):
         time_runtimes([program(tmp_path, blocks=3)], penguins, processes=1)
     with pytest.raises(LinregError, match="no-such-program"):
         time_runtimes([Runtime(name="none", command=("no-such-program",))], penguins, processes=1)

@@ -8,10 +8,10 @@ from copy import deepcopy
 import pytest
 
 from bench.analysis.parts import Status
+from bench.plan.variants import Device
 from bench.report.gate import compare_reports
 from bench.report.page import to_page
 from bench.report.report import Quality, Report
-from bench.worker.job import Device
 from linreg.errors import LinregError, ModelError
 from tests import bench_reports
 from tests.bench_measured import RUNTIMES, as_json, made

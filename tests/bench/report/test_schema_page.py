@@ -7,8 +7,7 @@ import pytest
 
 import bench.report.report
 from bench.analysis.statistics import Verdict
-from bench.plan.variants import Kind
-from bench.worker.job import Device
+from bench.plan.variants import Device, Kind
 from tests import bench_reports
 from tests.bench_measured import RUNTIMES, as_json
 

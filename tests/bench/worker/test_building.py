@@ -12,9 +12,8 @@ import pytest
 import torch
 
 from bench.plan.subject import Subject
-from bench.plan.variants import FLOOR, NULL, Kind, Variant, cpu_variants
+from bench.plan.variants import FLOOR, NULL, Device, Kind, Variant, cpu_variants
 from bench.worker.building import build
-from bench.worker.job import Device
 from export.bundle.write import build as build_artifact
 from export.formats.names import RUNTIME_FORMATS, file_name
 from export.source.source import from_checkpoint
@@ -296,7 +295,7 @@ def test_a_factory_may_make_a_runner(made):
     ("name", "message"),
     [
         ("something_else", "gives int, expected a Runner"),
-        ("constant", "is int, expected a function that makes a Runner"),
+        ("constant", "is int, expected a function that returns a Runner"),
         ("missing", "has no 'missing'"),
         ("failing", "cannot be made without arguments: ValueError: no luck"),
     ],

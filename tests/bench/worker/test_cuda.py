@@ -11,8 +11,7 @@ from bench.analysis.parts import Status
 from bench.benchmark import run_benchmark
 from bench.plan.preparation import unavailable
 from bench.plan.subject import Subject
-from bench.plan.variants import FLOOR, NULL, UNANSWERING, Kind, Variant, cuda_variants
-from bench.worker.job import Device
+from bench.plan.variants import FLOOR, NULL, UNANSWERING, Device, Kind, Variant, cuda_variants
 from bench.worker.rounds import measure_rounds
 from export.runners.torch import torch_runner
 from linreg.checkpoint import load

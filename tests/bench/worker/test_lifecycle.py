@@ -16,9 +16,8 @@ import pytest
 from bench.analysis.lifecycle import break_even, lifecycle_rows
 from bench.analysis.parts import Comparison, LifecycleRow, Row, Status
 from bench.analysis.rows import untimed
-from bench.plan.variants import REFERENCE, Kind, Variant
+from bench.plan.variants import REFERENCE, Device, Kind, Variant
 from bench.worker import lifecycle
-from bench.worker.job import Device
 from bench.worker.lifecycle import (
     Imported,
     Lifecycle,

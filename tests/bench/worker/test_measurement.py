@@ -11,10 +11,10 @@ import torch
 import bench.worker.measurement
 from bench.plan.preparation import prepare_answers
 from bench.plan.subject import Subject
-from bench.plan.variants import FLOOR, NULL, REFERENCE, Kind, Origin, Variant, cpu_variants, eager_variants
-from bench.worker.job import Device, Job
+from bench.plan.variants import FLOOR, NULL, REFERENCE, Device, Kind, Origin, Variant, cpu_variants, eager_variants
 from bench.worker.lifecycle import Imported
 from bench.worker.measurement import BINDINGS, measure
+from bench.worker.messages import Job
 from bench.worker.rounds import Blocks
 from export.bundle.write import build as build_artifact
 from export.formats.names import Format

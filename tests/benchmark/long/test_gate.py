@@ -6,10 +6,9 @@ import pytest
 
 from bench.benchmark import run_benchmark
 from bench.plan.subject import Subject
-from bench.plan.variants import REFERENCE, Kind, Variant, eager_variants
+from bench.plan.variants import REFERENCE, Device, Kind, Variant, eager_variants
 from bench.report.gate import compare_reports
 from bench.report.report import Report
-from bench.worker.job import Device
 from linreg.config import BenchSettings
 
 FACTORIES = """

@@ -1,0 +1,74 @@
+"""What `bench` accepts as a model, as a path or a place that a fresh process can load it from."""
+
+import inspect
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from linreg.errors import LinregError
+from linreg.files import work_folder
+
+
+class Saveable(Protocol):
+    """A model that can be saved as a bundle."""
+
+    def save(self, folder: str | os.PathLike[str], /) -> object:
+        """Save it into a folder."""
+
+
+Model = str | os.PathLike[str] | Callable[[], object] | Saveable
+"""A bundle or .pth file, `FILE.py:NAME`, a function or class that makes a module, or a fitted model."""
+
+
+@contextmanager
+def located(model: Model) -> Iterator[tuple[Path | None, str]]:
+    """Where processes load a model from: the path of a bundle, or `FILE.py:NAME`; a fitted model is saved meanwhile.
+
+    Raises:
+        LinregError: the model is a module itself, or a function that no other process could find.
+    """
+    if isinstance(model, str | os.PathLike):
+        text = os.fspath(model)
+        if ".py:" in text and not Path(text).exists():
+            yield None, text
+        else:
+            yield Path(text), ""
+    elif _is_module(model):
+        raise LinregError(
+            f"{type(model).__name__}: got a module, expected the function or class that makes it, since every row is "
+            "timed on a module of its own; or export it and bench the bundle"
+        )
+    elif callable(model):
+        yield None, place_of(model)
+    else:
+        with work_folder("linreg-bench-") as folder:
+            path = folder / "model"
+            model.save(path)
+            yield path, ""
+
+
+def place_of(factory: Callable[[], object]) -> str:
+    """`FILE.py:NAME` of a function or class.
+
+    Raises:
+        LinregError: it is not defined at the top level of a .py file.
+    """
+    name = getattr(factory, "__qualname__", "")
+    try:
+        file = inspect.getsourcefile(factory)
+    except (TypeError, OSError):
+        file = None
+    if not name.isidentifier() or file is None or not Path(file).is_file() or not file.endswith(".py"):
+        raise LinregError(
+            f"{name or repr(factory)}: expected a function or class at the top level of a .py file, since every "
+            "process makes a module of its own; move it into a file"
+        )
+    return f"{file}:{name}"
+
+
+def _is_module(model: object) -> bool:
+    from torch import nn
+
+    return isinstance(model, nn.Module)

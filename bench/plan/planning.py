@@ -1,0 +1,108 @@
+"""The models and rows that follow from a request; nothing of the user's is run here."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.plan.artifact_file import ArtifactFile, read_artifact
+from bench.plan.own_variants import own_variants
+from bench.plan.request import Request
+from bench.plan.subject import Subject
+from bench.plan.variants import AGAINST, Device, Variant, against_variants, cpu_variants, cuda_variants
+from linreg.config import MODEL_FILE, DeviceChoice
+from linreg.errors import LinregError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The models and rows of a benchmark.
+
+    Attributes:
+        subjects: by name, `model` first; each row must give the answers of one of them.
+        variants: rows of each device.
+        bundle: where artifacts are taken from; None if they are exported anew.
+        provided: bytes of artifacts from elsewhere, by the file name that a row has.
+    """
+
+    subjects: dict[str, Subject]
+    variants: dict[Device, list[Variant]]
+    bundle: Path | None
+    provided: dict[str, bytes]
+
+
+def plan_request(request: Request) -> Plan:
+    """Find the models and rows of a request.
+
+    Raises:
+        ModelError: `against` is a program that is not trusted.
+        LinregError: the request contradicts itself, or names what cannot be timed here.
+    """
+    _check(request)
+    subject, bundle = _subject(request)
+    if request.against is not None:
+        return plan_against(read_artifact(request.against, trust=request.trust), subject, bundle)
+    return Plan(subjects={"model": subject}, variants=_variants(request), bundle=bundle, provided={})
+
+
+def plan_against(other: ArtifactFile, subject: Subject, bundle: Path | None, this: ArtifactFile | None = None) -> Plan:
+    """Compare an artifact of another bundle, which is the reference, with one of the same format.
+
+    Args:
+        other: the reference.
+        subject: the model whose artifact is compared with it.
+        bundle: the bundle of that model; None if `this` is given.
+        this: the artifact of that model; None takes it from the bundle.
+    """
+    rows = against_variants(other.kind)
+    sides = zip(rows, (other, this), strict=False)
+    return Plan(
+        subjects={"model": subject, AGAINST: other.subject},
+        variants={Device.CPU: rows},
+        bundle=bundle,
+        provided={row.file: side.data for row, side in sides if side is not None},
+    )
+
+
+def _check(request: Request) -> None:
+    """Refuse what would have no effect, or cannot be done.
+
+    Raises:
+        LinregError: there is such a thing.
+    """
+    if not request.module and (request.state_dict is not None or request.inputs):
+        raise LinregError("state_dict and inputs belong to a module of your own, FILE.py:NAME; leave them out")
+    if request.module and not request.inputs:
+        raise LinregError("--module: say what it takes, one --input for each argument, such as x=float32[batch,16]")
+    if request.module and (request.against is not None or request.runtimes is not None):
+        raise LinregError("against and runtimes belong to a bundle, and a module of your own has none; leave them out")
+    if request.against is not None and (
+        request.compiled or request.variants or request.runtimes is not None or request.device is not DeviceChoice.AUTO
+    ):
+        raise LinregError("against: times two artifacts alone, on the CPU; leave other rows and devices out")
+    if request.device is DeviceChoice.CUDA:
+        from linreg.inference import resolve_device
+
+        resolve_device(request.device)
+        if request.variants:
+            raise LinregError("--variant: rows of your own run on the CPU; leave out --device cuda")
+
+
+def _subject(request: Request) -> tuple[Subject, Path | None]:
+    """The model to time, and its bundle if it has one."""
+    if request.module:
+        state_dict = "" if request.state_dict is None else str(request.state_dict)
+        return Subject(path=state_dict, module=request.module, inputs=request.inputs), None
+    assert request.model is not None, "a request names a model or a module"
+    path = request.model / MODEL_FILE if request.model.is_dir() else request.model
+    return Subject(path=str(path)), path.parent
+
+
+def _variants(request: Request) -> dict[Device, list[Variant]]:
+    """The rows of each device; rows of the user's own run on the CPU."""
+    rows = {
+        device: rows(compiled=request.compiled)
+        for device, rows in ((Device.CPU, cpu_variants), (Device.CUDA, cuda_variants))
+        if request.device.value in ("auto", device.value)
+    }
+    if request.variants:
+        rows[Device.CPU] += own_variants(request.variants, taken={row.name for row in rows[Device.CPU]})
+    return rows

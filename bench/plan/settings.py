@@ -1,0 +1,123 @@
+"""Settings of a benchmark, from the strings that the command line takes or from values in Python."""
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from bench.plan.variants import AGAINST, REFERENCE
+from linreg.config import (
+    BENCH_DEFAULTS,
+    FEWEST_ROUNDS,
+    MOST_BATCH,
+    MOST_PROCESSES,
+    MOST_ROUNDS,
+    BenchSettings,
+    DeviceChoice,
+)
+from linreg.errors import LinregError
+from linreg.memory import usable_cores
+
+
+def bench_settings(
+    *,
+    batches: str | Iterable[int],
+    threads: str | Iterable[int],
+    onnxruntime_threads: int | None,
+    processes: int | None,
+    rounds: int,
+    target: str | float,
+    reference: str | None,
+    against: bool,
+) -> BenchSettings:
+    """Check settings and fill in the defaults that depend on others.
+
+    Args:
+        batches: batch sizes, such as `1,4096`.
+        threads: intra-op threads, such as `1,2`.
+        onnxruntime_threads: ONNX Runtime threads; None: same as torch.
+        processes: most processes to run; None: the default, and more while an interval is wider than 2 %.
+        rounds: blocks of every variant in each process.
+        target: half width of the intervals at which to stop, such as `1%`.
+        reference: name of the row that ratios refer to; None for the default.
+        against: whether the default reference is another bundle's artifact.
+
+    Raises:
+        LinregError: a setting is malformed or out of range.
+    """
+    _check_range("rounds", rounds, FEWEST_ROUNDS, MOST_ROUNDS)
+    _check_range("processes", 1 if processes is None else processes, 1, MOST_PROCESSES)
+    _check_range("onnxruntime_threads", onnxruntime_threads or 1, 1, usable_cores())
+    with _naming("batches"):
+        sizes = parse_counts(batches, MOST_BATCH)
+    with _naming("threads"):
+        counts = parse_counts(threads, usable_cores())
+    with _naming("target"):
+        fraction = parse_fraction(target)
+    return BenchSettings(
+        batches=sizes,
+        threads=counts,
+        onnxruntime_threads=onnxruntime_threads,
+        rounds=rounds,
+        processes=BENCH_DEFAULTS.processes if processes is None else processes,
+        more_processes=BENCH_DEFAULTS.more_processes if processes is None else 0,
+        target=fraction,
+        reference=reference or (AGAINST if against else REFERENCE),
+    )
+
+
+def parse_counts(value: str | Iterable[int], most: int) -> tuple[int, ...]:
+    """Whole numbers such as `1,64,4096`, without duplicates.
+
+    Raises:
+        LinregError: one is not a whole number from 1 to `most`.
+    """
+    try:
+        counts = tuple(dict.fromkeys(map(int, value.split(",") if isinstance(value, str) else value)))
+    except (TypeError, ValueError):
+        counts = ()
+    if counts and all(1 <= count <= most for count in counts):
+        return counts
+    listed = isinstance(value, str) and re.fullmatch(r"\D*(\d+\D+)+\d+\D*", value)
+    example = f": {','.join(re.findall('[0-9]+', str(value)))}" if listed else ""
+    raise LinregError(f"got {value!r}, expected whole numbers from 1 to {most}, with commas between{example}")
+
+
+def parse_fraction(value: str | float) -> float:
+    """`3%` or `0.03` as 0.03.
+
+    Raises:
+        LinregError: it is neither, or not between 0 and 100 %.
+    """
+    try:
+        text = str(value)
+        fraction = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        fraction = -1.0
+    if not 0 < fraction < 1:
+        raise LinregError(f"got {value!r}, expected a fraction such as 3% or 0.03; 3 alone is 300 %")
+    return fraction
+
+
+def parse_device(value: str) -> DeviceChoice:
+    """A device by its name.
+
+    Raises:
+        LinregError: there is no such device.
+    """
+    if value not in set(DeviceChoice):
+        raise LinregError(f"device: got {value!r}, expected one of {', '.join(DeviceChoice)}")
+    return DeviceChoice(value)
+
+
+def _check_range(name: str, value: int, fewest: int, most: int) -> None:
+    if not fewest <= value <= most:
+        raise LinregError(f"{name}: got {value}, expected {fewest} to {most}")
+
+
+@contextmanager
+def _naming(name: str) -> Iterator[None]:
+    """Begin the message of an error with the name of the setting."""
+    try:
+        yield
+    except LinregError as error:
+        raise LinregError(f"{name}: {error}") from None

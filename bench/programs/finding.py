@@ -1,0 +1,145 @@
+"""The programs of deploy/ that can run a bundle here, and why others cannot."""
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from export.bundle.integrity import check_bundle
+from export.formats.c_text import header_of
+from export.formats.names import format_of
+from export.runners.c import compiler, flags
+from export.runners.trust import Trust, trusted_bytes
+from linreg.config import MAX_JSON_BYTES, MAX_STATE_BYTES
+from linreg.errors import LinregError, UntrustedError, one_line
+from linreg.files import write_atomic
+from linreg.inside import file_inside, read_inside
+from linreg.manifest import CHECKSUM_FILE, MANIFEST_FILE, checksums, read_entry, read_listed, read_manifest
+
+PROGRAMS = {"libtorch": "model.torchscript", "standalone-c": "model.c"}
+"""Runtimes that run a program from the bundle, and its file name."""
+
+STANDALONE = "linreg-standalone-c"
+
+TIMEOUT_S = 300.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """A program that runs a bundle: `COMMAND verify BUNDLE` and `COMMAND bench BUNDLE BATCH BLOCKS`."""
+
+    name: str
+    command: tuple[str, ...]
+
+
+def find_runtimes(
+    deploy: Path, bundle: Path, work: Path, *, trust: bool = False
+) -> tuple[list[Runtime], dict[str, str]]:
+    """The runtimes that are built, and by name why the others are missing.
+
+    Args:
+        deploy: the folder of the programs.
+        bundle: the bundle to time, as `copy_checked` copied it; the standalone C program is compiled for it.
+        work: a folder for the compiled program.
+        trust: run the bundle's programs, model.torchscript and model.c, even if this user did not export them.
+
+    Raises:
+        MismatchError: a file of the bundle differs from its manifest.
+    """
+    found: list[Runtime] = []
+    missing: dict[str, str] = {}
+    for name in ("c", "libtorch"):
+        program = deploy / "build" / name / f"linreg-{name}"
+        if program.is_file():
+            found.append(Runtime(name=name, command=(str(program),)))
+        else:
+            missing[name] = f"{program} is not built; run: make deploy-build"
+    for name in ("node", "web"):
+        script = deploy / name / "cli.mjs"
+        if shutil.which("node") is None:
+            missing[name] = "node is not installed; run: apt-get install nodejs"
+        elif not (deploy / name / "node_modules").is_dir():
+            missing[name] = f"{deploy / name} has no node_modules; run: npm ci --ignore-scripts in it"
+        else:
+            found.append(Runtime(name="wasm" if name == "web" else name, command=("node", str(script))))
+    for name, file in PROGRAMS.items():
+        if why := _untrusted(bundle, file, trust=trust):
+            missing[name] = why
+    if "standalone-c" not in missing and (why := _compile_standalone(deploy, bundle, work)):
+        missing["standalone-c"] = why
+    found.append(Runtime(name="standalone-c", command=(str(work / STANDALONE),)))
+    return [runtime for runtime in found if runtime.name not in missing], missing
+
+
+def copy_checked(bundle: Path, work: Path) -> Path:
+    """Copy a bundle, checking every file against the manifest, so that programs run the bytes that were checked.
+
+    Args:
+        bundle: a bundle with a manifest.
+        work: a folder of this process; the copy keeps the bundle's name.
+
+    Raises:
+        LinregError: there is no manifest.
+        MismatchError: a file of the bundle differs from its manifest.
+        ModelError: a file or folder of the bundle is a link.
+    """
+    manifest = read_manifest(bundle)
+    if manifest is None:
+        raise LinregError(f"{bundle}: has no manifest.json to check its files with; run: linreg export -m {bundle}")
+    check_bundle(bundle, manifest)
+    copy = work / (bundle.resolve().name or "bundle")
+    for entry in manifest.files:
+        write_atomic(copy / entry.name, read_entry(bundle, entry))
+    write_atomic(copy / CHECKSUM_FILE, checksums(manifest.files))
+    write_atomic(copy / MANIFEST_FILE, read_inside(bundle, MANIFEST_FILE, limit=MAX_JSON_BYTES))
+    return copy
+
+
+def _untrusted(bundle: Path, file: str, *, trust: bool) -> str:
+    """Why a program of the bundle is not run; empty if this user exported it or trusts it."""
+    if not file_inside(bundle, file):
+        return f"{file} is not in the bundle; run: linreg export --format {file.partition('.')[2]}"
+    kind = format_of(file)
+    assert kind is not None
+    data = read_listed(bundle, file, limit=MAX_STATE_BYTES)
+    try:
+        trusted_bytes(kind[0], file, data, Trust.from_option(trust))
+    except UntrustedError as error:
+        return str(error)
+    return ""
+
+
+def _compile_standalone(deploy: Path, bundle: Path, work: Path) -> str:
+    """Compile the standalone program with the bundle's model.c; returns why that failed, or an empty string.
+
+    Only the checked bytes of model.c and the header at their beginning are compiled, in a separate folder.
+    """
+    folder = work / "standalone-c"
+    data = read_listed(bundle, "model.c", limit=MAX_STATE_BYTES)
+    write_atomic(folder / "model.c", data)
+    write_atomic(folder / "model.h", header_of(data))
+    sources = [deploy / "standalone-c" / "main.c", folder / "model.c"]
+    includes = [f"-I{deploy / 'vectors'}", "-iquote", str(folder)]
+    fma = [flag for flag in flags() if flag == "-mfma"]
+    system = ["-D_POSIX_C_SOURCE=200809L", "-D_FILE_OFFSET_BITS=64"]
+    try:
+        command = [*compiler(), "-std=c11", "-O2", *fma, *system, *includes, *map(str, sources)]
+        done = run_program([*command, "-o", str(work / STANDALONE), "-lm"])
+    except LinregError as error:
+        return str(error)
+    lines = [line for line in done.stderr.splitlines() if "error" in line] or ["it said nothing"]
+    return "" if done.returncode == 0 else f"it does not compile: {lines[0][:200]}"
+
+
+def run_program(command: list[str]) -> "subprocess.CompletedProcess[str]":
+    """Run a command to its end and return what it printed.
+
+    Raises:
+        LinregError: it cannot be started, or takes longer than five minutes.
+    """
+    try:
+        return subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise LinregError(f"{command[0]}: {one_line(error)}") from error

@@ -1,0 +1,194 @@
+"""What goes in and out of a fresh process, as JSON in files: a job in, a result out.
+
+The process reads its job before it imports the library whose import it times, so this file imports no numpy.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from math import inf
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.plan.subject import Subject, subject_from_json
+from bench.plan.variants import Device, Variant, variant_from_json
+from bench.worker.lifecycle import Lifecycle
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from bench.worker.rounds import Blocks
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What one process measures.
+
+    Attributes:
+        variants: the rows that can run; the first is the reference, the second its copy, the null row.
+        subjects: by name; each variant must give the outputs of one of them.
+        folder: the work folder, with artifacts by file name and the expected outputs of each subject.
+        device: device of all rows.
+        batches: batch sizes.
+        threads: intra-op threads of torch and ONNX Runtime; each number is measured separately.
+        onnxruntime_threads: ONNX Runtime threads; None: same as torch.
+        rounds: blocks of every variant at each batch size.
+        seed: seed of the order.
+        fresh: name of the variant that this process loads and calls before any other; empty for none.
+        single_calls: calls timed one by one for the tails; 0 for none.
+    """
+
+    variants: tuple[Variant, ...]
+    subjects: dict[str, Subject]
+    folder: Path
+    device: Device = Device.CPU
+    batches: tuple[int, ...]
+    threads: tuple[int, ...] = (1,)
+    onnxruntime_threads: int | None = None
+    rounds: int
+    seed: int
+    fresh: str = ""
+    single_calls: int = 0
+
+    def variant(self, name: str) -> Variant:
+        """The row with this name."""
+        return next(variant for variant in self.variants if variant.name == name)
+
+    @property
+    def reference(self) -> Variant:
+        """The row that ratios refer to."""
+        return self.variants[0]
+
+    @property
+    def null(self) -> Variant:
+        """A second copy of the reference."""
+        return self.variants[1]
+
+
+def job_to_json(job: Job) -> dict[str, Any]:
+    """A job as JSON values."""
+    return {**asdict(job), "folder": str(job.folder)}
+
+
+def job_from_json(value: Mapping[str, Any]) -> Job:
+    """The inverse of `job_to_json`."""
+    return Job(
+        **{
+            **value,
+            "variants": tuple(variant_from_json(entry) for entry in value["variants"]),
+            "subjects": {name: subject_from_json(entry) for name, entry in value["subjects"].items()},
+            "folder": Path(value["folder"]),
+            "device": Device(value["device"]),
+            "batches": tuple(value["batches"]),
+            "threads": tuple(value["threads"]),
+        }
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """One variant at one batch size in one process.
+
+    Attributes:
+        problem: what is wrong with its outputs; empty if nothing is.
+        worst_error: as a multiple of the allowed error, before and after timing; 0 for a row without outputs.
+        bytes_equal: its outputs are bit-equal to eager's on the CPU, before and after timing.
+        blocks: timed blocks; None if its outputs are wrong.
+        single_s: seconds of calls timed one by one.
+        launch_bound: on CUDA, launches take most of its time.
+    """
+
+    problem: str = ""
+    worst_error: float = 0.0
+    bytes_equal: bool = False
+    blocks: "Blocks | None" = None
+    single_s: tuple[float, ...] = ()
+    launch_bound: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessResult:
+    """Everything that one process measured.
+
+    Attributes:
+        rows: by (threads, batch size), then by name of the variant.
+        lifecycle: the cold start; None if the process was not fresh.
+        preempted: involuntary context switches during the rounds.
+        torch_threads: threads read back, by the number requested.
+    """
+
+    rows: dict[tuple[int, int], dict[str, Measured]]
+    lifecycle: Lifecycle | None
+    preempted: int
+    torch_threads: dict[int, int]
+
+
+def result_to_json(result: ProcessResult) -> dict[str, Any]:
+    """A result as JSON values; times in whole nanoseconds."""
+    return {
+        "lifecycle": None if result.lifecycle is None else asdict(result.lifecycle),
+        "preempted": result.preempted,
+        "torch_threads": {str(asked): found for asked, found in result.torch_threads.items()},
+        "rows": [
+            {"threads": threads, "batch": batch, "name": name, **_measured_to_json(measured)}
+            for (threads, batch), rows in result.rows.items()
+            for name, measured in rows.items()
+        ],
+    }
+
+
+def result_from_json(value: Mapping[str, Any]) -> ProcessResult:
+    """The inverse of `result_to_json`."""
+    rows: dict[tuple[int, int], dict[str, Measured]] = {}
+    for row in value["rows"]:
+        rows.setdefault((row["threads"], row["batch"]), {})[row["name"]] = _measured_from_json(row)
+    lifecycle = value["lifecycle"]
+    return ProcessResult(
+        rows=rows,
+        lifecycle=None if lifecycle is None else Lifecycle(**{**lifecycle, "calls_s": tuple(lifecycle["calls_s"])}),
+        preempted=value["preempted"],
+        torch_threads={int(asked): found for asked, found in value["torch_threads"].items()},
+    )
+
+
+def _measured_to_json(measured: Measured) -> dict[str, Any]:
+    value = {
+        "problem": measured.problem,
+        "worst_error": None if measured.problem else measured.worst_error,
+        "bytes_equal": measured.bytes_equal,
+        "single_ns": [round(second * 1e9) for second in measured.single_s],
+        "launch_bound": measured.launch_bound,
+    }
+    if measured.blocks is not None:
+        value |= {
+            "calls": measured.blocks.calls,
+            "block_ns": nanoseconds(measured.blocks.block_s),
+            "host_ns": nanoseconds(measured.blocks.host_s),
+        }
+    return value
+
+
+def _measured_from_json(row: Mapping[str, Any]) -> Measured:
+    blocks = None
+    if "calls" in row:
+        import numpy as np
+
+        from bench.worker.rounds import Blocks
+
+        block_s, host_s = (np.array(row[key], dtype=np.float64) * 1e-9 for key in ("block_ns", "host_ns"))
+        blocks = Blocks(calls=row["calls"], block_s=block_s, host_s=host_s)
+    return Measured(
+        problem=row["problem"],
+        worst_error=inf if row["worst_error"] is None else row["worst_error"],
+        bytes_equal=row["bytes_equal"],
+        blocks=blocks,
+        single_s=tuple(value * 1e-9 for value in row["single_ns"]),
+        launch_bound=row["launch_bound"],
+    )
+
+
+def nanoseconds(seconds: "NDArray[np.float64]") -> list[int]:
+    """Whole nanoseconds, as the clock gave them."""
+    import numpy as np
+
+    return [int(value) for value in np.rint(seconds * 1e9)]

@@ -1,0 +1,177 @@
+"""The options of `linreg bench`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.plan.settings import parse_counts, parse_fraction
+from linreg.config import (
+    BENCH_DEFAULTS,
+    FEWEST_ROUNDS,
+    MOST_BATCH,
+    MOST_PROCESSES,
+    MOST_ROUNDS,
+    REFERENCE_ROW,
+    DeviceChoice,
+)
+from linreg.errors import LinregError
+from linreg.memory import usable_cores
+
+ROWS, EFFORT, GATE, OUTPUT, MODEL = "What to time", "How much", "Gate", "Output", "Model"
+
+
+class Counts(tuple[int, ...]):
+    """Whole numbers of an option such as `1,64,4096`; a class of its own, since typer reads tuples as several words."""
+
+
+def _batches(text: str) -> Counts:
+    return _counts(text, MOST_BATCH)
+
+
+def _thread_counts(text: str) -> Counts:
+    return _counts(text, usable_cores())
+
+
+def _counts(text: str, most: int) -> Counts:
+    try:
+        return Counts(parse_counts(text, most))
+    except LinregError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _thread_count(text: str) -> int:
+    if text.isdecimal() and 1 <= int(text) <= usable_cores():
+        return int(text)
+    raise typer.BadParameter(f"got {text!r}, expected 1 to {usable_cores()}")
+
+
+def _fraction(text: str) -> float:
+    try:
+        return parse_fraction(text)
+    except LinregError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+Batches = Annotated[
+    Counts | None,
+    typer.Option(
+        parser=_batches,
+        metavar="N,N",
+        help=f"Batch sizes. Default: {','.join(map(str, BENCH_DEFAULTS.batches))}",
+        rich_help_panel=ROWS,
+    ),
+]
+Threads = Annotated[
+    Counts | None,
+    typer.Option(
+        parser=_thread_counts,
+        metavar="N,N",
+        help="Threads of torch and ONNX Runtime; each number is measured separately. "
+        f"Default: {','.join(map(str, BENCH_DEFAULTS.threads))}",
+        rich_help_panel=ROWS,
+    ),
+]
+OnnxruntimeThreads = Annotated[
+    int | None,
+    typer.Option(
+        parser=_thread_count,
+        metavar="N",
+        help="ONNX Runtime threads; default: same as torch.",
+        rich_help_panel=ROWS,
+    ),
+]
+Device = Annotated[DeviceChoice, typer.Option(help="auto: the CPU, and CUDA if there is one.", rich_help_panel=ROWS)]
+Compile = Annotated[
+    bool, typer.Option("--compile", help="Time torch.compile too; compiling takes long.", rich_help_panel=ROWS)
+]
+Variants = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--variant",
+        metavar="FILE.py:NAME",
+        help="A row of your own: a function that returns a Runner. The file is run.",
+        rich_help_panel=ROWS,
+    ),
+]
+Against = Annotated[
+    Path | None,
+    typer.Option(help="Compare with an artifact of another bundle, such as old/model.onnx.", rich_help_panel=ROWS),
+]
+Runtimes = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder deploy of linreg's repository: time its programs without Python too.", rich_help_panel=ROWS
+    ),
+]
+Reference = Annotated[
+    str | None,
+    typer.Option(help=f"Row that ratios refer to. Default: {REFERENCE_ROW}", rich_help_panel=ROWS),
+]
+SelfCheck = Annotated[
+    bool,
+    typer.Option(
+        "--self-check",
+        help="Measure the harness on this machine instead; takes 1 to 2 minutes.",
+        rich_help_panel=ROWS,
+    ),
+]
+Processes = Annotated[
+    int | None,
+    typer.Option(
+        help="Most fresh processes to run; 1 measures in this process only. "
+        f"Default: {BENCH_DEFAULTS.processes}, and up to {BENCH_DEFAULTS.more_processes} more until all intervals "
+        "are within 2%",
+        min=1,
+        max=MOST_PROCESSES,
+        rich_help_panel=EFFORT,
+    ),
+]
+Rounds = Annotated[
+    int,
+    typer.Option(
+        help="Blocks of each variant in each process.", min=FEWEST_ROUNDS, max=MOST_ROUNDS, rich_help_panel=EFFORT
+    ),
+]
+Target = Annotated[
+    float | None,
+    typer.Option(
+        parser=_fraction,
+        metavar="PERCENT",
+        help=f"Stop once every confidence interval's half width is below this. Default: {BENCH_DEFAULTS.target:.0%}",
+        rich_help_panel=EFFORT,
+    ),
+]
+Compare = Annotated[
+    Path | None, typer.Option(help="An older bench.json: show how each ratio has changed.", rich_help_panel=GATE)
+]
+FailSlower = Annotated[
+    float | None,
+    typer.Option(
+        parser=_fraction,
+        metavar="PERCENT",
+        help="With --compare or --against: exit 4 if a variant is slower by more than this, such as 3%.",
+        rich_help_panel=GATE,
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", help="Folder for bench.json and report.html. Default: the bundle.", rich_help_panel=OUTPUT
+    ),
+]
+Plots = Annotated[Path | None, typer.Option(help="Folder for the plots, as SVG and PNG.", rich_help_panel=OUTPUT)]
+Markdown = Annotated[
+    bool, typer.Option("--markdown", help="Print Markdown, for a pull request.", rich_help_panel=OUTPUT)
+]
+Force = Annotated[
+    bool, typer.Option("--force", help="Overwrite files that linreg did not write.", rich_help_panel=OUTPUT)
+]
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust",
+        help="Run programs that you did not export: in the bundle, of --against and --runtimes.",
+        rich_help_panel=MODEL,
+    ),
+]

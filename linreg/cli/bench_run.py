@@ -1,0 +1,78 @@
+"""Run the benchmark of `linreg bench`: what is said before it starts, and its progress."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.plan.request import Request
+from linreg.cli.bundle import open_model, require, show_notes
+from linreg.cli.self_check import last_self_check
+from linreg.cli.stdout import prints_on_stderr
+from linreg.cli.terminal import note, stages
+from linreg.config import MAX_STATE_BYTES
+from linreg.errors import UntrustedError
+
+if TYPE_CHECKING:
+    from bench.report.report import Report
+
+
+def measure(request: Request) -> "Report":
+    """Time what was asked for, and return the report.
+
+    Raises:
+        MismatchError: the outputs of the reference are wrong.
+        LinregError: it cannot be timed.
+    """
+    from bench.benchmark import measure as measure_plan
+    from bench.plan.estimate import describe_estimate
+    from bench.plan.planning import plan_request
+
+    if not request.module:
+        request = replace(request, model=open_model(request.model).path)
+    if request.against is not None:
+        require(request.against)
+    plan = plan_request(request)
+    if request.module:
+        _note_module(request.module, request.state_dict)
+    elif plan.bundle is not None and not request.trust:
+        _note_foreign(plan.bundle)
+    note(describe_estimate(plan, request.settings))
+    with prints_on_stderr(), stages() as progress:
+        return measure_plan(request, plan, self_check=last_self_check(), progress=progress)
+
+
+def _note_module(place: str, state_dict: Path | None) -> None:
+    """Name the file that is run, and what is changed in its module and in the file of parameters.
+
+    Raises:
+        LinregError: it makes no module that can be timed, or the parameters belong to another one.
+    """
+    from export.source.place import find_place
+    from export.source.user_module import MODULE, load_file_into, make_module
+
+    note(f"running {find_place(place, '--module', MODULE).file}")
+    with prints_on_stderr():
+        made = make_module(place)
+        for line in made.notes:
+            note(line)
+        if state_dict is not None:
+            show_notes(state_dict, load_file_into(made.module, state_dict))
+
+
+def _note_foreign(bundle: Path) -> None:
+    """Name the programs of a bundle that are exported anew for timing, since this user did not export them."""
+    from export.formats.names import RUNTIME_FORMATS, file_name
+    from export.runners.trust import Trust, trusted_bytes
+    from linreg.manifest import read_listed
+
+    for kind in RUNTIME_FORMATS:
+        path = bundle / file_name(kind)
+        if not path.is_file():
+            continue
+        try:
+            trusted_bytes(kind, str(path), read_listed(bundle, path.name, limit=MAX_STATE_BYTES), Trust.LEDGER)
+        except UntrustedError:
+            note(
+                f"{path}: is a program that this user did not export; its row is exported anew from the weights; "
+                "if you trust it, add --trust"
+            )
