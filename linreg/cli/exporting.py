@@ -154,7 +154,7 @@ def export_source(
         LinregError: the folder cannot be written, another command writes there, or something would be lost.
     """
     from linreg.changes import changing
-    from linreg.files import ensure_folder
+    from linreg.folders import ensure_folder
 
     plain = plain or {}
     ensure_folder(folder)
