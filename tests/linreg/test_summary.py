@@ -8,7 +8,8 @@ import pytest
 from scipy import stats
 
 import linreg
-from linreg.coefficients import INTERCEPT, Coefficient
+from linreg.card import BIAS_NAME
+from linreg.coefficients import Coefficient
 from linreg.rounding import p_value, to_error
 from linreg.summary import Summary
 from tests.conftest import PENGUINS
@@ -38,7 +39,7 @@ def test_one_feature_is_what_scipys_linregress_finds() -> None:
     assert slope.value == pytest.approx(wanted.slope)
     assert slope.standard_error == pytest.approx(wanted.stderr)
     assert slope.p == pytest.approx(wanted.pvalue)
-    assert (bias.name, bias.value) == (INTERCEPT, pytest.approx(wanted.intercept))
+    assert (bias.name, bias.value) == (BIAS_NAME, pytest.approx(wanted.intercept))
     assert bias.standard_error == pytest.approx(wanted.intercept_stderr)
 
 
