@@ -97,16 +97,7 @@ def fit(
     model = make_model(settings.architecture, features, bias=settings.bias, dtype=torch_dtype(settings.dtype))
     descent, warnings, solution = None, list[str](), None
     if settings.method is Method.EXACT:
-        solution = solve(
-            parts.train.features,
-            parts.train.target,
-            names=dataset.feature_names,
-            intercept=settings.bias,
-            allow_collinear=settings.allow_collinear,
-        )
-        if solution.collinear:
-            names = ", ".join(solution.collinear)
-            warnings.append(f"collinear columns ({names}): rank {solution.rank}, this is the minimum-norm solution")
+        solution, warnings = _solved(dataset, parts, settings)
         weight, bias = solution.weight, solution.bias
     else:
         scaler = None if dataset.truth is not None else fit_scaler(parts.train, centre=settings.bias)
@@ -135,6 +126,21 @@ def fit(
         device="cpu" if settings.method is Method.EXACT else str(device),
         warnings=tuple(warnings),
     )
+
+
+def _solved(dataset: Dataset, parts: Parts, settings: TrainSettings) -> tuple[LeastSquares, list[str]]:
+    """The exact solution of the training part, and warnings."""
+    solution = solve(
+        parts.train.features,
+        parts.train.target,
+        names=dataset.feature_names,
+        intercept=settings.bias,
+        allow_collinear=settings.allow_collinear,
+    )
+    if not solution.collinear:
+        return solution, []
+    names = ", ".join(solution.collinear)
+    return solution, [f"collinear columns ({names}): rank {solution.rank}, this is the minimum-norm solution"]
 
 
 def card_of(dataset: Dataset, settings: TrainSettings, result: Fit, *, split: str, shuffled: bool) -> Card:
