@@ -7,6 +7,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bench.report.report import Report
+    from export.bundle.export import export
+    from export.bundle.verify import verify
+
+    from bench.benchmark import bench
+    from bench.compare import compare
     from linreg.bundle import Bundle
     from linreg.errors import (
         DataError,
@@ -32,12 +38,17 @@ __all__ = [
     "LinregError",
     "MismatchError",
     "ModelError",
+    "Report",
     "SlowerError",
     "TrainingError",
     "__version__",
+    "bench",
+    "compare",
+    "export",
     "fit",
     "load",
     "straight_line",
+    "verify",
 ]
 
 _HOMES = {
@@ -54,6 +65,11 @@ _HOMES = {
         "SlowerError",
         "TrainingError",
     ),
+    "export.bundle.export": ("export",),
+    "export.bundle.verify": ("verify",),
+    "bench.benchmark": ("bench",),
+    "bench.compare": ("compare",),
+    "bench.report.report": ("Report",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

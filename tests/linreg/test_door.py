@@ -22,12 +22,17 @@ NAMES = [
     "LinregError",
     "MismatchError",
     "ModelError",
+    "Report",
     "SlowerError",
     "TrainingError",
     "__version__",
+    "bench",
+    "compare",
+    "export",
     "fit",
     "load",
     "straight_line",
+    "verify",
 ]
 WITH_EXAMPLES = ["fit", "load", "straight_line", "FittedModel.save", "FittedModel.predict", "FittedModel.summary"]
 
@@ -66,6 +71,12 @@ def test_names_load_nothing_before_they_are_used() -> None:
     assert not {"torch", "numpy", "linreg.fitting", "linreg.errors"} & before
     assert "linreg.errors" in after
     assert not {"torch", "numpy"} & after
+
+
+def test_what_lies_above_the_core_is_documented_with_an_example() -> None:
+    """Those examples are run by the tests of their own rooms."""
+    for name in ("export", "verify", "bench", "compare"):
+        assert "Example:" in example_of(name)
 
 
 def example_of(name: str) -> str:
