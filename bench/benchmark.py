@@ -27,7 +27,8 @@ from bench.report.report import Quality, Report, Settings
 from bench.worker.lifecycle import Lifecycle
 from bench.worker.messages import Job, ProcessResult
 from linreg.config import BENCH_DEFAULTS, BenchSettings, DeviceChoice
-from linreg.files import work_folder, write_atomic
+from linreg.files import write_atomic
+from linreg.folders import work_folder
 
 Progress = Callable[[str, int, int], None]
 """Called with a stage, the number of its steps completed and their total."""

@@ -7,6 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bench.benchmark import bench
+    from bench.compare import PairedComparison, compare
+    from bench.report.report import Report
     from export.bundle.export import export
     from export.bundle.verified import VerifiedBundle
     from export.bundle.verify import verify
@@ -36,11 +39,15 @@ __all__ = [
     "LinregError",
     "MismatchError",
     "ModelError",
+    "PairedComparison",
+    "Report",
     "SlowerError",
     "TrainingError",
     "UntrustedError",
     "VerifiedBundle",
     "__version__",
+    "bench",
+    "compare",
     "export",
     "fit",
     "load",
@@ -66,6 +73,9 @@ _HOMES = {
         "TrainingError",
         "UntrustedError",
     ),
+    "bench.benchmark": ("bench",),
+    "bench.compare": ("PairedComparison", "compare"),
+    "bench.report.report": ("Report",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -14,17 +14,10 @@ from linreg.errors import ModelError
 from linreg.files import json_bytes, parse_json
 from linreg.manifest import Manifest, read_listed, read_manifest
 from linreg.models import LinearRegressionModel, LinearRegressionModelV2, make_model, recognise
-from linreg.state_dict import (
-    StateDict,
-    describe_state,
-    load_state,
-    read_state,
-    state_bytes,
-    state_dict_of,
-    state_sha256,
-)
+from linreg.state_dict import StateDict, describe_state, state_bytes, state_dict_of, state_sha256
 from linreg.state_loading import check_state
 from linreg.state_names import as_one_linear, without_wrappers
+from linreg.state_reading import load_state, read_state
 
 __all__ = [
     "Checkpoint",

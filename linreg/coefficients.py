@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 from scipy.stats import t as student
 
-from linreg.card import Card
+from linreg.card import BIAS_NAME, Card
 
 CONFIDENCE = 0.95
-INTERCEPT = "(bias)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +44,7 @@ def coefficients_of(card: Card) -> tuple[Coefficient, ...]:
     """
     truth: Mapping[str, float] = {}
     if card.data["kind"] == "line":
-        truth = {card.features[0]: card.data["line"]["weight"], INTERCEPT: card.data["line"]["bias"]}
+        truth = {card.features[0]: card.data["line"]["weight"], BIAS_NAME: card.data["line"]["bias"]}
     rows = card.metrics.get("train", {}).get("rows", 0)
     freedom = rows - len(card.coefficients)
     return tuple(_coefficient(entry, freedom, truth.get(entry["name"])) for entry in card.coefficients)

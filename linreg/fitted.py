@@ -4,40 +4,32 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pyarrow as pa
-import torch
 from numpy.typing import NDArray
 
 from linreg import checkpoint as checkpoints
-from linreg.arrays import matrix_of
-from linreg.arrow_columns import ArrowStream
 from linreg.bundle import Bundle, open_bundle
-from linreg.card import Card
+from linreg.card import BIAS_NAME, Card
 from linreg.changes import Changes, read_settled
 from linreg.checkpoint import Checkpoint, files_of
-from linreg.coefficients import INTERCEPT, Coefficient, coefficients_of
+from linreg.coefficients import Coefficient, coefficients_of
 from linreg.config import MODEL_FILE
 from linreg.data import Part
-from linreg.errors import DataError, ModelError
+from linreg.errors import ModelError
 from linreg.inference import predict as predict_rows
 from linreg.models import LinearRegressionModel, LinearRegressionModelV2, affine_of
-from linreg.predictions import check_finite, predict_table
+from linreg.predict_like import UNNAMED, predict_like
 from linreg.saving import replacing, stage_model
 from linreg.state_dict import state_sha256
 from linreg.summary import Summary, printable, summary_of
-from linreg.tables import LeftOut, read_table
+from linreg.tables import LeftOut
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from linreg.plots import PredictedPart
-
-UNNAMED = "it has no card.json, so its columns have no names"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -90,7 +82,7 @@ class FittedModel:
         affine = affine_of(self.module)
         assert affine is not None
         named = [(f"x{place}", value) for place, value in enumerate(affine.weight[0])]
-        named += [] if affine.bias is None else [(INTERCEPT, affine.bias[0])]
+        named += [] if affine.bias is None else [(BIAS_NAME, affine.bias[0])]
         return tuple(Coefficient(name=name, value=float(value)) for name, value in named)
 
     @property
@@ -161,29 +153,7 @@ class FittedModel:
             >>> model.predict(numpy.array([[180.0], [220.0]])).shape
             (2,)
         """
-        if isinstance(data, str | os.PathLike):
-            return self._predict_table(Path(data))
-        if isinstance(data, ArrowStream):
-            return _as_library_of(data, self._predict_table(data))
-        predicted = self._predict_array(data)
-        return torch.from_numpy(predicted).to(data.device) if isinstance(data, torch.Tensor) else predicted
-
-    def _predict_table(self, data: Path | ArrowStream) -> pa.Table:
-        if self.card is None:
-            raise ModelError(f"predict: {UNNAMED}; predict from an array of shape (rows, features)")
-        rows = read_table(data, features=self.card.features, target=None)
-        origin = str(data) if isinstance(data, Path) else type(data).__name__
-        column = predict_table(origin, rows, lambda features: predict_rows(self.module, features))
-        return pa.table({"predicted": column})
-
-    def _predict_array(self, data: Any) -> NDArray[np.floating]:
-        features, columns = matrix_of("X", data), self._affine.shape[1]
-        if features.shape[1] != columns:
-            raise DataError(f"X: has shape {features.shape}, expected (rows, {columns})")
-        predicted = predict_rows(self.module, features)
-        given = np.flatnonzero(~np.isnan(features).any(axis=1))
-        check_finite("X", predicted[given], given)
-        return predicted
+        return predict_like(data, self.module, self.card)
 
     def save(self, folder: str | os.PathLike[str], *, force: bool = False) -> Bundle:
         """Save as a bundle: `model.pth`, `card.json`, `manifest.json` and `SHA256SUMS`, as `linreg train` does.
@@ -294,15 +264,3 @@ def load(path: str | os.PathLike[str]) -> FittedModel:
     file = Path(path)
     found = read_settled(file if file.is_dir() else file.parent, lambda: checkpoints.load(file))
     return FittedModel(module=found.model, card=found.card, path=found.path, notes=found.notes)
-
-
-def _as_library_of(data: ArrowStream, predicted: pa.Table) -> Any:
-    """A table of the library that `data` is of, where that is pandas or polars."""
-    library = type(data).__module__.partition(".")[0]
-    if library == "pandas":
-        pandas = import_module(library)
-        values = predicted.column("predicted").to_numpy()
-        return pandas.DataFrame({"predicted": values}, index=data.index)  # type: ignore[attr-defined]
-    if library == "polars":
-        return import_module(library).from_arrow(predicted)
-    return predicted

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,8 +13,6 @@ from numpy.typing import ArrayLike
 from linreg import data as datasets
 from linreg.arrays import dataset_of_arrays
 from linreg.arrow_columns import ArrowStream
-from linreg.card import Card
-from linreg.coefficients import INTERCEPT
 from linreg.config import (
     DEFAULT_SPLIT,
     LINE_DEFAULTS,
@@ -30,9 +28,7 @@ from linreg.config import (
 from linreg.data import Dataset, parse_split, read_dataset
 from linreg.errors import DataError, LinregError
 from linreg.fitted import FittedModel
-from linreg.models import affine_of
-from linreg.state_dict import state_sha256
-from linreg.training import Fit
+from linreg.training import card_of
 from linreg.training import fit as train
 
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -167,7 +163,7 @@ def fit(
     )
     return FittedModel(
         module=result.model,
-        card=_card(dataset, settings, result, split=split, shuffled=shuffled),
+        card=card_of(dataset, settings, result, split=split, shuffled=shuffled),
         warnings=result.warnings,
         notes=dataset.table.notes if dataset.table else (),
         left_out=dataset.table.left_out if dataset.table else (),
@@ -228,36 +224,3 @@ def _choice(name: str, kind: type[Choice], value: str | None) -> Choice | None:
         return kind(value)
     except ValueError:
         raise LinregError(f"{name}: got {str(value)[:60]!r}, expected one of {', '.join(kind)}") from None
-
-
-def _card(dataset: Dataset, settings: TrainSettings, result: Fit, *, split: str, shuffled: bool) -> Card:
-    affine = affine_of(result.model)
-    assert affine is not None
-    solution = result.solution
-    errors = None if solution is None else solution.weight_errors
-    coefficients = [
-        {"name": name, "value": float(value), "standard_error": None if errors is None else float(errors[place])}
-        for place, (name, value) in enumerate(zip(dataset.feature_names, affine.weight[0], strict=True))
-    ]
-    if affine.bias is not None:
-        error = None if solution is None else solution.bias_error
-        coefficients.append({"name": INTERCEPT, "value": float(affine.bias[0]), "standard_error": error})
-    source: dict[str, Any] = {"kind": "table", "rows": len(dataset.target)}
-    if dataset.line is not None:
-        source = {"kind": "line", "line": asdict(dataset.line)}
-    training = {**asdict(settings), "lr": settings.learning_rate, "device": result.device}
-    if result.interrupted_at is not None:
-        training["interrupted_at"] = result.interrupted_at
-    return Card(
-        architecture=settings.architecture,
-        features=dataset.feature_names,
-        target=dataset.target_name,
-        bias=settings.bias,
-        dtype=settings.dtype,
-        state_sha256=state_sha256(result.model.state_dict()),
-        data={**source, "split": split, "shuffled": shuffled, "sha256": dataset.sha256},
-        training=training,
-        coefficients=coefficients,
-        metrics={name: asdict(metrics) for name, metrics in result.metrics.items()},
-        history=[asdict(row) for row in result.history],
-    )

@@ -7,7 +7,7 @@ from pathlib import Path
 from linreg.changes import Changes, changing
 from linreg.config import CARD_FILE, MODEL_FILE
 from linreg.errors import LinregError, MismatchError
-from linreg.files import ensure_folder
+from linreg.folders import ensure_folder
 from linreg.manifest import (
     CHECKSUM_FILE,
     MANIFEST_FILE,

@@ -10,7 +10,8 @@ from linreg.coefficients import Coefficient
 from linreg.rounding import p_value, to_error
 
 WIDTH = 80
-SHORTEST_NAME = 12
+SHORTEST_CUT = 24
+"""Names are cut to make a table fit, but not shorter than this: rather the last column gets a table of its own."""
 METHODS = {"exact": "exact least squares", "sgd": "SGD", "adam": "Adam", "lbfgs": "L-BFGS"}
 LOSSES = {"l1": "L1", "mse": "MSE", "huber": "Huber"}
 
@@ -105,8 +106,11 @@ def _metric_rows(metrics: Mapping[str, Mapping[str, Any]]) -> tuple[list[str], l
 def _text(header: list[str], rows: list[list[str]]) -> str:
     """Columns two spaces apart, the first to the left; names are cut so that a line has at most `WIDTH` columns."""
     widths = [max(len(row[place]) for row in [header, *rows]) for place in range(len(header))]
-    others = sum(widths[1:]) + 2 * (len(widths) - 1)
-    widths[0] = min(widths[0], max(WIDTH - others, SHORTEST_NAME))
+    room = WIDTH - sum(widths[1:]) - 2 * (len(widths) - 1)
+    if min(widths[0], SHORTEST_CUT) > room and len(header) > 2:
+        last = _text([header[0], header[-1]], [[row[0], row[-1]] for row in rows])
+        return f"{_text(header[:-1], [row[:-1] for row in rows])}\n\n{last}"
+    widths[0] = min(widths[0], room)
     lines = []
     for row in [header, *rows]:
         cells = [_shortened(row[0], widths[0]).ljust(widths[0])]

@@ -4,12 +4,14 @@ The gradient methods see a table standardised by its training part; the scaling 
 float64 afterwards, so that a model always takes raw features. The line stays raw, as in the course.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from linreg.card import BIAS_NAME, Card
 from linreg.config import Method, TrainSettings
 from linreg.data import Dataset, Parts, Scaler, fit_scaler
 from linreg.descent import HistoryRow, Model, Progress, descend
@@ -25,6 +27,7 @@ from linreg.inference import (
 from linreg.least_squares import LeastSquares, solve
 from linreg.metrics import Metrics, measure
 from linreg.models import affine_of, make_model, set_affine, torch_dtype
+from linreg.state_dict import state_sha256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,16 +97,7 @@ def fit(
     model = make_model(settings.architecture, features, bias=settings.bias, dtype=torch_dtype(settings.dtype))
     descent, warnings, solution = None, list[str](), None
     if settings.method is Method.EXACT:
-        solution = solve(
-            parts.train.features,
-            parts.train.target,
-            names=dataset.feature_names,
-            intercept=settings.bias,
-            allow_collinear=settings.allow_collinear,
-        )
-        if solution.collinear:
-            names = ", ".join(solution.collinear)
-            warnings.append(f"collinear columns ({names}): rank {solution.rank}, this is the minimum-norm solution")
+        solution, warnings = _solved(dataset, parts, settings)
         weight, bias = solution.weight, solution.bias
     else:
         scaler = None if dataset.truth is not None else fit_scaler(parts.train, centre=settings.bias)
@@ -131,6 +125,63 @@ def fit(
         metrics=metrics,
         device="cpu" if settings.method is Method.EXACT else str(device),
         warnings=tuple(warnings),
+    )
+
+
+def _solved(dataset: Dataset, parts: Parts, settings: TrainSettings) -> tuple[LeastSquares, list[str]]:
+    """The exact solution of the training part, and warnings."""
+    solution = solve(
+        parts.train.features,
+        parts.train.target,
+        names=dataset.feature_names,
+        intercept=settings.bias,
+        allow_collinear=settings.allow_collinear,
+    )
+    if not solution.collinear:
+        return solution, []
+    names = ", ".join(solution.collinear)
+    return solution, [f"collinear columns ({names}): rank {solution.rank}, this is the minimum-norm solution"]
+
+
+def card_of(dataset: Dataset, settings: TrainSettings, result: Fit, *, split: str, shuffled: bool) -> Card:
+    """The card of a fitted model.
+
+    Args:
+        dataset: that it was fitted to.
+        settings: that were used.
+        result: of `fit`.
+        split: the fractions of the parts, such as "0.8".
+        shuffled: whether the rows were shuffled with the seed first.
+    """
+    affine = affine_of(result.model)
+    assert affine is not None
+    solution = result.solution
+    errors = None if solution is None else solution.weight_errors
+    coefficients = [
+        {"name": name, "value": float(value), "standard_error": None if errors is None else float(errors[place])}
+        for place, (name, value) in enumerate(zip(dataset.feature_names, affine.weight[0], strict=True))
+    ]
+    if affine.bias is not None:
+        error = None if solution is None else solution.bias_error
+        coefficients.append({"name": BIAS_NAME, "value": float(affine.bias[0]), "standard_error": error})
+    source: dict[str, Any] = {"kind": "table", "rows": len(dataset.target)}
+    if dataset.line is not None:
+        source = {"kind": "line", "line": asdict(dataset.line)}
+    training = {**asdict(settings), "lr": settings.learning_rate, "device": result.device}
+    if result.interrupted_at is not None:
+        training["interrupted_at"] = result.interrupted_at
+    return Card(
+        architecture=settings.architecture,
+        features=dataset.feature_names,
+        target=dataset.target_name,
+        bias=settings.bias,
+        dtype=settings.dtype,
+        state_sha256=state_sha256(result.model.state_dict()),
+        data={**source, "split": split, "shuffled": shuffled, "sha256": dataset.sha256},
+        training=training,
+        coefficients=coefficients,
+        metrics={name: asdict(metrics) for name, metrics in result.metrics.items()},
+        history=[asdict(row) for row in result.history],
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from linreg.errors import LinregError
-from linreg.files import work_folder
+from linreg.folders import work_folder
 
 
 class Saveable(Protocol):

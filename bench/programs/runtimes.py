@@ -18,7 +18,7 @@ from bench.analysis.statistics import Ratio, over_processes
 from bench.programs.finding import Runtime, copy_checked, find_runtimes, run_program
 from bench.worker.messages import nanoseconds
 from linreg.errors import LinregError, MismatchError, one_line
-from linreg.files import work_folder
+from linreg.folders import work_folder
 
 PYTHON = "python"
 """The reference: ONNX Runtime's `run` in Python, on the same file."""

@@ -8,7 +8,7 @@ from bench.programs.finding import copy_checked, find_runtimes
 from bench.programs.runtimes import PYTHON, time_runtimes
 from bench.report.numbers import duration
 from linreg.errors import LinregError
-from linreg.files import work_folder
+from linreg.folders import work_folder
 
 PROCESSES = 1
 """One gives only an impression; `linreg bench --runtimes` times each runtime in five processes or more."""

@@ -17,7 +17,7 @@ from linreg.bundle import Bundle, open_bundle
 from linreg.changes import Changes, changing
 from linreg.config import CARD_FILE, MODEL_FILE
 from linreg.errors import ExportError, LinregError
-from linreg.files import ensure_folder
+from linreg.folders import ensure_folder
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram

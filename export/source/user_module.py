@@ -19,8 +19,8 @@ from export.source.unfit import ALREADY_EXPORTED, check_module
 from export.source.unwrapping import unwrap
 from export.source.user_code import users_code
 from linreg.errors import ExportError, ModelError
-from linreg.state_dict import load_state
 from linreg.state_loading import load_into
+from linreg.state_reading import load_state
 
 MODULE = "a module, or of a function that makes one"
 

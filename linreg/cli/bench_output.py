@@ -32,7 +32,7 @@ def check_output(
     Raises:
         LinregError: a file there was not written by linreg.
     """
-    from linreg.files import ensure_folder
+    from linreg.folders import ensure_folder
 
     if plots is not None:
         ensure_folder(plots, "--plots")

@@ -91,7 +91,7 @@ def _check_output(output: Path, table: Path) -> None:
         LinregError: they may not.
         typer.BadParameter: the name is not that of a CSV.
     """
-    from linreg.files import ensure_folder
+    from linreg.folders import ensure_folder
 
     _check_regular(output)
     if output.exists() and table.exists() and output.samefile(table):

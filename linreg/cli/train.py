@@ -75,7 +75,7 @@ def run(
         Any,
         typer.Option(
             parser=parse_names,
-            metavar="A,B,C",
+            metavar="<a,b,c>",
             help="Columns to predict from. Default: every other numeric column.",
             rich_help_panel="Data",
         ),
@@ -84,7 +84,7 @@ def run(
         Any,
         typer.Option(
             parser=check_split,
-            metavar="FRACTIONS",
+            metavar="<fractions>",
             help=f"Fraction of rows to train on, train/validation/test such as 0.7/0.15/0.15, or 1. "
             f"Default: {DEFAULT_SPLIT}.",
             rich_help_panel="Data",

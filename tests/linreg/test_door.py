@@ -22,11 +22,15 @@ NAMES = [
     "LinregError",
     "MismatchError",
     "ModelError",
+    "PairedComparison",
+    "Report",
     "SlowerError",
     "TrainingError",
     "UntrustedError",
     "VerifiedBundle",
     "__version__",
+    "bench",
+    "compare",
     "export",
     "fit",
     "load",
@@ -70,6 +74,12 @@ def test_names_load_nothing_before_they_are_used() -> None:
     assert not {"torch", "numpy", "linreg.fitting", "linreg.errors"} & before
     assert "linreg.errors" in after
     assert not {"torch", "numpy"} & after
+
+
+def test_what_lies_above_the_core_is_documented_with_an_example() -> None:
+    """Those examples are run by the tests of their own rooms."""
+    for name in ("export", "verify", "bench", "compare"):
+        assert "Example:" in example_of(name)
 
 
 def example_of(name: str) -> str:
