@@ -1,4 +1,4 @@
-"""What a file is that is no table for linreg: its first bytes tell, and with them what to do."""
+"""Recognise files that are not tables by their first bytes, and say how to convert them."""
 
 import json
 import re
@@ -38,7 +38,7 @@ KINDS = (
     (b"<", "is HTML or XML, expected a CSV", "fetch the file that the page links to, or save the table as CSV"),
     (b"version https://git-lfs", "is a Git LFS pointer, expected a CSV", "fetch the file itself: git lfs pull"),
 )
-# (bytes inside of a zip archive, what it is, what to do), the first that is found
+# (bytes inside a zip archive, what it is, what to do); the first match counts
 ZIPS = (
     (b"xl/workbook", "is an Excel workbook", SAVE),
     (b"application/vnd.oasis.opendocument.spreadsheet", "is an OpenDocument workbook", SAVE),
@@ -51,14 +51,14 @@ UTF_8_MARK = b"\xef\xbb\xbf"
 
 
 def check_kind(path: Path, raw: bytes) -> None:
-    """See that a file may be a CSV in UTF-8: that it is neither empty, nor binary, nor text of another kind.
+    """Check that a file can be a CSV in UTF-8: not empty, not binary, and no other kind of text.
 
     Args:
         path: for the message.
         raw: the file's bytes, gzip unpacked.
 
     Raises:
-        DataError: it is; the message names what it is, and what to do.
+        DataError: it cannot; the message names the kind of file and what to do.
     """
     start = raw[:512].removeprefix(UTF_8_MARK).lstrip()
     if not start or (len(raw) < 3 and UTF_8_MARK.startswith(raw)):
@@ -79,10 +79,10 @@ def check_kind(path: Path, raw: bytes) -> None:
 
 
 def _kind(raw: bytes, start: bytes) -> tuple[str, str]:
-    """What a file is that is no CSV and what to do, or two empty texts."""
+    """What a file that is not a CSV is and what to do, or two empty strings."""
     if raw[:4] == b"PK\x03\x04":
         return next((what, remedy) for inside, what, remedy in ZIPS if inside in raw)
-    # What a name of a column might begin with stands here a second time, elsewhere in the file.
+    # A column name could begin with these bytes, so a second marker elsewhere in the file must match too.
     if raw[:3] == b"BZh" and raw[4:10] == b"1AY&SY":
         return "is packed with bzip2", f"{UNPACK}: bunzip2 FILE"
     if raw[:3] == b"ORC" and raw[-4:-1] == b"ORC":

@@ -1,6 +1,6 @@
-"""safetensors read by hand: eight bytes with the length of a header, the header in JSON, and the numbers.
+"""Strict reader for safetensors: eight bytes with the length of the header, the header in JSON, and the numbers.
 
-Every byte of the numbers belongs to one tensor: a file with holes, overlaps or a name that stands twice is refused.
+Every byte of the numbers must belong to exactly one tensor: files with holes, overlaps or duplicate names are refused.
 """
 
 import json
@@ -25,27 +25,27 @@ DTYPES = {
     "U8": "uint8",
     "BOOL": "bool",
 }
-"""torch's names."""
+"""Names of dtypes in torch, by their names in safetensors."""
 
 MAX_SIZE = 2**40
-"""Of one axis; a tensor without numbers may claim any other."""
+"""Largest size of an axis; otherwise an empty tensor could claim any size."""
 MAX_AXES = 64
 
 
 def is_safetensors(data: bytes) -> bool:
-    """Whether this begins as a file of safetensors does."""
+    """Whether the data starts like a safetensors file."""
     return len(data) >= 10 and data[8:9] == b"{" and 2 <= int.from_bytes(data[:8], "little") < 2**32
 
 
 def read_safetensors(name: str, data: bytes) -> "dict[str, Tensor]":
-    """The tensors by name, in the order in which their numbers stand in the file.
+    """Read the tensors by name, in the order of their numbers in the file.
 
     Args:
-        name: of the file, for the message of an error.
-        data: of the file.
+        name: name of the file, for error messages.
+        data: bytes of the file.
 
     Raises:
-        ModelError: it is damaged, or is not as safetensors writes it.
+        ModelError: the file is damaged, or not in the form that safetensors writes.
     """
     length = int.from_bytes(data[:8], "little")
     start = 8 + length
@@ -67,7 +67,7 @@ def read_safetensors(name: str, data: bytes) -> "dict[str, Tensor]":
 
 
 def _place(key: str, entry: Any) -> tuple[str, str, list[int], int, int]:
-    """Name, dtype, shape, first byte and last byte of a tensor."""
+    """Name, dtype, shape, start and end offset of a tensor."""
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
         raise ValueError(f"{key[:60]!r} has no dtype, shape and data_offsets")
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
@@ -101,7 +101,7 @@ def _tensors(places: list[tuple[str, str, list[int], int, int]], numbers: memory
         flat = torch.frombuffer(content, dtype=dtype) if content else torch.empty(0, dtype=dtype)
         try:
             tensors[key] = flat.reshape(shape)
-        except RuntimeError:  # a shape without numbers that torch cannot hold
+        except RuntimeError:  # an empty tensor whose shape torch cannot hold
             raise ValueError(f"{key[:60]!r} has a shape that torch cannot hold") from None
     if position != len(numbers):
         raise ValueError(f"{len(numbers) - position} bytes that belong to no tensor")
