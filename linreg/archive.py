@@ -82,7 +82,7 @@ class _NotCanonicalError(Exception):
 
 def _read(data: memoryview) -> dict[str, memoryview]:
     if not is_archive(bytes(data[:4])):
-        raise _NotCanonicalError("is no archive of torch, or is cut off")
+        raise _NotCanonicalError("is not an archive of torch, or is cut off")
     start, count, end = _directory(data)
     records: dict[str, memoryview] = {}
     top, names, position, unpacked = None, set[bytes](), 0, 0
@@ -93,7 +93,7 @@ def _read(data: memoryview) -> dict[str, memoryview]:
             raise _NotCanonicalError("its archive has compressed or repeated entries, which torch.save never writes")
         names.add(entry.name.lower())
         if top not in (None, folder):
-            raise _NotCanonicalError("its records stand in several folders, where torch has one")
+            raise _NotCanonicalError("its records are in several folders, expected one")
         top = folder
         content, position = _content(data, entry, position, start)
         if entry.shared[2] == DEFLATED:
@@ -142,7 +142,7 @@ def _entries(data: memoryview, position: int, count: int, end: int) -> list[_Ent
         if sign != b"PK\x01\x02" or (extra, comment, disk) != (0, 0, 0) or attributes & FOLDER_ATTRIBUTE:
             raise _odd("an entry with a comment or extra fields, or a folder")
         if shared[1] & ~(DESCRIPTOR_FLAG | UTF8_FLAG) or shared[2] not in (STORED, DEFLATED):
-            raise _odd("an entry that is encrypted, or packed in another way")
+            raise _odd("an encrypted entry, or an unknown compression")
         position += CENTRAL.size
         name = bytes(data[position : position + name_length])
         position += name_length
@@ -188,7 +188,7 @@ def _content(data: memoryview, entry: _Entry, position: int, limit: int) -> tupl
     described = bool(shared[1] & DESCRIPTOR_FLAG)
     same_sums = sums == entry.sums or (described and sums == (0, 0, 0))
     if (sign, name, shared) != (b"PK\x03\x04", entry.name, entry.shared) or not same_sums or not _is_padding(extra):
-        raise _odd(f"a local header of {entry.name.decode()[:80]!r} that its central directory does not repeat")
+        raise _odd(f"a local header of {entry.name.decode()[:80]!r} that contradicts its central directory")
     position += name_length + extra_length
     content = data[position : position + entry.packed]
     position += entry.packed
@@ -196,7 +196,7 @@ def _content(data: memoryview, entry: _Entry, position: int, limit: int) -> tupl
         if position + DESCRIPTOR.size > limit:
             raise _odd("an entry that reaches into its central directory")
         if DESCRIPTOR.unpack_from(data, position) != (b"PK\x07\x08", *entry.sums):
-            raise _odd(f"a data descriptor of {entry.name.decode()[:80]!r} that its central directory does not repeat")
+            raise _odd(f"a data descriptor of {entry.name.decode()[:80]!r} that contradicts its central directory")
         position += DESCRIPTOR.size
     if position > limit:
         raise _odd("an entry that reaches into its central directory")
@@ -230,5 +230,5 @@ def _unpacked(packed: memoryview, entry: _Entry, name: str, total: int) -> memor
 
 def _odd(what: str) -> _NotCanonicalError:
     return _NotCanonicalError(
-        f"its archive has {what}: another program may read other records in it; save it again with torch"
+        f"its archive has {what}: other programs may see other records in it; save it again with torch"
     )

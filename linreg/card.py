@@ -105,7 +105,7 @@ def _check_inside(value: dict[str, Any]) -> None:
     _check(training, _TRAINING, "'training'")
     Method(training["method"]), Loss(training["loss"])
     if not 0 <= training["seed"] < 2**63:
-        raise ValueError("'seed' is not in 0 to 2^63 - 1")
+        raise ValueError("'seed' is not between 0 and 2^63 - 1")
     for entry in value["coefficients"]:
         _check(entry, _COEFFICIENT, "'coefficients'")
     for entry in value["metrics"].values():

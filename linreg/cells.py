@@ -131,7 +131,7 @@ def _hint(value: str, kind: int) -> str:
     if re.fullmatch(COMMAS, value):
         return "; write 1.5 for one and a half, and 1000 for a thousand"
     if kind == _OTHERWISE:
-        return "; write digits and a point alone: 1000 for a thousand, 12.5 for 12.5 % or $12.5"
+        return "; use digits and a decimal point only: 1000 for a thousand, 12.5 for 12.5 % or $12.5"
     if value.strip() and not any(sign.isalnum() for sign in value):
-        return "; leave a cell without a value empty"
+        return "; leave cells without a value empty"
     return ""

@@ -132,7 +132,7 @@ def _rebuilt(file: Path, state: StateDict, card: Card | None) -> Checkpoint:
     model.load_state_dict(state)
     digest = state_sha256(state)
     if card is not None and card.state_sha256 != digest:
-        raise ModelError("holds other weights than its card names; train again, or restore the card")
+        raise ModelError("does not hold the weights that its card names; train again, or restore the card")
     return Checkpoint(model=model.eval(), card=card, path=file, state_sha256=digest, notes=state.notes)
 
 

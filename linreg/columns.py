@@ -124,10 +124,10 @@ def _unzip(path: Path, raw: bytes) -> bytes:
             while chunk := stream.read(2**24):
                 data.write(chunk)
                 if data.tell() > limit:
-                    reason = "the limit" if limit == MAX_TABLE_BYTES else f"the memory there is ({in_words(limit)})"
+                    reason = "the limit" if limit == MAX_TABLE_BYTES else f"the available memory ({in_words(limit)})"
                     raise DataError(f"{path}: unpacks to more than {limit} bytes, {reason}; read a part of it")
     except EOFError:
-        raise DataError(f"{path}: is gzip, but cut off; fetch the file again") from None
+        raise DataError(f"{path}: is gzip, but truncated; fetch the file again") from None
     except (OSError, zlib.error) as error:
         raise DataError(f"{path}: is gzip, but damaged: {one_line(error)}; fetch the file again") from None
     return data.getvalue()

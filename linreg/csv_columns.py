@@ -112,7 +112,7 @@ def _header(path: Path, raw: bytes, wanted: Sequence[str]) -> tuple[list[str], i
         raise DataError(f"{path}: {place} cannot be read: {one_line(error)}; look at its quotes") from None
     _check_utf8(path, raw[:end])
     if len(header) == 1 and (separator := next((sign for sign in ";\t|" if sign in header[0]), None)):
-        raise DataError(f"{path}: looks separated by {separator!r}, expected commas; save it with commas between")
+        raise DataError(f"{path}: looks separated by {separator!r}, expected commas; save it with commas")
     names = [tidy(name) for name in header]
     if wanted and set(wanted) <= set(names):
         return names, end

@@ -107,7 +107,7 @@ def files_of(folder: Path, name: str) -> list[str]:
     return [f"{name}/{entry}" for entry in _matching(folder / name, "", folders=False)]
 
 
-LINK = "is a symbolic link, and nothing inside a bundle may be one; put the file itself there"
+LINK = "is a symbolic link, which is not allowed inside a bundle; replace it with the file itself"
 
 
 def _matching(folder: Path, prefix: str, *, folders: bool) -> list[str]:
@@ -135,7 +135,7 @@ def _opened_parent(folder: Path, name: str) -> Iterator[tuple[int, str]]:
     """Open the folder that holds `name`; yields its descriptor and the last component of `name`."""
     parts = PurePosixPath(name).parts
     if not parts or ".." in parts or name.startswith("/"):
-        raise ModelError(f"{folder}: {name!r} is no name inside it")
+        raise ModelError(f"{folder}: {name!r} is not a name inside it")
     descriptor = os.open(folder, _FOLDER)
     try:
         for place, part in enumerate(parts[:-1]):

@@ -95,7 +95,7 @@ def _acquire(path: Path, *, wait: bool, on_wait: Callable[[str], None] | None) -
         try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:  # it will be written to
-                raise ModelError(f"{path}: is no file of its own, but a pipe or a second name of a file; remove it")
+                raise ModelError(f"{path}: is a pipe or a hard link, expected a regular file; remove it")
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

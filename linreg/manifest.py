@@ -89,7 +89,7 @@ def entry_of(name: str, data: bytes, proof: dict[str, Any] | None = None) -> Fil
         ModelError: a manifest cannot list a file of this name.
     """
     if not is_bundle_file(name):
-        raise ModelError(f"{name!r}: a bundle cannot hold a file of this name; rename it, to model.pth say")
+        raise ModelError(f"{name!r}: a bundle cannot hold a file of this name; rename it, for example to model.pth")
     return FileEntry(name=name, bytes=len(data), sha256=sha256(data), proof=proof or {})
 
 
@@ -124,7 +124,7 @@ def _check_entry(entry: FileEntry) -> None:
     if not isinstance(entry.name, str) or not is_bundle_file(entry.name):
         raise ValueError(f"the file name {entry.name!r} is not one of this folder")
     if type(entry.bytes) is not int or entry.bytes < 0 or not isinstance(entry.proof, dict):
-        raise TypeError(f"the entry of {entry.name!r} has values of a wrong type")
+        raise TypeError(f"the entry of {entry.name!r} has values of the wrong type")
     if not is_sha256(entry.sha256):
         raise ValueError(f"the sha256 of {entry.name!r} is not 64 hexadecimal digits")
 
@@ -184,10 +184,10 @@ def read_entry(folder: Path, entry: FileEntry, *, limit: int = MAX_STATE_BYTES) 
         present = file_inside(folder, entry.name)
         data = read_inside(folder, entry.name, limit=limit) if present else b""
     except LinregError as error:
-        raise MismatchError(f"{path}: is listed in the manifest, but is not there as a file: {error}") from None
+        raise MismatchError(f"{path}: is listed in the manifest, but not readable as a file: {error}") from None
     if not present:
         raise MismatchError(
-            f"{path}: is listed in the manifest, but is not there as a file; restore it, or make the bundle again"
+            f"{path}: is listed in the manifest, but is not there; restore it, or create the bundle again"
         )
     if len(data) != entry.bytes or sha256(data) != entry.sha256:
         raise MismatchError(

@@ -50,7 +50,7 @@ def read_safetensors(name: str, data: bytes) -> "dict[str, Tensor]":
     length = int.from_bytes(data[:8], "little")
     start = 8 + length
     if length > MAX_JSON_BYTES or start > len(data):
-        raise ModelError(f"{name}: is a safetensors file that is cut off: {len(data)} bytes, its header has {length}")
+        raise ModelError(f"{name}: is a truncated safetensors file: {len(data)} bytes, its header has {length}")
     try:
         header = json.loads(
             data[8:start].decode(), object_pairs_hook=_unique, parse_constant=_refused, parse_float=_refused
@@ -74,7 +74,7 @@ def _place(key: str, entry: Any) -> tuple[str, str, list[int], int, int]:
     if not isinstance(dtype, str) or dtype not in DTYPES:
         raise ValueError(f"{key[:60]!r} is {str(dtype)[:20]}, expected one of {', '.join(DTYPES)}")
     if not _are_sizes(shape) or len(shape) > MAX_AXES or not _are_sizes(offsets) or len(offsets) != 2:
-        raise ValueError(f"{key[:60]!r} has a shape or data_offsets that are no sizes")
+        raise ValueError(f"{key[:60]!r} has an invalid shape or invalid data_offsets")
     return key, dtype, shape, offsets[0], offsets[1]
 
 
@@ -111,9 +111,9 @@ def _tensors(places: list[tuple[str, str, list[int], int, int]], numbers: memory
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        raise ValueError("a name stands twice")
+        raise ValueError("a name is duplicated")
     return value
 
 
 def _refused(text: str) -> NoReturn:
-    raise ValueError(f"{text[:20]} where a whole number is expected")
+    raise ValueError(f"{text[:20]} instead of an integer")

@@ -46,8 +46,8 @@ def check_arrival(module: nn.Module, state: StateDict, loaded: Mapping[str, Tens
         other = next((name for name, value in left.items() if same_numbers(tensor, value)), None)
         if key in loaded or other is None:
             raise ModelError(
-                f"{key[:60]!r} does not arrive in the module: its own loading drops or changes it, though the file is "
-                "of its version; load the file in Python and save the module's state_dict() again"
+                f"{key[:60]!r} does not arrive in the module: its own loading code drops or changes it, although "
+                "the file is of its version; load the file in Python and save the module's state_dict() again"
             )
         renamed.append(key)
         del left[other]

@@ -82,7 +82,7 @@ def _tensors_of(module: nn.Module) -> dict[str, Tensor]:
     found = {}
     for key, value in module.state_dict().items():
         if not isinstance(value, Tensor):
-            raise ModelError(f"the module's {key[:60]!r} is {type(value).__name__}, and only tensors can be kept")
+            raise ModelError(f"the module's {key[:60]!r} is {type(value).__name__}, expected a tensor")
         if is_lazy(value):
             continue
         if value.device.type in ("cpu", "meta") and (problem := storage_problem(value)) is not None:
@@ -123,8 +123,8 @@ def _check_stable(module: nn.Module, loaded: Mapping[str, Tensor]) -> None:
         raise ModelError(f"the module does not load its own state_dict: {one_line(error)}") from None
     if state_sha256(_tensors_of(module)) != state_sha256(held):
         raise ModelError(
-            "the module's own loading changes what it has saved itself, so that no file of it could be reloaded; "
-            "let its loading look at the version"
+            "the module's own loading code changes the state_dict that the module saved, so it could not be reloaded; "
+            "make that code check the version"
         )
 
 

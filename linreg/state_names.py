@@ -31,7 +31,7 @@ def without_wrappers(state: StateDict, expected: Collection[str]) -> StateDict:
         tensors = shorter
         metadata = None if metadata is None else _metadata_without(metadata, inner)
         stripped = " and ".join([*([stripped] if stripped else []), *(f"{part}." for part in inner)])
-    notes = (f"{stripped[:60]!r} in its names is stripped",) if stripped else ()
+    notes = (f"{stripped[:60]!r} is stripped from its names",) if stripped else ()
     return state_dict_of(tensors, metadata, (*state.notes, *notes))
 
 
@@ -52,8 +52,8 @@ def as_one_linear(state: StateDict) -> StateDict | None:
         return None
     renamed = {"linear_layer.weight": weight} | ({} if bias is None else {"linear_layer.bias": bias})
     note = (
-        f"{weights[0][:60]!r} is taken for that of one nn.Linear; what has no weights, an activation after it, say, "
-        "does not stand in a state_dict"
+        f"{weights[0][:60]!r} is taken for the weight of a single nn.Linear; layers without weights, such as "
+        "activations, do not appear in a state_dict"
     )
     return state_dict_of(renamed, None, (*state.notes, note))
 
