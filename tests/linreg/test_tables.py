@@ -13,11 +13,8 @@ import pytest
 from linreg import columns
 from linreg.errors import DataError
 from linreg.tables import read_table
-from tests.conftest import TESTS
+from tests.conftest import PENGUINS
 from tests.table_files import TWO, parquet, parquet_bytes, read, refused
-
-PENGUINS = TESTS / "data" / "penguins.csv"
-
 
 # ---- what is read ----------------------------------------------------------------------------------------------------
 
