@@ -15,6 +15,7 @@ NUMERIC = ("bill_length_mm", "bill_depth_mm", "flipper_length_mm")
 CPU = TrainSettings(device=DeviceChoice.CPU, loss=Loss.MSE, epochs=5)
 EXACT = replace(CPU, method=Method.EXACT)
 GRADIENT = (Method.SGD, Method.ADAM, Method.LBFGS)
+RATES = {Method.SGD: 0.1, Method.ADAM: 0.05, Method.LBFGS: 1.0}
 
 
 def table(features: Array, target: Array) -> Dataset:
