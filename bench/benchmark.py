@@ -26,7 +26,8 @@ from bench.worker.lifecycle import Lifecycle
 from bench.worker.measurement import measure
 from bench.worker.results import ProcessResult
 from linreg.config import BenchSettings
-from linreg.files import work_folder, write_atomic
+from linreg.files import write_atomic
+from linreg.folders import work_folder
 
 LEAST_PROCESSES = 7
 """Before this many no interval is believed to be narrow: stopping at 5 where it is one by chance covers 93 % of 95."""

@@ -14,7 +14,8 @@ from bench.plan.variants import Kind
 from bench.worker.job import Job, job_to_json
 from bench.worker.results import ProcessResult, result_from_json
 from linreg.errors import LinregError, MismatchError
-from linreg.files import read_json, work_folder, write_json
+from linreg.files import read_json, write_json
+from linreg.folders import work_folder
 
 TIMEOUT_S = 1800.0
 LIFECYCLE_KINDS = frozenset(Kind) - {Kind.FLOOR, Kind.COPY_TO_DEVICE, Kind.COPY_FROM_DEVICE, Kind.FACTORY}

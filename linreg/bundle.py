@@ -1,5 +1,6 @@
 """A bundle: the folder that holds one model in every form."""
 
+import html
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 from linreg.manifest import Manifest, read_manifest
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Bundle(os.PathLike[str]):
     """A folder that linreg has written; accepted wherever a path is.
 
@@ -21,6 +22,15 @@ class Bundle(os.PathLike[str]):
 
     def __fspath__(self) -> str:
         return str(self.path)
+
+    def __repr__(self) -> str:
+        return f"Bundle({str(self.path)!r}, {len(self.manifest.files) if self.manifest else 'no'} files)"
+
+    def _repr_html_(self) -> str:
+        files = self.manifest.files if self.manifest else ()
+        rows = "".join(f"<tr><td>{html.escape(entry.name)}</td><td>{entry.bytes:,}</td></tr>" for entry in files)
+        head = "<thead><tr><th>file</th><th>bytes</th></tr></thead>"
+        return f"<p><b>{html.escape(str(self.path))}</b></p><table>{head}<tbody>{rows}</tbody></table>"
 
 
 def open_bundle(path: Path) -> Bundle:

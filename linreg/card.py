@@ -9,6 +9,8 @@ from linreg.config import Architecture, LineSettings, Loss, Method, Precision
 from linreg.errors import ModelError
 
 SCHEMA_VERSION = 1
+BIAS_NAME = "(bias)"
+"""The name of the bias among the coefficients."""
 
 
 @dataclass(frozen=True, kw_only=True)

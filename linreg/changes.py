@@ -2,30 +2,20 @@
 
 Files are written to `.linreg-staged` inside the bundle. `commit` writes a journal there that names every change, then
 applies it. A command that is killed before the journal is there has changed nothing; one that is killed after it has
-decided everything, and the next command finishes the work (`recover`). The journal may come with a downloaded bundle:
-it can name only known files of the bundle, puts there only bytes with the sha256 that it names, and removes only those.
+decided everything, and the next command finishes the work (`recover`).
 """
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from linreg.config import MAX_JSON_BYTES
-from linreg.errors import LinregError, MismatchError, ModelError
-from linreg.files import json_bytes, parse_json, sha256, sync_folder, write_atomic, write_new, writing
-from linreg.inside import file_inside, make_parent, read_inside
+from linreg.errors import MismatchError, ModelError
+from linreg.files import json_bytes, sha256, write_atomic, write_new, writing
+from linreg.inside import file_inside, read_inside
+from linreg.journal import JOURNAL_FILE, LIMIT_BYTES, STAGE_FOLDER, apply, check_name, read_journal, remove_stage
 from linreg.lock import locked, wait_until_free
-from linreg.manifest import CHECKSUM_FILE, MANIFEST_FILE, is_bundle_file, is_sha256
-
-STAGE_FOLDER = ".linreg-staged"
-JOURNAL_FILE = "journal.json"
-REPORT_FILES = frozenset({"bench.json", "report.html", "predictions.png", "residuals.png", "loss_curves.png"})
-"""What commands leave in a bundle about it, beside the files that its manifest lists."""
-
-LIMIT_BYTES = 4 * 2**30
 
 COMMIT_LIMIT_S = 10.0
 """How long a reader waits for a command that may be renaming its files."""
@@ -57,7 +47,7 @@ class Changes:
             ModelError: what stands at `name` is a link or no regular file.
             LinregError: it cannot be written.
         """
-        _check_name(name)
+        check_name(name)
         file_inside(self.folder, name)
         with writing(self.folder / name):
             self._stage.mkdir(exist_ok=True)
@@ -106,7 +96,7 @@ class Changes:
         Raises:
             ModelError: it is a link or no regular file.
         """
-        _check_name(name)
+        check_name(name)
         if name not in self._written and file_inside(self.folder, name):
             self._removed[name] = sha256(read_inside(self.folder, name, limit=LIMIT_BYTES))
 
@@ -124,7 +114,7 @@ class Changes:
             "remove": self._removed,
         }
         write_atomic(self._stage / JOURNAL_FILE, json_bytes(journal))
-        _apply(self.folder, journal)
+        apply(self.folder, journal)
         self._written, self._removed = {}, {}
 
 
@@ -204,94 +194,6 @@ def recover(folder: Path) -> None:
     if not stage.is_dir():
         raise ModelError(f"{stage}: is a file, expected a folder; remove it")
     if interrupted(folder):
-        _apply(folder, _journal(folder))
+        apply(folder, read_journal(folder))
     else:
-        _remove_stage(stage)
-
-
-def _journal(folder: Path) -> dict[str, Any]:
-    """The journal of an interrupted command; a bundle from elsewhere may have brought it.
-
-    Raises:
-        ModelError: it is a link, no regular file, or no JSON.
-    """
-    stage = folder / STAGE_FOLDER
-    try:
-        data = read_inside(folder, f"{STAGE_FOLDER}/{JOURNAL_FILE}", limit=MAX_JSON_BYTES)
-        return parse_json(stage / JOURNAL_FILE, data)
-    except LinregError as error:
-        raise ModelError(f"{error}; {_discard(stage)}") from None
-
-
-def _discard(stage: Path) -> str:
-    return f"remove {stage}, and run it again"
-
-
-def _apply(folder: Path, journal: dict[str, Any]) -> None:
-    """Do what a journal says; what is done already is left as it is."""
-    stage = folder / STAGE_FOLDER
-    writes, removes = _checked(stage, journal)
-    last = [name for name in (CHECKSUM_FILE, MANIFEST_FILE) if name in writes]
-    for name in (name for name in writes if name not in last):
-        _put(folder, name, stage, *writes[name])
-    for name, digest in removes.items():
-        if file_inside(folder, name) and sha256(read_inside(folder, name, limit=LIMIT_BYTES)) == digest:
-            with writing(folder / name):
-                (folder / name).unlink()
-    for name in last:
-        _put(folder, name, stage, *writes[name])
-    for parent in {Path(name).parent for name in (*writes, *removes)} - {Path()}:
-        with suppress(OSError):  # it still holds files, or is gone
-            (folder / parent).rmdir()
-    for parent in {folder / Path(name).parent for name in writes}:
-        sync_folder(parent)
-    with writing(stage):
-        (stage / JOURNAL_FILE).unlink()
-    _remove_stage(stage)
-
-
-def _put(folder: Path, name: str, stage: Path, file: str, digest: str) -> None:
-    """Give a staged file its name."""
-    if not file_inside(stage, file):
-        if file_inside(folder, name) and sha256(read_inside(folder, name, limit=LIMIT_BYTES)) == digest:
-            return  # it has it already
-        raise ModelError(f"{folder / name}: the staged file of an interrupted command is gone; {_discard(stage)}")
-    if sha256(read_inside(stage, file, limit=LIMIT_BYTES)) != digest:
-        raise ModelError(f"{stage / file}: has other bytes than its journal says; {_discard(stage)}")
-    make_parent(folder, name)
-    file_inside(folder, name)  # neither a link nor a folder
-    with writing(folder / name):
-        if (folder / name).exists():
-            (stage / file).chmod((folder / name).stat().st_mode & 0o777)
-        (stage / file).replace(folder / name)
-
-
-def _checked(stage: Path, journal: dict[str, Any]) -> tuple[dict[str, tuple[str, str]], dict[str, str]]:
-    """The writes and removals of a journal.
-
-    Raises:
-        ModelError: it is damaged, or names what is no file of a bundle.
-    """
-    try:
-        writes = {name: (entry["file"], entry["sha256"]) for name, entry in journal["write"].items()}
-        removes = dict(journal["remove"])
-        names, digests = [*writes, *removes], [*(digest for _, digest in writes.values()), *removes.values()]
-        for name in names:
-            _check_name(name)
-        if not all(is_sha256(digest) for digest in digests) or not all(file.isdecimal() for file, _ in writes.values()):
-            raise ValueError
-    except (LinregError, ValueError, KeyError, TypeError, AttributeError):
-        raise ModelError(
-            f"{stage / JOURNAL_FILE}: is no journal of an interrupted command; {_discard(stage)}"
-        ) from None
-    return writes, removes
-
-
-def _check_name(name: str) -> None:
-    if not (is_bundle_file(name) or name in REPORT_FILES or name in (MANIFEST_FILE, CHECKSUM_FILE)):
-        raise LinregError(f"{name!r} is no file of a bundle; expected a plain name such as model.pth")
-
-
-def _remove_stage(stage: Path) -> None:
-    with writing(stage):
-        shutil.rmtree(stage)
+        remove_stage(stage)

@@ -8,23 +8,16 @@ import torch
 from torch import Tensor
 
 from linreg.card import Card, card_from_json
-from linreg.changes import Changes, changing
+from linreg.changes import changing
 from linreg.config import CARD_FILE, MAX_JSON_BYTES, MODEL_FILE, Architecture, Precision
 from linreg.errors import ModelError
 from linreg.files import json_bytes, parse_json
 from linreg.manifest import Manifest, read_listed, read_manifest
 from linreg.models import LinearRegressionModel, LinearRegressionModelV2, make_model, recognise
-from linreg.state_dict import (
-    StateDict,
-    describe_state,
-    load_state,
-    read_state,
-    state_bytes,
-    state_dict_of,
-    state_sha256,
-)
+from linreg.state_dict import StateDict, describe_state, state_bytes, state_dict_of, state_sha256
 from linreg.state_loading import check_state
 from linreg.state_names import as_one_linear, without_wrappers
+from linreg.state_reading import load_state, read_state
 
 __all__ = [
     "Checkpoint",
@@ -69,14 +62,15 @@ class Checkpoint:
 def save(folder: Path, model: LinearRegressionModel | LinearRegressionModelV2, card: Card) -> None:
     """Write `model.pth` and `card.json` into a bundle: both, or neither."""
     with changing(folder, command="linreg.checkpoint.save") as changes:
-        stage(changes, model, card)
+        for name, data in files_of(model, card).items():
+            changes.stage(name, data)
         changes.commit()
 
 
-def stage(changes: Changes, model: LinearRegressionModel | LinearRegressionModelV2, card: Card) -> None:
-    """Stage `model.pth` and `card.json`."""
-    changes.stage(MODEL_FILE, model_bytes(model))
-    changes.stage(CARD_FILE, json_bytes(asdict(card)))
+def files_of(model: LinearRegressionModel | LinearRegressionModelV2, card: Card | None) -> dict[str, bytes]:
+    """The bytes of `model.pth` and, where there is a card, of `card.json`, by name."""
+    described = {} if card is None else {CARD_FILE: json_bytes(asdict(card))}
+    return {MODEL_FILE: model_bytes(model), **described}
 
 
 def model_bytes(model: LinearRegressionModel | LinearRegressionModelV2) -> bytes:

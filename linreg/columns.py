@@ -1,6 +1,6 @@
-"""The columns of a CSV (also gzip) or Parquet file, found by name.
+"""The columns of a table, found by name.
 
-What a file is, its first bytes decide, not its name.
+The first bytes of a file decide what it is, not its name.
 """
 
 import difflib
@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from linreg.arrow_columns import ArrowColumns
 from linreg.column_names import listed, short
 from linreg.config import MAX_CELLS, MAX_COLUMNS, MAX_NAME_LENGTH, MAX_TABLE_BYTES
 from linreg.csv_columns import CsvColumns
@@ -22,7 +23,7 @@ from linreg.parquet_columns import ParquetColumns
 BYTES_A_CELL = 24
 """A number is held three times: in its column, in the table of used columns, and in the complete rows."""
 
-Columns = CsvColumns | ParquetColumns
+Columns = CsvColumns | ParquetColumns | ArrowColumns
 
 
 def open_columns(path: Path, raw: bytes, wanted: Sequence[str] = ()) -> Columns:
@@ -49,8 +50,13 @@ def open_columns(path: Path, raw: bytes, wanted: Sequence[str] = ()) -> Columns:
     return columns
 
 
-def places_of_all(path: Path, columns: Columns, target: str | None) -> list[int]:
+def places_of_all(origin: str, columns: Columns, target: str | None) -> list[int]:
     """Positions of all columns except the pandas index.
+
+    Args:
+        origin: what messages call the table: its path, or its type.
+        columns: of the table.
+        target: the column to predict; taken even if it is the row index.
 
     Raises:
         DataError: a name is empty, too long or duplicated, or the target is missing.
@@ -61,24 +67,24 @@ def places_of_all(path: Path, columns: Columns, target: str | None) -> list[int]
         name = columns.names[place]
         if not name:
             raise DataError(
-                f"{path}: column {place + 1} has no name; name it (pandas: write with index=False), "
+                f"{origin}: column {place + 1} has no name; name it (pandas: write with index=False), "
                 "or choose columns with --features"
             )
         if len(name) > MAX_NAME_LENGTH:
             raise DataError(
-                f"{path}: the name of column {place + 1} has {len(name)} characters, at most {MAX_NAME_LENGTH}"
+                f"{origin}: the name of column {place + 1} has {len(name)} characters, at most {MAX_NAME_LENGTH}"
             )
         if name in seen:
             raise DataError(
-                f"{path}: two columns are called {short(name)}; rename one, or choose others with --features"
+                f"{origin}: two columns are called {short(name)}; rename one, or choose others with --features"
             )
         seen.add(name)
     if target is not None and target not in seen:
-        raise _no_column(path, columns.names, target)
+        raise _no_column(origin, columns.names, target)
     return places
 
 
-def places_of_named(path: Path, columns: Columns, names: Sequence[str]) -> list[int]:
+def places_of_named(origin: str, columns: Columns, names: Sequence[str]) -> list[int]:
     """Positions of the columns `names`, in the file's order; the names of other columns are not checked.
 
     Raises:
@@ -87,13 +93,13 @@ def places_of_named(path: Path, columns: Columns, names: Sequence[str]) -> list[
     there = Counter(columns.names)
     for name in names:
         if not there[name]:
-            raise _no_column(path, columns.names, name)
+            raise _no_column(origin, columns.names, name)
         if there[name] > 1:
-            raise DataError(f"{path}: two columns are called {short(name)}; rename one")
+            raise DataError(f"{origin}: two columns are called {short(name)}; rename one")
     return [place for place, name in enumerate(columns.names) if name in names]
 
 
-def check_size(path: Path, columns: Columns, places: Sequence[int]) -> None:
+def check_size(origin: str, columns: Columns, places: Sequence[int]) -> None:
     """Check the size of a table before reading it.
 
     Raises:
@@ -102,17 +108,17 @@ def check_size(path: Path, columns: Columns, places: Sequence[int]) -> None:
     rows, width, needed = columns.size(places)
     if rows * width > MAX_CELLS:
         raise DataError(
-            f"{path}: has {rows} rows of {width} columns, expected at most {MAX_CELLS} cells; "
+            f"{origin}: has {rows} rows of {width} columns, expected at most {MAX_CELLS} cells; "
             "choose fewer columns with --features, or use fewer rows"
         )
-    check_memory(path, needed + BYTES_A_CELL * rows * len(places), f"{rows:,} rows of {len(places):,} columns")
+    check_memory(origin, needed + BYTES_A_CELL * rows * len(places), f"{rows:,} rows of {len(places):,} columns")
 
 
-def _no_column(path: Path, names: list[str], name: str) -> DataError:
+def _no_column(origin: str, names: list[str], name: str) -> DataError:
     by_case = {other.casefold(): other for other in names}
     near = difflib.get_close_matches(name.casefold(), by_case, n=1)
     hint = f"did you mean {by_case[near[0]]!r}?" if near else f"expected one of {listed(names)}"
-    return DataError(f"{path}: has no column {name!r}; {hint}")
+    return DataError(f"{origin}: has no column {name!r}; {hint}")
 
 
 def _unzip(path: Path, raw: bytes) -> bytes:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from linreg.arrow_columns import ArrowStream
 from linreg.config import MAX_LINE_POINTS, LineSettings, Precision
 from linreg.errors import DataError
 from linreg.files import sha256
@@ -15,7 +16,7 @@ from linreg.tables import Table, read_table
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Dataset:
     """Features and target in their raw units.
 
@@ -25,8 +26,9 @@ class Dataset:
         feature_names: one a column.
         target_name: the name of the target.
         truth: (weight, bias) of a straight line; None for a table.
-        table: the table this was read from; None for a straight line.
-        sha256: of the file's bytes, or of the line's values.
+        line: the settings of a straight line; None for other data.
+        table: the table that it was read from; None for a straight line or arrays.
+        sha256: of the file's bytes, of a line's values, or as `linreg.tables.values_sha256` for data in memory.
     """
 
     features: Array
@@ -36,6 +38,10 @@ class Dataset:
     truth: tuple[float, float] | None
     table: Table | None
     sha256: str
+    line: LineSettings | None = None
+
+    def __repr__(self) -> str:
+        return f"Dataset({len(self.target)} rows, {len(self.feature_names)} features, target {self.target_name!r})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,25 +114,47 @@ def straight_line(settings: LineSettings, dtype: Precision = Precision.FLOAT32) 
         truth=(settings.weight, settings.bias),
         table=None,
         sha256=sha256(features.astype("<f8").tobytes() + target.astype("<f8").tobytes()),
+        line=settings,
     )
 
 
-def read_dataset(path: Path, *, features: tuple[str, ...] | None, target: str) -> Dataset:
+def read_dataset(data: Path | ArrowStream, *, features: tuple[str, ...] | None, target: str) -> Dataset:
     """Read a table to fit a model to.
+
+    Args:
+        data: a file, or a table in memory.
+        features: column names in the wanted order; None takes every numeric column but the target.
+        target: column name.
 
     Raises:
         DataError: as `linreg.tables.read_table`, or the table has less than two complete rows or a constant target.
     """
-    table = read_table(path, features=features, target=target)
+    origin = str(data) if isinstance(data, Path) else type(data).__name__
+    return dataset_of_table(origin, read_table(data, features=features, target=target))
+
+
+def dataset_of_table(origin: str, table: Table) -> Dataset:
+    """The complete rows of a table with a target.
+
+    Args:
+        origin: what messages call the table.
+        table: read with a target.
+
+    Raises:
+        DataError: it has less than two complete rows, or a constant target.
+    """
+    assert table.target_name is not None
     if table.target is None or len(table.target) < 2:
-        raise DataError(f"{path}: has {len(table.features)} complete rows, expected at least 2")
+        raise DataError(f"{origin}: has {len(table.features)} complete rows, expected at least 2")
     if (table.target == table.target[0]).all():
-        raise DataError(f"{path}: the target {target!r} is {table.target[0]:g} in every row; there is nothing to fit")
+        raise DataError(
+            f"{origin}: the target {table.target_name!r} is {table.target[0]:g} in every row; there is nothing to fit"
+        )
     return Dataset(
         features=table.features,
         target=table.target,
         feature_names=table.feature_names,
-        target_name=table.target_name or target,
+        target_name=table.target_name,
         truth=None,
         table=table,
         sha256=table.sha256,

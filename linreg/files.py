@@ -122,14 +122,6 @@ def writing(path: Path, hint: str = "choose another folder with -o") -> Iterator
         raise LinregError(f"{path}: cannot be written: {_reason(error)}; {hint}") from error
 
 
-@contextmanager
-def work_folder(prefix: str) -> Iterator[Path]:
-    """A temporary folder, which is gone afterwards, whatever ends the process."""
-    with tempfile.TemporaryDirectory(prefix=prefix) as name:
-        remove_if_killed(Path(name))
-        yield Path(name)
-
-
 def append_line(path: Path, line: str, *, hint: str) -> None:
     """Add a line to a file of this user's own, made with its folders where it is missing.
 
@@ -198,28 +190,6 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as error:
         raise LinregError(f"{path}: cannot be removed: {_reason(error)}") from error
-
-
-def ensure_folder(path: Path, option: str = "-o") -> None:
-    """See that files can be written in `path`, or that it can be made, before long work starts; nothing is made yet.
-
-    Args:
-        path: of the folder.
-        option: with which it was named, for the message of an error.
-
-    Raises:
-        LinregError: it is a file, or cannot be written.
-    """
-    with writing(path):
-        if path.exists() and not path.is_dir():
-            raise LinregError(f"{path}: is a file, expected a folder; choose another with {option}")
-        nearest = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
-        if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK) or _read_only(nearest):
-            raise LinregError(f"{path}: cannot be written; choose another folder with {option}")
-
-
-def _read_only(folder: Path) -> bool:
-    return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
 
 
 def _mode_of(target: Path) -> int:

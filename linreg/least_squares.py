@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import qr_multiply, solve_triangular
 
-from linreg.collinearity import Matrix, directions_of
+from linreg.collinearity import Directions, Matrix, directions_of
 from linreg.errors import DataError, TrainingError
 from linreg.gradient import gradient
 from linreg.triangle import triangle_of
@@ -76,17 +76,10 @@ def solve(
             "add rows, choose fewer --features, or use --method sgd"
         )
     labels = (*names, INTERCEPT) if intercept else names
-    triangle = triangle_of(features, target, intercept)
-    if not np.isfinite(triangle).all():
-        raise DataError("exact fit: values are not finite, or a column's norm exceeds float64; rescale the columns")
-    # Powers of two: the scaled triangle has columns of norm 1/2 to 1, without a rounding.
-    exponents = _exponents(triangle)
-    scaled = np.ldexp(triangle, -exponents)
-    basis = scaled[:columns, :columns]
-
+    scaled, exponents = _scaled_triangle(features, target, intercept)
     places = np.arange(features.shape[1])
     matrix = Matrix(features=features, places=places, intercept=intercept, exponents=exponents[:columns])
-    directions = directions_of(basis, matrix)
+    directions = directions_of(scaled[:columns, :columns], matrix)
     null = directions.null if directions else np.zeros((columns, 0))
     collinear = tuple(label for label, row in zip(labels, null, strict=True) if row.any())
     if collinear and not allow_collinear:
@@ -94,14 +87,7 @@ def solve(
             f"exact fit: these columns are linear combinations of each other: {', '.join(collinear)}; "
             "leave one out with --features, or take the minimum-norm solution with --allow-collinear"
         )
-    if directions is None:
-        inverse = np.asarray(np.linalg.inv(basis))  # by substitution too, and wakes no threads of BLAS
-        first = solve_triangular(basis, scaled[:columns, columns])
-        solution, squares = _refined(features, target, scaled, exponents, intercept, first, None)
-    else:
-        inverse, kept = np.hstack([directions.kept, directions.near]), directions.kept
-        first = kept @ (kept.T @ (basis.T @ scaled[:columns, columns]))
-        solution, squares = _refined(features, target, scaled, exponents, intercept, first, inverse)
+    solution, squares, inverse = _solution(features, target, scaled, exponents, intercept, directions)
     if collinear:
         solution = _smallest(solution, null, exponents[:columns])
 
@@ -121,6 +107,48 @@ def solve(
         rank=columns - null.shape[1],
         collinear=collinear,
     )
+
+
+def _scaled_triangle(features: Array, target: Array, intercept: bool) -> tuple[Array, NDArray[np.int_]]:
+    """R of [features, 1, target] divided by powers of two, and their exponents: columns of norm 1/2 to 1, unrounded.
+
+    Raises:
+        DataError: a value is not finite, or the norm of a column exceeds float64.
+    """
+    triangle = triangle_of(features, target, intercept)
+    if not np.isfinite(triangle).all():
+        raise DataError("exact fit: values are not finite, or a column's norm exceeds float64; rescale the columns")
+    exponents = _exponents(triangle)
+    return np.ldexp(triangle, -exponents), exponents
+
+
+def _solution(
+    features: Array,
+    target: Array,
+    scaled: Array,
+    exponents: NDArray[np.int_],
+    intercept: bool,
+    directions: Directions | None,
+) -> tuple[Array, float, Array]:
+    """The scaled solution, |y - A x|^2, and the matrix whose row norms are standard errors per unit residual.
+
+    Args:
+        features: shape (rows, features).
+        target: shape (rows,).
+        scaled: the scaled triangle.
+        exponents: of its scaling.
+        intercept: whether a bias is fitted.
+        directions: as `directions_of` found them; None where R alone tells enough.
+    """
+    columns = len(scaled) - 1
+    basis, projected = scaled[:columns, :columns], scaled[:columns, columns]
+    if directions is None:
+        inverse = np.asarray(np.linalg.inv(basis))  # by substitution too, and wakes no threads of BLAS
+        first = solve_triangular(basis, projected)
+        return *_refined(features, target, scaled, exponents, intercept, first, None), inverse
+    inverse, kept = np.hstack([directions.kept, directions.near]), directions.kept
+    first = kept @ (kept.T @ (basis.T @ projected))
+    return *_refined(features, target, scaled, exponents, intercept, first, inverse), inverse
 
 
 def _exponents(triangle: Array) -> NDArray[np.int_]:

@@ -26,11 +26,11 @@ def available_bytes() -> int | None:
     return max(0, min(limits)) if limits else None
 
 
-def check_memory(path: Path, needed: int, purpose: str) -> None:
-    """See before the work that a table fits into memory.
+def check_memory(origin: str, needed: int, purpose: str) -> None:
+    """Check before the work that a table fits into memory.
 
     Args:
-        path: of the table, for the message.
+        origin: what the message calls the table.
         needed: bytes, about.
         purpose: what needs them, for the message.
 
@@ -40,7 +40,7 @@ def check_memory(path: Path, needed: int, purpose: str) -> None:
     there = available_bytes()
     if there is not None and needed > there:
         raise DataError(
-            f"{path}: needs about {in_words(needed)} of memory for {purpose}, and {in_words(there)} are there; "
+            f"{origin}: needs about {in_words(needed)} of memory for {purpose}, and {in_words(there)} are there; "
             "choose fewer columns with --features, or use fewer rows"
         )
 

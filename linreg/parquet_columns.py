@@ -1,13 +1,12 @@
 """Read the columns of a Parquet file."""
 
-import json
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet
 
+from linreg.arrow_columns import row_index
 from linreg.cells import is_text, may_hold_numbers
 from linreg.column_names import tidy
 from linreg.errors import DataError, one_line
@@ -43,10 +42,7 @@ class ParquetColumns:
             raise
         except _FAULTS as error:
             raise self._unreadable(error) from None
-        stored = _pandas_index(self._schema.metadata)
-        self.row_index = frozenset(
-            name for name in self.names if name in stored or re.fullmatch("__index_level_[0-9]+__", name)
-        )
+        self.row_index = row_index(self.names, self._schema.metadata)
 
     def size(self, places: Sequence[int]) -> tuple[int, int, int]:
         """Rows, numeric columns among `places`, and bytes needed to read those one by one."""
@@ -93,12 +89,3 @@ class ParquetColumns:
 
     def _unreadable(self, error: BaseException) -> DataError:
         return DataError(f"{self._path}: is Parquet, but cannot be read: {one_line(error)}; write or fetch it again")
-
-
-def _pandas_index(metadata: dict[bytes, bytes] | None) -> frozenset[str]:
-    """The columns that pandas takes for the index of the rows, by its own record in the file; a range is no column."""
-    try:
-        record = json.loads((metadata or {}).get(b"pandas", b"{}"))
-        return frozenset(tidy(name) for name in record["index_columns"] if isinstance(name, str))
-    except (ValueError, RecursionError, KeyError, TypeError):
-        return frozenset()

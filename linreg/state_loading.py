@@ -12,8 +12,9 @@ from torch.nn.parameter import is_lazy
 
 from linreg.errors import ModelError, one_line
 from linreg.state_arrival import check_arrival, check_tied, holds, migrates, same_numbers
-from linreg.state_dict import StateDict, metadata_of, state_dict_of, state_sha256, storage_problem
+from linreg.state_dict import StateDict, metadata_of, state_dict_of, state_sha256
 from linreg.state_names import without_wrappers
+from linreg.state_reading import storage_problem
 
 
 def load_into(module: nn.Module, state: StateDict) -> tuple[str, ...]:
@@ -21,7 +22,7 @@ def load_into(module: nn.Module, state: StateDict) -> tuple[str, ...]:
 
     Args:
         module: the module to load into; after an error it may be partly loaded.
-        state: a state_dict from `linreg.state_dict.read_state`.
+        state: a state_dict from `linreg.state_reading.read_state`.
 
     Returns:
         Notes on what was left out, stripped, converted or migrated; empty if the file fits as it is.

@@ -1,18 +1,19 @@
-"""Tables: CSV (also gzip) and Parquet, read once into memory, their columns chosen by name.
+"""Tables: CSV (also gzip), Parquet or any Arrow table in memory, their columns chosen by name.
 
-A CSV is read as text and only then turned into numbers, so that
-a typo is reported with its row instead of turning a column into text in silence. Rows are counted from 1 after the
-header, empty lines not counted.
+A CSV is read as text and only then turned into numbers, so that a typo is reported with its row instead of silently
+turning a column into text. Rows are counted from 1 after the header; empty lines are not counted.
 """
 
+import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from linreg.arrow_columns import ArrowColumns, ArrowStream
 from linreg.cells import Cells, read_cells
 from linreg.column_names import listed, short, tidy
 from linreg.columns import Columns, check_size, open_columns, places_of_all, places_of_named
@@ -41,13 +42,13 @@ class Table:
     Attributes:
         features: float64, shape (complete rows, features).
         target: float64, shape (complete rows,); None where no target was asked for.
-        values: float64, shape (rows of the file, features), NaN where there is no value.
+        values: float64, shape (rows of the table, features), NaN where there is no value.
         feature_names: in the order of the columns of `features`.
         target_name: None where no target was asked for.
-        complete: bool, shape (rows of the file,): False where a used column has no value.
+        complete: bool, shape (rows of the table,): False where a used column has no value.
         left_out: the columns not used.
         notes: what the user should know, a line each.
-        sha256: of the file's bytes as they were read.
+        sha256: of the file's bytes as they were read; of a table in memory, `values_sha256` of the used columns.
     """
 
     features: NDArray[np.float64]
@@ -61,38 +62,58 @@ class Table:
     sha256: str
 
 
-def read_table(path: Path, *, features: tuple[str, ...] | None, target: str | None) -> Table:
-    """Read the columns `features` and `target` of a CSV or Parquet file; the others cost nothing, whatever they hold.
+def read_table(data: Path | ArrowStream, *, features: tuple[str, ...] | None, target: str | None) -> Table:
+    """Read the columns `features` and `target` of a table; the others cost nothing, whatever they hold.
 
     Args:
-        path: the file; gzip is unpacked.
+        data: a CSV or Parquet file (gzip is unpacked), or a table in memory that exports an Arrow stream.
         features: column names in the wanted order; None takes every numeric column but the target, and but the row
-            index that pandas stored.
+            index of pandas.
         target: column name; None where only features are needed. A feature may then have no value in any row.
 
     Raises:
-        DataError: the file is no table, a column is missing or named twice, a used value is not a finite number, or
-            the memory does not suffice.
+        DataError: the data are no table, a column is missing or named twice, a used value is not a finite number, or
+            there is not enough memory.
     """
     target = None if target is None else tidy(target)
     features = None if features is None else tuple(tidy(name) for name in features)
+    if not isinstance(data, Path):
+        origin = type(data).__name__
+        return _table(origin, ArrowColumns(origin, data), features, target, digest=None)
     try:
-        raw = read_bytes(path, limit=MAX_TABLE_BYTES)
+        raw = read_bytes(data, limit=MAX_TABLE_BYTES)
     except LinregError as error:
         raise DataError(str(error)) from error
     wanted = () if features is None else features if target is None else (*features, target)
-    columns = open_columns(path, raw, wanted)
+    return _table(str(data), open_columns(data, raw, wanted), features, target, digest=sha256(raw))
+
+
+def values_sha256(names: Sequence[str], values: NDArray[np.float64]) -> str:
+    """SHA-256 of numbers in memory: their names as a JSON list, then the rows as little-endian float64.
+
+    Args:
+        names: one for each column: the features in their order, then the target.
+        values: shape (rows, columns); every NaN counts as the same one.
+    """
+    same = np.where(np.isnan(values), np.nan, values).astype("<f8")
+    return sha256(json.dumps(list(names)).encode() + same.tobytes())
+
+
+def _table(
+    origin: str, columns: Columns, features: tuple[str, ...] | None, target: str | None, *, digest: str | None
+) -> Table:
     if features is None:
-        places = places_of_all(path, columns, target)
+        places = places_of_all(origin, columns, target)
     else:
-        _check_choice(path, features, target)
-        places = places_of_named(path, columns, wanted)
-    check_size(path, columns, places)
-    numbers, left_out = _choose(path, columns, places, features, target)
+        _check_choice(origin, features, target)
+        places = places_of_named(origin, columns, features if target is None else (*features, target))
+    check_size(origin, columns, places)
+    numbers, left_out = _choose(origin, columns, places, features, target)
     chosen = tuple(name for name in numbers if name != target) if features is None else features
     if not chosen:
-        raise _nothing_left(path, columns, left_out)
-    used = np.stack([numbers[name] for name in (*chosen, *([target] if target else []))], axis=1)
+        raise _nothing_left(origin, columns, left_out)
+    names = (*chosen, *([target] if target else []))
+    used = np.stack([numbers[name] for name in names], axis=1)
     notes = _notes(numbers)
     del numbers
     complete = np.asarray(~np.isnan(used).any(axis=1))
@@ -108,32 +129,32 @@ def read_table(path: Path, *, features: tuple[str, ...] | None, target: str | No
         complete=complete,
         left_out=tuple(left_out),
         notes=tuple(notes),
-        sha256=sha256(raw),
+        sha256=values_sha256(names, used) if digest is None else digest,
     )
 
 
-def _check_choice(path: Path, features: tuple[str, ...], target: str | None) -> None:
+def _check_choice(origin: str, features: tuple[str, ...], target: str | None) -> None:
     for name, count in Counter(features).items():
         if name == target:
-            raise DataError(f"{path}: the target {name!r} is among the features; leave it out of --features")
+            raise DataError(f"{origin}: the target {name!r} is among the features; leave it out of --features")
         if count > 1:
-            raise DataError(f"{path}: the feature {name!r} is named twice")
+            raise DataError(f"{origin}: the feature {name!r} is named twice")
 
 
-def _nothing_left(path: Path, columns: Columns, left_out: list[LeftOut]) -> DataError:
+def _nothing_left(origin: str, columns: Columns, left_out: list[LeftOut]) -> DataError:
     if not left_out:
         return DataError(
-            f"{path}: no numeric column is left for the features; got columns {listed(columns.names)}; add one"
+            f"{origin}: no numeric column is left for the features; got columns {listed(columns.names)}; add one"
         )
     first, more = left_out[0], len(left_out) - 1
     return DataError(
-        f"{path}: no numeric column is left for the features: column {short(first.name)}: {first.reason}"
+        f"{origin}: no numeric column is left for the features: column {short(first.name)}: {first.reason}"
         + (f", and {more:,} more" if more else "")
     )
 
 
 def _choose(
-    path: Path, columns: Columns, places: list[int], features: tuple[str, ...] | None, target: str | None
+    origin: str, columns: Columns, places: list[int], features: tuple[str, ...] | None, target: str | None
 ) -> tuple[dict[str, NDArray[np.float64]], list[LeftOut]]:
     """Numbers by column name, NaN for a missing value, and the columns left out."""
     numbers: dict[str, NDArray[np.float64]] = {}
@@ -144,16 +165,16 @@ def _choose(
         asked = name in wanted
         cells = read_cells(column)
         if cells.values is not None and len(cells.values) == 0 and target is not None:
-            raise DataError(f"{path}: has a header but 0 rows; expected at least 2")
+            raise DataError(f"{origin}: has a header but 0 rows; expected at least 2")
         if cells.values is None or (cells.problem and not (asked and target is None)):
-            _refuse_numbers(path, name, cells, asked=asked)
+            _refuse_numbers(origin, name, cells, asked=asked)
             reasons[place] = cells.problem
             continue
         infinite = np.isinf(cells.values)
         if infinite.any():
             row = int(infinite.argmax())
             value = short(str(column[row].as_py()))
-            raise DataError(f"{path}: column {name!r}: row {row + 1} is {value}, expected a finite number")
+            raise DataError(f"{origin}: column {name!r}: row {row + 1} is {value}, expected a finite number")
         if name == PANDAS_UNNAMED and not asked and np.array_equal(cells.values, np.arange(len(cells.values))):
             reasons[place] = "counts the rows, as pandas does where an index was written; choose it with --features"
             continue
@@ -161,11 +182,11 @@ def _choose(
     return numbers, list(_left_out(columns, places, reasons))
 
 
-def _refuse_numbers(path: Path, name: str, cells: Cells, *, asked: bool) -> None:
+def _refuse_numbers(origin: str, name: str, cells: Cells, *, asked: bool) -> None:
     """Raise an error where a column that was asked for, or that has numbers, cannot be used."""
     if asked or cells.numeric:
         way_out = "" if asked else "; mend it, or choose columns with --features"
-        raise DataError(f"{path}: column {name!r}: {cells.problem}{way_out}")
+        raise DataError(f"{origin}: column {name!r}: {cells.problem}{way_out}")
 
 
 def _left_out(columns: Columns, places: list[int], reasons: dict[int, str]) -> Iterator[LeftOut]:

@@ -4,17 +4,17 @@ The gradient methods see a table standardised by its training part; the scaling 
 float64 afterwards, so that a model always takes raw features. The line stays raw, as in the course.
 """
 
-import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
-from linreg.config import Loss, Method, TrainSettings
-from linreg.data import Dataset, Part, Parts, Scaler, fit_scaler
+from linreg.card import BIAS_NAME, Card
+from linreg.config import Method, TrainSettings
+from linreg.data import Dataset, Parts, Scaler, fit_scaler
+from linreg.descent import HistoryRow, Model, Progress, descend
 from linreg.errors import LinregError, TrainingError
 from linreg.inference import (
     check_range,
@@ -26,25 +26,8 @@ from linreg.inference import (
 )
 from linreg.least_squares import LeastSquares, solve
 from linreg.metrics import Metrics, measure
-from linreg.models import LinearRegressionModel, LinearRegressionModelV2, affine_of, make_model, set_affine, torch_dtype
-
-Model = LinearRegressionModel | LinearRegressionModelV2
-Progress = Callable[[int, float], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class HistoryRow:
-    """One line of the history.
-
-    Attributes:
-        epoch: counted from 0.
-        train_loss: before the epoch's step (the mean over its batches).
-        test_loss: after it, on the validation part, or on the test part where there is no validation; None without.
-    """
-
-    epoch: int
-    train_loss: float
-    test_loss: float | None
+from linreg.models import affine_of, make_model, set_affine, torch_dtype
+from linreg.state_dict import state_sha256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +37,7 @@ class Fit:
     Attributes:
         model: on the CPU, in eval mode.
         history: empty for the exact method.
+        interrupted_at: the last complete epoch where the user interrupted training; else None.
         solution: of the exact method, else None.
         metrics: by part, of the saved model.
         device: where the loop ran.
@@ -62,6 +46,7 @@ class Fit:
 
     model: Model
     history: tuple[HistoryRow, ...]
+    interrupted_at: int | None
     solution: LeastSquares | None
     metrics: dict[str, Metrics]
     device: str
@@ -84,14 +69,22 @@ def check_settings(settings: TrainSettings) -> None:
         raise LinregError(f"--seed: got {settings.seed}, expected 0 to 2^63 - 1")
 
 
-def fit(dataset: Dataset, parts: Parts, settings: TrainSettings, *, progress: Progress | None = None) -> Fit:
+def fit(
+    dataset: Dataset,
+    parts: Parts,
+    settings: TrainSettings,
+    *,
+    progress: Progress | None = None,
+    keep_on_interrupt: bool = False,
+) -> Fit:
     """Fit a model to the training part.
 
     Args:
         dataset: names, and whether this is a line (`truth` is set) or a table.
-        parts: its parts.
-        settings: how.
+        parts: the parts of the dataset.
+        settings: how to fit.
         progress: called after each epoch with its number and train loss.
+        keep_on_interrupt: on KeyboardInterrupt in a gradient method, return the best parameters so far.
 
     Raises:
         LinregError: a setting cannot be used, or the data and the method or the dtype do not fit together.
@@ -102,22 +95,14 @@ def fit(dataset: Dataset, parts: Parts, settings: TrainSettings, *, progress: Pr
     torch.manual_seed(settings.seed)
     features = parts.train.features.shape[1]
     model = make_model(settings.architecture, features, bias=settings.bias, dtype=torch_dtype(settings.dtype))
-    history, warnings, solution = list[HistoryRow](), list[str](), None
+    descent, warnings, solution = None, list[str](), None
     if settings.method is Method.EXACT:
-        solution = solve(
-            parts.train.features,
-            parts.train.target,
-            names=dataset.feature_names,
-            intercept=settings.bias,
-            allow_collinear=settings.allow_collinear,
-        )
-        if solution.collinear:
-            names = ", ".join(solution.collinear)
-            warnings.append(f"collinear columns ({names}): rank {solution.rank}, this is the minimum-norm solution")
+        solution, warnings = _solved(dataset, parts, settings)
         weight, bias = solution.weight, solution.bias
     else:
         scaler = None if dataset.truth is not None else fit_scaler(parts.train, centre=settings.bias)
-        history, warnings = _descend(model.to(device), parts, scaler, settings, progress)
+        descent = descend(model.to(device), parts, scaler, settings, progress, keep_on_interrupt=keep_on_interrupt)
+        warnings += descent.warnings
         weight, bias = _fold(model.cpu(), scaler)
         warnings += _constant_columns(dataset, scaler)
     set_affine(model, weight, bias)
@@ -134,7 +119,8 @@ def fit(dataset: Dataset, parts: Parts, settings: TrainSettings, *, progress: Pr
     warnings += coarseness(model, parts.train.features, parts.train.target, weight, bias)
     return Fit(
         model=model,
-        history=tuple(history),
+        history=descent.history if descent else (),
+        interrupted_at=descent.interrupted_at if descent else None,
         solution=solution,
         metrics=metrics,
         device="cpu" if settings.method is Method.EXACT else str(device),
@@ -142,103 +128,61 @@ def fit(dataset: Dataset, parts: Parts, settings: TrainSettings, *, progress: Pr
     )
 
 
-def loss_function(loss: Loss) -> nn.Module:
-    """The loss, averaged over rows."""
-    return {Loss.L1: nn.L1Loss(), Loss.MSE: nn.MSELoss(), Loss.HUBER: nn.HuberLoss()}[loss]
-
-
-def train_epoch(
-    model: nn.Module, batches: Iterator[tuple[Tensor, Tensor]], loss_fn: nn.Module, optimizer: torch.optim.Optimizer
-) -> float:
-    """One pass over the training data in the course's five steps; returns the mean loss before each step."""
-    model.train()
-    total, rows = 0.0, 0
-    for x, y in batches:
-
-        def step(x: Tensor = x, y: Tensor = y) -> Tensor:
-            prediction = model(x)  # 1. forward pass
-            loss: Tensor = loss_fn(prediction, y)  # 2. loss
-            optimizer.zero_grad()  # 3. zero the gradients
-            loss.backward()  # type: ignore[no-untyped-call]  # 4. backpropagation
-            return loss
-
-        if isinstance(optimizer, torch.optim.LBFGS):
-            loss = optimizer.step(step)  # type: ignore[no-untyped-call]  # L-BFGS calls the first four steps as often as its line search needs
-        else:
-            loss = step()
-            optimizer.step()  # 5. step
-        total += loss.item() * len(x)
-        rows += len(x)
-    return total / rows
-
-
-@torch.inference_mode()
-def test_epoch(model: nn.Module, x: Tensor, y: Tensor, loss_fn: nn.Module) -> float:
-    """The loss on held-out rows, in eval and inference mode."""
-    model.eval()
-    return float(loss_fn(model(x), y))
-
-
-def _descend(
-    model: Model, parts: Parts, scaler: Scaler | None, settings: TrainSettings, progress: Progress | None
-) -> tuple[list[HistoryRow], list[str]]:
-    x, y = _tensors(parts.train, scaler, model)
-    watched = parts.validation or parts.test
-    held_out = None if watched is None else _tensors(watched, scaler, model)
-    loss_fn, optimizer = loss_function(settings.loss), _optimizer(model, settings)
-    generator = torch.Generator().manual_seed(settings.seed)
-    history, first = [], math.inf
-    for epoch in range(settings.epochs):
-        train_loss = train_epoch(model, _batches(x, y, settings.batch_size, generator), loss_fn, optimizer)
-        if not math.isfinite(train_loss):
-            raise _diverged(epoch, train_loss, settings)
-        first = train_loss if epoch == 0 else first
-        if epoch % settings.test_every == 0 or epoch == settings.epochs - 1:
-            test_loss = None if held_out is None else test_epoch(model, *held_out, loss_fn)
-            if test_loss is not None and not math.isfinite(test_loss):
-                raise _diverged(epoch, test_loss, settings)
-            history.append(HistoryRow(epoch=epoch, train_loss=train_loss, test_loss=test_loss))
-        if progress is not None:
-            progress(epoch, train_loss)
-    if not all(bool(parameter.isfinite().all()) for parameter in model.parameters()):
-        raise _diverged(settings.epochs - 1, math.nan, settings)
-    rose = f"the train loss rose from {first:.3g} to {train_loss:.3g}: try --lr {settings.learning_rate / 10:g}"
-    return history, [rose] if train_loss > 2 * first else []
-
-
-def _diverged(epoch: int, loss: float, settings: TrainSettings) -> TrainingError:
-    return TrainingError(
-        f"the loss became {loss} at epoch {epoch} with --lr {settings.learning_rate:g}; nothing was written; "
-        f"try --lr {settings.learning_rate / 10:g}, --loss huber, or --method exact"
+def _solved(dataset: Dataset, parts: Parts, settings: TrainSettings) -> tuple[LeastSquares, list[str]]:
+    """The exact solution of the training part, and warnings."""
+    solution = solve(
+        parts.train.features,
+        parts.train.target,
+        names=dataset.feature_names,
+        intercept=settings.bias,
+        allow_collinear=settings.allow_collinear,
     )
+    if not solution.collinear:
+        return solution, []
+    names = ", ".join(solution.collinear)
+    return solution, [f"collinear columns ({names}): rank {solution.rank}, this is the minimum-norm solution"]
 
 
-def _optimizer(model: Model, settings: TrainSettings) -> torch.optim.Optimizer:
-    parameters, rate = model.parameters(), settings.learning_rate
-    if settings.method is Method.SGD:
-        return torch.optim.SGD(parameters, lr=rate)
-    if settings.method is Method.ADAM:
-        return torch.optim.Adam(parameters, lr=rate)
-    # Its own tolerances would end it after three digits.
-    return torch.optim.LBFGS(parameters, rate, line_search_fn="strong_wolfe", tolerance_grad=0, tolerance_change=0)
+def card_of(dataset: Dataset, settings: TrainSettings, result: Fit, *, split: str, shuffled: bool) -> Card:
+    """The card of a fitted model.
 
-
-def _tensors(part: Part, scaler: Scaler | None, model: Model) -> tuple[Tensor, Tensor]:
-    """Features (rows, features) and target (rows, 1), standardised, in the model's dtype and on its device."""
-    x, y = part.features, part.target
-    if scaler is not None:
-        x = (x - scaler.feature_mean) / scaler.feature_scale
-        y = (y - scaler.target_mean) / scaler.target_scale
-    like = next(model.parameters())
-    return torch.from_numpy(x).to(like), torch.from_numpy(y[:, None]).to(like)
-
-
-def _batches(x: Tensor, y: Tensor, size: int | None, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-    if size is None:
-        yield x, y
-        return
-    for rows in torch.split(torch.randperm(len(x), generator=generator).to(x.device), size):
-        yield x[rows], y[rows]
+    Args:
+        dataset: that it was fitted to.
+        settings: that were used.
+        result: of `fit`.
+        split: the fractions of the parts, such as "0.8".
+        shuffled: whether the rows were shuffled with the seed first.
+    """
+    affine = affine_of(result.model)
+    assert affine is not None
+    solution = result.solution
+    errors = None if solution is None else solution.weight_errors
+    coefficients = [
+        {"name": name, "value": float(value), "standard_error": None if errors is None else float(errors[place])}
+        for place, (name, value) in enumerate(zip(dataset.feature_names, affine.weight[0], strict=True))
+    ]
+    if affine.bias is not None:
+        error = None if solution is None else solution.bias_error
+        coefficients.append({"name": BIAS_NAME, "value": float(affine.bias[0]), "standard_error": error})
+    source: dict[str, Any] = {"kind": "table", "rows": len(dataset.target)}
+    if dataset.line is not None:
+        source = {"kind": "line", "line": asdict(dataset.line)}
+    training = {**asdict(settings), "lr": settings.learning_rate, "device": result.device}
+    if result.interrupted_at is not None:
+        training["interrupted_at"] = result.interrupted_at
+    return Card(
+        architecture=settings.architecture,
+        features=dataset.feature_names,
+        target=dataset.target_name,
+        bias=settings.bias,
+        dtype=settings.dtype,
+        state_sha256=state_sha256(result.model.state_dict()),
+        data={**source, "split": split, "shuffled": shuffled, "sha256": dataset.sha256},
+        training=training,
+        coefficients=coefficients,
+        metrics={name: asdict(metrics) for name, metrics in result.metrics.items()},
+        history=[asdict(row) for row in result.history],
+    )
 
 
 def _fold(model: Model, scaler: Scaler | None) -> tuple[NDArray[np.float64], float]:

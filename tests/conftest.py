@@ -49,11 +49,10 @@ def penguins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     from export.formats.names import RUNTIME_FORMATS
     from linreg.checkpoint import load
     from linreg.cli.exporting import export_checkpoint
-    from linreg.cli.train import train_table
-    from linreg.config import TABLE_DEFAULTS
+    from linreg.fitting import fit
 
     bundle = tmp_path_factory.mktemp("penguins")
-    train_table(PENGUINS, "body_mass_g", FEATURES, TABLE_DEFAULTS, bundle, split_text="0.8", shuffle=True, force=False)
+    fit(PENGUINS, target="body_mass_g", features=FEATURES.split(",")).save(bundle)
     export_checkpoint(load(bundle), list(RUNTIME_FORMATS))
     before = contents(bundle)
     yield bundle

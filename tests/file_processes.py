@@ -17,7 +17,10 @@ NOBODY = 65534
 
 def child(script, *arguments, **options):
     """A Python process that runs `script`; SIGKILL and resource limits are for it alone."""
-    script = "import os, sys\nfrom pathlib import Path\nfrom linreg.files import *\n" + textwrap.dedent(script)
+    script = (
+        "import os, sys\nfrom pathlib import Path\nfrom linreg.files import *\nfrom linreg.folders import *\n"
+        + textwrap.dedent(script)
+    )
     return subprocess.Popen(
         [sys.executable, "-c", script, *map(str, arguments)],
         stdout=subprocess.PIPE,

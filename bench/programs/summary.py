@@ -6,7 +6,7 @@ from pathlib import Path
 from bench.programs.runtimes import PYTHON, RuntimeRow, copy_checked, find_runtimes, time_runtimes
 from bench.report.tables import duration
 from linreg.errors import LinregError
-from linreg.files import work_folder
+from linreg.folders import work_folder
 
 PROCESSES = 1
 """The figures here are a glance; `linreg bench --runtimes` times each runtime in five processes or more."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from export.formats.c_text import read_c
 from export.runners.base import Call, Runner
 from linreg.errors import LinregError, ModelError, one_line
-from linreg.files import work_folder
+from linreg.folders import work_folder
 
 Array = NDArray[Any]
 

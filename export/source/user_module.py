@@ -19,8 +19,8 @@ from export.source.unfit import ALREADY_EXPORTED, check_module
 from export.source.unwrapping import unwrap
 from export.source.user_code import users_code
 from linreg.errors import ExportError, ModelError
-from linreg.state_dict import load_state
 from linreg.state_loading import load_into
+from linreg.state_reading import load_state
 
 INPUT = re.compile(r"(?P<name>[A-Za-z_]\w*)=(?P<dtype>\w+)\[(?P<shape>[^\]]*)\](?:<(?P<below>[0-9]+))?")
 DTYPES = ("float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool")

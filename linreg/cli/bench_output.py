@@ -31,7 +31,7 @@ def check_output(
     Raises:
         LinregError: a file there is somebody else's.
     """
-    from linreg.files import ensure_folder
+    from linreg.folders import ensure_folder
 
     if plots is not None:
         ensure_folder(plots, "--plots")

@@ -111,7 +111,7 @@ def _time_runtimes(deploy: Path, bundle: Path | None, request: Request) -> dict[
     """
     from bench.programs.runtimes import BATCHES, LEAST_PROCESSES, copy_checked, find_runtimes, time_runtimes
     from bench.report.schema import runtimes_to_json
-    from linreg.files import work_folder
+    from linreg.folders import work_folder
 
     if not (deploy / "standalone-c").is_dir():
         raise LinregError(f"--runtimes {deploy}: expected the folder deploy of linreg's repository")

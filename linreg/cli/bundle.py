@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from linreg.cli.file_kinds import RECORDS, is_artifact, is_model, is_table, kind_of
 from linreg.cli.terminal import note
-from linreg.config import CARD_FILE, DEFAULT_BUNDLE, LINE_DEFAULTS, MODEL_FILE, LineSettings
+from linreg.config import CARD_FILE, DEFAULT_BUNDLE, MODEL_FILE
 from linreg.errors import ModelError
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ def _named(path: Path) -> str:
 
 
 def _train_default() -> None:
-    from linreg.cli.train import train_line
+    from linreg.fitting import fit, straight_line
 
     note(f"no model given and {DEFAULT_BUNDLE} is missing: training the line y = 0.7 x + 0.3 there first")
-    train_line(LineSettings(), LINE_DEFAULTS, DEFAULT_BUNDLE, split_text="0.8", force=False)
+    fit(straight_line()).save(DEFAULT_BUNDLE)

@@ -3,7 +3,7 @@
 import shlex
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -16,16 +16,12 @@ from linreg.cli.plot import draw
 from linreg.cli.results import show_card
 from linreg.cli.rows import parts_of
 from linreg.cli.terminal import say
-from linreg.cli.train import train_line, train_table
-from linreg.config import DEFAULT_SPLIT, LINE_DEFAULTS, TABLE_DEFAULTS, BenchSettings, LineSettings
+from linreg.config import BenchSettings
 from linreg.errors import LinregError
-
-if TYPE_CHECKING:
-    from linreg.card import Card
 
 NAME = "demo"
 SUMMARY = "Do the whole job on a line and on a real table."
-PENGUIN_FEATURES = "bill_length_mm,bill_depth_mm,flipper_length_mm"
+PENGUIN_FEATURES = ("bill_length_mm", "bill_depth_mm", "flipper_length_mm")
 PENGUIN_TARGET = "body_mass_g"
 DEFAULT_FOLDER = Path("artifacts/demo")
 
@@ -41,22 +37,15 @@ def run(
         if bundle.exists() and not force and output != DEFAULT_FOLDER:
             raise LinregError(f"{bundle}: is there already; use --force to overwrite what it holds, or another -o")
     say("1. The course's line, y = 0.7 x + 0.3: L1 loss, SGD, 1000 epochs")
-    line = train_line(LineSettings(), LINE_DEFAULTS, output / "line", split_text=DEFAULT_SPLIT, force=True)
-    _rest(line, output / "line", None)
+    from linreg.fitting import fit, straight_line
+
+    fit(straight_line()).save(output / "line", force=True)
+    _rest(output / "line", None)
     say()
     say("2. Palmer penguins: body mass from three measurements, the exact fit")
     with as_file(files("linreg") / "penguins.csv") as table:
-        penguins, _ = train_table(
-            table,
-            PENGUIN_TARGET,
-            PENGUIN_FEATURES,
-            TABLE_DEFAULTS,
-            output / "penguins",
-            split_text=DEFAULT_SPLIT,
-            shuffle=True,
-            force=True,
-        )
-        _rest(penguins, output / "penguins", table)
+        fit(table, target=PENGUIN_TARGET, features=PENGUIN_FEATURES).save(output / "penguins", force=True)
+        _rest(output / "penguins", table)
     say()
     deployed = shlex.quote(str(output / "penguins" / file_name(Format.ONNX)))
     say(f"next:  linreg predict TABLE -m {deployed} -o out.csv   (needs no torch)")
@@ -65,13 +54,14 @@ def run(
     say(f"       then drop {shlex.quote(str(output / 'penguins'))} on http://127.0.0.1:8000/deploy/web/")
 
 
-def _rest(card: "Card", bundle: Path, table: Path | None) -> None:
+def _rest(bundle: Path, table: Path | None) -> None:
     """Everything after training: export, verify, benchmark, plots."""
     from linreg.checkpoint import load
 
-    show_card(card, bundle, following=False)
-    show_artifacts("exported and verified", export_checkpoint(load(bundle), list(RUNTIME_FORMATS), force=True))
     checkpoint = load(bundle)
+    assert checkpoint.card is not None
+    show_card(checkpoint.card, bundle, following=False)
+    show_artifacts("exported and verified", export_checkpoint(checkpoint, list(RUNTIME_FORMATS), force=True))
     report = measure(Request(model=bundle, settings=BenchSettings(processes=1), command=("linreg", "demo")))
     show_report(report, markdown=False)
     with report_changes(bundle, command="linreg demo") as changes:

@@ -1,6 +1,5 @@
 """Export a source into a bundle: what may be overwritten, one capture for all formats, vectors, the manifest last."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING
 from export.formats.names import Format, Precision, beside, file_name
 from linreg.cli.terminal import progress, say_waiting
 from linreg.config import CARD_FILE, MAX_STATE_BYTES, MODEL_FILE
-from linreg.errors import LinregError, MismatchError
+from linreg.errors import LinregError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from export.source.source import Source
     from linreg.changes import Changes
     from linreg.checkpoint import Checkpoint
-    from linreg.manifest import Manifest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +96,8 @@ def make_room(
             raise LinregError(
                 f"{folder}: holds another model; use --force to remove it with its artifacts, or another -o BUNDLE"
             )
+        from linreg.saving import remove_listed
+
         own = () if plain else (MODEL_FILE, CARD_FILE)
         remove_listed(changes, manifest, keep=own)
 
@@ -154,7 +154,7 @@ def export_source(
         LinregError: the folder cannot be written, another command writes there, or something would be lost.
     """
     from linreg.changes import changing
-    from linreg.files import ensure_folder
+    from linreg.folders import ensure_folder
 
     plain = plain or {}
     ensure_folder(folder)
@@ -216,23 +216,6 @@ def _stage_rest(
     _stage_vectors(source, changes, written, options.precision)
     described = [MODEL_FILE, CARD_FILE] if state_file == MODEL_FILE else [state_file]
     record(changes, source.state_sha256, plain=described, artifacts=written, vectors_of=options.precision)
-
-
-def remove_listed(changes: "Changes", manifest: "Manifest", *, keep: tuple[str, ...]) -> None:
-    """Take out every file that a manifest lists, and the manifest, so that none stays beside other weights.
-
-    A file whose bytes are not the listed ones stays.
-    """
-    from linreg.manifest import CHECKSUM_FILE, MANIFEST_FILE, read_entry
-
-    for entry in manifest.files:
-        if entry.name in keep:
-            continue
-        with suppress(MismatchError):
-            read_entry(changes.folder, entry)
-            changes.remove(entry.name)
-    changes.remove(CHECKSUM_FILE)
-    changes.remove(MANIFEST_FILE)
 
 
 def export_checkpoint(

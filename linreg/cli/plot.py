@@ -58,7 +58,7 @@ def draw(
     """
     from linreg import plots
     from linreg.changes import changing
-    from linreg.files import ensure_folder
+    from linreg.folders import ensure_folder
     from linreg.inside import file_inside, read_inside
 
     card = checkpoint.card

@@ -9,13 +9,14 @@ import typer
 from linreg.cli.bundle import find_existing
 from linreg.cli.options import ExistingModel
 from linreg.cli.terminal import note, print_csv, progress
-from linreg.errors import DataError, LinregError, ModelError
+from linreg.errors import LinregError, ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import numpy as np
+    import pyarrow as pa
     from numpy.typing import NDArray
+
+    from linreg.predictions import Predict
 
 NAME = "predict"
 SUMMARY = "Predict every row of a table."
@@ -48,31 +49,22 @@ def run(
         raise typer.BadParameter("--force needs an output file; add -o FILE, or omit --force")
     path = find_existing(model, table)
 
-    import numpy as np
-
+    from linreg.predictions import predict_table
     from linreg.tables import read_table
 
     features, target, predict = _onnx(path) if path.suffix == ".onnx" else _torch(path)
     rows = read_table(table, features=features, target=None)
     for text in rows.notes:
         note(f"note: {text.replace('are left out', 'get no prediction')}")
-    predicted = _in_steps(predict, rows.features)
-    beyond = ~np.isfinite(predicted)
-    if beyond.any():
-        row = int(np.flatnonzero(rows.complete)[int(beyond.argmax())]) + 1
-        value = predicted[beyond.argmax()]
-        raise DataError(
-            f"{table}: row {row} gives {value}: its values exceed what the model's dtype holds; "
-            "leave it out, or train with --dtype float64"
-        )
-    data = _csv(features, f"predicted_{target}", rows.values, predicted, rows.complete)
+    predicted = predict_table(str(table), rows, lambda features: _in_steps(predict, features))
+    data = _csv(features, f"predicted_{target}", rows.values, predicted)
     if output is None:
         print_csv(data)
     else:
-        _write(output, data, len(predicted), force=force)
+        _write(output, data, len(predicted) - predicted.null_count, force=force)
 
 
-def _in_steps(predict: "Callable[[NDArray[np.float64]], NDArray[Any]]", rows: "NDArray[np.float64]") -> "NDArray[Any]":
+def _in_steps(predict: "Predict", rows: "NDArray[np.float64]") -> "NDArray[Any]":
     """Predict a long table step by step, and show how many rows are done."""
     if len(rows) <= ROWS_A_STEP:
         return predict(rows)
@@ -122,7 +114,7 @@ def _check_output(output: Path, table: Path) -> None:
         LinregError: they cannot.
         typer.BadParameter: the file name does not end in .csv.
     """
-    from linreg.files import ensure_folder
+    from linreg.folders import ensure_folder
 
     _check_regular(output)
     if output.exists() and table.exists() and output.samefile(table):
@@ -135,7 +127,7 @@ def _check_output(output: Path, table: Path) -> None:
     ensure_folder(output.parent)
 
 
-def _torch(path: Path) -> "tuple[tuple[str, ...], str, Callable[[NDArray[np.float64]], NDArray[Any]]]":
+def _torch(path: Path) -> "tuple[tuple[str, ...], str, Predict]":
     from linreg.checkpoint import load
     from linreg.inference import predict
 
@@ -145,7 +137,7 @@ def _torch(path: Path) -> "tuple[tuple[str, ...], str, Callable[[NDArray[np.floa
     return checkpoint.card.features, checkpoint.card.target, lambda rows: predict(checkpoint.model, rows)
 
 
-def _onnx(path: Path) -> "tuple[tuple[str, ...], str, Callable[[NDArray[np.float64]], NDArray[Any]]]":
+def _onnx(path: Path) -> "tuple[tuple[str, ...], str, Predict]":
     from export.runners.deployed import OnnxModel
     from linreg.changes import read_settled
 
@@ -153,22 +145,12 @@ def _onnx(path: Path) -> "tuple[tuple[str, ...], str, Callable[[NDArray[np.float
     return model.features, model.target, model.predict
 
 
-def _csv(
-    names: tuple[str, ...],
-    predicted_name: str,
-    values: "NDArray[np.float64]",
-    predicted: "NDArray[Any]",
-    complete: "NDArray[np.bool_]",
-) -> bytes:
+def _csv(names: tuple[str, ...], predicted_name: str, values: "NDArray[np.float64]", predicted: "pa.Array") -> bytes:
     """CSV of all rows, with values and prediction; missing values, and predictions that need them, are empty cells."""
-    import numpy as np
     import pyarrow as pa
     from pyarrow import csv
 
-    place = np.full(len(complete), -1)
-    place[complete] = np.arange(len(predicted))
-    take = pa.array(place, mask=~complete)
-    columns = [*(pa.array(column, from_pandas=True) for column in values.T), pa.array(predicted).take(take)]
+    columns = [*(pa.array(column, from_pandas=True) for column in values.T), predicted]
     # A spreadsheet would evaluate a header that begins with one of these characters as a formula.
     header = [f"'{name}" if name[:1] in "=+-@\t\r" else name for name in (*names, predicted_name)]
     buffer = io.BytesIO()

@@ -4,7 +4,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from linreg.cli.terminal import note, say, show_table
+from linreg.cli.terminal import note, say, say_lines, show_table
 from linreg.config import CARD_FILE, MODEL_FILE
 
 if TYPE_CHECKING:
@@ -16,19 +16,12 @@ MOST_SHOWN = 8
 
 
 def show_card(card: "Card", output: Path, *, following: bool = True) -> None:
-    """Coefficients, the fit of each part, where the files are, and the command that may follow."""
-    truth: dict[str, float] = {}
-    if card.data["kind"] == "line":
-        truth = {card.features[0]: card.data["line"]["weight"], "(bias)": card.data["line"]["bias"]}
-    last = "true" if truth else "standard error"
-    rows = []
-    for entry in card.coefficients:
-        error = entry["standard_error"]
-        beside = f"{truth[entry['name']]:.9g}" if truth else ("" if error is None else f"{error:.4g}")
-        rows.append([entry["name"], f"{entry['value']:.9g}", beside])
-    title = f"{card.target} by {card.training['method']}, {card.architecture}, {card.dtype}"
-    show_table(title, ["coefficient", "learned", last], rows)
-    show_metrics(card.metrics)
+    """Show the summary of a model, where its files are, and the command that may follow."""
+    from linreg.coefficients import coefficients_of
+    from linreg.summary import summary_of
+
+    say_lines(str(summary_of(card, coefficients_of(card))))
+    say()
     say(f"saved: {output / MODEL_FILE} and {output / CARD_FILE}")
     if following:
         say(f"next:  linreg export --format onnx -m {shlex.quote(str(output))}")

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from linreg.cli.terminal import note
-from linreg.config import LineSettings
 from linreg.errors import DataError, LinregError
 
 if TYPE_CHECKING:
@@ -27,29 +26,19 @@ def parts_of(table: Path | None, card: "Card | None", model: Path) -> "dict[str,
         LinregError: the model has no card, or a table is needed.
         DataError: the table cannot be used.
     """
-    from linreg.data import Part, parse_split, read_dataset, split, straight_line
-    from linreg.tables import read_table
+    from linreg import parts
 
     if card is None:
         raise LinregError(f"{model}: has no card.json, so its columns have no names; use a bundle made by linreg train")
-    if table is None:
-        if card.data["kind"] != "line":
-            raise LinregError(
-                f"{model}: was trained on a table, and a bundle does not hold its data; "
-                f"name it: linreg COMMAND TABLE -m {shlex.quote(str(model.parent))}"
-            )
-        dataset = straight_line(LineSettings(**card.data["line"]), card.dtype)
-    else:
-        read = read_table(table, features=card.features, target=card.target)
-        for text in read.notes:
-            note(f"note: {text}")
-        if read.target is None or not len(read.target):
-            raise DataError(f"{table}: has no complete row; expected at least 1")
-        if read.sha256 != card.data["sha256"]:
-            return {"rows": Part(features=read.features, target=read.target)}
-        dataset = read_dataset(table, features=card.features, target=card.target)
-    seed = card.training["seed"] if card.data["shuffled"] else None
-    return dict(split(dataset, parse_split(card.data["split"]), shuffle_seed=seed).items())
+    if table is None and card.data["kind"] != "line":
+        raise LinregError(
+            f"{model}: was trained on a table, and a bundle does not hold its data; "
+            f"name it: linreg COMMAND TABLE -m {shlex.quote(str(model.parent))}"
+        )
+    rows = None if table is None else parts.read_rows(table, card)
+    for text in rows.notes if rows else ():
+        note(f"note: {text}")
+    return parts.parts_of(rows, card)
 
 
 def rows_to_verify(table: Path, card: "Card | None", model: Path) -> "NDArray[np.float64]":

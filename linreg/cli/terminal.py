@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -84,16 +85,48 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
 
 
 @contextmanager
-def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr while work is done; nothing where stderr is no terminal. Yields `done(count)`."""
-    if not sys.stderr.isatty():
-        yield lambda _count: None
-        return
-    from rich.progress import Progress
+def stages() -> Iterator[Callable[[str, int, int], None]]:
+    """Show on stderr which stage of a long command is running, and at the end how long each stage took.
 
-    with Progress(console=_console(stderr=True), transient=True) as bar:
-        task = bar.add_task(label, total=total)
-        yield lambda count: bar.update(task, completed=count)
+    Nothing is shown unless stderr is a terminal. Once the block ends without an error, one line remains:
+    `capture 1.2 s, onnx 0.4 s`.
+
+    Yields:
+        `progress(stage, done, total)`: `done` of `total` steps of `stage` are complete. A new stage name ends the
+        previous stage; a name that returns adds to the time it had. It takes about a microsecond between redraws.
+    """
+    if not sys.stderr.isatty():
+        yield lambda _stage, _done, _total: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    elapsed_s: dict[str, float] = {}
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=_console(stderr=True), transient=True) as display:
+        task = display.add_task("")
+        current, start_s = "", time.monotonic()
+
+        def progress(stage: str, done: int, total: int) -> None:
+            nonlocal current, start_s
+            if stage != current:
+                now_s = time.monotonic()
+                if current:
+                    elapsed_s[current] = elapsed_s.get(current, 0.0) + now_s - start_s
+                current, start_s = stage, now_s
+                display.reset(task, description=clean(stage))
+            display.update(task, completed=done, total=total)
+
+        yield progress
+        progress("", 0, 1)
+    if elapsed_s:
+        note(", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in elapsed_s.items()))
+
+
+@contextmanager
+def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
+    """`stages` for work with a single stage. Yields `done(count)`."""
+    with stages() as show:
+        yield lambda count: show(label, count, total)
 
 
 def _write(text: str) -> None:

@@ -1,25 +1,35 @@
 """Which options of `linreg train` go together."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import typer
 
 from linreg.cli.options import given, refuse
-from linreg.config import Architecture, Method, TrainSettings
+from linreg.config import LINE_DEFAULTS, TABLE_DEFAULTS, Architecture, Method
 from linreg.errors import LinregError
 
 OF_THE_LINE = ("weight", "bias_value", "start", "end", "step")
-OF_DESCENT = ("lr", "loss", "epochs", "batch_size", "test_every", "device")
+OF_DESCENT = ("lr", "loss", "epochs", "batch_size", "test_every", "device", "keep_on_interrupt")
 
 
-def check_usage(context: typer.Context, table: Path | None, settings: TrainSettings, split: str) -> None:
-    """Find options that no run can use, or that this one would not, before any data is read.
+def check_usage(context: typer.Context, table: Path | None, options: Mapping[str, Any]) -> None:
+    """Refuse options that cannot be used, or that do not apply to this run, before any data is read.
+
+    Args:
+        context: of the command.
+        table: to train on; None for the straight line.
+        options: the training settings by name, None where one was not given.
 
     Raises:
-        typer.BadParameter: there are such.
+        typer.BadParameter: there are such options.
     """
-    from linreg.data import parse_split
     from linreg.training import check_settings
+
+    chosen = {name: value for name, value in options.items() if value is not None}
+    settings = replace(LINE_DEFAULTS if table is None else TABLE_DEFAULTS, **chosen)
 
     if table is None and {"target", "features"} & given(context):
         raise typer.BadParameter("--target and --features belong to a table; name it: train TABLE --target COLUMN")
@@ -38,6 +48,5 @@ def check_usage(context: typer.Context, table: Path | None, settings: TrainSetti
         refuse(context, ["no_bias"], "does not go with --architecture parameter, which always has a bias")
     try:
         check_settings(settings)
-        parse_split(split)
     except LinregError as error:
         raise typer.BadParameter(str(error)) from None

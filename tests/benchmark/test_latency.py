@@ -26,16 +26,14 @@ REPLAY = Replay()
 @pytest.fixture(scope="module")
 def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Report:
     """The straight line, timed; with --benchmark-disable in one process and few rounds, as only equality counts."""
-    from dataclasses import replace
 
     from export.formats.names import RUNTIME_FORMATS
     from linreg.checkpoint import load
     from linreg.cli.exporting import export_checkpoint
-    from linreg.cli.train import train_line
-    from linreg.config import LINE_DEFAULTS, LineSettings
+    from linreg.fitting import fit, straight_line
 
     bundle: Path = tmp_path_factory.mktemp("line")
-    train_line(LineSettings(), replace(LINE_DEFAULTS, epochs=200), bundle, split_text="0.8", force=False)
+    fit(straight_line(), epochs=200).save(bundle)
     export_checkpoint(load(bundle), list(RUNTIME_FORMATS))
     if request.config.getoption("benchmark_disable"):
         settings = BenchSettings(batches=BATCHES, processes=1, rounds=10, single_calls=0)

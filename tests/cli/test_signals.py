@@ -22,7 +22,8 @@ from linreg.cli.main import main
 
 def work(*_):
     from pathlib import Path
-    from linreg.files import staged, work_folder
+    from linreg.files import staged
+    from linreg.folders import work_folder
     with work_folder("linreg-test-"), staged(Path("out.bin"), b"new"):
         exec(code, {})
 

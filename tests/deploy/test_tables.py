@@ -13,8 +13,7 @@ from export.source.source import from_module
 from export.source.user_module import parse_input
 from linreg.checkpoint import load
 from linreg.cli.exporting import ExportOptions, export_checkpoint, export_source
-from linreg.cli.train import train_table
-from linreg.config import TABLE_DEFAULTS
+from linreg.fitting import fit
 from tests.deploy import javascript, standalone
 from tests.deploy.bundles import run
 from tests.deploy.tables import MODELS, TABLES
@@ -65,10 +64,8 @@ def bundles(tmp_path_factory) -> dict[str, Path]:
             target = rows @ [2, 1][: len(features)] + 1
             lines = [",".join(map(str, [*row, y])) for row, y in zip(rows.tolist(), target.tolist(), strict=True)]
             (folder / f"{name}.csv").write_text("\n".join([",".join([*features, "target"]), *lines]))
-            train_table(
-                folder / f"{name}.csv", "target", ",".join(features), TABLE_DEFAULTS, folder / name,
-                split_text="1", shuffle=False, force=False,
-            )  # fmt: skip
+            model = fit(folder / f"{name}.csv", target="target", features=features, split="1", shuffle=False)
+            model.save(folder / name)
             export_checkpoint(load(folder / name), FORMATS)
             continue
         module = torch.nn.Linear(2, 1)

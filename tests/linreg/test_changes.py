@@ -7,9 +7,10 @@ import sys
 
 import pytest
 
-from linreg.changes import STAGE_FOLDER, changing, interrupted, settle
+from linreg.changes import changing, interrupted, settle
 from linreg.errors import LinregError, ModelError
 from linreg.files import sha256
+from linreg.journal import STAGE_FOLDER
 from linreg.lock import LOCK_FILE, locked
 from tests.conftest import contents
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from linreg import training
+from linreg import descent, training
 from linreg.config import LINE_DEFAULTS, Architecture, DeviceChoice, LineSettings, Loss, Method, TrainSettings
 from linreg.data import Dataset, Part, Parts, parse_split, split, straight_line
 from linreg.inference import predict
@@ -237,7 +237,7 @@ def stepped(
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     states = []
     for _ in range(epochs):
-        training.train_epoch(model, iter([(x, y)]), nn.L1Loss(), optimizer)
+        descent.train_epoch(model, iter([(x, y)]), nn.L1Loss(), optimizer)
         states.append(tuple(parameters(model)))
     return states
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from linreg.errors import LinregError
-from linreg.files import ensure_folder, read_bytes, remove, staged, write_atomic
+from linreg.files import read_bytes, remove, staged, write_atomic
+from linreg.folders import ensure_folder
 from tests.file_processes import age, names, output, refused
 
 # ---- writing ---------------------------------------------------------------------------------------------------------

@@ -10,10 +10,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from linreg import training
+from linreg import descent
 from linreg.config import LineSettings, Loss, Method
 from linreg.data import split, straight_line
-from linreg.training import fit, loss_function, train_epoch
+from linreg.descent import loss_function, train_epoch
+from linreg.training import fit
 from tests.training_problems import CPU, EXACT, coefficients, fitted, line_parts, problem
 
 
@@ -81,7 +82,7 @@ def test_gradients_are_zeroed_between_batches_and_the_loss_is_the_mean_over_rows
 
 def test_held_out_rows_in_eval_and_inference_mode() -> None:
     model = Spy().train()
-    loss = training.test_epoch(model, X, Y, SpyLoss(model.seen))
+    loss = descent.test_epoch(model, X, Y, SpyLoss(model.seen))
     assert model.seen == ["forward eval inference", "loss"]
     assert loss == 10.0
     assert model.weight.item() == 0
@@ -117,7 +118,7 @@ def test_minibatches_see_every_row_once_an_epoch(size: int, monkeypatch: pytest.
         assert all(torch.equal(2 * x + 1, y) for x, y in pairs)  # a row stays together
         return train_epoch(model, iter(pairs), *rest)
 
-    monkeypatch.setattr(training, "train_epoch", spy)
+    monkeypatch.setattr(descent, "train_epoch", spy)
     dataset = straight_line(LineSettings(weight=2, bias=1, start=0, end=96, step=1))
     fit(dataset, split(dataset, (1.0,), shuffle_seed=None), replace(CPU, batch_size=size, epochs=3, lr=1e-6))
     assert [sorted(epoch) for epoch in seen] == [[2.0 * x + 1 for x in range(96)]] * 3
@@ -130,7 +131,7 @@ def test_without_a_batch_size_the_rows_keep_their_order(monkeypatch: pytest.Monk
         assert x.ravel().tolist() == sorted(x.ravel().tolist())
         return train_epoch(model, iter([(x, y)]), *rest)
 
-    monkeypatch.setattr(training, "train_epoch", spy)
+    monkeypatch.setattr(descent, "train_epoch", spy)
     dataset = straight_line(LineSettings())
     fit(dataset, split(dataset, (0.8, 0.2), shuffle_seed=None), CPU)
 

@@ -12,12 +12,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from linreg import training
+from linreg import descent
 from linreg.checkpoint import state_bytes
 from linreg.config import Architecture, Loss, Method, Precision, TrainSettings
+from linreg.descent import train_epoch
 from linreg.errors import LinregError
 from linreg.models import LinearRegressionModelV2
-from linreg.training import fit, train_epoch
+from linreg.training import fit
 from tests.conftest import ROOT
 from tests.training_problems import (
     CPU,
@@ -124,7 +125,7 @@ def test_the_seed_decides_the_batches_too(monkeypatch: pytest.MonkeyPatch) -> No
         orders.append(torch.cat([y for _, y in pairs]).ravel().tolist())
         return train_epoch(model, iter(pairs), *rest)
 
-    monkeypatch.setattr(training, "train_epoch", spy)
+    monkeypatch.setattr(descent, "train_epoch", spy)
     for seed in (1, 2, 1):
         fit(*line_parts(), replace(CPU, batch_size=8, epochs=1, seed=seed))
     assert orders[0] != orders[1]

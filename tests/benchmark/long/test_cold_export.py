@@ -43,11 +43,10 @@ torch.onnx.export(
 @pytest.fixture(scope="module")
 def line(tmp_path_factory):
     """The straight line, trained."""
-    from linreg.cli.train import train_line
-    from linreg.config import LINE_DEFAULTS, LineSettings
+    from linreg.fitting import fit, straight_line
 
     bundle = tmp_path_factory.mktemp("line")
-    train_line(LineSettings(), LINE_DEFAULTS, bundle, split_text="0.8", force=False)
+    fit(straight_line()).save(bundle)
     return bundle
 
 

@@ -49,13 +49,11 @@ def slowed():
 @pytest.fixture(scope="module")
 def line(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The straight line."""
-    from dataclasses import replace
 
-    from linreg.cli.train import train_line
-    from linreg.config import LINE_DEFAULTS, LineSettings
+    from linreg.fitting import fit, straight_line
 
     bundle = tmp_path_factory.mktemp("line")
-    train_line(LineSettings(), replace(LINE_DEFAULTS, epochs=200), bundle, split_text="0.8", force=False)
+    fit(straight_line(), epochs=200).save(bundle)
     return bundle
 
 

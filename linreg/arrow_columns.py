@@ -1,0 +1,76 @@
+"""The columns of a table in memory: any object that exports an Arrow stream (pandas, polars, DuckDB, pyarrow)."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Protocol, runtime_checkable
+
+import pyarrow as pa
+
+from linreg.cells import is_text, may_hold_numbers
+from linreg.column_names import tidy
+from linreg.config import MAX_COLUMNS
+from linreg.errors import DataError, one_line
+
+
+@runtime_checkable
+class ArrowStream(Protocol):
+    """A table in memory that implements the Arrow PyCapsule interface."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Export the table as a stream of record batches."""
+
+
+class ArrowColumns:
+    """A table in memory.
+
+    Attributes:
+        names: of the columns as they are compared, in their order; some may be empty or the same.
+        row_index: those of `names` that are the index of a pandas DataFrame.
+    """
+
+    def __init__(self, origin: str, data: ArrowStream) -> None:
+        """Import the table; its buffers are shared, not copied.
+
+        Args:
+            origin: what messages call the table.
+            data: the table; a stream that can be read only once is used up.
+
+        Raises:
+            DataError: it is no table, or its library cannot convert a column to Arrow.
+        """
+        try:
+            self.table = pa.RecordBatchReader.from_stream(data).read_all()
+        except pa.ArrowMemoryError:
+            raise
+        except Exception as error:  # whatever the library that owns the table raises
+            raise DataError(f"{origin}: cannot be read as a table through Arrow: {one_line(error)}") from None
+        if not 1 <= self.table.num_columns <= MAX_COLUMNS:
+            raise DataError(f"{origin}: has {self.table.num_columns} columns, expected 1 to {MAX_COLUMNS}")
+        self.names = [tidy(name) for name in self.table.column_names]
+        self.row_index = row_index(self.names, self.table.schema.metadata)
+
+    def size(self, places: Sequence[int]) -> tuple[int, int, int]:
+        """Rows, columns at `places` that may hold numbers, and the bytes needed to read those one by one."""
+        used = [self.table.column(place) for place in places if may_hold_numbers(self.table.schema.types[place])]
+        text = max((column.nbytes for column in used if is_text(column.type)), default=0)
+        return self.table.num_rows, len(used), 2 * text + 32 * self.table.num_rows
+
+    def read(self, places: Sequence[int]) -> Iterator[pa.ChunkedArray]:
+        """The columns at `places`, one after the other."""
+        yield from (self.table.column(place) for place in places)
+
+
+def row_index(names: Sequence[str], metadata: dict[bytes, bytes] | None) -> frozenset[str]:
+    """The columns that pandas uses as the index of the rows, by its own record in a schema; a range is no column.
+
+    Args:
+        names: of the columns.
+        metadata: of the schema.
+    """
+    try:
+        record = json.loads((metadata or {}).get(b"pandas", b"{}"))
+        stored = {tidy(name) for name in record["index_columns"] if isinstance(name, str)}
+    except (ValueError, RecursionError, KeyError, TypeError):
+        stored = set()
+    return frozenset(name for name in names if name in stored or re.fullmatch("__index_level_[0-9]+__", name))

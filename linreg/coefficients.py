@@ -1,0 +1,73 @@
+"""The coefficients of a fitted model, with what the exact method knows of their uncertainty."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.stats import t as student
+
+from linreg.card import BIAS_NAME, Card
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coefficient:
+    """One coefficient.
+
+    Attributes:
+        name: of the feature, or "(bias)".
+        value: as the model holds it.
+        standard_error: of the exact method, in the unit of `value`; None for a gradient method, for collinear columns,
+            and without degrees of freedom.
+        t: value / standard error; None without a standard error, or if that is 0.
+        p: two-sided p-value of the hypothesis that the coefficient is 0; None as `t`.
+        interval: the 95 % confidence interval; None without a standard error.
+        true_value: of a straight line; else None.
+    """
+
+    name: str
+    value: float
+    standard_error: float | None = None
+    t: float | None = None
+    p: float | None = None
+    interval: tuple[float, float] | None = None
+    true_value: float | None = None
+
+
+def coefficients_of(card: Card) -> tuple[Coefficient, ...]:
+    """The coefficients that a card lists, the bias last.
+
+    t, p and interval are those of ordinary least squares: Student's t with rows - coefficients degrees of freedom, the
+    rows being those of the training part.
+    """
+    truth: Mapping[str, float] = {}
+    if card.data["kind"] == "line":
+        truth = {card.features[0]: card.data["line"]["weight"], BIAS_NAME: card.data["line"]["bias"]}
+    rows = card.metrics.get("train", {}).get("rows", 0)
+    freedom = rows - len(card.coefficients)
+    return tuple(_coefficient(entry, freedom, truth.get(entry["name"])) for entry in card.coefficients)
+
+
+def _coefficient(entry: Mapping[str, Any], freedom: int, true_value: float | None) -> Coefficient:
+    name, value, error = entry["name"], float(entry["value"]), entry["standard_error"]
+    if error is None or freedom < 1:
+        return Coefficient(name=name, value=value, standard_error=error, true_value=true_value)
+    t = p = None
+    if error > 0:
+        with np.errstate(over="ignore"):
+            ratio = float(np.float64(value) / error)
+        if np.isfinite(ratio):
+            t, p = ratio, float(2 * student.sf(abs(ratio), freedom))
+    reach = float(student.ppf((1 + CONFIDENCE) / 2, freedom)) * error
+    interval = (value - reach, value + reach)
+    return Coefficient(
+        name=name,
+        value=value,
+        standard_error=error,
+        t=t,
+        p=p,
+        interval=interval if np.isfinite(interval).all() else None,
+        true_value=true_value,
+    )

@@ -1,0 +1,266 @@
+"""A fitted model in Python: what it learned, its predictions, its plots, and how it is saved and loaded."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from linreg import checkpoint as checkpoints
+from linreg.bundle import Bundle, open_bundle
+from linreg.card import BIAS_NAME, Card
+from linreg.changes import Changes, read_settled
+from linreg.checkpoint import Checkpoint, files_of
+from linreg.coefficients import Coefficient, coefficients_of
+from linreg.config import MODEL_FILE
+from linreg.data import Part
+from linreg.errors import ModelError
+from linreg.inference import predict as predict_rows
+from linreg.models import LinearRegressionModel, LinearRegressionModelV2, affine_of
+from linreg.predict_like import UNNAMED, predict_like
+from linreg.saving import replacing, stage_model
+from linreg.state_dict import state_sha256
+from linreg.summary import Summary, printable, summary_of
+from linreg.tables import LeftOut
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from linreg.plots import PredictedPart
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class FittedModel:
+    """A linear model with what is known of it, as `linreg.fit` and `linreg.load` return it.
+
+    Attributes:
+        module: an `nn.Module` on the CPU, in eval mode; takes raw features of shape (rows, features).
+        card: features, target, settings, metrics and history; None for a bare .pth file.
+        path: the state_dict file it was loaded from; None for a model that was fitted just now.
+        warnings: what the user should know about the fit, one line each.
+        notes: what was left out, renamed or converted while the data or the file were read, one line each.
+        left_out: the columns of a table that were not used, and why.
+        interrupted_at: the last complete epoch where training was interrupted; else None.
+        parts: the rows it was fitted to, by part; None for a model that was loaded.
+    """
+
+    module: LinearRegressionModel | LinearRegressionModelV2
+    card: Card | None
+    path: Path | None = None
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    interrupted_at: int | None = None
+    parts: Mapping[str, Part] | None = field(default=None)
+
+    def __repr__(self) -> str:
+        affine = self._affine
+        inputs = f"{affine.shape[1]} feature{'s' if affine.shape[1] > 1 else ''}"
+        if self.card is None:
+            return f"FittedModel({inputs}, no card)"
+        fit = self.card.metrics.get("test") or self.card.metrics.get("train") or {}
+        r2 = "" if fit.get("r2") is None else f", R2 {fit['r2']:.4f}"
+        return f"FittedModel({printable(self.card.target)!r} from {inputs}, {self.card.training['method']}{r2})"
+
+    def _repr_html_(self) -> str:
+        return self.summary()._repr_html_()
+
+    @property
+    def _affine(self) -> NDArray[Any]:
+        affine = affine_of(self.module)
+        assert affine is not None, "one of the course's two models"
+        return affine.weight
+
+    @cached_property
+    def coefficients(self) -> tuple[Coefficient, ...]:
+        """Value and, from the exact method, standard error, t, p and 95 % interval of each; the bias last."""
+        if self.card is not None:
+            return coefficients_of(self.card)
+        affine = affine_of(self.module)
+        assert affine is not None
+        named = [(f"x{place}", value) for place, value in enumerate(affine.weight[0])]
+        named += [] if affine.bias is None else [(BIAS_NAME, affine.bias[0])]
+        return tuple(Coefficient(name=name, value=float(value)) for name, value in named)
+
+    @property
+    def metrics(self) -> Mapping[str, Mapping[str, Any]]:
+        """rows, r2, rmse and mae of each part; empty without a card."""
+        return {} if self.card is None else self.card.metrics
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """epoch, train_loss and test_loss, one row every `test_every` epochs; empty for the exact method."""
+        return [] if self.card is None else self.card.history
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The model as exporters take it; its path is `model.pth` as long as it is not saved anywhere."""
+        return Checkpoint(
+            model=self.module,
+            card=self.card,
+            path=self.path or Path(MODEL_FILE),
+            state_sha256=state_sha256(self.module.state_dict()),
+            notes=self.notes if self.path else (),
+        )
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """The bytes of `model.pth` and, if there is a card, of `card.json`, by name."""
+        return files_of(self.module, self.card)
+
+    def summary(self) -> Summary:
+        """Coefficients and metrics; prints as text, shows as HTML in a notebook.
+
+        Coefficients are rounded to their standard errors; `coefficients` has all digits.
+
+        Example:
+            >>> model = linreg.fit("penguins.csv", target="body_mass_g")
+            >>> print(model.summary())  # doctest: +ELLIPSIS
+            body_mass_g: exact least squares, linear, float32
+            ...
+        """
+        if self.card is not None:
+            return summary_of(self.card, self.coefficients)
+        return Summary(
+            title=f"a model of {self._affine.shape[1]} features, {self._affine.dtype}",
+            coefficients=self.coefficients,
+            metrics={},
+            notes=("Unknown, for lack of a card.json: names of features and target, data, settings and metrics.",),
+        )
+
+    def predict(self, data: Any) -> Any:
+        """Predict the target for every row.
+
+        Args:
+            data: a table (a CSV or Parquet file, or anything with `__arrow_c_stream__`) with the feature columns, in
+                any order and beside any others; or an array or tensor of shape (rows, features) in raw units.
+
+        Returns:
+            The same kind as `data`. For an array or a tensor: predictions of shape (rows,) in the model's dtype; NaN
+            for a row that holds NaN. For a pandas or polars DataFrame: a DataFrame of that library with one column,
+            `predicted`, a row for each row; pandas keeps its index. For any other table or a file: such a pyarrow
+            Table. A row without a value in some feature gets no prediction: NaN in pandas, else null.
+
+        Raises:
+            DataError: a column is missing, the shape is wrong, or a prediction is not finite.
+            ModelError: `data` is a table and the model has no card, so that its columns have no names.
+
+        Example:
+            >>> model = linreg.fit("penguins.csv", target="body_mass_g", features=["flipper_length_mm"])
+            >>> model.predict(numpy.array([[180.0], [220.0]])).shape
+            (2,)
+        """
+        return predict_like(data, self.module, self.card)
+
+    def save(self, folder: str | os.PathLike[str], *, force: bool = False) -> Bundle:
+        """Save as a bundle: `model.pth`, `card.json`, `manifest.json` and `SHA256SUMS`, as `linreg train` does.
+
+        Args:
+            folder: the bundle; it is created if it does not exist.
+            force: remove artifacts that were exported from other weights, and overwrite files that linreg did not
+                write.
+
+        Raises:
+            LinregError: something would be lost and `force` is not set, or the folder cannot be written.
+
+        Example:
+            >>> linreg.fit(linreg.straight_line(), epochs=20).save("line")
+            Bundle('line', 2 files)
+        """
+        path = Path(folder)
+        with replacing(path, command="linreg.FittedModel.save", force=force) as changes:
+            self.stage(changes)
+            changes.commit()
+        return open_bundle(path)
+
+    def stage(self, changes: Changes) -> None:
+        """Stage the model and its manifest among changes that `linreg.saving.replacing` yields."""
+        stage_model(changes, self.files, state_sha256(self.module.state_dict()))
+
+    def plot_predictions(self, data: Any = None, *, ax: "Axes | None" = None) -> "Axes":
+        """Plot predictions: against the feature, or against actual values if there are several features.
+
+        Args:
+            data: a table with features and target; None takes the rows the model was fitted to.
+            ax: matplotlib Axes to draw into; None makes a new figure.
+
+        Raises:
+            LinregError: no rows are known, or a value is too large to be drawn.
+        """
+        from linreg import plots
+
+        card = self._described()
+        return plots.predictions(self._predicted_parts(data), features=card.features, target=card.target, ax=ax)
+
+    def plot_residuals(self, data: Any = None, *, ax: "Axes | None" = None) -> "Axes":
+        """Plot residuals, actual - predicted, against predictions.
+
+        Args:
+            data: a table with features and target; None takes the rows the model was fitted to.
+            ax: matplotlib Axes to draw into; None makes a new figure.
+
+        Raises:
+            LinregError: no rows are known, or a value is too large to be drawn.
+        """
+        from linreg import plots
+
+        return plots.residuals(self._predicted_parts(data), target=self._described().target, ax=ax)
+
+    def plot_loss_curves(self, *, ax: "Axes | None" = None) -> "Axes":
+        """Plot train and held-out loss by epoch.
+
+        Args:
+            ax: matplotlib Axes to draw into; None makes a new figure.
+
+        Raises:
+            LinregError: the exact method has no history.
+        """
+        from linreg import plots
+
+        return plots.loss_curves(self._described(), ax=ax)
+
+    def _described(self) -> Card:
+        if self.card is None:
+            raise ModelError(f"plot: {UNNAMED}; use a bundle made by linreg train")
+        return self.card
+
+    def _predicted_parts(self, data: Any) -> "dict[str, PredictedPart]":
+        from linreg.parts import parts_of, read_rows
+        from linreg.plots import PredictedPart
+
+        card = self._described()
+        parts = self.parts
+        if data is not None:
+            parts = parts_of(read_rows(Path(data) if isinstance(data, str | os.PathLike) else data, card), card)
+        elif parts is None:
+            parts = parts_of(None, card)
+        return {
+            name: PredictedPart(
+                features=part.features, actual=part.target, predicted=predict_rows(self.module, part.features)
+            )
+            for name, part in parts.items()
+        }
+
+
+def load(path: str | os.PathLike[str]) -> FittedModel:
+    """Load a model that `linreg train` or `FittedModel.save` wrote.
+
+    Args:
+        path: a bundle, or a .pth file with a state_dict of one of the two models or of one `nn.Linear`. No code is
+            unpickled.
+
+    Raises:
+        ModelError: the file is damaged, or is not what its card says.
+        MismatchError: a file has other bytes than its manifest lists.
+
+    Example:
+        >>> bundle = linreg.fit(linreg.straight_line()).save("line")
+        >>> linreg.load(bundle)
+        FittedModel('y' from 1 feature, sgd, R2 0.9999)
+    """
+    file = Path(path)
+    found = read_settled(file if file.is_dir() else file.parent, lambda: checkpoints.load(file))
+    return FittedModel(module=found.model, card=found.card, path=found.path, notes=found.notes)

@@ -1,0 +1,226 @@
+"""Fit a linear model to whatever holds the data: `linreg.fit`, and the course's line, `linreg.straight_line`."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from numpy.typing import ArrayLike
+
+from linreg import data as datasets
+from linreg.arrays import dataset_of_arrays
+from linreg.arrow_columns import ArrowStream
+from linreg.config import (
+    DEFAULT_SPLIT,
+    LINE_DEFAULTS,
+    TABLE_DEFAULTS,
+    Architecture,
+    DeviceChoice,
+    LineSettings,
+    Loss,
+    Method,
+    Precision,
+    TrainSettings,
+)
+from linreg.data import Dataset, parse_split, read_dataset
+from linreg.errors import DataError, LinregError
+from linreg.fitted import FittedModel
+from linreg.training import card_of
+from linreg.training import fit as train
+
+Choice = TypeVar("Choice", bound=StrEnum)
+Data = str | os.PathLike[str] | ArrowStream | tuple[ArrayLike | torch.Tensor, ArrayLike | torch.Tensor] | Dataset
+
+OF_DESCENT = ("lr", "loss", "epochs", "batch_size", "test_every", "device", "keep_on_interrupt")
+"""Options that only a gradient method uses."""
+
+
+def straight_line(
+    *,
+    weight: float = 0.7,
+    bias: float = 0.3,
+    start: float = 0.0,
+    end: float = 1.0,
+    step: float = 0.02,
+    dtype: str = "float32",
+) -> Dataset:
+    """The points of the line y = weight * x + bias, the data of the course.
+
+    Args:
+        weight: slope of the line.
+        bias: y at x = 0.
+        start: first x.
+        end: every x is below this.
+        step: distance between two x.
+        dtype: the points are computed in "float32" or "float64"; `fit` computes them again in its own dtype.
+
+    Raises:
+        DataError: the numbers are not finite, or give no points or too many.
+
+    Example:
+        >>> linreg.straight_line(weight=2, bias=1)
+        Dataset(50 rows, 1 features, target 'y')
+    """
+    settings = LineSettings(weight=weight, bias=bias, start=start, end=end, step=step)
+    return datasets.straight_line(settings, _choice("dtype", Precision, dtype) or Precision.FLOAT32)
+
+
+def fit(
+    data: Data,
+    *,
+    target: str | None = None,
+    features: Sequence[str] | None = None,
+    feature_names: Sequence[str] | None = None,
+    method: str | None = None,
+    loss: str | None = None,
+    architecture: str = "linear",
+    bias: bool = True,
+    dtype: str = "float32",
+    split: str = DEFAULT_SPLIT,
+    shuffle: bool | None = None,
+    seed: int | None = None,
+    lr: float | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    test_every: int | None = None,
+    device: str | None = None,
+    allow_collinear: bool = False,
+    keep_on_interrupt: bool = False,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> FittedModel:
+    """Fit a linear model.
+
+    Args:
+        data: a CSV (also gzip) or Parquet file; a table in memory that exports an Arrow stream (pandas, polars,
+            DuckDB, pyarrow); a pair (X, y) of arrays or tensors of shapes (rows, features) and (rows,); or a Dataset
+            of `linreg.straight_line`. The index of a pandas DataFrame is no feature.
+        target: the column to predict. A table needs it; for (X, y) it is the name of y, by default "y".
+        features: the columns of a table to predict from; None takes every other numeric column.
+        feature_names: the names of the columns of X; None takes x0, x1, ...
+        method: "exact" (least squares in float64; default for tables and arrays), "sgd" (default for the line),
+            "adam" or "lbfgs". The gradient methods standardise a table with its training part, and fold the scaling
+            into weight and bias afterwards, so that every model takes raw features.
+        loss: what a gradient method minimises: "l1" (default for the line), "mse" (default else) or "huber".
+        architecture: "linear" (nn.Linear), or "parameter" (two nn.Parameter, for one feature).
+        bias: False fits no bias.
+        dtype: of the parameters, "float32" or "float64".
+        split: the fraction of rows to train with, "0.8"; train/validation/test, "0.7/0.15/0.15"; or "1".
+        shuffle: shuffle the rows before the split; default: True, but the line always keeps its order.
+        seed: of the initial parameters, the shuffle and the batches. Default: 42.
+        lr: learning rate. Default: 0.01; lbfgs 1.
+        epochs: passes over the training part. Default: 1000.
+        batch_size: default: all rows.
+        test_every: the history has one row every so many epochs. Default: 10.
+        device: where a gradient method runs: "auto" (CUDA if available; the default), "cpu" or "cuda".
+        allow_collinear: take the minimum-norm solution if columns are collinear ("exact" only).
+        keep_on_interrupt: on KeyboardInterrupt, return the parameters with the lowest train loss so far.
+        progress: called as progress("training", epochs done, epochs) after each epoch.
+
+    Raises:
+        DataError: the data cannot be used: a column is missing, a value is not a finite number, ...
+        TrainingError: the loss diverged, or columns are collinear.
+        LinregError: an option has an unknown value, or does not apply.
+
+    Example:
+        >>> model = linreg.fit("penguins.csv", target="body_mass_g", features=["flipper_length_mm"])
+        >>> model
+        FittedModel('body_mass_g' from 1 feature, exact, R2 0.6727)
+        >>> linreg.fit(linreg.straight_line(weight=0.7, bias=0.3))
+        FittedModel('y' from 1 feature, sgd, R2 0.9999)
+    """
+    dataset = _dataset(data, target, features, feature_names)
+    settings = _settings(
+        dataset,
+        method=_choice("method", Method, method),
+        loss=_choice("loss", Loss, loss),
+        architecture=_choice("architecture", Architecture, architecture),
+        bias=bias,
+        dtype=_choice("dtype", Precision, dtype),
+        seed=seed,
+        lr=lr,
+        epochs=epochs,
+        batch_size=batch_size,
+        test_every=test_every,
+        device=_choice("device", DeviceChoice, device),
+        allow_collinear=allow_collinear or None,
+        keep_on_interrupt=keep_on_interrupt or None,
+    )
+    shuffled = dataset.line is None if shuffle is None else shuffle
+    if dataset.line is not None:
+        if shuffled:
+            raise LinregError("shuffle: got True, but a straight line always keeps its order; leave it out")
+        dataset = datasets.straight_line(dataset.line, settings.dtype)
+    parts = datasets.split(dataset, parse_split(split), shuffle_seed=settings.seed if shuffled else None)
+    result = train(
+        dataset,
+        parts,
+        settings,
+        progress=None if progress is None else lambda epoch, _loss: progress("training", epoch + 1, settings.epochs),
+        keep_on_interrupt=keep_on_interrupt,
+    )
+    return FittedModel(
+        module=result.model,
+        card=card_of(dataset, settings, result, split=split, shuffled=shuffled),
+        warnings=result.warnings,
+        notes=dataset.table.notes if dataset.table else (),
+        left_out=dataset.table.left_out if dataset.table else (),
+        interrupted_at=result.interrupted_at,
+        parts=dict(parts.items()),
+    )
+
+
+def _dataset(
+    data: Data, target: str | None, features: Sequence[str] | None, feature_names: Sequence[str] | None
+) -> Dataset:
+    if isinstance(data, Dataset):
+        _refuse("a Dataset has its columns already", target=target, features=features, feature_names=feature_names)
+        return data
+    if isinstance(data, tuple):
+        _refuse("it chooses columns of a table; name those of X with feature_names", features=features)
+        if len(data) != 2:
+            raise DataError(f"data: got a tuple of {len(data)}, expected (X, y)")
+        return dataset_of_arrays(*data, feature_names=feature_names, target_name="y" if target is None else target)
+    if not isinstance(data, str | os.PathLike | ArrowStream):
+        raise DataError(
+            f"data: got {type(data).__name__}, expected a path, a table (pandas, polars, pyarrow), (X, y) or a Dataset"
+        )
+    _refuse("it names the columns of (X, y); choose those of a table with features", feature_names=feature_names)
+    if target is None:
+        raise DataError("target: a table needs it; name the column to predict")
+    if isinstance(features, str):
+        raise DataError(f"features: got {features!r}, expected a list of column names: [{features!r}]")
+    table = Path(data) if isinstance(data, str | os.PathLike) else data
+    return read_dataset(table, features=None if features is None else tuple(features), target=target)
+
+
+def _settings(dataset: Dataset, **options: Any) -> TrainSettings:
+    """The settings of the options that were given; None means that one was not."""
+    given = {name: value for name, value in options.items() if value is not None}
+    defaults = TABLE_DEFAULTS if dataset.line is None else LINE_DEFAULTS
+    method = given.get("method", defaults.method)
+    if method is Method.EXACT:
+        why = "only a gradient method uses it; leave it out, or choose method sgd, adam or lbfgs"
+        _refuse(why, **{name: given.get(name) for name in OF_DESCENT})
+    else:
+        _refuse(f"only the exact method uses it, and this is {method}", allow_collinear=given.get("allow_collinear"))
+    known = {field.name for field in fields(TrainSettings)}
+    return replace(defaults, **{name: value for name, value in given.items() if name in known})
+
+
+def _refuse(why: str, **options: object) -> None:
+    """Raise LinregError for the first option that was given though it does not apply."""
+    for name, value in options.items():
+        if value is not None:
+            raise LinregError(f"{name}: got {str(value)[:60]!r}, but {why}")
+
+
+def _choice(name: str, kind: type[Choice], value: str | None) -> Choice | None:
+    if value is None:
+        return None
+    try:
+        return kind(value)
+    except ValueError:
+        raise LinregError(f"{name}: got {str(value)[:60]!r}, expected one of {', '.join(kind)}") from None

@@ -1,0 +1,126 @@
+"""The journal of a change in a bundle: which staged files get their names, and which files go.
+
+The journal may come with a downloaded bundle: it can name only known files of the bundle, puts there only bytes with
+the sha256 that it names, and removes only those.
+"""
+
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from linreg.config import MAX_JSON_BYTES
+from linreg.errors import LinregError, ModelError
+from linreg.files import parse_json, sha256, sync_folder, writing
+from linreg.inside import file_inside, make_parent, read_inside
+from linreg.manifest import CHECKSUM_FILE, MANIFEST_FILE, is_bundle_file, is_sha256
+
+STAGE_FOLDER = ".linreg-staged"
+JOURNAL_FILE = "journal.json"
+REPORT_FILES = frozenset({"bench.json", "report.html", "predictions.png", "residuals.png", "loss_curves.png"})
+"""What commands leave in a bundle about it, beside the files that its manifest lists."""
+
+LIMIT_BYTES = 4 * 2**30
+
+
+def read_journal(folder: Path) -> dict[str, Any]:
+    """The journal of an interrupted command; a bundle from elsewhere may have brought it.
+
+    Raises:
+        ModelError: it is a link, no regular file, or no JSON.
+    """
+    stage = folder / STAGE_FOLDER
+    try:
+        data = read_inside(folder, f"{STAGE_FOLDER}/{JOURNAL_FILE}", limit=MAX_JSON_BYTES)
+        return parse_json(stage / JOURNAL_FILE, data)
+    except LinregError as error:
+        raise ModelError(f"{error}; {_discard(stage)}") from None
+
+
+def _discard(stage: Path) -> str:
+    return f"remove {stage}, and run it again"
+
+
+def apply(folder: Path, journal: dict[str, Any]) -> None:
+    """Apply the changes that a journal names; those that are applied already are left as they are.
+
+    Raises:
+        ModelError: the journal is damaged, or a staged file is not the one it names.
+        LinregError: a file cannot be written.
+    """
+    stage = folder / STAGE_FOLDER
+    writes, removes = _checked(stage, journal)
+    last = [name for name in (CHECKSUM_FILE, MANIFEST_FILE) if name in writes]
+    for name in (name for name in writes if name not in last):
+        _put(folder, name, stage, *writes[name])
+    for name, digest in removes.items():
+        if file_inside(folder, name) and sha256(read_inside(folder, name, limit=LIMIT_BYTES)) == digest:
+            with writing(folder / name):
+                (folder / name).unlink()
+    for name in last:
+        _put(folder, name, stage, *writes[name])
+    for parent in {Path(name).parent for name in (*writes, *removes)} - {Path()}:
+        with suppress(OSError):  # it still holds files, or is gone
+            (folder / parent).rmdir()
+    for parent in {folder / Path(name).parent for name in writes}:
+        sync_folder(parent)
+    with writing(stage):
+        (stage / JOURNAL_FILE).unlink()
+    remove_stage(stage)
+
+
+def _put(folder: Path, name: str, stage: Path, file: str, digest: str) -> None:
+    """Give a staged file its name."""
+    if not file_inside(stage, file):
+        if file_inside(folder, name) and sha256(read_inside(folder, name, limit=LIMIT_BYTES)) == digest:
+            return  # it has it already
+        raise ModelError(f"{folder / name}: the staged file of an interrupted command is gone; {_discard(stage)}")
+    if sha256(read_inside(stage, file, limit=LIMIT_BYTES)) != digest:
+        raise ModelError(f"{stage / file}: has other bytes than its journal says; {_discard(stage)}")
+    make_parent(folder, name)
+    file_inside(folder, name)  # neither a link nor a folder
+    with writing(folder / name):
+        if (folder / name).exists():
+            (stage / file).chmod((folder / name).stat().st_mode & 0o777)
+        (stage / file).replace(folder / name)
+
+
+def _checked(stage: Path, journal: dict[str, Any]) -> tuple[dict[str, tuple[str, str]], dict[str, str]]:
+    """The writes and removals of a journal.
+
+    Raises:
+        ModelError: it is damaged, or names what is no file of a bundle.
+    """
+    try:
+        writes = {name: (entry["file"], entry["sha256"]) for name, entry in journal["write"].items()}
+        removes = dict(journal["remove"])
+        names, digests = [*writes, *removes], [*(digest for _, digest in writes.values()), *removes.values()]
+        for name in names:
+            check_name(name)
+        if not all(is_sha256(digest) for digest in digests) or not all(file.isdecimal() for file, _ in writes.values()):
+            raise ValueError
+    except (LinregError, ValueError, KeyError, TypeError, AttributeError):
+        raise ModelError(
+            f"{stage / JOURNAL_FILE}: is no journal of an interrupted command; {_discard(stage)}"
+        ) from None
+    return writes, removes
+
+
+def check_name(name: str) -> None:
+    """Check that a file of this name belongs in a bundle.
+
+    Raises:
+        LinregError: it does not.
+    """
+    if not (is_bundle_file(name) or name in REPORT_FILES or name in (MANIFEST_FILE, CHECKSUM_FILE)):
+        raise LinregError(f"{name!r} is no file of a bundle; expected a plain name such as model.pth")
+
+
+def remove_stage(stage: Path) -> None:
+    """Remove the staged files.
+
+    Raises:
+        LinregError: they cannot be removed.
+    """
+    with writing(stage):
+        shutil.rmtree(stage)

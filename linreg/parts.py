@@ -1,0 +1,46 @@
+"""The parts of the data to look at a model with, by name."""
+
+from pathlib import Path
+
+from linreg.arrow_columns import ArrowStream
+from linreg.card import Card
+from linreg.config import LineSettings
+from linreg.data import Part, dataset_of_table, parse_split, split, straight_line
+from linreg.errors import DataError, LinregError
+from linreg.tables import Table, read_table
+
+
+def parts_of(table: Table | None, card: Card) -> dict[str, Part]:
+    """Cut the training data again as in training: `train`, `validation`, `test`; any other table is one part, `rows`.
+
+    Args:
+        table: as `read_rows` returns it; None computes the points of the straight line again.
+        card: of the model.
+
+    Raises:
+        LinregError: a table is needed.
+    """
+    if table is None:
+        if card.data["kind"] != "line":
+            raise LinregError("the model was trained on a table, and a bundle does not hold its data; give the table")
+        dataset = straight_line(LineSettings(**card.data["line"]), card.dtype)
+    elif table.sha256 != card.data["sha256"]:
+        assert table.target is not None
+        return {"rows": Part(features=table.features, target=table.target)}
+    else:
+        dataset = dataset_of_table("table", table)
+    seed = card.training["seed"] if card.data["shuffled"] else None
+    return dict(split(dataset, parse_split(card.data["split"]), shuffle_seed=seed).items())
+
+
+def read_rows(data: Path | ArrowStream, card: Card) -> Table:
+    """Read the features and the target of a model from a table.
+
+    Raises:
+        DataError: the table cannot be used, or has no complete row.
+    """
+    table = read_table(data, features=card.features, target=card.target)
+    if table.target is None or not len(table.target):
+        origin = data if isinstance(data, Path) else type(data).__name__
+        raise DataError(f"{origin}: has no complete row; expected at least 1")
+    return table

@@ -1,0 +1,69 @@
+"""Predict for a table, an array or a tensor, and return the same kind."""
+
+import os
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from linreg.arrays import matrix_of
+from linreg.arrow_columns import ArrowStream
+from linreg.card import Card
+from linreg.errors import DataError, ModelError
+from linreg.inference import predict
+from linreg.models import affine_of
+from linreg.predictions import check_finite, predict_table
+from linreg.tables import read_table
+
+UNNAMED = "the model has no card.json, so its columns have no names"
+
+
+def predict_like(data: Any, module: nn.Module, card: Card | None) -> Any:
+    """Predict, and return the kind of thing that `data` is: see `linreg.FittedModel.predict`.
+
+    Raises:
+        DataError: a column is missing, the shape is wrong, or a prediction is not finite.
+        ModelError: `data` is a table and there is no card.
+    """
+    if isinstance(data, str | os.PathLike):
+        return _of_table(Path(data), module, card)
+    if isinstance(data, ArrowStream):
+        return _as_library_of(data, _of_table(data, module, card))
+    predicted = _of_array(data, module)
+    return torch.from_numpy(predicted).to(data.device) if isinstance(data, torch.Tensor) else predicted
+
+
+def _of_table(data: Path | ArrowStream, module: nn.Module, card: Card | None) -> pa.Table:
+    if card is None:
+        raise ModelError(f"predict: {UNNAMED}; predict from an array of shape (rows, features)")
+    rows = read_table(data, features=card.features, target=None)
+    origin = str(data) if isinstance(data, Path) else type(data).__name__
+    return pa.table({"predicted": predict_table(origin, rows, lambda features: predict(module, features))})
+
+
+def _of_array(data: Any, module: nn.Module) -> NDArray[np.floating]:
+    affine = affine_of(module)
+    assert affine is not None, "one of the course's two models"
+    features, columns = matrix_of("X", data), affine.weight.shape[1]
+    if features.shape[1] != columns:
+        raise DataError(f"X: has shape {features.shape}, expected (rows, {columns})")
+    predicted = predict(module, features)
+    given = np.flatnonzero(~np.isnan(features).any(axis=1))
+    check_finite("X", predicted[given], given)
+    return predicted
+
+
+def _as_library_of(data: ArrowStream, predicted: pa.Table) -> Any:
+    """A table of the library that `data` is of, where that is pandas or polars."""
+    library = type(data).__module__.partition(".")[0]
+    if library == "pandas":
+        values = predicted.column("predicted").to_numpy()
+        return import_module(library).DataFrame({"predicted": values}, index=data.index)  # type: ignore[attr-defined]
+    if library == "polars":
+        return import_module(library).from_arrow(predicted)
+    return predicted

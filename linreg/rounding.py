@@ -1,0 +1,35 @@
+"""Numbers for people: rounded to what is known of them."""
+
+import math
+
+DIGITS_OF_ERROR = 3
+"""Significant digits of a standard error, and with it of the value beside it."""
+MOST_DECIMALS = 8
+LARGEST_PLAIN = 1e7
+
+
+def to_error(value: float, error: float | None) -> str:
+    """A value rounded to the last digit of its standard error: 18.7 for 18.6879082 with 15.52.
+
+    Args:
+        value: finite.
+        error: its standard error; None or 0 leaves seven significant digits.
+    """
+    if not error:
+        return f"{value:.7g}"
+    decimals = DIGITS_OF_ERROR - 1 - _exponent(error)
+    if decimals > MOST_DECIMALS or abs(value) >= LARGEST_PLAIN or error >= LARGEST_PLAIN:
+        return f"{value:.{min(max(_exponent(value) + decimals, 0), 16)}e}"
+    return f"{round(value, decimals):.{max(decimals, 0)}f}"
+
+
+def p_value(p: float) -> str:
+    """A p-value with three decimals, or that it is smaller."""
+    return "<0.001" if p < 0.0005 else f"{p:.3f}"
+
+
+def _exponent(value: float) -> int:
+    """The power of ten of the first digit that is shown, of a number rounded to `DIGITS_OF_ERROR` digits."""
+    if value == 0:
+        return 0
+    return int(f"{abs(value):.{DIGITS_OF_ERROR - 1}e}".partition("e")[2]) if math.isfinite(value) else 0

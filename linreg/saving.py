@@ -1,0 +1,94 @@
+"""Save a fitted model as a bundle: what may be overwritten, and what must go with the old weights."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from linreg.changes import Changes, changing
+from linreg.config import CARD_FILE, MODEL_FILE
+from linreg.errors import LinregError, MismatchError
+from linreg.folders import ensure_folder
+from linreg.manifest import (
+    CHECKSUM_FILE,
+    MANIFEST_FILE,
+    Manifest,
+    check_overwrite,
+    entry_of,
+    manifest_files,
+    read_entry,
+    read_manifest,
+)
+
+OWN_FILES = (MODEL_FILE, CARD_FILE)
+MOST_NAMED = 8
+
+
+@contextmanager
+def replacing(
+    folder: Path,
+    *,
+    command: str,
+    force: bool = False,
+    wait: bool = False,
+    on_wait: Callable[[str], None] | None = None,
+) -> Iterator[Changes]:
+    """Lock a bundle in order to put a newly fitted model there; enter before training, so that it fails early.
+
+    Args:
+        folder: the bundle; it is created if it does not exist.
+        command: the name that another command shows while this one holds the lock.
+        force: remove artifacts of the old weights, and overwrite files that the manifest does not list.
+        wait: wait for another command to end, instead of raising an error.
+        on_wait: called once with the name of that command.
+
+    Raises:
+        LinregError: something would be lost and `force` is not set, another command holds the lock, or the folder
+            cannot be written.
+    """
+    ensure_folder(folder)
+    with changing(folder, command=command, wait=wait, on_wait=on_wait) as changes:
+        manifest = read_manifest(folder)
+        others = [entry for entry in manifest.files if entry.name not in OWN_FILES] if manifest else []
+        if others and not force:
+            shown = [entry.name for entry in others if entry.proof] or [entry.name for entry in others][:MOST_NAMED]
+            raise LinregError(
+                f"{folder}: holds artifacts of the old weights ({', '.join(shown)}); "
+                "use --force to train again and remove them, or another -o"
+            )
+        check_overwrite(folder, [*OWN_FILES, *([] if manifest else [CHECKSUM_FILE, MANIFEST_FILE])], force=force)
+        yield changes
+
+
+def stage_model(changes: Changes, files: Mapping[str, bytes], state_sha256: str) -> None:
+    """Stage the files of a model and their manifest, and remove every file of the old weights.
+
+    Args:
+        changes: to a bundle, as `replacing` yields them.
+        files: bytes by name: the state_dict, and the card if there is one.
+        state_sha256: the identity of the weights.
+
+    Raises:
+        LinregError: a file cannot be written.
+    """
+    if (manifest := read_manifest(changes.folder)) is not None:
+        remove_listed(changes, manifest, keep=())
+    for name, data in files.items():
+        changes.stage(name, data)
+    entries = [entry_of(name, changes.staged_bytes(name)) for name in files]
+    for name, data in manifest_files(state_sha256, entries).items():
+        changes.stage(name, data)
+
+
+def remove_listed(changes: Changes, manifest: Manifest, *, keep: tuple[str, ...]) -> None:
+    """Remove every file that a manifest lists, and the manifest, so that none stays beside other weights.
+
+    A file whose bytes are not those listed stays.
+    """
+    for entry in manifest.files:
+        if entry.name in keep:
+            continue
+        with suppress(MismatchError):
+            read_entry(changes.folder, entry)
+            changes.remove(entry.name)
+    changes.remove(CHECKSUM_FILE)
+    changes.remove(MANIFEST_FILE)

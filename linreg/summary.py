@@ -1,0 +1,131 @@
+"""What there is to say of a fitted model on one page: coefficients, and the fit of each part."""
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from linreg.card import Card
+from linreg.coefficients import Coefficient
+from linreg.rounding import p_value, to_error
+
+WIDTH = 80
+SHORTEST_CUT = 24
+"""Names are cut to make a table fit, but not shorter than this: rather the last column gets a table of its own."""
+METHODS = {"exact": "exact least squares", "sgd": "SGD", "adam": "Adam", "lbfgs": "L-BFGS"}
+LOSSES = {"l1": "L1", "mse": "MSE", "huber": "Huber"}
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Summary:
+    """A summary that prints itself: as text in a terminal, as HTML in a notebook.
+
+    Values are rounded to the last digit of their standard errors; `coefficients` has all digits.
+
+    Attributes:
+        title: what was fitted, and how.
+        coefficients: the bias last.
+        metrics: rows, r2, rmse and mae by part.
+        notes: what the numbers do not say, one line each.
+    """
+
+    title: str
+    coefficients: tuple[Coefficient, ...]
+    metrics: Mapping[str, Mapping[str, Any]]
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        tables = [_text(*_coefficient_rows(self.coefficients))]
+        if self.metrics:
+            tables.append(_text(*_metric_rows(self.metrics)))
+        return "\n\n".join([_shortened(printable(self.title), WIDTH), *tables, *map(printable, self.notes)])
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        tables = [_html(*_coefficient_rows(self.coefficients))]
+        if self.metrics:
+            tables.append(_html(*_metric_rows(self.metrics)))
+        paragraphs = [f"<p>{html.escape(printable(note))}</p>" for note in self.notes]
+        return "\n".join([f"<p><b>{html.escape(printable(self.title))}</b></p>", *tables, *paragraphs])
+
+
+def summary_of(card: Card, coefficients: tuple[Coefficient, ...]) -> Summary:
+    """The summary of a model that has a card."""
+    way = METHODS[card.training["method"]]
+    if card.training["method"] != "exact":
+        way += f" on {LOSSES[card.training['loss']]} loss"
+    notes: tuple[str, ...] = ()
+    if card.training["method"] == "exact" and all(entry.standard_error is None for entry in coefficients):
+        notes = ("No standard errors: there are no degrees of freedom, or columns are collinear.",)
+    return Summary(
+        title=f"{card.target}: {way}, {card.architecture}, {card.dtype}",
+        coefficients=coefficients,
+        metrics=card.metrics,
+        notes=notes,
+    )
+
+
+def printable(text: str) -> str:
+    """Text from a file with control characters and direction marks escaped."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+
+
+def _coefficient_rows(coefficients: Sequence[Coefficient]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows; columns that no coefficient has a value for are left out."""
+    header = ["coefficient", "value", "true value", "std. error", "t", "p", "95 % interval"]
+    rows = [_cells(entry) for entry in coefficients]
+    used = [place for place in range(len(header)) if place < 2 or any(row[place] for row in rows)]
+    return [header[place] for place in used], [[row[place] for place in used] for row in rows]
+
+
+def _cells(entry: Coefficient) -> list[str]:
+    error = entry.standard_error
+    interval = "" if entry.interval is None else " to ".join(to_error(end, error) for end in entry.interval)
+    return [
+        printable(entry.name),
+        to_error(entry.value, error),
+        "" if entry.true_value is None else f"{entry.true_value:.7g}",
+        "" if error is None else to_error(error, error),
+        "" if entry.t is None else f"{entry.t:.2f}" if abs(entry.t) < 1e5 else f"{entry.t:.2e}",
+        "" if entry.p is None else p_value(entry.p),
+        interval,
+    ]
+
+
+def _metric_rows(metrics: Mapping[str, Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    rows = [
+        [printable(name), str(part["rows"]), "undefined" if part["r2"] is None else f"{part['r2']:.4f}"]
+        + [f"{part[key]:#.4g}" for key in ("rmse", "mae")]
+        for name, part in metrics.items()
+    ]
+    return ["part", "rows", "R2", "RMSE", "MAE"], rows
+
+
+def _text(header: list[str], rows: list[list[str]]) -> str:
+    """Columns two spaces apart, the first to the left; names are cut so that a line has at most `WIDTH` columns."""
+    widths = [max(len(row[place]) for row in [header, *rows]) for place in range(len(header))]
+    room = WIDTH - sum(widths[1:]) - 2 * (len(widths) - 1)
+    if min(widths[0], SHORTEST_CUT) > room and len(header) > 2:
+        last = _text([header[0], header[-1]], [[row[0], row[-1]] for row in rows])
+        return f"{_text(header[:-1], [row[:-1] for row in rows])}\n\n{last}"
+    widths[0] = min(widths[0], room)
+    lines = []
+    for row in [header, *rows]:
+        cells = [_shortened(row[0], widths[0]).ljust(widths[0])]
+        cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def _shortened(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 3] + "..."
+
+
+def _html(header: list[str], rows: list[list[str]]) -> str:
+    def line(tag: str, cells: list[str]) -> str:
+        return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+
+    body = "\n".join(line("td", row) for row in rows)
+    return f"<table>\n<thead>{line('th', header)}</thead>\n<tbody>\n{body}\n</tbody>\n</table>"
