@@ -1,8 +1,8 @@
-"""torch's archives (.pth, TorchScript, .pt2) read byte by byte, so that what is checked is what torch loads.
+"""Strict reader for torch's zip archives (.pth, TorchScript, .pt2), so that what is checked is what torch loads.
 
-A zip archive can be read in two ways: a prefix, a gap, a second central directory or a local header that says something
-else shows one program other records than another. Only the one form that torch writes is accepted: entries that follow
-each other from the first byte on, then the central directory, then the end record, and nothing else.
+Zip archives can be ambiguous: a prefix, a gap, a second central directory or a local header that contradicts the
+central directory makes two programs see different records. Only the form that torch writes is accepted: entries back to
+back from the first byte on, then the central directory, then the end record, and nothing else.
 """
 
 import struct
@@ -23,23 +23,23 @@ DESCRIPTOR_FLAG, UTF8_FLAG = 0x8, 0x800
 FOLDER_ATTRIBUTE = 0x10
 
 MAX_ENTRIES = 65_534
-"""Above it, and above 4 GB, the end record of 32 bits does not hold the numbers any more."""
+"""With more entries, or above 4 GB, the 32-bit end record overflows."""
 
 MAX_UNPACKED_BYTES = 64 * 2**20
-"""torch.jit.save compresses its source code; this is what all of it may unpack to."""
+"""Limit on the unpacked size of the source code, which torch.jit.save compresses."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Entry:
-    """A line of the central directory.
+    """An entry of the central directory.
 
     Attributes:
-        name: as it is stored, encoded.
-        shared: what the local header repeats: version needed, flags, method, time and date.
-        crc: of the record.
-        packed: bytes in the archive.
-        size: bytes of the record.
-        offset: of the local header.
+        name: encoded, as stored.
+        shared: fields that the local header repeats: version needed, flags, method, time and date.
+        crc: CRC-32 of the record.
+        packed: compressed size in bytes.
+        size: uncompressed size in bytes.
+        offset: offset of the local header.
     """
 
     name: bytes
@@ -51,24 +51,24 @@ class _Entry:
 
     @property
     def sums(self) -> tuple[int, int, int]:
-        """What the local header or the data descriptor repeats."""
+        """Fields that the local header or the data descriptor repeats."""
         return self.crc, self.packed, self.size
 
 
 def is_archive(data: bytes) -> bool:
-    """Whether this begins as a zip archive does."""
+    """Whether the data starts like a zip archive."""
     return data[:4] == b"PK\x03\x04"
 
 
 def read_archive(name: str, data: bytes) -> dict[str, memoryview]:
-    """The records of an archive by name, without the folder that they all stand in.
+    """Read the records of an archive, by name without their common top folder.
 
     Args:
-        name: of the file, for the message of an error.
-        data: of the file. Records that are stored are views of it.
+        name: name of the file, for error messages.
+        data: bytes of the file. Uncompressed records are views of it.
 
     Raises:
-        ModelError: it is not in the one form that torch writes, or is damaged.
+        ModelError: the archive is damaged, or not in the form that torch writes.
     """
     try:
         return _read(memoryview(data))
@@ -77,23 +77,23 @@ def read_archive(name: str, data: bytes) -> dict[str, memoryview]:
 
 
 class _NotCanonicalError(Exception):
-    """What is wrong with an archive."""
+    """An archive that is damaged, or not in the form that torch writes."""
 
 
 def _read(data: memoryview) -> dict[str, memoryview]:
     if not is_archive(bytes(data[:4])):
-        raise _NotCanonicalError("is no archive of torch, or is cut off")
+        raise _NotCanonicalError("is not an archive of torch, or is cut off")
     start, count, end = _directory(data)
     records: dict[str, memoryview] = {}
     top, names, position, unpacked = None, set[bytes](), 0, 0
     for entry in _entries(data, start, count, end):
         folder, text = _checked_name(entry.name)
-        # torch finds a record by its name without regard to case.
+        # torch looks records up without regard to case.
         if entry.name.lower() in names:
             raise _NotCanonicalError("its archive has compressed or repeated entries, which torch.save never writes")
         names.add(entry.name.lower())
         if top not in (None, folder):
-            raise _NotCanonicalError("its records stand in several folders, where torch has one")
+            raise _NotCanonicalError("its records are in several folders, expected one")
         top = folder
         content, position = _content(data, entry, position, start)
         if entry.shared[2] == DEFLATED:
@@ -110,7 +110,7 @@ def _read(data: memoryview) -> dict[str, memoryview]:
 
 
 def _directory(data: memoryview) -> tuple[int, int, int]:
-    """Where the central directory starts, how many entries it has, and where it ends."""
+    """Start, number of entries and end of the central directory."""
     end = len(data) - END.size
     if end < 0 or bytes(data[end : end + 4]) != b"PK\x05\x06":
         raise _NotCanonicalError("is cut off, or has bytes after its archive; restore it from a copy")
@@ -118,7 +118,7 @@ def _directory(data: memoryview) -> tuple[int, int, int]:
     if (disk, first_disk, comment) != (0, 0, 0) or on_disk != count or count > MAX_ENTRIES:
         raise _odd("an end record with a comment, of several disks or of too many entries")
     locator = end - LOCATOR_64.size
-    # torch always writes the end record of zip64, too; it must say the same.
+    # torch always writes a zip64 end record too, which must agree.
     if locator >= 0 and bytes(data[locator : locator + 4]) == b"PK\x06\x07":
         end = locator - END_64.size
         if end < 0 or LOCATOR_64.unpack_from(data, locator)[1:] != (0, end, 1):
@@ -142,7 +142,7 @@ def _entries(data: memoryview, position: int, count: int, end: int) -> list[_Ent
         if sign != b"PK\x01\x02" or (extra, comment, disk) != (0, 0, 0) or attributes & FOLDER_ATTRIBUTE:
             raise _odd("an entry with a comment or extra fields, or a folder")
         if shared[1] & ~(DESCRIPTOR_FLAG | UTF8_FLAG) or shared[2] not in (STORED, DEFLATED):
-            raise _odd("an entry that is encrypted, or packed in another way")
+            raise _odd("an encrypted entry, or an unknown compression")
         position += CENTRAL.size
         name = bytes(data[position : position + name_length])
         position += name_length
@@ -165,7 +165,7 @@ def _entries(data: memoryview, position: int, count: int, end: int) -> list[_Ent
 
 
 def _checked_name(name: bytes) -> tuple[str, str]:
-    """The folder, and the name of the record in it."""
+    """Split a name into the top folder and the record in it."""
     try:
         text = name.decode()
     except UnicodeDecodeError:
@@ -177,7 +177,7 @@ def _checked_name(name: bytes) -> tuple[str, str]:
 
 
 def _content(data: memoryview, entry: _Entry, position: int, limit: int) -> tuple[memoryview, int]:
-    """The bytes of an entry as they are stored, and where the next one must begin."""
+    """The stored bytes of an entry, and the offset where the next one must begin."""
     if entry.offset != position or position + LOCAL.size > limit:
         raise _odd(f"a gap or an overlap before {entry.name.decode()[:80]!r}")
     sign, *fields = LOCAL.unpack_from(data, position)
@@ -188,7 +188,7 @@ def _content(data: memoryview, entry: _Entry, position: int, limit: int) -> tupl
     described = bool(shared[1] & DESCRIPTOR_FLAG)
     same_sums = sums == entry.sums or (described and sums == (0, 0, 0))
     if (sign, name, shared) != (b"PK\x03\x04", entry.name, entry.shared) or not same_sums or not _is_padding(extra):
-        raise _odd(f"a local header of {entry.name.decode()[:80]!r} that its central directory does not repeat")
+        raise _odd(f"a local header of {entry.name.decode()[:80]!r} that contradicts its central directory")
     position += name_length + extra_length
     content = data[position : position + entry.packed]
     position += entry.packed
@@ -196,7 +196,7 @@ def _content(data: memoryview, entry: _Entry, position: int, limit: int) -> tupl
         if position + DESCRIPTOR.size > limit:
             raise _odd("an entry that reaches into its central directory")
         if DESCRIPTOR.unpack_from(data, position) != (b"PK\x07\x08", *entry.sums):
-            raise _odd(f"a data descriptor of {entry.name.decode()[:80]!r} that its central directory does not repeat")
+            raise _odd(f"a data descriptor of {entry.name.decode()[:80]!r} that contradicts its central directory")
         position += DESCRIPTOR.size
     if position > limit:
         raise _odd("an entry that reaches into its central directory")
@@ -206,14 +206,14 @@ def _content(data: memoryview, entry: _Entry, position: int, limit: int) -> tupl
 
 
 def _is_padding(extra: bytes) -> bool:
-    """Whether this is nothing, or what torch puts before a record so that its numbers are aligned."""
+    """Whether an extra field is empty, or the padding that torch writes to align a record."""
     return not extra or (
         extra[:2] == b"FB" and extra[2:] == struct.pack("<H", len(extra) - 4) + b"Z" * (len(extra) - 4)
     )
 
 
 def _unpacked(packed: memoryview, entry: _Entry, name: str, total: int) -> memoryview:
-    """The source code in an archive of torch.jit.save; nothing else is ever compressed."""
+    """Unpack source code of torch.jit.save; nothing else may be compressed."""
     if not name.startswith("code/"):
         raise _NotCanonicalError("its archive has compressed or repeated entries, which torch.save never writes")
     if total > MAX_UNPACKED_BYTES:
@@ -230,5 +230,5 @@ def _unpacked(packed: memoryview, entry: _Entry, name: str, total: int) -> memor
 
 def _odd(what: str) -> _NotCanonicalError:
     return _NotCanonicalError(
-        f"its archive has {what}: another program may read other records in it; save it again with torch"
+        f"its archive has {what}: other programs may see other records in it; save it again with torch"
     )

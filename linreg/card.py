@@ -1,4 +1,4 @@
-"""The card: what a state_dict means, enough to rebuild the module and to feed it."""
+"""The card of a model: all that is needed to rebuild the module and prepare its inputs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -15,21 +15,21 @@ BIAS_NAME = "(bias)"
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """card.json.
+    """The contents of card.json.
 
     Attributes:
-        architecture: of the model.
-        features: names, in the order of the columns.
-        target: name of what is predicted.
-        bias: whether the model has one.
-        dtype: of the parameters.
-        state_sha256: the identity of the weights.
-        data: where the model comes from: kind, sha256, rows, split; for a line its parameters.
-        training: the settings that were used.
-        coefficients: name, value and standard error (null where there is none), the bias last.
-        metrics: rows, r2, rmse and mae by part.
-        history: rows of epoch, train_loss and test_loss.
-        schema_version: of this file.
+        architecture: architecture of the model.
+        features: feature names, in column order.
+        target: name of the target.
+        bias: whether the model has a bias.
+        dtype: dtype of the parameters.
+        state_sha256: identity of the weights.
+        data: training data: kind, sha256, rows, split; for a line also its parameters.
+        training: training settings.
+        coefficients: name, value and standard error (null if there is none) of each coefficient, the bias last.
+        metrics: rows, r2, rmse and mae of each part.
+        history: epoch, train_loss and test_loss of each row.
+        schema_version: version of the format of card.json.
     """
 
     architecture: Architecture
@@ -64,7 +64,7 @@ _KEYS: dict[str, tuple[type, ...]] = {
     "history": (list,),
     "schema_version": _WHOLE,
 }
-# What the commands read inside; other keys may stand beside these.
+# Keys that the commands read; other keys are allowed.
 _DATA = {"kind": _TEXT, "sha256": _TEXT, "split": _TEXT, "shuffled": _YES_NO}
 _LINE = {field.name: _NUMBER for field in fields(LineSettings)}
 _TRAINING = {"method": _TEXT, "loss": _TEXT, "seed": _WHOLE}
@@ -74,10 +74,10 @@ _HISTORY = {"epoch": _WHOLE, "train_loss": _NUMBER, "test_loss": _MAYBE}
 
 
 def card_from_json(path: Path, value: dict[str, Any]) -> Card:
-    """Check and rebuild a card.
+    """Parse and check a card.
 
     Raises:
-        ModelError: a key is missing, of the wrong type or unknown, or the card is of a later schema.
+        ModelError: a key is missing, unknown or of the wrong type, or the card has a later schema.
     """
     version = value.get("schema_version")
     if isinstance(version, int) and version > SCHEMA_VERSION:
@@ -107,7 +107,7 @@ def _check_inside(value: dict[str, Any]) -> None:
     _check(training, _TRAINING, "'training'")
     Method(training["method"]), Loss(training["loss"])
     if not 0 <= training["seed"] < 2**63:
-        raise ValueError("'seed' is not in 0 to 2^63 - 1")
+        raise ValueError("'seed' is not between 0 and 2^63 - 1")
     for entry in value["coefficients"]:
         _check(entry, _COEFFICIENT, "'coefficients'")
     for entry in value["metrics"].values():
@@ -117,7 +117,7 @@ def _check_inside(value: dict[str, Any]) -> None:
 
 
 def _check(entry: object, wanted: Mapping[str, tuple[type, ...]], where: str) -> None:
-    """See that `entry` is an object that has the wanted keys, each of one of its types."""
+    """Check that `entry` is an object with the wanted keys, each of an allowed type."""
     if type(entry) is not dict:
         raise ValueError(f"{where} holds {type(entry).__name__}, expected an object")
     for key, kinds in wanted.items():

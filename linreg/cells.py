@@ -1,4 +1,4 @@
-"""Numbers from the cells of a column, or what is wrong with it."""
+"""Parse the cells of a column as numbers, or say why that is not possible."""
 
 import re
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ WRITTEN_OTHERWISE = (
     rf"^['(]?[~≈<>≤≥=]*{_SPACE}?[+\-−–]?{_SPACE}?(?:{_MONEY}{_SPACE}?)?[+\-−–]?{_DIGITS}"
     rf"(?:{_SPACE}?(?:[%‰+*\-−]|°[CF]?|{_MONEY}))?\)?$"
 )
-"""A number that a person reads and float() does not: 1,000; 1.000,5; 1 000; 12 %; $5; −5; (5); <5."""
+"""Numbers that people can read but float() cannot: 1,000; 1.000,5; 1 000; 12 %; $5; −5; (5); <5."""
 NO_VALUE = r"^[^\p{L}\p{N}]+$"
 COMMAS = r"\s*[+-]?[0-9]+(,[0-9]+)+(\.[0-9]+)?\s*"
 
@@ -32,12 +32,12 @@ _MISSING, _NUMBER, _INFINITE, _OTHERWISE, _TEXT = range(5)
 
 @dataclass(frozen=True, kw_only=True)
 class Cells:
-    """What the cells of a column hold.
+    """The cells of a column, parsed.
 
     Attributes:
-        values: float64, shape (rows,), NaN where there is no value; None where a cell is not a number.
-        problem: what is wrong with the column; empty where nothing is.
-        numeric: whether the column is of numbers, if perhaps not all, or not as they can be read.
+        values: float64, shape (rows,), NaN for a missing value; None if any cell is not a number.
+        problem: what is wrong with the column, or an empty string.
+        numeric: whether the column is meant to hold numbers, even if some of them cannot be parsed.
     """
 
     values: NDArray[np.float64] | None
@@ -46,7 +46,7 @@ class Cells:
 
 
 def may_hold_numbers(kind: pa.DataType) -> bool:
-    """Whether a column of this type is looked at; nested, binary, boolean and temporal ones are not."""
+    """Whether a column of this type can hold numbers; nested, binary, boolean and temporal ones cannot."""
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
@@ -59,9 +59,10 @@ def is_text(kind: pa.DataType) -> bool:
 
 
 def read_cells(column: pa.ChunkedArray) -> Cells:
-    """The numbers of a column, or what is wrong with it.
+    """Parse a column as numbers, or say what is wrong with it.
 
-    Text is a column of numbers as soon as one of its cells is a number: it must not vanish because of the others.
+    A text column with at least one number counts as numeric, so that a typo in another cell is an error and does not
+    silently drop the column.
     """
     kind = column.type
     if pa.types.is_dictionary(kind) and not is_text(kind.value_type):
@@ -76,21 +77,21 @@ def read_cells(column: pa.ChunkedArray) -> Cells:
             return _not_numbers(column, kinds)
     else:
         if pa.types.is_decimal(kind):
-            column = column.cast(pa.large_string())  # the way to the nearest float64: a direct cast rounds twice
+            column = column.cast(pa.large_string())  # gives the nearest float64; a direct cast rounds twice
         values = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
     nothing = bool(len(values)) and bool(np.isnan(values).all())
     return Cells(values=values, problem="has no values" if nothing else "", numeric=not nothing)
 
 
 def _numbers_of_text(column: pa.ChunkedArray) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
-    """Numbers, NaN where there is none, and the kind of each cell; of a dictionary, only its entries are read."""
+    """Numbers (NaN for missing values) and the kind of each cell; a dictionary is parsed entry by entry, once."""
     parts = [(np.empty(0), np.empty(0, np.uint8))]
     for chunk in column.chunks:
         if not pa.types.is_dictionary(chunk.type):
             parts.append(_read_text(chunk))
             continue
         values, kinds = _read_text(chunk.dictionary)
-        # One more entry stands for the cells that have none.
+        # One more entry represents null cells.
         values, kinds = np.append(values, np.nan), np.append(kinds, np.uint8(_MISSING))
         places = chunk.indices.cast(pa.int64()).fill_null(len(values) - 1).to_numpy(zero_copy_only=False)
         parts.append((values[places], kinds[places]))
@@ -114,7 +115,7 @@ def _read_text(array: pa.Array) -> tuple[NDArray[np.float64], NDArray[np.uint8]]
 
 
 def _not_numbers(column: pa.ChunkedArray, kinds: NDArray[np.uint8]) -> Cells:
-    """Name the first cell that is not a number, and, where it is text among few numbers, the first that is one."""
+    """Report the first cell that is not a number and, if most cells are text, the first one that is."""
     bad = kinds >= _OTHERWISE
     row = int(bad.argmax())
     value = column[row].as_py()
@@ -130,7 +131,7 @@ def _hint(value: str, kind: int) -> str:
     if re.fullmatch(COMMAS, value):
         return "; write 1.5 for one and a half, and 1000 for a thousand"
     if kind == _OTHERWISE:
-        return "; write digits and a point alone: 1000 for a thousand, 12.5 for 12.5 % or $12.5"
+        return "; use digits and a decimal point only: 1000 for a thousand, 12.5 for 12.5 % or $12.5"
     if value.strip() and not any(sign.isalnum() for sign in value):
-        return "; leave a cell without a value empty"
+        return "; leave cells without a value empty"
     return ""

@@ -1,8 +1,8 @@
-"""What a command changes in a bundle: staged beside it, then applied in one sequence, or not at all.
+"""Transactions on a bundle: changes are staged, then applied together or not at all.
 
-Files are written to `.linreg-staged` inside the bundle. `commit` writes a journal there that names every change, then
-applies it. A command that is killed before the journal is there has changed nothing; one that is killed after it has
-decided everything, and the next command finishes the work (`recover`).
+Files are staged in `.linreg-staged` inside the bundle. `commit` writes a journal there that lists every change, then
+applies the journal. A command that is killed before the journal is written has changed nothing; if it is killed later,
+the next command finishes the work (`recover`).
 """
 
 import os
@@ -18,13 +18,13 @@ from linreg.journal import JOURNAL_FILE, LIMIT_BYTES, STAGE_FOLDER, apply, check
 from linreg.lock import locked, wait_until_free
 
 COMMIT_LIMIT_S = 10.0
-"""How long a reader waits for a command that may be renaming its files."""
+"""How long a reader waits for a command that may be renaming files."""
 
 Read = TypeVar("Read")
 
 
 class Changes:
-    """The changes of one command in one folder, under its lock: see `changing`."""
+    """Changes that one command makes in one folder, under its lock; see `changing`."""
 
     def __init__(self, folder: Path) -> None:
         """Args: the bundle."""
@@ -37,15 +37,15 @@ class Changes:
 
     @property
     def written(self) -> tuple[str, ...]:
-        """The names of the files staged so far."""
+        """Names of the files staged so far."""
         return tuple(self._written)
 
     def stage(self, name: str, data: bytes) -> Path:
-        """Write a file that will stand at `name`; returns where it stands until then.
+        """Stage a file that `commit` renames to `name`; returns its path until then.
 
         Raises:
-            ModelError: what stands at `name` is a link or no regular file.
-            LinregError: it cannot be written.
+            ModelError: `name` exists as a link or is not a regular file.
+            LinregError: the file cannot be written.
         """
         check_name(name)
         file_inside(self.folder, name)
@@ -60,11 +60,11 @@ class Changes:
         return self._stage / file
 
     def staged_bytes(self, name: str) -> bytes:
-        """The bytes of a staged file, read from the disk and compared with what was written.
+        """Read a staged file back from disk and check that it is as it was written.
 
         Raises:
-            LinregError: they cannot be read.
-            ModelError: they are others.
+            LinregError: the file cannot be read.
+            ModelError: its contents differ.
         """
         file, digest = self._written[name]
         data = read_inside(self._stage, file, limit=LIMIT_BYTES)
@@ -75,11 +75,11 @@ class Changes:
         return data
 
     def removes(self, name: str) -> bool:
-        """Whether a file that is there now will be gone."""
+        """Whether an existing file will be removed."""
         return name in self._removed
 
     def drop(self, name: str) -> None:
-        """Take a staged file back; what was to be removed at its name is removed again."""
+        """Discard a staged file; an existing file of that name that was marked for removal is removed again."""
         file, _ = self._written.pop(name)
         if name in self._spared:
             self._removed[name] = self._spared.pop(name)
@@ -87,24 +87,24 @@ class Changes:
             (self._stage / file).unlink()
 
     def keep(self) -> None:
-        """Remove nothing after all."""
+        """Cancel all removals."""
         self._removed, self._spared = {}, {}
 
     def remove(self, name: str) -> None:
-        """Remove a file that is there now; another that takes its place meanwhile stays.
+        """Mark an existing file for removal; a file that replaces it before the commit is kept.
 
         Raises:
-            ModelError: it is a link or no regular file.
+            ModelError: it is a link or not a regular file.
         """
         check_name(name)
         if name not in self._written and file_inside(self.folder, name):
             self._removed[name] = sha256(read_inside(self.folder, name, limit=LIMIT_BYTES))
 
     def commit(self) -> None:
-        """Apply the changes; the manifest gets its place last.
+        """Apply the changes, the manifest last.
 
         Raises:
-            LinregError: a file cannot be written; where the journal is written already, the next command goes on.
+            LinregError: a file cannot be written; if the journal is written, the next command finishes the work.
         """
         if not self._written and not self._removed:
             return
@@ -122,19 +122,19 @@ class Changes:
 def changing(
     folder: Path, *, command: str, wait: bool = False, on_wait: Callable[[str], None] | None = None
 ) -> Iterator[Changes]:
-    """Lock a folder, finish what an interrupted command left there, and collect changes.
+    """Lock a folder, finish the changes of an interrupted command, and collect new ones.
 
-    What is not committed at the end is thrown away.
+    Changes that are not committed are discarded at the end.
 
     Args:
-        folder: a bundle; it is made where it is missing, and removed again where nothing is committed.
-        command: the name that another command shows while this one holds the lock.
-        wait: wait for another command to end, instead of raising an error.
+        folder: a bundle; created if needed, and removed again if nothing is committed.
+        command: name that other commands show while this one holds the lock.
+        wait: wait for another command to finish instead of raising an error.
         on_wait: called once with the name of that command.
 
     Raises:
-        LinregError: another command holds the lock, or the folder cannot be written.
-        ModelError: the changes that an interrupted command left are damaged.
+        LinregError: another command holds the lock, or the folder is not writable.
+        ModelError: the journal of an interrupted command is damaged.
     """
     with locked(folder, command=command, wait=wait, on_wait=on_wait):
         recover(folder)
@@ -145,15 +145,15 @@ def changing(
 
 
 def interrupted(folder: Path) -> bool:
-    """Whether a command was interrupted while it applied its changes."""
+    """Whether a command was interrupted while applying its changes."""
     return os.path.lexists(folder / STAGE_FOLDER / JOURNAL_FILE)
 
 
 def settle(folder: Path) -> None:
-    """Finish what an interrupted command left in a bundle that is about to be read.
+    """Finish the changes of an interrupted command in a bundle that is about to be read.
 
     Raises:
-        LinregError: the folder cannot be written.
+        LinregError: the folder is not writable.
     """
     if folder.is_dir() and interrupted(folder):
         with locked(folder, command="linreg, finishing an interrupted command,", wait=True):
@@ -161,14 +161,14 @@ def settle(folder: Path) -> None:
 
 
 def read_settled(folder: Path, read: Callable[[], Read]) -> Read:
-    """Read a bundle; where its files contradict each other, wait for a command that writes there, and read once more.
+    """Read a bundle; if its files contradict each other, wait for the command that is writing there, and retry once.
 
     Args:
         folder: the bundle.
-        read: reads it.
+        read: function that reads it.
 
     Raises:
-        LinregError: what `read` raises; MismatchError only if the files still contradict each other.
+        LinregError: whatever `read` raises; MismatchError only if the files still contradict each other.
     """
     settle(folder)
     try:
@@ -180,7 +180,7 @@ def read_settled(folder: Path, read: Callable[[], Read]) -> Read:
 
 
 def recover(folder: Path) -> None:
-    """Apply the changes of a journal, or throw away what was staged without one. Needs the lock.
+    """Apply the changes of a journal, or discard files that were staged without one. Needs the lock.
 
     Raises:
         LinregError: a file cannot be written.

@@ -1,4 +1,4 @@
-"""Save and reload: a plain state_dict in model.pth, and what it means in card.json beside it."""
+"""Save and reload a model: a plain state_dict in model.pth, described by card.json next to it."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -44,12 +44,12 @@ class Checkpoint:
     """A reloaded model.
 
     Attributes:
-        model: on the CPU, in eval mode.
-        card: None for a bare .pth.
-        path: of the state_dict.
-        state_sha256: the identity of the weights.
-        notes: what was left out, stripped, renamed or converted while reading; empty where the file is the model's
-            own state_dict as it stands.
+        model: the model, on the CPU and in eval mode.
+        card: its card; None for a bare .pth.
+        path: path of the state_dict.
+        state_sha256: identity of the weights.
+        notes: what was left out, stripped, renamed or converted while reading; empty if the file is the model's own
+            state_dict.
     """
 
     model: LinearRegressionModel | LinearRegressionModelV2
@@ -74,7 +74,7 @@ def files_of(model: LinearRegressionModel | LinearRegressionModelV2, card: Card 
 
 
 def model_bytes(model: LinearRegressionModel | LinearRegressionModelV2) -> bytes:
-    """The state_dict of a model of ours as bytes; its layers have one version only, so that none is written."""
+    """Serialise the state_dict of one of our models; its layers have a single version, so none is written."""
     return state_bytes(dict(model.state_dict()))
 
 
@@ -82,8 +82,8 @@ def load(path: Path) -> Checkpoint:
     """Reload a bundle, or a bare .pth, which is recognised by its keys.
 
     Raises:
-        ModelError: the file is no state_dict of ours, is damaged, or is not what its card says.
-        MismatchError: the file or the card has other bytes than the manifest of its folder lists.
+        ModelError: the file is damaged, is not a state_dict of our models, or contradicts its card.
+        MismatchError: the file or the card differs from the manifest of its folder.
     """
     file = path / MODEL_FILE if path.is_dir() else path
     manifest = read_manifest(file.parent)
@@ -107,7 +107,7 @@ def _card(folder: Path, manifest: Manifest | None) -> Card | None:
 
 
 def _rebuilt(file: Path, state: StateDict, card: Card | None) -> Checkpoint:
-    """The model of a state_dict; a card must agree with the file as it stands."""
+    """Rebuild the model of a state_dict; the card, if any, must agree with the unchanged file."""
     if card is None:
         state = _ours(state)
     try:
@@ -126,12 +126,12 @@ def _rebuilt(file: Path, state: StateDict, card: Card | None) -> Checkpoint:
     model.load_state_dict(state)
     digest = state_sha256(state)
     if card is not None and card.state_sha256 != digest:
-        raise ModelError("holds other weights than its card names; train again, or restore the card")
+        raise ModelError("does not hold the weights that its card names; train again, or restore the card")
     return Checkpoint(model=model.eval(), card=card, path=file, state_sha256=digest, notes=state.notes)
 
 
 def _ours(state: StateDict) -> StateDict:
-    """The same weights under our names and in float32, where they are those of one nn.Linear as people save it."""
+    """Convert the state_dict of a single nn.Linear, as people save it, to our names and to float32."""
     state = without_wrappers(state, OUR_NAMES)
     if not set(state) & set(OUR_NAMES[2:]):
         state = as_one_linear(state) or state

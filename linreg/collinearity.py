@@ -1,23 +1,25 @@
-"""Which columns are linear combinations of each other, judged on the data themselves.
+"""Find columns that are linear combinations of each other, judged on the data themselves.
 
-R alone cannot tell: its rounding grows with the number of rows, up to rows K eps for K columns, and so do the singular
-values of R where those of the data are 0. They only give candidates, the directions v below that cut. On the data:
+R alone is not enough: its rounding errors grow with the number of rows, up to rows K eps for K columns, and so do the
+singular values of R that should be 0. They only give candidates, the directions v with a small singular value. Then, on
+the data:
 
-1. A v is formed beyond float64, and v is moved along the other directions to where |A v| is smallest: what the
-   rounding of R has put into v goes.
-2. The candidates are turned to the singular directions of A V, so that a direction in which the columns vanish is not
-   mixed with one in which they nearly do.
-3. A v is formed again and compared with the rounding of the data. The columns are collinear if
-   |A v| <= K eps | |A| |v| |, norms over all rows.
-4. Columns with a small part in v are innocent if the others are collinear without them, by the same steps: where the
-   columns are badly conditioned, roundings alone give them a part.
+1. Compute A v in more than float64 precision, and move v along the other directions to where |A v| is smallest. This
+   removes what the rounding errors of R have put into v.
+2. Rotate the candidates to the singular directions of A V, so that a direction in which the columns vanish is not mixed
+   with one in which they nearly vanish.
+3. Compute A v again and compare it with the rounding errors of the data. The columns are collinear if
+   |A v| <= K eps | |A| |v| |, with norms over all rows.
+4. A column with a small part in v is not to blame if the others are collinear without it, by the same steps: if the
+   columns are ill-conditioned, rounding errors alone can give a column a part.
 
 Why K eps: an entry is known to half a unit in its last place, which moves A v by eps/2 |A||v|; the coefficients v are
-rounded by as much; a column computed from others (a sum, or 1.8 x + 32) has one rounding more for each of them. Why
-norms, not each row: v comes from all rows, and large rows hide what it should be in small ones. 32 beside a celsius of
-1e12 is unknown in its last digits, so a test of each row would call such columns regular, with coefficients of noise;
-norms err by refusing columns that differ only in rows of 1e-16 of the largest, where R is of no use anyway.
-Real near collinearity stays: Filip's columns (1.9e-10 of their norm) are far from K eps, whatever the rows.
+rounded by as much; a column computed from others (a sum, or 1.8 x + 32) has one more rounding error for each of them.
+Why norms and not single rows: v is fitted to all rows, and large rows hide what it should be in small ones. Next to a
+temperature of 1e12, the last digits of 32 are lost, so a test of each row would call such columns regular, with
+coefficients of noise. Norms err by refusing columns that differ only in rows of 1e-16 of the largest, where R is
+useless anyway. Columns that are nearly collinear are accepted: Filip's (1.9e-10 of their norm) are far from K eps, for
+any number of rows.
 """
 
 from collections.abc import Iterator
@@ -37,13 +39,13 @@ SMALL_PARTS = 2.0 ** -np.arange(6.0, 50.0, 7.0)
 
 @dataclass(frozen=True, kw_only=True)
 class Matrix:
-    """The scaled matrix A, of which only batches are formed.
+    """The scaled matrix A, of which only batches are ever formed.
 
     Attributes:
-        features: float64, shape (rows, features), as they are.
-        places: which of them are A's columns, in this order.
+        features: unscaled features, float64, shape (rows, features).
+        places: indices of the features that are A's columns, in order.
         intercept: whether a column of ones follows.
-        exponents: of A's columns: column k is divided by 2^exponents[k], which gives norms below 1.
+        exponents: scaling of A's columns: column k is divided by 2^exponents[k], which gives norms below 1.
     """
 
     features: Array
@@ -54,12 +56,13 @@ class Matrix:
 
 @dataclass(frozen=True, kw_only=True)
 class Directions:
-    """The space of parameters cut in three, in the units of the scaled columns.
+    """The parameter space split in three, in units of the scaled columns.
 
     Attributes:
-        kept: shape (columns, columns - candidates); kept kept^T inverts A^T A as R knows it, without the candidates.
-        near: candidates in which the columns do not vanish, shape (columns, near ones), each of them over |A v|.
-        null: those in which they vanish, shape (columns, defects).
+        kept: all directions but the candidates, shape (columns, columns - candidates); kept kept^T is the inverse of
+            A^T A there, as far as R knows it.
+        near: candidates in which the columns do not vanish, each divided by |A v|, shape (columns, count).
+        null: candidates in which the columns vanish, shape (columns, rank deficiency).
     """
 
     kept: Array
@@ -68,7 +71,7 @@ class Directions:
 
 
 def directions_of(basis: Array, matrix: Matrix) -> Directions | None:
-    """Tell directions in which the columns vanish from others; None where R is enough to see that none do.
+    """Find the directions in which the columns vanish; None if R alone shows that there are none.
 
     Args:
         basis: R of A, shape (columns, columns).
@@ -116,7 +119,7 @@ def _directions(basis: Array, matrix: Matrix, tolerance: float) -> Directions | 
     for batch, image in _images(matrix, near):
         squares += np.sum(image**2, axis=0)
         sizes += np.sum((np.abs(batch) @ np.abs(near)) ** 2, axis=0)
-    # At least |v| with columns of norm 1; only columns of zeros have less.
+    # At least |v| for columns of norm 1; only columns of zeros have less.
     sizes = np.maximum(np.sqrt(sizes), np.linalg.norm(near * norms[:, None], axis=0))
     vanish = np.sqrt(squares) <= tolerance * sizes
     return Directions(kept=kept, near=near[:, ~vanish] / lengths[~vanish], null=near[:, vanish])
@@ -129,7 +132,7 @@ def _norms(basis: Array) -> Array:
 
 
 def _columns(matrix: Matrix, chosen: NDArray[np.int_]) -> Matrix:
-    """Some of the matrix's columns."""
+    """Select columns of the matrix."""
     count = len(matrix.places)
     return Matrix(
         features=matrix.features,
@@ -140,7 +143,7 @@ def _columns(matrix: Matrix, chosen: NDArray[np.int_]) -> Matrix:
 
 
 def _images(matrix: Matrix, directions: Array) -> Iterator[tuple[Array, Array]]:
-    """Batches of A and of A V, formed with some 75 bits: the leading products are exact and cancel."""
+    """Yield batches of A and of A V, computed with about 75 bits: the leading products are exact and cancel."""
     columns, count = len(directions), len(matrix.places)
     total_exponent = int(np.frexp(columns * float(np.abs(directions).max()))[1])
     leading = cut(directions, total_exponent - (53 - HIGH_BITS))

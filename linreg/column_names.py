@@ -1,20 +1,20 @@
-"""Names of columns: how they are compared, and how they are shown."""
+"""Normalise column names for comparison, and shorten them for messages."""
 
 import unicodedata
 from collections.abc import Iterable
 
 
 def tidy(name: str) -> str:
-    """A name as it is compared: NFC, without spaces around."""
+    """Normalise a name for comparison: NFC, without surrounding white space."""
     return unicodedata.normalize("NFC", name).strip()
 
 
 def listed(names: Iterable[str]) -> str:
-    """The first names, for a message."""
+    """Join the first eight names for a message."""
     every = list(names)
     return ", ".join(map(short, every[:8])) + (f" and {len(every) - 8:,} more" if len(every) > 8 else "")
 
 
 def short(value: str) -> str:
-    """A value from a file, quoted, its control characters shown, and cut at 40."""
+    """Quote a value from a file, escape control characters, and cut it at 40 characters."""
     return repr(value if len(value) <= 40 else value[:37] + "...")

@@ -21,21 +21,21 @@ from linreg.memory import available_bytes, check_memory, in_words
 from linreg.parquet_columns import ParquetColumns
 
 BYTES_A_CELL = 24
-"""A number stands in its column, in the table of the used columns, and in that of the complete rows."""
+"""A number is held three times: in its column, in the table of used columns, and in the complete rows."""
 
 Columns = CsvColumns | ParquetColumns | ArrowColumns
 
 
 def open_columns(path: Path, raw: bytes, wanted: Sequence[str] = ()) -> Columns:
-    """Look what columns a file has; none is read yet.
+    """Read the column names of a file, but no column yet.
 
     Args:
         path: for messages.
-        raw: the bytes of the file; gzip is unpacked.
-        wanted: the names that are asked for, where all are known.
+        raw: the bytes of the file, gzip-compressed or not.
+        wanted: the names of the columns to use, if they are known.
 
     Raises:
-        DataError: they are no table, or have too many columns.
+        DataError: the file is not a table, or has too many columns.
     """
     if raw[:2] == b"\x1f\x8b":
         raw = _unzip(path, raw)
@@ -51,7 +51,7 @@ def open_columns(path: Path, raw: bytes, wanted: Sequence[str] = ()) -> Columns:
 
 
 def places_of_all(origin: str, columns: Columns, target: str | None) -> list[int]:
-    """The places of every column but the row index of pandas.
+    """Positions of all columns except the pandas index.
 
     Args:
         origin: what messages call the table: its path, or its type.
@@ -59,7 +59,7 @@ def places_of_all(origin: str, columns: Columns, target: str | None) -> list[int
         target: the column to predict; taken even if it is the row index.
 
     Raises:
-        DataError: a name is missing, too long, or there twice; or the target is not there.
+        DataError: a name is empty, too long or duplicated, or the target is missing.
     """
     places = [place for place, name in enumerate(columns.names) if name == target or name not in columns.row_index]
     seen = set()
@@ -85,10 +85,10 @@ def places_of_all(origin: str, columns: Columns, target: str | None) -> list[int
 
 
 def places_of_named(origin: str, columns: Columns, names: Sequence[str]) -> list[int]:
-    """The places of the columns `names`, in the file's order; the others may be called as they like.
+    """Positions of the columns `names`, in the file's order; the names of other columns are not checked.
 
     Raises:
-        DataError: a name is not there, or is there twice.
+        DataError: a name is missing or duplicated.
     """
     there = Counter(columns.names)
     for name in names:
@@ -100,10 +100,10 @@ def places_of_named(origin: str, columns: Columns, names: Sequence[str]) -> list
 
 
 def check_size(origin: str, columns: Columns, places: Sequence[int]) -> None:
-    """See before it is read that a table is not too large.
+    """Check the size of a table before reading it.
 
     Raises:
-        DataError: it has more cells than the limit, or needs more memory than there is.
+        DataError: it has more cells than the limit, or needs more memory than is available.
     """
     rows, width, needed = columns.size(places)
     if rows * width > MAX_CELLS:
@@ -130,10 +130,10 @@ def _unzip(path: Path, raw: bytes) -> bytes:
             while chunk := stream.read(2**24):
                 data.write(chunk)
                 if data.tell() > limit:
-                    reason = "the limit" if limit == MAX_TABLE_BYTES else f"the memory there is ({in_words(limit)})"
+                    reason = "the limit" if limit == MAX_TABLE_BYTES else f"the available memory ({in_words(limit)})"
                     raise DataError(f"{path}: unpacks to more than {limit} bytes, {reason}; read a part of it")
     except EOFError:
-        raise DataError(f"{path}: is gzip, but cut off; fetch the file again") from None
+        raise DataError(f"{path}: is gzip, but truncated; fetch the file again") from None
     except (OSError, zlib.error) as error:
         raise DataError(f"{path}: is gzip, but damaged: {one_line(error)}; fetch the file again") from None
     return data.getvalue()

@@ -1,24 +1,24 @@
-"""Settings, defaults and limits: their only home."""
+"""Settings, defaults and limits."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 DEFAULT_BUNDLE = Path("artifacts/linreg")
-"""The bundle of a command that is given no model."""
+"""The bundle that a command uses if no model is given."""
 
 MODEL_FILE = "model.pth"
 CARD_FILE = "card.json"
 
 MAX_TABLE_BYTES = 4 * 2**30
-"""A table is read into memory once; a larger one, unpacked, is refused."""
+"""Limit on the size of a table, unpacked; it is read into memory as a whole."""
 
 MAX_COLUMNS = 10_000
 MAX_CELLS = 500_000_000
 MAX_NAME_LENGTH = 1_000
 MAX_STATE_BYTES = 2 * 2**30
 MAX_EXPANDED_BYTES = 64 * 2**20
-"""What a state_dict's views of a few numbers that stand for many may grow to when they are copied."""
+"""Limit on the memory that expanded views (stride 0) in a state_dict may take once they are copied."""
 
 MAX_JSON_BYTES = 64 * 2**20
 MAX_LINE_POINTS = 10_000_000
@@ -32,7 +32,7 @@ class Architecture(StrEnum):
 
 
 class Method(StrEnum):
-    """How the parameters are found."""
+    """How the parameters are fitted."""
 
     SGD = "sgd"
     ADAM = "adam"
@@ -41,7 +41,7 @@ class Method(StrEnum):
 
 
 class Loss(StrEnum):
-    """What the gradient methods minimise."""
+    """Loss that the gradient methods minimise."""
 
     L1 = "l1"
     MSE = "mse"
@@ -49,7 +49,7 @@ class Loss(StrEnum):
 
 
 class DeviceChoice(StrEnum):
-    """Where training runs; auto takes CUDA where there is one."""
+    """Device for training; auto takes CUDA if it is available."""
 
     AUTO = "auto"
     CPU = "cpu"
@@ -64,7 +64,7 @@ class Precision(StrEnum):
 
 
 DEFAULT_RATES = {Method.SGD: 0.01, Method.ADAM: 0.01, Method.LBFGS: 1.0, Method.EXACT: 0.0}
-"""The learning rate of each method where none is given; 1 is what L-BFGS with a line search expects."""
+"""Default learning rate of each method; L-BFGS with a line search expects 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,21 +80,21 @@ class LineSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainSettings:
-    """How a model is fitted.
+    """Training settings.
 
     Attributes:
         architecture: `linear` (nn.Linear) or `parameter` (two nn.Parameter, one feature only).
-        bias: False leaves the bias out; `linear` only.
-        method: `exact` is least squares in float64, the others follow a gradient.
-        loss: what the gradient methods minimise.
-        lr: the learning rate; None takes the method's own of `DEFAULT_RATES`.
+        bias: whether the model has a bias; `parameter` always has one.
+        method: `exact` is least squares in float64, the others are gradient methods.
+        loss: loss that the gradient methods minimise.
+        lr: learning rate; None takes the default of the method from `DEFAULT_RATES`.
         epochs: passes over the training part.
-        batch_size: rows a step; None takes all rows.
-        test_every: the history holds one epoch in so many, and the last.
-        seed: of the initial parameters, of a table's shuffle and of the batches.
-        device: where the loop runs.
-        dtype: of the parameters.
-        allow_collinear: `exact` returns the minimum-norm solution where columns are collinear, instead of an error.
+        batch_size: batch size; None takes all rows.
+        test_every: epochs between two rows of the history, which also holds the last epoch.
+        seed: seed of the initial parameters, of the shuffle of a table, and of the batches.
+        device: device for training.
+        dtype: dtype of the parameters.
+        allow_collinear: return the minimum-norm solution for collinear columns instead of an error; `exact` only.
     """
 
     architecture: Architecture = Architecture.LINEAR
@@ -112,7 +112,7 @@ class TrainSettings:
 
     @property
     def learning_rate(self) -> float:
-        """The learning rate that is used."""
+        """The learning rate, or the default of the method."""
         return DEFAULT_RATES[self.method] if self.lr is None else self.lr
 
 
@@ -124,7 +124,7 @@ TABLE_DEFAULTS = TrainSettings(method=Method.EXACT, loss=Loss.MSE)
 DEFAULT_SPLIT = "0.8"
 
 REFERENCE_ROW = "eager-inference_mode"
-"""The row of a benchmark that ratios refer to unless another is chosen."""
+"""Default baseline row of a benchmark."""
 
 
 MOST_BATCH = 2**20
@@ -142,18 +142,18 @@ FEWEST_PROCESSES_TO_STOP = 7
 
 @dataclass(frozen=True, kw_only=True)
 class BenchSettings:
-    """How much a benchmark measures.
+    """Benchmark settings.
 
     Attributes:
         batches: batch sizes.
-        threads: intra-op threads of torch and ONNX Runtime; each number is measured separately.
-        onnxruntime_threads: ONNX Runtime threads; None: same as torch.
-        rounds: blocks of every variant at each batch size, in each process.
-        processes: most processes to run; 1 measures in this process only.
-        more_processes: further processes to run, at most, while any interval is wider than 2 % to either side.
-        target: stop once every interval's half width is below this fraction.
-        reference: name of the row that ratios refer to.
-        single_calls: calls timed one by one for the tail latencies, in each process.
+        threads: intra-op thread counts for torch and ONNX Runtime; each is measured separately.
+        onnxruntime_threads: threads for ONNX Runtime; None takes those of torch.
+        rounds: blocks per variant, batch size and process.
+        processes: largest number of processes; 1 measures in this process only.
+        more_processes: additional processes, at most, while an interval is wider than 2 % to either side.
+        target: stop once every interval is within this fraction to either side.
+        reference: baseline row of the ratios.
+        single_calls: calls per process that are timed one by one, for the tail latencies.
     """
 
     batches: tuple[int, ...] = (1, 4096)
@@ -168,4 +168,4 @@ class BenchSettings:
 
 
 BENCH_DEFAULTS = BenchSettings(more_processes=5)
-"""The settings of `linreg bench` without options."""
+"""Default settings of `linreg bench`."""

@@ -1,4 +1,4 @@
-"""The columns of a CSV, as text."""
+"""Read the columns of a CSV file as text."""
 
 import csv
 import io
@@ -16,53 +16,53 @@ from linreg.errors import DataError, one_line
 from linreg.file_kinds import UTF_8_MARK
 
 MAX_LINE_LENGTH = 2**24
-"""No line is longer, so that what stands between its commas can be counted in little memory."""
+"""Limit on the length of a line, so that its commas can be counted in little memory."""
 
 
 class CsvColumns:
-    """A CSV whose header is read.
+    """A CSV file whose header has been read.
 
     Attributes:
-        names: of the columns as they are compared, in their order; some may be empty or the same.
-        row_index: the names that pandas gave the row index; a CSV tells none.
+        names: normalised column names, in the order of the file; may be empty or duplicated.
+        row_index: names of pandas index columns; always empty, since a CSV does not record them.
     """
 
     row_index: frozenset[str] = frozenset()
 
     def __init__(self, path: Path, raw: bytes, wanted: Sequence[str] = ()) -> None:
-        """Read the header, and look whether every quote is closed.
+        """Read the header, and check that every quote is closed.
 
         Args:
             path: for messages.
             raw: the bytes of the file, unpacked.
-            wanted: names that are asked for; where all of them stand in the first row, it is a header though it looks
-                like numbers, as for the programs of deploy/.
+            wanted: names of the columns to use; a first row that has all of them is a header even if it looks like
+                numbers, as in the programs of deploy/.
 
         Raises:
-            DataError: it has no header, or its quotes are wrong.
+            DataError: there is no header, or a quote is not closed.
         """
         self._path = path
         self._raw = raw
         self.names, self._header_bytes = _header(path, raw, wanted)
 
     def size(self, places: Sequence[int]) -> tuple[int, int, int]:
-        """Rows (at most so many), columns that are split, and the bytes that reading those at `places` takes."""
+        """Upper bound on the rows, number of columns parsed, and bytes needed to read the columns at `places`."""
         rows = max(self._raw.count(b"\n"), self._raw.count(b"\r"))
-        # The parser holds 4 bytes a cell and the text of one copy; the text of a column has 8 more a cell.
+        # The parser holds 4 bytes per cell and one copy of the text; a column of text takes 8 more per cell.
         return rows, len(self.names), len(self._raw) + rows * (4 * len(self.names) + 8 * len(places))
 
     def read(self, places: Sequence[int]) -> Iterator[pa.ChunkedArray]:
-        """The columns at `places`, each of text.
+        """Yield the columns at `places`, as text.
 
         Raises:
             DataError: a row has too few cells or too many, or a cell is not UTF-8.
         """
         columns = self._parse(places)
         while columns:
-            yield columns.pop(0)  # and forget it: its numbers take its place
+            yield columns.pop(0)  # drop the text, since its numbers replace it
 
     def _parse(self, places: Sequence[int]) -> list[pa.ChunkedArray]:
-        # The names of the file may be empty or the same, so the columns are called by their place.
+        # Names in the file may be empty or duplicated, so columns are addressed by position.
         every = [str(place) for place in range(len(self.names))]
         rows = pa.py_buffer(self._raw).slice(self._header_bytes)
         if not places:
@@ -96,7 +96,7 @@ class CsvColumns:
 
 
 def _header(path: Path, raw: bytes, wanted: Sequence[str]) -> tuple[list[str], int]:
-    """The names in the first record, and where that record ends; looks for a quote that is not closed."""
+    """The names in the first record and the offset where it ends; checks that every quote is closed."""
     ends = [len(UTF_8_MARK) if raw.startswith(UTF_8_MARK) else 0]
     records = csv.reader(_lines(path, raw, ends), strict=True)
     row = 0
@@ -104,7 +104,7 @@ def _header(path: Path, raw: bytes, wanted: Sequence[str]) -> tuple[list[str], i
         header = next(record for record in records if record)
         end = ends[0]
         row = 1
-        # Where a quote is not closed, Arrow takes the rows that follow for text of one cell and loses them in silence.
+        # After an unclosed quote, Arrow silently swallows the following rows as the text of one cell.
         for record in records if b'"' in raw else ():
             row += bool(record)
     except csv.Error as error:
@@ -112,7 +112,7 @@ def _header(path: Path, raw: bytes, wanted: Sequence[str]) -> tuple[list[str], i
         raise DataError(f"{path}: {place} cannot be read: {one_line(error)}; look at its quotes") from None
     _check_utf8(path, raw[:end])
     if len(header) == 1 and (separator := next((sign for sign in ";\t|" if sign in header[0]), None)):
-        raise DataError(f"{path}: looks separated by {separator!r}, expected commas; save it with commas between")
+        raise DataError(f"{path}: looks separated by {separator!r}, expected commas; save it with commas")
     names = [tidy(name) for name in header]
     if wanted and set(wanted) <= set(names):
         return names, end
@@ -123,8 +123,8 @@ def _header(path: Path, raw: bytes, wanted: Sequence[str]) -> tuple[list[str], i
 
 
 def _lines(path: Path, raw: bytes, ends: list[int]) -> Iterator[str]:
-    """The lines of a CSV, their ends kept; where the last one ended stands in `ends`."""
-    # Bytes that are not UTF-8 may stand in a column that nobody asked for.
+    """Yield the lines of a CSV with their line ends; `ends[0]` is the offset where the last one ended."""
+    # Columns that are not used may contain bytes that are not UTF-8.
     stream = io.TextIOWrapper(io.BytesIO(raw), encoding="utf-8-sig", errors="surrogateescape", newline="")
     names = True
     while line := stream.readline(MAX_LINE_LENGTH):

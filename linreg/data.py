@@ -161,30 +161,12 @@ def dataset_of_table(origin: str, table: Table) -> Dataset:
     )
 
 
-def parse_split(text: str) -> tuple[float, ...]:
-    """The fractions of `0.8`, `0.7/0.15/0.15` or `1`: (train, test), (train, validation, test) or (1,).
-
-    Raises:
-        DataError: it is none of these, or the fractions do not add up to 1.
-    """
-    expected = "expected a train fraction such as 0.8, train/validation/test such as 0.7/0.15/0.15, or 1"
-    try:
-        fractions = tuple(float(piece) for piece in text.split("/"))
-    except ValueError:
-        raise DataError(f"--split: got {text!r}, {expected}") from None
-    if len(fractions) == 1 and 0 < fractions[0] <= 1:
-        return fractions if fractions[0] == 1 else (fractions[0], 1 - fractions[0])
-    if len(fractions) == 3 and min(fractions) > 0 and abs(sum(fractions) - 1) < 1e-9:
-        return fractions
-    raise DataError(f"--split: got {text!r}, {expected}")
-
-
 def split(dataset: Dataset, fractions: tuple[float, ...], *, shuffle_seed: int | None) -> Parts:
     """Cut a dataset into parts, the first rows for training and the last for testing.
 
     Args:
         dataset: what is cut.
-        fractions: as of `parse_split`.
+        fractions: as `linreg.split_text.parse_split` returns them.
         shuffle_seed: the rows are shuffled with it first; None keeps their order.
 
     Raises:

@@ -1,10 +1,10 @@
-"""How a command ends by a signal: by an exception where Python runs, and from outside where native code does.
+"""End a command on a signal: by an exception in Python code, and from outside in native code.
 
-Python's handlers run between its own instructions only, so a call of torch or onnxruntime may keep them waiting for
-minutes, and one that holds the interpreter's lock (torch.jit.freeze, onnx.checker) keeps every Python thread waiting
-too. But the handler in C, which tells Python, writes to a pipe at once. A tiny process, forked before anything heavy is
-loaded, reads it: if the command has not ended 2 s after the signal, it sends the signal again, which then has its
-default action. It also removes the temporary files and folders of a command that died of whatever.
+Python runs signal handlers only between its own instructions, so a call into torch or ONNX Runtime can delay them for
+minutes, and one that holds the GIL (torch.jit.freeze, onnx.checker) blocks every Python thread. But the C-level handler
+writes to the wakeup pipe at once. A small process, forked before anything heavy is loaded, reads that pipe: if the
+command has not ended 2 s after the signal, it sends the signal again, which then has its default action. It also
+removes the temporary files and folders of a command that was killed.
 """
 
 import os
@@ -24,36 +24,36 @@ GRACE_S = 2.0
 ENDINGS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 _names_pipe: int | None = None
-"""Where the watching process hears of temporary files; none in a process that nobody watches."""
+"""Pipe that tells the watching process about temporary files; None if no process watches."""
 
 
 class Ending:
-    """Which signal has come; it counts, whatever became of the exception that told of it.
+    """The signal that was received, even if the exception that it raised was swallowed.
 
     Attributes:
-        number: of the first signal.
-        is_over: the command has ended, so there is nothing left to interrupt.
+        number: number of the first signal, or None.
+        is_over: whether the command has ended, so that there is nothing left to interrupt.
     """
 
     number: int | None = None
     is_over: bool = False
 
     def handle(self, number: int, _frame: object) -> None:
-        """Interrupt the command, once: cleaning up is not interrupted."""
+        """Interrupt the command once; clean-up is not interrupted."""
         if self.number is not None:
             return
         self.number = number
-        sys.unraisablehook = lambda _: None  # a destructor or an import may swallow it, with a traceback
+        sys.unraisablehook = lambda _: None  # a destructor or an import may swallow it and print a traceback
         if not self.is_over:
             raise KeyboardInterrupt if number == signal.SIGINT else TerminatedError(128 + number)
 
 
 @contextmanager
 def ending_by_signal(*, watched: bool) -> Iterator[Ending]:
-    """Turn SIGINT, SIGTERM and SIGHUP into exceptions, but those that are ignored, as by nohup.
+    """Turn SIGINT, SIGTERM and SIGHUP into exceptions, except those that are ignored, as under nohup.
 
     Args:
-        watched: fork a process that sees to it that the command ends.
+        watched: fork a process that makes sure that the command ends.
     """
     ending, hook = Ending(), sys.unraisablehook
     handlers = {number: signal.getsignal(number) for number in ENDINGS}
@@ -73,14 +73,14 @@ def ending_by_signal(*, watched: bool) -> Iterator[Ending]:
 
 
 def remove_if_killed(path: Path) -> None:
-    """Have a temporary file or folder removed when this process dies before it can."""
+    """Have a temporary file or folder removed if this process dies before it can do so itself."""
     if _names_pipe is not None:
         with suppress(OSError):
             os.write(_names_pipe, os.fsencode(path.absolute()) + b"\0")
 
 
 def _start_watching(numbers: list[int]) -> tuple[int, int, int]:
-    """Fork the watching process; returns its id and our ends of the two pipes."""
+    """Fork the watching process; returns its process id and our ends of the two pipes."""
     global _names_pipe
     signals_in, signals_out = os.pipe()
     names_in, names_out = os.pipe()
@@ -111,7 +111,7 @@ def _stop_watching(watcher: tuple[int, int, int]) -> None:
 
 
 def _reset_when_received(numbers: list[int]) -> None:
-    """Give a signal its default action after it has come once; only glibc has a function for this."""
+    """Restore the default action of a signal after its first delivery; only glibc has a function for this."""
     import ctypes
 
     libc = ctypes.CDLL(None)
@@ -124,11 +124,11 @@ def _reset_when_received(numbers: list[int]) -> None:
 
 
 def _watch(parent: int, signals: int, names: int) -> NoReturn:
-    """Wait until the parent has ended, and end it if it does not; then remove what it left."""
+    """Wait for the parent to end, kill it if it does not, and remove the temporary files it left."""
     try:
         for number in ENDINGS:
             signal.signal(number, signal.SIG_IGN)
-        os.dup2(os.open(os.devnull, os.O_RDWR), 1)  # who reads the output of the command waits for it, not for this
+        os.dup2(os.open(os.devnull, os.O_RDWR), 1)  # a reader of the command's output must not wait for this process
         kept = _wait_for_the_end(parent, signals, names)
         for name in filter(None, kept.split(b"\0")):
             path = Path(os.fsdecode(name))
@@ -141,7 +141,7 @@ def _watch(parent: int, signals: int, names: int) -> NoReturn:
 
 
 def _wait_for_the_end(parent: int, signals: int, names: int) -> bytes:
-    """The names of temporary files, when the parent has closed its end of the pipe, by dying for one."""
+    """Wait until the parent closes its end of the pipe, if only by dying; returns the names of temporary files."""
     kept = b""
     number: int = signal.SIGKILL
     deadline: float | None = None

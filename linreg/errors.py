@@ -1,16 +1,16 @@
-"""Every error that the toolkit raises on purpose.
+"""The exceptions that linreg raises on purpose.
 
-    LinregError            an error, exit 1
+    LinregError            base class; exit code 1
     ├── DataError          a table, a line or a split cannot be used
-    ├── TrainingError      the fit has no answer: it diverged, or columns are collinear
+    ├── TrainingError      training failed: it diverged, or columns are collinear
     ├── ModelError         a state_dict, a card or an artifact cannot be read
     │   └── UntrustedError an artifact is a program that this user did not export
-    ├── ExportError        a module cannot be exported as asked
-    │   └── InexactError   its own rounding is so large that nothing could be proved of its files
-    ├── MismatchError      outputs differ, or bytes are not those of the manifest: exit 3
-    └── SlowerError        slower than the gate allows: exit 4
+    ├── ExportError        a module cannot be exported with these options
+    │   └── InexactError   its rounding errors are too large to verify its files
+    ├── MismatchError      outputs or checksums differ; exit code 3
+    └── SlowerError        slower than the gate allows; exit code 4
 
-A message is one line: what, got, expected, next step. Only the command line prints it.
+A message is one line: what is wrong, what was given, what is expected, and what to do. Only the command line prints it.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 
 class LinregError(Exception):
-    """An expected failure, told in one line."""
+    """An expected failure, described in one line."""
 
     exit_code: ClassVar[int] = 1
 
@@ -28,7 +28,7 @@ class DataError(LinregError):
 
 
 class TrainingError(LinregError):
-    """The fit has no usable answer."""
+    """Training failed: it diverged, or columns are collinear."""
 
 
 class ModelError(LinregError):
@@ -40,18 +40,18 @@ class UntrustedError(ModelError):
 
 
 class ExportError(LinregError):
-    """A module cannot be exported as asked."""
+    """A module cannot be exported with these options."""
 
 
 class InexactError(ExportError):
-    """A module's own rounding is so large that nothing could be proved of its files."""
+    """A module's own rounding errors are too large to verify its files."""
 
 
 class MismatchError(LinregError):
-    """Outputs differ from those expected, or bytes from the manifest.
+    """Outputs differ from the expected ones, or checksums from the manifest.
 
     Attributes:
-        inputs: arrays by name that show the difference, where there are any.
+        inputs: inputs by name that reproduce the difference, if there are any.
     """
 
     exit_code: ClassVar[int] = 3
@@ -65,9 +65,9 @@ class SlowerError(LinregError):
 
 
 class TerminatedError(BaseException):
-    """A signal that ends the process; no SystemExit, which the code of a user may raise and which is caught there."""
+    """A signal ends the process. Not a SystemExit, since user code may raise one, and that is caught."""
 
 
 def one_line(error: BaseException, limit: int = 200) -> str:
-    """The text of somebody else's error, in one line of at most `limit` characters."""
+    """The message of a foreign exception, on one line of at most `limit` characters."""
     return " ".join(str(error).split())[:limit] or type(error).__name__

@@ -1,4 +1,4 @@
-"""What a file is that is no table for linreg: its first bytes tell, and with them what to do."""
+"""Recognise files that are not tables by their first bytes, and say how to convert them."""
 
 import json
 import re
@@ -7,28 +7,28 @@ from pathlib import Path
 from linreg.errors import DataError
 
 SAVE = "save it as 'CSV UTF-8'"
-UNPACK = "unpack it first"
+UNPACK = "decompress it first"
 CONVERT = "write it as CSV or Parquet"
 
 # (first bytes, what the file is, what to do)
 KINDS = (
-    (b"\x28\xb5\x2f\xfd", "is packed with Zstandard", f"{UNPACK}: zstd -d FILE"),
-    (b"\xfd7zXZ\0", "is packed with xz", f"{UNPACK}: unxz FILE"),
-    (b"\x04\x22\x4d\x18", "is packed with LZ4", f"{UNPACK}: lz4 -d FILE"),
-    (b"\xff\x06\0\0sNaPpY", "is packed with Snappy", UNPACK),
-    (b"\x1f\x9d", "is packed with compress", f"{UNPACK}: uncompress FILE"),
+    (b"\x28\xb5\x2f\xfd", "is compressed with Zstandard", f"{UNPACK}: zstd -d FILE"),
+    (b"\xfd7zXZ\0", "is compressed with xz", f"{UNPACK}: unxz FILE"),
+    (b"\x04\x22\x4d\x18", "is compressed with LZ4", f"{UNPACK}: lz4 -d FILE"),
+    (b"\xff\x06\0\0sNaPpY", "is compressed with Snappy", UNPACK),
+    (b"\x1f\x9d", "is compressed with compress", f"{UNPACK}: uncompress FILE"),
     (b"\x1f\x8b", "is gzip within gzip", f"{UNPACK}: gunzip FILE"),
     (b"7z\xbc\xaf\x27\x1c", "is a 7-Zip archive", UNPACK),
     (b"Rar!\x1a\x07", "is a RAR archive", UNPACK),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is a workbook of an old Excel (xls), or locked by a password", SAVE),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is an old Excel workbook (xls), or password-protected", SAVE),
     (b"ARROW1\0\0", "is Feather (Arrow IPC)", "write Parquet: pandas.read_feather(FILE).to_parquet(OTHER)"),
-    (b"\xff\xff\xff\xff", "is a stream of Arrow IPC", "write Parquet"),
+    (b"\xff\xff\xff\xff", "is an Arrow IPC stream", "write Parquet"),
     (b"Obj\x01", "is Avro", CONVERT),
     (b"SQLite format 3\0", "is an SQLite database", "write one of its tables as CSV or Parquet"),
     (b"\x89HDF\r\n\x1a\n", "is HDF5", CONVERT),
     (b"CDF\x01", "is netCDF", CONVERT),
     (b"CDF\x02", "is netCDF", CONVERT),
-    (b"\x93NUMPY", "is a NumPy array", f"{CONVERT}, with names of the columns"),
+    (b"\x93NUMPY", "is a NumPy array", f"{CONVERT}, with column names"),
     (b"MATLAB 5.0 MAT-file", "is a MATLAB file", CONVERT),
     (b"RDX2\n", "is R data", f"{CONVERT}: write.csv(table, FILE, row.names = FALSE)"),
     (b"RDX3\n", "is R data", f"{CONVERT}: write.csv(table, FILE, row.names = FALSE)"),
@@ -38,27 +38,27 @@ KINDS = (
     (b"<", "is HTML or XML, expected a CSV", "fetch the file that the page links to, or save the table as CSV"),
     (b"version https://git-lfs", "is a Git LFS pointer, expected a CSV", "fetch the file itself: git lfs pull"),
 )
-# (bytes inside of a zip archive, what it is, what to do), the first that is found
+# (bytes inside a zip archive, what it is, what to do); the first match counts
 ZIPS = (
     (b"xl/workbook", "is an Excel workbook", SAVE),
     (b"application/vnd.oasis.opendocument.spreadsheet", "is an OpenDocument workbook", SAVE),
     (b"Index/Document.iwa", "is a Numbers workbook", SAVE),
-    (b"/data.pkl", "is a file of torch.save", "a table is CSV or Parquet; a model is given with -m"),
-    (b".npy", "is a NumPy archive (npz)", f"{CONVERT}, with names of the columns"),
+    (b"/data.pkl", "was written by torch.save", "a table is CSV or Parquet; a model is given with -m"),
+    (b".npy", "is a NumPy archive (npz)", f"{CONVERT}, with column names"),
     (b"", "is a zip archive", f"{UNPACK}: unzip FILE"),
 )
 UTF_8_MARK = b"\xef\xbb\xbf"
 
 
 def check_kind(path: Path, raw: bytes) -> None:
-    """See that a file may be a CSV in UTF-8: that it is neither empty, nor binary, nor text of another kind.
+    """Check that a file can be a CSV in UTF-8: not empty, not binary, and no other kind of text.
 
     Args:
         path: for the message.
         raw: the file's bytes, gzip unpacked.
 
     Raises:
-        DataError: it is; the message names what it is, and what to do.
+        DataError: it cannot; the message names the kind of file and what to do.
     """
     start = raw[:512].removeprefix(UTF_8_MARK).lstrip()
     if not start or (len(raw) < 3 and UTF_8_MARK.startswith(raw)):
@@ -79,12 +79,12 @@ def check_kind(path: Path, raw: bytes) -> None:
 
 
 def _kind(raw: bytes, start: bytes) -> tuple[str, str]:
-    """What a file is that is no CSV and what to do, or two empty texts."""
+    """What a file that is not a CSV is and what to do, or two empty strings."""
     if raw[:4] == b"PK\x03\x04":
         return next((what, remedy) for inside, what, remedy in ZIPS if inside in raw)
-    # What a name of a column might begin with stands here a second time, elsewhere in the file.
+    # A column name could begin with these bytes, so a second marker elsewhere in the file must match too.
     if raw[:3] == b"BZh" and raw[4:10] == b"1AY&SY":
-        return "is packed with bzip2", f"{UNPACK}: bunzip2 FILE"
+        return "is compressed with bzip2", f"{UNPACK}: bunzip2 FILE"
     if raw[:3] == b"ORC" and raw[-4:-1] == b"ORC":
         return "is ORC", CONVERT
     if raw[:4] == raw[-4:] == b"FEA1":

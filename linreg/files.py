@@ -1,7 +1,7 @@
-"""Every file that this project writes goes through here: whole or not at all.
+"""Atomic file writing; every file that linreg writes goes through here.
 
-Bytes are written to a temporary name in the target's folder, synced and renamed, so that an interrupted command
-leaves the old file or none, a full disk is an ordinary error, and a reader never sees a mixture.
+Data are written to a temporary file in the target's folder, synced and renamed. So an interrupted command leaves the
+old file or none, a full disk is an ordinary error, and a reader never sees a mixture.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ def read_bytes(path: Path, *, limit: int) -> bytes:
     """Read a regular file of at most `limit` bytes.
 
     Raises:
-        LinregError: it is missing, not a regular file, unreadable or too large.
+        LinregError: the file is missing, not a regular file, unreadable or too large.
     """
     try:
         status = path.stat()
@@ -44,7 +44,7 @@ def read_bytes(path: Path, *, limit: int) -> bytes:
         if status.st_size > limit:
             raise LinregError(f"{path}: has {status.st_size} bytes, expected at most {limit}")
         data = path.read_bytes()
-        if len(data) > limit:  # it grew meanwhile, or is of a kind that tells no size
+        if len(data) > limit:  # it has grown since, or is of a kind that reports no size
             raise LinregError(f"{path}: has {len(data)} bytes, expected at most {limit}")
         return data
     except FileNotFoundError:
@@ -54,13 +54,12 @@ def read_bytes(path: Path, *, limit: int) -> bytes:
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Write `data` to `path`: the old file or the new one stands there, never a part of either.
+    """Write `data` to `path` atomically: `path` holds the old contents or the new, never a part of either.
 
-    Missing parent folders are made. The mode of an existing file is kept.
+    Missing parent folders are created. The mode of an existing file is kept.
 
     Raises:
-        LinregError: the target is a symbolic link or another thing that is no regular file, or the folder cannot be
-            written.
+        LinregError: the target is a symbolic link or not a regular file, or the folder is not writable.
     """
     with staged(path, data):
         pass
@@ -68,10 +67,10 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 @contextmanager
 def staged(path: Path, data: bytes) -> Iterator[Path]:
-    """Write `data` beside `path` and yield that file, to be looked at; rename it to `path` unless an error is raised.
+    """Write `data` to a temporary file beside `path`, yield it for inspection, and rename it if no error is raised.
 
     Raises:
-        LinregError: the target is not a regular file, or the folder cannot be written.
+        LinregError: the target is not a regular file, or the folder is not writable.
     """
     with writing(path):
         mode = _mode_of(path)
@@ -96,10 +95,10 @@ def staged(path: Path, data: bytes) -> Iterator[Path]:
 
 
 def write_new(path: Path, data: bytes) -> None:
-    """Write and sync a file that is not there yet and that no reader knows, in a folder that is there.
+    """Create and sync a new file in an existing folder; for files that no reader looks for yet.
 
     Raises:
-        LinregError: it is there, or cannot be written.
+        LinregError: the file exists, or cannot be written.
     """
     with writing(path):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
@@ -111,10 +110,10 @@ def write_new(path: Path, data: bytes) -> None:
 
 @contextmanager
 def writing(path: Path, hint: str = "choose another folder with -o") -> Iterator[None]:
-    """Turn the system's errors of writing `path` into ours.
+    """Turn system errors while writing `path` into LinregError.
 
     Raises:
-        LinregError: it cannot be written.
+        LinregError: `path` cannot be written.
     """
     try:
         yield
@@ -123,28 +122,28 @@ def writing(path: Path, hint: str = "choose another folder with -o") -> Iterator
 
 
 def append_line(path: Path, line: str, *, hint: str) -> None:
-    """Add a line to a file of this user's own, made with its folders where it is missing.
+    """Append a line to a file of the current user, creating file and folders if needed.
 
     Args:
-        path: of the file.
-        line: without its end.
-        hint: what to do where it cannot be written.
+        path: path of the file.
+        line: the line, without line end.
+        hint: what to do if the file cannot be written, for the error message.
 
     Raises:
-        LinregError: it cannot be written.
+        LinregError: the file cannot be written.
     """
     with writing(path, hint):
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
-            os.write(descriptor, f"{line}\n".encode())  # one write of one line: concurrent ones do not mix
+            os.write(descriptor, f"{line}\n".encode())  # a single write, so that concurrent lines do not mix
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
 
 
 def json_bytes(value: object) -> bytes:
-    """`value` as indented JSON; NaN and infinities are refused, since JSON has none."""
+    """Encode `value` as indented JSON; NaN and infinity are refused, since JSON has none."""
     return (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
@@ -154,20 +153,20 @@ def write_json(path: Path, value: object) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object.
+    """Read a JSON object from a file.
 
     Raises:
-        LinregError: it cannot be read.
-        ModelError: it is no JSON object.
+        LinregError: the file cannot be read.
+        ModelError: it does not hold a JSON object.
     """
     return parse_json(path, read_bytes(path, limit=MAX_JSON_BYTES))
 
 
 def parse_json(path: Path, data: bytes) -> dict[str, Any]:
-    """The JSON object in the bytes of a file.
+    """Parse the contents of a file as a JSON object.
 
     Raises:
-        ModelError: they are not UTF-8, not JSON, not an object, name a key twice or have a number beyond float64.
+        ModelError: not UTF-8, not JSON, not an object, a duplicate key, or a number beyond the range of float64.
     """
     try:
         value = json.loads(
@@ -181,10 +180,10 @@ def parse_json(path: Path, data: bytes) -> dict[str, Any]:
 
 
 def remove(path: Path) -> None:
-    """Remove a file if it is there.
+    """Remove a file if it exists.
 
     Raises:
-        LinregError: it cannot be removed.
+        LinregError: the file cannot be removed.
     """
     try:
         path.unlink(missing_ok=True)
@@ -207,7 +206,7 @@ def _mode_of(target: Path) -> int:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what killed processes left behind, except what belongs to somebody else or is already gone."""
+    """Remove temporary files of killed processes; those of other users are left alone."""
     for stale in folder.glob(".*.linreg-tmp"):
         with suppress(OSError):
             if time.time() - stale.lstat().st_mtime > STALE_AFTER_S:
@@ -215,7 +214,7 @@ def _sweep(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Sync the renaming, if the folder allows: the new file already stands there, so this must not be an error."""
+    """Sync a rename, if the folder allows it; the new file is already in place, so failing is not an error."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:

@@ -25,9 +25,10 @@ from linreg.config import (
     Precision,
     TrainSettings,
 )
-from linreg.data import Dataset, parse_split, read_dataset
+from linreg.data import Dataset, read_dataset
 from linreg.errors import DataError, LinregError
 from linreg.fitted import FittedModel
+from linreg.split_text import parse_split
 from linreg.training import card_of
 from linreg.training import fit as train
 

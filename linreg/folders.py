@@ -1,4 +1,4 @@
-"""Folders: temporary ones, and whether files can be written in one."""
+"""Temporary folders, and a check that a folder is writable."""
 
 import os
 import tempfile
@@ -13,21 +13,21 @@ from linreg.files import writing
 
 @contextmanager
 def work_folder(prefix: str) -> Iterator[Path]:
-    """A temporary folder, which is gone afterwards, whatever ends the process."""
+    """Create a temporary folder that is removed afterwards, however the process ends."""
     with tempfile.TemporaryDirectory(prefix=prefix) as name:
         remove_if_killed(Path(name))
         yield Path(name)
 
 
 def ensure_folder(path: Path, option: str = "-o") -> None:
-    """See that files can be written in `path`, or that it can be made, before long work starts; nothing is made yet.
+    """Check before long work that `path` is writable or can be created; nothing is created yet.
 
     Args:
-        path: of the folder.
-        option: with which it was named, for the message of an error.
+        path: path of the folder.
+        option: option that named the folder, for the error message.
 
     Raises:
-        LinregError: it is a file, or cannot be written.
+        LinregError: `path` is a file, or is not writable.
     """
     with writing(path):
         if path.exists() and not path.is_dir():

@@ -1,10 +1,10 @@
-"""The gradient of a least-squares problem, A^T (y - A x), formed beyond float64.
+"""The gradient of a least-squares problem, A^T (y - A x), in more than float64 precision.
 
-Each operand is cut in two, v = high + low, where `high` is a multiple of a power of two so coarse that every partial
-sum of the leading products fits in 53 bits: `high @ high` is then exact in any BLAS, whatever its order of summation,
-and the rounding of the other products is 2^-26 times smaller. By Cauchy-Schwarz the sum over any number of rows of
-|a_i r_i| is at most |a| |r|, so norms from R set the grids.
-(Rump, Ogita, Oishi 2008, "Accurate floating-point summation"; the cut is Dekker's.)
+Each operand is split in two, v = high + low, where `high` is a multiple of a power of two so coarse that every partial
+sum of the leading products fits in 53 bits. `high @ high` is then exact in any BLAS, whatever its order of summation,
+and the rounding errors of the other products are 2^-26 times smaller. By Cauchy-Schwarz, the sum of |a_i r_i| over any
+number of rows is at most |a| |r|, so the norms from R determine the grids.
+(Rump, Ogita, Oishi 2008, "Accurate floating-point summation"; the splitting is Dekker's.)
 """
 
 import math
@@ -35,8 +35,8 @@ def gradient(
     residual_bound: float,
     intercept: bool,
 ) -> tuple[Array, float]:
-    """A^T (y - A x) with some 70 bits, and |y - A x|^2, in the scaled units; A is scaled on the fly, exactly."""
-    if np.abs(exponents).max() > EXTREME:  # a grid or a factor would leave float64: scaled copies, exact too
+    """A^T (y - A x) with about 70 bits, and |y - A x|^2, in scaled units; A is scaled exactly, on the fly."""
+    if np.abs(exponents).max() > EXTREME:  # a grid or a factor would overflow: use scaled copies, which are exact too
         count = features.shape[1]
         features, target = np.ldexp(features, -exponents[:count]), np.ldexp(target, -exponents[-1])
         exponents = np.concatenate([np.zeros(count, np.int_), exponents[count:-1], [0]])
@@ -46,11 +46,11 @@ def gradient(
     total_exponent = int(np.frexp(columns * max(float(np.abs(solution).max()), 2.0**-1000))[1])
     high_solution = cut(solution, total_exponent - (53 - HIGH_BITS))
     pair = np.stack([high_solution, solution - high_solution], axis=1)
-    # The same factors in the units of the data: powers of two, so the products stay exact.
+    # The same factors in the units of the data; scaling by powers of two keeps the products exact.
     pair_raw, solution_raw = np.ldexp(pair, -scale[:, None]), np.ldexp(solution, -scale)
     residual_exponent = int(np.frexp(residual_bound)[1]) - (53 - HIGH_BITS)
 
-    # The column of ones needs no cut. Every product has two columns: BLAS would take threads to one vector.
+    # The column of ones needs no splitting. Every product has two columns, since BLAS starts threads for a vector.
     count, unit = features.shape[1], 2.0**-target_exponent
     low_pair = np.stack([np.zeros(count), solution_raw[:count]], axis=1)
     grid = np.tile(np.ldexp(1.5, scale[:count] - HIGH_BITS + 52), (min(BATCH_ROWS, len(target)), 1))

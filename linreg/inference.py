@@ -1,4 +1,4 @@
-"""The three rules of inference in one place: eval mode, no gradients, everything on one device."""
+"""Predict by the three rules of inference: eval mode, no gradients, everything on one device."""
 
 import numpy as np
 import torch
@@ -11,14 +11,14 @@ from linreg.metrics import Metrics, measure
 
 CHUNK_ROWS = 2**18
 COARSE = 0.01
-"""A model whose rounding moves predictions by more than this part of its RMSE is warned of."""
+"""Warn if rounding moves predictions by more than this fraction of the RMSE."""
 
 
 def resolve_device(choice: DeviceChoice) -> torch.device:
-    """The device of a choice; auto takes CUDA where there is one.
+    """Resolve a device choice; auto takes CUDA if it is available.
 
     Raises:
-        LinregError: CUDA is asked for and not there.
+        LinregError: CUDA is requested but not available.
     """
     if choice is DeviceChoice.CUDA and not torch.cuda.is_available():
         raise LinregError("--device cuda: this torch sees no CUDA device; use --device cpu, and see 'linreg doctor'")
@@ -28,21 +28,21 @@ def resolve_device(choice: DeviceChoice) -> torch.device:
 
 
 def predict(model: nn.Module, features: NDArray[np.float64]) -> NDArray[np.floating]:
-    """The predictions of a model of one output.
+    """Predict with a model that has a single output.
 
     Args:
         model: a linear model; left in eval mode.
-        features: raw units, shape (rows, features), in any layout or byte order; rounded to the model's dtype.
+        features: raw values, shape (rows, features), any layout and byte order; rounded to the model's dtype.
 
     Returns:
-        Shape (rows,), in the model's dtype, on the CPU.
+        Predictions, shape (rows,), in the model's dtype.
     """
     parameter = next(model.parameters())
     model.eval()
     with torch.inference_mode():
         chunks = []
         for start in range(0, len(features), CHUNK_ROWS):
-            # torch takes no foreign byte order, negative stride or read-only array, and rounds by layout.
+            # torch accepts no foreign byte order, negative stride or read-only array, and rounds by memory layout.
             rows = torch.from_numpy(np.require(features[start : start + CHUNK_ROWS], np.float64, ["C", "W"]))
             chunks.append(model(rows.to(parameter.device, parameter.dtype)).cpu())
         outputs = torch.cat(chunks) if chunks else torch.empty((0, 1), dtype=parameter.dtype)
@@ -50,10 +50,10 @@ def predict(model: nn.Module, features: NDArray[np.float64]) -> NDArray[np.float
 
 
 def check_range(model: nn.Module, features: NDArray[np.float64], names: tuple[str, ...]) -> None:
-    """See that the model's dtype can hold its parameters, the features and the predictions.
+    """Check that the model's dtype can hold its parameters, the features and the predictions.
 
     Raises:
-        DataError: it cannot; the message names the column where there is one to blame.
+        DataError: it cannot; the message names the column at fault, if there is one.
     """
     dtype = next(model.parameters()).dtype
     hint = "rescale the columns" if dtype == torch.float64 else "use --dtype float64, or rescale the columns"
@@ -74,18 +74,18 @@ def check_usefulness(
     weight: NDArray[np.float64],
     bias: float,
 ) -> None:
-    """See that rounding does not make the model worse than a constant, or than 0 where it has no bias.
+    """Check that rounding does not make the model worse than a constant, or than 0 without a bias.
 
     Args:
         model: holds `weight` and `bias` rounded to its dtype.
-        features: of the training part.
-        target: of the training part.
-        metrics: of the model on that part.
-        weight: shape (features,), before it was rounded.
-        bias: before it was rounded.
+        features: features of the training part, shape (rows, features).
+        target: target of the training part, shape (rows,).
+        metrics: metrics of the model on the training part.
+        weight: weight before rounding, shape (features,).
+        bias: bias before rounding.
 
     Raises:
-        DataError: it does, and before it was not.
+        DataError: the rounded model is worse than a constant, and the exact one is not.
     """
     parameters = list(model.parameters())
     if not worse_than_constant(metrics, target, bias=len(parameters) > 1):
@@ -102,7 +102,7 @@ def check_usefulness(
 
 
 def worse_than_constant(metrics: Metrics, target: NDArray[np.float64], *, bias: bool) -> bool:
-    """Whether predictions are worse than the target's mean, or than 0 without a bias, by more than a rounding."""
+    """Whether predictions are worse than the target's mean (than 0 without a bias), beyond rounding errors."""
     if bias:
         return metrics.r2 is not None and metrics.r2 < -0.01
     return metrics.rmse > 1.005 * measure(target, np.zeros_like(target)).rmse
@@ -115,14 +115,17 @@ def coarseness(
     weight: NDArray[np.float64],
     bias: float,
 ) -> list[str]:
-    """A warning where the model's dtype is too coarse for the raw scale, with the size of the effect.
+    """Warn if the model's dtype is too coarse for the raw scale, with the size of the effect.
 
     Args:
         model: holds `weight` and `bias` rounded to its dtype.
-        features: of the training part.
-        target: of the training part.
-        weight: shape (features,), before it was rounded.
-        bias: before it was rounded.
+        features: features of the training part, shape (rows, features).
+        target: target of the training part, shape (rows,).
+        weight: weight before rounding, shape (features,).
+        bias: bias before rounding.
+
+    Returns:
+        One warning, or none.
     """
     exact = features @ weight + bias
     effect = float(np.abs(predict(model, features) - exact).max())

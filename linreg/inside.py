@@ -1,7 +1,7 @@
-"""Files inside a bundle: plain files in plain folders. No link below the bundle is followed, for reading or writing.
+"""Access to files inside a bundle; symbolic links below the bundle are never followed, for reading or writing.
 
-A downloaded bundle may hold `SHA256SUMS -> ../../anything`. So every component below the bundle is opened by itself
-with O_NOFOLLOW; the bundle's own path is the user's word and may lead through links.
+A downloaded bundle may hold `SHA256SUMS -> ../../anything`. So every component below the bundle is opened separately
+with O_NOFOLLOW. The path of the bundle itself comes from the user and may contain links.
 """
 
 import errno
@@ -21,12 +21,12 @@ def read_inside(folder: Path, name: str, *, limit: int) -> bytes:
 
     Args:
         folder: the bundle.
-        name: relative to it, with `/` between components.
-        limit: bytes.
+        name: path relative to the bundle, with `/` between components.
+        limit: largest size in bytes.
 
     Raises:
-        ModelError: a component is a link, or the file is not a regular one.
-        LinregError: it is missing, unreadable or too large.
+        ModelError: a component is a link, or the file is not a regular file.
+        LinregError: the file is missing, unreadable or too large.
     """
     path = folder / name
     try:
@@ -38,12 +38,12 @@ def read_inside(folder: Path, name: str, *, limit: int) -> bytes:
                     raise ModelError(f"{path}: is not a regular file; remove it, and export again")
                 if status.st_size > limit:
                     raise LinregError(f"{path}: has more than {limit} bytes, the limit")
-                data = stream.read()  # of a size, Python would take a buffer of it first
+                data = stream.read()  # read(size) would allocate a buffer of that size first
     except FileNotFoundError:
         raise LinregError(f"{path}: no such file; check the name and the folder") from None
     except (OSError, ValueError) as error:
         raise LinregError(f"{path}: cannot be read: {_reason(error)}") from error
-    if len(data) > limit:  # it grew meanwhile
+    if len(data) > limit:  # it has grown since
         raise LinregError(f"{path}: has more than {limit} bytes, the limit")
     return data
 
@@ -52,7 +52,7 @@ def file_inside(folder: Path, name: str) -> bool:
     """Whether there is a regular file of this name.
 
     Raises:
-        ModelError: a component is a link, or something else stands there.
+        ModelError: a component is a link, or it is not a regular file.
         LinregError: the folder cannot be read.
     """
     path = folder / name
@@ -71,11 +71,11 @@ def file_inside(folder: Path, name: str) -> bool:
 
 
 def make_parent(folder: Path, name: str) -> None:
-    """Make the folder inside `folder` that `name` needs.
+    """Create the folders inside `folder` that `name` needs.
 
     Raises:
         ModelError: a component is a link, or a file.
-        LinregError: it cannot be made.
+        LinregError: a folder cannot be created.
     """
     parts = PurePosixPath(name).parts[:-1]
     try:
@@ -90,24 +90,24 @@ def make_parent(folder: Path, name: str) -> None:
 
 
 def vector_folders(folder: Path) -> list[str]:
-    """The names of the folders of test vectors, in order of their numbers.
+    """Names of the test vector folders, in numerical order.
 
     Raises:
-        ModelError: one is a link or a file.
+        ModelError: one of them is a link or a file.
     """
     return sorted(_matching(folder, "test_data_set_", folders=True), key=lambda name: (len(name), name))
 
 
 def files_of(folder: Path, name: str) -> list[str]:
-    """The names of the files in a folder inside `folder`, as `name/file`.
+    """Names of the files in a folder inside `folder`, as `name/file`.
 
     Raises:
-        ModelError: a component is a link, or what stands there is no regular file.
+        ModelError: a component is a link, or an entry is not a regular file.
     """
     return [f"{name}/{entry}" for entry in _matching(folder / name, "", folders=False)]
 
 
-LINK = "is a symbolic link, and nothing inside a bundle may be one; put the file itself there"
+LINK = "is a symbolic link, which is not allowed inside a bundle; replace it with the file itself"
 
 
 def _matching(folder: Path, prefix: str, *, folders: bool) -> list[str]:
@@ -132,10 +132,10 @@ def _matching(folder: Path, prefix: str, *, folders: bool) -> list[str]:
 
 @contextmanager
 def _opened_parent(folder: Path, name: str) -> Iterator[tuple[int, str]]:
-    """The descriptor of the folder that holds `name`, and its last component."""
+    """Open the folder that holds `name`; yields its descriptor and the last component of `name`."""
     parts = PurePosixPath(name).parts
     if not parts or ".." in parts or name.startswith("/"):
-        raise ModelError(f"{folder}: {name!r} is no name inside it")
+        raise ModelError(f"{folder}: {name!r} is not a name inside it")
     descriptor = os.open(folder, _FOLDER)
     try:
         for place, part in enumerate(parts[:-1]):

@@ -1,7 +1,7 @@
-"""The journal of a change in a bundle: which staged files get their names, and which files go.
+"""The journal of a transaction on a bundle: which staged files are renamed, and which files are removed.
 
-The journal may come with a downloaded bundle: it can name only known files of the bundle, puts there only bytes with
-the sha256 that it names, and removes only those.
+A downloaded bundle may bring a journal, so it can name only files that belong in a bundle, and each file that it
+renames or removes must have the sha256 that it lists.
 """
 
 import shutil
@@ -18,16 +18,16 @@ from linreg.manifest import CHECKSUM_FILE, MANIFEST_FILE, is_bundle_file, is_sha
 STAGE_FOLDER = ".linreg-staged"
 JOURNAL_FILE = "journal.json"
 REPORT_FILES = frozenset({"bench.json", "report.html", "predictions.png", "residuals.png", "loss_curves.png"})
-"""What commands leave in a bundle about it, beside the files that its manifest lists."""
+"""Files that commands write into a bundle without listing them in the manifest."""
 
 LIMIT_BYTES = 4 * 2**30
 
 
 def read_journal(folder: Path) -> dict[str, Any]:
-    """The journal of an interrupted command; a bundle from elsewhere may have brought it.
+    """Read the journal of an interrupted command, or one that came with a downloaded bundle.
 
     Raises:
-        ModelError: it is a link, no regular file, or no JSON.
+        ModelError: it is a link, not a regular file, or not JSON.
     """
     stage = folder / STAGE_FOLDER
     try:
@@ -42,10 +42,10 @@ def _discard(stage: Path) -> str:
 
 
 def apply(folder: Path, journal: dict[str, Any]) -> None:
-    """Apply the changes that a journal names; those that are applied already are left as they are.
+    """Apply the changes of a journal; changes that are already applied are skipped.
 
     Raises:
-        ModelError: the journal is damaged, or a staged file is not the one it names.
+        ModelError: the journal is damaged, or a staged file differs from the one it lists.
         LinregError: a file cannot be written.
     """
     stage = folder / STAGE_FOLDER
@@ -60,7 +60,7 @@ def apply(folder: Path, journal: dict[str, Any]) -> None:
     for name in last:
         _put(folder, name, stage, *writes[name])
     for parent in {Path(name).parent for name in (*writes, *removes)} - {Path()}:
-        with suppress(OSError):  # it still holds files, or is gone
+        with suppress(OSError):  # not empty, or already removed
             (folder / parent).rmdir()
     for parent in {folder / Path(name).parent for name in writes}:
         sync_folder(parent)
@@ -70,10 +70,10 @@ def apply(folder: Path, journal: dict[str, Any]) -> None:
 
 
 def _put(folder: Path, name: str, stage: Path, file: str, digest: str) -> None:
-    """Give a staged file its name."""
+    """Rename a staged file to its final name."""
     if not file_inside(stage, file):
         if file_inside(folder, name) and sha256(read_inside(folder, name, limit=LIMIT_BYTES)) == digest:
-            return  # it has it already
+            return  # already renamed
         raise ModelError(f"{folder / name}: the staged file of an interrupted command is gone; {_discard(stage)}")
     if sha256(read_inside(stage, file, limit=LIMIT_BYTES)) != digest:
         raise ModelError(f"{stage / file}: has other bytes than its journal says; {_discard(stage)}")
@@ -86,10 +86,10 @@ def _put(folder: Path, name: str, stage: Path, file: str, digest: str) -> None:
 
 
 def _checked(stage: Path, journal: dict[str, Any]) -> tuple[dict[str, tuple[str, str]], dict[str, str]]:
-    """The writes and removals of a journal.
+    """Parse the renames and removals of a journal.
 
     Raises:
-        ModelError: it is damaged, or names what is no file of a bundle.
+        ModelError: it is damaged, or lists a file that does not belong in a bundle.
     """
     try:
         writes = {name: (entry["file"], entry["sha256"]) for name, entry in journal["write"].items()}

@@ -1,7 +1,7 @@
-"""One writer at a time in a bundle: a lock that ends with its process, however that ends.
+"""A lock that allows one writer at a time in a bundle, and is released however its process ends.
 
-The file `.linreg-lock` is locked with flock and removed when the work is done. A killed process leaves the file, but
-not the lock: the next command takes it over.
+The file `.linreg-lock` is locked with flock and removed when the work is done. A killed process leaves the file but not
+the lock, so the next command takes it over.
 """
 
 import fcntl
@@ -24,19 +24,19 @@ POLL_S = 0.05
 def locked(
     folder: Path, *, command: str, wait: bool = False, on_wait: Callable[[str], None] | None = None
 ) -> Iterator[None]:
-    """Hold the lock of a folder, which is made where it is missing.
+    """Hold the lock of a folder, creating the folder if needed.
 
-    A folder that was made here and is empty at the end is removed again.
+    A folder that was created here and is empty at the end is removed again.
 
     Args:
         folder: a bundle.
-        command: what holds the lock, for the message that another command shows.
-        wait: wait until the lock is free, instead of raising an error.
-        on_wait: called once with the holder before waiting.
+        command: name of the holder, for the message that other commands show.
+        wait: wait until the lock is free instead of raising an error.
+        on_wait: called once, with the name of the holder, before waiting.
 
     Raises:
-        LinregError: another command holds the lock, or the folder cannot be written.
-        ModelError: what stands at its name is no file of its own.
+        LinregError: another command holds the lock, or the folder is not writable.
+        ModelError: the lock file is not a regular file of its own.
     """
     path = folder / LOCK_FILE
     made = _make_folders(folder)
@@ -53,12 +53,12 @@ def locked(
             os.close(descriptor)
     finally:
         for place in made:
-            with suppress(OSError):  # it holds what the command wrote
+            with suppress(OSError):  # not empty: it holds what the command wrote
                 place.rmdir()
 
 
 def wait_until_free(folder: Path, *, limit_s: float) -> None:
-    """Wait until no command holds the lock of a folder, or for `limit_s`; nothing is written there."""
+    """Wait until no command holds the lock of a folder, for at most `limit_s`; writes nothing."""
     end = time.monotonic() + limit_s
     while time.monotonic() < end and _is_held(folder / LOCK_FILE):
         time.sleep(POLL_S)
@@ -95,7 +95,7 @@ def _acquire(path: Path, *, wait: bool, on_wait: Callable[[str], None] | None) -
         try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:  # it will be written to
-                raise ModelError(f"{path}: is no file of its own, but a pipe or a second name of a file; remove it")
+                raise ModelError(f"{path}: is a pipe or a hard link, expected a regular file; remove it")
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -111,13 +111,13 @@ def _acquire(path: Path, *, wait: bool, on_wait: Callable[[str], None] | None) -
             else:
                 if _stands_at(path, descriptor):
                     return descriptor
-        except OSError as error:  # a file system without locks
+        except OSError as error:  # a file system that does not support locks
             os.close(descriptor)
             raise LinregError(f"{path}: cannot be locked: {error.strerror}; use a local folder, with -o") from error
         except BaseException:
             os.close(descriptor)
             raise
-        os.close(descriptor)  # its holder has removed it meanwhile: take the next
+        os.close(descriptor)  # its holder has removed it in the meantime: lock the next one
 
 
 def _stands_at(path: Path, descriptor: int) -> bool:

@@ -1,4 +1,4 @@
-"""The manifest: what is in a bundle, which bytes, and what has been proved of them."""
+"""The manifest of a bundle: its files, their checksums, and how they were verified."""
 
 import platform
 import re
@@ -22,7 +22,7 @@ NAME = re.compile(
     r"|card\.json|data\.json"
     r"|test_data_set_[0-9]+/(input|output|allowed)_[0-9]+\.pb"
 )
-"""A file of a bundle: in the bundle itself, or in the folder of one test vector."""
+"""Names of files in a bundle: at its top level, or in the folder of a test vector."""
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -34,10 +34,10 @@ class FileEntry:
     """One file of a bundle.
 
     Attributes:
-        name: in the bundle; only test vectors stand in folders.
-        bytes: its size.
-        sha256: of its bytes.
-        proof: for an artifact, its format, what it needs, and what its verification showed; else empty.
+        name: path inside the bundle; only test vectors are in folders.
+        bytes: size.
+        sha256: SHA-256 of the contents.
+        proof: for an artifact, its format, its requirements and the result of its verification; otherwise empty.
     """
 
     name: str
@@ -48,13 +48,13 @@ class FileEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """manifest.json.
+    """The contents of manifest.json.
 
     Attributes:
-        state_sha256: the weights that every file was made from.
-        files: sorted by name.
-        verified_with: versions and processor of the machine that verified last.
-        schema_version: of this file.
+        state_sha256: identity of the weights that every file was made from.
+        files: the files, sorted by name.
+        verified_with: package versions and processor of the last verification.
+        schema_version: version of the format of manifest.json.
     """
 
     state_sha256: str
@@ -68,7 +68,7 @@ class Manifest:
 
     @property
     def of_module(self) -> bool:
-        """Whether its files were made of somebody's own module, whose state_dict may look like one of ours."""
+        """Whether the files were exported from a user's own module, whose state_dict may look like one of ours."""
         return self.entry(CARD_FILE) is None and any("probes" in entry.proof for entry in self.files)
 
 
@@ -78,26 +78,26 @@ def is_bundle_file(name: str) -> bool:
 
 
 def is_sha256(text: object) -> bool:
-    """Whether this is a SHA-256 in lower-case hexadecimal."""
+    """Whether a value is a SHA-256 in lower-case hexadecimal."""
     return isinstance(text, str) and SHA256.fullmatch(text) is not None
 
 
 def entry_of(name: str, data: bytes, proof: dict[str, Any] | None = None) -> FileEntry:
-    """Describe the bytes of a file.
+    """Make the entry of a file.
 
     Raises:
         ModelError: a manifest cannot list a file of this name.
     """
     if not is_bundle_file(name):
-        raise ModelError(f"{name!r}: a bundle cannot hold a file of this name; rename it, to model.pth say")
+        raise ModelError(f"{name!r}: a bundle cannot hold a file of this name; rename it, for example to model.pth")
     return FileEntry(name=name, bytes=len(data), sha256=sha256(data), proof=proof or {})
 
 
 def read_manifest(folder: Path) -> Manifest | None:
-    """The manifest of a bundle; None where there is none, or where manifest.json is some other program's.
+    """Read the manifest of a bundle; None if there is none, or manifest.json belongs to another program.
 
     Raises:
-        ModelError: it is a link, damaged, of a later schema, or names a file that no bundle holds.
+        ModelError: it is a link, damaged, of a later schema, or lists a file that a bundle cannot hold.
     """
     path = folder / MANIFEST_FILE
     if not folder.is_dir() or not file_inside(folder, MANIFEST_FILE):
@@ -124,25 +124,25 @@ def _check_entry(entry: FileEntry) -> None:
     if not isinstance(entry.name, str) or not is_bundle_file(entry.name):
         raise ValueError(f"the file name {entry.name!r} is not one of this folder")
     if type(entry.bytes) is not int or entry.bytes < 0 or not isinstance(entry.proof, dict):
-        raise TypeError(f"the entry of {entry.name!r} has values of a wrong type")
+        raise TypeError(f"the entry of {entry.name!r} has values of the wrong type")
     if not is_sha256(entry.sha256):
         raise ValueError(f"the sha256 of {entry.name!r} is not 64 hexadecimal digits")
 
 
 def manifest_files(state_sha256: str, entries: list[FileEntry]) -> dict[str, bytes]:
-    """The bytes of SHA256SUMS and, last, of the manifest."""
+    """The bytes of SHA256SUMS and of the manifest, in this order."""
     files = tuple(sorted(entries, key=lambda entry: entry.name))
     manifest = Manifest(state_sha256=state_sha256, files=files, verified_with=verifying_machine())
     return {CHECKSUM_FILE: checksums(files), MANIFEST_FILE: json_bytes(asdict(manifest))}
 
 
 def checksums(files: Iterable[FileEntry]) -> bytes:
-    """What `sha256sum -c` reads."""
+    """The contents of SHA256SUMS, for `sha256sum -c`."""
     return "".join(f"{entry.sha256}  {entry.name}\n" for entry in files).encode()
 
 
 def verifying_machine() -> dict[str, str]:
-    """Versions and processor, without anything that names the machine."""
+    """Package versions and processor; nothing that identifies the machine."""
     from importlib.metadata import version
 
     found = {"python": platform.python_version(), "processor": platform.machine()}
@@ -153,18 +153,18 @@ def verifying_machine() -> dict[str, str]:
 
 
 def read_listed(folder: Path, name: str, *, limit: int, manifest: Manifest | None = None) -> bytes:
-    """Read a file that may belong to a bundle, and compare it with the manifest where that lists it.
+    """Read a file that may belong to a bundle, and compare it with the manifest if that lists it.
 
     Args:
-        folder: the folder of the file; where it has no manifest, the file may be a link.
-        name: relative to it.
-        limit: bytes.
-        manifest: of the folder, where it has been read already.
+        folder: folder of the file; without a manifest there, the file may be a link.
+        name: path relative to `folder`.
+        limit: largest size in bytes.
+        manifest: manifest of the folder, if it has been read already.
 
     Raises:
-        MismatchError: it has other bytes than the manifest lists.
+        MismatchError: the contents differ from the manifest.
         ModelError: the manifest is damaged, or the file is a link inside a bundle.
-        LinregError: it cannot be read.
+        LinregError: the file cannot be read.
     """
     manifest = manifest or read_manifest(folder)
     if manifest is None:
@@ -177,17 +177,17 @@ def read_entry(folder: Path, entry: FileEntry, *, limit: int = MAX_STATE_BYTES) 
     """Read a file that the manifest of `folder` lists.
 
     Raises:
-        MismatchError: it is missing, a link, or has other bytes.
+        MismatchError: it is missing, a link, or its contents differ.
     """
     path = folder / entry.name
     try:
         present = file_inside(folder, entry.name)
         data = read_inside(folder, entry.name, limit=limit) if present else b""
     except LinregError as error:
-        raise MismatchError(f"{path}: is listed in the manifest, but is not there as a file: {error}") from None
+        raise MismatchError(f"{path}: is listed in the manifest, but not readable as a file: {error}") from None
     if not present:
         raise MismatchError(
-            f"{path}: is listed in the manifest, but is not there as a file; restore it, or make the bundle again"
+            f"{path}: is listed in the manifest, but is not there; restore it, or create the bundle again"
         )
     if len(data) != entry.bytes or sha256(data) != entry.sha256:
         raise MismatchError(
@@ -198,11 +198,11 @@ def read_entry(folder: Path, entry: FileEntry, *, limit: int = MAX_STATE_BYTES) 
 
 
 def check_overwrite(folder: Path, names: Iterable[str], *, force: bool) -> None:
-    """See that only files of ours are overwritten: those that the manifest lists with the bytes they have.
+    """Check that only our own files are overwritten: those whose contents are as the manifest lists them.
 
     Raises:
-        ModelError: one is a link, or no regular file.
-        LinregError: one is somebody else's and `force` is not set.
+        ModelError: a file is a link, or not a regular file.
+        LinregError: a file is not ours, and `force` is not set.
     """
     manifest = read_manifest(folder)
     for name in names:

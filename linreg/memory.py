@@ -1,4 +1,4 @@
-"""How much memory this process may still take, so that a large table ends in one clear line, not in an abort."""
+"""How much memory is left for this process, so that a table that is too large is a clear error and not an abort."""
 
 import os
 from collections.abc import Iterator
@@ -9,18 +9,18 @@ from linreg.errors import DataError, LinregError
 PROC = Path("/proc")
 CGROUP = Path("/sys/fs/cgroup")
 BASE_BYTES = 10**9
-"""Address space of torch, SciPy and Arrow before any work: 0.94 GB, as /proc/self/status has it (VmPeak)."""
+"""Address space of torch, SciPy and Arrow before any work: 0.94 GB by VmPeak in /proc/self/status."""
 LIGHT_BYTES = 4 * 10**8
-"""The same where onnxruntime does the work of torch."""
+"""The same with ONNX Runtime instead of torch."""
 THREAD_BYTES = 10**8
-"""Address space of one thread: its stack, its heap and its buffer of OpenBLAS."""
+"""Address space of one thread: stack, heap and OpenBLAS buffer."""
 
 
 def available_bytes() -> int | None:
-    """What is left of the smallest limit: the machine's memory, a cgroup's, or the address space of `ulimit -v`.
+    """Bytes left under the tightest limit: physical memory, the cgroup's, or the address space of `ulimit -v`.
 
     Returns:
-        None where the system tells none of them.
+        None if the system reports none of them.
     """
     limits = [*_of_machine(), *_of_cgroups(), *_of_address_space()]
     return max(0, min(limits)) if limits else None
@@ -46,13 +46,13 @@ def check_memory(origin: str, needed: int, purpose: str) -> None:
 
 
 def check_address_space(base: int = BASE_BYTES) -> None:
-    """See before torch and OpenBLAS are loaded that `ulimit -v` leaves them room: without it they abort or never end.
+    """Check before loading torch and OpenBLAS that `ulimit -v` leaves room for them; without it they abort or hang.
 
     Args:
-        base: bytes that are needed beside those of the threads.
+        base: bytes needed besides those of the threads.
 
     Raises:
-        LinregError: it does not.
+        LinregError: the limit is too low.
     """
     limit = _address_space_limit()
     needed = base + THREAD_BYTES * usable_cores()
@@ -64,7 +64,7 @@ def check_address_space(base: int = BASE_BYTES) -> None:
 
 
 def in_words(size: int) -> str:
-    """A number of bytes for people: 512 B, 3.2 MB, 20.0 GB."""
+    """Format a number of bytes: 512 B, 3.2 MB, 20.0 GB."""
     value = float(size)
     for unit in ("B", "kB", "MB", "GB"):
         if value < 1000 or unit == "GB":
@@ -85,7 +85,7 @@ def _of_machine() -> Iterator[int]:
 
 
 def _of_cgroups() -> Iterator[int]:
-    """What is left of each limit above this process; cached files are given back, so they do not count as used."""
+    """Bytes left in each enclosing cgroup; page cache can be reclaimed, so it does not count as used."""
     for line in _lines(PROC / "self" / "cgroup"):
         number, kinds, name = line.split(":", 2)
         if number == "0":
@@ -96,7 +96,7 @@ def _of_cgroups() -> Iterator[int]:
         else:
             continue
         group = root / name.strip("/")
-        # In a container the name is often that of the host, and the group itself stands at the root.
+        # In a container the name is often the host's, and the group itself is mounted at the root.
         for folder in (group, *(parent for parent in group.parents if root in (parent, *parent.parents))):
             limit, used = _number(folder / limit_name), _number(folder / used_name)
             if limit is not None and used is not None:
@@ -120,7 +120,7 @@ def _address_space_limit() -> int | None:
 
 
 def _number(path: Path) -> int | None:
-    """None where there is no such file, or no limit in it."""
+    """The number in a file; None if the file is missing or holds no number."""
     lines = _lines(path)
     return int(lines[0]) if lines and lines[0].strip().isdigit() else None
 

@@ -1,4 +1,4 @@
-"""How good predictions are: R2, RMSE and MAE, in float64."""
+"""Goodness of fit: R2, RMSE and MAE, computed in float64."""
 
 from dataclasses import dataclass
 
@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, kw_only=True)
 class Metrics:
-    """The fit of one part.
+    """Goodness of fit on one part of the data.
 
     Attributes:
-        rows: how many.
-        r2: the coefficient of determination; None where the target is constant.
+        rows: number of rows.
+        r2: coefficient of determination; None if the target is constant.
         rmse: root mean squared error, in the target's unit.
         mae: mean absolute error, in the target's unit.
     """
@@ -24,8 +24,13 @@ class Metrics:
 
 
 def measure(target: NDArray[np.float64], prediction: NDArray[np.floating]) -> Metrics:
-    """Metrics of predictions, both of shape (rows,) with at least one row."""
-    # In units of a power of two (exact) and of the largest error, so that neither sums nor squares of 1e300 overflow.
+    """Compute the metrics of predictions.
+
+    Args:
+        target: actual values, shape (rows,), at least one row.
+        prediction: predicted values, shape (rows,), any floating dtype.
+    """
+    # Scale by a power of two (exact) and by the largest error, so that sums and squares of 1e300 do not overflow.
     unit = _exponent(target, prediction)
     error = np.ldexp(prediction.astype(np.float64), -unit) - np.ldexp(target, -unit)
     largest = float(np.abs(error).max()) or 1.0
@@ -35,9 +40,9 @@ def measure(target: NDArray[np.float64], prediction: NDArray[np.floating]) -> Me
         target_unit = _exponent(target)
         deviation = np.ldexp(target, -target_unit)
         deviation -= deviation.mean()
-        deviation -= deviation.mean()  # what the rounding of a mean of 1e15 left
+        deviation -= deviation.mean()  # removes what rounding left of a mean of 1e15
         spread = float(np.abs(deviation).max())
-        ratio = min(float(np.ldexp(rmse / spread, min(unit - target_unit, 900))), 2.0**500)  # else R2 would overflow
+        ratio = min(float(np.ldexp(rmse / spread, min(unit - target_unit, 900))), 2.0**500)  # keeps R2 from overflowing
         r2 = 1 - ratio**2 / float(np.mean((deviation / spread) ** 2))
     return Metrics(
         rows=len(target),

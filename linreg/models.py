@@ -1,4 +1,4 @@
-"""The two models of the course, and the affine map that each of them is."""
+"""The two models of the course, and modules as affine maps."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ NUMPY_FLOATS = (torch.float16, torch.float32, torch.float64)
 
 
 class LinearRegressionModel(nn.Module):
-    """y = weights * x + bias with two nn.Parameter, for one feature.
+    """y = weights * x + bias, with two nn.Parameter and a single feature.
 
-    The parameters are drawn by torch.randn, `weights` first. `forward` takes (rows, 1) and returns (rows, 1).
+    The parameters are drawn by torch.randn, `weights` first. `forward` maps (rows, 1) to (rows, 1).
     """
 
     def __init__(self, dtype: torch.dtype = torch.float32) -> None:
@@ -27,14 +27,14 @@ class LinearRegressionModel(nn.Module):
         self.bias = nn.Parameter(torch.randn(1, dtype=dtype))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Predict: (rows, 1) to (rows, 1)."""
+        """Predict; shape (rows, 1) to (rows, 1)."""
         return self.weights * x + self.bias
 
 
 class LinearRegressionModelV2(nn.Module):
-    """y = linear_layer(x) with one nn.Linear, for any number of features.
+    """y = linear_layer(x), with one nn.Linear and any number of features.
 
-    `forward` takes (rows, features) and returns (rows, 1).
+    `forward` maps (rows, features) to (rows, 1).
     """
 
     def __init__(self, features: int = 1, *, bias: bool = True, dtype: torch.dtype = torch.float32) -> None:
@@ -42,18 +42,18 @@ class LinearRegressionModelV2(nn.Module):
         self.linear_layer = nn.Linear(features, 1, bias=bias, dtype=dtype)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Predict: (rows, features) to (rows, 1)."""
+        """Predict; shape (rows, features) to (rows, 1)."""
         prediction: Tensor = self.linear_layer(x)
         return prediction
 
 
 @dataclass(frozen=True, kw_only=True)
 class Affine:
-    """y = x weight^T + bias, the numbers as the model holds them.
+    """y = x weight^T + bias, with the numbers as the model holds them.
 
     Attributes:
         weight: shape (outputs, features), in the model's dtype.
-        bias: shape (outputs,), in the model's dtype; None where the model has none.
+        bias: shape (outputs,), in the model's dtype; None if the model has no bias.
     """
 
     weight: NDArray[Any]
@@ -68,7 +68,7 @@ def torch_dtype(precision: Precision) -> torch.dtype:
 def make_model(
     architecture: Architecture, features: int, *, bias: bool = True, dtype: torch.dtype = torch.float32
 ) -> LinearRegressionModel | LinearRegressionModelV2:
-    """A fresh instance on the CPU, its parameters drawn from torch's generator.
+    """Create a model on the CPU, with parameters drawn from torch's generator.
 
     Raises:
         ModelError: `parameter` with several features or without a bias.
@@ -86,10 +86,10 @@ def make_model(
 
 
 def recognise(state: Mapping[str, Tensor]) -> tuple[Architecture, int, bool]:
-    """Architecture, features and bias of a state_dict, from its keys and shapes.
+    """Tell architecture, number of features and presence of a bias from the keys and shapes of a state_dict.
 
     Raises:
-        ModelError: the keys are of neither model.
+        ModelError: the keys match neither model.
     """
     keys = set(state)
     if keys == {"weights", "bias"}:
@@ -106,9 +106,9 @@ def recognise(state: Mapping[str, Tensor]) -> tuple[Architecture, int, bool]:
 
 
 def affine_of(module: nn.Module) -> Affine | None:
-    """The affine map that `module` is: one of the course's models or a bare nn.Linear; None for any other module.
+    """The affine map of one of the course's models or of a bare nn.Linear; None for any other module.
 
-    A hook, a forward of its own or a dtype that NumPy lacks make it another module.
+    A module with hooks, with its own `forward`, or with a dtype that NumPy lacks counts as another module.
     """
     if any(_altered(part) for part in module.modules()):
         return None
@@ -133,7 +133,7 @@ def _altered(module: nn.Module) -> bool:
 def set_affine(
     model: LinearRegressionModel | LinearRegressionModelV2, weight: NDArray[np.float64], bias: float
 ) -> None:
-    """Put a weight of shape (features,) and a bias into a model, rounded to its dtype; beyond it, to infinity."""
+    """Set weight, shape (features,), and bias of a model, rounded to its dtype; overflow becomes infinity."""
     if isinstance(model, LinearRegressionModel):
         model.weights.copy_(torch.from_numpy(weight))
         model.bias.copy_(torch.tensor(bias, dtype=torch.float64))

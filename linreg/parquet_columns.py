@@ -1,4 +1,4 @@
-"""The columns of a Parquet file."""
+"""Read the columns of a Parquet file."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,11 +15,11 @@ _FAULTS = (pa.ArrowException, OSError, UnicodeDecodeError)
 
 
 class ParquetColumns:
-    """A Parquet file whose footer is read.
+    """A Parquet file whose footer has been read.
 
     Attributes:
-        names: of the columns as they are compared, in their order; some may be empty or the same.
-        row_index: those of `names` that pandas stored as the index of the rows.
+        names: normalised column names, in the order of the file; may be empty or duplicated.
+        row_index: those of `names` that pandas stored as the index.
     """
 
     def __init__(self, path: Path, raw: bytes) -> None:
@@ -45,7 +45,7 @@ class ParquetColumns:
         self.row_index = row_index(self.names, self._schema.metadata)
 
     def size(self, places: Sequence[int]) -> tuple[int, int, int]:
-        """Rows, columns at `places` that may hold numbers, and the bytes that reading those one by one takes."""
+        """Rows, numeric columns among `places`, and bytes needed to read those one by one."""
         rows = self._file.metadata.num_rows
         used = [place for place in places if may_hold_numbers(self._schema.types[place])]
         texts = {self._schema.names[place] for place in used if is_text(self._schema.types[place])}
@@ -58,9 +58,9 @@ class ParquetColumns:
         return sum(self._file.metadata.row_group(group).column(leaf).total_uncompressed_size for group in groups)
 
     def read(self, places: Sequence[int]) -> Iterator[pa.ChunkedArray]:
-        """The columns at `places`, one after the other; of those that hold no numbers, only the type is right.
+        """Yield the columns at `places`; a column that cannot hold numbers is empty and has only the right type.
 
-        Text comes as a dictionary, so that a long one that stands in many rows is there once.
+        Text is dictionary-encoded, so that a long value repeated in many rows is held once.
 
         Raises:
             DataError: the file is damaged.
@@ -74,7 +74,7 @@ class ParquetColumns:
                 kind = self._schema.types[place]
                 if may_hold_numbers(kind) and not pa.types.is_null(kind):
                     name = self._schema.names[place]
-                    table = file.read(columns=[name])  # and with it all that begins with its name and a point
+                    table = file.read(columns=[name])  # also reads columns whose names start with this name and a dot
                     column = table.column(table.column_names.index(name))
                     column.validate(full=True)
                     yield column

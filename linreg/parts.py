@@ -5,8 +5,9 @@ from pathlib import Path
 from linreg.arrow_columns import ArrowStream
 from linreg.card import Card
 from linreg.config import LineSettings
-from linreg.data import Part, dataset_of_table, parse_split, split, straight_line
+from linreg.data import Part, dataset_of_table, split, straight_line
 from linreg.errors import DataError, LinregError
+from linreg.split_text import parse_split
 from linreg.tables import Table, read_table
 
 

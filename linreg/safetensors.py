@@ -1,6 +1,6 @@
-"""safetensors read by hand: eight bytes with the length of a header, the header in JSON, and the numbers.
+"""Strict reader for safetensors: eight bytes with the length of the header, the header in JSON, and the numbers.
 
-Every byte of the numbers belongs to one tensor: a file with holes, overlaps or a name that stands twice is refused.
+Every byte of the numbers must belong to exactly one tensor: files with holes, overlaps or duplicate names are refused.
 """
 
 import json
@@ -25,32 +25,32 @@ DTYPES = {
     "U8": "uint8",
     "BOOL": "bool",
 }
-"""torch's names."""
+"""Names of dtypes in torch, by their names in safetensors."""
 
 MAX_SIZE = 2**40
-"""Of one axis; a tensor without numbers may claim any other."""
+"""Largest size of an axis; otherwise an empty tensor could claim any size."""
 MAX_AXES = 64
 
 
 def is_safetensors(data: bytes) -> bool:
-    """Whether this begins as a file of safetensors does."""
+    """Whether the data starts like a safetensors file."""
     return len(data) >= 10 and data[8:9] == b"{" and 2 <= int.from_bytes(data[:8], "little") < 2**32
 
 
 def read_safetensors(name: str, data: bytes) -> "dict[str, Tensor]":
-    """The tensors by name, in the order in which their numbers stand in the file.
+    """Read the tensors by name, in the order of their numbers in the file.
 
     Args:
-        name: of the file, for the message of an error.
-        data: of the file.
+        name: name of the file, for error messages.
+        data: bytes of the file.
 
     Raises:
-        ModelError: it is damaged, or is not as safetensors writes it.
+        ModelError: the file is damaged, or not in the form that safetensors writes.
     """
     length = int.from_bytes(data[:8], "little")
     start = 8 + length
     if length > MAX_JSON_BYTES or start > len(data):
-        raise ModelError(f"{name}: is a safetensors file that is cut off: {len(data)} bytes, its header has {length}")
+        raise ModelError(f"{name}: is a truncated safetensors file: {len(data)} bytes, its header has {length}")
     try:
         header = json.loads(
             data[8:start].decode(), object_pairs_hook=_unique, parse_constant=_refused, parse_float=_refused
@@ -67,14 +67,14 @@ def read_safetensors(name: str, data: bytes) -> "dict[str, Tensor]":
 
 
 def _place(key: str, entry: Any) -> tuple[str, str, list[int], int, int]:
-    """Name, dtype, shape, first byte and last byte of a tensor."""
+    """Name, dtype, shape, start and end offset of a tensor."""
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
         raise ValueError(f"{key[:60]!r} has no dtype, shape and data_offsets")
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in DTYPES:
         raise ValueError(f"{key[:60]!r} is {str(dtype)[:20]}, expected one of {', '.join(DTYPES)}")
     if not _are_sizes(shape) or len(shape) > MAX_AXES or not _are_sizes(offsets) or len(offsets) != 2:
-        raise ValueError(f"{key[:60]!r} has a shape or data_offsets that are no sizes")
+        raise ValueError(f"{key[:60]!r} has an invalid shape or invalid data_offsets")
     return key, dtype, shape, offsets[0], offsets[1]
 
 
@@ -101,7 +101,7 @@ def _tensors(places: list[tuple[str, str, list[int], int, int]], numbers: memory
         flat = torch.frombuffer(content, dtype=dtype) if content else torch.empty(0, dtype=dtype)
         try:
             tensors[key] = flat.reshape(shape)
-        except RuntimeError:  # a shape without numbers that torch cannot hold
+        except RuntimeError:  # an empty tensor whose shape torch cannot hold
             raise ValueError(f"{key[:60]!r} has a shape that torch cannot hold") from None
     if position != len(numbers):
         raise ValueError(f"{len(numbers) - position} bytes that belong to no tensor")
@@ -111,9 +111,9 @@ def _tensors(places: list[tuple[str, str, list[int], int, int]], numbers: memory
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        raise ValueError("a name stands twice")
+        raise ValueError("a name is duplicated")
     return value
 
 
 def _refused(text: str) -> NoReturn:
-    raise ValueError(f"{text[:20]} where a whole number is expected")
+    raise ValueError(f"{text[:20]} instead of an integer")

@@ -1,8 +1,8 @@
-"""What became of the numbers of a state_dict that torch loaded into a module.
+"""Check that every tensor of a state_dict arrived in the module that torch loaded it into.
 
-torch drops, rounds and overwrites numbers in silence: of two names of one parameter the later wins, and a hook may do
-anything. So each tensor of the file is looked for in the module, bit by bit. Only where a module has loading of its own
-and the file is of an older version of it, what torch makes of the file is right by definition.
+torch silently drops, rounds and overwrites numbers: if two names share a parameter the later one wins, and a hook may
+do anything. So each tensor of the file is looked up in the module, bit for bit. Only if a module has its own loading
+code and the file is of an older version, whatever torch makes of the file is right by definition.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,22 +18,22 @@ WIDER = {
     torch.bfloat16: (torch.float32, torch.float64),
     torch.float32: (torch.float64,),
 }
-"""The dtypes that hold every number of a narrower one."""
+"""For each dtype, the wider ones that represent all its values exactly."""
 
 
 def check_arrival(module: nn.Module, state: StateDict, loaded: Mapping[str, Tensor]) -> tuple[str, ...]:
-    """Find every tensor of a file in the module that it was loaded into.
+    """Check that every tensor of a file is in the module that it was loaded into.
 
     Args:
-        module: that it was loaded into.
-        state: of the file.
+        module: the module, after loading.
+        state: the state_dict of the file.
         loaded: the tensors of the module.
 
     Returns:
-        Notes of what the module's own loading changed, renamed or set.
+        Notes on what the module's own loading code changed, renamed or set.
 
     Raises:
-        ModelError: a tensor is not there, and no migration of an older version accounts for it.
+        ModelError: a tensor is missing, and no migration of an older version explains it.
     """
     changed, renamed = [], []
     left = {key: value for key, value in loaded.items() if key not in state}
@@ -46,8 +46,8 @@ def check_arrival(module: nn.Module, state: StateDict, loaded: Mapping[str, Tens
         other = next((name for name, value in left.items() if same_numbers(tensor, value)), None)
         if key in loaded or other is None:
             raise ModelError(
-                f"{key[:60]!r} does not arrive in the module: its own loading drops or changes it, though the file is "
-                "of its version; load the file in Python and save the module's state_dict() again"
+                f"{key[:60]!r} does not arrive in the module: its own loading code drops or changes it, although "
+                "the file is of its version; load the file in Python and save the module's state_dict() again"
             )
         renamed.append(key)
         del left[other]
@@ -61,12 +61,12 @@ def check_arrival(module: nn.Module, state: StateDict, loaded: Mapping[str, Tens
 
 
 def check_tied(module: nn.Module, state: StateDict) -> None:
-    """See that the names of one parameter have the same numbers; a name that is not there gets those of another.
+    """Check that all names of a tied parameter have the same numbers, and fill in missing names.
 
-    safetensors leaves the other names of a parameter out of a file.
+    safetensors stores a tied parameter under one name only.
 
     Raises:
-        ModelError: they differ.
+        ModelError: the numbers differ.
     """
     for names in _tied(module):
         given = [name for name in names if name in state]
@@ -82,7 +82,7 @@ def check_tied(module: nn.Module, state: StateDict) -> None:
 
 
 def migrates(module: nn.Module, state: StateDict, key: str) -> bool:
-    """Whether a module around this key has loading of its own, and the file is of an older version of it."""
+    """Whether a module that contains this key has its own loading code, and the file is of an older version of it."""
     metadata = metadata_of(state) or {}
     for name, part in _around(module, key):
         version = metadata.get(name, {}).get("version") or 1
@@ -92,12 +92,12 @@ def migrates(module: nn.Module, state: StateDict, key: str) -> bool:
 
 
 def holds(wide: torch.dtype, narrow: torch.dtype) -> bool:
-    """Whether every number of one dtype is one of the other."""
+    """Whether `wide` represents every value of `narrow` exactly."""
     return wide == narrow or wide in WIDER.get(narrow, ())
 
 
 def same_numbers(tensor: Tensor, loaded: Tensor) -> bool:
-    """Whether these are the same numbers, bit by bit, once the first is as wide as the second."""
+    """Whether two tensors are equal bit for bit, after widening the first to the dtype of the second."""
     if tensor.shape != loaded.shape or not holds(loaded.dtype, tensor.dtype):
         return False
     return _equal(tensor.to(loaded.dtype), loaded.detach().cpu())
@@ -111,7 +111,7 @@ def _equal(tensor: Tensor, other: Tensor) -> bool:
 
 
 def _tied(module: nn.Module) -> list[list[str]]:
-    """The names of each parameter or buffer that has several."""
+    """The names of each parameter or buffer that has more than one."""
     found: dict[int, list[str]] = {}
     for key, value in module.state_dict(keep_vars=True).items():
         if isinstance(value, Tensor):
@@ -120,7 +120,7 @@ def _tied(module: nn.Module) -> list[list[str]]:
 
 
 def _around(module: nn.Module, key: str) -> Iterator[tuple[str, nn.Module]]:
-    """The modules that a key is in, from the whole to the innermost that is there."""
+    """Yield the modules that contain a key, from the outermost to the innermost."""
     name, part = "", module
     yield name, part
     for step in key.split(".")[:-1]:

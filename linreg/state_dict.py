@@ -1,4 +1,4 @@
-"""A state_dict as tensors by name: its bytes as torch.save writes them, and the identity of its weights."""
+"""State_dicts as tensors by name: serialise them as torch.save does, and identify their weights."""
 
 import hashlib
 import io
@@ -14,9 +14,9 @@ class StateDict(OrderedDict[str, Tensor]):
     """Tensors by name, as `Module.state_dict` gives them.
 
     Attributes:
-        notes: what was left out, stripped or converted on the way here, for people.
-        _metadata: torch's own: of each module, by name, the version that the tensors are of; None where the file has
-            none. `Module.load_state_dict` reads it.
+        notes: what was left out, stripped or converted while reading, one line each.
+        _metadata: torch's metadata: the version of each module, by name; None if the file has none.
+            `Module.load_state_dict` reads it.
     """
 
     notes: tuple[str, ...] = ()
@@ -26,7 +26,7 @@ class StateDict(OrderedDict[str, Tensor]):
 def state_dict_of(
     tensors: Mapping[str, Tensor], metadata: Mapping[str, Mapping[str, Any]] | None, notes: tuple[str, ...] = ()
 ) -> StateDict:
-    """A state_dict of these tensors, versions and notes."""
+    """Make a state_dict of tensors, module versions and notes."""
     state = StateDict(tensors)
     state._metadata = None if metadata is None else {key: dict(value) for key, value in metadata.items()}
     state.notes = notes
@@ -34,12 +34,12 @@ def state_dict_of(
 
 
 def metadata_of(state: Mapping[str, Tensor]) -> dict[str, dict[str, Any]] | None:
-    """The versions of the modules that a state_dict is of, by name; None where it has none."""
+    """The module versions in a state_dict, by name; None if it has none."""
     return getattr(state, "_metadata", None)
 
 
 def state_sha256(state: Mapping[str, Tensor]) -> str:
-    """SHA-256 over the sorted (key, dtype, shape, little-endian bytes): the same in whatever file the weights are."""
+    """SHA-256 over sorted (key, dtype, shape, little-endian bytes): the identity of weights in any file format."""
     digest = hashlib.sha256()
     for key in sorted(state):
         tensor = state[key].detach().cpu().contiguous()
@@ -50,7 +50,7 @@ def state_sha256(state: Mapping[str, Tensor]) -> str:
 
 
 def state_bytes(state: Mapping[str, Tensor]) -> bytes:
-    """A state_dict as torch.save writes it, with its versions; through a buffer, so that no file name gets into it."""
+    """Serialise a state_dict as torch.save does, with module versions; in memory, so that no file name is embedded."""
     plain: dict[str, Tensor] = {key: tensor.detach().cpu().contiguous().clone() for key, tensor in state.items()}
     if (metadata := metadata_of(state)) is not None:
         plain = OrderedDict(plain)
@@ -61,7 +61,7 @@ def state_bytes(state: Mapping[str, Tensor]) -> bytes:
 
 
 def describe_state(state: Mapping[str, Tensor]) -> list[dict[str, Any]]:
-    """Name, dtype and shape of every tensor, for people to read."""
+    """Name, dtype and shape of every tensor."""
     return [
         {"name": key, "dtype": str(value.dtype).removeprefix("torch."), "shape": list(value.shape)}
         for key, value in state.items()

@@ -1,7 +1,7 @@
-"""Load a state_dict into a module as torch loads it, and see that every number of the file arrived.
+"""Load a state_dict into a module with torch, and check that every number of the file arrived.
 
-torch's own `load_state_dict(strict=True)` decides what fits, so that hooks which rename keys and layers that migrate
-older versions do their work.
+torch's `load_state_dict(strict=True)` decides what fits, so hooks that rename keys and layers that migrate older
+versions work as usual.
 """
 
 import warnings
@@ -18,17 +18,17 @@ from linreg.state_reading import storage_problem
 
 
 def load_into(module: nn.Module, state: StateDict) -> tuple[str, ...]:
-    """Load a state_dict into a module, which it must fit exactly.
+    """Load a state_dict into a module that it must fit exactly.
 
     Args:
-        module: its parameters and buffers take the numbers; where an error is raised, some of them may have.
-        state: as `linreg.state_reading.read_state` returns it.
+        module: the module to load into; after an error it may be partly loaded.
+        state: a state_dict from `linreg.state_reading.read_state`.
 
     Returns:
-        What was left out, stripped, converted or migrated, for people; nothing where the file was the module's own.
+        Notes on what was left out, stripped, converted or migrated; empty if the file fits as it is.
 
     Raises:
-        ModelError: a key, a shape or a dtype is another one, a number is not finite, or did not arrive.
+        ModelError: a key, shape or dtype differs, or a number is not finite or did not arrive.
     """
     expected = _tensors_of(module)
     odd = {key: value.clone() for key, value in expected.items() if not _is_finite(value)}
@@ -37,12 +37,12 @@ def load_into(module: nn.Module, state: StateDict) -> tuple[str, ...]:
     _check_kinds(module, state, expected)
     try:
         _load(module, state)
-    except Exception as error:  # of torch, or of the module's own hooks
+    except Exception as error:  # from torch, or from the module's own hooks
         raise ModelError(_told(state, expected, error)) from None
     loaded = _tensors_of(module)
     own = check_arrival(module, state, loaded)
     for key, tensor in loaded.items():
-        # What the module was made with, a mask of -inf, say, is no fault of the file.
+        # Values that the module was created with, such as a mask of -inf, are not the file's fault.
         if not _is_finite(tensor) and not (key in odd and same_numbers(odd[key], tensor)):
             raise ModelError(f"{key[:60]!r} holds NaN or infinity; restore the file from a copy, or train again")
     if own:
@@ -56,7 +56,7 @@ def load_into(module: nn.Module, state: StateDict) -> tuple[str, ...]:
 
 
 def check_state(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
-    """Compare a state_dict with that of a fresh instance: keys, layout, dtypes, shapes, finiteness.
+    """Compare a state_dict with that of a fresh instance: keys, layout, dtypes, shapes, finite values.
 
     Raises:
         ModelError: they differ; the message names the first differences.
@@ -75,15 +75,15 @@ def check_state(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> 
 
 
 def _tensors_of(module: nn.Module) -> dict[str, Tensor]:
-    """The tensors of a module; those of lazy layers are not there before they have a shape.
+    """The tensors of a module, without those of lazy layers that have no shape yet.
 
     Raises:
-        ModelError: it holds anything else.
+        ModelError: its state_dict holds something that is not a tensor.
     """
     found = {}
     for key, value in module.state_dict().items():
         if not isinstance(value, Tensor):
-            raise ModelError(f"the module's {key[:60]!r} is {type(value).__name__}, and only tensors can be kept")
+            raise ModelError(f"the module's {key[:60]!r} is {type(value).__name__}, expected a tensor")
         if is_lazy(value):
             continue
         if value.device.type in ("cpu", "meta") and (problem := storage_problem(value)) is not None:
@@ -93,14 +93,14 @@ def _tensors_of(module: nn.Module) -> dict[str, Tensor]:
 
 
 def _load(module: nn.Module, state: StateDict) -> None:
-    """Load a copy: a hook may change what it is given."""
-    with warnings.catch_warnings():  # what torch warns of is looked for afterwards
+    """Load a copy, since a hook may change the state_dict that it gets."""
+    with warnings.catch_warnings():  # whatever torch warns about is checked afterwards
         warnings.simplefilter("ignore")
         module.load_state_dict(state_dict_of(state, metadata_of(state)))
 
 
 def _check_kinds(module: nn.Module, state: StateDict, expected: Mapping[str, Tensor]) -> None:
-    """See that torch will not round or cut what has a place by its name."""
+    """Check that torch will not round or cut tensors whose names match."""
     for key, tensor in state.items():
         wanted = expected.get(key)
         if wanted is None:
@@ -120,17 +120,17 @@ def _check_stable(module: nn.Module, loaded: Mapping[str, Tensor]) -> None:
     )
     try:
         _load(module, held)
-    except Exception as error:  # of torch, or of the module's own hooks
+    except Exception as error:  # from torch, or from the module's own hooks
         raise ModelError(f"the module does not load its own state_dict: {one_line(error)}") from None
     if state_sha256(_tensors_of(module)) != state_sha256(held):
         raise ModelError(
-            "the module's own loading changes what it has saved itself, so that no file of it could be reloaded; "
-            "let its loading look at the version"
+            "the module's own loading code changes the state_dict that the module saved, so it could not be reloaded; "
+            "make that code check the version"
         )
 
 
 def _told(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], error: Exception) -> str:
-    """What differs, in our words: of the keys those that torch itself names, since hooks may rename some."""
+    """Say what differs; only keys that torch itself names count, since hooks may rename others."""
     text = str(error)
     missing, surplus = (
         [key for key in sorted(keys) if f'"{key}"' in text]

@@ -1,4 +1,4 @@
-"""The names in a state_dict: what wrappers put before or between them, and one nn.Linear under any name."""
+"""Names in a state_dict: strip what wrappers add to them, and recognise one nn.Linear under any name."""
 
 from collections.abc import Collection
 from typing import Any
@@ -6,18 +6,18 @@ from typing import Any
 from linreg.state_dict import StateDict, metadata_of, state_dict_of
 
 WRAPPERS = ("module", "_orig_mod", "model")
-"""What DataParallel, torch.compile and Lightning put before every name of the module that they wrap."""
+"""Prefixes that DataParallel, torch.compile and Lightning add to every name."""
 
 INNER_WRAPPERS = ("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
-"""What stands in the middle of names where only a part of a module is wrapped."""
+"""Parts in the middle of names if only a submodule is wrapped."""
 
 
 def without_wrappers(state: StateDict, expected: Collection[str]) -> StateDict:
-    """A copy of a state_dict without what wrappers put into its names, with a note where that was anything.
+    """Copy a state_dict without what wrappers add to its names; a note says what was stripped.
 
     Args:
-        state: is kept as it is.
-        expected: the names of the module; what they have themselves stays.
+        state: the state_dict, which is not changed.
+        expected: names in the module; parts that these have too are kept.
     """
     tensors, metadata = dict(state), metadata_of(state)
     stripped = ""
@@ -31,15 +31,15 @@ def without_wrappers(state: StateDict, expected: Collection[str]) -> StateDict:
         tensors = shorter
         metadata = None if metadata is None else _metadata_without(metadata, inner)
         stripped = " and ".join([*([stripped] if stripped else []), *(f"{part}." for part in inner)])
-    notes = (f"{stripped[:60]!r} in its names is stripped",) if stripped else ()
+    notes = (f"{stripped[:60]!r} is stripped from its names",) if stripped else ()
     return state_dict_of(tensors, metadata, (*state.notes, *notes))
 
 
 def as_one_linear(state: StateDict) -> StateDict | None:
-    """The same weights under the names of our model, where they are those of one nn.Linear with one output.
+    """Rename the weights of a single nn.Linear with one output to the names of our model.
 
     Returns:
-        None where they are anything else.
+        None for any other state_dict.
     """
     weights = [key for key in state if key.rpartition(".")[2] == "weight"]
     if len(weights) != 1:
@@ -52,14 +52,14 @@ def as_one_linear(state: StateDict) -> StateDict | None:
         return None
     renamed = {"linear_layer.weight": weight} | ({} if bias is None else {"linear_layer.bias": bias})
     note = (
-        f"{weights[0][:60]!r} is taken for that of one nn.Linear; what has no weights, an activation after it, say, "
-        "does not stand in a state_dict"
+        f"{weights[0][:60]!r} is taken for the weight of a single nn.Linear; layers without weights, such as "
+        "activations, do not appear in a state_dict"
     )
     return state_dict_of(renamed, None, (*state.notes, note))
 
 
 def _prefix(names: Collection[str], expected: Collection[str]) -> str | None:
-    """What may be taken from the front of every name; a module may have such a part of its own."""
+    """The wrapper prefix of all names, if any; the module may have a submodule of that name itself."""
     if not names or set(names) & set(expected):
         return None
     for wrapper in WRAPPERS:
@@ -79,11 +79,11 @@ def _without(name: str, parts: Collection[str]) -> str:
 
 
 def _metadata_below(metadata: dict[str, dict[str, Any]], prefix: str) -> dict[str, dict[str, Any]]:
-    """As torch does: what is said of the wrapper goes, what is said of the module in it stays."""
+    """As torch does: drop metadata of the wrapper, keep that of the wrapped module."""
     return {key[len(prefix) :]: value for key, value in metadata.items() if f"{key}.".startswith(prefix)}
 
 
 def _metadata_without(metadata: dict[str, dict[str, Any]], parts: Collection[str]) -> dict[str, dict[str, Any]]:
-    """What is said of the innermost module holds where a wrapper has the same name without it."""
+    """If wrapper and wrapped module get the same name, the metadata of the innermost module wins."""
     names = sorted(metadata, key=lambda name: name.count("."))
     return {_without(name, parts): metadata[name] for name in names}

@@ -1,8 +1,7 @@
 """Read a state_dict from a file without running code.
 
-A state_dict is data, but torch reads it with a pickle machine and checks no checksum. So a file is first looked at as
-an archive, then unpickled with weights_only=True, and of what comes out only dense tensors by name are kept, with the
-versions of the modules that they are of.
+A state_dict is data, but torch reads it with pickle and verifies no checksum. So the archive is checked first, then
+unpickled with weights_only=True, and only dense tensors by name are kept, with the versions of their modules.
 """
 
 import io
@@ -24,22 +23,22 @@ from linreg.safetensors import is_safetensors, read_safetensors
 from linreg.state_dict import StateDict, state_dict_of
 
 LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19"
-"""The first bytes of a file of torch.save before 1.6."""
+"""First bytes of files that torch.save wrote before version 1.6."""
 
 UNSAFE = re.compile(r"Unsupported global: GLOBAL ([\w.]+) was not an allowed global")
-"""How torch names what weights_only=True does not build."""
+"""Matches torch's message about a class that weights_only=True refuses."""
 
 
 def load_state(path: Path, manifest: Manifest | None = None) -> StateDict:
     """Read a state_dict from a file without running code.
 
     Args:
-        path: of the file.
-        manifest: of its folder, where it has been read already.
+        path: path of the file.
+        manifest: manifest of its folder, if it has been read already.
 
     Raises:
         ModelError: the file is damaged, or holds anything but dense tensors by name.
-        MismatchError: it has other bytes than the manifest of its folder lists.
+        MismatchError: the file differs from the manifest of its folder.
     """
     try:
         data = read_listed(path.parent, path.name, limit=MAX_STATE_BYTES, manifest=manifest)
@@ -51,13 +50,13 @@ def load_state(path: Path, manifest: Manifest | None = None) -> StateDict:
 
 
 def read_state(name: str, data: bytes) -> StateDict:
-    """Read a state_dict from the bytes of a file, of torch.save or of safetensors, without running code.
+    """Read a state_dict from the contents of a torch.save or safetensors file, without running code.
 
-    A checkpoint that holds one dictionary of tensors beside other things gives that one, with a note.
+    From a checkpoint that holds one dictionary of tensors among other things, that dictionary is taken, with a note.
 
     Args:
-        name: of the file, for the message of an error.
-        data: of the file.
+        name: name of the file, for error messages.
+        data: contents of the file.
 
     Raises:
         ModelError: the file is damaged, or holds anything but dense tensors by name.
@@ -81,7 +80,7 @@ def read_state(name: str, data: bytes) -> StateDict:
 
 
 def storage_problem(tensor: Tensor) -> str | None:
-    """What makes a tensor unfit to be looked at: it has no dense numbers, or its shape promises more than are there."""
+    """Say why a tensor cannot be read: it is not dense, or its shape claims more numbers than are stored; else None."""
     kind = _kind_of(tensor)
     if kind is not None:
         return f"is not a dense tensor; save model.state_dict() of an ordinary model; got {kind}"
@@ -91,10 +90,10 @@ def storage_problem(tensor: Tensor) -> str | None:
 
 
 def _unpickled(name: str, data: bytes) -> object:
-    """What torch.save put into these bytes.
+    """Unpickle the contents of a torch.save file.
 
     Raises:
-        ModelError: it is damaged, or more than weights_only=True builds.
+        ModelError: the file is damaged, or weights_only=True refuses it.
     """
     identity = f"(sha256 {sha256(data)[:12]})"
     if not is_archive(data):
@@ -111,10 +110,10 @@ def _unpickled(name: str, data: bytes) -> object:
     if "constants.pkl" in records:
         raise ModelError(f"{name}: is a TorchScript archive, not a state_dict; name the .pth instead {identity}")
     try:
-        with warnings.catch_warnings():  # what torch warns of, a sparse tensor say, is refused below
+        with warnings.catch_warnings():  # whatever torch warns about, such as a sparse tensor, is refused below
             warnings.simplefilter("ignore")
             return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises a dozen classes here, and its text advises to switch the safety off
+    except Exception as error:  # torch raises many classes here, and its message advises turning weights_only off
         whole_module = b"_parameters" in bytes(records.get("data.pkl", b""))
         raise ModelError(f"{name}: {_not_plain(name, error, whole_module=whole_module)}") from None
 
@@ -136,10 +135,10 @@ def _not_plain(name: str, error: Exception, *, whole_module: bool) -> str:
 
 
 def _place_of_weights(name: str, content: dict[Any, Any]) -> str | None:
-    """The key of the one dictionary of tensors in a checkpoint; None where the checkpoint is a state_dict itself.
+    """The key of the only dictionary of tensors in a checkpoint; None if the checkpoint is itself a state_dict.
 
     Raises:
-        ModelError: it holds several, or none beside what is no tensor.
+        ModelError: it holds several such dictionaries, or none and something that is not a tensor.
     """
     items = list(dict.items(content))
     if not any(isinstance(value, dict) for _, value in items):
@@ -171,13 +170,13 @@ def _checked_tensors(name: str, content: dict[Any, Any]) -> dict[str, Tensor]:
         if not isinstance(key, str) or not isinstance(value, Tensor):
             shown = repr(key[:60]) if isinstance(key, str) else f"a key of type {type(key).__name__}"
             raise ModelError(f"{name}: {shown} is {type(value).__name__}, expected a tensor by name")
-        # A fresh tensor on the same storage: without attributes that the file may have given it.
+        # A fresh tensor on the same storage, without attributes that the file may have set.
         tensor = Tensor.detach(value)
         if type(tensor) is not Tensor:
             raise ModelError(f"{name}: {key[:60]!r} is {type(tensor).__name__}, expected an ordinary tensor")
         if _kind_of(tensor) is None:
             tensor = tensor.resolve_conj().resolve_neg()
-            # torch loads a view with a stride of 0, of a few numbers that stand for many.
+            # torch loads expanded views (stride 0), in which a few numbers represent many.
             if _claimed_bytes(tensor) > tensor.untyped_storage().nbytes():
                 expanded += _claimed_bytes(tensor)
                 tensor = tensor.contiguous() if expanded <= MAX_EXPANDED_BYTES else tensor
@@ -201,7 +200,7 @@ def _checked_metadata(name: str, content: dict[Any, Any]) -> dict[str, dict[str,
 
 
 def _kind_of(tensor: Tensor) -> str | None:
-    """What a tensor without dense numbers is, and how it becomes one that has them."""
+    """Say what kind of tensor this is, and how to make it dense."""
     if tensor.device.type != "cpu":
         return f"one on the device {tensor.device.type}, which holds no numbers: load the weights first"
     if tensor.is_quantized:

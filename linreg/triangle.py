@@ -1,7 +1,7 @@
-"""R of a QR factorisation, accumulated over row batches (TSQR: only R is kept).
+"""The R factor of a QR factorisation, accumulated over batches of rows (TSQR, keeping only R).
 
-Where there are many rows and the columns are far from collinear, R comes from their inner products by Cholesky, three
-times as fast: it then loses at most 12 of 53 bits, and the refinement of `linreg.least_squares` gives them back.
+With many rows and columns far from collinear, R is computed by a Cholesky factorisation of the Gram matrix, three times
+as fast. It then loses at most 12 of 53 bits, which the refinement in `linreg.least_squares` restores.
 """
 
 import numpy as np
@@ -12,16 +12,16 @@ Array = NDArray[np.float64]
 
 BATCH_ROWS = 4096
 EXTREME = 400
-"""Beyond 2^400 and below 2^-400 squares leave float64."""
+"""Exponent limit: squares of numbers above 2^400 or below 2^-400 may leave the range of float64."""
 
 
 def triangle_of(features: Array, target: Array, intercept: bool) -> Array:
-    """R of [features, 1, target], shape (columns + 1, columns + 1).
+    """Compute R of [features, 1, target], shape (columns + 1, columns + 1).
 
     Args:
         features: float64, shape (rows, features).
         target: float64, shape (rows,).
-        intercept: with the column of ones.
+        intercept: whether to include the column of ones.
     """
     if len(target) > BATCH_ROWS and (quick := _by_products(features, target, intercept)) is not None:
         return quick
@@ -42,7 +42,7 @@ def triangle_of(features: Array, target: Array, intercept: bool) -> Array:
 
 
 def _by_products(features: Array, target: Array, intercept: bool) -> Array | None:
-    """R by Cholesky, three times as fast; None where it would lose more than 12 of 53 bits, or leave float64."""
+    """R by Cholesky; None if that would lose more than 12 of 53 bits or leave the range of float64."""
     count, size = features.shape[1], features.shape[1] + intercept + 1
     rows = serial_rows(262_144 // size**2, size)
     buffer, products = np.ones((rows, size)), np.zeros((size, size))
@@ -60,5 +60,5 @@ def _by_products(features: Array, target: Array, intercept: bool) -> Array | Non
 
 
 def serial_rows(rows: int, size: int) -> int:
-    """`rows`, up to which BLAS takes no threads, a burden to so narrow a matrix; many more for a wide one."""
+    """Batch size: `rows`, up to which BLAS starts no threads (costly for narrow matrices); larger for wide matrices."""
     return rows if rows >= 2 * size else max(BATCH_ROWS, size)

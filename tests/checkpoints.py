@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from linreg.card import Card
 from linreg.checkpoint import (
@@ -90,3 +91,11 @@ def bundle(folder: Path, **changed: Any) -> LinearRegressionModelV2:
     model = LinearRegressionModelV2(2)
     save(folder, model, card_of(model, **changed))
     return model
+
+
+def v1(**changed: Tensor) -> dict[str, Tensor]:
+    return {"weights": torch.ones(1), "bias": torch.ones(1), **changed}
+
+
+def v2(weight: Tensor, bias: Tensor | None = None) -> dict[str, Tensor]:
+    return {"linear_layer.weight": weight, "linear_layer.bias": torch.ones(1) if bias is None else bias}

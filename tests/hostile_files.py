@@ -7,6 +7,8 @@ import random
 import zipfile
 from collections.abc import Callable
 
+import pytest
+
 SIZE = 9_900_000
 HEADER_OF_C = "/* An affine model: output = input * weight^T + bias. C source exported by linreg; do not edit.\n"
 
@@ -233,3 +235,7 @@ HOSTILE = {
     )
     for name, build in builders.items()
 }
+
+
+def strict_json(text: str) -> dict:
+    return json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -20,21 +21,28 @@ def exact(features: Array, target: Array, *, intercept: bool = True) -> list[Fra
     """The solution in rationals, of the normal equations."""
     rows = [[Fraction(float(value)) for value in row] + [Fraction(1)] * intercept for row in features]
     wanted = [Fraction(float(value)) for value in target]
-    size = len(rows[0])
-    system = [
-        [sum((row[i] * row[j] for row in rows), Fraction(0)) for j in range(size)]
-        + [sum((row[i] * value for row, value in zip(rows, wanted, strict=True)), Fraction(0))]
-        for i in range(size)
-    ]
-    for i in range(size):
-        pivot = next(j for j in range(i, size) if system[j][i])
-        system[i], system[pivot] = system[pivot], system[i]
-        system[i] = [value / system[i][i] for value in system[i]]
-        for j in range(size):
-            if j != i and system[j][i]:
-                factor = system[j][i]
-                system[j] = [value - factor * other for value, other in zip(system[j], system[i], strict=True)]
+    columns = list(zip(*rows, strict=True))
+    matrix = [[_dot(column, other) for other in columns] for column in columns]
+    return solved(matrix, [_dot(column, wanted) for column in columns])
+
+
+def solved(matrix: list[list[Fraction]], right: list[Fraction]) -> list[Fraction]:
+    """The solution of a regular system, by Gauss-Jordan elimination in fractions."""
+    size = len(right)
+    system = [[*row, value] for row, value in zip(matrix, right, strict=True)]
+    for place in range(size):
+        pivot = next(row for row in range(place, size) if system[row][place])
+        system[place], system[pivot] = system[pivot], system[place]
+        system[place] = [value / system[place][place] for value in system[place]]
+        for row in range(size):
+            if row != place and system[row][place]:
+                factor = system[row][place]
+                system[row] = [a - factor * b for a, b in zip(system[row], system[place], strict=True)]
     return [row[-1] for row in system]
+
+
+def _dot(one: Sequence[Fraction], other: Sequence[Fraction]) -> Fraction:
+    return sum((a * b for a, b in zip(one, other, strict=True)), Fraction(0))
 
 
 def digits(value: float, certified: float) -> float:

@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 from linreg.config import DeviceChoice, LineSettings, Loss, Method, TrainSettings
 from linreg.data import Dataset, Parts, read_dataset, split, straight_line
 from linreg.training import Fit, fit
-from tests.conftest import TESTS
+from tests.conftest import PENGUINS
 
 Array = NDArray[np.float64]
-PENGUINS = TESTS / "data" / "penguins.csv"
 NUMERIC = ("bill_length_mm", "bill_depth_mm", "flipper_length_mm")
 CPU = TrainSettings(device=DeviceChoice.CPU, loss=Loss.MSE, epochs=5)
 EXACT = replace(CPU, method=Method.EXACT)
 GRADIENT = (Method.SGD, Method.ADAM, Method.LBFGS)
+RATES = {Method.SGD: 0.1, Method.ADAM: 0.05, Method.LBFGS: 1.0}
 
 
 def table(features: Array, target: Array) -> Dataset:

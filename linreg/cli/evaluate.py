@@ -19,12 +19,15 @@ EXAMPLES = ("linreg evaluate penguins.csv -m penguins", "linreg evaluate -m line
 
 def run(
     table: Annotated[
-        Path | None, typer.Argument(help="CSV or Parquet file with the model's columns. Default: the line it learned.")
+        Path | None,
+        typer.Argument(
+            help="CSV or Parquet file with the model's columns. Default: the line the model was trained on."
+        ),
     ] = None,
     model: ExistingModel = None,
     as_json: Json = False,
 ) -> None:
-    """Show R2, RMSE and MAE: by part where the data is what the model was trained on, else over all rows."""
+    """Show R2, RMSE and MAE of each part of the training data, or over all rows of any other table."""
     from linreg.metrics import measure
 
     checkpoint = open_existing(model, table)

@@ -30,14 +30,17 @@ def run(
     ] = None,
     model: ExistingModel = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder for the PNG files. Default: the bundle.")
+        Path | None,
+        typer.Option("--output", "-o", help="Folder for the PNG files. Default: the bundle.", rich_help_panel="Output"),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite pictures that linreg did not draw.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite pictures that linreg did not draw.", rich_help_panel="Output")
+    ] = False,
     wait: Wait = False,
 ) -> None:
-    """Plot predictions, residuals, and the loss curves if training has a history.
+    """Draw predictions, residuals and, if the model was trained by a gradient method, loss curves, as PNG files.
 
-    Predictions of a model with several features are plotted against actual values, with R2 and RMSE.
+    With one feature, predictions are drawn over the feature; with several, against the actual values.
     """
     checkpoint = open_existing(model, table)
     parts = parts_of(table, checkpoint.card, checkpoint.path)
@@ -74,7 +77,9 @@ def draw(
         for name in names:
             there = read_inside(folder, name, limit=MAX_STATE_BYTES) if file_inside(folder, name) else None
             if there is not None and not force and not plots.drawn_here(there):
-                raise LinregError(f"{folder / name}: is there and was not drawn by linreg; use --force, or another -o")
+                raise LinregError(
+                    f"{folder / name}: already exists, and was not drawn by linreg; use --force, or another -o"
+                )
             changes.stage(name, drawn[name])
         changes.commit()
     return [folder / name for name in names]

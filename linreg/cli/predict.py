@@ -1,14 +1,14 @@
-"""`linreg predict`: a prediction for every row of a table, by a bundle, a .pth or an .onnx file."""
+"""`linreg predict`: predict every row of a table with a bundle, a .pth or an .onnx file."""
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from linreg.cli.bundle import find_existing
 from linreg.cli.options import ExistingModel
-from linreg.cli.terminal import note, print_csv
+from linreg.cli.terminal import note, print_csv, progress
 from linreg.errors import LinregError, ModelError
 
 if TYPE_CHECKING:
@@ -24,22 +24,29 @@ EXAMPLES = (
     "linreg predict penguins.csv -m penguins -o predictions.csv",
     "linreg predict penguins.csv -m penguins/model.onnx > predictions.csv",
 )
+ROWS_A_STEP = 2**18
+"""Rows between two updates of the progress bar; shorter tables show none."""
 
 
 def run(
-    table: Annotated[Path, typer.Argument(help="CSV (also gzip) or Parquet file with the model's feature columns.")],
+    table: Annotated[Path, typer.Argument(help="CSV (plain or gzip) or Parquet file with the model's features.")],
     model: ExistingModel = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="CSV file to write. Default: stdout.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite the output file.")] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="CSV file to write. Default: stdout.", rich_help_panel="Output"),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite the output file.", rich_help_panel="Output")
+    ] = False,
 ) -> None:
-    """Write the features and a prediction for every row, as CSV; columns are found by name.
+    """Write the features and the prediction of every row as CSV; columns are found by name.
 
-    A row with a missing value keeps its place and gets no prediction. With -m model.onnx torch is not needed.
+    A row with a missing value keeps its place and gets no prediction. With -m model.onnx, torch is not needed.
     """
     if output is not None:
         _check_output(output, table)
     elif force:
-        raise typer.BadParameter("--force is for the file of -o; name it, or leave --force out")
+        raise typer.BadParameter("--force needs an output file; add -o FILE, or omit --force")
     path = find_existing(model, table)
 
     from linreg.predictions import predict_table
@@ -49,7 +56,7 @@ def run(
     rows = read_table(table, features=features, target=None)
     for text in rows.notes:
         note(f"note: {text.replace('are left out', 'get no prediction')}")
-    predicted = predict_table(str(table), rows, predict)
+    predicted = predict_table(str(table), rows, lambda features: _in_steps(predict, features))
     data = _csv(features, f"predicted_{target}", rows.values, predicted)
     if output is None:
         print_csv(data)
@@ -57,19 +64,35 @@ def run(
         _write(output, data, len(predicted) - predicted.null_count, force=force)
 
 
+def _in_steps(predict: "Predict", rows: "NDArray[np.float64]") -> "NDArray[Any]":
+    """Predict a long table step by step, and show how many rows are done."""
+    if len(rows) <= ROWS_A_STEP:
+        return predict(rows)
+    import numpy as np
+
+    steps = []
+    with progress("rows", len(rows)) as done:
+        for start in range(0, len(rows), ROWS_A_STEP):
+            steps.append(predict(rows[start : start + ROWS_A_STEP]))
+            done(min(start + ROWS_A_STEP, len(rows)))
+    return np.concatenate(steps)
+
+
 def _write(output: Path, data: bytes, predictions: int, *, force: bool) -> None:
-    """Write the predictions, unless they are there already: a command that was interrupted can be repeated.
+    """Write the predictions, unless the file has them already, so that an interrupted command can be repeated.
 
     Raises:
-        LinregError: another file is there, or it cannot be written.
+        LinregError: the file exists with other contents, or cannot be written.
     """
     from linreg.files import read_bytes, write_atomic
 
     _check_regular(output)
     if output.exists() and not force:
         if output.stat().st_size != len(data) or read_bytes(output, limit=len(data)) != data:
-            raise LinregError(f"{output}: is there already; use --force to overwrite its other contents, or another -o")
-        note(f"{predictions} predictions: {output}, which has them already")
+            raise LinregError(
+                f"{output}: already exists with other contents; use --force to overwrite it, or another -o"
+            )
+        note(f"{predictions} predictions: {output} (already up to date)")
         return
     write_atomic(output, data)
     note(f"{predictions} predictions: {output}")
@@ -78,18 +101,18 @@ def _write(output: Path, data: bytes, predictions: int, *, force: bool) -> None:
 def _check_regular(output: Path) -> None:
     if output.is_symlink():
         raise LinregError(
-            f"{output}: is a symbolic link, which is not followed; name the file that is meant with -o, or remove it"
+            f"{output}: is a symbolic link, which is not followed; name the target file with -o, or remove the link"
         )
     if output.exists() and not output.is_file():
-        raise LinregError(f"{output}: is no regular file, expected a CSV to write; leave -o out to write to stdout")
+        raise LinregError(f"{output}: is not a regular file, expected a CSV file; omit -o to write to stdout")
 
 
 def _check_output(output: Path, table: Path) -> None:
-    """See before the work that the predictions may be written.
+    """Check before the work that the predictions can be written.
 
     Raises:
-        LinregError: they may not.
-        typer.BadParameter: the name is not that of a CSV.
+        LinregError: they cannot.
+        typer.BadParameter: the file name does not end in .csv.
     """
     from linreg.folders import ensure_folder
 
@@ -99,7 +122,7 @@ def _check_output(output: Path, table: Path) -> None:
     if output.suffix.lower() != ".csv":
         raise typer.BadParameter(
             f"--output: got {output}, expected a name that ends in .csv, since predictions are written as CSV; "
-            f"use -o {output.with_suffix('.csv') if output.name else 'predictions.csv'}, or leave -o out"
+            f"use -o {output.with_suffix('.csv') if output.name else 'predictions.csv'}, or omit -o"
         )
     ensure_folder(output.parent)
 
@@ -123,12 +146,12 @@ def _onnx(path: Path) -> "tuple[tuple[str, ...], str, Predict]":
 
 
 def _csv(names: tuple[str, ...], predicted_name: str, values: "NDArray[np.float64]", predicted: "pa.Array") -> bytes:
-    """CSV of every row's values and prediction; a cell is empty where there was no value, and so no prediction."""
+    """CSV of all rows, with values and prediction; missing values, and predictions that need them, are empty cells."""
     import pyarrow as pa
     from pyarrow import csv
 
     columns = [*(pa.array(column, from_pandas=True) for column in values.T), predicted]
-    # A spreadsheet would run a header that begins with one of these signs as a formula.
+    # A spreadsheet would evaluate a header that begins with one of these characters as a formula.
     header = [f"'{name}" if name[:1] in "=+-@\t\r" else name for name in (*names, predicted_name)]
     buffer = io.BytesIO()
     csv.write_csv(

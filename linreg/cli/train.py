@@ -54,7 +54,7 @@ def check_split(text: str) -> str:
     Raises:
         typer.BadParameter: it is none.
     """
-    from linreg.data import parse_split
+    from linreg.split_text import parse_split
 
     try:
         parse_split(text)

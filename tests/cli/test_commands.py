@@ -112,7 +112,7 @@ def test_plot_draws_into_another_folder_and_overwrites_only_its_own(linreg, peng
     mine = tmp_path / "pictures" / "residuals.png"
     mine.write_bytes(b"\x89PNG mine")
     before = contents(tmp_path / "pictures")
-    assert "residuals.png: is there and was not drawn by linreg; use --force" in linreg(*words).failure()
+    assert "residuals.png: already exists, and was not drawn by linreg; use --force" in linreg(*words).failure()
     assert contents(tmp_path / "pictures") == before
     assert linreg(*words, "--force").code == 0
 

@@ -95,7 +95,7 @@ def test_predict_overwrites_only_when_told_and_never_its_table(linreg, penguins,
     path = table("bill_length_mm,bill_depth_mm,flipper_length_mm", "39.1,18.7,181")
     (tmp_path / "out.csv").write_text("mine")
     words = ["predict", path, "-m", penguins]
-    assert "out.csv: is there already; use --force" in linreg(*words, "-o", "out.csv").failure()
+    assert "out.csv: already exists with other contents; use --force" in linreg(*words, "-o", "out.csv").failure()
     assert (tmp_path / "out.csv").read_text() == "mine"
     assert linreg(*words, "-o", "out.csv", "--force").code == 0
     before = path.read_bytes()
@@ -104,7 +104,7 @@ def test_predict_overwrites_only_when_told_and_never_its_table(linreg, penguins,
     (tmp_path / "hard.csv").hardlink_to(path)
     assert "is the table itself" in linreg(*words, "-o", "hard.csv", "--force").failure()
     for place in (tmp_path, "/dev/full"):
-        assert "is no regular file" in linreg(*words, "-o", place, "--force").failure()
+        assert "is not a regular file" in linreg(*words, "-o", place, "--force").failure()
 
 
 def test_the_same_command_again_succeeds_and_writes_nothing(linreg, penguins, table, tmp_path):
@@ -113,12 +113,12 @@ def test_the_same_command_again_succeeds_and_writes_nothing(linreg, penguins, ta
     assert linreg(*words).code == 0
     before = (tmp_path / "out.csv").stat()
     again = linreg(*words)
-    assert (again.code, again.err) == (0, "1 predictions: out.csv, which has them already\n")
+    assert (again.code, again.err) == (0, "1 predictions: out.csv (already up to date)\n")
     after = (tmp_path / "out.csv").stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     same_length = (tmp_path / "out.csv").read_bytes()[:-2] + b"9\n"
     (tmp_path / "out.csv").write_bytes(same_length)
-    assert "is there already; use --force" in linreg(*words).failure()
+    assert "already exists with other contents; use --force" in linreg(*words).failure()
     assert (tmp_path / "out.csv").read_bytes() == same_length
 
 
@@ -155,7 +155,7 @@ def test_a_model_that_is_not_there_is_named_with_a_suggestion(linreg):
 def test_force_without_an_output_is_refused(linreg, penguins, file):
     ended = linreg("predict", PENGUINS, "-m", penguins / file, "--force")
     assert ended.code == 2
-    assert "--force is for the file of -o; name it, or leave --force out" in ended.err
+    assert "--force needs an output file; add -o FILE, or omit --force" in ended.err
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.deploy.javascript import REFERENCE, ROOT, copy_of, tool
+from tests.deploy.bundles import REFERENCE, ROOT, copy_of, tool
 
 FLAGS = [
     "--headless",

@@ -11,22 +11,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
-import pytest
 from onnx import numpy_helper
 
-ROOT = Path(__file__).parents[2]
-REFERENCE = ROOT / "artifacts" / "reference"
+from tests.deploy import bundles
+from tests.deploy.bundles import ROOT, tool, write_tensor
+
 NODE = ROOT / "deploy" / "node"
 WEB = ROOT / "deploy" / "web"
-FEATURES = ("bill_length_mm", "bill_depth_mm", "flipper_length_mm")
-
-
-def tool(name: str, package: str) -> str:
-    """Where a tool of the system is; without it the test fails, and says what installs it."""
-    found = shutil.which(name)
-    if found is None:
-        pytest.fail(f"{name} is missing; install it: apt-get install -y --no-install-recommends {package}")
-    return found
 
 
 def install(folder: Path) -> None:
@@ -55,10 +46,6 @@ def verify(bundle: Path, folder: Path = NODE) -> tuple[int, list[str], str]:
     return ended.returncode, ended.stdout.decode().splitlines(), ended.stderr.decode()
 
 
-def copy_of(bundle: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(bundle, tmp_path / "bundle"))
-
-
 def seal(bundle: Path) -> Path:
     """Make SHA256SUMS and the manifest agree with the files, so that a planted fault must be found by the vectors."""
     path = bundle / "SHA256SUMS"
@@ -69,10 +56,6 @@ def seal(bundle: Path) -> Path:
     manifest = json.loads((bundle / "manifest.json").read_text())
     (bundle / "manifest.json").write_text(json.dumps({**manifest, "files": entries}))
     return bundle
-
-
-def write_tensor(path: Path, array: np.ndarray) -> None:
-    path.write_bytes(numpy_helper.from_array(np.ascontiguousarray(array)).SerializeToString())
 
 
 def answer_here(bundle: Path) -> Path:
@@ -100,23 +83,7 @@ def _change_weights(change: Callable[[np.ndarray, np.ndarray], None]) -> Callabl
     return plant
 
 
-def _swap(weight: np.ndarray, bias: np.ndarray) -> None:
-    weight[...] = weight[:, ::-1].copy()
-
-
-def _drop_bias(weight: np.ndarray, bias: np.ndarray) -> None:
-    bias[...] = 0
-
-
-def _flip_bit(weight: np.ndarray, bias: np.ndarray) -> None:
-    weight.view(np.uint32)[0, 0] ^= 1
-
-
-WEIGHT_FAULTS = {
-    "swapped features": _change_weights(_swap),
-    "dropped bias": _change_weights(_drop_bias),
-    "one bit of a weight": _change_weights(_flip_bit),
-}
+WEIGHT_FAULTS = {name: _change_weights(change) for name, change in bundles.WEIGHT_FAULTS.items()}
 
 
 def _cut(name: str, count: int) -> Callable[[Path], None]:

@@ -5,35 +5,18 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import pytest
 
 from export.bundle.vectors import read_vectors
 from tests.conftest import PENGUINS
-from tests.deploy.bundles import FEATURES, REFERENCE, run
+from tests.deploy.bundles import FEATURES, run
 from tests.deploy.c_builds import BUILDS
 from tests.deploy.mutations import mutations
-
-MODEL = REFERENCE / "penguins" / "model.onnx"
+from tests.deploy.penguin_predictions import MODEL, penguin_rows, predicted, pythons_predictions
 
 
 def predict(program: Path, text: str | bytes, model: Path = MODEL):
     return run(program, "predict", model, text=text)
-
-
-def penguin_rows() -> list[dict[str, str]]:
-    header, *rows = (line.split(",") for line in PENGUINS.read_text().splitlines())
-    return [dict(zip(header, row, strict=True)) for row in rows if "NA" not in row[2:6]]
-
-
-def pythons_predictions(rows: list[dict[str, str]]) -> np.ndarray:
-    session = onnxruntime.InferenceSession(MODEL, providers=["CPUExecutionProvider"])
-    values = np.array([[float(row[name]) for name in FEATURES] for row in rows]).astype(np.float32)
-    return session.run(None, {"input": values})[0][:, 0]
-
-
-def predicted(out: bytes) -> np.ndarray:
-    return np.array([float(line) for line in out.split()]).astype(np.float32)
 
 
 def test_predictions_of_shuffled_columns_have_pythons_bytes(program):

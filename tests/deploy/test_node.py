@@ -3,16 +3,15 @@
 import json
 
 import pytest
-from torch import Tensor, nn
 
+from tests.deploy import bundles
+from tests.deploy.bundles import REFERENCE, copy_of
 from tests.deploy.javascript import (
     FILE_FAULTS,
     NODE,
-    REFERENCE,
     WEB,
     WEIGHT_FAULTS,
     answer_here,
-    copy_of,
     install,
     mutations,
     node,
@@ -20,25 +19,7 @@ from tests.deploy.javascript import (
     verify,
 )
 
-
-class Mixed(nn.Module):
-    """Two inputs, three outputs: float32, int64 and bool."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.table = nn.Embedding(10, 4)
-        self.head = nn.Linear(4, 3)
-
-    def forward(self, x: Tensor, ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        y = self.head(x + self.table(ids).sum(1))
-        return y, y.argmax(1), y > 0
-
-
-MODULES = {
-    "mixed": (Mixed, ["x=float32[batch,4]", "ids=int64[batch,3]<10"]),
-    "float16": (lambda: nn.Linear(6, 2).half(), ["x=float16[batch,6]"]),
-    "float64": (lambda: nn.Linear(5, 1).double(), ["x=float64[batch,5]"]),
-}
+MODULES = {name: bundles.MODULES[name] for name in ("mixed", "float16", "float64")}
 
 
 @pytest.fixture(scope="module", autouse=True)

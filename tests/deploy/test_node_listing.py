@@ -8,15 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.javascript import (
-    NODE,
-    REFERENCE,
-    WEIGHT_FAULTS,
-    copy_of,
-    install,
-    node,
-    seal,
-)
+from tests.deploy.bundles import REFERENCE, copy_of
+from tests.deploy.javascript import NODE, WEIGHT_FAULTS, install, node, seal
 
 Damage = Callable[[Path], object]
 

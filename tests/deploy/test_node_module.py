@@ -9,7 +9,8 @@ import pytest
 from export.bundle.vectors import Vectors
 from export.proof.comparison import compare_output
 from linreg.errors import LinregError
-from tests.deploy.javascript import NODE, REFERENCE, ROOT, copy_of, install, node, seal, write_tensor
+from tests.deploy.bundles import REFERENCE, ROOT, copy_of, write_tensor
+from tests.deploy.javascript import NODE, install, node, seal
 
 
 @pytest.fixture(scope="module", autouse=True)

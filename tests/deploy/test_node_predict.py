@@ -11,9 +11,10 @@ import onnxruntime
 import pytest
 
 from tests.conftest import PENGUINS
-from tests.deploy.javascript import FEATURES, NODE, REFERENCE, install, mutations, node, tool
+from tests.deploy.bundles import FEATURES, tool
+from tests.deploy.javascript import NODE, install, mutations, node
+from tests.deploy.penguin_predictions import MODEL, penguin_rows, predicted, pythons_predictions
 
-MODEL = REFERENCE / "penguins" / "model.onnx"
 HEADER = ",".join(FEATURES)
 
 
@@ -24,21 +25,6 @@ def _installed():
 
 def predict(text: str | bytes, model=MODEL):
     return node("cli.mjs", "predict", model, data=text.encode() if isinstance(text, str) else text)
-
-
-def penguin_rows() -> list[dict[str, str]]:
-    header, *rows = (line.split(",") for line in PENGUINS.read_text().splitlines())
-    return [dict(zip(header, row, strict=True)) for row in rows if "NA" not in row[2:6]]
-
-
-def pythons_predictions(rows: list[dict[str, str]]) -> np.ndarray:
-    session = onnxruntime.InferenceSession(MODEL, providers=["CPUExecutionProvider"])
-    values = np.array([[float(row[name]) for name in FEATURES] for row in rows]).astype(np.float32)
-    return session.run(None, {"input": values})[0][:, 0]
-
-
-def predicted(out: bytes) -> np.ndarray:
-    return np.array([float(line) for line in out.split()]).astype(np.float32)
 
 
 def test_predictions_of_shuffled_columns_have_pythons_bytes():

@@ -11,11 +11,8 @@ from onnx import helper
 from playwright.sync_api import expect
 
 from tests.deploy.browser import planted, proof, watch
-from tests.deploy.javascript import (
-    FEATURES,
-    REFERENCE,
-    seal,
-)
+from tests.deploy.bundles import FEATURES, REFERENCE
+from tests.deploy.javascript import seal
 
 PENGUINS = "artifacts/reference/penguins"
 PENGUIN = dict(zip(FEATURES, (39.1, 18.7, 181), strict=True))

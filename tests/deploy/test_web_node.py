@@ -4,16 +4,8 @@ import json
 
 import pytest
 
-from tests.deploy.javascript import (
-    REFERENCE,
-    WEB,
-    WEIGHT_FAULTS,
-    copy_of,
-    install,
-    node,
-    seal,
-    verify,
-)
+from tests.deploy.bundles import REFERENCE, copy_of
+from tests.deploy.javascript import WEB, WEIGHT_FAULTS, install, node, seal, verify
 
 
 @pytest.fixture(scope="module", autouse=True)

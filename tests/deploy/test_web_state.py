@@ -7,7 +7,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.deploy.browser import planted, proof, watch
-from tests.deploy.javascript import FEATURES, REFERENCE, WEIGHT_FAULTS
+from tests.deploy.bundles import FEATURES, REFERENCE
+from tests.deploy.javascript import WEIGHT_FAULTS
 
 PENGUINS = "artifacts/reference/penguins"
 PENGUIN = dict(zip(FEATURES, (39.1, 18.7, 181), strict=True))

@@ -7,7 +7,8 @@ from onnx import TensorProto, helper
 from playwright.sync_api import expect
 
 from tests.deploy.browser import planted, proof, watch
-from tests.deploy.javascript import FILE_FAULTS, REFERENCE, WEIGHT_FAULTS, copy_of, mutations, seal, write_tensor
+from tests.deploy.bundles import REFERENCE, copy_of, write_tensor
+from tests.deploy.javascript import FILE_FAULTS, WEIGHT_FAULTS, mutations, seal
 
 SHOWN_FAULTS = [
     "swapped features",

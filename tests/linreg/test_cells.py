@@ -22,8 +22,8 @@ BAD = r"""
 12a 0x10 0b1 1_000 ١٢ １２ ² 1e e5 . + - -- --1 +-1 1e5.0 1.2.3 1d5 1f 1L $5 1% ∞ True =1+1 @SUM(1) '1 ? +nan NAN nan(1)
 infinit 1e+ 1/2 12:30 2020-01-01
 """
-DIGITS = "; write digits and a point alone: 1000 for a thousand, 12.5 for 12.5 % or $12.5"
-EMPTY = "; leave a cell without a value empty"
+DIGITS = "; use digits and a decimal point only: 1000 for a thousand, 12.5 for 12.5 % or $12.5"
+EMPTY = "; leave cells without a value empty"
 HINTS = dict.fromkeys(["1_000", "١٢", "１２", "--1", "+-1", "$5", "1%", "'1"], DIGITS)
 HINTS |= dict.fromkeys([".", "+", "-", "--", "∞", "?"], EMPTY)
 HINTS |= dict.fromkeys(["1 000", "1\u00a0000"], DIGITS)
@@ -102,7 +102,7 @@ def test_missing_in_an_unused_column_costs_no_row(tmp_path):
     [
         (["A12", "a", "12B", "2020-01-01"], "row 1 is 'A12', not a number"),
         (["12:30", "0-10", "10.0.0.1", "192.168.100.200"], "row 1 is '12:30', not a number"),
-        (["?", "-", "", "?"], r"row 1 is '\?', not a number; leave a cell without a value empty"),
+        (["?", "-", "", "?"], r"row 1 is '\?', not a number; leave cells without a value empty"),
         (["", "", "", "a"], "row 4 is 'a', not a number"),
         (["", "NA", "null", ""], "has no values"),
     ],
@@ -147,7 +147,7 @@ def test_one_more_question_mark_never_turns_an_error_into_nothing(tmp_path, real
     if real == 100:
         assert read(tmp_path, content).feature_names == ("t", "x")
     else:
-        shown = r"column 't': row 1 is '\?', not a number(, but row .* is '1.5')?; leave a cell without a value empty; "
+        shown = r"column 't': row 1 is '\?', not a number(, but row .* is '1.5')?; leave cells without a value empty; "
         refused(tmp_path, content, shown)
 
 

@@ -31,7 +31,7 @@ from tests.checkpoints import bundle, card_of, refused
         ),
         ({"bias": False}, "holds architecture linear with 2 features and a bias, but its card says"),
         ({"dtype": Precision.FLOAT64}, "its tensors are torch.float32, but its card says float64"),
-        ({"state_sha256": "0" * 64}, "holds other weights than its card names; train again, or restore the card"),
+        ({"state_sha256": "0" * 64}, "does not hold the weights that its card names; train again, or restore the card"),
     ],
 )
 def test_a_card_that_disagrees(tmp_path: Path, changed: dict[str, Any], message: str) -> None:
@@ -45,7 +45,7 @@ def test_a_card_that_disagrees(tmp_path: Path, changed: dict[str, Any], message:
 def test_weights_of_another_model_beside_a_card(tmp_path: Path) -> None:
     bundle(tmp_path)
     (tmp_path / "model.pth").write_bytes(state_bytes(LinearRegressionModelV2(2).state_dict()))
-    assert "holds other weights than its card names" in refused(tmp_path)
+    assert "does not hold the weights that its card names" in refused(tmp_path)
 
 
 def test_a_bad_card(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from linreg.checkpoint import (
 )
 from linreg.errors import ModelError
 from linreg.models import LinearRegressionModel, LinearRegressionModelV2
-from tests.checkpoints import put, refused, told
+from tests.checkpoints import put, refused, told, v1, v2
 
 
 def test_missing_files_and_folders(tmp_path: Path) -> None:
@@ -104,14 +104,6 @@ def test_what_is_no_dictionary(tmp_path: Path, content: object) -> None:
 )
 def test_what_is_no_tensor_by_name(tmp_path: Path, content: object, message: str) -> None:
     assert refused(put(tmp_path / "net.pth", content)).endswith(message)
-
-
-def v1(**changed: Tensor) -> dict[str, Tensor]:
-    return {"weights": torch.ones(1), "bias": torch.ones(1), **changed}
-
-
-def v2(weight: Tensor, bias: Tensor | None = None) -> dict[str, Tensor]:
-    return {"linear_layer.weight": weight, "linear_layer.bias": torch.ones(1) if bias is None else bias}
 
 
 STATES = [

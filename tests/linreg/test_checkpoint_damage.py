@@ -14,8 +14,7 @@ from linreg.checkpoint import (
     load_state,
 )
 from linreg.errors import ModelError
-from tests.checkpoints import SMALL, refused
-from tests.linreg.test_checkpoint_contents import v1
+from tests.checkpoints import SMALL, refused, v1
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from linreg.errors import TrainingError
 from linreg.least_squares import INTERCEPT, LeastSquares, solve
 from linreg.triangle import BATCH_ROWS
 from tests.conftest import TESTS
+from tests.least_squares_problems import solved
 
 Array = NDArray[np.float64]
 DATA = TESTS / "data"
@@ -196,15 +197,8 @@ def exact(features: Array, target: Array) -> list[Fraction]:
     matrix = np.column_stack([features, np.ones(len(target)), target]).astype(object)
     whole = np.vectorize(int, otypes=[object])(matrix)
     products = whole.T @ whole
-    size = features.shape[1] + 1
-    system = [[Fraction(value) for value in row] for row in products[:size]]
-    for i in range(size):
-        system[i] = [value / system[i][i] for value in system[i]]
-        for j in range(size):
-            if j != i:
-                factor = system[j][i]
-                system[j] = [value - factor * other for value, other in zip(system[j], system[i], strict=True)]
-    return [row[-1] for row in system]
+    system = [[Fraction(value) for value in row] for row in products[:-1]]
+    return solved([row[:-1] for row in system], [row[-1] for row in system])
 
 
 @pytest.mark.parametrize("rows", [100, 60_000])

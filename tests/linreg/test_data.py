@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from linreg.config import LineSettings, Precision
-from linreg.data import parse_split, read_dataset, split, straight_line
+from linreg.data import read_dataset, split, straight_line
 from linreg.errors import DataError
+from linreg.split_text import parse_split
 from tests.conftest import TESTS
 from tests.datasets import sizes
 

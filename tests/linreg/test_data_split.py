@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from linreg.data import parse_split, split
+from linreg.data import split
 from linreg.errors import DataError
+from linreg.split_text import parse_split
 from tests.datasets import numbered, sizes
 
 

@@ -57,7 +57,7 @@ def test_a_changed_or_missing_file_is_a_mismatch(bundle, name):
         read_entry(bundle, entry)
     (bundle / "aside").write_bytes(good)
     (bundle / name).symlink_to(bundle / "aside")
-    with pytest.raises(MismatchError, match=r"is not there as a file: .*is a symbolic link"):
+    with pytest.raises(MismatchError, match=r"not readable as a file: .*is a symbolic link"):
         read_entry(bundle, entry)
 
 
@@ -85,9 +85,9 @@ def test_outside_of_a_bundle_a_file_may_be_a_link(tmp_path):
         (lambda value: value["files"][0].update(name=".ssh"), "is not one of this folder"),
         (lambda value: value["files"][0].update(name="model.onnx\n"), "is not one of this folder"),
         (lambda value: value["files"][0].update(name=7), "is not one of this folder"),
-        (lambda value: value["files"][0].update(bytes="12"), "values of a wrong type"),
-        (lambda value: value["files"][0].update(bytes=True), "values of a wrong type"),
-        (lambda value: value["files"][0].update(bytes=-1), "values of a wrong type"),
+        (lambda value: value["files"][0].update(bytes="12"), "values of the wrong type"),
+        (lambda value: value["files"][0].update(bytes=True), "values of the wrong type"),
+        (lambda value: value["files"][0].update(bytes=-1), "values of the wrong type"),
         (lambda value: value["files"][0].update(sha256="0" * 63), "is not 64 hexadecimal digits"),
         (lambda value: value["files"][0].update(sha256="A" * 64), "is not 64 hexadecimal digits"),
         (lambda value: value["files"][0].update(sha256="0" * 64 + "\n" + "1" * 64), "is not 64 hexadecimal digits"),

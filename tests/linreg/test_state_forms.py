@@ -28,7 +28,7 @@ def test_a_prefix_of_wrappers_is_stripped(wrap, stripped):
     module, notes = fitted(wrap(wanted).state_dict())
     assert same(module, wanted)
     # The versions went with the names: a BatchNorm of the newest one has nothing to migrate.
-    assert notes == (f"{stripped!r} in its names is stripped",)
+    assert notes == (f"{stripped!r} is stripped from its names",)
 
 
 @pytest.mark.parametrize("wrap", [torch.compile, nn.DataParallel])
@@ -37,7 +37,7 @@ def test_a_wrapped_part_is_unwrapped(wrap):
     whole.a, whole.n = wrap(wanted.a), wrap(wanted.n)
     module, (note,) = fitted(whole.state_dict())
     assert same(module, wanted)
-    assert "in its names is stripped" in note
+    assert "is stripped from its names" in note
 
 
 def test_a_module_with_such_a_part_of_its_own_keeps_it():
@@ -46,7 +46,7 @@ def test_a_module_with_such_a_part_of_its_own_keeps_it():
         assert fitted(wanted.state_dict(), module)[1] == ()
         assert same(module, wanted)
     wanted, module = nn.ModuleDict({"module": Net()}), nn.ModuleDict({"module": Net()})
-    assert fitted(nn.DataParallel(wanted).state_dict(), module)[1] == ("'module.' in its names is stripped",)
+    assert fitted(nn.DataParallel(wanted).state_dict(), module)[1] == ("'module.' is stripped from its names",)
     assert same(module, wanted)
 
 
@@ -165,7 +165,7 @@ def test_export_and_verify_of_a_bare_linear(linreg, tmp_path):
     ended = linreg("export", "-m", "bare.pth", "-o", "out")
     assert ended.code == 0, ended
     (note,) = [line for line in ended.err.splitlines() if line.startswith("note: bare.pth: ")]
-    assert "'module.' in its names is stripped; 'weight' is taken for that of one nn.Linear" in note
+    assert "'module.' is stripped from its names; 'weight' is taken for the weight of a single nn.Linear" in note
     assert linreg("verify", "out").code == 0
     assert torch.equal(load(tmp_path / "out").model.linear_layer.weight, layer.weight)
     assert load(tmp_path / "out").notes == ()

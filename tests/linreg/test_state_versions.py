@@ -108,9 +108,11 @@ def test_loading_that_turns_its_own_files_is_refused():
             state[prefix + "weight"] = state[prefix + "weight"].t()
             nn.Module._load_from_state_dict(self, state, prefix, metadata, *rest)
 
-    with pytest.raises(ModelError, match="changes what it has saved itself"):
+    with pytest.raises(ModelError, match="own loading code changes the state_dict that the module saved"):
         loaded(Turning(), dict(Versioned().state_dict()))
-    with pytest.raises(ModelError, match="'weight' does not arrive in the module: its own loading drops or changes it"):
+    with pytest.raises(
+        ModelError, match="'weight' does not arrive in the module: its own loading code drops or changes it"
+    ):
         loaded(Turning(), Turning().state_dict())
 
 

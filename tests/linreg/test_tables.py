@@ -13,11 +13,8 @@ import pytest
 from linreg import columns
 from linreg.errors import DataError
 from linreg.tables import read_table
-from tests.conftest import TESTS
+from tests.conftest import PENGUINS
 from tests.table_files import TWO, parquet, parquet_bytes, read, refused
-
-PENGUINS = TESTS / "data" / "penguins.csv"
-
 
 # ---- what is read ----------------------------------------------------------------------------------------------------
 
@@ -181,9 +178,9 @@ def test_names_are_only_names(tmp_path):
         pytest.param(b"<!DOCTYPE html><html>", "is HTML or XML, expected a CSV", id="html"),
         pytest.param(b"\xef\xbb\xbf\r\n <html>", "is HTML or XML, expected a CSV", id="html-bom"),
         pytest.param(b"version https://git-lfs.github.com/spec/v1\nsize 1\n", "is a Git LFS pointer", id="lfs"),
-        pytest.param(gzip.compress(TWO)[:-9], "is gzip, but cut off; fetch the file again", id="gzip-cut"),
-        pytest.param(gzip.compress(TWO)[:5], "is gzip, but cut off", id="gzip-cut-header"),
-        pytest.param(gzip.compress(TWO) + gzip.compress(TWO)[:-1], "is gzip, but cut off", id="gzip-cut-second"),
+        pytest.param(gzip.compress(TWO)[:-9], "is gzip, but truncated; fetch the file again", id="gzip-cut"),
+        pytest.param(gzip.compress(TWO)[:5], "is gzip, but truncated", id="gzip-cut-header"),
+        pytest.param(gzip.compress(TWO) + gzip.compress(TWO)[:-1], "is gzip, but truncated", id="gzip-cut-second"),
         pytest.param(gzip.compress(TWO)[:-8] + bytes(4) + b"\x0c\0\0\0", "is gzip, but damaged", id="gzip-crc"),
         pytest.param(gzip.compress(TWO) + b"junk", "is gzip, but damaged", id="gzip-junk"),
         pytest.param(gzip.compress(TWO)[:10] + b"\xff" * 30, "is gzip, but damaged", id="gzip-deflate"),

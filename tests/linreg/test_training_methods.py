@@ -20,7 +20,17 @@ from linreg.errors import LinregError
 from linreg.models import LinearRegressionModelV2
 from linreg.training import fit
 from tests.conftest import ROOT
-from tests.training_problems import CPU, EXACT, GRADIENT, coefficients, fitted, least_squares, line_parts, problem
+from tests.training_problems import (
+    CPU,
+    EXACT,
+    GRADIENT,
+    RATES,
+    coefficients,
+    fitted,
+    least_squares,
+    line_parts,
+    problem,
+)
 
 
 # Methods
@@ -36,9 +46,6 @@ def test_exact(precision: Precision) -> None:
     assert result.device == "cpu"
     assert result.warnings == ()
     assert not result.model.training
-
-
-RATES = {Method.SGD: 0.1, Method.ADAM: 0.05, Method.LBFGS: 1.0}
 
 
 @pytest.mark.parametrize("architecture", list(Architecture))

@@ -14,8 +14,7 @@ from linreg.data import Part, Parts, split, straight_line
 from linreg.errors import DataError, LinregError, TrainingError
 from linreg.models import LinearRegressionModel
 from linreg.training import check_settings, fit
-from tests.linreg.test_training_methods import RATES
-from tests.training_problems import CPU, EXACT, GRADIENT, Array, coefficients, fitted, line_parts, problem, table
+from tests.training_problems import CPU, EXACT, GRADIENT, RATES, Array, coefficients, fitted, line_parts, problem, table
 
 
 # What float32 cannot hold, or only coarsely

@@ -13,11 +13,11 @@ from linreg.config import DeviceChoice, Loss, Method, Precision, TrainSettings
 from linreg.errors import TrainingError
 from linreg.inference import predict
 from linreg.training import fit
-from tests.linreg.test_training_methods import RATES
 from tests.training_problems import (
     CPU,
     EXACT,
     GRADIENT,
+    RATES,
     coefficients,
     fitted,
     least_squares,

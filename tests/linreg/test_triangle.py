@@ -8,6 +8,7 @@ import pytest
 from linreg import triangle
 from linreg.least_squares import solve
 from linreg.triangle import BATCH_ROWS
+from tests.least_squares_problems import solved
 
 
 def table(rows: int, features: int, *, offset: float = 0.0, noise: float = 0.1) -> tuple[np.ndarray, np.ndarray]:
@@ -18,19 +19,6 @@ def table(rows: int, features: int, *, offset: float = 0.0, noise: float = 0.1) 
 
 def whole(values) -> list:
     return [Fraction(value) for value in np.ravel(values).tolist()]
-
-
-def solved(matrix: list[list[Fraction]], right: list[Fraction]) -> list[Fraction]:
-    """Gauss-Jordan in fractions."""
-    size = len(right)
-    rows = [[*row, value] for row, value in zip(matrix, right, strict=True)]
-    for place in range(size):
-        rows[place] = [entry / rows[place][place] for entry in rows[place]]
-        for other in range(size):
-            if other != place:
-                factor = rows[other][place]
-                rows[other] = [a - factor * b for a, b in zip(rows[other], rows[place], strict=True)]
-    return [row[-1] for row in rows]
 
 
 @pytest.mark.parametrize("order", ["C", "F"])

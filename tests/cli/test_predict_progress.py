@@ -1,0 +1,34 @@
+"""`linreg predict` shows how many rows of a long table are done, and predicts the same as in one step."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from linreg.cli import predict
+from tests.conftest import PENGUINS
+
+
+@pytest.mark.parametrize("file", ["", "model.onnx"])
+def test_a_long_table_is_predicted_step_by_step(linreg, penguins, monkeypatch, file):
+    shown: list[object] = []
+
+    @contextmanager
+    def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
+        shown.extend([label, total])
+        yield shown.append
+
+    monkeypatch.setattr(predict, "progress", progress)
+    at_once = linreg("predict", PENGUINS, "-m", penguins / file)
+    assert shown == []
+    monkeypatch.setattr(predict, "ROWS_A_STEP", 100)
+    in_steps = linreg("predict", PENGUINS, "-m", penguins / file)
+    assert shown == ["rows", 342, 100, 200, 300, 342]
+    assert in_steps == at_once
+
+
+def test_a_long_table_shows_nothing_where_stderr_is_no_terminal(linreg, penguins, monkeypatch):
+    monkeypatch.setattr(predict, "ROWS_A_STEP", 100)
+    assert linreg("predict", PENGUINS, "-m", penguins).err == (
+        "note: 2 of 344 rows have no value in a used column and get no prediction\n"
+    )

@@ -1,0 +1,25 @@
+"""The penguins, and what Python's onnxruntime predicts for them, which every deployed program must give to the bit."""
+
+import numpy as np
+import onnxruntime
+
+from tests.conftest import PENGUINS
+from tests.deploy.bundles import FEATURES, REFERENCE
+
+MODEL = REFERENCE / "penguins" / "model.onnx"
+
+
+def penguin_rows() -> list[dict[str, str]]:
+    """The complete rows of the penguins."""
+    header, *rows = (line.split(",") for line in PENGUINS.read_text().splitlines())
+    return [dict(zip(header, row, strict=True)) for row in rows if "NA" not in row[2:6]]
+
+
+def pythons_predictions(rows: list[dict[str, str]]) -> np.ndarray:
+    session = onnxruntime.InferenceSession(MODEL, providers=["CPUExecutionProvider"])
+    values = np.array([[float(row[name]) for name in FEATURES] for row in rows]).astype(np.float32)
+    return session.run(None, {"input": values})[0][:, 0]
+
+
+def predicted(out: bytes) -> np.ndarray:
+    return np.array([float(line) for line in out.split()]).astype(np.float32)
