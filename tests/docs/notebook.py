@@ -36,7 +36,9 @@ def outputs(notebook: Notebook) -> list[tuple[str, list[str]]]:
             }
             if "image/png" in shown:
                 texts = {"image/png": ""}
-            found += [(f"cell {number}: {kind}", comparable(text, measured=measured)) for kind, text in texts.items()]
+            found += [
+                (f"cell {number}: {kind}", comparable(text, measured=measured)) for kind, text in sorted(texts.items())
+            ]
     return found
 
 

@@ -30,6 +30,7 @@ _FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _ATTRIBUTE = re.compile(r'([\w-]+)="([^"]*)"')
 _MARK = "\x1e block"
 _TIME = re.compile(r"\b\d[\d,.]* ?(ns|us|µs|ms|s|min)\b")
+_ERROR = re.compile(r"(?<=allowed )\d[\d.]*")  # depends on the processor, as the columns below do
 _NUMBER = re.compile(r"[+-]?\d[\d,.]*(e[+-]?\d+)?")
 _VERDICT = re.compile(r"\b(faster|slower|equivalent|undecided|as eager|other|never|at once|calls)\b")
 _MACHINE_COLUMNS = re.compile(r"seconds|time|allowed|bytes equal|bytes as")
@@ -158,7 +159,7 @@ def comparable(text: str, *, measured: bool) -> list[str]:
         if "│" in line:
             cells = line.split("│")
             line = "│".join("" if place in machine else cell for place, cell in enumerate(cells))
-        line = _TIME.sub("#", line)
+        line = _ERROR.sub("#", _TIME.sub("#", line))
         if measured:
             line = _VERDICT.sub("", _NUMBER.sub("#", line))
         if set(line) & set("━─┏└╇"):
