@@ -1,5 +1,7 @@
-# make demo: the whole job on the course's line and on a real table.  make test: every check that Python alone can make.
-# make deploy-test: the same model in C, C++, Node and a browser; needs the system's tools, and names those that are missing.
+# make demo          train, export, verify and benchmark a line and a real table
+# make test          every check that needs only Python: format, lint, types, layers, tests
+# make docs          build the documentation in site/
+# make deploy-test   the same model in C, C++, Node and a browser; needs system tools, and names those that are missing
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,22 +9,22 @@ STAMP := $(VENV)/.installed
 
 DEPLOY_BUILD := deploy/build
 
-# Every package that is installed, at its version; that of a build of torch's, +cpu say, is not part of it.
-FREEZE := { echo '\# Made by `make constraints`; .ci/run sees that it names all that gets installed.'; \
+# Every installed package with its version, without a build label such as torch's +cpu.
+FREEZE := { echo '\# Made by `make constraints`; .ci/run checks that it pins every installed package.'; \
   $(BIN)/python -m pip freeze --all --exclude pip --exclude-editable | sed 's/+[a-z0-9.]*$$//'; }
 
-.PHONY: setup demo test check check-constraints constraints format benchmark deploy-tools deploy-build deploy-test clean
+.PHONY: setup demo test check check-constraints constraints format benchmark docs record-docs deploy-tools deploy-build deploy-test clean
 
 setup: $(STAMP)
 
-# torch is installed first and alone: any other request for it may bring gigabytes of CUDA packages.
+# torch comes first and alone: any other request for it may pull in gigabytes of CUDA packages.
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' || \
 	  { echo "error: Python 3.11 or 3.12 is needed, got $$($(PYTHON) --version); name another with: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt hatchling
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[dev,docs]'
 	touch $(STAMP)
 
 demo: setup
@@ -34,16 +36,16 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# A file of tests stays in one process, and with it what its tests share.
+# loadfile keeps the tests of one file in one process, so that they share their fixtures.
 test: check
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
-# What is installed is what is pinned. A tool of your own in .venv is a difference too: so it is no part of `make check`.
+# Installed packages must equal constraints.txt. Not part of `make check`, since tools of your own in .venv would fail it.
 check-constraints: setup
 	@$(FREEZE) | diff constraints.txt - || \
-	  { echo "error: constraints.txt is not what is installed; install what it says, or write it anew: make constraints" >&2; exit 1; }
+	  { echo "error: constraints.txt is not what is installed; install what it says, or rewrite it: make constraints" >&2; exit 1; }
 
-# After a change of the dependencies in pyproject.toml, or to take newer versions: remove the lines to be chosen anew first.
+# Run this after changing dependencies in pyproject.toml. To upgrade a package, remove its line first.
 constraints: setup
 	@$(FREEZE) > constraints.new && grep -q '^torch==' constraints.new && mv constraints.new constraints.txt
 
@@ -54,6 +56,15 @@ format: setup
 benchmark: setup
 	$(BIN)/python -m pytest --benchmark-only --benchmark-disable-gc
 	$(BIN)/python -m pytest --benchmark-only --benchmark-disable-gc tests/benchmark/long
+
+# Strict: a broken link or anchor is an error.
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@echo "open site/index.html"
+
+# Run every block of the README and docs, and the tutorial, and store what they print. PAGES names some of them.
+record-docs: setup
+	$(BIN)/python -m tests.docs.record $(PAGES)
 
 deploy-tools:
 	@missing=$$(deploy/missing); test -z "$$missing" || \
@@ -72,4 +83,4 @@ deploy-test: deploy-build
 	$(BIN)/python -m bench.programs.summary deploy artifacts/reference/penguins
 
 clean:
-	rm -rf $(VENV) dist $(DEPLOY_BUILD) deploy/node/node_modules deploy/web/node_modules
+	rm -rf $(VENV) dist site $(DEPLOY_BUILD) deploy/node/node_modules deploy/web/node_modules
