@@ -21,6 +21,7 @@ from typing import NoReturn
 from linreg.errors import TerminatedError
 
 GRACE_S = 2.0
+WHOLE = "every file is whole, the old one or the new one"
 ENDINGS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 _names_pipe: int | None = None
@@ -44,8 +45,12 @@ class Ending:
             return
         self.number = number
         sys.unraisablehook = lambda _: None  # a destructor or an import may swallow it and print a traceback
-        if not self.is_over:
-            raise KeyboardInterrupt if number == signal.SIGINT else TerminatedError(128 + number)
+        if self.is_over:
+            return
+        if _is_loading("torch"):
+            _tell(ended_by(number))
+            os._exit(128 + number)
+        raise KeyboardInterrupt if number == signal.SIGINT else TerminatedError(128 + number)
 
 
 @contextmanager
@@ -70,6 +75,17 @@ def ending_by_signal(*, watched: bool) -> Iterator[Ending]:
         for number in ours:
             signal.signal(number, handlers[number])
         sys.unraisablehook = hook
+
+
+def ended_by(number: int) -> str:
+    """The error message of a command that a signal ended."""
+    how = "interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"
+    return f"{how}; {WHOLE}"
+
+
+def _is_loading(package: str) -> bool:
+    """Whether a package is being imported, when an exception may pass through its C++ code and abort the process."""
+    return bool(getattr(getattr(sys.modules.get(package), "__spec__", None), "_initializing", False))
 
 
 def remove_if_killed(path: Path) -> None:
@@ -158,13 +174,11 @@ def _wait_for_the_end(parent: int, signals: int, names: int) -> bytes:
                 number, deadline = found[0], time.monotonic() + GRACE_S
         if not ready:
             if number != signal.SIGKILL:
-                _tell(signal.Signals(number).name)
+                _tell(f"ended by {signal.Signals(number).name} inside native code; {WHOLE}")
             os.kill(parent, number)
             number, deadline = signal.SIGKILL, time.monotonic() + GRACE_S
 
 
-def _tell(name: str) -> None:
+def _tell(message: str) -> None:
     with suppress(OSError):  # the terminal may be gone
-        os.write(
-            2, f"error: ended by {name} inside native code; every file is whole, the old one or the new one\n".encode()
-        )
+        os.write(2, f"error: {message}\n".encode())

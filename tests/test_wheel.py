@@ -28,4 +28,4 @@ def test_every_module_of_the_packages_is_there_and_nothing_else(names: set[str])
     packages = ("linreg", "export", "bench")
     modules = {str(path.relative_to(ROOT)) for package in packages for path in (ROOT / package).rglob("*.py")}
     assert modules <= names
-    assert {name.partition("/")[0] for name in names if ".dist-info" not in name} == set(packages)
+    assert {name.partition("/")[0] for name in names if ".dist-info" not in name} == {*packages, "_linreg.py"}

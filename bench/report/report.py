@@ -5,6 +5,7 @@ Tables, Markdown, the page, the plots and the gate work on this type. bench/repo
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
@@ -153,7 +154,7 @@ class Report:
             return convert(_parsed(value), cls)
         except (ValidationError, RecursionError) as error:
             raise ModelError(
-                f"{name}: is a damaged report: {_shortened(str(error))}; restore it, or make it again: linreg bench"
+                f"{name}: is a damaged report: {_fault(str(error))}; restore it, or make it again: linreg bench"
             ) from None
 
     def to_values(self) -> dict[str, Any]:
@@ -188,10 +189,15 @@ class Report:
         return f"<Report of {self.scope}: {found or 'nothing was timed'}>"
 
 
-def _shortened(fault: str) -> str:
-    """A fault that msgspec found, with its place but without the middle of a long value."""
-    text = fault.replace("`$.", "`")
-    return text if len(text) <= 240 else f"{text[:120]}…{text[-120:]}"
+def _fault(error: str) -> str:
+    """A fault that msgspec found, its place first, without the middle of a long value."""
+    text, _, place = error.partition(" - at `$")
+    place = place.removeprefix(".").removesuffix("`")
+    if field := re.fullmatch(r"Object missing required field `(.*)`", text):
+        fault = f"{place}.{field[1]}".removeprefix(".") + " is missing"
+    else:
+        fault = f"{place}: {text}" if place else text
+    return fault if len(fault) <= 240 else f"{fault[:120]}…{fault[-120:]}"
 
 
 def _values(value: Any) -> Any:

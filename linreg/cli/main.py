@@ -21,12 +21,11 @@ from linreg.cli import bench, demo, doctor, evaluate, export, inspect, plot, pre
 from linreg.cli.dependencies import missing_message
 from linreg.cli.terminal import note
 from linreg.cli.usage import Command, Program, usage_message
-from linreg.ending import ending_by_signal
+from linreg.ending import ended_by, ending_by_signal
 from linreg.errors import LinregError
 
 INTERRUPTED = 130
 EXAMPLES = ("linreg train penguins.csv --target body_mass_g -o penguins", "linreg export -m penguins --format all")
-WHOLE = "every file is whole, the old one or the new one"
 
 app = typer.Typer(
     name="linreg",
@@ -70,9 +69,9 @@ def main() -> None:
                 raise
     if ending.number is not None:
         code = 128 + ending.number
-        message = f"ended by {signal.Signals(ending.number).name}; {WHOLE}"
+        message = ended_by(ending.number)
     if code == INTERRUPTED:
-        message = f"interrupted; {WHOLE}"
+        message = ended_by(signal.SIGINT)
         exec(
             ""
         )  # after an interruption inside exec (dataclasses use it), Python would die of the signal instead of exiting

@@ -125,6 +125,17 @@ def test_what_a_destructor_swallows_is_no_traceback(tmp_path):
     assert (out, err.count("\n")) == ("", 1)
 
 
+def test_no_exception_passes_through_torch_while_it_is_imported(tmp_path):
+    """In C++ code that an import calls, it would abort the process now and then."""
+    (tmp_path / "torch").mkdir()
+    kill = "import os, signal\ntry: os.kill(os.getpid(), signal.SIGTERM)\nexcept BaseException: print('raised')\n"
+    (tmp_path / "torch" / "__init__.py").write_text(kill)
+    process = start([sys.executable, "-c", DRIVER, "import sys; sys.path.insert(0, '.'); import torch"], tmp_path)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert (out, err) == ("", "error: ended by SIGTERM; every file is whole, the old one or the new one\n")
+
+
 WORDS = {
     "train": ["train", "--epochs", "100000000", "-o", "bundle"],
     "export": ["export", "--format", "torchscript"],

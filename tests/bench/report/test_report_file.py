@@ -153,18 +153,15 @@ def test_a_damaged_report_is_one_line_or_can_be_compared(tmp_path):
 @pytest.mark.parametrize(
     ("path", "fault"),
     [
-        (("comparisons", 0, "rows", 0, "ratio"), "missing required field `ratio` - at `comparisons[0].rows[0]`"),
-        (
-            ("comparisons", 0, "rows", 0, "ratio", "estimate"),
-            "missing required field `estimate` - at `comparisons[0].rows[0].ratio`",
-        ),
+        (("comparisons", 0, "rows", 0, "ratio"), "comparisons[0].rows[0].ratio is missing"),
+        (("comparisons", 0, "rows", 0, "ratio", "estimate"), "comparisons[0].rows[0].ratio.estimate is missing"),
         (
             ("comparisons", 0, "rows", 0, "processes", 0, "ratio"),
-            "missing required field `ratio` - at `comparisons[0].rows[0].processes[0]`",
+            "comparisons[0].rows[0].processes[0].ratio is missing",
         ),
-        (("comparisons", 0, "batch"), "missing required field `batch` - at `comparisons[0]`"),
-        (("comparisons",), "missing required field `comparisons`"),
-        (("settings", "threads"), "missing required field `threads` - at `settings`"),
+        (("comparisons", 0, "batch"), "comparisons[0].batch is missing"),
+        (("comparisons",), ": comparisons is missing"),
+        (("settings", "threads"), "settings.threads is missing"),
     ],
     ids=lambda value: ".".join(map(str, value)) if isinstance(value, tuple) else "",
 )
@@ -175,7 +172,7 @@ def test_the_first_fault_is_named(tmp_path, path, fault):
         place = place[key]
     del place[path[-1]]
     (tmp_path / "bench.json").write_text(json.dumps(damaged))
-    with pytest.raises(ModelError, match=f"is a damaged report: .*{re.escape(fault)}"):
+    with pytest.raises(ModelError, match=f"is a damaged report.*{re.escape(fault)}"):
         Report.read(tmp_path / "bench.json")
 
 
