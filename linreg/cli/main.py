@@ -68,11 +68,12 @@ def main() -> None:
         except BaseException:  # of any class: an import may wrap the exception that a signal raised
             if ending.number is None:
                 raise
+    state = message if code == INTERRUPTED and message else WHOLE
     if ending.number is not None:
         code = 128 + ending.number
         message = f"ended by {signal.Signals(ending.number).name}; {WHOLE}"
     if code == INTERRUPTED:
-        message = f"interrupted; {WHOLE}"
+        message = f"interrupted; {state}"
         exec(
             ""
         )  # after an interruption inside exec (dataclasses use it), Python would die of the signal instead of exiting
