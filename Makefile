@@ -60,7 +60,7 @@ benchmark: setup
 # Strict: a broken link or anchor is an error.
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
-	@echo "open site/index.html"
+	@echo "open site/index.html; search needs a server: python3 -m http.server --directory site"
 
 # Run every block of the README and docs, and the tutorial, and store what they print. PAGES names some of them.
 record-docs: setup

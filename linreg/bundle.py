@@ -2,6 +2,7 @@
 
 import html
 import os
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +29,11 @@ class Bundle(os.PathLike[str]):
 
     def _repr_html_(self) -> str:
         files = self.manifest.files if self.manifest else ()
-        rows = "".join(f"<tr><td>{html.escape(entry.name)}</td><td>{entry.bytes:,}</td></tr>" for entry in files)
+        sizes: Counter[str] = Counter()
+        for entry in files:
+            folder, slash, _ = entry.name.partition("/")  # a folder of test vectors is one row
+            sizes[folder + slash] += entry.bytes
+        rows = "".join(f"<tr><td>{html.escape(name)}</td><td>{size:,}</td></tr>" for name, size in sizes.items())
         head = "<thead><tr><th>file</th><th>bytes</th></tr></thead>"
         return f"<p><b>{html.escape(str(self.path))}</b></p><table>{head}<tbody>{rows}</tbody></table>"
 

@@ -41,7 +41,8 @@ class Dataset:
     line: LineSettings | None = None
 
     def __repr__(self) -> str:
-        return f"Dataset({len(self.target)} rows, {len(self.feature_names)} features, target {self.target_name!r})"
+        names = ", ".join(map(repr, self.feature_names[:3])) + (", ..." if len(self.feature_names) > 3 else "")
+        return f"Dataset({len(self.target)} rows, target {self.target_name!r}, features {names})"
 
 
 @dataclass(frozen=True, kw_only=True)

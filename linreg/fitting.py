@@ -63,7 +63,7 @@ def straight_line(
 
     Example:
         >>> linreg.straight_line(weight=2, bias=1)
-        Dataset(50 rows, 1 features, target 'y')
+        Dataset(50 rows, target 'y', features 'x')
     """
     settings = LineSettings(weight=weight, bias=bias, start=start, end=end, step=step)
     return datasets.straight_line(settings, _choice("dtype", Precision, dtype) or Precision.FLOAT32)

@@ -8,7 +8,6 @@ manifest; 4 slower than the gate allows; 130 interrupted; 129 and 143 ended by S
 import errno
 import io
 import os
-import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -21,7 +20,7 @@ from linreg.cli import bench, demo, doctor, evaluate, export, inspect, plot, pre
 from linreg.cli.dependencies import missing_message
 from linreg.cli.terminal import note
 from linreg.cli.usage import Command, Program, usage_message
-from linreg.ending import ended_by, ending_by_signal
+from linreg.ending import WHOLE, ended_by, ending_by_signal
 from linreg.errors import LinregError
 
 INTERRUPTED = 130
@@ -67,14 +66,12 @@ def main() -> None:
         except BaseException:  # of any class: an import may wrap the exception that a signal raised
             if ending.number is None:
                 raise
-    if ending.number is not None:
-        code = 128 + ending.number
-        message = ended_by(ending.number)
     if code == INTERRUPTED:
-        message = ended_by(signal.SIGINT)
-        exec(
-            ""
-        )  # after an interruption inside exec (dataclasses use it), Python would die of the signal instead of exiting
+        message = f"interrupted; {message or WHOLE}"
+    elif ending.number is not None:
+        code, message = 128 + ending.number, ended_by(ending.number)
+    if code == INTERRUPTED:
+        exec("")  # after an interruption inside exec, which dataclasses use, Python would die of the signal at exit
     if message:
         with suppress(*(() if ending.number is None else (OSError,))):  # the terminal may be gone
             note(f"error: {message}")

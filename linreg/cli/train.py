@@ -21,7 +21,7 @@ from linreg.config import (
     Method,
     Precision,
 )
-from linreg.errors import DataError
+from linreg.errors import DataError, LinregError
 
 if TYPE_CHECKING:
     from linreg.data import Dataset
@@ -61,6 +61,12 @@ def check_split(text: str) -> str:
     except DataError as error:
         raise typer.BadParameter(str(error).removeprefix("--split: ")) from None
     return text
+
+
+class _InterruptedError(LinregError):
+    """Training was interrupted before anything was written."""
+
+    exit_code = INTERRUPTED
 
 
 def run(
@@ -217,15 +223,20 @@ def run(
 
     with replacing(output, command="linreg train", force=force, wait=wait, on_wait=say_waiting) as changes:
         dataset = _line(line, dtype) if table is None else _read(table, target, features)
-        with stages() as progress:
-            model = fit(
-                dataset,
-                **options,
-                split=split or DEFAULT_SPLIT,
-                shuffle=table is not None and not no_shuffle,
-                keep_on_interrupt=keep_on_interrupt,
-                progress=progress,
-            )
+        try:
+            with stages() as progress:
+                model = fit(
+                    dataset,
+                    **options,
+                    split=split or DEFAULT_SPLIT,
+                    shuffle=table is not None and not no_shuffle,
+                    keep_on_interrupt=keep_on_interrupt,
+                    progress=progress,
+                )
+        except KeyboardInterrupt:
+            raise _InterruptedError(
+                "nothing was written; with a gradient method, --keep-on-interrupt saves the best parameters so far"
+            ) from None
         for warning in model.warnings:
             note(f"warning: {warning}")
         if model.interrupted_at is not None:

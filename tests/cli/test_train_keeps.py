@@ -43,6 +43,7 @@ def test_ctrl_c_writes_nothing_otherwise(tmp_path: Path) -> None:
     code, out, err = interrupted(tmp_path)
     assert (code, out) == (130, "")
     assert err.count("\n") == 1
+    assert "interrupted; nothing was written; with a gradient method, --keep-on-interrupt saves" in err
     assert list(tmp_path.rglob("*")) == []
 
 

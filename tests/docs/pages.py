@@ -111,7 +111,11 @@ def run(page: str, folder: Path) -> list[tuple[Block, str]]:
     done = subprocess.run(
         ["bash", ".script"],
         cwd=folder,
-        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        env={
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "XDG_STATE_HOME": str(folder / ".state"),  # a reader has exported nothing before
+        },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

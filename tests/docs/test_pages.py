@@ -33,7 +33,7 @@ def test_only_the_readme_sets_up_an_environment_and_only_in_its_first_block():
 
 
 def test_the_readme_is_short():
-    assert len(PAGES[0].read_text().splitlines()) < 160
+    assert len(PAGES[0].read_text().splitlines()) < 125
 
 
 PAGE = """
