@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from linreg.card import Card, card_from_json
-from linreg.changes import changing
 from linreg.config import CARD_FILE, MAX_JSON_BYTES, MODEL_FILE, Architecture, Precision
 from linreg.errors import ModelError
 from linreg.files import json_bytes, parse_json
@@ -26,7 +25,6 @@ __all__ = [
     "load",
     "load_state",
     "read_state",
-    "save",
     "state_bytes",
     "state_sha256",
 ]
@@ -57,14 +55,6 @@ class Checkpoint:
     path: Path
     state_sha256: str
     notes: tuple[str, ...] = ()
-
-
-def save(folder: Path, model: LinearRegressionModel | LinearRegressionModelV2, card: Card) -> None:
-    """Write `model.pth` and `card.json` into a bundle: both, or neither."""
-    with changing(folder, command="linreg.checkpoint.save") as changes:
-        for name, data in files_of(model, card).items():
-            changes.stage(name, data)
-        changes.commit()
 
 
 def files_of(model: LinearRegressionModel | LinearRegressionModelV2, card: Card | None) -> dict[str, bytes]:
