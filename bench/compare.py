@@ -4,7 +4,6 @@ They are timed in this process, which is what the ratio of their code needs; in 
 1 % more, since memory is laid out differently.
 """
 
-import html
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from bench.worker.rounds import Blocks, measure_rounds
 from export.runners.base import Call
 from linreg.config import BENCH_DEFAULTS, FEWEST_PAIRED_ROUNDS
 from linreg.errors import LinregError
+from linreg.escaping import html_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,12 +49,13 @@ class PairedComparison:
         )
 
     def _repr_html_(self) -> str:
-        reference, variant = map(html.escape, self.names)
-        return (
-            "<table><tr><th></th><th>median</th><th>ratio (95 % interval)</th><th>verdict</th></tr>"
-            f"<tr><th>{reference}</th><td>{duration(self.reference_s)}</td><td>1</td><td></td></tr>"
-            f"<tr><th>{variant}</th><td>{duration(self.variant_s)}</td><td>{_figures(self.ratio)}</td>"
-            f"<td>{self.verdict}</td></tr></table>"
+        reference, variant = self.names
+        return html_table(
+            ("", "median", "ratio (95 % interval)", "verdict"),
+            [
+                (reference, duration(self.reference_s), "1", ""),
+                (variant, duration(self.variant_s), _figures(self.ratio), self.verdict),
+            ],
         )
 
 

@@ -1,10 +1,10 @@
 """A bundle: the folder that holds one model in every form."""
 
-import html
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from linreg.escaping import html_table
 from linreg.manifest import Manifest, read_manifest
 
 
@@ -28,9 +28,9 @@ class Bundle(os.PathLike[str]):
 
     def _repr_html_(self) -> str:
         files = self.manifest.files if self.manifest else ()
-        rows = "".join(f"<tr><td>{html.escape(entry.name)}</td><td>{entry.bytes:,}</td></tr>" for entry in files)
-        head = "<thead><tr><th>file</th><th>bytes</th></tr></thead>"
-        return f"<p><b>{html.escape(str(self.path))}</b></p><table>{head}<tbody>{rows}</tbody></table>"
+        return html_table(
+            ("file", "bytes"), [(entry.name, f"{entry.bytes:,}") for entry in files], caption=str(self.path)
+        )
 
 
 def open_bundle(path: Path) -> Bundle:

@@ -18,12 +18,13 @@ from linreg.coefficients import Coefficient, coefficients_of
 from linreg.config import MODEL_FILE
 from linreg.data import Part
 from linreg.errors import ModelError
+from linreg.escaping import printable
 from linreg.inference import predict as predict_rows
 from linreg.models import LinearRegressionModel, LinearRegressionModelV2, affine_of
 from linreg.predict_like import UNNAMED, predict_like
 from linreg.saving import replacing, stage_model
 from linreg.state_dict import state_sha256
-from linreg.summary import Summary, printable, summary_of
+from linreg.summary import Summary, summary_of
 from linreg.tables import LeftOut
 
 if TYPE_CHECKING:
