@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from linreg.card import Card, card_from_json
+from linreg.changes import read_settled
 from linreg.config import CARD_FILE, MAX_JSON_BYTES, MODEL_FILE, Architecture, Precision
 from linreg.errors import ModelError
 from linreg.files import json_bytes, parse_json
@@ -85,6 +86,11 @@ def load(path: Path) -> Checkpoint:
         return _rebuilt(file, state, card)
     except ModelError as error:
         raise ModelError(f"{file}: {error}") from None
+
+
+def load_settled(path: Path) -> Checkpoint:
+    """`load`, after the changes of a command that was interrupted, or is writing there, are complete."""
+    return read_settled(path if path.is_dir() else path.parent, lambda: load(path))
 
 
 def _card(folder: Path, manifest: Manifest | None) -> Card | None:

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from linreg import checkpoint as checkpoints
 from linreg.bundle import Bundle, open_bundle
 from linreg.card import BIAS_NAME, Card
-from linreg.changes import Changes, read_settled
-from linreg.checkpoint import Checkpoint, files_of
+from linreg.changes import Changes
+from linreg.checkpoint import Checkpoint, files_of, load_settled
 from linreg.coefficients import Coefficient, coefficients_of
 from linreg.config import MODEL_FILE
 from linreg.data import Part
@@ -262,6 +261,5 @@ def load(path: str | os.PathLike[str]) -> FittedModel:
         >>> linreg.load(bundle)
         FittedModel('y' from 1 feature, sgd, R2 0.9999)
     """
-    file = Path(path)
-    found = read_settled(file if file.is_dir() else file.parent, lambda: checkpoints.load(file))
+    found = load_settled(Path(path))
     return FittedModel(module=found.model, card=found.card, path=found.path, notes=found.notes)
