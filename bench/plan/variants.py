@@ -4,10 +4,8 @@ Sharing one module would change the ratios: torch.jit.script(m) makes the eager 
 description that goes to another process as JSON; bench/worker/building.py makes the runner.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from export.formats.names import Format, file_name
 from export.runners.base import CallMode
@@ -80,12 +78,6 @@ class Variant:
     subject: str = "model"
     origin: Origin | None = None
     skipped: str = ""
-
-
-def variant_from_json(value: Mapping[str, Any]) -> Variant:
-    """The inverse of `dataclasses.asdict`, from JSON values."""
-    origin = None if value["origin"] is None else Origin(value["origin"])
-    return Variant(**{**value, "kind": Kind(value["kind"]), "mode": CallMode(value["mode"]), "origin": origin})
 
 
 def eager_variants() -> list[Variant]:
