@@ -18,7 +18,6 @@ from linreg.config import MODEL_FILE
 from linreg.data import Part
 from linreg.errors import ModelError
 from linreg.escaping import printable
-from linreg.inference import predict as predict_rows
 from linreg.models import LinearRegressionModel, LinearRegressionModelV2, affine_of
 from linreg.predict_like import UNNAMED, predict_like
 from linreg.saving import replacing, stage_model
@@ -29,7 +28,7 @@ from linreg.tables import LeftOut
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from linreg.plots import PredictedPart
+    from linreg.parts import PredictedPart
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -228,8 +227,7 @@ class FittedModel:
         return self.card
 
     def _predicted_parts(self, data: Any) -> "dict[str, PredictedPart]":
-        from linreg.parts import parts_of, read_rows
-        from linreg.plots import PredictedPart
+        from linreg.parts import parts_of, predict_parts, read_rows
 
         card = self._described()
         parts = self.parts
@@ -237,12 +235,7 @@ class FittedModel:
             parts = parts_of(read_rows(Path(data) if isinstance(data, str | os.PathLike) else data, card), card)
         elif parts is None:
             parts = parts_of(None, card)
-        return {
-            name: PredictedPart(
-                features=part.features, actual=part.target, predicted=predict_rows(self.module, part.features)
-            )
-            for name, part in parts.items()
-        }
+        return predict_parts(self.module, parts)
 
 
 def load(path: str | os.PathLike[str]) -> FittedModel:

@@ -8,11 +8,10 @@ from typing import Any
 import typer
 
 from linreg.cli.options import given, refuse
-from linreg.config import LINE_DEFAULTS, TABLE_DEFAULTS, Architecture, Method
+from linreg.config import LINE_DEFAULTS, OF_DESCENT, TABLE_DEFAULTS, Architecture, Method
 from linreg.errors import LinregError
 
 OF_THE_LINE = ("weight", "bias_value", "start", "end", "step")
-OF_DESCENT = ("lr", "loss", "epochs", "batch_size", "test_every", "device", "keep_on_interrupt")
 
 
 def check_usage(context: typer.Context, table: Path | None, options: Mapping[str, Any]) -> None:
