@@ -7,6 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from numpy.typing import NDArray
+
 from linreg.bundle import Bundle, open_bundle
 from linreg.card import BIAS_NAME, Card
 from linreg.changes import Changes
@@ -16,7 +18,7 @@ from linreg.config import MODEL_FILE
 from linreg.data import Part
 from linreg.errors import ModelError
 from linreg.escaping import printable
-from linreg.models import Affine, LinearRegressionModel, LinearRegressionModelV2, affine_of
+from linreg.models import LinearRegressionModel, LinearRegressionModelV2, affine_of
 from linreg.predict_like import UNNAMED, predict_like
 from linreg.saving import replacing, stage_model
 from linreg.state_dict import state_sha256
@@ -54,8 +56,8 @@ class FittedModel:
     parts: Mapping[str, Part] | None = field(default=None)
 
     def __repr__(self) -> str:
-        features = self._affine.weight.shape[1]
-        inputs = f"{features} feature{'s' if features > 1 else ''}"
+        affine = self._affine
+        inputs = f"{affine.shape[1]} feature{'s' if affine.shape[1] > 1 else ''}"
         if self.card is None:
             return f"FittedModel({inputs}, no card)"
         fit = self.card.metrics.get("test") or self.card.metrics.get("train") or {}
@@ -66,19 +68,20 @@ class FittedModel:
         return self.summary()._repr_html_()
 
     @property
-    def _affine(self) -> Affine:
+    def _affine(self) -> NDArray[Any]:
         affine = affine_of(self.module)
         assert affine is not None, "one of the course's two models"
-        return affine
+        return affine.weight
 
     @cached_property
     def coefficients(self) -> tuple[Coefficient, ...]:
         """Value and, from the exact method, standard error, t, p and 95 % interval of each; the bias last."""
         if self.card is not None:
             return coefficients_of(self.card)
-        weight, bias = self._affine.weight, self._affine.bias
-        named = [(f"x{place}", value) for place, value in enumerate(weight[0])]
-        named += [] if bias is None else [(BIAS_NAME, bias[0])]
+        affine = affine_of(self.module)
+        assert affine is not None
+        named = [(f"x{place}", value) for place, value in enumerate(affine.weight[0])]
+        named += [] if affine.bias is None else [(BIAS_NAME, affine.bias[0])]
         return tuple(Coefficient(name=name, value=float(value)) for name, value in named)
 
     @property
@@ -121,7 +124,7 @@ class FittedModel:
         if self.card is not None:
             return summary_of(self.card, self.coefficients)
         return Summary(
-            title=f"a model of {self._affine.weight.shape[1]} features, {self._affine.weight.dtype}",
+            title=f"a model of {self._affine.shape[1]} features, {self._affine.dtype}",
             coefficients=self.coefficients,
             metrics={},
             notes=("Unknown, for lack of a card.json: names of features and target, data, settings and metrics.",),
