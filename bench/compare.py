@@ -1,29 +1,22 @@
-"""Compare the speed of two callables, or of two artifacts.
+"""Compare the speed of two callables.
 
-Two callables are timed in this process, which is what the ratio of their code needs; in another process the ratio may
-differ by 1 % more, since memory is laid out differently. Two artifacts are timed in fresh processes.
+They are timed in this process, which is what the ratio of their code needs; in another process the ratio may differ by
+1 % more, since memory is laid out differently.
 """
 
-import html
-import os
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 
-from bench.analysis.parts import Row
 from bench.analysis.statistics import Ratio, Verdict, paired_ratio, verdict
-from bench.benchmark import run_benchmark
-from bench.plan.artifact_file import read_artifact
-from bench.plan.planning import plan_against
-from bench.plan.variants import AGAINST
 from bench.report.numbers import duration
 from bench.worker.rounds import Blocks, measure_rounds
 from export.runners.base import Call
-from linreg.config import BENCH_DEFAULTS, FEWEST_PAIRED_ROUNDS, BenchSettings
-from linreg.errors import LinregError, MismatchError
+from linreg.config import BENCH_DEFAULTS, FEWEST_PAIRED_ROUNDS
+from linreg.errors import LinregError
+from linreg.escaping import html_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +30,7 @@ class PairedComparison:
         verdict: slower or faster (by more than 1 %), equivalent (within 2 %) or inconclusive.
         reference_s: median seconds per call of the reference.
         variant_s: median seconds per call of the variant.
-        scope: `this process only`, or the number of processes.
+        scope: what the intervals hold for: `this process only`.
     """
 
     names: tuple[str, str]
@@ -46,7 +39,7 @@ class PairedComparison:
     verdict: Verdict
     reference_s: float
     variant_s: float
-    scope: str
+    scope: str = "this process only"
 
     def __repr__(self) -> str:
         reference, variant = self.names
@@ -56,12 +49,13 @@ class PairedComparison:
         )
 
     def _repr_html_(self) -> str:
-        reference, variant = map(html.escape, self.names)
-        return (
-            "<table><tr><th></th><th>median</th><th>ratio (95 % interval)</th><th>verdict</th></tr>"
-            f"<tr><th>{reference}</th><td>{duration(self.reference_s)}</td><td>1</td><td></td></tr>"
-            f"<tr><th>{variant}</th><td>{duration(self.variant_s)}</td><td>{_figures(self.ratio)}</td>"
-            f"<td>{self.verdict}</td></tr></table>"
+        reference, variant = self.names
+        return html_table(
+            ("", "median", "ratio (95 % interval)", "verdict"),
+            [
+                (reference, duration(self.reference_s), "1", ""),
+                (variant, duration(self.variant_s), _figures(self.ratio), self.verdict),
+            ],
         )
 
 
@@ -109,55 +103,6 @@ def compare(
         verdict=verdict(ratio, null),
         reference_s=_median(blocks["reference"]),
         variant_s=_median(blocks["variant"]),
-        scope="this process only",
-    )
-
-
-def compare_artifacts(
-    reference: str | os.PathLike[str],
-    variant: str | os.PathLike[str],
-    *,
-    batch: int = 1,
-    settings: BenchSettings | None = None,
-    trust: bool = False,
-) -> PairedComparison:
-    """Time two artifacts of the same format in fresh processes, after checking the outputs of both.
-
-    Args:
-        reference: an artifact in its bundle, such as `old/model.onnx`.
-        variant: another, such as `new/model.onnx`.
-        batch: batch size.
-        settings: how much to measure; its batches, reference and tail calls are ignored.
-        trust: load TorchScript and .pt2 files that this user did not export; they are programs.
-
-    Raises:
-        MismatchError: the outputs of one of them are wrong.
-        LinregError: they cannot be timed.
-    """
-    paths = Path(reference), Path(variant)
-    old, new = (read_artifact(path, trust=trust) for path in paths)
-    if old.kind is not new.kind:
-        raise LinregError(f"{paths[0]} and {paths[1]}: expected two artifacts of one format, each in its bundle")
-    plan = plan_against(old, new.subject, None, new)
-    given = replace(settings or BenchSettings(), batches=(batch,), reference=AGAINST, single_calls=0)
-    report = run_benchmark(
-        plan.subjects,
-        plan.variants,
-        replace(given, threads=given.threads[:1]),
-        bundle=plan.bundle,
-        provided=plan.provided,
-    )
-    base, null, row = report.comparisons[0].rows[:3]
-    if row.problem or row.ratio is None or row.verdict is None or null.ratio is None:
-        raise MismatchError(row.problem)
-    return PairedComparison(
-        names=(str(paths[0]), str(paths[1])),
-        ratio=row.ratio,
-        null=null.ratio,
-        verdict=row.verdict,
-        reference_s=_seconds(base),
-        variant_s=_seconds(row),
-        scope=report.scope,
     )
 
 
@@ -173,8 +118,3 @@ def _figures(ratio: Ratio) -> str:
 
 def _median(blocks: Blocks) -> float:
     return float(np.median(blocks.call_s))
-
-
-def _seconds(row: Row) -> float:
-    assert row.median_s is not None, "a row without a problem has a latency"
-    return row.median_s

@@ -54,7 +54,6 @@ def dataset_of_arrays(
         target=y,
         feature_names=names,
         target_name=target_name,
-        truth=None,
         table=None,
         sha256=values_sha256((*names, target_name), np.column_stack([x, y])),
     )

@@ -1,11 +1,11 @@
 """A bundle: the folder that holds one model in every form."""
 
-import html
 import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from linreg.escaping import html_table
 from linreg.manifest import Manifest, read_manifest
 
 
@@ -33,9 +33,8 @@ class Bundle(os.PathLike[str]):
         for entry in files:
             folder, slash, _ = entry.name.partition("/")  # a folder of test vectors is one row
             sizes[folder + slash] += entry.bytes
-        rows = "".join(f"<tr><td>{html.escape(name)}</td><td>{size:,}</td></tr>" for name, size in sizes.items())
-        head = "<thead><tr><th>file</th><th>bytes</th></tr></thead>"
-        return f"<p><b>{html.escape(str(self.path))}</b></p><table>{head}<tbody>{rows}</tbody></table>"
+        rows = [(name, f"{size:,}") for name, size in sizes.items()]
+        return html_table(("file", "bytes"), rows, caption=str(self.path))
 
 
 def open_bundle(path: Path) -> Bundle:

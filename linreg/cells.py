@@ -24,7 +24,6 @@ WRITTEN_OTHERWISE = (
     rf"(?:{_SPACE}?(?:[%‰+*\-−]|°[CF]?|{_MONEY}))?\)?$"
 )
 """Numbers that people can read but float() cannot: 1,000; 1.000,5; 1 000; 12 %; $5; −5; (5); <5."""
-NO_VALUE = r"^[^\p{L}\p{N}]+$"
 COMMAS = r"\s*[+-]?[0-9]+(,[0-9]+)+(\.[0-9]+)?\s*"
 
 _MISSING, _NUMBER, _INFINITE, _OTHERWISE, _TEXT = range(5)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from linreg.card import Card, card_from_json
-from linreg.changes import changing
+from linreg.changes import read_settled
 from linreg.config import CARD_FILE, MAX_JSON_BYTES, MODEL_FILE, Architecture, Precision
 from linreg.errors import ModelError
 from linreg.files import json_bytes, parse_json
@@ -26,7 +26,6 @@ __all__ = [
     "load",
     "load_state",
     "read_state",
-    "save",
     "state_bytes",
     "state_sha256",
 ]
@@ -59,14 +58,6 @@ class Checkpoint:
     notes: tuple[str, ...] = ()
 
 
-def save(folder: Path, model: LinearRegressionModel | LinearRegressionModelV2, card: Card) -> None:
-    """Write `model.pth` and `card.json` into a bundle: both, or neither."""
-    with changing(folder, command="linreg.checkpoint.save") as changes:
-        for name, data in files_of(model, card).items():
-            changes.stage(name, data)
-        changes.commit()
-
-
 def files_of(model: LinearRegressionModel | LinearRegressionModelV2, card: Card | None) -> dict[str, bytes]:
     """The bytes of `model.pth` and, where there is a card, of `card.json`, by name."""
     described = {} if card is None else {CARD_FILE: json_bytes(asdict(card))}
@@ -95,6 +86,11 @@ def load(path: Path) -> Checkpoint:
         return _rebuilt(file, state, card)
     except ModelError as error:
         raise ModelError(f"{file}: {error}") from None
+
+
+def load_settled(path: Path) -> Checkpoint:
+    """`load`, after the changes of a command that was interrupted, or is writing there, are complete."""
+    return read_settled(path if path.is_dir() else path.parent, lambda: load(path))
 
 
 def _card(folder: Path, manifest: Manifest | None) -> Card | None:

@@ -121,6 +121,9 @@ LINE_DEFAULTS = TrainSettings()
 
 TABLE_DEFAULTS = TrainSettings(method=Method.EXACT, loss=Loss.MSE)
 
+OF_DESCENT = ("lr", "loss", "epochs", "batch_size", "test_every", "device", "keep_on_interrupt")
+"""Options that only a gradient method uses."""
+
 DEFAULT_SPLIT = "0.8"
 
 REFERENCE_ROW = "eager-inference_mode"

@@ -25,7 +25,6 @@ class Dataset:
         target: float64, shape (rows,).
         feature_names: one a column.
         target_name: the name of the target.
-        truth: (weight, bias) of a straight line; None for a table.
         line: the settings of a straight line; None for other data.
         table: the table that it was read from; None for a straight line or arrays.
         sha256: of the file's bytes, of a line's values, or as `linreg.tables.values_sha256` for data in memory.
@@ -35,7 +34,6 @@ class Dataset:
     target: Array
     feature_names: tuple[str, ...]
     target_name: str
-    truth: tuple[float, float] | None
     table: Table | None
     sha256: str
     line: LineSettings | None = None
@@ -112,7 +110,6 @@ def straight_line(settings: LineSettings, dtype: Precision = Precision.FLOAT32) 
         target=target,
         feature_names=("x",),
         target_name="y",
-        truth=(settings.weight, settings.bias),
         table=None,
         sha256=sha256(features.astype("<f8").tobytes() + target.astype("<f8").tobytes()),
         line=settings,
@@ -156,7 +153,6 @@ def dataset_of_table(origin: str, table: Table) -> Dataset:
         target=table.target,
         feature_names=table.feature_names,
         target_name=table.target_name,
-        truth=None,
         table=table,
         sha256=table.sha256,
     )

@@ -179,18 +179,6 @@ def parse_json(path: Path, data: bytes) -> dict[str, Any]:
     return value
 
 
-def remove(path: Path) -> None:
-    """Remove a file if it exists.
-
-    Raises:
-        LinregError: the file cannot be removed.
-    """
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise LinregError(f"{path}: cannot be removed: {_reason(error)}") from error
-
-
 def _mode_of(target: Path) -> int:
     try:
         status = target.lstat()

@@ -9,27 +9,26 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from linreg import checkpoint as checkpoints
 from linreg.bundle import Bundle, open_bundle
 from linreg.card import BIAS_NAME, Card
-from linreg.changes import Changes, read_settled
-from linreg.checkpoint import Checkpoint, files_of
+from linreg.changes import Changes
+from linreg.checkpoint import Checkpoint, files_of, load_settled
 from linreg.coefficients import Coefficient, coefficients_of
 from linreg.config import MODEL_FILE
 from linreg.data import Part
 from linreg.errors import ModelError
-from linreg.inference import predict as predict_rows
+from linreg.escaping import printable
 from linreg.models import LinearRegressionModel, LinearRegressionModelV2, affine_of
 from linreg.predict_like import UNNAMED, predict_like
 from linreg.saving import replacing, stage_model
 from linreg.state_dict import state_sha256
-from linreg.summary import Summary, printable, summary_of
+from linreg.summary import Summary, summary_of
 from linreg.tables import LeftOut
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from linreg.plots import PredictedPart
+    from linreg.parts import PredictedPart
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -228,8 +227,7 @@ class FittedModel:
         return self.card
 
     def _predicted_parts(self, data: Any) -> "dict[str, PredictedPart]":
-        from linreg.parts import parts_of, read_rows
-        from linreg.plots import PredictedPart
+        from linreg.parts import parts_of, predict_parts, read_rows
 
         card = self._described()
         parts = self.parts
@@ -237,12 +235,7 @@ class FittedModel:
             parts = parts_of(read_rows(Path(data) if isinstance(data, str | os.PathLike) else data, card), card)
         elif parts is None:
             parts = parts_of(None, card)
-        return {
-            name: PredictedPart(
-                features=part.features, actual=part.target, predicted=predict_rows(self.module, part.features)
-            )
-            for name, part in parts.items()
-        }
+        return predict_parts(self.module, parts)
 
 
 def load(path: str | os.PathLike[str]) -> FittedModel:
@@ -261,6 +254,5 @@ def load(path: str | os.PathLike[str]) -> FittedModel:
         >>> linreg.load(bundle)
         FittedModel('y' from 1 feature, sgd, R2 0.9999)
     """
-    file = Path(path)
-    found = read_settled(file if file.is_dir() else file.parent, lambda: checkpoints.load(file))
+    found = load_settled(Path(path))
     return FittedModel(module=found.model, card=found.card, path=found.path, notes=found.notes)

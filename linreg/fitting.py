@@ -16,6 +16,7 @@ from linreg.arrow_columns import ArrowStream
 from linreg.config import (
     DEFAULT_SPLIT,
     LINE_DEFAULTS,
+    OF_DESCENT,
     TABLE_DEFAULTS,
     Architecture,
     DeviceChoice,
@@ -34,9 +35,6 @@ from linreg.training import fit as train
 
 Choice = TypeVar("Choice", bound=StrEnum)
 Data = str | os.PathLike[str] | ArrowStream | tuple[ArrayLike | torch.Tensor, ArrayLike | torch.Tensor] | Dataset
-
-OF_DESCENT = ("lr", "loss", "epochs", "batch_size", "test_every", "device", "keep_on_interrupt")
-"""Options that only a gradient method uses."""
 
 
 def straight_line(

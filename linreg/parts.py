@@ -1,14 +1,46 @@
 """The parts of the data to look at a model with, by name."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from linreg.arrow_columns import ArrowStream
 from linreg.card import Card
 from linreg.config import LineSettings
 from linreg.data import Part, dataset_of_table, split, straight_line
 from linreg.errors import DataError, LinregError
+from linreg.inference import predict
+from linreg.models import LinearRegressionModel, LinearRegressionModelV2
 from linreg.split_text import parse_split
 from linreg.tables import Table, read_table
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictedPart:
+    """One part of the data and what the model predicts for it.
+
+    Attributes:
+        features: shape (rows, features), float64.
+        actual: target, shape (rows,), float64.
+        predicted: shape (rows,), any floating dtype.
+    """
+
+    features: NDArray[np.float64]
+    actual: NDArray[np.float64]
+    predicted: NDArray[np.floating]
+
+
+def predict_parts(
+    module: LinearRegressionModel | LinearRegressionModelV2, parts: Mapping[str, Part]
+) -> dict[str, PredictedPart]:
+    """What a model predicts for each part, by name."""
+    return {
+        name: PredictedPart(features=part.features, actual=part.target, predicted=predict(module, part.features))
+        for name, part in parts.items()
+    }
 
 
 def parts_of(table: Table | None, card: Card) -> dict[str, Part]:

@@ -8,7 +8,6 @@ import io
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,12 +15,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
 
 from linreg.card import Card
 from linreg.column_names import short
 from linreg.errors import LinregError
 from linreg.metrics import measure
+from linreg.parts import PredictedPart
 
 TRAIN, TEST, PREDICTION, VALIDATION = "#1f5fbf", "#2e8b57", "#c8322b", "#8a5a00"
 PART_COLORS = {"train": TRAIN, "validation": VALIDATION, "test": TEST, "rows": TRAIN}
@@ -35,21 +34,6 @@ WIDE, SQUARE = (8.0, 5.0), (6.5, 6.5)
 DPI = 150
 LONGEST_NAME = 60
 LARGEST_DRAWN = 1e300
-
-
-@dataclass(frozen=True, kw_only=True)
-class PredictedPart:
-    """One part of the data and what the model predicts for it.
-
-    Attributes:
-        features: shape (rows, features), float64.
-        actual: target, shape (rows,), float64.
-        predicted: shape (rows,), any floating dtype.
-    """
-
-    features: NDArray[np.float64]
-    actual: NDArray[np.float64]
-    predicted: NDArray[np.floating]
 
 
 Parts = Mapping[str, PredictedPart]

@@ -1,12 +1,12 @@
 """What there is to say of a fitted model on one page: coefficients, and the fit of each part."""
 
-import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from linreg.card import Card
 from linreg.coefficients import Coefficient
+from linreg.escaping import html_table, html_text, printable
 from linreg.rounding import p_value, to_error
 
 WIDTH = 80
@@ -44,11 +44,11 @@ class Summary:
         return str(self)
 
     def _repr_html_(self) -> str:
-        tables = [_html(*_coefficient_rows(self.coefficients))]
+        tables = [html_table(*_coefficient_rows(self.coefficients))]
         if self.metrics:
-            tables.append(_html(*_metric_rows(self.metrics)))
-        paragraphs = [f"<p>{html.escape(printable(note))}</p>" for note in self.notes]
-        return "\n".join([f"<p><b>{html.escape(printable(self.title))}</b></p>", *tables, *paragraphs])
+            tables.append(html_table(*_metric_rows(self.metrics)))
+        paragraphs = [f"<p>{html_text(note)}</p>" for note in self.notes]
+        return "\n".join([f"<p><b>{html_text(self.title)}</b></p>", *tables, *paragraphs])
 
 
 def summary_of(card: Card, coefficients: tuple[Coefficient, ...]) -> Summary:
@@ -65,11 +65,6 @@ def summary_of(card: Card, coefficients: tuple[Coefficient, ...]) -> Summary:
         metrics=card.metrics,
         notes=notes,
     )
-
-
-def printable(text: str) -> str:
-    """Text from a file with control characters and direction marks escaped."""
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
 def _coefficient_rows(coefficients: Sequence[Coefficient]) -> tuple[list[str], list[list[str]]]:
@@ -121,11 +116,3 @@ def _text(header: list[str], rows: list[list[str]]) -> str:
 
 def _shortened(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 3] + "..."
-
-
-def _html(header: list[str], rows: list[list[str]]) -> str:
-    def line(tag: str, cells: list[str]) -> str:
-        return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
-
-    body = "\n".join(line("td", row) for row in rows)
-    return f"<table>\n<thead>{line('th', header)}</thead>\n<tbody>\n{body}\n</tbody>\n</table>"

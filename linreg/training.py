@@ -80,7 +80,7 @@ def fit(
     """Fit a model to the training part.
 
     Args:
-        dataset: names, and whether this is a line (`truth` is set) or a table.
+        dataset: names, and whether this is a line or a table.
         parts: the parts of the dataset.
         settings: how to fit.
         progress: called after each epoch with its number and train loss.
@@ -100,7 +100,7 @@ def fit(
         solution, warnings = _solved(dataset, parts, settings)
         weight, bias = solution.weight, solution.bias
     else:
-        scaler = None if dataset.truth is not None else fit_scaler(parts.train, centre=settings.bias)
+        scaler = None if dataset.line is not None else fit_scaler(parts.train, centre=settings.bias)
         descent = descend(model.to(device), parts, scaler, settings, progress, keep_on_interrupt=keep_on_interrupt)
         warnings += descent.warnings
         weight, bias = _fold(model.cpu(), scaler)

@@ -1,10 +1,10 @@
 """Rows ready to be run, as a benchmark prepares them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
-from bench.plan.preparation import Prepared, mark_unavailable, prepare_variants, provide_files
-from bench.plan.variants import REFERENCE, Device, Origin, Variant
+from bench.plan.preparation import Prepared, prepare_devices
+from bench.plan.variants import REFERENCE, Device, Variant
 from export.source.source import Source
 
 
@@ -16,10 +16,9 @@ def prepare(
     *,
     device: Device = Device.CPU,
     reference: str = REFERENCE,
-    given: Mapping[str, Origin | str] = {},
+    provided: Iterable[str] = (),
     trust: bool = False,
 ) -> Prepared:
     """Put the files of all variants into the work folder, and part the rows."""
-    marked = mark_unavailable(variants, device)
-    files = provide_files(marked, source, bundle, folder, given=given, trust=trust)
-    return prepare_variants(marked, files, device=device, reference=reference)
+    rows = {device: list(variants)}
+    return prepare_devices(rows, source, bundle, folder, provided=provided, reference=reference, trust=trust)[device]

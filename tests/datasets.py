@@ -14,7 +14,6 @@ def numbered(rows, *, features=2):
         target=target,
         feature_names=names,
         target_name="y",
-        truth=None,
         table=None,
         sha256="",
     )

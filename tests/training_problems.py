@@ -24,7 +24,6 @@ def table(features: Array, target: Array) -> Dataset:
         target=target,
         feature_names=tuple(f"x{place}" for place in range(features.shape[1])),
         target_name="y",
-        truth=None,
         table=None,
         sha256="0" * 64,
     )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.plan.artifact_file import ArtifactFile, read_artifact
+from bench.plan.artifact_file import read_artifact
 from bench.plan.own_variants import own_variants
 from bench.plan.request import Request
 from bench.plan.subject import Subject
@@ -39,27 +39,15 @@ def plan_request(request: Request) -> Plan:
     _check(request)
     subject, bundle = _subject(request)
     if request.against is not None:
-        return plan_against(read_artifact(request.against, trust=request.trust), subject, bundle)
+        other = read_artifact(request.against, trust=request.trust)
+        rows = against_variants(other.kind)
+        return Plan(
+            subjects={"model": subject, AGAINST: other.subject},
+            variants={Device.CPU: rows},
+            bundle=bundle,
+            provided={rows[0].file: other.data},
+        )
     return Plan(subjects={"model": subject}, variants=_variants(request), bundle=bundle, provided={})
-
-
-def plan_against(other: ArtifactFile, subject: Subject, bundle: Path | None, this: ArtifactFile | None = None) -> Plan:
-    """Compare an artifact of another bundle, which is the reference, with one of the same format.
-
-    Args:
-        other: the reference.
-        subject: the model whose artifact is compared with it.
-        bundle: the bundle of that model; None if `this` is given.
-        this: the artifact of that model; None takes it from the bundle.
-    """
-    rows = against_variants(other.kind)
-    sides = zip(rows, (other, this), strict=False)
-    return Plan(
-        subjects={"model": subject, AGAINST: other.subject},
-        variants={Device.CPU: rows},
-        bundle=bundle,
-        provided={row.file: side.data for row, side in sides if side is not None},
-    )
 
 
 def _check(request: Request) -> None:

@@ -80,61 +80,12 @@ def prepare_devices(
     files: dict[str, Origin | str] = dict.fromkeys(provided, Origin.BUNDLE)
     ready = {}
     for device, rows in variants.items():
-        marked = mark_unavailable(rows, device)
-        files = provide_files(marked, source, bundle, folder, given=files, trust=trust)
-        ready[device] = prepare_variants(marked, files, device=device, reference=reference)
+        marked = [replace(row, skipped=unavailable(row, device)) for row in rows]
+        for row in marked:
+            if row.file and not row.skipped and row.kind is not Kind.FACTORY and row.file not in files:
+                files[row.file] = _provide(row.file, source, bundle, folder, trust=trust)
+        ready[device] = _ordered([_with_file(row, files.get(row.file)) for row in marked], device, reference)
     return ready
-
-
-def mark_unavailable(variants: Iterable[Variant], device: Device) -> list[Variant]:
-    """The variants, those that cannot run on this machine with the reason."""
-    return [replace(variant, skipped=unavailable(variant, device)) for variant in variants]
-
-
-def provide_files(
-    variants: Iterable[Variant],
-    source: Source,
-    bundle: Path | None,
-    folder: Path,
-    *,
-    given: Mapping[str, Origin | str],
-    trust: bool,
-) -> dict[str, Origin | str]:
-    """Put the artifacts of variants into the work folder: the bundle's own, or exported anew.
-
-    Args:
-        variants: skipped ones need no file.
-        source: source of the artifacts that are exported anew.
-        bundle: where artifacts are taken from; None without a bundle.
-        folder: the work folder.
-        given: files that are already there.
-        trust: take programs of the bundle that this user did not export, instead of exporting them anew.
-
-    Returns:
-        For each file, including those given, its origin, or why it could not be made.
-    """
-    files = dict(given)
-    for variant in variants:
-        if variant.file and not variant.skipped and variant.kind is not Kind.FACTORY and variant.file not in files:
-            files[variant.file] = _provide(variant.file, source, bundle, folder, trust=trust)
-    return files
-
-
-def prepare_variants(
-    variants: Iterable[Variant], files: Mapping[str, Origin | str], *, device: Device, reference: str
-) -> Prepared:
-    """Separate the rows that can run from those that cannot.
-
-    Args:
-        variants: rows of one device, as returned by `mark_unavailable`.
-        files: as returned by `provide_files`.
-        device: the device they run on.
-        reference: name of the reference row.
-
-    Raises:
-        LinregError: there is no row called `reference`, or it cannot run.
-    """
-    return _ordered([_with_file(variant, files.get(variant.file)) for variant in variants], device, reference)
 
 
 def _with_file(variant: Variant, file: Origin | str | None) -> Variant:

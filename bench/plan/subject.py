@@ -1,9 +1,8 @@
 """The model to time, described so that a fresh process can load it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from torch import nn
@@ -54,8 +53,3 @@ class Subject:
         from export.source.user_module import parse_input
 
         return from_module(self.module_itself(), [parse_input(text) for text in self.inputs])
-
-
-def subject_from_json(value: Mapping[str, Any]) -> Subject:
-    """The inverse of `dataclasses.asdict`, from JSON values."""
-    return Subject(path=value["path"], module=value["module"], inputs=tuple(value["inputs"]))

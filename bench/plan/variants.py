@@ -4,10 +4,8 @@ Sharing one module would change the ratios: torch.jit.script(m) makes the eager 
 description that goes to another process as JSON; bench/worker/building.py makes the runner.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from export.formats.names import Format, file_name
 from export.runners.base import CallMode
@@ -82,12 +80,6 @@ class Variant:
     skipped: str = ""
 
 
-def variant_from_json(value: Mapping[str, Any]) -> Variant:
-    """The inverse of `dataclasses.asdict`, from JSON values."""
-    origin = None if value["origin"] is None else Origin(value["origin"])
-    return Variant(**{**value, "kind": Kind(value["kind"]), "mode": CallMode(value["mode"]), "origin": origin})
-
-
 def eager_variants() -> list[Variant]:
     """Eager in five call modes, with the context entered once around all calls or within each call."""
     modes = (
@@ -100,8 +92,8 @@ def eager_variants() -> list[Variant]:
     return [Variant(name=f"eager-{mode}", kind=Kind.EAGER, mode=mode) for mode in modes]
 
 
-def cpu_variants(*, compiled: bool = False) -> list[Variant]:
-    """Every row on the CPU; torch.compile on request, since its first call takes many seconds."""
+def _torch_variants(*, compiled: bool) -> list[Variant]:
+    """The rows of torch that every device has."""
     scripted, traced = file_name(Format.TORCHSCRIPT), file_name(Format.TORCHSCRIPT_TRACE)
     return [
         *eager_variants(),
@@ -109,6 +101,13 @@ def cpu_variants(*, compiled: bool = False) -> list[Variant]:
         Variant(name="torchscript-frozen", kind=Kind.TORCHSCRIPT_FROZEN, file=scripted),
         Variant(name="torchscript-trace", kind=Kind.TORCHSCRIPT, file=traced),
         *([Variant(name="compile", kind=Kind.COMPILE)] if compiled else []),
+    ]
+
+
+def cpu_variants(*, compiled: bool = False) -> list[Variant]:
+    """Every row on the CPU; torch.compile on request, since its first call takes many seconds."""
+    return [
+        *_torch_variants(compiled=compiled),
         Variant(name="pt2", kind=Kind.PT2, file=file_name(Format.PT2)),
         Variant(name="onnxruntime-run", kind=Kind.ONNXRUNTIME_RUN, file=file_name(Format.ONNX)),
         Variant(name="onnxruntime-io_binding", kind=Kind.ONNXRUNTIME_IO_BINDING, file=file_name(Format.ONNX)),
@@ -128,13 +127,8 @@ def against_variants(kind: Format) -> list[Variant]:
 
 def cuda_variants(*, compiled: bool = False) -> list[Variant]:
     """Every row on a CUDA device: inputs are already there, and copies are timed in separate rows."""
-    scripted, traced = file_name(Format.TORCHSCRIPT), file_name(Format.TORCHSCRIPT_TRACE)
     return [
-        *eager_variants(),
-        Variant(name="torchscript", kind=Kind.TORCHSCRIPT, file=scripted),
-        Variant(name="torchscript-frozen", kind=Kind.TORCHSCRIPT_FROZEN, file=scripted),
-        Variant(name="torchscript-trace", kind=Kind.TORCHSCRIPT, file=traced),
-        *([Variant(name="compile", kind=Kind.COMPILE)] if compiled else []),
+        *_torch_variants(compiled=compiled),
         Variant(name="cuda-graph", kind=Kind.CUDA_GRAPH),
         Variant(name="onnxruntime-io_binding", kind=Kind.ONNXRUNTIME_IO_BINDING, file=file_name(Format.ONNX)),
         Variant(name="copy-to-device", kind=Kind.COPY_TO_DEVICE),

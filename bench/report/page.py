@@ -31,6 +31,7 @@ from bench.report.plot_data import (
 )
 from bench.report.report import Report
 from bench.report.tables import RUNTIME_HEADINGS, interval, lifecycle_cells, runtime_cells, skipped, where
+from linreg.escaping import printable
 
 HERE = Path(__file__).parent
 
@@ -136,7 +137,7 @@ def _hash(text: str) -> str:
 
 def _shown(value: object) -> object:
     """Make every text of the template printable; markup is left alone."""
-    return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _short(text: str) -> str:

@@ -10,6 +10,7 @@ from bench.plan.variants import NULL
 from bench.report.axes import Axis, axis_around, batch_axis
 from bench.report.report import Report
 from bench.report.tables import budget
+from linreg.escaping import printable
 
 CLEARLY_SLOWER, CLEARLY_FASTER = 3.0, 1 / 20
 """Ratios beyond these are drawn as an arrow at the edge: one slow row would squeeze all others."""
@@ -179,7 +180,7 @@ def start_parts(row: LifecycleRow) -> tuple[float, ...]:
     return (row.import_s, row.load_s, *row.calls_s)
 
 
-def plain(text: str, longest: int | None = None) -> str:
+def plain(text: str, longest: int) -> str:
     """`text` with control characters and direction marks made visible, cut to `longest` characters."""
-    shown = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
-    return shown if longest is None or len(shown) <= longest else shown[: longest - 1] + "…"
+    shown = printable(text)
+    return shown if len(shown) <= longest else shown[: longest - 1] + "…"

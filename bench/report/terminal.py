@@ -1,7 +1,7 @@
 """A table for the terminal; if it is wider than the window it continues below, with the first column repeated."""
 
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions
@@ -9,6 +9,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from bench.report.tables import Table
+from linreg.escaping import printable
 
 LONGEST_CELL = 24
 """Cells longer than this are sentences, which may be wrapped between words."""
@@ -20,14 +21,8 @@ RULE = 3
 class TerminalTable:
     """A table that fits the width of its console without breaking words."""
 
-    def __init__(self, table: Table, clean: Callable[[str], str]) -> None:
-        """Prepare a table.
-
-        Args:
-            table: its text.
-            clean: shows control characters instead of obeying them.
-        """
-        self.table, self.clean = table, clean
+    def __init__(self, table: Table) -> None:
+        self.table = table
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RichTable | Text]:
         """The table in a frame if it fits, else its parts without one."""
@@ -35,7 +30,7 @@ class TerminalTable:
         framed = sum(widths) + RULE * len(widths) + 1 <= width
         for place, columns in enumerate([list(range(len(widths)))] if framed else _parts(widths, width)):
             part = RichTable(
-                title=Text(self.clean(self.table.title)) if place == 0 else None,
+                title=Text(printable(self.table.title)) if place == 0 else None,
                 title_justify="left",
                 show_edge=framed,
                 pad_edge=framed,
@@ -53,14 +48,14 @@ class TerminalTable:
 
     def _least_width(self, column: int) -> int:
         """The width below which words, or figures and their units, are broken."""
-        cells = [self.clean(row[column]) for row in self.table.rows]
+        cells = [printable(row[column]) for row in self.table.rows]
         words = [word for cell in cells for word in (cell.split() if _is_sentence(column, cell) else [cell])]
         return max(map(cell_len, (self.table.headings[column], *words)))
 
     def _add_rows(self, part: RichTable, rooms: Mapping[int, int]) -> None:
         """Add the columns of `rooms`, each with the width that its sentences may take."""
         for place, row in enumerate(self.table.rows):
-            first, *others = (Text(_wrapped(column, self.clean(row[column]), room)) for column, room in rooms.items())
+            first, *others = (Text(_wrapped(column, printable(row[column]), room)) for column, room in rooms.items())
             if place in self.table.struck:
                 first.stylize("strike")
             part.add_row(first, *others)

@@ -9,8 +9,10 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.plan.subject import Subject, subject_from_json
-from bench.plan.variants import Device, Variant, variant_from_json
+from msgspec import convert
+
+from bench.plan.subject import Subject
+from bench.plan.variants import Device, Variant
 from bench.worker.lifecycle import Lifecycle
 
 if TYPE_CHECKING:
@@ -75,8 +77,8 @@ def job_from_json(value: Mapping[str, Any]) -> Job:
     return Job(
         **{
             **value,
-            "variants": tuple(variant_from_json(entry) for entry in value["variants"]),
-            "subjects": {name: subject_from_json(entry) for name, entry in value["subjects"].items()},
+            "variants": convert(value["variants"], tuple[Variant, ...]),
+            "subjects": convert(value["subjects"], dict[str, Subject]),
             "folder": Path(value["folder"]),
             "device": Device(value["device"]),
             "batches": tuple(value["batches"]),
@@ -142,10 +144,9 @@ def result_from_json(value: Mapping[str, Any]) -> ProcessResult:
     rows: dict[tuple[int, int], dict[str, Measured]] = {}
     for row in value["rows"]:
         rows.setdefault((row["threads"], row["batch"]), {})[row["name"]] = _measured_from_json(row)
-    lifecycle = value["lifecycle"]
     return ProcessResult(
         rows=rows,
-        lifecycle=None if lifecycle is None else Lifecycle(**{**lifecycle, "calls_s": tuple(lifecycle["calls_s"])}),
+        lifecycle=convert(value["lifecycle"], Lifecycle | None),
         preempted=value["preempted"],
         torch_threads={int(asked): found for asked, found in value["torch_threads"].items()},
     )

@@ -17,8 +17,7 @@ from export.source.source import Source, from_checkpoint, from_module
 from export.source.unfit import ALREADY_EXPORTED, check_module
 from export.source.unwrapping import unwrap
 from export.source.user_module import parse_input
-from linreg.changes import read_settled
-from linreg.checkpoint import Checkpoint, load, model_bytes, state_bytes
+from linreg.checkpoint import Checkpoint, load_settled, model_bytes, state_bytes
 from linreg.config import CARD_FILE, MAX_STATE_BYTES, MODEL_FILE
 from linreg.errors import ExportError, LinregError
 from linreg.fitted import FittedModel
@@ -137,8 +136,7 @@ def _checkpoint(model: str | os.PathLike[str] | Checkpoint | FittedModel, note: 
     if isinstance(model, Checkpoint):
         return model
     if isinstance(model, str | os.PathLike):
-        path = Path(model)
-        checkpoint = read_settled(path if path.is_dir() else path.parent, lambda: load(path))
+        checkpoint = load_settled(Path(model))
         for text in checkpoint.notes:
             note(f"{checkpoint.path}: {text}")
         return checkpoint

@@ -1,10 +1,10 @@
 """The result of verifying a bundle."""
 
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
 from export.formats.names import Format
+from linreg.escaping import html_table
 
 HEADINGS = ("format", "file", "compared with", "cases", "error / allowed", "bytes equal")
 
@@ -57,7 +57,4 @@ class VerifiedBundle:
         return f"<VerifiedBundle {str(self.path)!r}: {run} of {len(self.files)} artifacts, error / allowed {worst:.3f}>"
 
     def _repr_html_(self) -> str:
-        heads = "".join(f"<th>{escape(name)}</th>" for name in HEADINGS)
-        lines = ("".join(f"<td>{escape(cell)}</td>" for cell in row.cells()) for row in self.rows)
-        body = "".join(f"<tr>{line}</tr>" for line in lines)
-        return f"<table><caption>{escape(str(self.path))}</caption><tr>{heads}</tr>{body}</table>"
+        return html_table(HEADINGS, [row.cells() for row in self.rows], caption=str(self.path))

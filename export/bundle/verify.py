@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from export.bundle.rows import rows_to_verify
 from export.bundle.verified import VerifiedBundle, VerifiedFile
 from export.formats.names import Format, format_of
 from export.precision import ExportPrecision
@@ -81,7 +82,7 @@ def verify_artifacts(path: Path, *, data: Path | None, trust: bool) -> VerifiedB
     if data is not None and all_static(entries):
         raise LinregError(f"{path}: takes a batch of fixed size, and data has any number of rows; leave data out")
     model = _model(folder, manifest) if path.is_dir() or data is not None else None
-    rows = None if data is None else _rows(data, model, folder)
+    rows = None if data is None else rows_to_verify(data, model.card if model else None, folder)
     checked, not_run = _check(folder, manifest, entries, model, rows, trust=trust)
     names = tuple(entry.name for entry in entries)
     return VerifiedBundle(path=path, rows=tuple(checked), files=names, not_run=tuple(not_run))
@@ -90,12 +91,6 @@ def verify_artifacts(path: Path, *, data: Path | None, trust: bool) -> VerifiedB
 def all_static(entries: "Sequence[FileEntry]") -> bool:
     """Whether every artifact takes a batch of fixed size, so that none can run the rows of a table."""
     return all(entry.proof.get("static") for entry in entries)
-
-
-def _rows(data: Path, model: "Checkpoint | None", folder: Path) -> "NDArray[Any]":
-    from export.bundle.rows import rows_to_verify
-
-    return rows_to_verify(data, model.card if model else None, folder)
 
 
 def _manifest(path: Path, folder: Path) -> "Manifest":
@@ -137,6 +132,7 @@ def _check(
         LinregError: there is nothing to compare its outputs with.
     """
     from export.bundle.affine_graph import check_affine_weights
+    from export.bundle.vectors import check_vectors
     from export.runners.load import load_artifact
     from export.runners.trust import Trust
     from linreg.manifest import read_entry
@@ -153,7 +149,7 @@ def _check(
             refused.append(entry.name)
             continue
         if has_vectors := _has_vectors(manifest, entry):
-            by_vectors.append(_row(entry.name, "test vectors", _by_vectors(runner, folder)))
+            by_vectors.append(_row(entry.name, "test vectors", check_vectors(runner, folder)))
         reference = model if model is not None or has_vectors else _model(folder, manifest)
         if reference is not None:
             static = bool(entry.proof.get("static"))
@@ -193,13 +189,6 @@ def _kind(name: str) -> tuple[Format, ExportPrecision | None]:
     kind = format_of(name)
     assert kind is not None, "only artifacts are passed"
     return kind
-
-
-def _by_vectors(runner: "Runner", folder: Path) -> "VectorCheck":
-    """Run the test vectors of a bundle; needs no torch for ONNX."""
-    from export.bundle.vectors import check_vectors
-
-    return check_vectors(runner, folder)
 
 
 def _by_reference(

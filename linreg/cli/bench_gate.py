@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from linreg.cli.terminal import clean, say_lines, show
+from linreg.cli.terminal import say_lines, show
 from linreg.config import BenchSettings
 from linreg.errors import LinregError, MismatchError, SlowerError
 
@@ -54,7 +54,7 @@ def show_changes(changes: "list[Change]", *, markdown: bool) -> None:
     if markdown:
         say_lines(f"\n{markdown_table(table)}")
     else:
-        show(TerminalTable(table, clean))
+        show(TerminalTable(table))
 
 
 def check_changes(changes: "list[Change]", limit: float | None) -> None:

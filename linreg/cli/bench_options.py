@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from bench.plan.settings import parse_counts, parse_fraction
+from linreg.cli.options import usage_errors
 from linreg.config import (
     BENCH_DEFAULTS,
     FEWEST_ROUNDS,
@@ -15,7 +16,6 @@ from linreg.config import (
     REFERENCE_ROW,
     DeviceChoice,
 )
-from linreg.errors import LinregError
 from linreg.memory import usable_cores
 
 ROWS, EFFORT, GATE, OUTPUT, MODEL = "What to time", "How much", "Gate", "Output", "Model"
@@ -26,18 +26,13 @@ class Counts(tuple[int, ...]):
 
 
 def _batches(text: str) -> Counts:
-    return _counts(text, MOST_BATCH)
+    with usage_errors():
+        return Counts(parse_counts(text, MOST_BATCH))
 
 
 def _thread_counts(text: str) -> Counts:
-    return _counts(text, usable_cores())
-
-
-def _counts(text: str, most: int) -> Counts:
-    try:
-        return Counts(parse_counts(text, most))
-    except LinregError as error:
-        raise typer.BadParameter(str(error)) from None
+    with usage_errors():
+        return Counts(parse_counts(text, usable_cores()))
 
 
 def _thread_count(text: str) -> int:
@@ -47,10 +42,8 @@ def _thread_count(text: str) -> int:
 
 
 def _fraction(text: str) -> float:
-    try:
+    with usage_errors():
         return parse_fraction(text)
-    except LinregError as error:
-        raise typer.BadParameter(str(error)) from None
 
 
 Batches = Annotated[

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bench.plan.request import Request
 from linreg.cli.bundle import find_model
-from linreg.cli.terminal import clean, note, say_lines, say_waiting, show
+from linreg.cli.terminal import note, say_lines, say_waiting, show
 from linreg.config import MAX_JSON_BYTES, MAX_STATE_BYTES, BenchSettings
 from linreg.errors import LinregError, ModelError
 
@@ -107,7 +107,7 @@ def show_report(report: "Report", *, markdown: bool) -> None:
         say_lines(to_markdown(report))
         return
     for table in report_tables(report):
-        show(TerminalTable(table, clean))
+        show(TerminalTable(table))
     if report.runtimes:
         for name, why in report.runtimes.missing.items():
             note(f"{name}: skipped: {why}")

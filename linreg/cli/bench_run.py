@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.plan.request import Request
-from linreg.cli.bundle import open_model, require, show_notes
+from linreg.cli.bundle import open_model, require, run_module
 from linreg.cli.self_check import last_self_check
 from linreg.cli.stdout import prints_on_stderr
 from linreg.cli.terminal import note, stages
@@ -33,30 +33,12 @@ def measure(request: Request) -> "Report":
         require(request.against)
     plan = plan_request(request)
     if request.module:
-        _note_module(request.module, request.state_dict)
+        run_module(request.module, request.state_dict)
     elif plan.bundle is not None and not request.trust:
         _note_foreign(plan.bundle)
     note(describe_estimate(plan, request.settings))
     with prints_on_stderr(), stages() as progress:
         return measure_plan(request, plan, self_check=last_self_check(), progress=progress)
-
-
-def _note_module(place: str, state_dict: Path | None) -> None:
-    """Name the file that is run, and what is changed in its module and in the file of parameters.
-
-    Raises:
-        LinregError: it makes no module that can be timed, or the parameters belong to another one.
-    """
-    from export.source.place import find_place
-    from export.source.user_module import MODULE, load_file_into, make_module
-
-    note(f"running {find_place(place, '--module', MODULE).file}")
-    with prints_on_stderr():
-        made = make_module(place)
-        for line in made.notes:
-            note(line)
-        if state_dict is not None:
-            show_notes(state_dict, load_file_into(made.module, state_dict))
 
 
 def _note_foreign(bundle: Path) -> None:

@@ -5,12 +5,16 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from linreg.changes import settle
 from linreg.cli.file_kinds import RECORDS, is_artifact, is_model, is_table, kind_of
+from linreg.cli.stdout import prints_on_stderr
 from linreg.cli.terminal import note
 from linreg.config import CARD_FILE, DEFAULT_BUNDLE, MODEL_FILE
 from linreg.errors import ModelError
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from linreg.checkpoint import Checkpoint
 
 
@@ -23,7 +27,7 @@ def find_model(model: Path | None) -> Path:
         ModelError: the given path does not exist or is not a model.
     """
     if model is None:
-        _settle(DEFAULT_BUNDLE)
+        settle(DEFAULT_BUNDLE)
         if not (DEFAULT_BUNDLE / MODEL_FILE).exists():
             _train_default()
         return DEFAULT_BUNDLE
@@ -111,6 +115,25 @@ def show_notes(path: Path, notes: tuple[str, ...]) -> None:
         note(f"note: {path}: {'; '.join(notes)}")
 
 
+def run_module(place: str, state_dict: Path | None) -> "nn.Module":
+    """Run the file of `FILE.py:NAME` and make its module, with notes on what is run, changed and loaded into it.
+
+    Raises:
+        LinregError: it makes no module, or the parameters belong to another one.
+    """
+    from export.source.place import find_place
+    from export.source.user_module import MODULE, load_file_into, make_module
+
+    note(f"running {find_place(place, '--module', MODULE).file}")
+    with prints_on_stderr():
+        made = make_module(place)
+        for line in made.notes:
+            note(line)
+        if state_dict is not None:
+            show_notes(state_dict, load_file_into(made.module, state_dict))
+    return made.module
+
+
 def open_existing(model: Path | None, table: Path | None) -> "Checkpoint":
     """Load an existing model.
 
@@ -124,10 +147,9 @@ def open_existing(model: Path | None, table: Path | None) -> "Checkpoint":
 
 
 def _load(path: Path) -> "Checkpoint":
-    from linreg.changes import read_settled
-    from linreg.checkpoint import load
+    from linreg.checkpoint import load_settled
 
-    checkpoint = read_settled(path if path.is_dir() else path.parent, lambda: load(path))
+    checkpoint = load_settled(path)
     show_notes(checkpoint.path, checkpoint.notes)
     return checkpoint
 
@@ -135,7 +157,7 @@ def _load(path: Path) -> "Checkpoint":
 def _check(model: Path) -> None:
     """Check that a path exists and that its name is not that of another kind of file."""
     require(model)
-    _settle(model if model.is_dir() else model.parent)
+    settle(model if model.is_dir() else model.parent)
     quoted = shlex.quote(str(model))
     if model.is_dir():
         if not (model / MODEL_FILE).exists():
@@ -194,12 +216,6 @@ def _refuse_module(path: Path) -> None:
             f"check it with: linreg verify {quoted}, time it with: linreg bench --module FILE.py:NAME "
             f"--state-dict {named} --input x=float32[batch,16], predict with onnxruntime and its model.onnx"
         ) from None
-
-
-def _settle(folder: Path) -> None:
-    from linreg.changes import settle
-
-    settle(folder)
 
 
 def _named(path: Path) -> str:

@@ -31,9 +31,8 @@ def run(
     from linreg.metrics import measure
 
     checkpoint = open_existing(model, table)
-    parts = parts_of(table, checkpoint.card, checkpoint.path)
-    predicted = predictions_of(checkpoint, parts)
-    metrics = {name: asdict(measure(part.target, predicted[name])) for name, part in parts.items()}
+    parts = predictions_of(checkpoint, parts_of(table, checkpoint.card, checkpoint.path))
+    metrics = {name: asdict(measure(part.actual, part.predicted)) for name, part in parts.items()}
     if as_json:
         print_json({"model": str(checkpoint.path), "metrics": metrics})
     else:

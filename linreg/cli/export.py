@@ -9,7 +9,7 @@ import typer
 from export.formats.names import OPSETS, FormatChoice, chosen_formats
 from export.precision import ExportPrecision
 from linreg.cli.artifact_table import describe, show_artifacts
-from linreg.cli.bundle import open_model, show_notes
+from linreg.cli.bundle import open_model, run_module
 from linreg.cli.export_usage import Names, Unit, check_usage, own_bundle, parse_names, parse_unit
 from linreg.cli.options import Force, InputOption, Json, Model, ModuleOption, StateDictOption, Wait
 from linreg.cli.stdout import prints_on_stderr
@@ -121,7 +121,7 @@ def run(
         folder = output or own_bundle(exported)
     else:
         assert output is not None, "check_usage requires it"
-        exported, folder = _user_module(module, state_dict), output
+        exported, folder = run_module(module, state_dict), output
     with prints_on_stderr(), stages() as progress:
         chosen = exportable(
             exported,
@@ -144,20 +144,6 @@ def run(
     else:
         _show(chosen, folder, outcome, timed=module is None)
     outcome.raise_refused()
-
-
-def _user_module(place: str, state_dict: Path | None) -> "nn.Module":
-    from export.source.place import find_place
-    from export.source.user_module import MODULE, load_file_into, make_module
-
-    note(f"running {find_place(place, '--module', MODULE).file}")
-    with prints_on_stderr():
-        made = make_module(place)
-        for line in made.notes:
-            note(line)
-        if state_dict is not None:
-            show_notes(state_dict, load_file_into(made.module, state_dict))
-    return made.module
 
 
 def _print(chosen: "Exportable", folder: Path, outcome: "Outcome") -> None:

@@ -1,6 +1,7 @@
 """Options that several commands share, and the refusal of options that do not apply."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -40,14 +41,21 @@ Wait = Annotated[
 ]
 
 
+@contextmanager
+def usage_errors(prefix: str = "") -> Iterator[None]:
+    """Turn a LinregError into a usage error, without the prefix that typer adds itself."""
+    try:
+        yield
+    except LinregError as error:
+        raise typer.BadParameter(str(error).removeprefix(prefix)) from None
+
+
 def _input_text(text: str) -> str:
     """An `--input` as it stands, after its syntax was checked."""
     from export.source.input_text import split_input
 
-    try:
+    with usage_errors("--input: "):
         split_input(text)
-    except LinregError as error:
-        raise typer.BadParameter(str(error).removeprefix("--input: ")) from None
     return text
 
 

@@ -64,14 +64,7 @@ def draw(
     card = checkpoint.card
     assert card is not None
     ensure_folder(folder)
-    predicted = predictions_of(checkpoint, parts)
-    drawn = plots.pictures(
-        card,
-        {
-            name: plots.PredictedPart(features=part.features, actual=part.target, predicted=predicted[name])
-            for name, part in parts.items()
-        },
-    )
+    drawn = plots.pictures(card, predictions_of(checkpoint, parts))
     names = sorted(drawn)
     with changing(folder, command="linreg plot", wait=wait, on_wait=say_waiting) as changes:
         for name in names:

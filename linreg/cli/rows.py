@@ -2,17 +2,16 @@
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from linreg.cli.terminal import note
 from linreg.errors import DataError, LinregError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from linreg.card import Card
     from linreg.checkpoint import Checkpoint
     from linreg.data import Part
+    from linreg.parts import PredictedPart
 
 
 def parts_of(table: Path | None, card: "Card | None", model: Path) -> "dict[str, Part]":
@@ -40,7 +39,7 @@ def parts_of(table: Path | None, card: "Card | None", model: Path) -> "dict[str,
     return parts.parts_of(rows, card)
 
 
-def predictions_of(checkpoint: "Checkpoint", parts: "dict[str, Part]") -> "dict[str, NDArray[Any]]":
+def predictions_of(checkpoint: "Checkpoint", parts: "dict[str, Part]") -> "dict[str, PredictedPart]":
     """What the model answers for every part, by name.
 
     Raises:
@@ -48,10 +47,10 @@ def predictions_of(checkpoint: "Checkpoint", parts: "dict[str, Part]") -> "dict[
     """
     import numpy as np
 
-    from linreg.inference import predict
+    from linreg.parts import predict_parts
 
-    predicted = {name: predict(checkpoint.model, part.features) for name, part in parts.items()}
-    if not all(np.isfinite(values).all() for values in predicted.values()):
+    predicted = predict_parts(checkpoint.model, parts)
+    if not all(np.isfinite(part.predicted).all() for part in predicted.values()):
         raise DataError(
             f"{checkpoint.path}: the rows have values that exceed what the model's dtype holds; "
             "leave them out, or train with --dtype float64"

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Literal
 
 import typer
 
+from linreg.escaping import printable
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
@@ -26,24 +28,19 @@ HASH = 40
 """Words of this length, such as a hash or a path, are not shortened: people copy them."""
 
 
-def clean(text: str) -> str:
-    """Escape control characters and direction marks in `text`."""
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
-
-
 def say(text: str = "") -> None:
     """Print a line of the result on stdout."""
-    _write(clean(text) + "\n")
+    _write(printable(text) + "\n")
 
 
 def say_lines(text: str) -> None:
     """Print several lines of the result on stdout."""
-    _write("".join(f"{clean(line)}\n" for line in text.splitlines()))
+    _write("".join(f"{printable(line)}\n" for line in text.splitlines()))
 
 
 def note(text: str) -> None:
     """Print a note on stderr."""
-    typer.echo(clean(text), err=True)
+    typer.echo(printable(text), err=True)
 
 
 def say_waiting(holder: str) -> None:
@@ -59,7 +56,7 @@ def print_json(value: object) -> None:
 def print_csv(data: bytes) -> None:
     """Print CSV on stdout: unchanged to a file or a pipe, with control characters escaped on a terminal."""
     if sys.stdout.isatty():
-        _write("\n".join(clean(line) for line in data.decode().split("\n")))
+        _write("\n".join(printable(line) for line in data.decode().split("\n")))
     else:
         write_bytes(data)
 
@@ -93,9 +90,9 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
     from rich.table import Table
     from rich.text import Text
 
-    cells = [[clean(cell) for cell in row] for row in (columns, *rows)]
+    cells = [[printable(cell) for cell in row] for row in (columns, *rows)]
     widths = _column_widths(cells, _console(stderr=False).width - BORDER * len(columns) - 1)
-    table = Table(title=Text(clean(title)), title_justify="left")
+    table = Table(title=Text(printable(title)), title_justify="left")
     for place in range(len(columns)):
         justify: Literal["left", "right"] = "left" if place < left else "right"
         table.add_column(
@@ -156,7 +153,7 @@ def stages() -> Iterator[Callable[[str, int, int], None]]:
                 if current:
                     elapsed_s[current] = elapsed_s.get(current, 0.0) + now_s - start_s
                 current, start_s = stage, now_s
-                display.reset(task, description=clean(stage))
+                display.reset(task, description=printable(stage))
             display.update(task, completed=done, total=total)
 
         yield progress

@@ -7,12 +7,10 @@ from typing import Any
 
 import typer
 
-from linreg.cli.options import given, refuse
-from linreg.config import LINE_DEFAULTS, TABLE_DEFAULTS, Architecture, Method
-from linreg.errors import LinregError
+from linreg.cli.options import given, refuse, usage_errors
+from linreg.config import LINE_DEFAULTS, OF_DESCENT, TABLE_DEFAULTS, Architecture, Method
 
 OF_THE_LINE = ("weight", "bias_value", "start", "end", "step")
-OF_DESCENT = ("lr", "loss", "epochs", "batch_size", "test_every", "device", "keep_on_interrupt")
 
 
 def check_usage(context: typer.Context, table: Path | None, options: Mapping[str, Any]) -> None:
@@ -46,7 +44,5 @@ def check_usage(context: typer.Context, table: Path | None, options: Mapping[str
         refuse(context, ["allow_collinear"], f"belongs to --method exact, and this is {settings.method}; leave it out")
     if settings.architecture is Architecture.PARAMETER:
         refuse(context, ["no_bias"], "does not go with --architecture parameter, which always has a bias")
-    try:
+    with usage_errors():
         check_settings(settings)
-    except LinregError as error:
-        raise typer.BadParameter(str(error)) from None

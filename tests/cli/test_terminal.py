@@ -8,6 +8,7 @@ import pytest
 from rich.text import Text
 
 from linreg.cli import terminal
+from linreg.escaping import printable
 
 HOSTILE = "\x1b[31mred\x9b2J\u202eevil\r\n[/] [link=file:///etc/passwd]x[/link] :smile:"
 
@@ -31,7 +32,7 @@ def assert_harmless(text: str) -> None:
 
 
 def test_clean_shows_control_characters_and_direction_marks():
-    assert terminal.clean("\x1b[31m\x9b\u202e\u2066\n\tä体[/]") == r"\x1b[31m\x9b\u202e\u2066\n\tä体[/]"
+    assert printable("\x1b[31m\x9b\u202e\u2066\n\tä体[/]") == r"\x1b[31m\x9b\u202e\u2066\n\tä体[/]"
 
 
 def test_say_and_note_are_one_line_each(capsys):

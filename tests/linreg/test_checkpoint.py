@@ -15,14 +15,13 @@ from torch import Tensor, nn
 from linreg.checkpoint import (
     describe_state,
     load,
-    save,
     state_bytes,
     state_sha256,
 )
 from linreg.config import Architecture, Precision
 from linreg.inference import predict
 from linreg.models import LinearRegressionModel, LinearRegressionModelV2, make_model, torch_dtype
-from tests.checkpoints import MODELS, card_of, rows
+from tests.checkpoints import MODELS, card_of, rows, save
 
 
 @pytest.mark.parametrize(("architecture", "features", "bias", "precision"), MODELS)

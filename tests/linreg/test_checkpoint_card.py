@@ -9,13 +9,12 @@ import pytest
 
 from linreg.checkpoint import (
     load,
-    save,
     state_bytes,
 )
 from linreg.config import Architecture, Precision
 from linreg.errors import ModelError
 from linreg.models import LinearRegressionModelV2
-from tests.checkpoints import bundle, card_of, refused
+from tests.checkpoints import bundle, card_of, refused, save
 
 
 @pytest.mark.parametrize(

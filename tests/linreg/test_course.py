@@ -123,7 +123,7 @@ def test_data_and_its_split(data: dict[str, Any]) -> None:
     assert dataset.features[:, 0].tolist() == x.tolist()
     assert dataset.target.tolist() == y.tolist()
     assert np.concatenate([parts.train.features, parts.test.features]).tolist() == dataset.features.tolist()
-    assert dataset.truth == (data["weight"], data["bias"])
+    assert (dataset.line.weight, dataset.line.bias) == (data["weight"], data["bias"])
     assert COURSE["data"]["shuffled"] is False
 
 

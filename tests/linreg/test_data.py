@@ -41,7 +41,7 @@ def test_the_line_is_the_course_recipe_bit_for_bit():
     assert torch.equal(torch.from_numpy(parts.test.target).float()[:, None], y[cut:])
     assert len(x) == COURSE["data"]["points"]
     assert list(sizes(parts).values()) == COURSE["data"]["split"]
-    assert line.truth == (COURSE["data"]["weight"], COURSE["data"]["bias"])
+    assert (line.line.weight, line.line.bias) == (COURSE["data"]["weight"], COURSE["data"]["bias"])
     assert (line.feature_names, line.target_name, line.table) == (("x",), "y", None)
 
 
@@ -117,7 +117,7 @@ def test_a_table_becomes_a_dataset(tmp_path):
     assert dataset.feature_names == ("a", "b")
     assert dataset.target_name == dataset.table.target_name == "caf\u00e9"
     assert dataset.sha256 == dataset.table.sha256
-    assert dataset.truth is None
+    assert dataset.line is None
     assert dataset.table.complete.tolist() == [True, True, False]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from linreg.errors import LinregError
-from linreg.files import read_bytes, remove, staged, write_atomic
+from linreg.files import read_bytes, staged, write_atomic
 from linreg.folders import ensure_folder
 from tests.file_processes import age, names, output, refused
 
@@ -175,18 +175,6 @@ def test_ensure_folder_on_a_read_only_file_system(tmp_path, monkeypatch):
     read_only = os.statvfs_result([*real[:8], real.f_flag | os.ST_RDONLY, *real[9:]])
     monkeypatch.setattr(os, "statvfs", lambda _: read_only)
     refused("cannot be written; choose another folder with -o", ensure_folder, tmp_path / "a")
-
-
-def test_remove(tmp_path):
-    (tmp_path / "file").write_bytes(b"")
-    (tmp_path / "link").symlink_to("file")
-    remove(tmp_path / "link")
-    assert names(tmp_path) == ["file"]
-    remove(tmp_path / "file")
-    remove(tmp_path / "file")
-    assert names(tmp_path) == []
-    (tmp_path / "folder").mkdir()
-    refused("folder: cannot be removed: Is a directory", remove, tmp_path / "folder")
 
 
 def test_threads_write_whole_files(tmp_path):

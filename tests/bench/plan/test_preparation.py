@@ -122,7 +122,7 @@ def test_a_bundle_without_artifacts_is_timed_with_the_same_bytes(source, bundle,
 
 def test_what_is_in_the_work_folder_already_stays(source, penguins, work):
     (work / "model.onnx").write_bytes(b"provided")
-    prepared = prepare(source, penguins, work, given={"model.onnx": Origin.BUNDLE})
+    prepared = prepare(source, penguins, work, provided=["model.onnx"])
     assert (work / "model.onnx").read_bytes() == b"provided"
     assert origins(prepared)["onnxruntime-run"] is Origin.BUNDLE
 

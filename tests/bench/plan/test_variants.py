@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict
 
 import pytest
+from msgspec import convert
 
 from bench.plan.variants import (
     AGAINST,
@@ -17,7 +18,6 @@ from bench.plan.variants import (
     against_variants,
     cpu_variants,
     cuda_variants,
-    variant_from_json,
 )
 from export.formats.names import RUNTIME_FORMATS, Format, format_of
 from export.runners.base import CallMode
@@ -71,14 +71,14 @@ def test_names_are_unique_and_the_null_row_is_made_later(variants):
 @every_set
 def test_a_row_reaches_another_process_as_it_is(variants):
     for variant in variants:
-        assert variant_from_json(json.loads(json.dumps(asdict(variant)))) == variant
+        assert convert(json.loads(json.dumps(asdict(variant))), Variant) == variant
 
 
 def test_every_field_reaches_another_process():
     variant = Variant(
         name="mine", kind=Kind.FACTORY, mode=CallMode.GRAD, file="rows.py:make", subject="other", skipped="no time"
     )
-    assert variant_from_json(json.loads(json.dumps(asdict(variant)))) == variant
+    assert convert(json.loads(json.dumps(asdict(variant))), Variant) == variant
 
 
 @every_set

@@ -11,7 +11,8 @@ import pytest
 
 from bench.report.numbers import duration
 from bench.report.page import to_page
-from bench.report.plot_data import Sign, forest, plain, start_parts
+from bench.report.plot_data import Sign, forest, start_parts
+from linreg.escaping import printable
 from tests.bench_reports import (
     CUDA,
     HOSTILE,
@@ -134,7 +135,7 @@ def test_hostile_names_are_text():
     assert {element.tag for element in page.root.iter()} <= TAGS
     for table in (0, 1):  # the comparison, and its tails
         names = ["".join(line[0].itertext()) for line in rows_of(page, "batch 1, 1 thread, CPU", table)]
-        assert names[2 : 2 + len(HOSTILE)] == [plain(name) for name in HOSTILE]
+        assert names[2 : 2 + len(HOSTILE)] == [printable(name) for name in HOSTILE]
     assert "49" not in text_of(page.root.find(".//pre"))  # {{ 7 * 7 }} stays as it is
     assert "{{ 7 * 7 }}" in text_of(page.root.find(".//pre"))
 

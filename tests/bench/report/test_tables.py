@@ -17,7 +17,7 @@ from bench.report.markdown import to_markdown
 from bench.report.numbers import duration, number
 from bench.report.tables import Table
 from bench.report.terminal import TerminalTable
-from linreg.cli.terminal import clean
+from linreg.escaping import printable
 from tests.bench_reports import (
     HOSTILE,
     REFERENCE,
@@ -52,7 +52,7 @@ def rendered(table: Table, *, width: int = 400, **console_settings) -> list[str]
     """The lines of a table, whose cells are wide enough for every text."""
     console = Console(width=width, emoji=False, highlight=False, **console_settings)
     with console.capture() as capture:
-        console.print(TerminalTable(table, clean))
+        console.print(TerminalTable(table))
     return capture.get().splitlines()
 
 
@@ -131,11 +131,11 @@ def test_names_are_text_and_not_markup(name):
     rows = [row(name), row(name, 0.5), struck_out(name)]
     runtimes = runtimes_of(runtime(name, version=name))
     value = report(comparison(rows), reference=name, lifecycle=[start(name)], runtimes=runtimes)
-    shown = clean(name).strip()
+    shown = printable(name).strip()
     title, _, _, _, reference, other, bad, *_ = rendered(of(value), width=2000)
     assert title.strip().endswith(f"ratios to {shown}".strip())
     assert [cells(line)[0] for line in (reference, other, bad)] == [shown] * 3
-    assert cells(bad)[4].startswith(f"{clean(name)}: output (0, 0)".strip())
+    assert cells(bad)[4].startswith(f"{printable(name)}: output (0, 0)".strip())
     assert cells(rendered(tables.lifecycle_table(parsed(value)), width=2000)[4])[0] == shown
     assert cells(rendered(tables.runtimes_table(parsed(value)), width=2000)[4])[:2] == [shown] * 2
 

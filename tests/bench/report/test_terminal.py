@@ -19,7 +19,7 @@ REPORTS = {
 def lines(table, width: int) -> list[str]:
     console = Console(width=width, highlight=False)
     with console.capture() as capture:
-        console.print(TerminalTable(table, str))
+        console.print(TerminalTable(table))
     return capture.get().splitlines()
 
 

@@ -11,7 +11,7 @@ import torch
 import bench.worker.measurement
 from bench.plan.preparation import prepare_answers
 from bench.plan.subject import Subject
-from bench.plan.variants import FLOOR, NULL, REFERENCE, Device, Kind, Origin, Variant, cpu_variants, eager_variants
+from bench.plan.variants import FLOOR, NULL, REFERENCE, Device, Kind, Variant, cpu_variants, eager_variants
 from bench.worker.lifecycle import Imported
 from bench.worker.measurement import BINDINGS, measure
 from bench.worker.messages import Job
@@ -56,9 +56,8 @@ def job(penguins, tmp_path):
     def make(variants=FEW, *, batches=(7,), subjects=None, bundle=penguins, **more) -> Job:
         subjects = subjects or {"model": Subject(path=str(bundle))}
         source = prepare_answers(tmp_path, subjects, batches)["model"]
-        given = dict.fromkeys(more.pop("given", ()), Origin.BUNDLE)
-        reference = more.pop("reference", REFERENCE)
-        prepared = prepare(variants, source, bundle, tmp_path, reference=reference, given=given)
+        given = {"reference": more.pop("reference", REFERENCE), "provided": more.pop("provided", ())}
+        prepared = prepare(variants, source, bundle, tmp_path, **given)
         assert prepared.skipped == ()
         ready = {"variants": prepared.variants, "subjects": subjects, "folder": tmp_path, "batches": batches}
         return Job(**{**ready, "rounds": ROUNDS, "seed": 1, **more})
@@ -370,7 +369,7 @@ def test_a_row_is_held_to_the_answers_of_its_own_subject(job, penguins, tmp_path
         Variant(name="theirs", kind=Kind.ONNXRUNTIME_RUN, file="against-model.onnx", subject="against"),
         Variant(name="confused", kind=Kind.ONNXRUNTIME_RUN, file="against-model.onnx"),
     ]
-    found = measure(job(rows, subjects=subjects, given=["against-model.onnx"])).rows[1, 7]
+    found = measure(job(rows, subjects=subjects, provided=["against-model.onnx"])).rows[1, 7]
     check_measured(found["theirs"])
     check_struck_out(found["confused"])
 

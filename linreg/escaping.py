@@ -1,0 +1,35 @@
+"""Show text from files as text: without control characters, and escaped in HTML."""
+
+from collections.abc import Collection, Sequence
+from html import escape
+
+
+def printable(text: str) -> str:
+    """`text` with control characters and direction marks escaped."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+
+
+def html_text(text: str) -> str:
+    """`text` as HTML that only displays it."""
+    return escape(printable(text))
+
+
+def html_table(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str = "", struck: Collection[int] = ()
+) -> str:
+    """An HTML table; all text is escaped.
+
+    Args:
+        headings: one per column.
+        rows: cells, as many as headings.
+        caption: above the table; empty for none.
+        struck: indexes of the rows whose first cell is struck out.
+    """
+    head = "".join(f"<th>{html_text(heading)}</th>" for heading in headings)
+    body = []
+    for place, row in enumerate(rows):
+        first, *others = map(html_text, row)
+        cells = [f"<s>{first}</s>" if place in struck else first, *others]
+        body.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+    title = f"<caption>{html_text(caption)}</caption>" if caption else ""
+    return f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
