@@ -1,7 +1,6 @@
 """Show text from files as text: without control characters, and escaped in HTML."""
 
 from collections.abc import Collection, Sequence
-from html import escape
 
 
 def printable(text: str) -> str:
@@ -11,6 +10,8 @@ def printable(text: str) -> str:
 
 def html_text(text: str) -> str:
     """`text` as HTML that only displays it."""
+    from html import escape
+
     return escape(printable(text))
 
 

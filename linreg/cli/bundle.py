@@ -5,7 +5,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from linreg.changes import settle
 from linreg.cli.file_kinds import RECORDS, is_artifact, is_model, is_table, kind_of
 from linreg.cli.stdout import prints_on_stderr
 from linreg.cli.terminal import note
@@ -27,7 +26,7 @@ def find_model(model: Path | None) -> Path:
         ModelError: the given path does not exist or is not a model.
     """
     if model is None:
-        settle(DEFAULT_BUNDLE)
+        _settle(DEFAULT_BUNDLE)
         if not (DEFAULT_BUNDLE / MODEL_FILE).exists():
             _train_default()
         return DEFAULT_BUNDLE
@@ -154,10 +153,16 @@ def _load(path: Path) -> "Checkpoint":
     return checkpoint
 
 
+def _settle(folder: Path) -> None:
+    from linreg.changes import settle
+
+    settle(folder)
+
+
 def _check(model: Path) -> None:
     """Check that a path exists and that its name is not that of another kind of file."""
     require(model)
-    settle(model if model.is_dir() else model.parent)
+    _settle(model if model.is_dir() else model.parent)
     quoted = shlex.quote(str(model))
     if model.is_dir():
         if not (model / MODEL_FILE).exists():
