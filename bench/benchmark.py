@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from bench.analysis.lifecycle import lifecycle_rows
 from bench.analysis.rows import compare_results
@@ -24,6 +23,7 @@ from bench.plan.variants import Device, Variant
 from bench.processes import run_job
 from bench.programs.runtimes import time_deploy
 from bench.report.report import Quality, Report, Settings
+from bench.self_check_record import last_self_check
 from bench.worker.lifecycle import Lifecycle
 from bench.worker.messages import Job, ProcessResult
 from linreg.config import BENCH_DEFAULTS, BenchSettings, DeviceChoice
@@ -125,15 +125,12 @@ def bench(
         return measure(request, plan_request(request), progress=progress)
 
 
-def measure(
-    request: Request, plan: Plan, *, self_check: Mapping[str, Any] | None = None, progress: Progress | None = None
-) -> Report:
-    """Time a plan, and return the report.
+def measure(request: Request, plan: Plan, *, progress: Progress | None = None) -> Report:
+    """Time a plan, and return the report, with the last self-check of this machine.
 
     Args:
-        request: what was asked for.
-        plan: what follows from it.
-        self_check: the last self-check of this machine, for the report.
+        request: the settings and the command that the report shows.
+        plan: the models and rows of the request.
         progress: called with a stage, the number of steps completed and their total.
 
     Raises:
@@ -156,7 +153,7 @@ def measure(
         trust=request.trust,
         progress=None if progress is None else lambda done: progress("timing, by process", done, processes),
     )
-    return replace(report, command=request.command, self_check=self_check, runtimes=runtimes)
+    return replace(report, command=request.command, self_check=last_self_check(), runtimes=runtimes)
 
 
 def run_benchmark(

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from bench.plan.request import Request
 from linreg.cli.bundle import open_model, require, show_notes
-from linreg.cli.self_check import last_self_check
 from linreg.cli.stdout import prints_on_stderr
 from linreg.cli.terminal import note, stages
 from linreg.config import MAX_STATE_BYTES
@@ -38,7 +37,7 @@ def measure(request: Request) -> "Report":
         _note_foreign(plan.bundle)
     note(describe_estimate(plan, request.settings))
     with prints_on_stderr(), stages() as progress:
-        return measure_plan(request, plan, self_check=last_self_check(), progress=progress)
+        return measure_plan(request, plan, progress=progress)
 
 
 def _note_module(place: str, state_dict: Path | None) -> None:

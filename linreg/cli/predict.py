@@ -8,7 +8,7 @@ import typer
 
 from linreg.cli.bundle import find_existing
 from linreg.cli.options import ExistingModel
-from linreg.cli.terminal import note, print_csv, progress
+from linreg.cli.terminal import note, print_csv, stages
 from linreg.errors import LinregError, ModelError
 
 if TYPE_CHECKING:
@@ -71,10 +71,10 @@ def _in_steps(predict: "Predict", rows: "NDArray[np.float64]") -> "NDArray[Any]"
     import numpy as np
 
     steps = []
-    with progress("rows", len(rows)) as done:
+    with stages() as progress:
         for start in range(0, len(rows), ROWS_A_STEP):
             steps.append(predict(rows[start : start + ROWS_A_STEP]))
-            done(min(start + ROWS_A_STEP, len(rows)))
+            progress("rows", min(start + ROWS_A_STEP, len(rows)), len(rows))
     return np.concatenate(steps)
 
 

@@ -165,13 +165,6 @@ def stages() -> Iterator[Callable[[str, int, int], None]]:
         note(", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in elapsed_s.items()))
 
 
-@contextmanager
-def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
-    """`stages` for work with a single stage. Yields `done(count)`."""
-    with stages() as show:
-        yield lambda count: show(label, count, total)
-
-
 def _write(text: str) -> None:
     write_bytes(text.encode(sys.stdout.encoding or "utf-8", "backslashreplace"))
 

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from bench import self_check_record
 from bench.analysis import self_check as selfcheck
 from bench.analysis.self_check import SelfCheck, describe, self_check
 from bench.environment import describe_environment
+from bench.self_check_record import last_self_check
 from bench.worker import rounds
 from export.runners.base import Call, Runner
-from linreg.cli.self_check import last_self_check
 
 GOOD = SelfCheck(
     runs=200,
@@ -285,7 +286,7 @@ def as_if(monkeypatch):
             asked.append([runner().bind(inputs).outputs()[0] for runner in (build, build, neighbour)])
             return check
 
-        monkeypatch.setattr(selfcheck, "self_check", instead)
+        monkeypatch.setattr(self_check_record, "self_check", instead)
         return asked
 
     yield plant
