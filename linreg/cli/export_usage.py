@@ -1,8 +1,8 @@
-"""Which options of `linreg export` go together, and the values that have a syntax of their own."""
+"""Which options of `linreg export` go together."""
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -12,43 +12,6 @@ from linreg.errors import LinregError
 
 if TYPE_CHECKING:
     from linreg.checkpoint import Checkpoint
-
-
-class Names(tuple[str, ...]):
-    """The names of `a,b`."""
-
-    __slots__ = ()
-
-
-class Unit(NamedTuple):
-    """The unit of a column."""
-
-    column: str
-    unit: str
-
-
-def parse_names(text: str) -> Names:
-    """The names of `a,b`.
-
-    Raises:
-        typer.BadParameter: one is empty.
-    """
-    names = Names(name.strip() for name in text.split(","))
-    if not all(names):
-        raise typer.BadParameter(f"got {text!r}, expected names separated by commas: a,b")
-    return names
-
-
-def parse_unit(text: str) -> Unit:
-    """The column and the unit of `COLUMN=UNIT`.
-
-    Raises:
-        typer.BadParameter: one is missing.
-    """
-    column, _, unit = text.rpartition("=")
-    if not column or not unit:
-        raise typer.BadParameter(f"got {text!r}, expected COLUMN=UNIT such as body_mass_g=g")
-    return Unit(column, unit)
 
 
 def check_usage(context: typer.Context, kinds: list[Format]) -> None:

@@ -21,10 +21,9 @@ from linreg.cli import bench, demo, doctor, evaluate, export, inspect, plot, pre
 from linreg.cli.dependencies import missing_message
 from linreg.cli.terminal import note
 from linreg.cli.usage import Command, Program, usage_message
-from linreg.ending import ending_by_signal
+from linreg.ending import INTERRUPTED, ending_by_signal
 from linreg.errors import LinregError
 
-INTERRUPTED = 130
 EXAMPLES = ("linreg train penguins.csv --target body_mass_g -o penguins", "linreg export -m penguins --format all")
 WHOLE = "every file is whole, the old one or the new one"
 
