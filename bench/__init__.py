@@ -1,5 +1,5 @@
-"""bench: how fast each way to run a model is, timed after proving that its outputs are right.
+"""bench: time every way to run a model, after proving that its outputs are right.
 
-The door: `bench.benchmark.bench` for a model, `bench.compare.compare` for two callables, and
+Entry points: `bench.benchmark.bench` for a model, `bench.compare.compare` for two callables, and
 `bench.compare.compare_artifacts` for two exported files.
 """

@@ -1,7 +1,7 @@
 """Compare the speed of two callables, or of two artifacts.
 
-Two callables are timed in this process, which is what the ratio of their code needs; in another process the ratio may
-differ by 1 % more, since memory is laid out differently. Two artifacts are timed in fresh processes.
+Two callables are timed in this process only. In another process, with another memory layout, their ratio may differ by
+a further 1 %. Two artifacts are timed in fresh processes.
 """
 
 import html
@@ -127,17 +127,17 @@ def compare_artifacts(
         reference: an artifact in its bundle, such as `old/model.onnx`.
         variant: another, such as `new/model.onnx`.
         batch: batch size.
-        settings: how much to measure; its batches, reference and tail calls are ignored.
+        settings: how much to measure; batches, reference and single_calls are ignored.
         trust: load TorchScript and .pt2 files that this user did not export; they are programs.
 
     Raises:
-        MismatchError: the outputs of one of them are wrong.
-        LinregError: they cannot be timed.
+        MismatchError: the outputs of an artifact are wrong.
+        LinregError: the artifacts cannot be timed.
     """
     paths = Path(reference), Path(variant)
     old, new = (read_artifact(path, trust=trust) for path in paths)
     if old.kind is not new.kind:
-        raise LinregError(f"{paths[0]} and {paths[1]}: expected two artifacts of one format, each in its bundle")
+        raise LinregError(f"{paths[0]} and {paths[1]}: expected two artifacts of the same format, each in its bundle")
     plan = plan_against(old, new.subject, None, new)
     given = replace(settings or BenchSettings(), batches=(batch,), reference=AGAINST, single_calls=0)
     report = run_benchmark(
@@ -162,7 +162,7 @@ def compare_artifacts(
 
 
 def _names(*callables: Callable[[], object]) -> tuple[str, str]:
-    """The names of two functions; of lambdas, and where both are the same, what each is."""
+    """The names of two functions; `reference` and `variant` if one is a lambda, or if both have the same name."""
     first, second = (getattr(function, "__name__", "<") for function in callables)
     return ("reference", "variant") if first == second or "<" in first + second else (first, second)
 

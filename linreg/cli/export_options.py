@@ -70,10 +70,10 @@ Static = Annotated[
 ]
 Opset = Annotated[
     int | None,
-    typer.Option(help="ONNX opset version. Default: 18", min=OPSETS[0], max=OPSETS[-1], rich_help_panel=GRAPH),
+    typer.Option(help="ONNX opset version. Default: 18.", min=OPSETS[0], max=OPSETS[-1], rich_help_panel=GRAPH),
 ]
 Prefix = Annotated[
-    str | None, typer.Option(help="Prefix for generated C identifiers. Default: linreg", rich_help_panel=GRAPH)
+    str | None, typer.Option(help="Prefix for generated C identifiers. Default: linreg.", rich_help_panel=GRAPH)
 ]
 InputNames = Annotated[
     Names | None,
@@ -99,7 +99,7 @@ Formats = Annotated[
         "--format",
         "-f",
         help="Format to write; may be repeated. all: every format but c. c: C source of an affine model, verified "
-        "with the C compiler of this machine. Default: onnx",
+        "with the C compiler of this machine. Default: onnx.",
         rich_help_panel=OUTPUT,
     ),
 ]

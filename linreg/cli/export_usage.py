@@ -22,11 +22,11 @@ def check_usage(context: typer.Context, kinds: list[Format]) -> None:
     """
     refuse_empty(context, ["module", "prefix"])
     if Format.ONNX not in kinds:
-        refuse(context, ["opset"], f"belongs to ONNX, and the format is {_listed(kinds)}; add --format onnx")
+        refuse(context, ["opset"], f"applies to ONNX, and the format is {_listed(kinds)}; add --format onnx")
     if Format.C not in kinds:
-        refuse(context, ["prefix"], "belongs to C source; add --format c")
+        refuse(context, ["prefix"], "applies to C source; add --format c")
     if context.params["static"]:
-        refuse(context, ["data"], "has rows of any number, and --static fixes it; leave one of them out")
+        refuse(context, ["data"], "needs a dynamic batch size, and --static fixes it; leave one of them out")
     if "module" in given(context):
         _check_module(context)
     elif {"state_dict", "inputs"} & given(context):
@@ -39,14 +39,16 @@ def _check_module(context: typer.Context) -> None:
     found = given(context)
     if "output" not in found or {"model", "data", "unit"} & found:
         raise typer.BadParameter(
-            "--module needs a bundle of its own, -o FOLDER, and takes no --model, --data or --unit"
+            "--module needs a bundle of its own, -o FOLDER, and cannot be combined with --model, --data or --unit"
         )
     if "inputs" not in found:
-        raise LinregError("--module: say what it takes, one --input for each argument, such as x=float32[batch,16]")
+        raise LinregError(
+            "--module: describe its inputs with one --input for each argument, such as x=float32[batch,16]"
+        )
 
 
 def own_bundle(checkpoint: "Checkpoint") -> Path:
-    """The bundle of a model; the folder in which a bare state_dict happens to be is not one.
+    """The bundle of a model; a folder that happens to contain a bare state_dict is not a bundle.
 
     Raises:
         LinregError: the state_dict has no card, and no manifest lists it.

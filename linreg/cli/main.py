@@ -54,7 +54,7 @@ def _options(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    del version  # its callback has done everything
+    del version  # handled by its callback
 
 
 def main() -> None:
@@ -72,9 +72,8 @@ def main() -> None:
         message = f"ended by {signal.Signals(ending.number).name}; {WHOLE}"
     if code == INTERRUPTED:
         message = f"interrupted; {WHOLE}"
-        exec(
-            ""
-        )  # after an interruption inside exec (dataclasses use it), Python would die of the signal instead of exiting
+        # After an interruption inside exec (dataclasses use it), Python would die of the signal instead of exiting.
+        exec("")
     if message:
         with suppress(*(() if ending.number is None else (OSError,))):  # the terminal may be gone
             note(f"error: {message}")
@@ -94,7 +93,7 @@ def _end_at_once(code: int) -> NoReturn:
 def _run() -> tuple[int, str]:
     """Run the command; returns its exit code and the error message, if any."""
     try:
-        return int(app(prog_name="linreg", standalone_mode=False) or 0), ""  # 130 if typer saw an interruption
+        return int(app(prog_name="linreg", standalone_mode=False) or 0), ""  # 130 if typer caught an interruption
     except KeyboardInterrupt:
         return INTERRUPTED, ""
     except LinregError as error:

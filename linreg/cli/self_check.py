@@ -9,7 +9,7 @@ from linreg.errors import LinregError
 
 
 def run_self_check(model: Path | None, *, as_json: bool) -> None:
-    """Measure the harness, show the figures and keep them; the last line and the exit code say whether it passed.
+    """Check the harness, show its figures and keep them; the last line and the exit code say whether it passed.
 
     Raises:
         LinregError: the harness cannot be trusted here.

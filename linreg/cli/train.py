@@ -137,16 +137,16 @@ def _line(settings: dict[str, float | None], dtype: Precision) -> "Dataset":
 
 
 def _read(table: Path, target: str | None, features: tuple[str, ...] | None) -> "Dataset":
-    """Read a table, and say which columns are used and which are left out.
+    """Read a table, and note which columns are used and which are left out.
 
     Raises:
-        typer.BadParameter: no target was named.
+        typer.BadParameter: no target was given.
     """
     from linreg.column_names import listed
     from linreg.data import read_dataset
 
     if target is None:
-        raise typer.BadParameter(f"{table}: which column is to be predicted? name it with --target")
+        raise typer.BadParameter(f"{table}: no target was given; name the column to predict with --target")
     dataset = read_dataset(table, features=features, target=target)
     assert dataset.table is not None
     note(f"{table}: {target!r} from {listed(dataset.feature_names)}")

@@ -6,29 +6,38 @@ from typing import Annotated, Any
 
 import typer
 
-from linreg.config import DEFAULT_SPLIT, LINE_DEFAULTS, Architecture, DeviceChoice, Loss, Method, Precision
+from linreg.config import (
+    DEFAULT_BUNDLE,
+    DEFAULT_SPLIT,
+    LINE_DEFAULTS,
+    Architecture,
+    DeviceChoice,
+    Loss,
+    Method,
+    Precision,
+)
 from linreg.errors import DataError
 
 DATA, LINE, MODEL, OPTIMISATION, OUTPUT = "Data", "Line", "Model", "Optimisation", "Output"
 
 
 def parse_names(text: str) -> tuple[str, ...]:
-    """The column names of `a,b,c`; a name that holds a comma stands in double quotes.
+    """The column names of `a,b,c`; a name that contains a comma is put in double quotes.
 
     Raises:
         typer.BadParameter: one is empty.
     """
     names = tuple(name.strip() for name in next(csv.reader([text], skipinitialspace=True), []))
     if not names or not all(names):
-        raise typer.BadParameter(f"got {text!r}, expected column names with commas between: a,b,c")
+        raise typer.BadParameter(f"got {text!r}, expected column names separated by commas: a,b,c")
     return names
 
 
 def check_split(text: str) -> str:
-    """The same text, once it is known to be a split.
+    """Check the syntax of a split, and return it unchanged.
 
     Raises:
-        typer.BadParameter: it is none.
+        typer.BadParameter: the text is not a split.
     """
     from linreg.split_text import parse_split
 
@@ -55,7 +64,7 @@ Split = Annotated[
     typer.Option(
         parser=check_split,
         metavar="<fractions>",
-        help=f"Fraction of rows to train on, train/validation/test such as 0.7/0.15/0.15, or 1. "
+        help=f"Fraction of rows to train on, or train/validation/test such as 0.7/0.15/0.15; 1 trains on all. "
         f"Default: {DEFAULT_SPLIT}.",
         rich_help_panel=DATA,
     ),
@@ -67,15 +76,24 @@ Weight = Annotated[float | None, typer.Option(help="Slope of the line. Default: 
 Bias = Annotated[
     float | None, typer.Option("--bias", help="Intercept of the line. Default: 0.3.", rich_help_panel=LINE)
 ]
-Start = Annotated[float | None, typer.Option(help="First x. Default: 0.", rich_help_panel=LINE)]
+Start = Annotated[float | None, typer.Option(help="First value of x. Default: 0.", rich_help_panel=LINE)]
 End = Annotated[float | None, typer.Option(help="Upper limit of x, exclusive. Default: 1.", rich_help_panel=LINE)]
-Step = Annotated[float | None, typer.Option(help="Distance between two x. Default: 0.02.", rich_help_panel=LINE)]
+Step = Annotated[
+    float | None, typer.Option(help="Distance between two values of x. Default: 0.02.", rich_help_panel=LINE)
+]
 ArchitectureOption = Annotated[
     Architecture,
-    typer.Option(help="linear is an nn.Linear; parameter is two nn.Parameter, for one feature.", rich_help_panel=MODEL),
+    typer.Option(
+        help="linear: nn.Linear. parameter: two nn.Parameter, for one feature. Default: linear.",
+        show_default=False,
+        rich_help_panel=MODEL,
+    ),
 ]
 NoBias = Annotated[bool, typer.Option("--no-bias", help="Fit a model without a bias.", rich_help_panel=MODEL)]
-Dtype = Annotated[Precision, typer.Option(help="Data type of the parameters.", rich_help_panel=MODEL)]
+Dtype = Annotated[
+    Precision,
+    typer.Option(help="Data type of the parameters. Default: float32.", show_default=False, rich_help_panel=MODEL),
+]
 MethodOption = Annotated[
     Method | None,
     typer.Option(
@@ -118,7 +136,7 @@ AllowCollinear = Annotated[
     bool,
     typer.Option(
         "--allow-collinear",
-        help="Take the minimum-norm solution if columns are collinear (method exact).",
+        help="Take the minimum-norm solution if columns are collinear; method exact only.",
         rich_help_panel=OPTIMISATION,
     ),
 ]
@@ -130,7 +148,16 @@ KeepOnInterrupt = Annotated[
         rich_help_panel=OPTIMISATION,
     ),
 ]
-Output = Annotated[Path, typer.Option("--output", "-o", help="Bundle to write, a folder.", rich_help_panel=OUTPUT)]
+Output = Annotated[
+    Path,
+    typer.Option(
+        "--output",
+        "-o",
+        help=f"Bundle to write, a folder. Default: {DEFAULT_BUNDLE}.",
+        show_default=False,
+        rich_help_panel=OUTPUT,
+    ),
+]
 Force = Annotated[
     bool,
     typer.Option(

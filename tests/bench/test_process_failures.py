@@ -63,7 +63,7 @@ def worker(monkeypatch, tmp_path, code: str) -> None:
             "import os, sys; print('careful', file=sys.stderr, flush=True); os.kill(os.getpid(), 9)",
             "a process of the benchmark was ended by SIGKILL; is there enough memory?",
         ),
-        ("import sys; sys.exit(5)", "a process of the benchmark failed: it ended with 5 and said nothing"),
+        ("import sys; sys.exit(5)", "a process of the benchmark failed: it exited with code 5 and printed nothing"),
         ("import sys; sys.exit('error: ' + 900 * 'x')", 500 * "x"),
     ],
     ids=["traceback", "killed", "silent", "long"],
@@ -85,7 +85,7 @@ def test_a_process_that_takes_too_long_is_ended_and_told(job, monkeypatch, tmp_p
         f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(600)",
     )
     monkeypatch.setattr(bench.processes, "TIMEOUT_S", 1.0)
-    with pytest.raises(LinregError, match="a process took more than 1 s; use less --rounds"):
+    with pytest.raises(LinregError, match="a process took more than 1 s; use fewer --rounds"):
         run_in_process(own)
     pid = (tmp_path / "pid").read_text()
     with pytest.raises(ProcessLookupError):

@@ -66,7 +66,7 @@ def test_a_factory_may_make_a_runner(made):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("something_else", "gives int, expected a Runner"),
+        ("something_else", "returns int, expected a Runner"),
         ("constant", "is int, expected a function that returns a Runner"),
         ("missing", "has no 'missing'"),
         ("failing", "cannot be made without arguments: ValueError: no luck"),

@@ -59,7 +59,7 @@ def test_threads_that_torch_does_not_take_are_refused(job, monkeypatch):
     own, before = job(threads=(2,)), torch.get_num_threads()
     monkeypatch.setattr(torch, "get_num_threads", lambda: 5)
     try:
-        with pytest.raises(LinregError, match="--threads 2: torch has 5, so budgets would be unequal"):
+        with pytest.raises(LinregError, match="--threads 2: torch uses 5, so the comparison would be unfair"):
             measure(own)
     finally:
         torch.set_num_threads(before)
