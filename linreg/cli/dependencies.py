@@ -15,6 +15,7 @@ DEPENDENCIES = (
     "pyarrow",
     "matplotlib",
     "jinja2",
+    "msgspec",
     "rich",
     "typer",
 )

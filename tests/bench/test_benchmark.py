@@ -125,7 +125,7 @@ def test_the_defaults_are_those_of_the_command(penguins, monkeypatch):
         ({"state_dict": "a.pth"}, "state_dict and inputs belong to a module of your own"),
         ({"inputs": TOWERS}, "state_dict and inputs belong to a module of your own"),
         ({"against": "b/model.onnx"}, "against: times only two artifacts"),
-        ({"runtimes": "nowhere"}, "--runtimes nowhere: expected the folder deploy"),
+        ({"runtimes": "nowhere"}, "--runtimes nowhere: expected the deploy folder"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -138,8 +138,8 @@ def test_wrong_settings_are_refused_in_one_line(penguins, changes, message):
     ("changes", "message"),
     [
         ({}, "describe its inputs with one --input for each argument"),
-        ({"inputs": TOWERS, "against": "b/model.onnx"}, "against and runtimes belong to a bundle"),
-        ({"inputs": TOWERS, "runtimes": "deploy"}, "against and runtimes belong to a bundle"),
+        ({"inputs": TOWERS, "against": "b/model.onnx"}, "against and runtimes need a bundle"),
+        ({"inputs": TOWERS, "runtimes": "deploy"}, "against and runtimes need a bundle"),
     ],
 )
 def test_what_a_module_cannot_have_is_refused(changes, message):

@@ -179,7 +179,7 @@ def test_onnx_is_no_program_and_needs_no_trust(penguins, other, tmp_path, monkey
     ],
 )
 def test_two_formats_are_refused(penguins, one, two):
-    with pytest.raises(LinregError, match="expected two artifacts of one format"):
+    with pytest.raises(LinregError, match="expected two artifacts of the same format"):
         compare_artifacts(penguins / one, penguins / two, settings=QUICK)
 
 
