@@ -1,7 +1,7 @@
 # make demo          train, export, verify and benchmark a line and a real table
-# make test          every check that needs only Python: format, lint, types, layers, tests
+# make test          every check that needs nothing but Python: format, lint, types, layers, tests
 # make docs          build the documentation in site/
-# make deploy-test   the same model in C, C++, Node and a browser; needs system tools, and names those that are missing
+# make deploy-test   the same model in C, C++, Node and a browser; needs system packages, and names those that are missing
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -20,7 +20,7 @@ setup: $(STAMP)
 # torch comes first and alone: any other request for it may pull in gigabytes of CUDA packages.
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' || \
-	  { echo "error: Python 3.11 or 3.12 is needed, got $$($(PYTHON) --version); name another with: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
+	  { echo "error: expected Python 3.11 or 3.12, got $$($(PYTHON) --version); choose another with: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt hatchling
@@ -40,10 +40,10 @@ check: setup
 test: check
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
-# Installed packages must equal constraints.txt. Not part of `make check`, since tools of your own in .venv would fail it.
+# The installed packages must match constraints.txt. Not part of `make check`, which works with your own tools in .venv.
 check-constraints: setup
 	@$(FREEZE) | diff constraints.txt - || \
-	  { echo "error: constraints.txt is not what is installed; install what it says, or rewrite it: make constraints" >&2; exit 1; }
+	  { echo "error: the installed packages differ from constraints.txt; install those that it lists, or rewrite it: make constraints" >&2; exit 1; }
 
 # Run this after changing dependencies in pyproject.toml. To upgrade a package, remove its line first.
 constraints: setup

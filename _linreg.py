@@ -1,11 +1,11 @@
-"""Start linreg with its own packages, whatever lies in the current folder.
+"""Start linreg with its own packages, whatever the current folder contains.
 
-A user's `linreg.py`, `export.py` or `bench.py` in the current folder (`python -m`) or on PYTHONPATH comes before an
-installed package of that name. So the packages are loaded here from the folder of this file, before anything else
-imports them. `python -m linreg` in a folder with a `linreg.py` still runs that file, as it should.
+A user's `linreg.py`, `export.py` or `bench.py` in the current folder (`python -m`) or on PYTHONPATH takes precedence
+over an installed package of that name. So the packages are loaded here from the folder of this file, before anything
+else imports them. `python -m linreg` in a folder with a `linreg.py` still runs that file, as it should.
 
-A user's module that is exported keeps its imports: it finds the files beside it. It cannot replace ours, though: where
-it imports its own `export.py`, it gets our package, and an error that asks to rename the file.
+A user's module still imports the files beside it, but it cannot replace our packages: if it imports its own
+`export.py`, it gets ours, and an error that asks the user to rename the file.
 
 As a script, `python -P _linreg.py MODULE ARGUMENTS` runs a module of ours in a child process.
 """
@@ -26,14 +26,14 @@ def main() -> None:
 
 
 def load_own_packages() -> None:
-    """Put our packages into `sys.modules`; one that was loaded from here before is kept."""
+    """Put our packages into `sys.modules`, unless they were already loaded from here."""
     for name in PACKAGES:
         file = Path(__file__).resolve().parent / name / "__init__.py"
         loaded = getattr(sys.modules.get(name), "__file__", None)
         if loaded is not None and Path(loaded).resolve() == file:
             continue
         spec = spec_from_file_location(name, file, submodule_search_locations=[str(file.parent)])
-        assert spec is not None and spec.loader is not None, "it is a Python file"
+        assert spec is not None and spec.loader is not None, "a Python file has a loader"
         sys.modules[name] = module_from_spec(spec)
         spec.loader.exec_module(sys.modules[name])
 

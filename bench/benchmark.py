@@ -1,6 +1,6 @@
-"""A whole benchmark: answers and artifacts first, then the same rounds in many processes, then one report.
+"""A whole benchmark: prepare expected outputs and artifacts, time the same rounds in many processes, make one report.
 
-`bench` is the door in Python; `measure` is what it shares with the command line.
+`bench` is the entry point in Python; the command line calls `measure`.
 """
 
 import os
@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from bench.analysis.lifecycle import lifecycle_rows
 from bench.analysis.rows import compare_results
@@ -24,6 +23,7 @@ from bench.plan.variants import Device, Variant
 from bench.processes import run_job
 from bench.programs.runtimes import time_deploy
 from bench.report.report import Quality, Report, Settings
+from bench.self_check_record import last_self_check
 from bench.worker.lifecycle import Lifecycle
 from bench.worker.messages import Job, ProcessResult
 from linreg.config import BENCH_DEFAULTS, BenchSettings, DeviceChoice
@@ -36,7 +36,7 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, kw_only=True)
 class _DeviceResults:
-    """One device: its job, what each process measured, and the rows that cannot run."""
+    """The job of one device, what each process measured, and the rows that cannot run."""
 
     job: Job
     results: list[ProcessResult]
@@ -70,27 +70,27 @@ def bench(
     Args:
         model: a bundle or .pth file, a fitted model, a function or class that makes a `torch.nn.Module`, or the
             `FILE.py:NAME` of one.
-        inputs: what a module takes, one for each argument of its forward, such as `x=float32[batch,16]`.
+        inputs: inputs of a module, one for each argument of its forward, such as `x=float32[batch,16]`.
         state_dict: parameters for the module, a file of torch.save or safetensors.
         batches: batch sizes, such as `1,4096`.
         threads: intra-op threads of torch and ONNX Runtime, such as `1,2`; each number is measured separately.
         onnxruntime_threads: ONNX Runtime threads; None: same as torch.
-        processes: most processes to run; 1 measures in this process only. None: 10, and up to 5 more until all
-            intervals are within 2 %.
+        processes: maximum number of processes; 1 measures in this process only. None: 10, and up to 5 more until
+            all intervals are within 2 %.
         rounds: blocks of every variant in each process.
-        target: stop once every confidence interval's half width is below this.
+        target: stop once the half-width of every confidence interval is below this.
         reference: name of the row that ratios refer to; None: `eager-inference_mode`.
         device: `auto` (the CPU, and CUDA if there is one), `cpu` or `cuda`.
-        compile: time torch.compile too; its start takes long.
-        variants: rows of your own, each `FILE.py:NAME` of a function that returns a Runner. The files are run.
+        compile: time torch.compile too; compiling takes long.
+        variants: your own rows, each the `FILE.py:NAME` of a function that returns a Runner. The files are run.
         against: artifact of another bundle; only this model's and that one are timed.
-        runtimes: folder `deploy` of linreg's repository: time its programs without Python too.
+        runtimes: the `deploy` folder of linreg's repository: time its programs without Python too.
         trust: run programs that you did not export.
         progress: called with a stage, the number of steps completed and their total.
 
     Raises:
         MismatchError: the outputs of the reference are wrong.
-        LinregError: a setting is wrong, or the model cannot be timed.
+        LinregError: a setting is invalid, or the model cannot be timed.
 
     Example:
         >>> report = bench("penguins", batches="1", processes=1, rounds=10, device="cpu")
@@ -125,15 +125,12 @@ def bench(
         return measure(request, plan_request(request), progress=progress)
 
 
-def measure(
-    request: Request, plan: Plan, *, self_check: Mapping[str, Any] | None = None, progress: Progress | None = None
-) -> Report:
-    """Time a plan, and return the report.
+def measure(request: Request, plan: Plan, *, progress: Progress | None = None) -> Report:
+    """Time a plan, and return the report, with the last self-check of this machine.
 
     Args:
-        request: what was asked for.
-        plan: what follows from it.
-        self_check: the last self-check of this machine, for the report.
+        request: the settings and the command that the report shows.
+        plan: the models and rows of the request.
         progress: called with a stage, the number of steps completed and their total.
 
     Raises:
@@ -156,7 +153,7 @@ def measure(
         trust=request.trust,
         progress=None if progress is None else lambda done: progress("timing, by process", done, processes),
     )
-    return replace(report, command=request.command, self_check=self_check, runtimes=runtimes)
+    return replace(report, command=request.command, self_check=last_self_check(), runtimes=runtimes)
 
 
 def run_benchmark(
@@ -172,17 +169,17 @@ def run_benchmark(
     """Measure every variant on every device.
 
     Args:
-        subjects: by name, `model` first; each variant must give the answers of one of them.
-        variants: by device; those that cannot run on this machine are reported with the reason.
+        subjects: by name, `model` first; each variant must give the outputs of one of them.
+        variants: by device; those that cannot run on this machine are reported as skipped, with the reason.
         settings: how much to measure.
         bundle: where artifacts are taken from; those it lacks are exported in memory.
-        provided: bytes of artifacts from elsewhere, by file name.
-        trust: time programs of the bundle that this user did not export, instead of exporting them anew.
+        provided: bytes of artifacts that are not from the bundle, by file name.
+        trust: time programs of the bundle that this user did not export, instead of exporting them again.
         progress: called with the number of processes completed on a device.
 
     Raises:
         MismatchError: the outputs of the reference are wrong.
-        LinregError: a process failed, or there is no such reference.
+        LinregError: a process failed, or there is no such reference row.
     """
     start, stolen = time.perf_counter(), stolen_s()
     environment = describe_environment()
@@ -244,7 +241,7 @@ def _measure(
 
 
 def _lifecycles(measured: list[_DeviceResults]) -> tuple[Lifecycle, ...]:
-    """The samples of the first device that has any, since a start costs something else on another device."""
+    """The samples of the first device that has any, since start-up costs differ between devices."""
     for entry in measured:
         found = tuple(result.lifecycle for result in entry.results if result.lifecycle is not None)
         if found:

@@ -1,7 +1,7 @@
 """Compare the speed of two callables.
 
-They are timed in this process, which is what the ratio of their code needs; in another process the ratio may differ by
-1 % more, since memory is laid out differently.
+Two callables are timed in this process only. In another process, with another memory layout, their ratio may differ by
+a further 1 %.
 """
 
 from collections.abc import Callable
@@ -107,7 +107,7 @@ def compare(
 
 
 def _names(*callables: Callable[[], object]) -> tuple[str, str]:
-    """The names of two functions; of lambdas, and where both are the same, what each is."""
+    """The names of two functions; `reference` and `variant` if one is a lambda, or if both have the same name."""
     first, second = (getattr(function, "__name__", "<") for function in callables)
     return ("reference", "variant") if first == second or "<" in first + second else (first, second)
 

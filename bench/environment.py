@@ -15,15 +15,15 @@ PACKAGES = ("torch", "numpy", "onnx", "onnxruntime", "onnxruntime-gpu")
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """What the figures were measured on.
+    """The machine and the software that a benchmark ran on.
 
     Attributes:
-        processor: as the kernel names it.
+        processor: name of the processor, from the kernel.
         cores: logical processors of the machine.
         load_1min: load average over the last minute.
         system: name and release of the kernel.
-        python: version.
-        versions: of the packages that matter, by name.
+        python: version of Python.
+        versions: versions of the relevant packages, by name.
         cpu_capability: vector instructions that torch uses.
         cuda: name of the CUDA device; None without one.
         clock_resolution_s: resolution of `time.perf_counter` in seconds.
@@ -43,7 +43,7 @@ class Environment:
 
 
 def describe_environment() -> Environment:
-    """Machine, versions and load as they are now."""
+    """Describe the machine, the versions and the current load."""
     import torch
 
     return Environment(

@@ -1,8 +1,8 @@
 """The same job in many fresh processes, one after the other.
 
 Ratios differ between processes by about 1 % more than the interval within one process suggests, because each process
-lays out memory differently. So the reported interval is the one over processes, and ten short processes tell more than
-one long one.
+lays out memory differently. So the reported interval is the one over processes, and ten short processes are more
+informative than a long one.
 """
 
 import signal
@@ -30,7 +30,7 @@ def run_job(job: Job, settings: BenchSettings, progress: Callable[[int], None] |
 
     Args:
         job: what each process does.
-        settings: how many processes, and how narrow.
+        settings: number of processes, and the half-width at which to stop.
         progress: called with the number of processes completed.
 
     Raises:
@@ -53,12 +53,12 @@ def run_job(job: Job, settings: BenchSettings, progress: Callable[[int], None] |
 
 
 def run_processes(job: Job, count: int, enough: Callable[[list[ProcessResult]], bool]) -> Iterator[ProcessResult]:
-    """Run a job in up to `count` processes and yield each result as it comes, until `enough` of them are there.
+    """Run a job in up to `count` processes and yield each result as it comes, until `enough` returns True.
 
     Args:
-        job: what each process does; the order of rounds differs from process to process.
-        count: most processes to run.
-        enough: takes the results so far.
+        job: what each process does; the order within rounds differs from process to process.
+        count: maximum number of processes.
+        enough: called with the results so far.
 
     Raises:
         MismatchError: the outputs of the reference are wrong.
@@ -75,7 +75,7 @@ def run_processes(job: Job, count: int, enough: Callable[[list[ProcessResult]], 
 
 
 def lifecycle_names(job: Job) -> list[str]:
-    """One variant for each way to load a model; call modes share one start, as do the reference and the null row."""
+    """One variant for each way to load a model; call modes share one sample, as do the reference and the null row."""
     first: dict[tuple[Kind, str], str] = {}
     for variant in job.variants:
         if variant.kind in LIFECYCLE_KINDS:
@@ -100,13 +100,13 @@ def run_in_process(job: Job) -> ProcessResult:
                 command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
             )
         except subprocess.TimeoutExpired:
-            raise LinregError(f"a process took more than {TIMEOUT_S:.0f} s; use less --rounds") from None
+            raise LinregError(f"a process took more than {TIMEOUT_S:.0f} s; use fewer --rounds") from None
         if done.returncode == 0:
             return result_from_json(read_json(answer))
-    if done.returncode < 0:  # its output does not say why
+    if done.returncode < 0:  # killed by a signal: its output does not say why
         name = signal.Signals(-done.returncode).name
         raise LinregError(f"a process of the benchmark was ended by {name}; is there enough memory?")
-    lines = done.stderr.strip().splitlines() or [f"it ended with {done.returncode} and said nothing"]
+    lines = done.stderr.strip().splitlines() or [f"it exited with code {done.returncode} and printed nothing"]
     message = lines[-1].removeprefix("error: ")[:500]
     if done.returncode == MismatchError.exit_code:
         raise MismatchError(message)

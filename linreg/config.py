@@ -139,6 +139,9 @@ FEWEST_PAIRED_ROUNDS = 6
 
 MOST_PROCESSES = 1_000
 
+FEWEST_RUNTIME_PROCESSES = 5
+"""Processes of each program of deploy/, even if fewer are requested."""
+
 FEWEST_PROCESSES_TO_STOP = 7
 """No interval over fewer processes counts as narrow: stopping at 5, where one may be by chance, covers 93 % of 95."""
 

@@ -22,6 +22,9 @@ from linreg.errors import TerminatedError
 
 GRACE_S = 2.0
 WHOLE = "every file is whole, the old one or the new one"
+INTERRUPTED = 130
+"""Exit code of an interrupted command: 128 and the number of SIGINT."""
+
 ENDINGS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 _names_pipe: int | None = None

@@ -1,4 +1,4 @@
-"""The rows of the lifecycle: what each variant costs from the start of a fresh process, and when that pays off."""
+"""The lifecycle rows: the cost of each variant from the start of a process, and the calls after which it pays off."""
 
 import math
 from collections.abc import Mapping, Sequence

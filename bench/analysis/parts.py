@@ -21,11 +21,11 @@ Count = Annotated[int, Meta(gt=0, lt=2**53)]
 Name = Annotated[str, Meta(max_length=LONGEST)]
 
 LEAST_RATIO, LARGEST_RATIO = 1e-12, 1e12
-"""A ratio beyond these is no measurement, and the quotient of two could overflow float64."""
+"""A ratio outside this range is not a measurement, and the quotient of two could overflow float64."""
 
 
 class Status(StrEnum):
-    """What became of a variant."""
+    """Whether a variant was timed."""
 
     TIMED = "timed"
     WRONG = "wrong"
@@ -37,7 +37,7 @@ class RowProcess:
     """What one process measured of one variant.
 
     Attributes:
-        ratio: to the reference in this process, with the interval of its rounds; None for a row without a ratio.
+        ratio: ratio to the reference in this process, with the interval of its rounds; None for a row without a ratio.
         calls_per_block: calls in each block.
         block_ns: duration of each block in nanoseconds, one per round.
         host_ns: the same on the host's clock; None on the CPU, where the two are equal.
@@ -66,11 +66,11 @@ class Row:
         median_s: seconds per call, the median over processes.
         host_median_s: the same on the host's clock; differs only on CUDA.
         rows_per_s: batch size over `median_s`; None for a row without outputs.
-        ratio: to the reference row; None for the reference itself and for the empty call.
+        ratio: ratio to the reference row; None for the reference itself and for the empty call.
         verdict: the claim that the ratio supports.
-        launch_bound: on CUDA, most of the time is spent on launching kernels.
+        launch_bound: whether, on CUDA, most of the time is spent on launching kernels.
         tails_s: percentiles of calls timed one by one, each only where there are enough calls.
-        processes: in the order in which they ran; empty unless timed.
+        processes: measurements of each process, in the order in which they ran; empty unless timed.
     """
 
     name: Name
@@ -145,17 +145,17 @@ class LifecycleRow:
     """What a variant costs from the start of a fresh process: medians over the processes that loaded it first.
 
     Attributes:
-        name: of the variant.
-        library: that runs it.
+        name: name of the variant.
+        library: library that runs it.
         samples: number of processes.
-        import_s: importing the library, the median over all variants of that library.
-        load_s: from the file, or the user's code, to something that can be called.
-        calls_s: the first, second and third call.
-        steady_s: a call once the variant is warm.
+        import_s: seconds to import the library, the median over all variants of that library.
+        load_s: seconds to turn the file, or the user's code, into something that can be called.
+        calls_s: seconds of the first, second and third call.
+        steady_s: seconds of a call once the variant is warm.
         calls_until_steady: calls before it is within 10 % of `steady_s`; None if it never was.
         memory_bytes: resident memory added by importing, loading and calling.
         file_bytes: size of the artifact; 0 without one.
-        break_even_calls: calls after which it has taken less time than eager, both with their start-up; 0 at once.
+        break_even_calls: calls after which it has taken less time than eager, start-up included; 0 from the start.
     """
 
     name: str
@@ -189,14 +189,14 @@ class RuntimeRow:
     """One runtime at one batch size.
 
     Attributes:
-        name: of the runtime.
+        name: name of the runtime.
         version: as the runtime reports it.
         batch: batch size.
         proof: last line of its verification by the test vectors of the bundle.
         median_s: seconds per call, the median over processes.
         rows_per_s: batch size over `median_s`.
-        ratio: to Python's ONNX Runtime; None for Python itself.
-        processes: in the order in which they ran.
+        ratio: ratio to ONNX Runtime in Python; None for Python itself.
+        processes: measurements of each process, in the order in which they ran.
     """
 
     name: str
@@ -215,7 +215,7 @@ class Runtimes:
 
     Attributes:
         reference: name of the runtime that ratios refer to.
-        missing: why a runtime was not timed, by name.
+        missing: why runtimes were not timed, by name.
         rows: one per runtime and batch size.
     """
 

@@ -1,4 +1,4 @@
-"""The rows of a comparison, put together from what each process measured."""
+"""The rows of a comparison, combined from what each process measured."""
 
 from collections.abc import Sequence
 
@@ -6,20 +6,20 @@ import numpy as np
 
 from bench.analysis.parts import Comparison, Row, RowProcess, Status
 from bench.analysis.statistics import Ratio, over_processes, paired_ratio, verdict
-from bench.plan.variants import UNANSWERING, Device, Kind, Variant
+from bench.plan.variants import WITHOUT_OUTPUTS, Device, Kind, Variant
 from bench.worker.messages import Job, Measured, ProcessResult, nanoseconds
 from bench.worker.rounds import Blocks
 
 TAIL_COUNTS = {"p50": (0.5, 11), "p90": (0.9, 64), "p99": (0.99, 662), "p99.9": (0.999, 6636)}
-"""Each percentile, and how many calls it needs: MLPerf's early stopping at 99 % confidence with one call above it."""
+"""Each percentile with its quantile and the calls that it needs: MLPerf's early stopping at 99 % confidence."""
 
 
 def compare_results(job: Job, results: Sequence[ProcessResult], skipped: Sequence[Variant]) -> list[Comparison]:
-    """Put the processes of a job together.
+    """Combine the results of the processes of a job.
 
     Args:
-        job: what each of them did.
-        results: one per process; none if no variant can run here.
+        job: what each process did.
+        results: one per process; empty if no variant can run here.
         skipped: variants that cannot run here, with the reason.
     """
     return [
@@ -47,7 +47,7 @@ def untimed(variant: Variant, status: Status, reason: str) -> Row:
         origin=variant.origin,
         status=status,
         reason=reason,
-        answers=variant.kind not in UNANSWERING,
+        answers=variant.kind not in WITHOUT_OUTPUTS,
         bytes_equal=False if status is Status.WRONG else None,
         ratio=None,
         verdict=None,
@@ -92,7 +92,7 @@ def _timed(
     ratios: tuple[Ratio, ...],
     null: Ratio,
 ) -> Row:
-    answers = variant.kind not in UNANSWERING
+    answers = variant.kind not in WITHOUT_OUTPUTS
     has_ratio = variant is not job.reference and variant.kind is not Kind.FLOOR
     ratio = over_processes(ratios) if has_ratio else None
     judged = ratio is not None and answers and variant is not job.null
@@ -140,9 +140,9 @@ def narrow_enough(job: Job, results: Sequence[ProcessResult], target: float, lea
 
     Args:
         job: what each process did.
-        results: so far.
-        target: such as 0.01.
-        least: processes that run in any case: an interval over fewer may be narrow by chance.
+        results: the results so far.
+        target: the largest half-width, such as 0.01.
+        least: fewest processes that count: an interval over fewer may be narrow by chance.
     """
     if len(results) < least:
         return False

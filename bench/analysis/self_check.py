@@ -1,4 +1,4 @@
-"""Measure the harness itself on this machine: how often it sees a difference that is not there, or misses one that is.
+"""Check the harness itself on this machine: how often it reports a false difference, or misses a real one.
 
 The planted slowdowns are known exactly: for every hundred calls, a block of 101 or 103 calls is timed beside a block of
 100, and both are divided by 100.
@@ -24,33 +24,33 @@ PLANTED_RUNS = 100
 COPIES = 20
 ROUNDS = 100
 PLANTED_ROUNDS = {1: 350, 3: 100}
-"""By percent: a smaller slowdown takes more rounds to stand out from the noise."""
+"""Rounds by percent: a smaller slowdown takes more rounds to stand out from the noise."""
 CALLS = 100
 """Calls in a block of a planted slowdown, so that 1 % is one call."""
 
 ALL_RUNS = RUNS + 4 * COPIES + 2 * PLANTED_RUNS
 
 FEWEST_EXCLUDED, MOST_EXCLUDED = 0.005, 0.09
-"""Of 200 intervals of 95 %, 1 to 18 exclude the truth in all but one of 400 machines without a fault."""
+"""Of 200 intervals of 95 %, 1 to 18 exclude the true value on 399 of 400 machines without a fault."""
 
 FOUND_1_PERCENT = 0.95
 
 
 @dataclass(frozen=True, kw_only=True)
 class SelfCheck:
-    """What the harness found about itself.
+    """The figures of a self-check.
 
     Attributes:
-        runs: of one call against itself.
-        excluded: fraction of them whose 95 % interval excludes 1.
-        beyond_margin: how many claimed a difference of more than 1 %.
+        runs: number of runs of one call against itself (A/A runs).
+        excluded: fraction of these runs whose 95 % interval excludes 1.
+        beyond_margin: how many of these runs claim a difference of more than 1 %.
         spread: standard deviation of the log-ratios of those runs.
         copies_spread: the same for two fresh copies of the model.
         found_1_percent: fraction of the runs with 1 % planted that found it.
         found_3_percent: the same for 3 %.
-        bias: of the planted 3 %: the mean of the measured over the planted slowdown, minus 1.
+        bias: relative error of the mean measured slowdown where 3 % is planted.
         order_bias: shift of the log-ratio of one call against itself without shuffling.
-        neighbour: shift of the log-ratio of two copies when a third, busier variant runs beside them.
+        neighbour: shift of the log-ratio of two copies when a third, busier variant runs in the same rounds.
         duration_s: seconds of the whole self-check.
     """
 
@@ -68,7 +68,7 @@ class SelfCheck:
 
     @property
     def failures(self) -> list[str]:
-        """What is not as expected; empty if the harness can be trusted on this machine."""
+        """The figures that are not as expected, in words; empty if the harness can be trusted on this machine."""
         found = []
         if not FEWEST_EXCLUDED <= self.excluded <= MOST_EXCLUDED:
             found.append(
@@ -99,8 +99,8 @@ def self_check(
     Args:
         build: makes the runner that is timed against itself, a new one each time.
         neighbour: makes another, busier one.
-        inputs: one array an input.
-        progress: called with the number of runs done, of `ALL_RUNS`.
+        inputs: one array per input.
+        progress: called with the number of runs completed, of `ALL_RUNS`.
     """
     start = time.perf_counter()
     done = count()

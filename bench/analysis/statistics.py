@@ -1,4 +1,4 @@
-"""The median of paired log-ratios, its exact interval, the mean over processes, and what may be claimed from it.
+"""The median of paired log-ratios, its exact interval, the mean over processes, and the claims that it supports.
 
 Pairing cancels drift: the log-ratios of blocks in one round are not autocorrelated, even where the latencies are.
 So the interval between two order statistics is exact for their median, whatever their distribution (David and Nagaraja,
@@ -107,7 +107,7 @@ def change(old: Sequence[Ratio], new: Sequence[Ratio], confidence: float = 0.95)
 
 
 def verdict(ratio: Ratio, null: Ratio) -> Verdict:
-    """The conclusion that `ratio` supports; none claims less than twice the null row's interval."""
+    """The conclusion that `ratio` supports; no claim is smaller than twice the null row's interval."""
     noise = 2 * max(1 - null.low, null.high - 1, 0.0)
     margin = 1 + max(CLAIM_MARGIN, noise)
     equivalence = 1 + EQUIVALENCE_MARGIN

@@ -1,4 +1,4 @@
-"""An exported file to time, and the model in its bundle, whose outputs it must give."""
+"""An exported file to time, and the model in its bundle that it must agree with."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +35,7 @@ def read_artifact(path: Path, *, trust: bool) -> ArtifactFile:
 
     Raises:
         UntrustedError: it is a program that is not trusted.
-        LinregError: it is no artifact that can be timed, or has no model beside it.
+        LinregError: it is not an artifact that can be timed, or has no model beside it.
     """
     found = format_of(path.name)
     if found is None or found[0] not in RUNTIME_FORMATS or found[1] is not None:
@@ -43,5 +43,5 @@ def read_artifact(path: Path, *, trust: bool) -> ArtifactFile:
     data = read_listed(path.parent, path.name, limit=MAX_STATE_BYTES)
     trusted_bytes(found[0], str(path), data, Trust.from_option(trust))
     if not (path.parent / MODEL_FILE).is_file():
-        raise LinregError(f"{path}: there is no {MODEL_FILE} beside it, so its answers could not be checked")
+        raise LinregError(f"{path}: there is no {MODEL_FILE} beside it, so its outputs cannot be checked")
     return ArtifactFile(kind=found[0], data=data, subject=Subject(path=str(path.parent)))

@@ -1,4 +1,4 @@
-"""How long a benchmark will take, said before it starts."""
+"""Estimate how long a benchmark will take."""
 
 from bench.plan.planning import Plan
 from bench.plan.variants import Device

@@ -1,6 +1,7 @@
 """The outputs that every row must give, computed once and passed to each process in a file.
 
-For each batch size: the inputs, and for every output the float64 oracle, the allowed error and eager's output.
+The file holds, for each batch size, the inputs, and for every output the float64 oracle, the allowed error and eager's
+output.
 """
 
 import io
@@ -30,7 +31,7 @@ class Expected:
 
     Attributes:
         inputs: one array per input.
-        outputs: what is expected of each output, as verification has it.
+        outputs: expected values and allowed error of each output, as in verification.
         output_names: names of the outputs in the graph.
     """
 

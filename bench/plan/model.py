@@ -1,4 +1,4 @@
-"""What `bench` accepts as a model, as a path or a place that a fresh process can load it from."""
+"""The models that `bench` accepts, as paths from which a fresh process can load them."""
 
 import inspect
 import os
@@ -24,10 +24,10 @@ Model = str | os.PathLike[str] | Callable[[], object] | Saveable
 
 @contextmanager
 def located(model: Model) -> Iterator[tuple[Path | None, str]]:
-    """Where processes load a model from: the path of a bundle, or `FILE.py:NAME`; a fitted model is saved meanwhile.
+    """The path of a bundle, or the `FILE.py:NAME`, to load a model from; a fitted model is saved while the block runs.
 
     Raises:
-        LinregError: the model is a module itself, or a function that no other process could find.
+        LinregError: the model is a module instance, or a function that another process cannot import.
     """
     if isinstance(model, str | os.PathLike):
         text = os.fspath(model)
@@ -38,7 +38,7 @@ def located(model: Model) -> Iterator[tuple[Path | None, str]]:
     elif _is_module(model):
         raise LinregError(
             f"{type(model).__name__}: got a module, expected the function or class that makes it, since every row is "
-            "timed on a module of its own; or export it and bench the bundle"
+            "timed on its own module; or export it and benchmark the bundle"
         )
     elif callable(model):
         yield None, place_of(model)
@@ -63,7 +63,7 @@ def place_of(factory: Callable[[], object]) -> str:
     if not name.isidentifier() or file is None or not Path(file).is_file() or not file.endswith(".py"):
         raise LinregError(
             f"{name or repr(factory)}: expected a function or class at the top level of a .py file, since every "
-            "process makes a module of its own; move it into a file"
+            "process makes its own module; move it into a file"
         )
     return f"{file}:{name}"
 

@@ -1,4 +1,4 @@
-"""Rows of the user's own, each from `FILE.py:NAME`, a function that returns an `export.runners.base.Runner`."""
+"""The user's own rows: each is a function, `FILE.py:NAME`, that returns an `export.runners.base.Runner`."""
 
 from collections.abc import Callable, Collection, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""The models and rows that follow from a request; nothing of the user's is run here."""
+"""The models and rows that follow from a request; no code of the user's runs here."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +17,10 @@ class Plan:
     """The models and rows of a benchmark.
 
     Attributes:
-        subjects: by name, `model` first; each row must give the answers of one of them.
+        subjects: by name, `model` first; each row must give the outputs of one of them.
         variants: rows of each device.
-        bundle: where artifacts are taken from; None if they are exported anew.
-        provided: bytes of artifacts from elsewhere, by the file name that a row has.
+        bundle: where artifacts are taken from; None to export all of them.
+        provided: bytes of artifacts that are not from the bundle, by the file name of their row.
     """
 
     subjects: dict[str, Subject]
@@ -34,7 +34,7 @@ def plan_request(request: Request) -> Plan:
 
     Raises:
         ModelError: `against` is a program that is not trusted.
-        LinregError: the request contradicts itself, or names what cannot be timed here.
+        LinregError: the request contradicts itself, or names something that cannot be timed here.
     """
     _check(request)
     subject, bundle = _subject(request)
@@ -51,21 +51,23 @@ def plan_request(request: Request) -> Plan:
 
 
 def _check(request: Request) -> None:
-    """Refuse what would have no effect, or cannot be done.
+    """Refuse settings that would have no effect, or that contradict each other.
 
     Raises:
-        LinregError: there is such a thing.
+        LinregError: there are such settings.
     """
     if not request.module and (request.state_dict is not None or request.inputs):
         raise LinregError("state_dict and inputs belong to a module of your own, FILE.py:NAME; leave them out")
     if request.module and not request.inputs:
-        raise LinregError("--module: say what it takes, one --input for each argument, such as x=float32[batch,16]")
+        raise LinregError(
+            "--module: describe its inputs with one --input for each argument, such as x=float32[batch,16]"
+        )
     if request.module and (request.against is not None or request.runtimes is not None):
-        raise LinregError("against and runtimes belong to a bundle, and a module of your own has none; leave them out")
+        raise LinregError("against and runtimes need a bundle, and a module of your own has none; leave them out")
     if request.against is not None and (
         request.compiled or request.variants or request.runtimes is not None or request.device is not DeviceChoice.AUTO
     ):
-        raise LinregError("against: times two artifacts alone, on the CPU; leave other rows and devices out")
+        raise LinregError("against: times only two artifacts, on the CPU; leave out other rows and devices")
     if request.device is DeviceChoice.CUDA:
         from linreg.inference import resolve_device
 
@@ -85,7 +87,7 @@ def _subject(request: Request) -> tuple[Subject, Path | None]:
 
 
 def _variants(request: Request) -> dict[Device, list[Variant]]:
-    """The rows of each device; rows of the user's own run on the CPU."""
+    """The rows of each device; the user's own rows run on the CPU."""
     rows = {
         device: rows(compiled=request.compiled)
         for device, rows in ((Device.CPU, cpu_variants), (Device.CUDA, cuda_variants))

@@ -1,4 +1,4 @@
-"""What is prepared before timing: artifacts and expected outputs in a work folder, and the rows that can run here."""
+"""Prepare a benchmark: artifacts and expected outputs in a work folder, and the rows that can run here."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -8,7 +8,7 @@ from pathlib import Path
 from bench.plan.expected import write_expected
 from bench.plan.own_variants import load_factory
 from bench.plan.subject import Subject
-from bench.plan.variants import NULL, UNANSWERING, Device, Kind, Origin, Variant
+from bench.plan.variants import NULL, WITHOUT_OUTPUTS, Device, Kind, Origin, Variant
 from export.bundle.write import build
 from export.formats.names import Format, file_name, format_of
 from export.runners.trust import Trust, trusted_bytes
@@ -34,7 +34,7 @@ def prepare_answers(folder: Path, subjects: dict[str, Subject], batches: tuple[i
     sources = {name: subject.source() for name, subject in subjects.items()}
     for name, source in sources.items():
         if source.static:
-            raise LinregError("bench: a module of a fixed batch cannot be timed at several; leave --static out")
+            raise LinregError("bench: a module with a fixed batch size cannot be timed at several; leave out --static")
         write_expected(folder / f"{name}.npz", source, batches)
     return sources
 
@@ -42,7 +42,7 @@ def prepare_answers(folder: Path, subjects: dict[str, Subject], batches: tuple[i
 def keep_states(folder: Path, subjects: dict[str, Subject], sources: dict[str, Source]) -> dict[str, Subject]:
     """Fix the parameters of subjects: a module without a state_dict gets that of its source.
 
-    Otherwise its parameters could be random, or depend on the number of threads that it is made with.
+    Otherwise each process could make it with other random parameters, or with others for each number of threads.
     """
     kept = dict(subjects)
     for name, subject in subjects.items():
@@ -67,15 +67,15 @@ def prepare_devices(
 
     Args:
         variants: rows of each device.
-        source: source of the artifacts that are exported anew.
+        source: source of the artifacts that the bundle does not provide.
         bundle: where artifacts are taken from; None without a bundle.
         folder: the work folder.
         provided: names of files that are already there.
         reference: name of the reference row.
-        trust: take programs of the bundle that this user did not export, instead of exporting them anew.
+        trust: take programs of the bundle that this user did not export, instead of exporting them again.
 
     Raises:
-        LinregError: there is no row called `reference`, or it cannot run.
+        LinregError: no row has the name `reference`, or that row cannot run.
     """
     files: dict[str, Origin | str] = dict.fromkeys(provided, Origin.BUNDLE)
     ready = {}
@@ -99,11 +99,11 @@ def _ordered(found: list[Variant], device: Device, reference: str) -> Prepared:
     runnable = [variant for variant in found if not variant.skipped]
     if device is Device.CUDA and not any(variant.kind is not Kind.FLOOR for variant in runnable):
         return Prepared(variants=(), skipped=tuple(found))
-    first = next((entry for entry in found if entry.name == reference and entry.kind not in UNANSWERING), None)
+    first = next((entry for entry in found if entry.name == reference and entry.kind not in WITHOUT_OUTPUTS), None)
     if first is None or first.skipped:
-        names = ", ".join(variant.name for variant in runnable if variant.kind not in UNANSWERING)
+        names = ", ".join(variant.name for variant in runnable if variant.kind not in WITHOUT_OUTPUTS)
         raise LinregError(
-            f"--reference {reference}: {'is no row' if first is None else first.skipped}; expected one of {names}"
+            f"--reference {reference}: {'is not a row' if first is None else first.skipped}; expected one of {names}"
             f"{', or --device cpu' if device is Device.CUDA else ''}"
         )
     others = [variant for variant in runnable if variant is not first]
@@ -149,5 +149,5 @@ def _format(file: str) -> Format:
     found = format_of(file)
     if found is None or found[1] is not None:
         names = ", ".join(file_name(kind) for kind in Format)
-        raise ModelError(f"{file}: is no artifact that can be timed; expected one of {names}")
+        raise ModelError(f"{file}: is not an artifact that can be timed; expected one of {names}")
     return found[0]

@@ -1,4 +1,4 @@
-"""What a benchmark is asked to time."""
+"""The request for a benchmark."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ class Request:
     """What to time, and how.
 
     Attributes:
-        model: bundle or .pth file; None for a module of the user's own.
-        module: `FILE.py:NAME` of that module; empty for a model of linreg's.
+        model: bundle or .pth file; None for the user's own module.
+        module: `FILE.py:NAME` of that module; empty for a model of `linreg train`.
         state_dict: parameters for the module; None keeps those it is made with.
-        inputs: what the module takes, such as `x=float32[batch,16]`.
+        inputs: inputs of the module, such as `x=float32[batch,16]`.
         settings: how much to measure.
-        device: where the calls run.
+        device: devices to time on.
         compiled: time torch.compile too.
-        variants: rows of the user's own, each `FILE.py:NAME`.
+        variants: the user's own rows, each `FILE.py:NAME`.
         against: artifact of another bundle to compare with.
         runtimes: folder of programs without Python to time too.
         trust: run programs that this user did not export.
@@ -41,7 +41,7 @@ class Request:
 
 
 def public_command(words: Sequence[str]) -> tuple[str, ...]:
-    """The words of a command line as a report may show them: of an absolute path only the last part."""
+    """The words of a command line as a report may show them, with absolute paths cut to their last part."""
     return tuple(map(_public_word, words))
 
 

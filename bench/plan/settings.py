@@ -35,10 +35,10 @@ def bench_settings(
         batches: batch sizes, such as `1,4096`.
         threads: intra-op threads, such as `1,2`.
         onnxruntime_threads: ONNX Runtime threads; None: same as torch.
-        processes: most processes to run; None: the default, and more while an interval is wider than 2 %.
+        processes: maximum number of processes; None: the default, and more while an interval is wider than 2 %.
         rounds: blocks of every variant in each process.
-        target: half width of the intervals at which to stop, such as `1%`.
-        reference: name of the row that ratios refer to; None for the default.
+        target: half-width of the intervals at which to stop, such as `1%`.
+        reference: name of the row that ratios refer to; None: the default.
         against: whether the default reference is another bundle's artifact.
 
     Raises:
@@ -79,14 +79,14 @@ def parse_counts(value: str | Iterable[int], most: int) -> tuple[int, ...]:
         return counts
     listed = isinstance(value, str) and re.fullmatch(r"\D*(\d+\D+)+\d+\D*", value)
     example = f": {','.join(re.findall('[0-9]+', str(value)))}" if listed else ""
-    raise LinregError(f"got {value!r}, expected whole numbers from 1 to {most}, with commas between{example}")
+    raise LinregError(f"got {value!r}, expected whole numbers from 1 to {most}, separated by commas{example}")
 
 
 def parse_fraction(value: str | float) -> float:
     """`3%` or `0.03` as 0.03.
 
     Raises:
-        LinregError: it is neither, or not between 0 and 100 %.
+        LinregError: the value is neither, or not between 0 and 100 %.
     """
     try:
         text = str(value)
@@ -99,7 +99,7 @@ def parse_fraction(value: str | float) -> float:
 
 
 def parse_device(value: str) -> DeviceChoice:
-    """A device by its name.
+    """Look up a device by its name.
 
     Raises:
         LinregError: there is no such device.

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """A model of `linreg train`, or a module of the user's own.
+    """A model of `linreg train`, or the user's own module.
 
     Attributes:
-        path: path of a bundle or .pth file; with `module`, path of its state_dict, or empty.
-        module: `FILE.py:NAME`, which is run; empty for a model of linreg's.
-        inputs: what the module takes, such as `x=float32[batch,16]`.
+        path: bundle or .pth file; with `module`, the file of its state_dict, or empty.
+        module: `FILE.py:NAME`; the file is run. Empty for a model of `linreg train`.
+        inputs: inputs of the module, such as `x=float32[batch,16]`.
     """
 
     path: str = ""
@@ -25,10 +25,10 @@ class Subject:
     inputs: tuple[str, ...] = ()
 
     def module_itself(self) -> "nn.Module":
-        """A new module in eval mode.
+        """Load a new module in eval mode.
 
         Raises:
-            LinregError: it cannot be loaded.
+            LinregError: the model cannot be loaded.
         """
         if not self.module:
             from linreg.checkpoint import load
@@ -39,7 +39,7 @@ class Subject:
         return load_module(self.module, Path(self.path) if self.path else None).eval()
 
     def source(self) -> "Source":
-        """A source with a new module.
+        """Make a source with a new module.
 
         Raises:
             LinregError: the model cannot be loaded or exported.

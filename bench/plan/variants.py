@@ -1,4 +1,4 @@
-"""The rows of a report: each is a runner in a call mode, built with its own module in the process that times it.
+"""The rows of a report: each is a runner in a call mode, built on its own module in the process that times it.
 
 Sharing one module would change the ratios: torch.jit.script(m) makes the eager m about 3 % faster. A variant is a
 description that goes to another process as JSON; bench/worker/building.py makes the runner.
@@ -51,7 +51,7 @@ class Origin(StrEnum):
     REBUILT = "rebuilt"
 
 
-UNANSWERING = frozenset({Kind.FLOOR, Kind.COPY_TO_DEVICE, Kind.COPY_FROM_DEVICE})
+WITHOUT_OUTPUTS = frozenset({Kind.FLOOR, Kind.COPY_TO_DEVICE, Kind.COPY_FROM_DEVICE})
 """Rows that show the cost of a call or a copy alone: they have no outputs and get no verdict."""
 
 NEEDS_TORCH = frozenset(Kind) - {Kind.ONNXRUNTIME_RUN, Kind.ONNXRUNTIME_IO_BINDING, Kind.FLOOR, Kind.FACTORY}
@@ -67,7 +67,7 @@ class Variant:
         mode: how a torch module is called.
         file: artifact in the work folder; for a factory, `FILE.py:NAME`.
         subject: name of the subject whose outputs it must give.
-        origin: whether its file is the bundle's own or exported anew from the weights; None without a file.
+        origin: whether its file is the bundle's own or was exported again from the weights; None without a file.
         skipped: why it cannot run here; empty if it can.
     """
 

@@ -35,7 +35,7 @@ class Runtime:
 def find_runtimes(
     deploy: Path, bundle: Path, work: Path, *, trust: bool = False
 ) -> tuple[list[Runtime], dict[str, str]]:
-    """The runtimes that are built, and by name why the others are missing.
+    """The runtimes that are built, and for the others the reason why not, by name.
 
     Args:
         deploy: the folder of the programs.
@@ -127,7 +127,7 @@ def _compile_standalone(deploy: Path, bundle: Path, work: Path) -> str:
         done = run_program([*command, "-o", str(work / STANDALONE), "-lm"])
     except LinregError as error:
         return str(error)
-    lines = [line for line in done.stderr.splitlines() if "error" in line] or ["it said nothing"]
+    lines = [line for line in done.stderr.splitlines() if "error" in line] or ["the compiler printed nothing"]
     return "" if done.returncode == 0 else f"it does not compile: {lines[0][:200]}"
 
 
@@ -135,7 +135,7 @@ def run_program(command: list[str]) -> "subprocess.CompletedProcess[str]":
     """Run a command to its end and return what it printed.
 
     Raises:
-        LinregError: it cannot be started, or takes longer than five minutes.
+        LinregError: the command cannot be started, or takes longer than five minutes.
     """
     try:
         return subprocess.run(

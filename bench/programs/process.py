@@ -1,6 +1,6 @@
-"""Python's onnxruntime as one of the runtimes: `verify BUNDLE`, or `bench BUNDLE BATCH`.
+"""ONNX Runtime in Python as one of the runtimes: `verify BUNDLE`, or `bench BUNDLE BATCH`.
 
-The commands and what they print are those of the programs in deploy/. Needs no torch.
+It has the commands and the output of the programs in deploy/, and needs no torch.
 """
 
 import json
@@ -22,7 +22,7 @@ from linreg.manifest import read_listed
 
 
 def main() -> int:
-    """Prove or time a bundle's model.onnx; an expected failure is one line on stderr."""
+    """Verify or time a bundle's model.onnx; an expected failure is one line on stderr."""
     command, bundle, *rest = sys.argv[1:]
     try:
         path = Path(bundle) / file_name(Format.ONNX)
@@ -40,10 +40,10 @@ def main() -> int:
 
 
 def time_vector(runner: Runner, bundle: Path, batch: int) -> dict[str, object]:
-    """Blocks of calls with the inputs of the vector of a batch.
+    """Time blocks of calls with the inputs of the test vector that has this batch size.
 
     Raises:
-        LinregError: there is none of that batch.
+        LinregError: no test vector has this batch size.
     """
     inputs = next((vectors.inputs for vectors in read_vectors(bundle) if len(vectors.inputs[0]) == batch), None)
     if inputs is None:

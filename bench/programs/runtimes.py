@@ -1,4 +1,4 @@
-"""Time the programs of deploy/ beside ONNX Runtime in Python, after proving each with the test vectors.
+"""Time the programs of deploy/ beside ONNX Runtime in Python, after verifying each with the test vectors.
 
 A program cannot share rounds with another process. So every program runs in several processes, in shuffled order with
 Python's, and each ratio compares the medians of two processes that ran one after the other.
@@ -17,6 +17,7 @@ from bench.analysis.parts import RuntimeProcess, RuntimeRow, Runtimes
 from bench.analysis.statistics import Ratio, over_processes
 from bench.programs.finding import Runtime, copy_checked, find_runtimes, run_program
 from bench.worker.messages import nanoseconds
+from linreg.config import FEWEST_RUNTIME_PROCESSES
 from linreg.errors import LinregError, MismatchError, one_line
 from linreg.folders import work_folder
 
@@ -27,7 +28,6 @@ BATCHES = (1, 4096)
 """Batch sizes of the test vectors that are timed."""
 
 BLOCKS = 100
-LEAST_PROCESSES = 5
 SEED = 20261124
 
 
@@ -39,12 +39,12 @@ def time_deploy(
     trust: bool,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Runtimes:
-    """Prove and time every program of deploy/ that can run here.
+    """Verify and time every program of deploy/ that can run here.
 
     Args:
-        deploy: that folder of linreg's repository.
+        deploy: the deploy folder of linreg's repository.
         bundle: the bundle that the programs run.
-        processes: processes of each program, at least `LEAST_PROCESSES`.
+        processes: processes of each program; at least `FEWEST_RUNTIME_PROCESSES` run.
         trust: run programs in the bundle that this user did not export.
         progress: called with the stage, the number of processes completed and their total.
 
@@ -53,10 +53,10 @@ def time_deploy(
         LinregError: there is no bundle with test vectors, or a program fails.
     """
     if not (deploy / "standalone-c").is_dir():
-        raise LinregError(f"--runtimes {deploy}: expected the folder deploy of linreg's repository")
+        raise LinregError(f"--runtimes {deploy}: expected the deploy folder of linreg's repository")
     if bundle is None or not (bundle / "test_data_set_0").is_dir():
         raise LinregError(f"--runtimes: needs a bundle with test vectors; run: linreg export -m {bundle or 'BUNDLE'}")
-    processes = max(processes, LEAST_PROCESSES)
+    processes = max(processes, FEWEST_RUNTIME_PROCESSES)
     with work_folder("linreg-runtimes-") as work:
         copy = copy_checked(bundle, work)
         found, missing = find_runtimes(deploy, copy, work, trust=trust)
@@ -69,7 +69,7 @@ def time_deploy(
 def time_runtimes(
     runtimes: list[Runtime], bundle: Path, *, processes: int, progress: Callable[[int], None] | None = None
 ) -> list[RuntimeRow]:
-    """Prove every runtime with the bundle's test vectors, then time it in processes that alternate with Python's.
+    """Verify every runtime with the bundle's test vectors, then time it in processes that alternate with Python's.
 
     Args:
         runtimes: as found by `find_runtimes`.
@@ -132,8 +132,8 @@ def _verify(runtime: Runtime, bundle: Path) -> str:
     done = run_program([*runtime.command, "verify", str(bundle)])
     lines = done.stdout.strip().splitlines()
     if done.returncode != 0:
-        shown = (lines or done.stderr.strip().splitlines() or ["it said nothing"])[0]
-        raise MismatchError(f"{runtime.name}: does not pass the vectors of {bundle}: {shown[:300]}")
+        shown = (lines or done.stderr.strip().splitlines() or ["it printed nothing"])[0]
+        raise MismatchError(f"{runtime.name}: fails the test vectors of {bundle}: {shown[:300]}")
     return lines[-2] if len(lines) > 1 else ""
 
 
@@ -142,7 +142,7 @@ def _time(runtime: Runtime, bundle: Path, batch: int) -> dict[str, Any]:
     try:
         sample: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
         if done.returncode != 0 or sample["batch"] != batch or len(sample["block_s"]) != BLOCKS:
-            raise ValueError("it measured something else")
+            raise ValueError("it reports another batch size or number of blocks")
     except (ValueError, IndexError, KeyError, TypeError) as error:
         said = (done.stderr.strip().splitlines() or [one_line(error)])[-1]
         raise LinregError(f"{runtime.name}: bench at batch {batch} failed: {said[:300]}") from None

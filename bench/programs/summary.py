@@ -11,7 +11,7 @@ from linreg.errors import LinregError
 from linreg.folders import work_folder
 
 PROCESSES = 1
-"""One gives only an impression; `linreg bench --runtimes` times each runtime in five processes or more."""
+"""One process gives a rough figure; `linreg bench --runtimes` runs `linreg.config.FEWEST_RUNTIME_PROCESSES` or more."""
 
 
 def main() -> int:

@@ -31,7 +31,7 @@ class Axis:
 
 
 def axis_around(low: float, high: float) -> Axis:
-    """An axis with a little room beyond its values."""
+    """An axis with some room around its values."""
     room = (high / low) ** 0.06
     low, high = low / room, high * room
     return Axis(low=low, high=high, ticks=_ticks(low, high))
@@ -48,13 +48,13 @@ def batch_axis(batches: list[int]) -> Axis:
 
 
 def round_top(value: float) -> float:
-    """The least of 1, 1.5, 2, 3, 5 and 7.5 times a power of ten that is not below `value`."""
+    """The smallest of 1, 1.5, 2, 3, 5 and 7.5 times a power of ten that is at least `value`."""
     decade = 10.0 ** math.floor(math.log10(value)) if value > 0 else 1.0
     return next(factor * decade for factor in (1, 1.5, 2, 3, 5, 7.5, 10) if factor * decade >= value * (1 - 1e-9))
 
 
 def _ticks(low: float, high: float) -> tuple[float, ...]:
-    """The coarsest round numbers of which four lie between `low` and `high`."""
+    """The coarsest round numbers with at least four of them between `low` and `high`."""
     found: tuple[float, ...] = ()
     for candidates in _candidates(low, high):
         found = tuple(value for value in candidates if low <= value <= high)
@@ -70,5 +70,5 @@ def _candidates(low: float, high: float) -> Iterator[list[float]]:
     for decade in range(decades[-1], decades[-1] - 6, -1):
         for factor in (5, 2, 1):
             step = float(f"{factor}e{decade}")
-            # through text, since 3 * 0.1 is not 0.3
+            # rounded through text, since 3 * 0.1 is not 0.3
             yield [float(f"{place * step:.9g}") for place in range(math.ceil(low / step), math.floor(high / step) + 1)]

@@ -1,4 +1,4 @@
-"""What a report shows, in sentences: what is fastest, how certain that is, and which variants are wrong."""
+"""What a report shows, in sentences: the fastest variant, how certain that is, and which variants are wrong."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Finding:
 
 
 def findings(report: Report) -> list[Finding]:
-    """What each comparison shows in which anything was timed."""
+    """The finding of each comparison in which something was timed."""
     return [
         _finding(report.reference, comparison, medians)
         for comparison in report.comparisons
@@ -54,7 +54,7 @@ def _finding(name: str, comparison: Comparison, medians: dict[str, float]) -> Fi
     text = f"{best.name} takes {_times(ratio)} the time of {name}: {duration(medians[best.name])} per call"
     text += f" against {duration(medians[name])}." if name in medians else "."
     if peers := [row.name for row, own in faster[1:] if own.low <= ratio.high]:
-        text += f" It cannot be told from {' and '.join(peers)}."
+        text += f" It cannot be distinguished from {' and '.join(peers)}."
     return Finding(where=place, headline=f"Fastest: {best.name}, {1 / ratio.estimate:.2f}×", text=text)
 
 
@@ -83,7 +83,7 @@ def certainty(report: Report) -> str:
 
 
 def noise_floor(report: Report) -> str:
-    """How far two copies of the reference differ, and so what may be claimed."""
+    """How far two copies of the reference differ, and so the smallest difference that is claimed."""
     measured = [
         (max(1 - interval[0], interval[1] - 1, 0.0), where(comparison))
         for comparison in report.comparisons

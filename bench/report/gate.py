@@ -1,4 +1,4 @@
-"""Whether a variant is slower than it was: ratios to the reference are compared, never nanoseconds.
+"""The gate: has a variant become slower? Ratios to the reference are compared, never nanoseconds.
 
 Times of unchanged code move by a factor of 1.8 within minutes on a shared machine; the ratio to a reference timed in
 the same rounds does not. A row is slower if the estimate of the change exceeds the limit and its interval excludes no
@@ -15,7 +15,7 @@ from linreg.config import BenchSettings
 from linreg.errors import LinregError
 
 SAME = ("processor", "cores", "cuda")
-"""Fields of the environment: if one of them differs, ratios say nothing about the code."""
+"""Fields of the environment: if one of them differs, a change of the ratios says nothing about the code."""
 
 Key = tuple[str, int, int, str]
 """Device, threads, batch size and name of a row."""
@@ -26,10 +26,10 @@ class Change:
     """How the ratio of one row to the reference has changed.
 
     Attributes:
-        device: of the comparison.
-        threads: of the comparison.
-        batch: batch size of the comparison.
-        name: of the row.
+        device: device of the comparison.
+        threads: number of torch threads.
+        batch: batch size.
+        name: name of the row.
         ratio: new over old, with the 95 % interval over the processes of both.
         slower: whether it exceeds the limit.
     """
@@ -43,15 +43,15 @@ class Change:
 
 
 def compare_reports(old: Report, new: Report, *, limit: float | None) -> list[Change]:
-    """How every row that both reports have has changed.
+    """The change of every row that both reports have.
 
     Args:
         old: the earlier report.
         new: the later one.
-        limit: largest slowdown allowed, such as 0.03; None allows any.
+        limit: largest allowed slowdown, such as 0.03; None: no limit.
 
     Raises:
-        LinregError: they differ in machine, threads or reference, or have no row in common.
+        LinregError: the reports differ in machine, threads or reference, or have no row in common.
     """
     check_same(old, new.environment, new.settings)
     before, after = _ratios(old), _ratios(new)
@@ -62,8 +62,8 @@ def compare_reports(old: Report, new: Report, *, limit: float | None) -> list[Ch
     if limit is not None and (gone := [key for key in before if key not in after and key[:3] in timed]):
         device, threads, batch, name = gone[0]
         raise LinregError(
-            f"--compare: {name} at batch {batch} ({device}, threads {threads}) is in the old report and was not timed "
-            f"now, like {len(gone) - 1} others; --fail-slower cannot pass a row that is gone"
+            f"--compare: {name} at batch {batch} ({device}, threads {threads}) is in the old report but was not timed "
+            f"now, and neither were {len(gone) - 1} others; --fail-slower does not pass a missing row"
         )
     fewest = min(len(ratios) for key in shared for ratios in (before[key], after[key]))
     if fewest < 2:
@@ -72,7 +72,7 @@ def compare_reports(old: Report, new: Report, *, limit: float | None) -> list[Ch
 
 
 def check_same(old: Report, environment: Environment, settings: BenchSettings | Settings) -> None:
-    """Check that an earlier report can be compared with a benchmark, which may still have to run.
+    """Check that an earlier report can be compared with a benchmark, which need not have run yet.
 
     Raises:
         LinregError: machine, threads or reference differ.
@@ -81,22 +81,22 @@ def check_same(old: Report, environment: Environment, settings: BenchSettings | 
         then, now = getattr(old.environment, name), getattr(environment, name)
         if then != now:
             raise LinregError(
-                f"--compare: the old report is of {name} {then!r}, this one of {now!r}; compare reports of one machine"
+                f"--compare: the old report has {name} {then!r}, this one {now!r}; compare reports of the same machine"
             )
     if old.settings.threads != settings.threads:
         raise LinregError(
-            f"--compare: the old report is of threads {list(old.settings.threads)}, this one of "
+            f"--compare: the old report has threads {list(old.settings.threads)}, this one "
             f"{list(settings.threads)}; run with the same --threads"
         )
     before, after = (_onnxruntime_threads(entry) for entry in (old.settings, settings))
     if before != after:
         raise LinregError(
-            f"--compare: in the old report onnxruntime had threads {before}, in this one {after}; "
+            f"--compare: the old report has onnxruntime threads {before}, this one {after}; "
             "run with the same --onnxruntime-threads"
         )
     if old.reference != settings.reference:
         raise LinregError(
-            f"--compare: the old ratios are to {old.reference!r}, these to {settings.reference!r}; "
+            f"--compare: the old report has the reference {old.reference!r}, this one {settings.reference!r}; "
             f"use --reference {old.reference}"
         )
 
@@ -106,7 +106,7 @@ def _onnxruntime_threads(settings: BenchSettings | Settings) -> list[int]:
 
 
 def slower_than_reference(report: Report, *, limit: float | None) -> list[Change]:
-    """The rows of a report beside its reference, as changes: with `--against` that is the older artifact."""
+    """The rows of a report as changes from its reference, which is the older artifact with `--against`."""
     return [
         _judged((comparison.device, comparison.threads, comparison.batch, row.name), row.ratio, limit)
         for comparison in report.comparisons

@@ -26,15 +26,15 @@ def markdown_table(table: Table) -> str:
 
 
 def _escape(text: str) -> str:
-    """Text as text: no table cell, no HTML, no emphasis but ours."""
+    """Escape text, so that it ends no table cell and is neither HTML nor emphasis."""
     for sign, shown in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("\\", "&#92;")):
         text = text.replace(sign, shown)
     text = re.sub(r"([|*`~\[\]])", r"\\\1", " ".join(text.splitlines()))
-    return re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", text)  # inside a word it is no emphasis
+    return re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", text)  # an underscore within a word is not emphasis
 
 
 def _code(text: str) -> str:
-    """Text as code, fenced by more backticks than it has in a row."""
+    """Format text as code, between more backticks than it has in a row."""
     fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
     space = " " if "`" in text else ""
     return f"{fence}{space}{' '.join(text.splitlines())}{space}{fence}"

@@ -1,4 +1,4 @@
-"""How durations and ratios are written."""
+"""Format durations and ratios."""
 
 import math
 
@@ -15,6 +15,6 @@ def number(ratio: float) -> str:
 def duration(seconds: float) -> str:
     """Seconds with at most three digits in a unit that fits."""
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
-        if seconds >= size * 0.9995:  # what three digits would round up to it
+        if seconds >= size * 0.9995:  # three digits round it up to `size`
             return f"{seconds / size:.3g} {unit}"
     return f"{seconds / 1e-9:.3g} ns"

@@ -1,4 +1,4 @@
-"""A report as one HTML file that needs nothing beside it: no network, no fonts, and no script to be read.
+"""A report as one self-contained HTML file: no network, no fonts, and readable without its script.
 
 Its script only sorts tables. The content security policy allows that script and that style by their hashes, and nothing
 else, so that a name in a report can only ever be displayed.
@@ -46,7 +46,7 @@ LATENCY_ENDS = (22, 340)
 """Pixels from the top to the upper and the lower end of the scale of latencies."""
 
 ORIGINS = {None: "", "bundle": "from the bundle", "rebuilt": "rebuilt from the weights"}
-"""Where the file of a row comes from, in words."""
+"""The origin of a row's file, in words."""
 
 SELF_CHECK = {
     "runs": ("runs of one call against itself", "{}"),
@@ -96,7 +96,7 @@ def to_page(report: Report) -> str:
 
 
 def _environment() -> Environment:
-    """The template engine, which escapes everything, with what the figures are drawn from."""
+    """The template engine, which escapes everything, with the functions that the template uses."""
     environment = Environment(
         loader=FileSystemLoader(HERE),
         autoescape=True,
@@ -159,7 +159,7 @@ def _along(part: float) -> str:
 
 
 def _latency_places(plot: LatencyPlot, points: Sequence[tuple[int, float]]) -> list[tuple[str, str]]:
-    """Where the points of a line are: percent across, pixels down."""
+    """The positions of the points of a line: percent from the left, pixels from the top."""
     top, bottom = LATENCY_ENDS
     return [
         (_along(plot.batches.place(batch)), f"{bottom - (bottom - top) * plot.seconds.place(seconds):.1f}")
@@ -168,13 +168,13 @@ def _latency_places(plot: LatencyPlot, points: Sequence[tuple[int, float]]) -> l
 
 
 def _start_tops(report: Report) -> dict[int, float]:
-    """Where the axes of the lifecycle end: from the start of the process (0), and after the import (1)."""
+    """The upper ends of the lifecycle axes: with the import (0), and after it (1)."""
     rows = [start_parts(row) for row in report.lifecycle]
     return {first: round_top(max((sum(parts[first:]) for parts in rows), default=1.0)) for first in (0, 1)}
 
 
 def _equality(comparisons: Sequence[Comparison]) -> list[tuple[str, str, list[Row | None]]]:
-    """For each variant with outputs: where its file comes from, and its row in each comparison, None if not run."""
+    """For each variant with outputs: the origin of its file, and its row in each comparison, None if not run."""
     found: dict[str, list[Row | None]] = {}
     origins: dict[str, str] = {}
     for place, comparison in enumerate(comparisons):

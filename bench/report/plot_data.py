@@ -1,4 +1,4 @@
-"""What the figures of a report show, for the page and for the plots: rows, signs and axes, but not how to draw them."""
+"""The data of a report's figures, for the page and for the plots: rows, signs and axes, but not how to draw them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ CLEARLY_SLOWER, CLEARLY_FASTER = 3.0, 1 / 20
 """Ratios beyond these are drawn as an arrow at the edge: one slow row would squeeze all others."""
 
 LEAST_SPAN = 0.02
-"""An axis of ratios reaches at least this far to either side of 1, so that noise does not fill the picture."""
+"""An axis of ratios extends at least this far to either side of 1, so that noise does not fill the figure."""
 
 START_PARTS = ("import", "load", "1st call", "2nd call", "3rd call")
 
@@ -25,7 +25,7 @@ ENDINGS = ("svg", "png")
 
 
 class Sign(StrEnum):
-    """How a row is marked: each has a colour and a shape of its own."""
+    """How a row is marked; each sign has its own colour and shape."""
 
     FASTER = "faster"
     SLOWER = "slower"
@@ -112,7 +112,7 @@ def null_interval(comparison: Comparison) -> tuple[float, float] | None:
 
 
 def forest(report: Report, comparison: Comparison) -> Forest | None:
-    """The ratios of one comparison; None if nothing was timed. The floor has none."""
+    """The ratios of one comparison, without the floor; None if nothing was timed."""
     shown = [row for row in comparison.rows if row.status is not Status.SKIPPED]
     if not any(row.status is Status.TIMED for row in shown):
         return None

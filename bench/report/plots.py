@@ -1,7 +1,7 @@
 """The figures of a report as SVG and PNG files: ratios, latency against batch size, and start-up cost.
 
-Drawn with matplotlib's own canvases: no window, no global state, and nothing in the files that names this machine or
-the date. Names are text: a dollar sign does not start mathematics.
+They are drawn on matplotlib's own canvases, without a window or global state, and nothing in the files names this
+machine or the date. A dollar sign in a name does not start mathematics.
 """
 
 import io
@@ -48,7 +48,7 @@ STYLES = {
     Sign.UNJUDGED: ("#59636e", "x", True),
     Sign.WRONG: ("#b00020", "", True),
 }
-"""Colour, marker, and whether it is filled: the page's."""
+"""Colour, marker, and whether the marker is filled, as on the page."""
 
 BAND, GRID, QUIET = "#dfe5ee", "#e3e6ea", "#59636e"
 LINE_COLORS = ("#0a58a8", "#b3400c", "#1a7348", "#7b3fa0", "#8a6100", "#c0287a", "#00748a", "#59636e")
@@ -202,6 +202,6 @@ def _save(figure: Figure, kind: str) -> bytes:
     buffer = io.BytesIO()
     metadata = {"Software": "linreg"} if kind == "png" else {"Creator": "linreg", "Date": None}
     with warnings.catch_warnings(), rc_context({"svg.hashsalt": "linreg", "svg.fonttype": "path"}):
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a box stands for it in the picture
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a box is drawn instead
         figure.savefig(buffer, format=kind, metadata=metadata)
     return buffer.getvalue()

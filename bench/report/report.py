@@ -32,7 +32,7 @@ OTHERS = {
     "a self-check of the harness": {"passed", "failures"},
     "a file of pytest-benchmark": {"machine_info", "benchmarks"},
 }
-"""JSON files that are mistaken for a report, by their fields."""
+"""JSON files that may be mistaken for a report, recognised by their fields."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,14 +42,14 @@ class Settings:
     Attributes:
         batches: batch sizes.
         threads: intra-op threads of torch and ONNX Runtime; each number is measured separately.
-        onnxruntime_threads: ONNX Runtime's threads; None for the same as torch.
+        onnxruntime_threads: ONNX Runtime threads; None: same as torch.
         rounds: blocks of every variant at each batch size, in each process.
-        processes: at most.
-        more_processes: at most so many beyond those, while an interval reaches further than 2 % to either side.
-        target: half-width of every interval at which it stops.
+        processes: maximum number of processes.
+        more_processes: maximum number of additional processes, while an interval's half-width exceeds 2 %.
+        target: half-width of every interval at which the benchmark stops.
         reference: name of the row that ratios refer to.
-        single_calls: calls timed one by one, in each process.
-        processes_run: processes that ran, on the device with the most.
+        single_calls: calls timed one by one in each process.
+        processes_run: number of processes that ran; the largest over all devices.
     """
 
     batches: tuple[int, ...]
@@ -74,8 +74,8 @@ class Quality:
     """What disturbed the measurement.
 
     Attributes:
-        preempted: how often the system preempted a process during the rounds.
-        stolen_s: seconds that the host took from this machine meanwhile.
+        preempted: involuntary context switches during the rounds.
+        stolen_s: seconds of processor time stolen by the host.
         duration_s: seconds of the whole benchmark.
     """
 
@@ -86,20 +86,20 @@ class Quality:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Report:
-    """What a benchmark measured, and where.
+    """The results of a benchmark.
 
     Attributes:
         state_sha256: identity of the weights.
         reference: name of the row that ratios refer to.
         scope: `this process only`, or how many processes.
-        command: the command that made it, as words.
-        settings: what was to be measured.
-        environment: where it was measured.
-        quality: what disturbed it.
+        command: the command that made the report, as words.
+        settings: settings of the benchmark.
+        environment: machine and versions.
+        quality: what disturbed the measurement.
         self_check: the figures of the last `linreg bench --self-check` on this machine; None without one.
         comparisons: one per device, number of threads and batch size.
         lifecycle: one row per variant that a process loaded first.
-        runtimes: the same model without Python; None if it was not timed.
+        runtimes: the same model without Python; None if not timed.
 
     Example:
         >>> report = Report.read("artifacts/reference/line/bench.json")

@@ -33,7 +33,7 @@ class Table:
         headings: one per column.
         rows: cells, as many as headings.
         left: indexes of the columns that are aligned left; the others are aligned right.
-        struck: indexes of the rows whose first cell is struck out: variants with wrong outputs.
+        struck: indexes of the rows whose first cell is struck through: variants with wrong outputs.
     """
 
     title: str
@@ -57,7 +57,7 @@ def where(comparison: Comparison) -> str:
 
 
 def budget(comparison: Comparison) -> str:
-    """The threads of a comparison; both numbers if ONNX Runtime had others."""
+    """The threads of a comparison; both numbers if ONNX Runtime has another one."""
     threads, other = comparison.threads, comparison.onnxruntime_threads
     text = f"{threads} thread{'' if threads == 1 else 's'}"
     return text if other == threads else f"{text} (onnxruntime {other})"
@@ -105,7 +105,7 @@ def skipped(report: Report) -> list[str]:
 
 
 def lifecycle_table(report: Report) -> Table:
-    """What each variant costs before it is fast, from processes in which it was loaded first."""
+    """The start-up cost of each variant, from processes in which it was loaded first."""
     rows = [lifecycle_cells(row) for row in report.lifecycle]
     return Table(title="from the start of a fresh process", headings=LIFECYCLE_HEADINGS, rows=rows)
 
@@ -129,7 +129,7 @@ def _calls(count: int) -> str:
 
 
 def runtimes_table(report: Report) -> Table:
-    """Runtimes without Python, from processes that alternated with Python's; without rows if none was timed."""
+    """Runtimes without Python, from processes that alternated with Python's; no rows if none was timed."""
     rows = [runtime_cells(row) for row in report.runtimes.rows] if report.runtimes else []
     title = "the same model.onnx without Python; ratios to Python's onnxruntime"
     return Table(title=title, headings=RUNTIME_HEADINGS, rows=rows, left=frozenset({0, 1, 7}))

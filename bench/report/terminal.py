@@ -1,4 +1,4 @@
-"""A table for the terminal; if it is wider than the window it continues below, with the first column repeated."""
+"""A table for the terminal; one that is too wide continues below, with the first column repeated."""
 
 import textwrap
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ LONGEST_CELL = 24
 """Cells longer than this are sentences, which may be wrapped between words."""
 
 RULE = 3
-"""Columns of a rule between two cells, with its padding."""
+"""Width of a rule between two cells, with its padding."""
 
 
 class TerminalTable:
@@ -25,7 +25,7 @@ class TerminalTable:
         self.table = table
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RichTable | Text]:
-        """The table in a frame if it fits, else its parts without one."""
+        """The table in a frame if it fits, else in parts without a frame."""
         width, widths = options.max_width, [self._least_width(column) for column in range(len(self.table.headings))]
         framed = sum(widths) + RULE * len(widths) + 1 <= width
         for place, columns in enumerate([list(range(len(widths)))] if framed else _parts(widths, width)):
@@ -47,13 +47,13 @@ class TerminalTable:
             yield part
 
     def _least_width(self, column: int) -> int:
-        """The width below which words, or figures and their units, are broken."""
+        """The smallest width that breaks no word and no figure with its unit."""
         cells = [printable(row[column]) for row in self.table.rows]
         words = [word for cell in cells for word in (cell.split() if _is_sentence(column, cell) else [cell])]
         return max(map(cell_len, (self.table.headings[column], *words)))
 
     def _add_rows(self, part: RichTable, rooms: Mapping[int, int]) -> None:
-        """Add the columns of `rooms`, each with the width that its sentences may take."""
+        """Add the columns of `rooms`, which gives the width for sentences in each."""
         for place, row in enumerate(self.table.rows):
             first, *others = (Text(_wrapped(column, printable(row[column]), room)) for column, room in rooms.items())
             if place in self.table.struck:
@@ -66,7 +66,7 @@ def _is_sentence(column: int, cell: str) -> bool:
 
 
 def _wrapped(column: int, cell: str, room: int) -> str:
-    """Sentences in lines, broken between words: rich cuts a character off the last column of a table without edges."""
+    """Wrap sentences between words: rich cuts a character off the last column of a table without edges."""
     if not _is_sentence(column, cell):
         return cell
     return "\n".join(textwrap.wrap(cell, room, break_long_words=False, break_on_hyphens=False))

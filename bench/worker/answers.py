@@ -1,6 +1,6 @@
 """Check the outputs of a row before and after timing, and catch what it raises while it is timed.
 
-A row may be the user's own code, or a file that a runtime refuses: whatever it raises rules out that row alone.
+A row may be the user's own code, or a file that a runtime rejects: whatever it raises affects that row only.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.plan.expected import Array, Expected
-from bench.plan.variants import UNANSWERING, Kind, Variant
+from bench.plan.variants import WITHOUT_OUTPUTS, Kind, Variant
 from bench.worker.messages import Measured
 from linreg.errors import MismatchError, one_line
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from export.runners.base import Call, Runner
 
 ANYTHING = (Exception, SystemExit)
-"""Each runtime has its own exception classes, and a row of the user's may raise anything."""
+"""Each runtime has its own exception classes, and the user's code may raise anything."""
 
 
 class RowFailedError(MismatchError):
@@ -39,13 +39,13 @@ def bind(variant: Variant, runner: "Runner", expected: Expected, batch: int) -> 
     """Bind a row to its inputs; errors raised by its calls name the row.
 
     Raises:
-        MismatchError: the runner refuses the inputs.
+        MismatchError: the runner rejects the inputs.
     """
     try:
         call = runner.bind(expected.inputs)
     except ANYTHING as error:
         raise MismatchError(
-            f"{variant.name}: batch {batch}: does not take its inputs, expected an answer: {one_line(error)}"
+            f"{variant.name}: batch {batch}: rejects its inputs, expected outputs: {one_line(error)}"
         ) from error
     return replace(call, context=partial(_watched, variant.name, batch, call))
 
@@ -57,18 +57,18 @@ def _watched(name: str, batch: int, call: "Call") -> Iterator[None]:
             yield
     except ANYTHING as error:
         raise RowFailedError(
-            name, f"{name}: batch {batch}: fails while it is timed, expected an answer: {one_line(error)}"
+            name, f"{name}: batch {batch}: fails while it is timed, expected outputs: {one_line(error)}"
         ) from error
 
 
-def ask(
+def check_row(
     variant: Variant, runner: "Runner", calls: "list[Call]", source: Any, expected: Expected, batch: int
 ) -> Measured:
     """Check the weights, then the outputs: a bound on the outputs cannot detect a single wrong bit of a weight."""
     from export.proof.comparison import compare_outputs
     from export.proof.verify import check_parameters
 
-    if variant.kind in UNANSWERING:
+    if variant.kind in WITHOUT_OUTPUTS:
         return Measured()
     try:
         if variant.kind is not Kind.FACTORY:
@@ -90,9 +90,9 @@ def _outputs(variant: Variant, call: "Call", batch: int) -> tuple[Array, ...]:
         outputs: Any = call.outputs()
     except ANYTHING as error:
         raise MismatchError(
-            f"{variant.name}: batch {batch}: does not run, expected an answer: {one_line(error)}"
+            f"{variant.name}: batch {batch}: does not run, expected outputs: {one_line(error)}"
         ) from error
     if not isinstance(outputs, tuple) or not all(isinstance(output, np.ndarray) for output in outputs):
         kind = type(outputs).__name__
-        raise MismatchError(f"{variant.name}: batch {batch}: gives {kind}, expected a tuple of arrays")
+        raise MismatchError(f"{variant.name}: batch {batch}: returns {kind}, expected a tuple of arrays")
     return outputs

@@ -1,4 +1,4 @@
-"""Make the runner of a variant from an artifact or from the user's code, with a module that no other row shares."""
+"""Make the runner of a variant from an artifact or from the user's code, without sharing a module with another row."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -25,11 +25,11 @@ def build(variant: Variant, subject: Subject, folder: Path, *, device: Device, t
         variant: the row to build.
         subject: makes the module of an eager row.
         folder: folder of the artifacts.
-        device: device to run on.
+        device: device of the runner.
         threads: ONNX Runtime threads; those of torch are set for the whole process.
 
     Raises:
-        LinregError: it cannot be built.
+        LinregError: the runner cannot be built.
     """
     if variant.kind is Kind.FLOOR:
         return _floor(variant.name)
@@ -59,7 +59,7 @@ def _made(variant: Variant) -> "Runner":
     made = call_without_arguments(load_factory(variant.file), variant.file, "--variant")
     if not isinstance(made, Runner):
         raise LinregError(
-            f"{variant.file}: gives {type(made).__name__}, expected a Runner; of a torch module, compiled or not: "
+            f"{variant.file}: returns {type(made).__name__}, expected a Runner; for a torch module, compiled or not, "
             "return export.runners.torch.torch_runner(name, module)"
         )
     return made
@@ -113,5 +113,5 @@ def _compiled(module: "torch.nn.Module") -> Callable[..., Any]:
 
 
 def _data(variant: Variant, folder: Path) -> bytes:
-    """A file of the work folder, which holds only what the process that started this one made or trusted."""
+    """Read a file of the work folder, which holds only files that the parent process made or trusted."""
     return read_bytes(folder / variant.file, limit=MAX_STATE_BYTES)

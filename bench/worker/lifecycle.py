@@ -1,4 +1,4 @@
-"""The cost of a runtime before it is fast: import, load, first calls and memory.
+"""The start-up cost of a runtime: import, load, first calls and memory.
 
 Each process loads one variant before any other, so every process gives one sample of a cold start.
 """
@@ -34,7 +34,7 @@ class Lifecycle:
     Attributes:
         name: name of the variant.
         import_s: seconds to import the library that runs it.
-        load_s: seconds from the file, or the user's code, to something that can be called.
+        load_s: seconds to turn the file, or the user's code, into something that can be called.
         calls_s: seconds of the first, second and third call.
         steady_s: median seconds of the last fifty of `CALLS` calls timed one by one, or of the last half of the
             calls of a slow variant.
@@ -87,7 +87,7 @@ def measure_lifecycle(
         bind: binds the runner to inputs.
         file_bytes: size of its artifact.
     """
-    # Our own code, and what it imports, is not the runtime's.
+    # Our own modules are imported first: their cost is not the runtime's.
     if variant.kind in NEEDS_TORCH:
         import export.runners.torch
     else:
@@ -113,7 +113,7 @@ def measure_lifecycle(
 
 
 def time_calls(call: "Call", count: int, budget_s: float = math.inf) -> list[float]:
-    """Seconds of each of `count` calls, each timed by itself; fewer calls if they take longer than `budget_s`."""
+    """Seconds of each of `count` calls, timed one by one; fewer calls if they take longer than `budget_s`."""
     clock, run, nanoseconds = time.perf_counter_ns, call.run, []
     end = clock() + budget_s * 1e9
     with call.context():

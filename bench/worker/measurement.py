@@ -1,4 +1,4 @@
-"""The work of one process: a lifecycle sample, then per batch size equality, paired rounds, equality again, tails."""
+"""The work of one process: a lifecycle sample, then for each batch size checked outputs, paired rounds and tails."""
 
 import resource
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.plan.expected import Expected, read_expected
 from bench.plan.variants import Device, Kind, Variant
-from bench.worker.answers import ANYTHING, RowFailedError, ask, bind
+from bench.worker.answers import ANYTHING, RowFailedError, bind, check_row
 from bench.worker.building import build
 from bench.worker.lifecycle import Imported, Lifecycle, measure_lifecycle, time_calls
 from bench.worker.messages import Job, Measured, ProcessResult
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from export.runners.base import Call, Runner
 
 BINDINGS = 5
-"""Copies of the inputs that each row is bound to: one address in ten slows ONNX Runtime by 60 % at batch 4096."""
+"""Copies of the inputs that each row is bound to: one address in ten slows down ONNX Runtime by 60 % at batch 4096."""
 
 TAIL_BUDGET_S = 0.1
-"""Most seconds to time calls of one row one by one, per batch size and process."""
+"""Time limit in seconds for timing the calls of a row one by one, per batch size and process."""
 
 
 def measure(
@@ -77,15 +77,15 @@ def _lifecycle(job: Job, imported: Imported, expected: dict[str, dict[int, Expec
             lambda runner: runner.bind(inputs),
             path.stat().st_size if path is not None else 0,
         )
-    except ANYTHING:  # a file that cannot be loaded or refuses the inputs; its row reports that
+    except ANYTHING:  # a file that cannot be loaded, or that rejects the inputs; its row reports that
         return None
 
 
 def _build_all(job: Job, threads: int) -> "tuple[dict[str, Runner], dict[str, Measured]]":
-    """The runners of all rows, and why the others cannot be made.
+    """Build the runners of all rows; for rows that cannot be built, return the problem.
 
     Raises:
-        MismatchError: the reference or the null row is among these.
+        MismatchError: the reference or the null row cannot be built.
     """
     runners, broken = {}, {}
     for variant in job.variants:
@@ -109,7 +109,7 @@ def torch_threads(threads: int) -> Iterator[int]:
     """Set the number of torch threads within the block, and yield the number read back.
 
     Raises:
-        LinregError: the number read back is another one.
+        LinregError: torch reports another number.
     """
     import torch
 
@@ -118,7 +118,7 @@ def torch_threads(threads: int) -> Iterator[int]:
     try:
         if (found := torch.get_num_threads()) != threads:
             raise LinregError(
-                f"--threads {threads}: torch has {found}, so budgets would be unequal; "
+                f"--threads {threads}: torch uses {found}, so the comparison would be unfair; "
                 "unset OMP_NUM_THREADS and MKL_NUM_THREADS"
             )
         yield found
@@ -137,27 +137,29 @@ def _measure_batch(
     bound: dict[str, list[Call]] = {}
     before: dict[str, Measured] = {}
 
-    def answer(name: str) -> Measured:
+    def check(name: str) -> Measured:
         variant = job.variant(name)
-        return ask(variant, runners[name], bound[name], sources[variant.subject], expected[variant.subject], batch)
+        return check_row(
+            variant, runners[name], bound[name], sources[variant.subject], expected[variant.subject], batch
+        )
 
     for name, runner in runners.items():
         variant = job.variant(name)
         try:
             bound[name] = [bind(variant, runner, expected[variant.subject], batch) for _ in range(BINDINGS)]
-            before[name] = answer(name)
+            before[name] = check(name)
         except MismatchError as error:
             before[name] = Measured(problem=str(error), worst_error=np.inf)
     while True:
-        _need_reference(job, before)
+        _require_reference(job, before)
         good = {name: calls for name, calls in bound.items() if not before[name].problem}
         try:
             timed = _time(job, good, batch, progress)
             break
         except RowFailedError as error:
             before[error.name] = Measured(problem=str(error), worst_error=np.inf)
-    after = before | {name: answer(name) for name in good}
-    _need_reference(job, after)
+    after = before | {name: check(name) for name in good}
+    _require_reference(job, after)
     return {
         name: after[name]
         if after[name].problem
@@ -194,7 +196,7 @@ def _time(
     }
 
 
-def _need_reference(job: Job, answers: dict[str, Measured]) -> None:
+def _require_reference(job: Job, answers: dict[str, Measured]) -> None:
     for variant in (job.reference, job.null):
         if answers[variant.name].problem:
             raise MismatchError(f"{answers[variant.name].problem}; nothing can be compared with it")

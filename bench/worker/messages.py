@@ -1,4 +1,4 @@
-"""What goes in and out of a fresh process, as JSON in files: a job in, a result out.
+"""The job that a fresh process reads and the result that it writes, as JSON files.
 
 The process reads its job before it imports the library whose import it times, so this file imports no numpy.
 """
@@ -92,12 +92,12 @@ class Measured:
     """One variant at one batch size in one process.
 
     Attributes:
-        problem: what is wrong with its outputs; empty if nothing is.
-        worst_error: as a multiple of the allowed error, before and after timing; 0 for a row without outputs.
-        bytes_equal: its outputs are bit-equal to eager's on the CPU, before and after timing.
+        problem: what is wrong with its outputs; empty if they are right.
+        worst_error: largest error before or after timing, in units of the allowed error; 0 for a row without outputs.
+        bytes_equal: whether its outputs are bit-equal to eager's on the CPU, before and after timing.
         blocks: timed blocks; None if its outputs are wrong.
         single_s: seconds of calls timed one by one.
-        launch_bound: on CUDA, launches take most of its time.
+        launch_bound: whether, on CUDA, launches take most of its time.
     """
 
     problem: str = ""
@@ -116,7 +116,7 @@ class ProcessResult:
         rows: by (threads, batch size), then by name of the variant.
         lifecycle: the cold start; None if the process was not fresh.
         preempted: involuntary context switches during the rounds.
-        torch_threads: threads read back, by the number requested.
+        torch_threads: threads that torch reported, by the number requested.
     """
 
     rows: dict[tuple[int, int], dict[str, Measured]]
@@ -130,7 +130,7 @@ def result_to_json(result: ProcessResult) -> dict[str, Any]:
     return {
         "lifecycle": None if result.lifecycle is None else asdict(result.lifecycle),
         "preempted": result.preempted,
-        "torch_threads": {str(asked): found for asked, found in result.torch_threads.items()},
+        "torch_threads": {str(requested): found for requested, found in result.torch_threads.items()},
         "rows": [
             {"threads": threads, "batch": batch, "name": name, **_measured_to_json(measured)}
             for (threads, batch), rows in result.rows.items()
@@ -148,7 +148,7 @@ def result_from_json(value: Mapping[str, Any]) -> ProcessResult:
         rows=rows,
         lifecycle=convert(value["lifecycle"], Lifecycle | None),
         preempted=value["preempted"],
-        torch_threads={int(asked): found for asked, found in value["torch_threads"].items()},
+        torch_threads={int(requested): found for requested, found in value["torch_threads"].items()},
     )
 
 

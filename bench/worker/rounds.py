@@ -25,7 +25,7 @@ BLOCK_S = 0.0001
 WARM_IN_CALLS = 8
 CALIBRATION_TRIALS = 5
 SLOW_S, VERY_SLOW_S = 0.01, 0.1
-"""Calls as slow as the first need one warm-in call; those as slow as the second are timed only twice to calibrate."""
+"""Calls as slow as the first get one warm-in call; those as slow as the second are timed only twice to calibrate."""
 
 MAX_CALLS = 100_000
 
@@ -69,8 +69,8 @@ def measure_rounds(
         calls: by name; each runs inside its own context.
         rounds: number of blocks of each call.
         seed: seed of the order; None keeps the order of `calls` in every round.
-        more: the same calls bound to other memory; rounds take them and `calls` in turn, so that an unlucky address
-            does not slow every round.
+        more: the same calls bound to other memory; rounds use them and `calls` in turn, so that an unlucky address
+            does not slow down every round.
         timer: times a block; None uses the host's clock.
         progress: called with the number of rounds completed.
     """

@@ -16,7 +16,7 @@ HEADINGS = ("file", "needs", "bytes", "cases", "error / allowed", "bytes as eage
 def show_artifacts(
     title: str, artifacts: "list[Artifact]", refused: "Mapping[Format, LinregError] | None" = None
 ) -> None:
-    """Print one row for each file; refused formats have no figures, and their reasons follow the table."""
+    """Print one row for each file; refused formats have no figures, and the reasons follow the table."""
     rows = [
         [
             artifact.path.name,

@@ -133,7 +133,7 @@ def run(
 
 
 def _read_old(compare: Path | None, settings: BenchSettings) -> "Report | None":
-    """Read the report to compare with, and check before the work that it can be compared."""
+    """Read the report to compare with, and check before timing that it can be compared."""
     if compare is None:
         return None
     from bench.report.report import Report

@@ -1,4 +1,4 @@
-"""`linreg bench --compare` and `--fail-slower`: how each ratio has changed, and where that is too much."""
+"""`linreg bench --compare` and `--fail-slower`: how each ratio has changed, and whether it exceeds the limit."""
 
 from typing import TYPE_CHECKING
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 def check_old(old: "Report", settings: BenchSettings) -> None:
-    """Check before the work that its result can be compared with an older report.
+    """Check before timing that the result can be compared with an older report.
 
     Raises:
-        LinregError: it cannot.
+        LinregError: it cannot be compared.
     """
     from bench.environment import describe_environment
     from bench.report.gate import check_same
@@ -28,9 +28,9 @@ def check_old(old: "Report", settings: BenchSettings) -> None:
 
 
 def judge(report: "Report", old: "Report | None", limit: float | None) -> "tuple[list[Change], LinregError | None]":
-    """How each ratio has changed, or compares with that of `--against`; or an error to raise once all is written.
+    """Return how each ratio has changed or compares with `--against`, and an error to raise once the report is written.
 
-    Wrong outputs come first. A report that cannot be compared is still of use, so it is written before the error.
+    Wrong outputs come first. A report that cannot be compared is still useful, so it is written before the error.
     """
     from bench.report.gate import compare_reports, first_wrong, slower_than_reference
 
@@ -45,7 +45,7 @@ def judge(report: "Report", old: "Report | None", limit: float | None) -> "tuple
 
 
 def show_changes(changes: "list[Change]", *, markdown: bool) -> None:
-    """The changes as a table, on the terminal or for a pull request."""
+    """Print the changes as a table, for the terminal or for a pull request."""
     from bench.report.markdown import markdown_table
     from bench.report.tables import changes_table
     from bench.report.terminal import TerminalTable
@@ -58,16 +58,16 @@ def show_changes(changes: "list[Change]", *, markdown: bool) -> None:
 
 
 def check_changes(changes: "list[Change]", limit: float | None) -> None:
-    """Fail where a ratio has grown beyond the limit.
+    """Fail if a ratio has grown by more than the limit.
 
     Raises:
-        SlowerError: one has.
+        SlowerError: a ratio has.
     """
     slower = [change for change in changes if change.slower]
     if slower and limit is not None:
         worst = max(slower, key=lambda change: change.ratio.estimate)
         raise SlowerError(
             f"{worst.name} at batch {worst.batch} is {worst.ratio.estimate - 1:.1%} slower "
-            f"({worst.ratio.low - 1:+.1%} to {worst.ratio.high - 1:+.1%}), allowed {limit:.1%}; "
-            f"{len(slower)} of {len(changes)} rows are"
+            f"({worst.ratio.low - 1:+.1%} to {worst.ratio.high - 1:+.1%}), allowed {limit:.1%}, exceeded by "
+            f"{len(slower)} of {len(changes)} rows"
         )

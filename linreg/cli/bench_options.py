@@ -22,7 +22,7 @@ ROWS, EFFORT, GATE, OUTPUT, MODEL = "What to time", "How much", "Gate", "Output"
 
 
 class Counts(tuple[int, ...]):
-    """Whole numbers of an option such as `1,64,4096`; a class of its own, since typer reads tuples as several words."""
+    """Integers of an option such as `1,64,4096`; not a plain tuple, which typer reads as several arguments."""
 
 
 def _batches(text: str) -> Counts:
@@ -51,7 +51,7 @@ Batches = Annotated[
     typer.Option(
         parser=_batches,
         metavar="N,N",
-        help=f"Batch sizes. Default: {','.join(map(str, BENCH_DEFAULTS.batches))}",
+        help=f"Batch sizes. Default: {','.join(map(str, BENCH_DEFAULTS.batches))}.",
         rich_help_panel=ROWS,
     ),
 ]
@@ -61,7 +61,7 @@ Threads = Annotated[
         parser=_thread_counts,
         metavar="N,N",
         help="Threads of torch and ONNX Runtime; each number is measured separately. "
-        f"Default: {','.join(map(str, BENCH_DEFAULTS.threads))}",
+        f"Default: {','.join(map(str, BENCH_DEFAULTS.threads))}.",
         rich_help_panel=ROWS,
     ),
 ]
@@ -70,11 +70,18 @@ OnnxruntimeThreads = Annotated[
     typer.Option(
         parser=_thread_count,
         metavar="N",
-        help="ONNX Runtime threads; default: same as torch.",
+        help="ONNX Runtime threads. Default: same as torch.",
         rich_help_panel=ROWS,
     ),
 ]
-Device = Annotated[DeviceChoice, typer.Option(help="auto: the CPU, and CUDA if there is one.", rich_help_panel=ROWS)]
+Device = Annotated[
+    DeviceChoice,
+    typer.Option(
+        help="Device to time on; auto is the CPU, and CUDA if available. Default: auto.",
+        show_default=False,
+        rich_help_panel=ROWS,
+    ),
+]
 Compile = Annotated[
     bool, typer.Option("--compile", help="Time torch.compile too; compiling takes long.", rich_help_panel=ROWS)
 ]
@@ -83,7 +90,8 @@ Variants = Annotated[
     typer.Option(
         "--variant",
         metavar="FILE.py:NAME",
-        help="A row of your own: a function that returns a Runner. The file is run.",
+        help="Function that returns a Runner, timed as a row of its own. The file is run, so name only code "
+        "that you trust.",
         rich_help_panel=ROWS,
     ),
 ]
@@ -94,27 +102,27 @@ Against = Annotated[
 Runtimes = Annotated[
     Path | None,
     typer.Option(
-        help="Folder deploy of linreg's repository: time its programs without Python too.", rich_help_panel=ROWS
+        help="The deploy folder of linreg's repository: time its programs without Python too.", rich_help_panel=ROWS
     ),
 ]
 Reference = Annotated[
     str | None,
-    typer.Option(help=f"Row that ratios refer to. Default: {REFERENCE_ROW}", rich_help_panel=ROWS),
+    typer.Option(help=f"Row that ratios refer to. Default: {REFERENCE_ROW}.", rich_help_panel=ROWS),
 ]
 SelfCheck = Annotated[
     bool,
     typer.Option(
         "--self-check",
-        help="Measure the harness on this machine instead; takes 1 to 2 minutes.",
+        help="Check the benchmark harness itself on this machine instead; takes 1 to 2 minutes.",
         rich_help_panel=ROWS,
     ),
 ]
 Processes = Annotated[
     int | None,
     typer.Option(
-        help="Most fresh processes to run; 1 measures in this process only. "
+        help="Maximum number of fresh processes; 1 measures in this process only. "
         f"Default: {BENCH_DEFAULTS.processes}, and up to {BENCH_DEFAULTS.more_processes} more until all intervals "
-        "are within 2%",
+        "are within 2%.",
         min=1,
         max=MOST_PROCESSES,
         rich_help_panel=EFFORT,
@@ -123,7 +131,11 @@ Processes = Annotated[
 Rounds = Annotated[
     int,
     typer.Option(
-        help="Blocks of each variant in each process.", min=FEWEST_ROUNDS, max=MOST_ROUNDS, rich_help_panel=EFFORT
+        help=f"Blocks of each variant in each process. Default: {BENCH_DEFAULTS.rounds}.",
+        show_default=False,
+        min=FEWEST_ROUNDS,
+        max=MOST_ROUNDS,
+        rich_help_panel=EFFORT,
     ),
 ]
 Target = Annotated[
@@ -131,12 +143,14 @@ Target = Annotated[
     typer.Option(
         parser=_fraction,
         metavar="PERCENT",
-        help=f"Stop once every confidence interval's half width is below this. Default: {BENCH_DEFAULTS.target:.0%}",
+        help="Stop once the half-width of every confidence interval is below this. "
+        f"Default: {BENCH_DEFAULTS.target:.0%}.",
         rich_help_panel=EFFORT,
     ),
 ]
 Compare = Annotated[
-    Path | None, typer.Option(help="An older bench.json: show how each ratio has changed.", rich_help_panel=GATE)
+    Path | None,
+    typer.Option(help="Earlier bench.json to compare with: show how each ratio has changed.", rich_help_panel=GATE),
 ]
 FailSlower = Annotated[
     float | None,
@@ -155,7 +169,7 @@ Output = Annotated[
 ]
 Plots = Annotated[Path | None, typer.Option(help="Folder for the plots, as SVG and PNG.", rich_help_panel=OUTPUT)]
 Markdown = Annotated[
-    bool, typer.Option("--markdown", help="Print Markdown, for a pull request.", rich_help_panel=OUTPUT)
+    bool, typer.Option("--markdown", help="Print the tables as Markdown, for a pull request.", rich_help_panel=OUTPUT)
 ]
 Force = Annotated[
     bool, typer.Option("--force", help="Overwrite files that linreg did not write.", rich_help_panel=OUTPUT)
@@ -164,7 +178,7 @@ Trust = Annotated[
     bool,
     typer.Option(
         "--trust",
-        help="Run programs that you did not export: in the bundle, of --against and --runtimes.",
+        help="Run programs that you did not export: those of the bundle, --against and --runtimes.",
         rich_help_panel=MODEL,
     ),
 ]

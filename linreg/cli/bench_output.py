@@ -1,4 +1,4 @@
-"""Where the report of `linreg bench` is written, and how it is shown."""
+"""Write and show the report of `linreg bench`."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 REPORT_FILE = "bench.json"
 PAGE_FILE = "report.html"
 GENERATOR = b"linreg"
-"""Stands in the head of every page and figure that linreg writes."""
+"""Contained in the head of every page and figure that linreg writes."""
 
-FOREIGN = "is there and was not written by linreg; move it away, or use --force"
+FOREIGN = "already exists, and was not written by linreg; move it away, or use --force"
 LONGEST_HEAD = 4096
 
 
 def check_output(
     request: Request, output: Path | None, plots: Path | None, compare: Path | None, *, force: bool
 ) -> Path | None:
-    """The folder of the report, checked before the work; None if the report is only shown.
+    """The folder of the report, checked before timing; None if the report is only shown.
 
     Raises:
         LinregError: a file there was not written by linreg.
@@ -48,7 +48,7 @@ def check_output(
     ensure_folder(folder)
     report = folder / REPORT_FILE
     if compare is not None and report.exists() and report.samefile(compare):
-        note(f"{report} is what this run is compared with: it stays as it is; use -o for the new one")
+        note(f"{report} is the report to compare with, so it is not overwritten; use -o to write the new one")
         return None
     if not force:
         _refuse_foreign(folder, [PAGE_FILE])
@@ -70,7 +70,7 @@ def _pictures(settings: BenchSettings) -> list[str]:
 
 
 def _refuse_foreign(folder: Path, names: Iterable[str]) -> None:
-    """Refuse to overwrite links, and pages and pictures that linreg did not make."""
+    """Refuse to overwrite links, and pages and pictures that linreg did not write."""
     from linreg.inside import file_inside, read_inside
 
     for name in names:
@@ -98,7 +98,7 @@ def _refuse_foreign_report(folder: Path) -> None:
 
 
 def show_report(report: "Report", *, markdown: bool) -> None:
-    """The tables on stdout, or Markdown; what was skipped, and what disturbed the measurement, on stderr."""
+    """Print the tables or Markdown on stdout, and what was skipped or disturbed the measurement on stderr."""
     from bench.report.markdown import to_markdown
     from bench.report.tables import report_tables, skipped
     from bench.report.terminal import TerminalTable
@@ -137,7 +137,7 @@ def report_changes(folder: Path | None, *, command: str, wait: bool = False) -> 
 
 
 def write_files(report: "Report", changes: "Changes | None", plots: Path | None) -> list[Path]:
-    """Write the report and the page with `changes`, and the plots into their folder; returns what was written."""
+    """Write the report and the page with `changes`, and the plots into their folder; return the paths."""
     from bench.report.page import to_page
     from linreg.files import write_atomic
 

@@ -1,4 +1,4 @@
-"""Run the benchmark of `linreg bench`: what is said before it starts, and its progress."""
+"""Run the benchmark of `linreg bench`, with notes before it starts and its progress."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from bench.plan.request import Request
 from linreg.cli.bundle import open_model, require, run_module
-from linreg.cli.self_check import last_self_check
 from linreg.cli.stdout import prints_on_stderr
 from linreg.cli.terminal import note, stages
 from linreg.config import MAX_STATE_BYTES
@@ -17,11 +16,11 @@ if TYPE_CHECKING:
 
 
 def measure(request: Request) -> "Report":
-    """Time what was asked for, and return the report.
+    """Time the models and rows of a request, and return the report.
 
     Raises:
         MismatchError: the outputs of the reference are wrong.
-        LinregError: it cannot be timed.
+        LinregError: the model cannot be timed.
     """
     from bench.benchmark import measure as measure_plan
     from bench.plan.estimate import describe_estimate
@@ -38,11 +37,11 @@ def measure(request: Request) -> "Report":
         _note_foreign(plan.bundle)
     note(describe_estimate(plan, request.settings))
     with prints_on_stderr(), stages() as progress:
-        return measure_plan(request, plan, self_check=last_self_check(), progress=progress)
+        return measure_plan(request, plan, progress=progress)
 
 
 def _note_foreign(bundle: Path) -> None:
-    """Name the programs of a bundle that are exported anew for timing, since this user did not export them."""
+    """Note the programs of a bundle that are exported again for timing, since this user did not export them."""
     from export.formats.names import RUNTIME_FORMATS, file_name
     from export.runners.trust import Trust, trusted_bytes
     from linreg.manifest import read_listed
@@ -55,6 +54,6 @@ def _note_foreign(bundle: Path) -> None:
             trusted_bytes(kind, str(path), read_listed(bundle, path.name, limit=MAX_STATE_BYTES), Trust.LEDGER)
         except UntrustedError:
             note(
-                f"{path}: is a program that this user did not export; its row is exported anew from the weights; "
+                f"{path}: is a program that this user did not export, so its row is exported again from the weights; "
                 "if you trust it, add --trust"
             )

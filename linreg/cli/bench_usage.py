@@ -23,32 +23,32 @@ def check_usage(context: typer.Context, request: Request, compare: Path | None, 
     _check_subject(context, request)
     _check_gate(request, compare, limit)
     if {"as_json", "markdown"} <= found:
-        raise typer.BadParameter("--markdown and --json: stdout holds one of them; leave one out")
+        raise typer.BadParameter("--markdown and --json exclude each other; leave one out")
     if request.device is DeviceChoice.CUDA:
-        refuse(context, ["variants"], "makes a row of the CPU; leave --device cuda out")
+        refuse(context, ["variants"], "adds a row on the CPU; leave out --device cuda")
     if {"processes", "target"} <= found and request.settings.processes <= FEWEST_PROCESSES_TO_STOP:
         refuse(
             context,
             ["target"],
-            f"changes nothing: {FEWEST_PROCESSES_TO_STOP} processes run in any case, and there are no more to skip; "
+            f"has no effect: {FEWEST_PROCESSES_TO_STOP} processes always run, and no more were requested; "
             "use --processes 10, or leave it out",
         )
     if (request.module or request.against is not None) and not found & {"output", "plots"}:
-        refuse(context, ["force"], "has nothing to overwrite: without -o and --plots no file is written")
+        refuse(context, ["force"], "has no effect: without -o and --plots no file is written")
 
 
 def _check_subject(context: typer.Context, request: Request) -> None:
     if request.module and (request.model is not None or request.against is not None):
-        raise typer.BadParameter("--module takes no --model and no --against")
+        raise typer.BadParameter("--module cannot be combined with --model or --against")
     if request.module:
-        refuse(context, OF_A_BUNDLE, "belongs to a bundle, and --module has none; leave it out")
+        refuse(context, OF_A_BUNDLE, "needs a bundle, and --module has none; leave it out")
     elif request.state_dict is not None or request.inputs:
         raise typer.BadParameter("--state-dict and --input belong to a module of your own: --module FILE.py:NAME")
     if request.against is None:
         return
     if request.settings.onnxruntime_threads and request.against.suffix != ".onnx":
         raise typer.BadParameter(f"--onnxruntime-threads: ONNX Runtime does not run {request.against.name}")
-    refuse(context, BESIDE_AGAINST, "has no use: --against times two artifacts alone, on the CPU; leave it out")
+    refuse(context, BESIDE_AGAINST, "has no effect: --against times only two artifacts, on the CPU; leave it out")
 
 
 def _check_gate(request: Request, compare: Path | None, limit: float | None) -> None:
@@ -57,6 +57,6 @@ def _check_gate(request: Request, compare: Path | None, limit: float | None) -> 
     if compare is None and request.against is None:
         raise typer.BadParameter("--fail-slower needs something to compare with: --compare old.json or --against FILE")
     if compare is not None and request.against is not None:
-        raise typer.BadParameter("--fail-slower judges one of --compare and --against; leave the other one out")
+        raise typer.BadParameter("--fail-slower needs either --compare or --against, not both; leave one out")
     if request.settings.processes == 1:
         raise typer.BadParameter("--fail-slower needs two processes or more, since ratios differ between them")

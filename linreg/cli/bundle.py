@@ -39,10 +39,10 @@ def find_existing(model: Path | None, table: Path | None = None) -> Path:
 
     Args:
         model: value of `-m`.
-        table: the table to read; without a model, a note says which model's columns are expected in it.
+        table: the table to read; if no model is given, a note says which one is used.
 
     Raises:
-        ModelError: the model does not exist, was not made by `linreg train`, or was given in place of the table.
+        ModelError: the model does not exist, was not made by `linreg train`, or was given instead of the table.
     """
     if table is not None and table.exists() and is_model(table):
         given = "" if model is None else f", beside -m {model}"
@@ -56,7 +56,7 @@ def find_existing(model: Path | None, table: Path | None = None) -> Path:
         if not (DEFAULT_BUNDLE / MODEL_FILE).exists():
             rows = "" if table is None else f" for {table}"
             raise ModelError(
-                f"no model was given{rows}, and {DEFAULT_BUNDLE} is not there; name one with -m BUNDLE, "
+                f"no model was given{rows}, and {DEFAULT_BUNDLE} does not exist; name one with -m BUNDLE, "
                 "or train it first: linreg train"
             )
         if table is not None:
@@ -75,7 +75,7 @@ def find_bundle(bundle: Path | None) -> Path:
         ModelError: no path was given, and there is no default bundle.
     """
     if bundle is None and not DEFAULT_BUNDLE.exists():
-        raise ModelError(f"no bundle was given, and {DEFAULT_BUNDLE} is not there; name one: linreg verify BUNDLE")
+        raise ModelError(f"no bundle was given, and {DEFAULT_BUNDLE} does not exist; name one: linreg verify BUNDLE")
     return DEFAULT_BUNDLE if bundle is None else bundle
 
 
@@ -109,7 +109,7 @@ def open_model(model: Path | None) -> "Checkpoint":
 
 
 def show_notes(path: Path, notes: tuple[str, ...]) -> None:
-    """Print in one line what was stripped or converted while a state_dict was read, if anything was."""
+    """Print on one line what was stripped or converted when a state_dict was read, if anything was."""
     if notes:
         note(f"note: {path}: {'; '.join(notes)}")
 
@@ -160,14 +160,14 @@ def _settle(folder: Path) -> None:
 
 
 def _check(model: Path) -> None:
-    """Check that a path exists and that its name is not that of another kind of file."""
+    """Check that a path exists, and that its name is not that of another kind of file."""
     require(model)
     _settle(model if model.is_dir() else model.parent)
     quoted = shlex.quote(str(model))
     if model.is_dir():
         if not (model / MODEL_FILE).exists():
             inside = sorted(entry.name for entry in model.glob("*.pth"))
-            hint = f"is it {model / inside[0]}?" if inside else f"train one with: linreg train -o {quoted}"
+            hint = f"did you mean {model / inside[0]}?" if inside else f"train one with: linreg train -o {quoted}"
             raise ModelError(f"{model}: has no {MODEL_FILE}; {hint}")
     elif is_table(model):
         raise ModelError(
@@ -189,12 +189,12 @@ def _refuse_artifact(path: Path) -> None:
     if (path.parent / MODEL_FILE).exists():
         hint = f"use -m {shlex.quote(str(path.parent))}"
     else:
-        hint = f"there is no {MODEL_FILE} beside it; give the bundle that it was exported from with -m"
+        hint = f"there is no {MODEL_FILE} beside it; name the bundle that it was exported from with -m"
     raise ModelError(f"{path}: is an exported file, and this command needs its bundle; {hint}")
 
 
 def _refuse_module(path: Path) -> None:
-    """Refuse a bundle of a user's own module, which linreg cannot rebuild, and say what can be done with it.
+    """Refuse a bundle of a user's own module, which linreg cannot rebuild; the message says what works instead.
 
     Raises:
         ModelError: the bundle holds such a module.

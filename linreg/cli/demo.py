@@ -1,4 +1,4 @@
-"""`linreg demo`: the whole job on the course's line and on a real table."""
+"""`linreg demo`: every step, from training to plots, on the course's line and on a real table."""
 
 import shlex
 from importlib.resources import as_file, files
@@ -20,7 +20,7 @@ from linreg.config import BenchSettings
 from linreg.errors import LinregError
 
 NAME = "demo"
-SUMMARY = "Do the whole job on a line and on a real table."
+SUMMARY = "Train, export, verify and benchmark a line and a real table."
 EXAMPLES = ("linreg demo", "linreg demo -o first-steps")
 PENGUIN_FEATURES = ("bill_length_mm", "bill_depth_mm", "flipper_length_mm")
 PENGUIN_TARGET = "body_mass_g"
@@ -29,14 +29,20 @@ DEFAULT_FOLDER = Path("artifacts/demo")
 
 def run(
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder for the two bundles, line/ and penguins/.")
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Folder for the two bundles, line/ and penguins/. Default: artifacts/demo.",
+            show_default=False,
+        ),
     ] = DEFAULT_FOLDER,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite bundles that are in the folder given.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite bundles that are in the folder.")] = False,
 ) -> None:
     """Train, reload, export, verify, benchmark and plot: the line y = 0.7 x + 0.3, and 342 real penguins."""
     for bundle in (output / "line", output / "penguins"):
         if bundle.exists() and not force and output != DEFAULT_FOLDER:
-            raise LinregError(f"{bundle}: is there already; use --force to overwrite what it holds, or another -o")
+            raise LinregError(f"{bundle}: already exists; use --force to overwrite it, or another -o")
     say("1. The course's line, y = 0.7 x + 0.3: L1 loss, SGD, 1000 epochs")
     from linreg.fitting import fit, straight_line
 
@@ -56,7 +62,7 @@ def run(
 
 
 def _rest(bundle: Path, table: Path | None) -> None:
-    """Everything after training: export, verify, benchmark, plots."""
+    """Export, verify, benchmark and plot a trained model."""
     from export.bundle.export import write_bundle
     from export.bundle.exportable import exportable
     from export.bundle.write import ExportOptions

@@ -1,4 +1,4 @@
-"""The packages that linreg depends on, and what to install where one is missing.
+"""The packages that linreg depends on, and what to install if one is missing.
 
 `pip install --no-deps` leaves packages out, so that an .onnx file can be verified without torch.
 """
@@ -31,8 +31,8 @@ def missing_message(error: ModuleNotFoundError, command: str) -> str | None:
     """One line that names the missing package and the command that installs it.
 
     Args:
-        error: what an import of ours raised. The imports of a user's own module never get here: their errors say
-            which file raised them.
+        error: raised by an import in linreg's own code; the imports of a user's module are reported with the name
+            of its file.
         command: name of the command that needs the package.
 
     Returns:

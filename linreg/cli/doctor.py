@@ -1,4 +1,4 @@
-"""`linreg doctor`: what this installation has, and what it lacks."""
+"""`linreg doctor`: what is installed, and what is missing."""
 
 from dataclasses import asdict
 from typing import Any
@@ -36,7 +36,7 @@ def run(as_json: Json = False) -> None:
         print_json(found)
         return
     texts = {key: ", ".join(value) or "none" if isinstance(value, list) else str(value) for key, value in found.items()}
-    show_table("linreg doctor", ["what", "found"], [[key, text] for key, text in texts.items()], left=2)
+    show_table("linreg doctor", ["item", "found"], [[key, text] for key, text in texts.items()], left=2)
     if missing:
         note(f"to install what is missing: pip install {' '.join(missing)}")
 

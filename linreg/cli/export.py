@@ -2,15 +2,26 @@
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from export.formats.names import OPSETS, FormatChoice, chosen_formats
-from export.precision import ExportPrecision
+from export.formats.names import FormatChoice, chosen_formats
 from linreg.cli.artifact_table import describe, show_artifacts
 from linreg.cli.bundle import open_model, run_module
-from linreg.cli.export_usage import Names, Unit, check_usage, own_bundle, parse_names, parse_unit
+from linreg.cli.export_options import (
+    Data,
+    Dtype,
+    Formats,
+    InputNames,
+    Opset,
+    Output,
+    OutputNames,
+    Prefix,
+    Static,
+    Units,
+)
+from linreg.cli.export_usage import check_usage, own_bundle
 from linreg.cli.options import Force, InputOption, Json, Model, ModuleOption, StateDictOption, Wait
 from linreg.cli.stdout import prints_on_stderr
 from linreg.cli.terminal import note, print_json, say, say_waiting, stages
@@ -29,76 +40,24 @@ EXAMPLES = (
     "linreg export -m penguins -f onnx -f pt2",
     "linreg export --module nets.py:make_net --input 'x=float32[batch,16]' -o net",
 )
-GRAPH = "Graph"
 
 
 def run(
     context: typer.Context,
     model: Model = None,
-    data: Annotated[
-        Path | None, typer.Option(help="Table whose rows are verified as well.", rich_help_panel="Model")
-    ] = None,
-    unit: Annotated[
-        list[Unit] | None,
-        typer.Option(
-            parser=parse_unit,
-            metavar="COLUMN=UNIT",
-            help="Unit of a column for the metadata, such as body_mass_g=g; may be repeated.",
-            rich_help_panel="Model",
-        ),
-    ] = None,
+    data: Data = None,
+    unit: Units = None,
     module: ModuleOption = None,
     state_dict: StateDictOption = None,
     inputs: InputOption = None,
-    dtype: Annotated[
-        ExportPrecision | None,
-        typer.Option(
-            help="Data type of the parameters; becomes part of the file names. Default: the model's own.",
-            rich_help_panel=GRAPH,
-        ),
-    ] = None,
-    static: Annotated[
-        bool, typer.Option("--static", help="Fix the batch size: that of --input, or 1.", rich_help_panel=GRAPH)
-    ] = False,
-    opset: Annotated[
-        int | None,
-        typer.Option(help="ONNX opset version. Default: 18", min=OPSETS[0], max=OPSETS[-1], rich_help_panel=GRAPH),
-    ] = None,
-    prefix: Annotated[
-        str | None, typer.Option(help="Prefix for generated C identifiers. Default: linreg", rich_help_panel=GRAPH)
-    ] = None,
-    input_names: Annotated[
-        Names | None,
-        typer.Option(
-            parser=parse_names,
-            metavar="NAMES",
-            help="Names of the graph's inputs: a,b. Default: input, or the arguments of forward.",
-            rich_help_panel=GRAPH,
-        ),
-    ] = None,
-    output_names: Annotated[
-        Names | None,
-        typer.Option(
-            parser=parse_names,
-            metavar="NAMES",
-            help="Names of the graph's outputs: a,b. Default: output, or the keys of a dict.",
-            rich_help_panel=GRAPH,
-        ),
-    ] = None,
-    formats: Annotated[
-        list[FormatChoice] | None,
-        typer.Option(
-            "--format",
-            "-f",
-            help="Format to write; may be repeated. all: every format but c. c: C source of an affine model, verified "
-            "with the C compiler of this machine. Default: onnx",
-            rich_help_panel="Output",
-        ),
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="Bundle to write to. Default: the model's own.", rich_help_panel="Output"),
-    ] = None,
+    dtype: Dtype = None,
+    static: Static = False,
+    opset: Opset = None,
+    prefix: Prefix = None,
+    input_names: InputNames = None,
+    output_names: OutputNames = None,
+    formats: Formats = None,
+    output: Output = None,
     force: Force = False,
     wait: Wait = False,
     as_json: Json = False,

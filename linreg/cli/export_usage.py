@@ -1,8 +1,8 @@
-"""Which options of `linreg export` go together, and the values that have a syntax of their own."""
+"""Which options of `linreg export` go together."""
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -14,43 +14,6 @@ if TYPE_CHECKING:
     from linreg.checkpoint import Checkpoint
 
 
-class Names(tuple[str, ...]):
-    """The names of `a,b`."""
-
-    __slots__ = ()
-
-
-class Unit(NamedTuple):
-    """The unit of a column."""
-
-    column: str
-    unit: str
-
-
-def parse_names(text: str) -> Names:
-    """The names of `a,b`.
-
-    Raises:
-        typer.BadParameter: one is empty.
-    """
-    names = Names(name.strip() for name in text.split(","))
-    if not all(names):
-        raise typer.BadParameter(f"got {text!r}, expected names separated by commas: a,b")
-    return names
-
-
-def parse_unit(text: str) -> Unit:
-    """The column and the unit of `COLUMN=UNIT`.
-
-    Raises:
-        typer.BadParameter: one is missing.
-    """
-    column, _, unit = text.rpartition("=")
-    if not column or not unit:
-        raise typer.BadParameter(f"got {text!r}, expected COLUMN=UNIT such as body_mass_g=g")
-    return Unit(column, unit)
-
-
 def check_usage(context: typer.Context, kinds: list[Format]) -> None:
     """Refuse options that contradict each other, or that would have no effect.
 
@@ -59,11 +22,11 @@ def check_usage(context: typer.Context, kinds: list[Format]) -> None:
     """
     refuse_empty(context, ["module", "prefix"])
     if Format.ONNX not in kinds:
-        refuse(context, ["opset"], f"belongs to ONNX, and the format is {_listed(kinds)}; add --format onnx")
+        refuse(context, ["opset"], f"applies to ONNX, and the format is {_listed(kinds)}; add --format onnx")
     if Format.C not in kinds:
-        refuse(context, ["prefix"], "belongs to C source; add --format c")
+        refuse(context, ["prefix"], "applies to C source; add --format c")
     if context.params["static"]:
-        refuse(context, ["data"], "has rows of any number, and --static fixes it; leave one of them out")
+        refuse(context, ["data"], "needs a dynamic batch size, and --static fixes it; leave one of them out")
     if "module" in given(context):
         _check_module(context)
     elif {"state_dict", "inputs"} & given(context):
@@ -76,14 +39,16 @@ def _check_module(context: typer.Context) -> None:
     found = given(context)
     if "output" not in found or {"model", "data", "unit"} & found:
         raise typer.BadParameter(
-            "--module needs a bundle of its own, -o FOLDER, and takes no --model, --data or --unit"
+            "--module needs a bundle of its own, -o FOLDER, and cannot be combined with --model, --data or --unit"
         )
     if "inputs" not in found:
-        raise LinregError("--module: say what it takes, one --input for each argument, such as x=float32[batch,16]")
+        raise LinregError(
+            "--module: describe its inputs with one --input for each argument, such as x=float32[batch,16]"
+        )
 
 
 def own_bundle(checkpoint: "Checkpoint") -> Path:
-    """The bundle of a model; the folder in which a bare state_dict happens to be is not one.
+    """The bundle of a model; a folder that happens to contain a bare state_dict is not a bundle.
 
     Raises:
         LinregError: the state_dict has no card, and no manifest lists it.

@@ -1,7 +1,7 @@
 """Plain-text `--help`: options in groups, examples last.
 
 typer's rich formatter reads `[batch,16]` as markup and drops it, and click's wraps words at their hyphens, so the text
-is laid out here. It never has color, and it fits the terminal, up to 80 columns.
+is laid out here, without color, to fit the terminal, up to 80 columns.
 """
 
 import inspect
@@ -14,13 +14,13 @@ FEW_OPTIONS = 10
 """Shorter option lists are not divided into groups."""
 
 WIDEST_NAME = 26
-"""Longest option that its description stands beside; longer ones have it on the next line."""
+"""Longest option with its description on the same line; the description of a longer one starts on the next line."""
 
 
 def write_help(command: Any, context: Any, formatter: Any) -> None:
     """Write usage, description, options and examples of a command into click's formatter.
 
-    Options are grouped by their `rich_help_panel`; those without one stand under "Options". The examples are the
+    Options are grouped by their `rich_help_panel`; those without one are listed under "Options". The examples are the
     lines of the command's `epilog`.
 
     Args:
@@ -78,7 +78,7 @@ def _named(name: str) -> str:
 
 
 def _laid_out(rows: list[tuple[str, str]], width: int) -> Iterator[str]:
-    """Two columns; a name too long for the first has its description on the lines below."""
+    """Lay out two columns; a name too long for the first has its description on the lines below."""
     column = min(max(len(name) for name, _ in rows), WIDEST_NAME) + 4
     for name, text in rows:
         lines = _wrapped(text, width, " " * column).split("\n")

@@ -15,7 +15,7 @@ from linreg.cli.terminal import print_json, say, show_table
 from linreg.errors import ModelError
 
 NAME = "inspect"
-SUMMARY = "Show what is in a model file, without running it."
+SUMMARY = "Show the contents of a model file, without running it."
 EXAMPLES = ("linreg inspect penguins/model.onnx", "linreg inspect penguins/model.pth --json")
 
 LONGEST = 200
@@ -56,7 +56,7 @@ def run(
     if found.metadata:
         show_table(_title("metadata", len(found.metadata)), ["key", "value"], _pairs(found.metadata), left=2)
     if not found.inputs and found.kind != "state_dict":
-        say("inputs: not stated in the file")
+        say("inputs: not recorded in the file")
 
 
 def _title(what: str, count: int) -> str:
@@ -77,17 +77,17 @@ def _check_file(file: Path) -> None:
         return
     inside = [entry for entry in sorted(file.iterdir()) if entry.is_file() and entry.suffix in INSPECTED]
     names = ", ".join(shlex.quote(str(entry)) for entry in inside[:8])
-    hint = f"name one in it: {names}" if inside else f"there is none of {', '.join(INSPECTED)} in it"
+    hint = f"name one in it: {names}" if inside else f"it has no file with the suffix {', '.join(INSPECTED)}"
     raise ModelError(f"{file}: is a folder, expected a file; {hint}")
 
 
 def _hint(file: Path) -> str:
-    """Say what reads a file that cannot be inspected."""
+    """What to use instead for a file that cannot be inspected."""
     quoted = shlex.quote(str(file))
     if is_table(file):
         return f"; it is a table: linreg train {quoted} --target COLUMN"
     if file.name in RECORDS:
-        return f"; it is {kind_of(file)}, text that any editor shows; expected one of {', '.join(INSPECTED)}"
+        return f"; it is {kind_of(file)}, a text file for any editor; expected one of {', '.join(INSPECTED)}"
     return ""
 
 

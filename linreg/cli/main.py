@@ -20,10 +20,9 @@ from linreg.cli import bench, demo, doctor, evaluate, export, inspect, plot, pre
 from linreg.cli.dependencies import missing_message
 from linreg.cli.terminal import note
 from linreg.cli.usage import Command, Program, usage_message
-from linreg.ending import WHOLE, ended_by, ending_by_signal
+from linreg.ending import INTERRUPTED, WHOLE, ended_by, ending_by_signal
 from linreg.errors import LinregError
 
-INTERRUPTED = 130
 EXAMPLES = ("linreg train penguins.csv --target body_mass_g -o penguins", "linreg export -m penguins --format all")
 
 app = typer.Typer(
@@ -53,7 +52,7 @@ def _options(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    del version  # its callback has done everything
+    del version  # handled by its callback
 
 
 def main() -> None:
@@ -91,7 +90,7 @@ def _end_at_once(code: int) -> NoReturn:
 def _run() -> tuple[int, str]:
     """Run the command; returns its exit code and the error message, if any."""
     try:
-        return int(app(prog_name="linreg", standalone_mode=False) or 0), ""  # 130 if typer saw an interruption
+        return int(app(prog_name="linreg", standalone_mode=False) or 0), ""  # 130 if typer caught an interruption
     except KeyboardInterrupt:
         return INTERRUPTED, ""
     except LinregError as error:

@@ -51,7 +51,7 @@ def usage_errors(prefix: str = "") -> Iterator[None]:
 
 
 def _input_text(text: str) -> str:
-    """An `--input` as it stands, after its syntax was checked."""
+    """Check the syntax of an `--input`, and return it unchanged."""
     from export.source.input_text import split_input
 
     with usage_errors("--input: "):
@@ -91,18 +91,18 @@ InputOption = Annotated[
 
 
 def given(context: typer.Context) -> set[str]:
-    """Names, in Python, of the parameters that were given on the command line."""
+    """Python names of the parameters that were given on the command line."""
     names = {parameter.name for parameter in context.command.params if parameter.name}
     return {name for name in names if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"}
 
 
 def refuse(context: typer.Context, names: Iterable[str], why: str) -> None:
-    """Refuse options that would have no effect: an option on the command line either applies or is an error.
+    """Refuse options that would have no effect: an option either applies or is an error.
 
     Args:
         context: context of the command.
-        names: names of the parameters in Python.
-        why: rest of the sentence that begins with the option.
+        names: Python names of the parameters.
+        why: rest of the message, which begins with the option.
 
     Raises:
         typer.BadParameter: one of them was given.
@@ -115,10 +115,10 @@ def refuse(context: typer.Context, names: Iterable[str], why: str) -> None:
 
 
 def refuse_empty(context: typer.Context, names: Iterable[str]) -> None:
-    """Refuse empty values, which a shell makes of an unset variable, instead of using the default.
+    """Refuse empty values, such as a shell makes of an unset variable, instead of using the default.
 
     Raises:
         typer.BadParameter: one was given.
     """
     empty = [name for name in names if name in given(context) and not context.params[name]]
-    refuse(context, empty, "got an empty word, expected a name; is a shell variable unset?")
+    refuse(context, empty, "got an empty value, expected a name; is a shell variable unset?")

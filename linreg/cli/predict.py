@@ -8,7 +8,7 @@ import typer
 
 from linreg.cli.bundle import find_existing
 from linreg.cli.options import ExistingModel
-from linreg.cli.terminal import note, print_csv, progress
+from linreg.cli.terminal import note, print_csv, stages
 from linreg.errors import LinregError, ModelError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ EXAMPLES = (
     "linreg predict penguins.csv -m penguins -o predictions.csv",
     "linreg predict penguins.csv -m penguins/model.onnx > predictions.csv",
 )
-ROWS_A_STEP = 2**18
+ROWS_PER_STEP = 2**18
 """Rows between two updates of the progress bar; shorter tables show none."""
 
 
@@ -65,16 +65,16 @@ def run(
 
 
 def _in_steps(predict: "Predict", rows: "NDArray[np.float64]") -> "NDArray[Any]":
-    """Predict a long table step by step, and show how many rows are done."""
-    if len(rows) <= ROWS_A_STEP:
+    """Predict a long table in steps, and show how many rows are done."""
+    if len(rows) <= ROWS_PER_STEP:
         return predict(rows)
     import numpy as np
 
     steps = []
-    with progress("rows", len(rows)) as done:
-        for start in range(0, len(rows), ROWS_A_STEP):
-            steps.append(predict(rows[start : start + ROWS_A_STEP]))
-            done(min(start + ROWS_A_STEP, len(rows)))
+    with stages() as progress:
+        for start in range(0, len(rows), ROWS_PER_STEP):
+            steps.append(predict(rows[start : start + ROWS_PER_STEP]))
+            progress("rows", min(start + ROWS_PER_STEP, len(rows)), len(rows))
     return np.concatenate(steps)
 
 
@@ -108,17 +108,17 @@ def _check_regular(output: Path) -> None:
 
 
 def _check_output(output: Path, table: Path) -> None:
-    """Check before the work that the predictions can be written.
+    """Check before predicting that the predictions can be written.
 
     Raises:
-        LinregError: they cannot.
+        LinregError: they cannot be written.
         typer.BadParameter: the file name does not end in .csv.
     """
     from linreg.folders import ensure_folder
 
     _check_regular(output)
     if output.exists() and table.exists() and output.samefile(table):
-        raise LinregError(f"{output}: is the table itself, which must not be overwritten; choose another -o")
+        raise LinregError(f"{output}: is the table itself, which is never overwritten; choose another -o")
     if output.suffix.lower() != ".csv":
         raise typer.BadParameter(
             f"--output: got {output}, expected a name that ends in .csv, since predictions are written as CSV; "

@@ -1,4 +1,4 @@
-"""How a fitted model is shown: its coefficients and how well it fits."""
+"""Show a fitted model: its coefficients, and how well it fits."""
 
 import shlex
 from pathlib import Path
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from linreg.tables import LeftOut
 
 MOST_SHOWN = 8
-"""So many columns that were left out have a line of their own."""
+"""Columns that were left out and have a line of their own; the others are listed by name."""
 
 
 def show_card(card: "Card", output: Path, *, following: bool = True) -> None:
-    """Show the summary of a model, where its files are, and the command that may follow."""
+    """Show the summary of a model, the paths of its files, and a command to run next."""
     from linreg.coefficients import coefficients_of
     from linreg.summary import summary_of
 
@@ -28,7 +28,7 @@ def show_card(card: "Card", output: Path, *, following: bool = True) -> None:
 
 
 def show_metrics(metrics: dict[str, dict[str, Any]]) -> None:
-    """The fit of each part."""
+    """Show the fit of each part."""
     rows = [
         [name, str(part["rows"]), "undefined" if part["r2"] is None else f"{part['r2']:.6f}"]
         + [f"{part[key]:.6g}" for key in ("rmse", "mae")]
@@ -38,7 +38,7 @@ def show_metrics(metrics: dict[str, dict[str, Any]]) -> None:
 
 
 def show_left_out(left_out: "tuple[LeftOut, ...]") -> None:
-    """Tell the reasons, a line each, and no more lines than can be read."""
+    """Print why columns were left out, one line each up to `MOST_SHOWN`, then one line for the others."""
     from linreg.column_names import listed, short
     from linreg.tables import NOT_ASKED_FOR
 
@@ -47,6 +47,6 @@ def show_left_out(left_out: "tuple[LeftOut, ...]") -> None:
     for column in others[:MOST_SHOWN]:
         note(f"left out: {short(column.name)}: {column.reason}")
     if len(others) > MOST_SHOWN:
-        note(f"left out: {listed(column.name for column in others[MOST_SHOWN:])}; the reasons: --json")
+        note(f"left out: {listed(column.name for column in others[MOST_SHOWN:])}; reasons: --json")
     if unasked:
         note(f"left out: {listed(unasked)}: {NOT_ASKED_FOR}")

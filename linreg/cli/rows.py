@@ -1,4 +1,4 @@
-"""The rows that a command works on: those of a table, or those of the line that a model was trained on."""
+"""The rows that a command uses: those of a table, or those of the line that the model was trained on."""
 
 import shlex
 from pathlib import Path
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def parts_of(table: Path | None, card: "Card | None", model: Path) -> "dict[str, Part]":
-    """The parts to look at a model with, by name.
+    """The parts of the data to evaluate a model on, by name.
 
-    A line is made again, and a table with the bytes of the training data is cut again, as in training: `train`,
-    `validation`, `test`. Any other table is one part, `rows`.
+    The line is generated again, and a table with the same bytes as the training data is split as in training, into
+    `train`, `validation` and `test`. Any other table is one part, `rows`.
 
     Raises:
         LinregError: the model has no card, or a table is needed.
@@ -40,10 +40,10 @@ def parts_of(table: Path | None, card: "Card | None", model: Path) -> "dict[str,
 
 
 def predictions_of(checkpoint: "Checkpoint", parts: "dict[str, Part]") -> "dict[str, PredictedPart]":
-    """What the model answers for every part, by name.
+    """The predictions for every part, by name.
 
     Raises:
-        DataError: an answer is not finite.
+        DataError: a prediction is not finite.
     """
     import numpy as np
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager, redirect_stdout
 
 @contextmanager
 def prints_on_stderr() -> Iterator[None]:
-    """Send to stderr what Python prints inside, and what TorchScript prints, which knows the file descriptor alone."""
+    """Send to stderr what Python prints in the block, and what TorchScript prints, straight to the file descriptor."""
     import ctypes
 
     sys.stdout.flush()
@@ -18,6 +18,6 @@ def prints_on_stderr() -> Iterator[None]:
         with redirect_stdout(sys.stderr):
             yield
     finally:
-        ctypes.CDLL(None).fflush(None)  # C holds back what is not written to a terminal
+        ctypes.CDLL(None).fflush(None)  # C buffers output that does not go to a terminal
         os.dup2(kept, 1)
         os.close(kept)

@@ -1,4 +1,4 @@
-"""Terminal output: results on stdout, notes and progress on stderr; text from files is never taken for markup."""
+"""Terminal output: results on stdout, notes and progress on stderr; text from files is never interpreted as markup."""
 
 import json
 import sys
@@ -17,15 +17,14 @@ if TYPE_CHECKING:
 WIDE = 140
 """Table width if the output is not a terminal, so that logs are not cut."""
 
-
 BORDER = 3
-"""Columns of a terminal between two columns of a table."""
+"""Width between two columns of a table, in characters."""
 
 SHORTEST_WORD = 6
 """Words are not shortened further: `abc...`."""
 
 HASH = 40
-"""Words of this length, such as a hash or a path, are not shortened: people copy them."""
+"""Words of at least this length, such as a hash or a path, are not shortened: people copy them."""
 
 
 def say(text: str = "") -> None:
@@ -84,8 +83,8 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
     Args:
         title: line above the table.
         columns: headings.
-        rows: cells; none of their text is taken for markup.
-        left: number of columns, from the first, that are aligned to the left; the others are aligned to the right.
+        rows: cells, whose text is never interpreted as markup.
+        left: number of leading columns that are aligned left; the others are aligned right.
     """
     from rich.table import Table
     from rich.text import Text
@@ -133,7 +132,7 @@ def stages() -> Iterator[Callable[[str, int, int], None]]:
 
     Yields:
         `progress(stage, done, total)`: `done` of `total` steps of `stage` are complete. A new stage name ends the
-        previous stage; a name that returns adds to the time it had. It takes about a microsecond between redraws.
+        previous stage; a repeated name adds to its earlier time. A call takes about a microsecond between redraws.
     """
     if not sys.stderr.isatty():
         yield lambda _stage, _done, _total: None
@@ -160,13 +159,6 @@ def stages() -> Iterator[Callable[[str, int, int], None]]:
         progress("", 0, 1)
     if elapsed_s:
         note(", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in elapsed_s.items()))
-
-
-@contextmanager
-def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
-    """`stages` for work with a single stage. Yields `done(count)`."""
-    with stages() as show:
-        yield lambda count: show(label, count, total)
 
 
 def _write(text: str) -> None:

@@ -17,9 +17,9 @@ def check_usage(context: typer.Context, table: Path | None, options: Mapping[str
     """Refuse options that cannot be used, or that do not apply to this run, before any data is read.
 
     Args:
-        context: of the command.
-        table: to train on; None for the straight line.
-        options: the training settings by name, None where one was not given.
+        context: context of the command.
+        table: table to train on; None for the straight line.
+        options: training settings by name; None for those that were not given.
 
     Raises:
         typer.BadParameter: there are such options.
@@ -34,15 +34,19 @@ def check_usage(context: typer.Context, table: Path | None, options: Mapping[str
     if table is None:
         refuse(context, ["no_shuffle"], "belongs to a table: the line always keeps its order; leave it out")
     else:
-        refuse(context, OF_THE_LINE, f"belongs to the straight line; leave it or {table} out")
+        refuse(context, OF_THE_LINE, f"belongs to the straight line; leave out either it or {table}")
     if settings.method is Method.EXACT:
-        whose = "belongs to the gradient methods, and the exact solution has no use for it"
+        whose = "applies to the gradient methods, and has no effect on the exact solution"
         refuse(context, OF_DESCENT, f"{whose}; leave it out, or add --method sgd, adam or lbfgs")
         if table is None or "no_shuffle" in given(context):
-            refuse(context, ["seed"], "changes nothing here: the exact solution of rows in their order draws no number")
+            refuse(context, ["seed"], "has no effect: the exact solution of rows in their order uses no random numbers")
     else:
-        refuse(context, ["allow_collinear"], f"belongs to --method exact, and this is {settings.method}; leave it out")
+        refuse(
+            context,
+            ["allow_collinear"],
+            f"applies to --method exact, and the method is {settings.method}; leave it out",
+        )
     if settings.architecture is Architecture.PARAMETER:
-        refuse(context, ["no_bias"], "does not go with --architecture parameter, which always has a bias")
+        refuse(context, ["no_bias"], "cannot be combined with --architecture parameter, which always has a bias")
     with usage_errors():
         check_settings(settings)

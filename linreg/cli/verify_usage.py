@@ -1,4 +1,4 @@
-"""What `linreg verify` can check, and what to type for other files."""
+"""What `linreg verify` can check, and what to use instead for other files."""
 
 import shlex
 from pathlib import Path
@@ -15,7 +15,7 @@ def check_verifiable(path: Path) -> None:
 
     Raises:
         ModelError: there is no such file.
-        LinregError: it is another kind of file; the message says what to type for it.
+        LinregError: it is another kind of file; the message says what to use instead.
     """
     from linreg.manifest import MANIFEST_FILE, read_manifest
 
@@ -46,13 +46,13 @@ def check_verifiable(path: Path) -> None:
 
 
 def check_data(path: Path) -> None:
-    """Check that the rows of a table can be run by one of the artifacts.
+    """Check that one of the artifacts can run the rows of a table.
 
     Args:
         path: the bundle, or one artifact in it.
 
     Raises:
-        typer.BadParameter: all of them take a batch of fixed size.
+        typer.BadParameter: the batch size of all of them is fixed.
     """
     from export.bundle.verify import all_static
     from linreg.manifest import read_manifest
@@ -62,6 +62,4 @@ def check_data(path: Path) -> None:
     entries = [entry for entry in artifacts if entry.name == path.name] or artifacts
     if entries and all_static(entries):
         names = ", ".join(entry.name for entry in entries)
-        raise typer.BadParameter(
-            f"--data has rows of any number, and {names} takes a batch of fixed size; leave it out"
-        )
+        raise typer.BadParameter(f"--data needs a dynamic batch size, and that of {names} is fixed; leave it out")

@@ -1,4 +1,4 @@
-"""Translate option names and values of other tools into ours."""
+"""Translate option names and values of other tools into linreg's."""
 
 from collections.abc import Collection
 
@@ -68,7 +68,7 @@ READ_ONNX = (
     "tflite litert tensorflow tf coreml mlmodel mlpackage openvino tensorrt trt engine ncnn mnn tfjs ort rknn keras "
     "savedmodel tvm executorch pte"
 )
-"""Formats that we do not write, but that their own tools convert from ONNX."""
+"""Formats that linreg does not write, but that other tools convert from ONNX."""
 
 
 def option_meant(word: str, options: Collection[str]) -> str | None:

@@ -121,11 +121,11 @@ def test_the_defaults_are_those_of_the_command(penguins, monkeypatch):
         ({"processes": 0}, "processes: got 0, expected 1 to 1000"),
         ({"onnxruntime_threads": 9999}, "onnxruntime_threads: got 9999, expected 1 to "),
         ({"device": "gpu"}, "device: got 'gpu', expected one of auto, cpu, cuda"),
-        ({"reference": "onnx"}, "--reference onnx: is no row"),
+        ({"reference": "onnx"}, "--reference onnx: is not a row"),
         ({"state_dict": "a.pth"}, "state_dict and inputs belong to a module of your own"),
         ({"inputs": TOWERS}, "state_dict and inputs belong to a module of your own"),
-        ({"against": "b/model.onnx"}, "against: times two artifacts alone"),
-        ({"runtimes": "nowhere"}, "--runtimes nowhere: expected the folder deploy"),
+        ({"against": "b/model.onnx"}, "against: times only two artifacts"),
+        ({"runtimes": "nowhere"}, "--runtimes nowhere: expected the deploy folder"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -137,9 +137,9 @@ def test_wrong_settings_are_refused_in_one_line(penguins, changes, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({}, "say what it takes, one --input for each argument"),
-        ({"inputs": TOWERS, "against": "b/model.onnx"}, "against and runtimes belong to a bundle"),
-        ({"inputs": TOWERS, "runtimes": "deploy"}, "against and runtimes belong to a bundle"),
+        ({}, "describe its inputs with one --input for each argument"),
+        ({"inputs": TOWERS, "against": "b/model.onnx"}, "against and runtimes need a bundle"),
+        ({"inputs": TOWERS, "runtimes": "deploy"}, "against and runtimes need a bundle"),
     ],
 )
 def test_what_a_module_cannot_have_is_refused(changes, message):

@@ -130,7 +130,7 @@ def test_another_reference(linreg, bundle):
     assert report["reference"] == "onnxruntime-run"
     assert list(rows_of(report))[:3] == ["onnxruntime-run", NULL, REFERENCE]
     message = linreg("bench", "-m", bundle, *QUICK, "--reference", "onnx").failure()
-    assert "--reference onnx: is no row; expected one of eager-inference_mode, " in message
+    assert "--reference onnx: is not a row; expected one of eager-inference_mode, " in message
 
 
 @pytest.mark.parametrize(
@@ -149,12 +149,12 @@ def test_another_reference(linreg, bundle):
         (["--threads", "2000"], f"'--threads': got '2000', expected whole numbers from 1 to {usable_cores()}"),
         (["--onnxruntime-threads", "2000"], f"'--onnxruntime-threads': got '2000', expected 1 to {usable_cores()}"),
         (["--onnxruntime-threads", "0"], "Invalid value for '--onnxruntime-threads'"),
-        (["--against", "c", "--variant", "a.py:b"], "--against times two artifacts alone"),
+        (["--against", "c", "--variant", "a.py:b"], "--against times only two artifacts"),
         (["--processes", "0"], "Invalid value for '--processes'"),
         (["--rounds", "9"], "Invalid value for '--rounds'"),
         (["--device", "gpu"], "Invalid value for '--device'"),
-        (["--module", "a.py:b", "-m", "c"], "--module takes no --model and no --against"),
-        (["--module", "a.py:b", "--against", "c"], "--module takes no --model and no --against"),
+        (["--module", "a.py:b", "-m", "c"], "--module cannot be combined with --model or --against"),
+        (["--module", "a.py:b", "--against", "c"], "--module cannot be combined with --model or --against"),
         (["--state-dict", "a.pth"], "belong to a module of your own: --module FILE.py:NAME"),
         (["--input", "x=float32[batch,4]"], "belong to a module of your own: --module FILE.py:NAME"),
     ],
@@ -172,7 +172,7 @@ def test_an_artifact_of_a_fixed_batch_is_struck_out_where_it_does_not_run(linreg
     ended = linreg("bench", "-m", bundle, "--processes", "1", "--rounds", "10", "--batch", "2", "--json")
     assert ended.code == 3
     problem = rows_of(json.loads(ended.out))["onnxruntime-run"]["problem"]
-    assert problem.startswith("onnxruntime-run: batch 2: does not run, expected an answer: ")
+    assert problem.startswith("onnxruntime-run: batch 2: does not run, expected outputs: ")
 
 
 @pytest.mark.parametrize("data", [b"", b"\x08\x08"], ids=["empty", "cut"])
@@ -202,7 +202,7 @@ def test_threads_of_onnxruntime_are_its_own_only_where_that_is_asked(linreg, bun
     Path("old.json").write_text(json.dumps(value))
     words = ["-m", bundle, "--processes", "2", "--batch", "1", "--compare", "old.json"]
     message = linreg("bench", *words).failure()
-    assert "in the old report onnxruntime had threads [2], in this one [1]; run with the same" in message
+    assert "the old report has onnxruntime threads [2], this one [1]; run with the same" in message
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_the_report_that_is_compared_with_stays(linreg, bundle, report, measured
     before = contents(bundle)
     ended = linreg("bench", "-m", bundle, "--compare", bundle / "bench.json")
     assert ended.code == 0
-    assert "is what this run is compared with: it stays as it is; use -o for the new one" in ended.err
+    assert "is the report to compare with, so it is not overwritten; use -o to write the new one" in ended.err
     assert contents(bundle) == before
     linked = bundle / "link.json"
     linked.symlink_to("bench.json")
@@ -93,7 +93,7 @@ def test_a_file_that_is_not_ours_is_not_overwritten(linreg, bundle, measured, re
     asked = measured(report)
     (bundle / "bench.json").write_text(text)
     message = linreg("bench", "-m", bundle).failure()
-    assert "bench.json: is there and was not written by linreg; move it away, or use --force" in message
+    assert "bench.json: already exists, and was not written by linreg; move it away, or use --force" in message
     assert (bundle / "bench.json").read_text() == text
     assert asked == [], "seen before the work"
     assert linreg("bench", "-m", bundle, "--force").code == 0
@@ -148,7 +148,9 @@ def test_a_page_or_figure_of_somebody_else_is_not_overwritten(linreg, bundle, tm
         shutil.rmtree(tmp_path / "own", ignore_errors=True)
         (tmp_path / "own").mkdir()
         (tmp_path / "own" / name).write_text("mine")
-        assert f"{name}: is there and was not written by linreg" in linreg("bench", "-m", bundle, *words).failure()
+        assert (
+            f"{name}: already exists, and was not written by linreg" in linreg("bench", "-m", bundle, *words).failure()
+        )
         assert (tmp_path / "own" / name).read_text() == "mine"
 
 
@@ -181,7 +183,7 @@ def test_pictures_of_somebody_else_are_safe_from_a_module_as_well(linreg, tmp_pa
         "--plots",
         "own",
     ]
-    assert "lifecycle.svg: is there and was not written by linreg" in linreg("bench", *words).failure()
+    assert "lifecycle.svg: already exists, and was not written by linreg" in linreg("bench", *words).failure()
 
 
 def test_a_report_names_no_folder_of_the_command(linreg, bundle, tmp_path):

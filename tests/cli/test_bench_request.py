@@ -73,7 +73,7 @@ def test_a_module_with_random_parameters_is_one_module(linreg):
 
 def test_a_module_without_inputs_or_with_a_wrong_state_is_one_line(linreg, bundle):
     words = ["--module", f"{NETS}:make_mlp", *QUICK]
-    assert "say what it takes, one --input for each argument" in linreg("bench", *words).failure()
+    assert "describe its inputs with one --input for each argument" in linreg("bench", *words).failure()
     words += ["--input", "x=float32[batch,16]"]
     message = linreg("bench", *words, "--state-dict", bundle / "model.pth").failure()
     assert f"{bundle / 'model.pth'}: " in message
@@ -139,7 +139,7 @@ def test_a_module_that_leaves_is_an_error_and_not_our_exit_code(linreg, tmp_path
 def test_a_program_that_is_not_ours_is_told_to_be_made_anew(linreg, bundle, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "nobody"))
     ended = linreg("bench", "-m", bundle, *QUICK)
-    assert "model.torchscript: is a program that this user did not export; its row is exported anew" in ended.err
+    assert "model.torchscript: is a program that this user did not export, so its row is exported again" in ended.err
     found = rows_of(json.loads((bundle / "bench.json").read_text()))
     assert {name: row["origin"] for name, row in found.items() if row["origin"]} == {
         "torchscript": "rebuilt",

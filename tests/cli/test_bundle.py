@@ -16,13 +16,14 @@ ASKED = "name one with -m BUNDLE, or train it first: linreg train"
 def test_a_forgotten_model_is_asked_for_and_no_line_is_trained(linreg, tmp_path, words):
     message = linreg(*words).failure()
     table = f" for {PENGUINS}" if PENGUINS in words else ""
-    assert message == f"error: no model was given{table}, and artifacts/linreg is not there; {ASKED}"
+    assert message == f"error: no model was given{table}, and artifacts/linreg does not exist; {ASKED}"
     assert contents(tmp_path) == {}
 
 
 def test_verify_asks_for_a_bundle(linreg, tmp_path):
     assert (
-        "no bundle was given, and artifacts/linreg is not there; name one: linreg verify" in linreg("verify").failure()
+        "no bundle was given, and artifacts/linreg does not exist; name one: linreg verify"
+        in linreg("verify").failure()
     )
     assert contents(tmp_path) == {}
 
@@ -102,7 +103,7 @@ def test_a_path_that_is_no_model_is_told_what_it_is(linreg, tmp_path, command):
         "penguins/card.json": "is the card of a bundle, expected the bundle; use -m penguins",
         "penguins/manifest.json": "is the manifest of a bundle, expected the bundle; use -m penguins",
         "nets.py": "is Python code, expected a bundle or .pth",
-        "folder": "folder: has no model.pth; is it folder/net.pth?",
+        "folder": "folder: has no model.pth; did you mean folder/net.pth?",
     }
     if command != "predict":
         expected["penguins/model.onnx"] = "is an exported file, and this command needs its bundle; use -m penguins"
@@ -132,16 +133,16 @@ def test_verify_says_what_to_type_for_what_is_no_bundle(linreg, bundle, tmp_path
 def test_rows_for_a_fixed_batch_are_refused(linreg, bundle):
     assert linreg("export", "-m", bundle, "--static", "-o", "static").code == 0
     message = linreg("verify", "static", "--data", PENGUINS).failure(2)
-    assert "--data has rows of any number, and model.onnx takes a batch of fixed size" in message
+    assert "--data needs a dynamic batch size, and that of model.onnx is fixed" in message
 
 
 def test_inspect_names_what_in_a_folder_can_be_inspected(linreg, bundle, tmp_path):
     message = linreg("inspect", "penguins").failure()
     assert "penguins: is a folder, expected a file; name one in it: penguins/model.onnx, penguins/model.pt2" in message
     (tmp_path / "empty").mkdir()
-    assert "there is none of .onnx, .torchscript, .pt2, .c, .pth in it" in linreg("inspect", "empty").failure()
+    assert "it has no file with the suffix .onnx, .torchscript, .pt2, .c, .pth" in linreg("inspect", "empty").failure()
     assert f"it is a table: linreg train {PENGUINS} --target COLUMN" in linreg("inspect", PENGUINS).failure()
-    assert "it is the card of a bundle, text" in linreg("inspect", bundle / "card.json").failure()
+    assert "it is the card of a bundle, a text" in linreg("inspect", bundle / "card.json").failure()
     shutil.copy(bundle / "model.onnx", "named.csv")
     assert linreg("inspect", "named.csv").code == 0, "the contents decide, not the name"
 
@@ -164,6 +165,6 @@ def test_compare_says_what_it_got(linreg, bundle, tmp_path, measured, report):
     Path("old.json").write_text(json.dumps(damaged))
     message = linreg("bench", "-m", bundle, "-o", "new", "--compare", "old.json", "--fail-slower", "3%").failure()
     assert message.startswith(
-        "error: old.json: is a damaged report: comparisons[0].rows[1].ratio is missing; restore it"
+        "error: old.json: is a damaged report: Object missing required field `ratio` - at `comparisons[0].rows[1]`; "
     )
     assert asked == []

@@ -124,7 +124,7 @@ def test_plot_draws_the_loss_curves_of_a_history(linreg):
 
 def test_bench_leaves_a_report_that_is_not_its_own(linreg, bundle):
     (bundle / "bench.json").write_text('{"mine": 1}')
-    assert "bench.json: is there and was not written by linreg" in linreg("bench", "-m", bundle).failure()
+    assert "bench.json: already exists, and was not written by linreg" in linreg("bench", "-m", bundle).failure()
     assert (bundle / "bench.json").read_text() == '{"mine": 1}'
 
 

@@ -65,14 +65,14 @@ def test_version(linreg):
         (["bench", "--rounds", "1"], "Invalid value for '--rounds': "),
         (
             ["bench", "--batch", "1,x"],
-            "Invalid value for '--batch': got '1,x', expected whole numbers from 1 to 1048576, with commas between",
+            "Invalid value for '--batch': got '1,x', expected whole numbers from 1 to 1048576, separated by commas",
         ),
         (["train", "--epochs", "0"], "--epochs: got 0, expected 1 to 1000000000; see: linreg train --help"),
         (["train", "--lr", "nan"], "--lr: got nan, expected"),
         (["train", "--split", "2"], "'--split': got '2', expected a train fraction such as 0.8"),
         (["train", "--target", "y"], "--target and --features belong to a table"),
         (["train", PENGUINS, "--weight", "3"], "--weight belongs to the straight line"),
-        (["train", PENGUINS], "which column is to be predicted? name it with --target"),
+        (["train", PENGUINS], "no target was given; name the column to predict with --target"),
         (
             ["train", PENGUINS, "--target", "year", "--features", "a,,b"],
             "'--features': got 'a,,b', expected column names",

@@ -149,7 +149,7 @@ def test_a_compiled_module_is_a_row_of_ones_own(linreg, bundle, tmp_path):
     assert [rows[name]["problem"] for name in ("called", "whole")] == ["", ""]
     assert rows["called"]["median_s"] > 0
     assert rows["bare"]["problem"] == (
-        "compiled_rows.py:bare: gives OptimizedModule, expected a Runner; of a torch module, compiled or not: "
+        "compiled_rows.py:bare: returns OptimizedModule, expected a Runner; for a torch module, compiled or not, "
         "return export.runners.torch.torch_runner(name, module)"
     )
     message = linreg("bench", "-m", bundle, *QUICK, "--variant", "compiled_rows.py").failure()

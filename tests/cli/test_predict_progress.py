@@ -14,21 +14,20 @@ def test_a_long_table_is_predicted_step_by_step(linreg, penguins, monkeypatch, f
     shown: list[object] = []
 
     @contextmanager
-    def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
-        shown.extend([label, total])
-        yield shown.append
+    def stages() -> Iterator[Callable[[str, int, int], None]]:
+        yield lambda *step: shown.append(step)
 
-    monkeypatch.setattr(predict, "progress", progress)
+    monkeypatch.setattr(predict, "stages", stages)
     at_once = linreg("predict", PENGUINS, "-m", penguins / file)
     assert shown == []
-    monkeypatch.setattr(predict, "ROWS_A_STEP", 100)
+    monkeypatch.setattr(predict, "ROWS_PER_STEP", 100)
     in_steps = linreg("predict", PENGUINS, "-m", penguins / file)
-    assert shown == ["rows", 342, 100, 200, 300, 342]
+    assert shown == [("rows", 100, 342), ("rows", 200, 342), ("rows", 300, 342), ("rows", 342, 342)]
     assert in_steps == at_once
 
 
 def test_a_long_table_shows_nothing_where_stderr_is_no_terminal(linreg, penguins, monkeypatch):
-    monkeypatch.setattr(predict, "ROWS_A_STEP", 100)
+    monkeypatch.setattr(predict, "ROWS_PER_STEP", 100)
     assert linreg("predict", PENGUINS, "-m", penguins).err == (
         "note: 2 of 344 rows have no value in a used column and get no prediction\n"
     )

@@ -140,4 +140,4 @@ def test_the_demo_does_everything(tmp_path):
     assert "error" not in ended.stderr
     again = start("demo", "-o", "demo", cwd=tmp_path)
     assert again.returncode == 1
-    assert "demo/line: is there already; use --force" in one_line(again.stderr)
+    assert "demo/line: already exists; use --force" in one_line(again.stderr)

@@ -98,15 +98,15 @@ def test_a_stream_that_takes_a_part_at_a_time_gets_all(monkeypatch):
 
 
 def test_progress_is_silent_where_stderr_is_no_terminal(capsys):
-    with terminal.progress("work", 3) as done:
-        done(1)
+    with terminal.stages() as progress:
+        progress("work", 1, 3)
     assert capsys.readouterr() == ("", "")
 
 
 def test_progress_on_a_terminal_goes_to_stderr(capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    with terminal.progress("work", 3) as done:
-        done(3)
+    with terminal.stages() as progress:
+        progress("work", 3, 3)
     out, err = capsys.readouterr()
     assert out == ""
     assert "work" in err

@@ -1,20 +1,17 @@
-"""The harness measured by itself: on a clock that only our calls move, and once for real; what is kept of it."""
+"""The self-check finds planted differences, on a clock that only calls move, and each threshold decides alone."""
 
 import json
 from contextlib import nullcontext
-from dataclasses import asdict, replace
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 
 from bench.analysis import self_check as selfcheck
 from bench.analysis.self_check import SelfCheck, describe, self_check
-from bench.environment import describe_environment
 from bench.worker import rounds
 from export.runners.base import Call, Runner
-from linreg.cli.self_check import last_self_check
 
 GOOD = SelfCheck(
     runs=200,
@@ -262,100 +259,3 @@ def test_a_real_run_of_a_cheap_call(small):
     assert 0 < check.spread < 1
     assert check.duration_s > 0
     json.dumps(describe(check), allow_nan=False)
-
-
-# ---- what is kept of it ----------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def state(monkeypatch, tmp_path):
-    """The folder of this user's own state, for one test."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    return tmp_path / "state" / "linreg"
-
-
-@pytest.fixture
-def as_if(monkeypatch):
-    """Let the self-check of the command measure this."""
-    asked = []
-    threads = torch.get_num_threads()
-
-    def plant(check: SelfCheck):
-        def instead(build, neighbour, inputs, progress):
-            asked.append([runner().bind(inputs).outputs()[0] for runner in (build, build, neighbour)])
-            return check
-
-        monkeypatch.setattr(selfcheck, "self_check", instead)
-        return asked
-
-    yield plant
-    torch.set_num_threads(threads)
-
-
-def test_a_check_that_passes_says_so_in_the_last_line(linreg, penguins, state, as_if):
-    asked = as_if(GOOD)
-    ended = linreg("bench", "--self-check", "-m", penguins)
-    assert ended.code == 0
-    last = ended.out.splitlines()[-1]
-    assert last.startswith("pass: 4.5% of 200 A/A intervals exclude 1, 0 claim more than 1 %")
-    assert "3 % found in 100% of the runs, 1 % in 99%" in last
-    kept = last_self_check()
-    assert kept.pop("environment")["processor"] == describe_environment().processor
-    assert kept == describe(GOOD)
-    (answers,) = asked  # the model itself, twice, and another runtime, on the same input
-    np.testing.assert_array_equal(answers[0], answers[1])
-    np.testing.assert_allclose(answers[2], answers[0], rtol=1e-5)
-
-
-def test_a_check_that_fails_says_so_and_exits_with_an_error(linreg, penguins, state, as_if):
-    bad = replace(GOOD, excluded=0.2, found_3_percent=0.5)
-    as_if(bad)
-    ended = linreg("bench", "--self-check", "-m", penguins)
-    assert ended.code == 1
-    assert ended.out.splitlines()[-1].startswith("FAIL: 20.0% of 200 A/A intervals exclude 1")
-    last = ended.err.splitlines()[-1]
-    assert last.startswith("error: self-check: ")
-    for failure in bad.failures:
-        assert failure in last
-    assert last_self_check()["passed"] is False  # a report must not carry an older one that passed
-
-
-@pytest.mark.parametrize("check", [GOOD, replace(GOOD, beyond_margin=1)], ids=["passed", "failed"])
-def test_as_json_it_is_what_is_kept(linreg, penguins, state, as_if, check):
-    as_if(check)
-    ended = linreg("bench", "--self-check", "-m", penguins, "--json")
-    assert ended.code == (check is not GOOD)
-    assert json.loads(ended.out) == json.loads((state / "self-check.json").read_text()) == last_self_check()
-
-
-def keep(state, **environment) -> dict:
-    found = {**describe(GOOD), "environment": {**asdict(describe_environment()), **environment}}
-    state.mkdir(parents=True, exist_ok=True)
-    (state / "self-check.json").write_text(json.dumps(found))
-    return found
-
-
-def test_without_a_check_there_is_none(state):
-    assert last_self_check() is None
-
-
-def test_that_of_this_machine_is_found_whatever_its_load(state):
-    found = keep(state, load_1min=99.0, system="Linux 7")
-    assert last_self_check() == found
-
-
-@pytest.mark.parametrize(
-    "environment", [{"processor": "Cortex-A72"}, {"cores": 4096}, {"versions": {"torch": "1.0"}}], ids=str
-)
-def test_that_of_another_machine_or_version_is_not(state, environment):
-    keep(state)
-    assert last_self_check() is not None
-    keep(state, **environment)
-    assert last_self_check() is None
-
-
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"environment": null}', '{"environment": [1]}'])
-def test_a_damaged_file_is_as_good_as_none(state, text):
-    state.mkdir(parents=True)
-    (state / "self-check.json").write_text(text)
-    assert last_self_check() is None

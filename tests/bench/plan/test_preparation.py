@@ -170,7 +170,7 @@ def test_an_unknown_reference_is_answered_with_the_rows(source, penguins, work):
     with pytest.raises(LinregError) as caught:
         prepare(source, penguins, work, reference="eager")
     names = ", ".join(row.name for row in cpu_variants() if row.name != FLOOR)
-    assert str(caught.value) == f"--reference eager: is no row; expected one of {names}"
+    assert str(caught.value) == f"--reference eager: is not a row; expected one of {names}"
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
@@ -184,7 +184,7 @@ def test_without_a_cuda_device_every_row_is_skipped_with_the_reason(source, peng
 
 def test_a_reference_that_cuda_does_not_have_is_told_before_the_work(source, penguins, work, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    with pytest.raises(LinregError, match=r"--reference onnxruntime-run: is no row; .*, or --device cpu$"):
+    with pytest.raises(LinregError, match=r"--reference onnxruntime-run: is not a row; .*, or --device cpu$"):
         prepare(source, penguins, work, cuda_variants(), device=Device.CUDA, reference="onnxruntime-run")
 
 
@@ -199,7 +199,9 @@ def test_without_onnxruntimes_cuda_provider_its_row_is_skipped_alone(monkeypatch
 
 def test_a_file_that_is_no_artifact_is_refused(source, penguins, work):
     rows = [*cpu_variants(), Variant(name="mine", kind=Kind.ONNXRUNTIME_RUN, file="model.float64.onnx")]
-    with pytest.raises(ModelError, match=r"model\.float64\.onnx: is no artifact that can be timed; expected one of"):
+    with pytest.raises(
+        ModelError, match=r"model\.float64\.onnx: is not an artifact that can be timed; expected one of"
+    ):
         prepare(source, penguins, work, rows)
 
 
@@ -210,7 +212,7 @@ def test_a_factory_that_is_not_there_is_refused_before_the_work(source, penguins
 
 
 def test_a_floor_alone_is_no_comparison(source, penguins, work):
-    with pytest.raises(LinregError, match=r"is no row; expected one of $"):
+    with pytest.raises(LinregError, match=r"is not a row; expected one of $"):
         prepare(source, penguins, work, [Variant(name=FLOOR, kind=Kind.FLOOR)])
 
 
@@ -248,5 +250,5 @@ def test_subjects_that_have_a_state_keep_it(penguins, work):
 
 
 def test_a_row_that_answers_nothing_is_no_reference(source, penguins, work):
-    with pytest.raises(LinregError, match=r"^--reference floor: is no row; expected one of eager-inference_mode, "):
+    with pytest.raises(LinregError, match=r"^--reference floor: is not a row; expected one of eager-inference_mode, "):
         prepare(source, penguins, work, reference=FLOOR)

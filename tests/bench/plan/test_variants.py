@@ -12,7 +12,7 @@ from bench.plan.variants import (
     NEEDS_TORCH,
     NULL,
     REFERENCE,
-    UNANSWERING,
+    WITHOUT_OUTPUTS,
     Kind,
     Variant,
     against_variants,
@@ -114,7 +114,7 @@ def test_two_artifacts_of_one_format(kind):
 
 
 def test_what_answers_nothing_is_the_floor_and_the_copies():
-    rows = {variant.name for variant in [*cpu_variants(), *cuda_variants()] if variant.kind in UNANSWERING}
+    rows = {variant.name for variant in [*cpu_variants(), *cuda_variants()] if variant.kind in WITHOUT_OUTPUTS}
     assert rows == {"floor", "copy-to-device", "copy-from-device"}
 
 

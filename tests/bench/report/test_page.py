@@ -4,14 +4,11 @@ import base64
 import hashlib
 import re
 import xml.etree.ElementTree as ET
-from html.parser import HTMLParser
-from itertools import pairwise
 
 import pytest
 
 from bench.report.numbers import duration
 from bench.report.page import to_page
-from bench.report.plot_data import Sign, forest, start_parts
 from linreg.escaping import printable
 from tests.bench_reports import (
     CUDA,
@@ -24,77 +21,10 @@ from tests.bench_reports import (
     report,
     row,
     skipped,
-    start,
     struck_out,
     usual_rows,
 )
-
-VOID = {"meta", "br"}
-TAGS = {
-    *("html", "head", "meta", "title", "style", "script", "body", "header", "main", "section", "h1", "h2", "h3", "p"),
-    *("div", "span", "s", "code", "pre", "ul", "li", "dl", "dt", "dd", "figure", "figcaption"),
-    *("table", "caption", "thead", "tbody", "tr", "th", "td"),
-    *("svg", "desc", "g", "text", "line", "rect", "circle", "path"),
-}
-
-
-class Page(HTMLParser):
-    """A tree of the page; anything that is not closed as it was opened is an error."""
-
-    def __init__(self, text):
-        super().__init__(convert_charrefs=True)
-        self.text, self.builder, self.open, self.pictures = text, ET.TreeBuilder(), [], []
-        self.starts = [0, *(place.end() for place in re.finditer("\n", text))]
-        self.feed(text)
-        self.close()
-        assert not self.open
-        self.root = self.builder.close()
-
-    def handle_starttag(self, tag, attributes):
-        assert len({name for name, _ in attributes}) == len(attributes)
-        if tag == "svg" and "svg" not in self.open:
-            self.svg_start = self.position()
-        self.builder.start(tag, dict(attributes))
-        if tag in VOID:
-            self.builder.end(tag)
-        else:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attributes):
-        self.builder.start(tag, dict(attributes))
-        self.builder.end(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-        self.builder.end(tag)
-        if tag == "svg" and "svg" not in self.open:
-            self.pictures.append(self.text[self.svg_start : self.position() + len("</svg>")])
-
-    def handle_data(self, data):
-        if self.open:
-            self.builder.data(data)
-
-    def position(self):
-        line, column = self.getpos()
-        return self.starts[line - 1] + column
-
-
-def page_of(values) -> Page:
-    return Page(to_page(parsed(values)))
-
-
-def text_of(element) -> str:
-    return " ".join("".join(element.itertext()).split())
-
-
-def rows_of(page, caption, place=0) -> list[list]:
-    """The lines of a table; where several have that caption, of one of them."""
-    tables = [table for table in page.root.iter("table") if text_of(table.find("caption")) == caption]
-    return [list(line) for line in tables[place].find("tbody")]
-
-
-def facts_of(page) -> dict[str, str]:
-    return dict(zip(map(text_of, page.root.iter("dt")), map(text_of, page.root.iter("dd")), strict=True))
+from tests.report_pages import TAGS, facts_of, page_of, rows_of, text_of
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -200,76 +130,6 @@ def test_skipped_rows_stand_with_the_reason_and_nowhere_else():
     assert [(element.tag, text_of(element)) for element in found] == [("li", f"cuda: cuda-graph: skipped: {CUDA}")]
 
 
-def test_every_variant_is_in_every_figure():
-    page = page_of(SAMPLES["usual"])
-    captions = ["".join(svg.find("title").itertext()) for svg in page.root.iter("svg") if svg.get("role") == "img"]
-    assert captions == [
-        "Ratios at batch 1, 1 thread, CPU",
-        "Ratios at batch 4096, 1 thread, CPU",
-        "Time per call against batch size, 1 thread, CPU",
-        "Until the third call, with the import of the library",
-        "Until the third call, after the import of the library",
-    ]
-    ratios, _, latency, starts, _ = [svg for svg in page.root.iter("svg") if svg.get("role") == "img"]
-    assert all(f"{own['name']}: " in text_of(ratios.find("desc")) for own in usual_rows() if own["answers"])
-    timed = {own["name"] for own in usual_rows()} - {"null", "floor"}
-    assert {text_of(group.find("title")) for group in latency.iter("g")} == timed
-    assert {text_of(group.find("title")) for group in starts.iter("g")} == {REFERENCE, "torchscript"}
-    assert "latency" not in {part.get("id") for part in page_of(report()).root.iter("h2")}  # one batch: no line
-
-
-def test_the_figure_puts_each_ratio_where_it_belongs():
-    page = page_of(report())
-    picture = next(svg for svg in page.root.iter("svg") if svg.get("role") == "img")
-    groups = {text_of(group.find("title")).split(":")[0]: group for group in picture.iter("g")}
-    places = {}
-    for name, group in groups.items():
-        marks = [part for part in group.iter("svg") if part.get("class") != "clip"]
-        places[name] = [float(part.get("x").rstrip("%")) for part in marks]
-    order = [
-        "onnxruntime-io_binding",
-        "onnxruntime-run",
-        "torchscript",
-        REFERENCE,
-        "null",
-        "eager-no_grad",
-        "eager-grad",
-    ]
-    ordered = [places[name] for name in order]
-    assert all(one < other for one, other in pairwise(ordered))
-    assert places["pt2"] == [100]  # an arrow at the right edge: 6.8 would press the others together
-    assert "floor" not in places
-    axis = forest(parsed(report()), parsed(report()).comparisons[0]).axis
-    left = next(part for part in groups["eager-grad"].iter("line") if part.get("class") == "interval").get("x1")
-    assert float(left.rstrip("%")) == pytest.approx(3 + 94 * axis.place(1.26 * 0.995), abs=0.01)
-
-
-def test_the_null_band_is_the_interval_of_the_null_row():
-    values = report()
-    found = forest(parsed(values), parsed(values).comparisons[0])
-    assert found.band == (1.001 * 0.995, 1.001 * 1.005)
-    page = page_of(values)
-    (band,) = [part for part in page.root.iter("svg") if part.get("x") and part[0].get("class") == "band"]
-    assert float(band.get("x").rstrip("%")) == pytest.approx(3 + 94 * found.axis.place(found.band[0]), abs=0.01)
-    width = 94 * (found.axis.place(found.band[1]) - found.axis.place(found.band[0]))
-    assert float(band.get("width").rstrip("%")) == pytest.approx(width, abs=0.01)
-
-
-def test_the_start_is_told_in_figures_as_well():
-    page = page_of(report(lifecycle=[start("a", break_even_calls="never"), start("b", calls_until_steady=None)]))
-    rows = [[text_of(cell) for cell in line] for line in rows_of(page, "Medians of the samples")]
-    shared = ["1.5 s", "50 ms", "80 ms", "400 µs", "20 µs"]
-    assert rows == [
-        ["a", *shared, "9 calls", "210 MiB", "never", "3.5 KiB", "3"],
-        ["b", *shared, "not yet", "210 MiB", "67,816 calls", "3.5 KiB", "3"],
-    ]
-    top = next(svg for svg in page.root.iter("svg") if "with the import" in text_of(svg))
-    widths = [float(bar.get("width").rstrip("%")) for bar in next(top.iter("g")).iter("rect")]
-    assert widths == pytest.approx(
-        [94 * part / 2 for part in start_parts(parsed(report(lifecycle=[start("a")])).lifecycle[0])], abs=0.001
-    )
-
-
 def test_the_self_check_is_told_and_a_failed_one_loudly():
     page = page_of(SAMPLES["self-check"])
     assert "Passed." in text_of(page.root)
@@ -306,18 +166,6 @@ def test_tails_are_shown_only_where_there_are_enough_calls():
     assert [text_of(cell) for cell in tables[0].iter("th")][:4] == ["variant", "p50", "p99", "p99.9"]
     rows = [[text_of(cell) for cell in line] for line in tables[0].find("tbody")]
     assert rows == [["few", "1 µs", "too few calls", "too few calls"], ["most", "1 µs", "2 µs", "3 µs"]]
-
-
-def test_every_sign_has_a_shape_and_a_color_of_its_own():
-    page = page_of(report())
-    (legend,) = [part for part in page.root.iter("ul") if part.get("aria-label") == "Signs"]
-    shapes = {text_of(part): ET.tostring(part[0][0]) for part in legend}
-    assert len(set(shapes.values())) == len(shapes)
-    assert set(Sign) - {Sign.WRONG} < set(shapes)  # a wrong row has words instead
-    style = page.root.find(".//style").text
-    for theme in ("", "prefers-color-scheme: dark"):
-        colors = dict(re.findall(r"--([a-z]+): (#[0-9a-f]{6});", style[style.index(theme) :].split("}")[0]))
-        assert len({colors[sign] for sign in ("faster", "slower", "equivalent", "inconclusive")}) == 4
 
 
 def test_runtimes_without_python_are_told_with_their_proof_and_those_that_are_missing():

@@ -69,7 +69,7 @@ def test_the_summary_names_the_fastest_and_its_peers():
         "2.69 µs per call against 7 µs."
     )
     _, text = summary([row(REFERENCE), row("a", 0.5), row("b", 0.501), row("c", 0.6)])
-    assert text.endswith("It cannot be told from b.")
+    assert text.endswith("It cannot be distinguished from b.")
 
 
 def test_the_summary_claims_no_win_where_there_is_none():

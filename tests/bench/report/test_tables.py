@@ -1,29 +1,14 @@
-"""The terminal and a pull request show names as text, whatever they look like, and a wrong row without a latency.
+"""The terminal shows names as text, whatever they look like, and a wrong row without a latency."""
 
-Oracles: rich's own console, and a Markdown parser.
-"""
-
-import math
-from html.parser import HTMLParser
 from typing import Any
 
-import numpy as np
 import pytest
-from markdown_it import MarkdownIt
-from rich.console import Console
 
 from bench.report import tables
-from bench.report.markdown import to_markdown
-from bench.report.numbers import duration, number
-from bench.report.tables import Table
-from bench.report.terminal import TerminalTable
 from linreg.escaping import printable
 from tests.bench_reports import (
-    HOSTILE,
     REFERENCE,
-    SAMPLES,
     comparison,
-    environment,
     floor,
     parsed,
     report,
@@ -32,77 +17,7 @@ from tests.bench_reports import (
     start,
     struck_out,
 )
-
-NAMES = [
-    *HOSTILE,
-    "[bold]x",
-    "[link=file:///etc/passwd]y[/link]",
-    ":smile:",
-    "\\[",
-    "a [0, 0] b",
-    "a|b\\|c\\",
-    "*a* **b** `c` ~~d~~ _e_ ![f](g) [h](i)",
-    "&amp;",
-    "a\r\nb",
-]
-MARKUP = {"strong", "em", "s", "code", "a", "img", "script", "br", "h1", "ul"}
-
-
-def rendered(table: Table, *, width: int = 400, **console_settings) -> list[str]:
-    """The lines of a table, whose cells are wide enough for every text."""
-    console = Console(width=width, emoji=False, highlight=False, **console_settings)
-    with console.capture() as capture:
-        console.print(TerminalTable(table))
-    return capture.get().splitlines()
-
-
-def cells(line: str) -> list[str]:
-    return [cell.strip() for cell in line.strip("│┃").split("│" if "│" in line else "┃")]
-
-
-def of(value, place: int = 0):
-    return tables.comparison_table(parsed(value), parsed(value).comparisons[place])
-
-
-class Page(HTMLParser):
-    """The cells of a page's tables, and which elements it has."""
-
-    def __init__(self, markdown: str) -> None:
-        super().__init__()
-        self.rows: list[list[str]] = []
-        self.outside = ""
-        self.elements: list[str] = []
-        self.struck: list[str] = []
-        self.feed(MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(markdown))
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append(tag)
-        if tag == "tr":
-            self.rows.append([])
-        if tag in ("td", "th"):
-            self.rows[-1].append("")
-
-    def handle_endtag(self, tag):
-        assert tag in self.elements
-        if tag in ("td", "th", "p"):
-            self.elements.append(f"/{tag}")
-
-    def handle_data(self, data):
-        last = [tag for tag in self.elements if tag in ("td", "th", "/td", "/th", "p", "/p")][-1:]
-        if last in (["td"], ["th"]):
-            self.rows[-1][-1] += data
-            if self.elements[-1] == "s":
-                self.struck.append(data)
-        else:
-            self.outside += data
-
-
-def flat(text: str) -> str:
-    """As Markdown shows it: a line break is a space, and spaces at the ends are none."""
-    return " ".join(text.splitlines()).strip()
-
-
-# ---- the terminal ----------------------------------------------------------------------------------------------------
+from tests.table_text import NAMES, cells, of, rendered
 
 
 def test_a_comparison_has_a_row_a_variant():
@@ -210,106 +125,3 @@ def test_runtimes_stand_beside_python():
     rows_per_s = "2,048"  # millions, and never a power of ten
     assert cells(python) == ["python", "1.32", "4096", "2 µs", rows_per_s, "1", "", "5 cases, bit-equal"]
     assert cells(program) == ["c", "1.32", "4096", "2 µs", rows_per_s, "0.500", "0.250 to 0.750", "5 cases, bit-equal"]
-
-
-# ---- a pull request --------------------------------------------------------------------------------------------------
-
-
-def test_markdown_has_the_cells_of_the_terminal():
-    value = report(
-        comparison([row(REFERENCE), row("third", 0.4), floor(), struck_out("bad"), skipped("no", "x")], 64),
-        comparison([skipped("graph", "no CUDA")], 64, device="cuda"),
-        runtimes=RUNTIMES,
-    )
-    text = to_markdown(parsed(value))
-    page = Page(text)
-    terminal = [
-        cells(line)
-        for table in (of(value), tables.lifecycle_table(parsed(value)), tables.runtimes_table(parsed(value)))
-        for line in rendered(table)
-        if line[:1] in ("│", "┃")
-    ]
-    assert page.rows == terminal
-    assert page.struck == ["bad"]
-    assert page.elements.count("table") == 3  # nothing was timed on CUDA
-    assert "cpu: no: skipped: x" in page.outside
-    assert "cuda: graph: skipped: no CUDA" in page.outside
-    assert "2 cores of AMD EPYC; torch 2.13.0+cpu, numpy 2.4.6; linreg bench -m my model" in page.outside
-    assert "eager-inference_mode" in text  # legible as it is, too
-
-
-@pytest.mark.parametrize("name", [name for name in NAMES if name])
-def test_markdown_shows_names_as_text(name):
-    value = report(
-        comparison([row(name), row(name, 0.5), struck_out(name), skipped(name, name)]),
-        reference=name,
-        scope=name,
-        lifecycle=[start(name)],
-        runtimes=runtimes_of(runtime(name, version=name)),
-        environment=environment(processor=name, versions={name: name}),
-        command=["linreg", "bench", name],
-    )
-    page = Page(to_markdown(parsed(value)))
-    bare = flat(name).replace("\x00", "\ufffd")
-    assert [len(line) for line in page.rows] == [7] * 4 + [9] * 2 + [8] * 2
-    assert [page.rows[place][0] for place in (1, 2, 3, 5, 7)] == [bare] * 5
-    assert page.rows[7][1] == bare
-    assert set(page.elements) & MARKUP == {"strong", "s", "code"}  # a title, a struck-out name, the command: ours
-    assert (page.elements.count("strong"), page.elements.count("s"), page.elements.count("code")) == (3, 1, 1)
-    assert page.outside.count(bare) >= 5
-
-
-@pytest.mark.parametrize("name", SAMPLES)
-def test_every_report_can_be_shown(name):
-    value = SAMPLES[name]
-    for place in range(len(value["comparisons"])):
-        assert rendered(of(value, place))
-    rendered(tables.lifecycle_table(parsed(value)))
-    page = Page(to_markdown(parsed(value)))
-    timed = sum(any(not own["problem"].startswith("skipped") for own in part["rows"]) for part in value["comparisons"])
-    assert page.elements.count("table") == timed + bool(value["lifecycle"])
-
-
-# ---- figures ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (1.98e-6, "1.98 µs"),
-        (5.46e-9, "5.46 ns"),
-        (12.34e-6, "12.3 µs"),
-        (0.000123456, "123 µs"),
-        (0.0004, "400 µs"),
-        (0.00999, "9.99 ms"),
-        (1.0, "1 s"),
-        (2.5, "2.5 s"),
-        (999.4e-6, "999 µs"),
-        (999.7e-6, "1 ms"),  # never 1e+03 µs
-        (0.99999, "1 s"),
-        (999.99e-9, "1 µs"),
-        (1e-3, "1 ms"),
-        (0.0, "0 ns"),
-    ],
-)
-def test_durations_have_a_unit_that_fits(seconds, text):
-    assert duration(seconds) == text
-
-
-def test_no_duration_of_a_call_is_in_powers_of_ten():
-    for seconds in np.geomspace(1e-9, 999, 20_011):
-        shown, unit = duration(float(seconds)).split(" ")
-        assert "e" not in shown
-        assert float(shown) * {"ns": 1e-9, "µs": 1e-6, "ms": 1e-3, "s": 1.0}[unit] == pytest.approx(seconds, rel=5.1e-3)
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(1.0, "1.000"), (0.0995, "0.100"), (0.00144, "0.0014"), (0.00051, "0.00051"), (0.0, "0.000"), (12.3456, "12.346")],
-)
-def test_ratios_have_three_decimals_and_small_ones_two_digits(value, text):
-    assert number(value) == text
-
-
-def test_an_open_end_is_infinity():
-    assert number(math.inf) == "∞"

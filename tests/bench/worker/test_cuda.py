@@ -11,7 +11,7 @@ from bench.analysis.parts import Status
 from bench.benchmark import run_benchmark
 from bench.plan.preparation import unavailable
 from bench.plan.subject import Subject
-from bench.plan.variants import FLOOR, NULL, UNANSWERING, Device, Kind, Variant, cuda_variants
+from bench.plan.variants import FLOOR, NULL, WITHOUT_OUTPUTS, Device, Kind, Variant, cuda_variants
 from bench.worker.rounds import measure_rounds
 from export.runners.torch import torch_runner
 from linreg.checkpoint import load
@@ -58,7 +58,7 @@ def test_a_graph_and_the_price_of_a_copy_have_rows_of_their_own():
     kinds = [variant.kind for variant in cuda_variants()]
     for kind in (Kind.CUDA_GRAPH, Kind.COPY_TO_DEVICE, Kind.COPY_FROM_DEVICE, Kind.ONNXRUNTIME_IO_BINDING):
         assert kinds.count(kind) == 1
-    assert {Kind.COPY_TO_DEVICE, Kind.COPY_FROM_DEVICE, Kind.FLOOR} == UNANSWERING
+    assert {Kind.COPY_TO_DEVICE, Kind.COPY_FROM_DEVICE, Kind.FLOOR} == WITHOUT_OUTPUTS
 
 
 # ---- with one --------------------------------------------------------------------------------------------------------
@@ -86,7 +86,7 @@ def test_every_row_answers_like_the_reference(penguins):
             if row.problem:
                 continue
             assert row.median_s > 0
-            assert row.kind in UNANSWERING or 0 <= row.worst_error <= 1
+            assert row.kind in WITHOUT_OUTPUTS or 0 <= row.worst_error <= 1
             assert not row.tails_s  # a call returns before it is done
             for process in row.processes:
                 assert len(process.block_ns) == 20

@@ -1,0 +1,109 @@
+"""The options of `linreg export`."""
+
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import typer
+
+from export.formats.names import OPSETS, FormatChoice
+from export.precision import ExportPrecision
+
+MODEL, GRAPH, OUTPUT = "Model", "Graph", "Output"
+
+
+class Names(tuple[str, ...]):
+    """The names of `a,b`."""
+
+    __slots__ = ()
+
+
+class Unit(NamedTuple):
+    """The unit of a column."""
+
+    column: str
+    unit: str
+
+
+def parse_names(text: str) -> Names:
+    """The names of `a,b`.
+
+    Raises:
+        typer.BadParameter: one is empty.
+    """
+    names = Names(name.strip() for name in text.split(","))
+    if not all(names):
+        raise typer.BadParameter(f"got {text!r}, expected names separated by commas: a,b")
+    return names
+
+
+def parse_unit(text: str) -> Unit:
+    """The column and the unit of `COLUMN=UNIT`.
+
+    Raises:
+        typer.BadParameter: one is missing.
+    """
+    column, _, unit = text.rpartition("=")
+    if not column or not unit:
+        raise typer.BadParameter(f"got {text!r}, expected COLUMN=UNIT such as body_mass_g=g")
+    return Unit(column, unit)
+
+
+Data = Annotated[Path | None, typer.Option(help="Table whose rows are verified as well.", rich_help_panel=MODEL)]
+Units = Annotated[
+    list[Unit] | None,
+    typer.Option(
+        parser=parse_unit,
+        metavar="COLUMN=UNIT",
+        help="Unit of a column for the metadata, such as body_mass_g=g; may be repeated.",
+        rich_help_panel=MODEL,
+    ),
+]
+Dtype = Annotated[
+    ExportPrecision | None,
+    typer.Option(
+        help="Data type of the parameters; becomes part of the file names. Default: the model's own.",
+        rich_help_panel=GRAPH,
+    ),
+]
+Static = Annotated[
+    bool, typer.Option("--static", help="Fix the batch size: that of --input, or 1.", rich_help_panel=GRAPH)
+]
+Opset = Annotated[
+    int | None,
+    typer.Option(help="ONNX opset version. Default: 18.", min=OPSETS[0], max=OPSETS[-1], rich_help_panel=GRAPH),
+]
+Prefix = Annotated[
+    str | None, typer.Option(help="Prefix for generated C identifiers. Default: linreg.", rich_help_panel=GRAPH)
+]
+InputNames = Annotated[
+    Names | None,
+    typer.Option(
+        parser=parse_names,
+        metavar="NAMES",
+        help="Names of the graph's inputs: a,b. Default: input, or the arguments of forward.",
+        rich_help_panel=GRAPH,
+    ),
+]
+OutputNames = Annotated[
+    Names | None,
+    typer.Option(
+        parser=parse_names,
+        metavar="NAMES",
+        help="Names of the graph's outputs: a,b. Default: output, or the keys of a dict.",
+        rich_help_panel=GRAPH,
+    ),
+]
+Formats = Annotated[
+    list[FormatChoice] | None,
+    typer.Option(
+        "--format",
+        "-f",
+        help="Format to write; may be repeated. all: every format but c. c: C source of an affine model, verified "
+        "with the C compiler of this machine. Default: onnx.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="Bundle to write to. Default: the model's own.", rich_help_panel=OUTPUT),
+]

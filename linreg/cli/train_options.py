@@ -1,0 +1,168 @@
+"""The options of `linreg train`."""
+
+import csv
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from linreg.config import (
+    DEFAULT_BUNDLE,
+    DEFAULT_SPLIT,
+    LINE_DEFAULTS,
+    Architecture,
+    DeviceChoice,
+    Loss,
+    Method,
+    Precision,
+)
+from linreg.errors import DataError
+
+DATA, LINE, MODEL, OPTIMISATION, OUTPUT = "Data", "Line", "Model", "Optimisation", "Output"
+
+
+def parse_names(text: str) -> tuple[str, ...]:
+    """The column names of `a,b,c`; a name that contains a comma is put in double quotes.
+
+    Raises:
+        typer.BadParameter: one is empty.
+    """
+    names = tuple(name.strip() for name in next(csv.reader([text], skipinitialspace=True), []))
+    if not names or not all(names):
+        raise typer.BadParameter(f"got {text!r}, expected column names separated by commas: a,b,c")
+    return names
+
+
+def check_split(text: str) -> str:
+    """Check the syntax of a split, and return it unchanged.
+
+    Raises:
+        typer.BadParameter: the text is not a split.
+    """
+    from linreg.split_text import parse_split
+
+    try:
+        parse_split(text)
+    except DataError as error:
+        raise typer.BadParameter(str(error).removeprefix("--split: ")) from None
+    return text
+
+
+Table = Annotated[Path | None, typer.Argument(help="CSV (also gzip) or Parquet file. Default: the straight line.")]
+Target = Annotated[str | None, typer.Option(help="Column to predict. Required with a table.", rich_help_panel=DATA)]
+Features = Annotated[
+    Any,
+    typer.Option(
+        parser=parse_names,
+        metavar="<a,b,c>",
+        help="Columns to predict from. Default: every other numeric column.",
+        rich_help_panel=DATA,
+    ),
+]
+Split = Annotated[
+    Any,
+    typer.Option(
+        parser=check_split,
+        metavar="<fractions>",
+        help=f"Fraction of rows to train on, or train/validation/test such as 0.7/0.15/0.15; 1 trains on all. "
+        f"Default: {DEFAULT_SPLIT}.",
+        rich_help_panel=DATA,
+    ),
+]
+NoShuffle = Annotated[
+    bool, typer.Option("--no-shuffle", help="Keep the order of a table's rows.", rich_help_panel=DATA)
+]
+Weight = Annotated[float | None, typer.Option(help="Slope of the line. Default: 0.7.", rich_help_panel=LINE)]
+Bias = Annotated[
+    float | None, typer.Option("--bias", help="Intercept of the line. Default: 0.3.", rich_help_panel=LINE)
+]
+Start = Annotated[float | None, typer.Option(help="First value of x. Default: 0.", rich_help_panel=LINE)]
+End = Annotated[float | None, typer.Option(help="Upper limit of x, exclusive. Default: 1.", rich_help_panel=LINE)]
+Step = Annotated[
+    float | None, typer.Option(help="Distance between two values of x. Default: 0.02.", rich_help_panel=LINE)
+]
+ArchitectureOption = Annotated[
+    Architecture,
+    typer.Option(
+        help="linear: nn.Linear. parameter: two nn.Parameter, for one feature. Default: linear.",
+        show_default=False,
+        rich_help_panel=MODEL,
+    ),
+]
+NoBias = Annotated[bool, typer.Option("--no-bias", help="Fit a model without a bias.", rich_help_panel=MODEL)]
+Dtype = Annotated[
+    Precision,
+    typer.Option(help="Data type of the parameters. Default: float32.", show_default=False, rich_help_panel=MODEL),
+]
+MethodOption = Annotated[
+    Method | None,
+    typer.Option(
+        help="Least squares (exact) or an optimizer. Default: sgd for the line, exact for a table.",
+        rich_help_panel=OPTIMISATION,
+    ),
+]
+LossOption = Annotated[
+    Loss | None,
+    typer.Option(help="Loss to minimise. Default: l1 for the line, mse for a table.", rich_help_panel=OPTIMISATION),
+]
+LearningRate = Annotated[
+    float | None,
+    typer.Option(help="Learning rate. Default: 0.01; 1 for lbfgs.", rich_help_panel=OPTIMISATION),
+]
+Epochs = Annotated[
+    int | None,
+    typer.Option(help=f"Passes over the training rows. Default: {LINE_DEFAULTS.epochs}.", rich_help_panel=OPTIMISATION),
+]
+BatchSize = Annotated[int | None, typer.Option(help="Batch size. Default: all rows.", rich_help_panel=OPTIMISATION)]
+TestEvery = Annotated[
+    int | None,
+    typer.Option(
+        help=f"Epochs between two rows of the loss history. Default: {LINE_DEFAULTS.test_every}.",
+        rich_help_panel=OPTIMISATION,
+    ),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(
+        help=f"Seed of initial parameters, shuffle and batches. Default: {LINE_DEFAULTS.seed}.",
+        rich_help_panel=OPTIMISATION,
+    ),
+]
+Device = Annotated[
+    DeviceChoice | None,
+    typer.Option(help="Device to train on; auto is CUDA if available. Default: auto.", rich_help_panel=OPTIMISATION),
+]
+AllowCollinear = Annotated[
+    bool,
+    typer.Option(
+        "--allow-collinear",
+        help="Take the minimum-norm solution if columns are collinear; method exact only.",
+        rich_help_panel=OPTIMISATION,
+    ),
+]
+KeepOnInterrupt = Annotated[
+    bool,
+    typer.Option(
+        "--keep-on-interrupt",
+        help="On Ctrl-C, save the parameters with the lowest train loss so far.",
+        rich_help_panel=OPTIMISATION,
+    ),
+]
+Output = Annotated[
+    Path,
+    typer.Option(
+        "--output",
+        "-o",
+        help=f"Bundle to write, a folder. Default: {DEFAULT_BUNDLE}.",
+        show_default=False,
+        rich_help_panel=OUTPUT,
+    ),
+]
+Force = Annotated[
+    bool,
+    typer.Option(
+        "--force",
+        help="Overwrite a bundle that holds exported files; they are removed.",
+        rich_help_panel=OUTPUT,
+    ),
+]
