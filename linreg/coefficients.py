@@ -8,6 +8,7 @@ import numpy as np
 from scipy.stats import t as student
 
 from linreg.card import BIAS_NAME, Card
+from linreg.models import Affine
 
 CONFIDENCE = 0.95
 
@@ -48,6 +49,13 @@ def coefficients_of(card: Card) -> tuple[Coefficient, ...]:
     rows = card.metrics.get("train", {}).get("rows", 0)
     freedom = rows - len(card.coefficients)
     return tuple(_coefficient(entry, freedom, truth.get(entry["name"])) for entry in card.coefficients)
+
+
+def unnamed_coefficients(affine: Affine) -> tuple[Coefficient, ...]:
+    """The coefficients of a model without a card, called x0, x1, ..., the bias last."""
+    named = [(f"x{place}", value) for place, value in enumerate(affine.weight[0])]
+    named += [] if affine.bias is None else [(BIAS_NAME, affine.bias[0])]
+    return tuple(Coefficient(name=name, value=float(value)) for name, value in named)
 
 
 def _coefficient(entry: Mapping[str, Any], freedom: int, true_value: float | None) -> Coefficient:

@@ -7,23 +7,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from numpy.typing import NDArray
-
 from linreg import checkpoint as checkpoints
 from linreg.bundle import Bundle, open_bundle
-from linreg.card import BIAS_NAME, Card
+from linreg.card import Card
 from linreg.changes import Changes, read_settled
 from linreg.checkpoint import Checkpoint, files_of
-from linreg.coefficients import Coefficient, coefficients_of
+from linreg.coefficients import Coefficient, coefficients_of, unnamed_coefficients
 from linreg.config import MODEL_FILE
 from linreg.data import Part
 from linreg.errors import ModelError
-from linreg.inference import predict as predict_rows
-from linreg.models import LinearRegressionModel, LinearRegressionModelV2, affine_of
+from linreg.models import Affine, LinearRegressionModel, LinearRegressionModelV2, affine_of
 from linreg.predict_like import UNNAMED, predict_like
 from linreg.saving import replacing, stage_model
 from linreg.state_dict import state_sha256
-from linreg.summary import Summary, printable, summary_of
+from linreg.summary import Summary, printable, summary_of, summary_without_card
 from linreg.tables import LeftOut
 
 if TYPE_CHECKING:
@@ -57,8 +54,8 @@ class FittedModel:
     parts: Mapping[str, Part] | None = field(default=None)
 
     def __repr__(self) -> str:
-        affine = self._affine
-        inputs = f"{affine.shape[1]} feature{'s' if affine.shape[1] > 1 else ''}"
+        count = self._affine.weight.shape[1]
+        inputs = f"{count} feature{'s' if count > 1 else ''}"
         if self.card is None:
             return f"FittedModel({inputs}, no card)"
         fit = self.card.metrics.get("test") or self.card.metrics.get("train") or {}
@@ -69,21 +66,15 @@ class FittedModel:
         return self.summary()._repr_html_()
 
     @property
-    def _affine(self) -> NDArray[Any]:
+    def _affine(self) -> Affine:
         affine = affine_of(self.module)
-        assert affine is not None, "one of the course's two models"
-        return affine.weight
+        assert affine is not None, "every FittedModel holds one of the course's two models"
+        return affine
 
     @cached_property
     def coefficients(self) -> tuple[Coefficient, ...]:
         """Value and, from the exact method, standard error, t, p and 95 % interval of each; the bias last."""
-        if self.card is not None:
-            return coefficients_of(self.card)
-        affine = affine_of(self.module)
-        assert affine is not None
-        named = [(f"x{place}", value) for place, value in enumerate(affine.weight[0])]
-        named += [] if affine.bias is None else [(BIAS_NAME, affine.bias[0])]
-        return tuple(Coefficient(name=name, value=float(value)) for name, value in named)
+        return unnamed_coefficients(self._affine) if self.card is None else coefficients_of(self.card)
 
     @property
     def metrics(self) -> Mapping[str, Mapping[str, Any]]:
@@ -122,14 +113,9 @@ class FittedModel:
             body_mass_g: exact least squares, linear, float32
             ...
         """
-        if self.card is not None:
-            return summary_of(self.card, self.coefficients)
-        return Summary(
-            title=f"a model of {self._affine.shape[1]} features, {self._affine.dtype}",
-            coefficients=self.coefficients,
-            metrics={},
-            notes=("Unknown, for lack of a card.json: names of features and target, data, settings and metrics.",),
-        )
+        if self.card is None:
+            return summary_without_card(self._affine, self.coefficients)
+        return summary_of(self.card, self.coefficients)
 
     def predict(self, data: Any) -> Any:
         """Predict the target for every row.
@@ -228,21 +214,9 @@ class FittedModel:
         return self.card
 
     def _predicted_parts(self, data: Any) -> "dict[str, PredictedPart]":
-        from linreg.parts import parts_of, read_rows
-        from linreg.plots import PredictedPart
+        from linreg.predicted_parts import predicted_parts
 
-        card = self._described()
-        parts = self.parts
-        if data is not None:
-            parts = parts_of(read_rows(Path(data) if isinstance(data, str | os.PathLike) else data, card), card)
-        elif parts is None:
-            parts = parts_of(None, card)
-        return {
-            name: PredictedPart(
-                features=part.features, actual=part.target, predicted=predict_rows(self.module, part.features)
-            )
-            for name, part in parts.items()
-        }
+        return predicted_parts(self.module, self._described(), data, fitted_to=self.parts)
 
 
 def load(path: str | os.PathLike[str]) -> FittedModel:

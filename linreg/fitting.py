@@ -33,6 +33,7 @@ from linreg.training import card_of
 from linreg.training import fit as train
 
 Choice = TypeVar("Choice", bound=StrEnum)
+Progress = Callable[[str, int, int], None]
 Data = str | os.PathLike[str] | ArrowStream | tuple[ArrayLike | torch.Tensor, ArrayLike | torch.Tensor] | Dataset
 
 OF_DESCENT = ("lr", "loss", "epochs", "batch_size", "test_every", "device", "keep_on_interrupt")
@@ -90,7 +91,7 @@ def fit(
     device: str | None = None,
     allow_collinear: bool = False,
     keep_on_interrupt: bool = False,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> FittedModel:
     """Fit a linear model.
 
@@ -154,6 +155,21 @@ def fit(
         if shuffled:
             raise LinregError("shuffle: got True, but a straight line always keeps its order; leave it out")
         dataset = datasets.straight_line(dataset.line, settings.dtype)
+    return _trained(
+        dataset, settings, split=split, shuffled=shuffled, keep_on_interrupt=keep_on_interrupt, progress=progress
+    )
+
+
+def _trained(
+    dataset: Dataset,
+    settings: TrainSettings,
+    *,
+    split: str,
+    shuffled: bool,
+    keep_on_interrupt: bool,
+    progress: Progress | None,
+) -> FittedModel:
+    """Split the rows, train, and keep what is known of the result."""
     parts = datasets.split(dataset, parse_split(split), shuffle_seed=settings.seed if shuffled else None)
     result = train(
         dataset,

@@ -7,6 +7,7 @@ from typing import Any
 
 from linreg.card import Card
 from linreg.coefficients import Coefficient
+from linreg.models import Affine
 from linreg.rounding import p_value, to_error
 
 WIDTH = 80
@@ -64,6 +65,16 @@ def summary_of(card: Card, coefficients: tuple[Coefficient, ...]) -> Summary:
         coefficients=coefficients,
         metrics=card.metrics,
         notes=notes,
+    )
+
+
+def summary_without_card(affine: Affine, coefficients: tuple[Coefficient, ...]) -> Summary:
+    """The summary of a bare .pth file."""
+    return Summary(
+        title=f"a model of {affine.weight.shape[1]} features, {affine.weight.dtype}",
+        coefficients=coefficients,
+        metrics={},
+        notes=("Unknown, for lack of a card.json: names of features and target, data, settings and metrics.",),
     )
 
 

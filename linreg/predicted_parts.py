@@ -1,0 +1,39 @@
+"""The rows that a model is plotted with, and its predictions for them."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from linreg.card import Card
+from linreg.data import Part
+from linreg.inference import predict
+from linreg.parts import parts_of, read_rows
+from linreg.plots import PredictedPart
+
+
+def predicted_parts(
+    module: nn.Module, card: Card, data: Any, *, fitted_to: Mapping[str, Part] | None
+) -> dict[str, PredictedPart]:
+    """Predict the rows of a table, by part.
+
+    Args:
+        module: the model.
+        card: the card of the model.
+        data: a table with features and target; None takes the rows that the model was fitted to.
+        fitted_to: those rows by part, if they are at hand; the points of a straight line are computed again.
+
+    Raises:
+        LinregError: no rows are known.
+        DataError: the table cannot be used, or has no complete row.
+    """
+    if data is not None:
+        parts = parts_of(read_rows(Path(data) if isinstance(data, str | os.PathLike) else data, card), card)
+    else:
+        parts = parts_of(None, card) if fitted_to is None else dict(fitted_to)
+    return {
+        name: PredictedPart(features=part.features, actual=part.target, predicted=predict(module, part.features))
+        for name, part in parts.items()
+    }
