@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from export.formats.names import Format
 from export.runners.base import Runner
-from export.runners.onnxruntime import onnxruntime_runner
+from export.runners.load import load_artifact
+from export.runners.trust import Trust
 from linreg.config import MAX_STATE_BYTES
 from linreg.errors import LinregError, MismatchError, ModelError
 from linreg.manifest import read_listed
@@ -34,10 +36,10 @@ class OnnxModel:
 
     @classmethod
     def open(cls, path: Path) -> "OnnxModel":
-        """Load an .onnx file that linreg exported.
+        """Load an .onnx file that linreg exported; one that this user did not export runs in a child process.
 
         Raises:
-            ModelError: it cannot be read, or does not name its columns.
+            ModelError: the file cannot be read, or does not name its columns.
             MismatchError: its bytes differ from those in the manifest beside it.
         """
         import onnx
@@ -48,7 +50,8 @@ class OnnxModel:
             raise
         except LinregError as error:
             raise ModelError(str(error)) from None
-        runner = onnxruntime_runner(str(path), data)
+        runner = load_artifact(Format.ONNX, str(path), data, Trust.LEDGER)
+        runner.parameters()  # a child process starts with the first request: onnxruntime checks the file before onnx
         model = onnx.load_model_from_string(data)
         texts = {entry.key: entry.value for entry in model.metadata_props}
         if "linreg.features" not in texts and "linreg.inputs" in texts:
