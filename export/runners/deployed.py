@@ -56,14 +56,14 @@ class OnnxModel:
         texts = {entry.key: entry.value for entry in model.metadata_props}
         if "linreg.features" not in texts and "linreg.inputs" in texts:
             raise ModelError(
-                f"{path}: was exported from a module or a state_dict whose columns have no names, so that none can be "
-                f"found in a table; see what it takes with: linreg inspect {shlex.quote(str(path))}, "
+                f"{path}: was exported from a module or a state_dict, whose columns have no names, so they cannot be "
+                f"found in a table; show its inputs with: linreg inspect {shlex.quote(str(path))}, "
                 "and run it with onnxruntime"
             )
         try:
             features, target = json.loads(texts["linreg.features"]), json.loads(texts["linreg.target"])
             if not isinstance(target, str) or not all(isinstance(name, str) for name in features):
-                raise ValueError("they are no names")
+                raise ValueError("they are not names")
         except (KeyError, ValueError, TypeError) as error:
             raise ModelError(
                 f"{path}: does not name its columns (linreg.features and linreg.target: {error}); export it with linreg"

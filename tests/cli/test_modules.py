@@ -66,7 +66,7 @@ def test_a_compiled_module_is_exported_with_a_note_and_under_its_plain_names(lin
 
     ended = linreg("export", "--module", f"{nets}:compiled", "--input", INPUT, "-o", "b")
     assert ended.code == 0, ended.err
-    assert f"{nets}:compiled: taking off torch.compile, for the module inside" in ended.err
+    assert f"{nets}:compiled: unwrapping torch.compile" in ended.err
     assert list(torch.load(tmp_path / "b" / "model.pth", weights_only=True)) == ["weight", "bias"]
     assert linreg("verify", "b").code == 0
 

@@ -161,7 +161,7 @@ def test_what_is_no_linear_names_the_way(tmp_path, state):
 def test_export_and_verify_of_a_bare_linear(linreg, tmp_path):
     layer = nn.Linear(3, 1)
     torch.save({f"module.{key}": value for key, value in layer.state_dict().items()}, tmp_path / "bare.pth")
-    assert "name another folder for the bundle with -o" in linreg("export", "-m", "bare.pth").failure()
+    assert "cannot be the bundle; name another folder with -o" in linreg("export", "-m", "bare.pth").failure()
     ended = linreg("export", "-m", "bare.pth", "-o", "out")
     assert ended.code == 0, ended
     (note,) = [line for line in ended.err.splitlines() if line.startswith("note: bare.pth: ")]

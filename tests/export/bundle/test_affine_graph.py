@@ -124,5 +124,5 @@ def test_anything_else_does_not(penguins, change, tmp_path, monkeypatch):
     model = onnx.load(penguins / "model.onnx")
     check_affine_graph("model.onnx", model.SerializeToString(), card)
     change(model)
-    with pytest.raises(MismatchError, match="an affine model is one Gemm with the names of its card"):
+    with pytest.raises(MismatchError, match="an affine model is one Gemm with the names in its card"):
         check_affine_graph("model.onnx", model.SerializeToString(), card)

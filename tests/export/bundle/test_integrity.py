@@ -69,8 +69,8 @@ def renamed_features(bundle):
         (shorter_sums, "SHA256SUMS: does not list the files and sums of the manifest"),
         (unlisted_artifact, r"model\.float16\.onnx: is an artifact that the manifest does not list"),
         (unlisted_vector, r"input_1\.pb: is a test vector that the manifest does not list"),
-        (card_of_another, r"card\.json: belongs to other weights than the manifest"),
-        (renamed_features, "names other features than its card, or in another order"),
+        (card_of_another, r"card\.json: belongs to weights other than those of the manifest"),
+        (renamed_features, "names features that differ from its card, or in another order"),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
 )

@@ -140,7 +140,7 @@ def test_a_prefix_that_is_no_name_is_refused(prefix):
         (lambda: source_of(2**21), "has 2097152 weights, expected 1 to 1048576; use onnx"),
         (lambda: with_weight(np.nan), "a weight is NaN or infinite"),
         (lambda: with_weight(np.inf), "a weight is NaN or infinite"),
-        (lambda: replace(source_of(), affine=None), "only an affine module can be C source"),
+        (lambda: replace(source_of(), affine=None), "only an affine module can be written as C source"),
     ],
 )
 def test_what_c_cannot_say_is_refused(make, message):

@@ -72,7 +72,7 @@ def test_one_bit_of_a_weight_is_seen_in_the_text(penguins, tmp_path):
     weight = text.partition("linreg_weight[3] = {\n    ")[2].partition(",")[0]
     bits = np.float32(float.fromhex(weight.rstrip("f"))).view(np.uint32) ^ 1
     path.write_text(text.replace(weight, f"{float(bits.view(np.float32)).hex()}f"))
-    with pytest.raises(MismatchError, match=r"model.c: parameter 'linear_layer.weight' has other bits"):
+    with pytest.raises(MismatchError, match=r"model.c: parameter 'linear_layer.weight' differs from the state_dict"):
         verify(load_artifact(Format.C, path.name, path.read_bytes(), Trust.USER), source)
 
 
@@ -147,7 +147,7 @@ def test_both_files_are_in_the_manifest_and_its_sums(linreg, bundle):
     assert {"model.c: OK", "model.h: OK"} <= set(sums.stdout.splitlines())
     ended = linreg("verify", bundle, "--data", PENGUINS, "--json")
     rows = [row for row in json.loads(ended.out)["checked"] if row["format"] == "c"]
-    assert [(row["against"], row["cases"]) for row in rows] == [("test vectors", 5), ("float64 reference", 25)]
+    assert [(row["against"], row["cases"]) for row in rows] == [("test vectors", 5), ("float64 oracle", 25)]
     assert rows[0]["bytes_equal"]
     assert linreg("verify", bundle / "model.h").code == 0
     assert linreg("export", "-m", bundle, "-f", "c", "--prefix", "penguins").code == 0
@@ -163,8 +163,8 @@ def test_a_bundle_of_c_alone_has_vectors_too(linreg, tmp_path):
     rows = json.loads(linreg("verify", "line", "--json").out)["checked"]
     assert [(row["file"], row["against"]) for row in rows] == [
         ("model.c", "test vectors"),
-        ("model.c", "float64 reference"),
-        ("model.float64.c", "float64 reference"),
+        ("model.c", "float64 oracle"),
+        ("model.float64.c", "float64 oracle"),
     ]
 
 
@@ -190,7 +190,7 @@ def test_a_file_of_the_users_is_not_overwritten(linreg, bundle, name):
     ("compiler", "message"),
     [
         ("no-such-compiler", "no C compiler 'no-such-compiler', .* install it: apt-get install gcc libc6-dev"),
-        ("'unfinished", "which is no command"),
+        ("'unfinished", "which is not a command"),
     ],
 )
 def test_without_a_compiler_nothing_is_written(linreg, bundle, monkeypatch, tmp_path, compiler, message):
@@ -206,14 +206,14 @@ def test_without_a_compiler_nothing_is_written(linreg, bundle, monkeypatch, tmp_
 def test_a_path_without_cc_is_told_as_well(linreg, bundle, monkeypatch, tmp_path):
     monkeypatch.delenv("CC", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert "there is no C compiler 'cc'" in linreg("export", "-m", bundle, "-f", "c").failure()
+    assert "found no C compiler 'cc'" in linreg("export", "-m", bundle, "-f", "c").failure()
 
 
 def test_a_compiler_that_fails_leaves_nothing(linreg, bundle, monkeypatch):
     monkeypatch.setenv("CC", "false")
     before = set(contents(bundle))
     ended = linreg("export", "-m", bundle, "-f", "c")
-    assert (ended.code, ended.err.splitlines()[-1]) == (1, "error: model.c: false refuses it: without a word")
+    assert (ended.code, ended.err.splitlines()[-1]) == (1, "error: model.c: false rejects it: no message")
     assert set(contents(bundle)) == before
 
 
@@ -234,7 +234,7 @@ def test_options_that_do_not_fit_are_refused(linreg, bundle):
     ]
     ended = linreg("export", *words, "-f", "c", "-o", "n")
     assert ended.code == 1
-    assert "error: c: only an affine module can be C source" in ended.err
+    assert "error: c: only an affine module can be written as C source" in ended.err
 
 
 def test_source_of_somebody_else_is_compiled_only_with_trust(linreg, bundle, tmp_path):
@@ -275,7 +275,7 @@ def test_source_that_does_not_compile_is_named(penguins, tmp_path):
     source = from_checkpoint(load(penguins))
     path = tmp_path / "model.c"
     path.write_bytes(build(source, Format.C).replace(b"size_t row = 0", b"size_t row = !"))
-    with pytest.raises(ModelError, match=r"^model\.c: cc refuses it: model\.c:\d+:\d+: error: ") as caught:
+    with pytest.raises(ModelError, match=r"^model\.c: cc rejects it: model\.c:\d+:\d+: error: ") as caught:
         verify(load_artifact(Format.C, path.name, path.read_bytes(), Trust.USER), source)
     assert "\n" not in str(caught.value)
     path.write_bytes(
