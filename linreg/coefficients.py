@@ -18,14 +18,14 @@ class Coefficient:
     """One coefficient.
 
     Attributes:
-        name: of the feature, or "(bias)".
-        value: as the model holds it.
-        standard_error: of the exact method, in the unit of `value`; None for a gradient method, for collinear columns,
-            and without degrees of freedom.
+        name: name of the feature, or "(bias)".
+        value: value in the model.
+        standard_error: from the exact method, in the unit of `value`; None for a gradient method, collinear columns or
+            no degrees of freedom.
         t: value / standard error; None without a standard error, or if that is 0.
-        p: two-sided p-value of the hypothesis that the coefficient is 0; None as `t`.
+        p: two-sided p-value of the hypothesis that the coefficient is 0; None if `t` is None.
         interval: the 95 % confidence interval; None without a standard error.
-        true_value: of a straight line; else None.
+        true_value: the coefficient of a straight line; None for other data.
     """
 
     name: str
@@ -40,8 +40,8 @@ class Coefficient:
 def coefficients_of(card: Card) -> tuple[Coefficient, ...]:
     """The coefficients that a card lists, the bias last.
 
-    t, p and interval are those of ordinary least squares: Student's t with rows - coefficients degrees of freedom, the
-    rows being those of the training part.
+    t, p and interval are those of ordinary least squares: Student's t with rows - coefficients degrees of freedom,
+    counting the rows of the training part.
     """
     truth: Mapping[str, float] = {}
     if card.data["kind"] == "line":

@@ -1,4 +1,4 @@
-"""A fitted model in Python: what it learned, its predictions, its plots, and how it is saved and loaded."""
+"""A fitted model in Python: its coefficients, metrics, predictions and plots; saving and loading."""
 
 import os
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class FittedModel:
-    """A linear model with what is known of it, as `linreg.fit` and `linreg.load` return it.
+    """A linear model and what is known about it, as returned by `linreg.fit` and `linreg.load`.
 
     Attributes:
         module: an `nn.Module` on the CPU, in eval mode; takes raw features of shape (rows, features).
@@ -40,7 +40,7 @@ class FittedModel:
         warnings: what the user should know about the fit, one line each.
         notes: what was left out, renamed or converted while the data or the file were read, one line each.
         left_out: the columns of a table that were not used, and why.
-        interrupted_at: the last complete epoch where training was interrupted; else None.
+        interrupted_at: the last complete epoch, if training was interrupted; else None.
         parts: the rows it was fitted to, by part; None for a model that was loaded.
     """
 
@@ -88,7 +88,7 @@ class FittedModel:
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """The model as exporters take it; its path is `model.pth` as long as it is not saved anywhere."""
+        """The model as exporters take it; the path is `model.pth` if the model was not loaded from a file."""
         return Checkpoint(
             model=self.module,
             card=self.card,
@@ -127,12 +127,12 @@ class FittedModel:
         Returns:
             The same kind as `data`. For an array or a tensor: predictions of shape (rows,) in the model's dtype; NaN
             for a row that holds NaN. For a pandas or polars DataFrame: a DataFrame of that library with one column,
-            `predicted`, a row for each row; pandas keeps its index. For any other table or a file: such a pyarrow
-            Table. A row without a value in some feature gets no prediction: NaN in pandas, else null.
+            `predicted`, one row for each row; pandas keeps its index. For a file or any other table: a pyarrow
+            Table with that column. A row without a value in some feature gets no prediction: NaN in pandas, else null.
 
         Raises:
             DataError: a column is missing, the shape is wrong, or a prediction is not finite.
-            ModelError: `data` is a table and the model has no card, so that its columns have no names.
+            ModelError: `data` is a table and the model has no card, so its columns have no names.
 
         Example:
             >>> model = linreg.fit("penguins.csv", target="body_mass_g", features=["flipper_length_mm"])
@@ -170,7 +170,7 @@ class FittedModel:
         """Plot predictions: against the feature, or against actual values if there are several features.
 
         Args:
-            data: a table with features and target; None takes the rows the model was fitted to.
+            data: a table with features and target; None uses the rows that the model was fitted to.
             ax: matplotlib Axes to draw into; None makes a new figure.
 
         Raises:
@@ -185,7 +185,7 @@ class FittedModel:
         """Plot residuals, actual - predicted, against predictions.
 
         Args:
-            data: a table with features and target; None takes the rows the model was fitted to.
+            data: a table with features and target; None uses the rows that the model was fitted to.
             ax: matplotlib Axes to draw into; None makes a new figure.
 
         Raises:
@@ -227,8 +227,8 @@ def load(path: str | os.PathLike[str]) -> FittedModel:
             unpickled.
 
     Raises:
-        ModelError: the file is damaged, or is not what its card says.
-        MismatchError: a file has other bytes than its manifest lists.
+        ModelError: the file is damaged, or contradicts its card.
+        MismatchError: the bytes of a file differ from its manifest.
 
     Example:
         >>> bundle = linreg.fit(linreg.straight_line()).save("line")

@@ -22,8 +22,8 @@ def predicted_parts(
     Args:
         module: the model.
         card: the card of the model.
-        data: a table with features and target; None takes the rows that the model was fitted to.
-        fitted_to: those rows by part, if they are at hand; the points of a straight line are computed again.
+        data: a table with features and target; None uses the rows that the model was fitted to.
+        fitted_to: those rows by part; None computes the points of a straight line again.
 
     Raises:
         LinregError: no rows are known.

@@ -1,4 +1,4 @@
-"""What there is to say of a fitted model on one page: coefficients, and the fit of each part."""
+"""The summary of a fitted model: coefficients, and the goodness of fit of each part."""
 
 import html
 from collections.abc import Mapping, Sequence
@@ -12,22 +12,22 @@ from linreg.rounding import p_value, to_error
 
 WIDTH = 80
 SHORTEST_CUT = 24
-"""Names are cut to make a table fit, but not shorter than this: rather the last column gets a table of its own."""
+"""Names are cut to fit a table, but never shorter than this; the last column then gets a table of its own."""
 METHODS = {"exact": "exact least squares", "sgd": "SGD", "adam": "Adam", "lbfgs": "L-BFGS"}
 LOSSES = {"l1": "L1", "mse": "MSE", "huber": "Huber"}
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Summary:
-    """A summary that prints itself: as text in a terminal, as HTML in a notebook.
+    """A summary that prints as text in a terminal and as HTML in a notebook.
 
     Values are rounded to the last digit of their standard errors; `coefficients` has all digits.
 
     Attributes:
-        title: what was fitted, and how.
+        title: the target, and how it was fitted.
         coefficients: the bias last.
         metrics: rows, r2, rmse and mae by part.
-        notes: what the numbers do not say, one line each.
+        notes: remarks on the numbers, one line each.
     """
 
     title: str

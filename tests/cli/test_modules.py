@@ -113,8 +113,7 @@ def test_what_is_stripped_of_a_state_dict_is_noted_by_bench_too(linreg, nets, tm
     ended = linreg("bench", *words, "-o", "out", "--batch", "8")
     assert ended.code == 0, ended.err
     assert (
-        ended.err.count("note: nested.pth: its weights stand under 'state_dict'; 'module.' is stripped from its na")
-        == 1
+        ended.err.count("note: nested.pth: its weights are under 'state_dict'; 'module.' is stripped from its na") == 1
     )
 
 

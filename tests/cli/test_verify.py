@@ -132,12 +132,12 @@ def test_files_of_the_users_own_are_not_overwritten(linreg, tmp_path):
     for name in ("data.json", "model.onnx.data", "test_data_set_0/input_0.pb"):
         (tmp_path / "b" / name).parent.mkdir(exist_ok=True)
         (tmp_path / "b" / name).write_text("mine")
-        assert f"b/{name}: is there and is not what the manifest lists" in linreg("export", "-m", "b").failure()
+        assert f"b/{name}: exists and is not what the manifest lists" in linreg("export", "-m", "b").failure()
         assert (tmp_path / "b" / name).read_text() == "mine"
         (tmp_path / "b" / name).unlink()
     (tmp_path / "c").mkdir()
     (tmp_path / "c" / "SHA256SUMS").write_text("mine")
-    assert "c/SHA256SUMS: is there" in linreg("train", "--epochs", "5", "-o", "c").failure()
+    assert "c/SHA256SUMS: exists" in linreg("train", "--epochs", "5", "-o", "c").failure()
 
 
 @pytest.mark.parametrize("force", [[], ["--force"]])

@@ -119,7 +119,7 @@ def test_a_bundle_without_a_card_is_verified(linreg, bundle):
 
 def test_a_listed_card_that_is_gone_is_a_mismatch(linreg, bundle):
     (bundle / "card.json").unlink()
-    with pytest.raises(MismatchError, match=r"card\.json: is listed in the manifest, but is not there"):
+    with pytest.raises(MismatchError, match=r"card\.json: is listed in the manifest, but is missing"):
         load(bundle)
     assert "card.json: is listed" in linreg("export", "-m", bundle, "-f", "onnx").failure(3)
 

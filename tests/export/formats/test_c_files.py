@@ -180,7 +180,7 @@ def test_training_again_takes_both_files_away(linreg, tmp_path):
 def test_a_file_of_the_users_is_not_overwritten(linreg, bundle, name):
     (bundle / name).write_text("mine")
     before = contents(bundle)
-    assert f"{name}: is there and is not what the manifest lists" in linreg("export", "-m", bundle, "-f", "c").failure()
+    assert f"{name}: exists and is not what the manifest lists" in linreg("export", "-m", bundle, "-f", "c").failure()
     assert contents(bundle) == before
     assert linreg("export", "-m", bundle, "-f", "c", "--force").code == 0
     assert linreg("verify", bundle).code == 0
