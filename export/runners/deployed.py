@@ -56,7 +56,7 @@ class OnnxModel:
         texts = {entry.key: entry.value for entry in model.metadata_props}
         if "linreg.features" not in texts and "linreg.inputs" in texts:
             raise ModelError(
-                f"{path}: was exported from a module or a state_dict, whose columns have no names, so they cannot be "
+                f"{path}: was exported from a module or a state_dict whose columns have no names, so they cannot be "
                 f"found in a table; show its inputs with: linreg inspect {shlex.quote(str(path))}, "
                 "and run it with onnxruntime"
             )
