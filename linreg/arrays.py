@@ -27,7 +27,7 @@ def dataset_of_arrays(
     Args:
         features: numbers, shape (rows, features), or (rows,) for one feature.
         target: numbers, shape (rows,) or (rows, 1).
-        feature_names: one for each column; None takes x0, x1, ...
+        feature_names: one for each column; None uses x0, x1, ...
         target_name: the name of the target.
 
     Raises:
@@ -76,10 +76,10 @@ def matrix_of(origin: str, values: ArrayLike | torch.Tensor) -> Array:
 
 
 def _numbers(origin: str, values: ArrayLike | torch.Tensor) -> Array:
-    """Numbers in float64, copied, so that nobody changes them later.
+    """Numbers in float64, copied, so that later changes to them have no effect.
 
     Raises:
-        DataError: they are no real numbers.
+        DataError: they are not real numbers.
     """
     if isinstance(values, torch.Tensor):
         if values.is_complex() or values.layout is not torch.strided or values.is_quantized:
@@ -103,5 +103,5 @@ def _check_names(names: tuple[str, ...], target_name: str, columns: int) -> None
             raise DataError("feature_names: got an empty name, expected one for each column of X")
         if name in seen:
             what = "the target" if name == target_name else "another feature"
-            raise DataError(f"feature_names: {short(name)} is the name of {what}, too; use different names")
+            raise DataError(f"feature_names: {short(name)} is also the name of {what}; use different names")
         seen.add(name)

@@ -25,7 +25,7 @@ class ArrowColumns:
     """A table in memory.
 
     Attributes:
-        names: of the columns as they are compared, in their order; some may be empty or the same.
+        names: normalised column names, in their order; some may be empty or duplicated.
         row_index: those of `names` that are the index of a pandas DataFrame.
     """
 
@@ -37,7 +37,7 @@ class ArrowColumns:
             data: the table; a stream that can be read only once is used up.
 
         Raises:
-            DataError: it is no table, or its library cannot convert a column to Arrow.
+            DataError: it is not a table, or its library cannot convert a column to Arrow.
         """
         try:
             self.table = pa.RecordBatchReader.from_stream(data).read_all()
@@ -62,11 +62,11 @@ class ArrowColumns:
 
 
 def row_index(names: Sequence[str], metadata: dict[bytes, bytes] | None) -> frozenset[str]:
-    """The columns that pandas uses as the index of the rows, by its own record in a schema; a range is no column.
+    """The columns that are the index of a pandas DataFrame, according to the schema; a range is not a column.
 
     Args:
-        names: of the columns.
-        metadata: of the schema.
+        names: names of the columns.
+        metadata: metadata of the schema.
     """
     try:
         record = json.loads((metadata or {}).get(b"pandas", b"{}"))

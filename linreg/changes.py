@@ -69,9 +69,7 @@ class Changes:
         file, digest = self._written[name]
         data = read_inside(self._stage, file, limit=LIMIT_BYTES)
         if sha256(data) != digest:
-            raise ModelError(
-                f"{self._stage / file}: has other bytes than were written; check the disk, and run it again"
-            )
+            raise ModelError(f"{self._stage / file}: differs from what was written; check the disk, and run it again")
         return data
 
     def removes(self, name: str) -> bool:

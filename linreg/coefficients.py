@@ -8,6 +8,7 @@ import numpy as np
 from scipy.stats import t as student
 
 from linreg.card import BIAS_NAME, Card
+from linreg.models import Affine
 
 CONFIDENCE = 0.95
 
@@ -17,14 +18,14 @@ class Coefficient:
     """One coefficient.
 
     Attributes:
-        name: of the feature, or "(bias)".
-        value: as the model holds it.
-        standard_error: of the exact method, in the unit of `value`; None for a gradient method, for collinear columns,
-            and without degrees of freedom.
+        name: name of the feature, or "(bias)".
+        value: value in the model.
+        standard_error: from the exact method, in the unit of `value`; None for a gradient method, collinear columns or
+            no degrees of freedom.
         t: value / standard error; None without a standard error, or if that is 0.
-        p: two-sided p-value of the hypothesis that the coefficient is 0; None as `t`.
+        p: two-sided p-value of the hypothesis that the coefficient is 0; None if `t` is None.
         interval: the 95 % confidence interval; None without a standard error.
-        true_value: of a straight line; else None.
+        true_value: the coefficient of a straight line; None for other data.
     """
 
     name: str
@@ -39,8 +40,8 @@ class Coefficient:
 def coefficients_of(card: Card) -> tuple[Coefficient, ...]:
     """The coefficients that a card lists, the bias last.
 
-    t, p and interval are those of ordinary least squares: Student's t with rows - coefficients degrees of freedom, the
-    rows being those of the training part.
+    t, p and interval are those of ordinary least squares: Student's t with rows - coefficients degrees of freedom,
+    counting the rows of the training part.
     """
     truth: Mapping[str, float] = {}
     if card.data["kind"] == "line":
@@ -48,6 +49,13 @@ def coefficients_of(card: Card) -> tuple[Coefficient, ...]:
     rows = card.metrics.get("train", {}).get("rows", 0)
     freedom = rows - len(card.coefficients)
     return tuple(_coefficient(entry, freedom, truth.get(entry["name"])) for entry in card.coefficients)
+
+
+def unnamed_coefficients(affine: Affine) -> tuple[Coefficient, ...]:
+    """The coefficients of a model without a card, called x0, x1, ..., the bias last."""
+    named = [(f"x{place}", value) for place, value in enumerate(affine.weight[0])]
+    named += [] if affine.bias is None else [(BIAS_NAME, affine.bias[0])]
+    return tuple(Coefficient(name=name, value=float(value)) for name, value in named)
 
 
 def _coefficient(entry: Mapping[str, Any], freedom: int, true_value: float | None) -> Coefficient:

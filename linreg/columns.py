@@ -55,7 +55,7 @@ def places_of_all(origin: str, columns: Columns, target: str | None) -> list[int
 
     Args:
         origin: what messages call the table: its path, or its type.
-        columns: of the table.
+        columns: columns of the table.
         target: the column to predict; taken even if it is the row index.
 
     Raises:

@@ -87,9 +87,9 @@ class TrainSettings:
         bias: whether the model has a bias; `parameter` always has one.
         method: `exact` is least squares in float64, the others are gradient methods.
         loss: loss that the gradient methods minimise.
-        lr: learning rate; None takes the default of the method from `DEFAULT_RATES`.
+        lr: learning rate; None uses the default of the method from `DEFAULT_RATES`.
         epochs: passes over the training part.
-        batch_size: batch size; None takes all rows.
+        batch_size: batch size; None uses all rows.
         test_every: epochs between two rows of the history, which also holds the last epoch.
         seed: seed of the initial parameters, of the shuffle of a table, and of the batches.
         device: device for training.
@@ -153,7 +153,7 @@ class BenchSettings:
     Attributes:
         batches: batch sizes.
         threads: intra-op thread counts for torch and ONNX Runtime; each is measured separately.
-        onnxruntime_threads: threads for ONNX Runtime; None takes those of torch.
+        onnxruntime_threads: threads for ONNX Runtime; None uses those of torch.
         rounds: blocks per variant, batch size and process.
         processes: largest number of processes; 1 measures in this process only.
         more_processes: additional processes, at most, while an interval is wider than 2 % to either side.

@@ -23,11 +23,11 @@ class Dataset:
     Attributes:
         features: float64, shape (rows, features). A float32 line is held exactly.
         target: float64, shape (rows,).
-        feature_names: one a column.
-        target_name: the name of the target.
+        feature_names: one for each column.
+        target_name: name of the target.
         line: the settings of a straight line; None for other data.
         table: the table that it was read from; None for a straight line or arrays.
-        sha256: of the file's bytes, of a line's values, or as `linreg.tables.values_sha256` for data in memory.
+        sha256: SHA-256 of the file's bytes, of a line's values, or `linreg.tables.values_sha256` for data in memory.
     """
 
     features: Array
@@ -53,14 +53,14 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """The parts of a dataset; validation and test are None where the split has no such part."""
+    """The parts of a dataset; validation and test are None if the split has no such part."""
 
     train: Part
     validation: Part | None
     test: Part | None
 
     def items(self) -> list[tuple[str, Part]]:
-        """The parts that are there, by name."""
+        """The parts that exist, by name."""
         named = (("train", self.train), ("validation", self.validation), ("test", self.test))
         return [(name, part) for name, part in named if part is not None]
 
@@ -103,7 +103,8 @@ def straight_line(settings: LineSettings, dtype: Precision = Precision.FLOAT32) 
         raise DataError(f"line: weight {settings.weight} and bias {settings.bias} give values beyond {dtype}")
     if len(x) > 1 and x[0] == x[-1]:
         raise DataError(
-            f"line: from {settings.start} to {settings.end} {dtype} knows one point; move it towards 0, or use float64"
+            f"line: from {settings.start} to {settings.end} {dtype} has only one distinct point; move it towards 0, "
+            "or use float64"
         )
     return Dataset(
         features=features,
@@ -121,11 +122,11 @@ def read_dataset(data: Path | ArrowStream, *, features: tuple[str, ...] | None, 
 
     Args:
         data: a file, or a table in memory.
-        features: column names in the wanted order; None takes every numeric column but the target.
+        features: column names in the wanted order; None uses every numeric column except the target.
         target: column name.
 
     Raises:
-        DataError: as `linreg.tables.read_table`, or the table has less than two complete rows or a constant target.
+        DataError: see `linreg.tables.read_table`; or the table has fewer than two complete rows, or a constant target.
     """
     origin = str(data) if isinstance(data, Path) else type(data).__name__
     return dataset_of_table(origin, read_table(data, features=features, target=target))
@@ -136,10 +137,10 @@ def dataset_of_table(origin: str, table: Table) -> Dataset:
 
     Args:
         origin: what messages call the table.
-        table: read with a target.
+        table: a table that was read with a target.
 
     Raises:
-        DataError: it has less than two complete rows, or a constant target.
+        DataError: it has fewer than two complete rows, or a constant target.
     """
     assert table.target_name is not None
     if table.target is None or len(table.target) < 2:
@@ -159,10 +160,10 @@ def dataset_of_table(origin: str, table: Table) -> Dataset:
 
 
 def split(dataset: Dataset, fractions: tuple[float, ...], *, shuffle_seed: int | None) -> Parts:
-    """Cut a dataset into parts, the first rows for training and the last for testing.
+    """Split a dataset into parts, the first rows for training and the last for testing.
 
     Args:
-        dataset: what is cut.
+        dataset: the dataset to split.
         fractions: as `linreg.split_text.parse_split` returns them.
         shuffle_seed: the rows are shuffled with it first; None keeps their order.
 
@@ -171,7 +172,7 @@ def split(dataset: Dataset, fractions: tuple[float, ...], *, shuffle_seed: int |
     """
     rows = len(dataset.target)
     order = np.arange(rows) if shuffle_seed is None else np.random.default_rng(shuffle_seed).permutation(rows)
-    # The tiny summand takes back the rounding of a sum such as 0.7 + 0.15.
+    # The tiny summand offsets the rounding of a sum such as 0.7 + 0.15.
     ends = [int(fraction * rows + 1e-6) for fraction in np.cumsum(fractions)[:-1]]
     pieces = np.split(order, ends)
     if min(len(piece) for piece in pieces) == 0:
@@ -212,7 +213,7 @@ def fit_scaler(train: Part, *, centre: bool) -> Scaler:
 
 
 def _root_mean_square(values: Array) -> Array:
-    """Of each column; values as small as 1e-200, whose squares are 0 in float64, do not give 0."""
+    """The root mean square of each column; values as small as 1e-200, whose squares underflow, do not give 0."""
     exponents = np.frexp(np.abs(values).max(axis=0))[1]
     unit = np.ldexp(1.0, exponents - 1)  # a power of two: dividing by it rounds nothing
     root: Array = unit * np.sqrt(((values / unit) ** 2).mean(axis=0))

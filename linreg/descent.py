@@ -38,7 +38,7 @@ class Descent:
     Attributes:
         history: every `test_every` epochs, and the last epoch.
         warnings: what the user should know, one line each.
-        interrupted_at: the last complete epoch where the user interrupted training; else None.
+        interrupted_at: the last complete epoch, if the user interrupted training; else None.
     """
 
     history: tuple[HistoryRow, ...]
@@ -95,8 +95,8 @@ def descend(
     """Train a model in place.
 
     Args:
-        model: with its initial parameters, on the device where the loop runs.
-        parts: the training part, and what is held out.
+        model: the model with its initial parameters, on the device where the loop runs.
+        parts: the training part, and the held-out parts.
         scaler: standardises the rows; None leaves them raw.
         settings: method, loss, learning rate, epochs and batch size.
         progress: called after each epoch with its number and train loss.
@@ -136,7 +136,7 @@ def descend(
 def _epochs(
     model: Model, parts: Parts, scaler: Scaler | None, settings: TrainSettings
 ) -> Iterator[tuple[int, float, float | None]]:
-    """Train epoch by epoch; yields each one's number, train loss, and test loss where one is measured."""
+    """Train epoch by epoch; yields each one's number, train loss, and test loss if one is measured."""
     x, y = _tensors(parts.train, scaler, model)
     watched = parts.validation or parts.test
     held_out = None if watched is None else _tensors(watched, scaler, model)
@@ -181,7 +181,7 @@ def _optimizer(model: Model, settings: TrainSettings) -> torch.optim.Optimizer:
         return torch.optim.SGD(parameters, lr=rate)
     if settings.method is Method.ADAM:
         return torch.optim.Adam(parameters, lr=rate)
-    # Its own tolerances would end it after three digits.
+    # With its default tolerances L-BFGS would stop after three digits.
     return torch.optim.LBFGS(parameters, rate, line_search_fn="strong_wolfe", tolerance_grad=0, tolerance_change=0)
 
 

@@ -1,4 +1,4 @@
-"""A fitted model in Python: what it learned, its predictions, its plots, and how it is saved and loaded."""
+"""A fitted model in Python: its coefficients, metrics, predictions and plots; saving and loading."""
 
 import os
 from collections.abc import Mapping
@@ -7,22 +7,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from numpy.typing import NDArray
-
 from linreg.bundle import Bundle, open_bundle
-from linreg.card import BIAS_NAME, Card
+from linreg.card import Card
 from linreg.changes import Changes
 from linreg.checkpoint import Checkpoint, files_of, load_settled
-from linreg.coefficients import Coefficient, coefficients_of
+from linreg.coefficients import Coefficient, coefficients_of, unnamed_coefficients
 from linreg.config import MODEL_FILE
 from linreg.data import Part
 from linreg.errors import ModelError
 from linreg.escaping import printable
-from linreg.models import LinearRegressionModel, LinearRegressionModelV2, affine_of
+from linreg.models import Affine, LinearRegressionModel, LinearRegressionModelV2, affine_of
 from linreg.predict_like import UNNAMED, predict_like
 from linreg.saving import replacing, stage_model
 from linreg.state_dict import state_sha256
-from linreg.summary import Summary, summary_of
+from linreg.summary import Summary, summary_of, summary_without_card
 from linreg.tables import LeftOut
 
 if TYPE_CHECKING:
@@ -33,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class FittedModel:
-    """A linear model with what is known of it, as `linreg.fit` and `linreg.load` return it.
+    """A linear model and what is known about it, as returned by `linreg.fit` and `linreg.load`.
 
     Attributes:
         module: an `nn.Module` on the CPU, in eval mode; takes raw features of shape (rows, features).
@@ -42,7 +40,7 @@ class FittedModel:
         warnings: what the user should know about the fit, one line each.
         notes: what was left out, renamed or converted while the data or the file were read, one line each.
         left_out: the columns of a table that were not used, and why.
-        interrupted_at: the last complete epoch where training was interrupted; else None.
+        interrupted_at: the last complete epoch, if training was interrupted; else None.
         parts: the rows it was fitted to, by part; None for a model that was loaded.
     """
 
@@ -56,8 +54,8 @@ class FittedModel:
     parts: Mapping[str, Part] | None = field(default=None)
 
     def __repr__(self) -> str:
-        affine = self._affine
-        inputs = f"{affine.shape[1]} feature{'s' if affine.shape[1] > 1 else ''}"
+        count = self._affine.weight.shape[1]
+        inputs = f"{count} feature{'s' if count > 1 else ''}"
         if self.card is None:
             return f"FittedModel({inputs}, no card)"
         fit = self.card.metrics.get("test") or self.card.metrics.get("train") or {}
@@ -68,21 +66,15 @@ class FittedModel:
         return self.summary()._repr_html_()
 
     @property
-    def _affine(self) -> NDArray[Any]:
+    def _affine(self) -> Affine:
         affine = affine_of(self.module)
-        assert affine is not None, "one of the course's two models"
-        return affine.weight
+        assert affine is not None, "every FittedModel holds one of the course's two models"
+        return affine
 
     @cached_property
     def coefficients(self) -> tuple[Coefficient, ...]:
         """Value and, from the exact method, standard error, t, p and 95 % interval of each; the bias last."""
-        if self.card is not None:
-            return coefficients_of(self.card)
-        affine = affine_of(self.module)
-        assert affine is not None
-        named = [(f"x{place}", value) for place, value in enumerate(affine.weight[0])]
-        named += [] if affine.bias is None else [(BIAS_NAME, affine.bias[0])]
-        return tuple(Coefficient(name=name, value=float(value)) for name, value in named)
+        return unnamed_coefficients(self._affine) if self.card is None else coefficients_of(self.card)
 
     @property
     def metrics(self) -> Mapping[str, Mapping[str, Any]]:
@@ -96,7 +88,7 @@ class FittedModel:
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """The model as exporters take it; its path is `model.pth` as long as it is not saved anywhere."""
+        """The model as exporters take it; the path is `model.pth` if the model was not loaded from a file."""
         return Checkpoint(
             model=self.module,
             card=self.card,
@@ -121,14 +113,9 @@ class FittedModel:
             body_mass_g: exact least squares, linear, float32
             ...
         """
-        if self.card is not None:
-            return summary_of(self.card, self.coefficients)
-        return Summary(
-            title=f"a model of {self._affine.shape[1]} features, {self._affine.dtype}",
-            coefficients=self.coefficients,
-            metrics={},
-            notes=("Unknown, for lack of a card.json: names of features and target, data, settings and metrics.",),
-        )
+        if self.card is None:
+            return summary_without_card(self._affine, self.coefficients)
+        return summary_of(self.card, self.coefficients)
 
     def predict(self, data: Any) -> Any:
         """Predict the target for every row.
@@ -140,12 +127,12 @@ class FittedModel:
         Returns:
             The same kind as `data`. For an array or a tensor: predictions of shape (rows,) in the model's dtype; NaN
             for a row that holds NaN. For a pandas or polars DataFrame: a DataFrame of that library with one column,
-            `predicted`, a row for each row; pandas keeps its index. For any other table or a file: such a pyarrow
-            Table. A row without a value in some feature gets no prediction: NaN in pandas, else null.
+            `predicted`, one row for each row; pandas keeps its index. For a file or any other table: a pyarrow
+            Table with that column. A row without a value in some feature gets no prediction: NaN in pandas, else null.
 
         Raises:
             DataError: a column is missing, the shape is wrong, or a prediction is not finite.
-            ModelError: `data` is a table and the model has no card, so that its columns have no names.
+            ModelError: `data` is a table and the model has no card, so its columns have no names.
 
         Example:
             >>> model = linreg.fit("penguins.csv", target="body_mass_g", features=["flipper_length_mm"])
@@ -183,7 +170,7 @@ class FittedModel:
         """Plot predictions: against the feature, or against actual values if there are several features.
 
         Args:
-            data: a table with features and target; None takes the rows the model was fitted to.
+            data: a table with features and target; None uses the rows that the model was fitted to.
             ax: matplotlib Axes to draw into; None makes a new figure.
 
         Raises:
@@ -198,7 +185,7 @@ class FittedModel:
         """Plot residuals, actual - predicted, against predictions.
 
         Args:
-            data: a table with features and target; None takes the rows the model was fitted to.
+            data: a table with features and target; None uses the rows that the model was fitted to.
             ax: matplotlib Axes to draw into; None makes a new figure.
 
         Raises:
@@ -227,15 +214,9 @@ class FittedModel:
         return self.card
 
     def _predicted_parts(self, data: Any) -> "dict[str, PredictedPart]":
-        from linreg.parts import parts_of, predict_parts, read_rows
+        from linreg.predicted_parts import predicted_parts
 
-        card = self._described()
-        parts = self.parts
-        if data is not None:
-            parts = parts_of(read_rows(Path(data) if isinstance(data, str | os.PathLike) else data, card), card)
-        elif parts is None:
-            parts = parts_of(None, card)
-        return predict_parts(self.module, parts)
+        return predicted_parts(self.module, self._described(), data, fitted_to=self.parts)
 
 
 def load(path: str | os.PathLike[str]) -> FittedModel:
@@ -246,8 +227,8 @@ def load(path: str | os.PathLike[str]) -> FittedModel:
             unpickled.
 
     Raises:
-        ModelError: the file is damaged, or is not what its card says.
-        MismatchError: a file has other bytes than its manifest lists.
+        ModelError: the file is damaged, or contradicts its card.
+        MismatchError: the bytes of a file differ from its manifest.
 
     Example:
         >>> bundle = linreg.fit(linreg.straight_line()).save("line")

@@ -1,4 +1,4 @@
-"""Fit a linear model to whatever holds the data: `linreg.fit`, and the course's line, `linreg.straight_line`."""
+"""Fit a linear model to data in any form: `linreg.fit`, and the course's line, `linreg.straight_line`."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -34,6 +34,7 @@ from linreg.training import card_of
 from linreg.training import fit as train
 
 Choice = TypeVar("Choice", bound=StrEnum)
+Progress = Callable[[str, int, int], None]
 Data = str | os.PathLike[str] | ArrowStream | tuple[ArrayLike | torch.Tensor, ArrayLike | torch.Tensor] | Dataset
 
 
@@ -88,31 +89,31 @@ def fit(
     device: str | None = None,
     allow_collinear: bool = False,
     keep_on_interrupt: bool = False,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> FittedModel:
     """Fit a linear model.
 
     Args:
         data: a CSV (also gzip) or Parquet file; a table in memory that exports an Arrow stream (pandas, polars,
             DuckDB, pyarrow); a pair (X, y) of arrays or tensors of shapes (rows, features) and (rows,); or a Dataset
-            of `linreg.straight_line`. The index of a pandas DataFrame is no feature.
+            of `linreg.straight_line`. The index of a pandas DataFrame is not a feature.
         target: the column to predict. A table needs it; for (X, y) it is the name of y, by default "y".
-        features: the columns of a table to predict from; None takes every other numeric column.
-        feature_names: the names of the columns of X; None takes x0, x1, ...
+        features: the columns of a table to predict from; None uses every other numeric column.
+        feature_names: the names of the columns of X; None uses x0, x1, ...
         method: "exact" (least squares in float64; default for tables and arrays), "sgd" (default for the line),
             "adam" or "lbfgs". The gradient methods standardise a table with its training part, and fold the scaling
             into weight and bias afterwards, so that every model takes raw features.
-        loss: what a gradient method minimises: "l1" (default for the line), "mse" (default else) or "huber".
+        loss: what a gradient method minimises: "l1" (default for the line), "mse" (default otherwise) or "huber".
         architecture: "linear" (nn.Linear), or "parameter" (two nn.Parameter, for one feature).
-        bias: False fits no bias.
-        dtype: of the parameters, "float32" or "float64".
+        bias: fit a bias.
+        dtype: dtype of the parameters, "float32" or "float64".
         split: the fraction of rows to train with, "0.8"; train/validation/test, "0.7/0.15/0.15"; or "1".
         shuffle: shuffle the rows before the split; default: True, but the line always keeps its order.
-        seed: of the initial parameters, the shuffle and the batches. Default: 42.
+        seed: seed of the initial parameters, the shuffle and the batches. Default: 42.
         lr: learning rate. Default: 0.01; lbfgs 1.
         epochs: passes over the training part. Default: 1000.
-        batch_size: default: all rows.
-        test_every: the history has one row every so many epochs. Default: 10.
+        batch_size: rows in each batch. Default: all rows.
+        test_every: epochs between two rows of the history. Default: 10.
         device: where a gradient method runs: "auto" (CUDA if available; the default), "cpu" or "cuda".
         allow_collinear: take the minimum-norm solution if columns are collinear ("exact" only).
         keep_on_interrupt: on KeyboardInterrupt, return the parameters with the lowest train loss so far.
@@ -152,6 +153,21 @@ def fit(
         if shuffled:
             raise LinregError("shuffle: got True, but a straight line always keeps its order; leave it out")
         dataset = datasets.straight_line(dataset.line, settings.dtype)
+    return _trained(
+        dataset, settings, split=split, shuffled=shuffled, keep_on_interrupt=keep_on_interrupt, progress=progress
+    )
+
+
+def _trained(
+    dataset: Dataset,
+    settings: TrainSettings,
+    *,
+    split: str,
+    shuffled: bool,
+    keep_on_interrupt: bool,
+    progress: Progress | None,
+) -> FittedModel:
+    """Split the rows, train, and return the result as a fitted model."""
     parts = datasets.split(dataset, parse_split(split), shuffle_seed=settings.seed if shuffled else None)
     result = train(
         dataset,
@@ -196,7 +212,7 @@ def _dataset(
 
 
 def _settings(dataset: Dataset, **options: Any) -> TrainSettings:
-    """The settings of the options that were given; None means that one was not."""
+    """The settings from the options that were given; None means that an option was not."""
     given = {name: value for name, value in options.items() if value is not None}
     defaults = TABLE_DEFAULTS if dataset.line is None else LINE_DEFAULTS
     method = given.get("method", defaults.method)
@@ -210,7 +226,7 @@ def _settings(dataset: Dataset, **options: Any) -> TrainSettings:
 
 
 def _refuse(why: str, **options: object) -> None:
-    """Raise LinregError for the first option that was given though it does not apply."""
+    """Raise LinregError for the first option that was given but does not apply."""
     for name, value in options.items():
         if value is not None:
             raise LinregError(f"{name}: got {str(value)[:60]!r}, but {why}")

@@ -76,7 +76,7 @@ def _put(folder: Path, name: str, stage: Path, file: str, digest: str) -> None:
             return  # already renamed
         raise ModelError(f"{folder / name}: the staged file of an interrupted command is gone; {_discard(stage)}")
     if sha256(read_inside(stage, file, limit=LIMIT_BYTES)) != digest:
-        raise ModelError(f"{stage / file}: has other bytes than its journal says; {_discard(stage)}")
+        raise ModelError(f"{stage / file}: differs from its journal; {_discard(stage)}")
     make_parent(folder, name)
     file_inside(folder, name)  # neither a link nor a folder
     with writing(folder / name):
@@ -101,7 +101,7 @@ def _checked(stage: Path, journal: dict[str, Any]) -> tuple[dict[str, tuple[str,
             raise ValueError
     except (LinregError, ValueError, KeyError, TypeError, AttributeError):
         raise ModelError(
-            f"{stage / JOURNAL_FILE}: is no journal of an interrupted command; {_discard(stage)}"
+            f"{stage / JOURNAL_FILE}: is not the journal of an interrupted command; {_discard(stage)}"
         ) from None
     return writes, removes
 
@@ -113,7 +113,7 @@ def check_name(name: str) -> None:
         LinregError: it does not.
     """
     if not (is_bundle_file(name) or name in REPORT_FILES or name in (MANIFEST_FILE, CHECKSUM_FILE)):
-        raise LinregError(f"{name!r} is no file of a bundle; expected a plain name such as model.pth")
+        raise LinregError(f"{name!r} is not a file of a bundle; expected a plain name such as model.pth")
 
 
 def remove_stage(stage: Path) -> None:

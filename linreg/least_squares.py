@@ -1,10 +1,10 @@
 """The exact solution of a linear least-squares problem, in float64.
 
 1. R of a QR factorisation of [features, 1, target] is accumulated over row batches: `linreg.triangle`.
-2. R gives the rest without another pass: finiteness, column scales, the first solution, the residual norm, and that no
-   columns are collinear; where it cannot tell, the data decide: `linreg.collinearity`.
+2. R gives the rest without another pass: finiteness, column scales, the first solution, the residual norm, and whether
+   columns are collinear; if R is inconclusive, the data decide: `linreg.collinearity`.
 3. One refinement x += R^-1 R^-T A^T r, with r = y - A x and A^T r formed beyond float64: `linreg.gradient`. Certified
-   digits need it. Where columns are nearly collinear it is repeated, if need be with what step 2 found instead of R.
+   digits need it. If columns are nearly collinear it is repeated, if necessary with the result of step 2 instead of R.
 """
 
 import math
@@ -31,11 +31,11 @@ class LeastSquares:
 
     Attributes:
         weight: float64, shape (features,).
-        bias: 0.0 where none was fitted.
+        bias: 0.0 if none was fitted.
         weight_errors: standard errors, shape (features,); None without a degree of freedom or with collinear columns.
-        bias_error: standard error of the bias; None as above, or where no bias was fitted.
+        bias_error: standard error of the bias; None as above, or if no bias was fitted.
         residual_norm: |y - A x|.
-        rank: of the matrix of features and intercept.
+        rank: rank of the matrix of features and intercept.
         collinear: names of columns that are linear combinations of others; empty at full rank.
     """
 
@@ -61,9 +61,9 @@ def solve(
     Args:
         features: float64, shape (rows, features).
         target: float64, shape (rows,).
-        names: of the features, for messages.
+        names: names of the features, for messages.
         intercept: fit a bias.
-        allow_collinear: give the solution of smallest norm (over weights and bias) where columns are collinear.
+        allow_collinear: return the minimum-norm solution (over weights and bias) if columns are collinear.
 
     Raises:
         DataError: fewer rows than parameters, or values or coefficients that float64 cannot hold.
@@ -136,14 +136,14 @@ def _solution(
         features: shape (rows, features).
         target: shape (rows,).
         scaled: the scaled triangle.
-        exponents: of its scaling.
+        exponents: exponents of its scaling.
         intercept: whether a bias is fitted.
-        directions: as `directions_of` found them; None where R alone tells enough.
+        directions: as `directions_of` found them; None if R alone is conclusive.
     """
     columns = len(scaled) - 1
     basis, projected = scaled[:columns, :columns], scaled[:columns, columns]
     if directions is None:
-        inverse = np.asarray(np.linalg.inv(basis))  # by substitution too, and wakes no threads of BLAS
+        inverse = np.asarray(np.linalg.inv(basis))  # by substitution too, without starting BLAS threads
         first = solve_triangular(basis, projected)
         return *_refined(features, target, scaled, exponents, intercept, first, None), inverse
     inverse, kept = np.hstack([directions.kept, directions.near]), directions.kept
@@ -163,7 +163,7 @@ def _in_range(values: Array, exponents: NDArray[np.int_]) -> Array:
         scaled = np.ldexp(values, exponents)
     lost = (np.abs(scaled) < 2.0**-1040) & (np.abs(values) > 2.0**-44)  # 34 bits are left there
     if lost.any() or not np.isfinite(scaled).all():
-        raise DataError("exact fit: the coefficients leave the range of float64; rescale the columns")
+        raise DataError("exact fit: the coefficients exceed the range of float64; rescale the columns")
     return scaled
 
 
@@ -178,8 +178,8 @@ def _refined(
 ) -> tuple[Array, float]:
     """The scaled solution and |y - A x|^2 from a first solution.
 
-    A step leaves an error of as many digits less as the step itself had less than the solution: one is enough but where
-    columns are nearly collinear. There R knows too little: `inverse` inverse^T inverts A^T A in its place.
+    A step gains as many digits as it is smaller than the solution, so one is enough unless columns are nearly
+    collinear. In that case R is too inaccurate, and `inverse` inverse^T is used as the inverse of A^T A instead.
     """
     basis = scaled[:-1, :-1]
     left_out = scaled[:-1, -1] - basis @ solution if inverse is not None else np.zeros(1)
@@ -202,10 +202,10 @@ def _refined(
 
 
 def _smallest(solution: Array, null: Array, exponents: NDArray[np.int_]) -> Array:
-    """The solution of smallest norm, the norm being that in the units of the data: x - N z for the best z.
+    """The minimum-norm solution, with the norm in the units of the data: x - N z for the best z.
 
-    What is taken off is made of the null space itself, so whatever the rounding of z, the fit stays. With its rows
-    sorted by size and its columns pivoted a QR factorisation keeps its digits in small rows (Cox, Higham 1998).
+    The correction lies in the null space, so rounding of z does not change the fit. A QR factorisation with rows sorted
+    by size and pivoted columns stays accurate in small rows (Cox, Higham 1998).
     """
     involved = null.any(axis=1)
     rows, scale = null[involved], -exponents[involved]

@@ -87,8 +87,8 @@ def _make_folders(folder: Path) -> list[Path]:
 
 
 def _acquire(path: Path, *, wait: bool, on_wait: Callable[[str], None] | None) -> int:
-    """The descriptor of the locked file that stands at `path`."""
-    told = False
+    """The descriptor of the locked file at `path`."""
+    reported = False
     while True:
         with writing(path):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
@@ -104,12 +104,12 @@ def _acquire(path: Path, *, wait: bool, on_wait: Callable[[str], None] | None) -
                     raise LinregError(
                         f"{path.parent}: {holder} is writing there; wait for it to end, or add --wait"
                     ) from None
-                if not told and on_wait is not None:
+                if not reported and on_wait is not None:
                     on_wait(holder)
-                told = True
+                reported = True
                 time.sleep(POLL_S)
             else:
-                if _stands_at(path, descriptor):
+                if _is_at(path, descriptor):
                     return descriptor
         except OSError as error:  # a file system that does not support locks
             os.close(descriptor)
@@ -120,7 +120,7 @@ def _acquire(path: Path, *, wait: bool, on_wait: Callable[[str], None] | None) -
         os.close(descriptor)  # its holder has removed it in the meantime: lock the next one
 
 
-def _stands_at(path: Path, descriptor: int) -> bool:
+def _is_at(path: Path, descriptor: int) -> bool:
     try:
         return os.path.samestat(path.lstat(), os.fstat(descriptor))
     except FileNotFoundError:

@@ -187,7 +187,7 @@ def read_entry(folder: Path, entry: FileEntry, *, limit: int = MAX_STATE_BYTES) 
         raise MismatchError(f"{path}: is listed in the manifest, but not readable as a file: {error}") from None
     if not present:
         raise MismatchError(
-            f"{path}: is listed in the manifest, but is not there; restore it, or create the bundle again"
+            f"{path}: is listed in the manifest, but is missing; restore it, or create the bundle again"
         )
     if len(data) != entry.bytes or sha256(data) != entry.sha256:
         raise MismatchError(
@@ -210,6 +210,4 @@ def check_overwrite(folder: Path, names: Iterable[str], *, force: bool) -> None:
             continue
         listed = manifest.entry(name) if manifest else None
         if listed is None or listed.sha256 != sha256(read_inside(folder, name, limit=MAX_STATE_BYTES)):
-            raise LinregError(
-                f"{folder / name}: is there and is not what the manifest lists; use --force, or another -o"
-            )
+            raise LinregError(f"{folder / name}: exists and is not what the manifest lists; use --force, or another -o")

@@ -40,7 +40,7 @@ def check_memory(origin: str, needed: int, purpose: str) -> None:
     there = available_bytes()
     if there is not None and needed > there:
         raise DataError(
-            f"{origin}: needs about {in_words(needed)} of memory for {purpose}, and {in_words(there)} are there; "
+            f"{origin}: needs about {in_words(needed)} of memory for {purpose}, and {in_words(there)} are available; "
             "choose fewer columns with --features, or use fewer rows"
         )
 

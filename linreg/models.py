@@ -49,7 +49,7 @@ class LinearRegressionModelV2(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class Affine:
-    """y = x weight^T + bias, with the numbers as the model holds them.
+    """y = x weight^T + bias, with the model's own numbers.
 
     Attributes:
         weight: shape (outputs, features), in the model's dtype.
@@ -86,7 +86,7 @@ def make_model(
 
 
 def recognise(state: Mapping[str, Tensor]) -> tuple[Architecture, int, bool]:
-    """Tell architecture, number of features and presence of a bias from the keys and shapes of a state_dict.
+    """Infer architecture, number of features and presence of a bias from the keys and shapes of a state_dict.
 
     Raises:
         ModelError: the keys match neither model.

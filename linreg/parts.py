@@ -1,4 +1,4 @@
-"""The parts of the data to look at a model with, by name."""
+"""The parts of the data that a model is evaluated on, by name."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -44,11 +44,11 @@ def predict_parts(
 
 
 def parts_of(table: Table | None, card: Card) -> dict[str, Part]:
-    """Cut the training data again as in training: `train`, `validation`, `test`; any other table is one part, `rows`.
+    """Split the training data as in training: `train`, `validation`, `test`; any other table is one part, `rows`.
 
     Args:
         table: as `read_rows` returns it; None computes the points of the straight line again.
-        card: of the model.
+        card: card of the model.
 
     Raises:
         LinregError: a table is needed.

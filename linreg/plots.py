@@ -27,7 +27,7 @@ PART_COLORS = {"train": TRAIN, "validation": VALIDATION, "test": TEST, "rows": T
 LINE_COLOR = "0.4"
 
 SIGNATURE = b"Software\0linreg"
-"""Stands in the first bytes of every PNG file that this module draws."""
+"""Marks every PNG file that this module draws, among its first bytes."""
 
 WIDE, SQUARE = (8.0, 5.0), (6.5, 6.5)
 """Figure sizes, in inches."""
@@ -62,7 +62,7 @@ def predictions(parts: Parts, *, features: Sequence[str], target: str, ax: Axes 
 
 
 def residuals(parts: Parts, *, target: str, ax: Axes | None = None) -> Axes:
-    """Plot residuals (actual - predicted) against predictions; any pattern is what a linear model cannot follow.
+    """Plot residuals (actual - predicted) against predictions; any pattern is something that a linear model cannot fit.
 
     Args:
         parts: what to draw.
@@ -87,7 +87,7 @@ def loss_curves(card: Card, *, ax: Axes | None = None) -> Axes:
     """Plot train and held-out loss by epoch, on a logarithmic scale if they fall far.
 
     Args:
-        card: of a model that was trained by gradient descent, so that it has a history.
+        card: card of a model that was trained by gradient descent, so it has a history.
         ax: axes to draw into.
 
     Raises:
@@ -228,6 +228,6 @@ def _any_glyph() -> Iterator[None]:
 
 
 def _plain(text: str, longest: int = LONGEST_NAME) -> str:
-    """Text that matplotlib draws as it is: no mathematics, no control characters, no endless labels."""
+    """Text that matplotlib draws literally: no mathematics, no control characters, limited length."""
     printable = "".join(character if character.isprintable() else "?" for character in text)
     return (printable if len(printable) <= longest else printable[: longest - 3] + "...").replace("$", r"\$")

@@ -24,7 +24,7 @@ UNNAMED = "the model has no card.json, so its columns have no names"
 
 
 def predict_like(data: Any, module: nn.Module, card: Card | None) -> Any:
-    """Predict, and return the kind of thing that `data` is: see `linreg.FittedModel.predict`.
+    """Predict, and return the same kind as `data`: see `linreg.FittedModel.predict`.
 
     Raises:
         DataError: a column is missing, the shape is wrong, or a prediction is not finite.
@@ -59,7 +59,7 @@ def _of_array(data: Any, module: nn.Module) -> NDArray[np.floating]:
 
 
 def _as_library_of(data: ArrowStream, predicted: pa.Table) -> Any:
-    """A table of the library that `data` is of, where that is pandas or polars."""
+    """Convert predictions to the library of `data`, if that is pandas or polars."""
     library = type(data).__module__.partition(".")[0]
     if library == "pandas":
         values = predicted.column("predicted").to_numpy()

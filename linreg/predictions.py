@@ -1,4 +1,4 @@
-"""Predictions for the rows of a table, whatever predicts them: a module or an ONNX file. Needs no torch."""
+"""Predictions for the rows of a table, by a module or an ONNX file. Needs no torch."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,8 +19,8 @@ def predict_table(origin: str, rows: Table, predict: Predict) -> pa.Array:
 
     Args:
         origin: what messages call the table.
-        rows: of the table, read with the features of the model.
-        predict: the model.
+        rows: the rows, read with the features of the model.
+        predict: predicts with the model.
 
     Raises:
         DataError: a prediction is not finite.
@@ -38,7 +38,7 @@ def check_finite(origin: str, predicted: NDArray[Any], places: NDArray[np.int_])
     Args:
         origin: what the message calls the rows.
         predicted: shape (rows,).
-        places: of those rows in the table, counted from 0.
+        places: positions of those rows in the table, counted from 0.
 
     Raises:
         DataError: one is not.

@@ -1,9 +1,9 @@
-"""Numbers for people: rounded to what is known of them."""
+"""Format numbers for people, rounded to the digits that are known."""
 
 import math
 
 DIGITS_OF_ERROR = 3
-"""Significant digits of a standard error, and with it of the value beside it."""
+"""Significant digits of a standard error; the value is rounded to the same place."""
 MOST_DECIMALS = 8
 LARGEST_PLAIN = 1e7
 
@@ -24,7 +24,7 @@ def to_error(value: float, error: float | None) -> str:
 
 
 def p_value(p: float) -> str:
-    """A p-value with three decimals, or that it is smaller."""
+    """A p-value with three decimals, or `<0.001`."""
     return "<0.001" if p < 0.0005 else f"{p:.3f}"
 
 

@@ -1,4 +1,4 @@
-"""Save a fitted model as a bundle: what may be overwritten, and what must go with the old weights."""
+"""Save a fitted model as a bundle: what may be overwritten, and what is removed with the old weights."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -82,7 +82,7 @@ def stage_model(changes: Changes, files: Mapping[str, bytes], state_sha256: str)
 def remove_listed(changes: Changes, manifest: Manifest, *, keep: tuple[str, ...]) -> None:
     """Remove every file that a manifest lists, and the manifest, so that none stays beside other weights.
 
-    A file whose bytes are not those listed stays.
+    A file whose bytes differ from the list is kept.
     """
     for entry in manifest.files:
         if entry.name in keep:

@@ -51,11 +51,11 @@ def check_arrival(module: nn.Module, state: StateDict, loaded: Mapping[str, Tens
             )
         renamed.append(key)
         del left[other]
-    told = {"changes": changed, "renames": renamed, "sets": [] if changed else sorted(left)}
+    done = {"changes": changed, "renames": renamed, "sets": [] if changed else sorted(left)}
     return tuple(
         f"the module's own loading {verb} {', '.join(repr(name[:60]) for name in names[:3])}"
         + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-        for verb, names in told.items()
+        for verb, names in done.items()
         if names
     )
 

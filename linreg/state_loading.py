@@ -38,7 +38,7 @@ def load_into(module: nn.Module, state: StateDict) -> tuple[str, ...]:
     try:
         _load(module, state)
     except Exception as error:  # from torch, or from the module's own hooks
-        raise ModelError(_told(state, expected, error)) from None
+        raise ModelError(_load_error(state, expected, error)) from None
     loaded = _tensors_of(module)
     own = check_arrival(module, state, loaded)
     for key, tensor in loaded.items():
@@ -114,7 +114,7 @@ def _check_kinds(module: nn.Module, state: StateDict, expected: Mapping[str, Ten
 
 
 def _check_stable(module: nn.Module, loaded: Mapping[str, Tensor]) -> None:
-    """See that what the module holds now is loaded again as it is: that goes into the bundle."""
+    """Check that the module reloads its own state_dict unchanged, since that goes into the bundle."""
     held = state_dict_of(
         {key: value.detach().clone() for key, value in loaded.items()}, metadata_of(module.state_dict())
     )
@@ -129,7 +129,7 @@ def _check_stable(module: nn.Module, loaded: Mapping[str, Tensor]) -> None:
         )
 
 
-def _told(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], error: Exception) -> str:
+def _load_error(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], error: Exception) -> str:
     """Say what differs; only keys that torch itself names count, since hooks may rename others."""
     text = str(error)
     missing, surplus = (

@@ -52,7 +52,7 @@ def as_one_linear(state: StateDict) -> StateDict | None:
         return None
     renamed = {"linear_layer.weight": weight} | ({} if bias is None else {"linear_layer.bias": bias})
     note = (
-        f"{weights[0][:60]!r} is taken for the weight of a single nn.Linear; layers without weights, such as "
+        f"{weights[0][:60]!r} is assumed to be the weight of a single nn.Linear; layers without weights, such as "
         "activations, do not appear in a state_dict"
     )
     return state_dict_of(renamed, None, (*state.notes, note))

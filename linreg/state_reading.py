@@ -72,7 +72,7 @@ def read_state(name: str, data: bytes) -> StateDict:
     if (place := _place_of_weights(name, content)) is not None:
         others = [str(key) for key in dict.keys(content) if key != place]
         weights = dict.get(content, place, {})
-        notes = (f"its weights stand under {place[:60]!r}" + (f" ({_listed(others)} left out)" if others else ""),)
+        notes = (f"its weights are under {place[:60]!r}" + (f" ({_listed(others)} left out)" if others else ""),)
     metadata = _checked_metadata(name, weights)
     if not weights and metadata is None:
         raise ModelError(f"{name}: holds {type(weights).__name__}, expected a state_dict; save model.state_dict()")
@@ -127,9 +127,9 @@ def _not_plain(name: str, error: Exception, *, whole_module: bool) -> str:
     )
     if whole_module and found is not None:
         return (
-            f"is not a plain state_dict but a whole module ({held}), and loading that runs its code; where you trust "
+            f"is not a plain state_dict but a whole module ({held}), and loading it runs its code; if you trust "
             f"it: import torch; model = torch.load({name!r}, weights_only=False); "
-            "torch.save(model.state_dict(), 'weights.pth'); else save model.state_dict() and nothing else"
+            "torch.save(model.state_dict(), 'weights.pth'); otherwise save model.state_dict() and nothing else"
         )
     return f"is not a plain state_dict ({held}); save model.state_dict() and nothing else"
 

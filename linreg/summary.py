@@ -1,4 +1,4 @@
-"""What there is to say of a fitted model on one page: coefficients, and the fit of each part."""
+"""The summary of a fitted model: coefficients, and the goodness of fit of each part."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,26 +7,27 @@ from typing import Any
 from linreg.card import Card
 from linreg.coefficients import Coefficient
 from linreg.escaping import html_table, html_text, printable
+from linreg.models import Affine
 from linreg.rounding import p_value, to_error
 
 WIDTH = 80
 SHORTEST_CUT = 24
-"""Names are cut to make a table fit, but not shorter than this: rather the last column gets a table of its own."""
+"""Names are cut to fit a table, but never shorter than this; the last column then gets a table of its own."""
 METHODS = {"exact": "exact least squares", "sgd": "SGD", "adam": "Adam", "lbfgs": "L-BFGS"}
 LOSSES = {"l1": "L1", "mse": "MSE", "huber": "Huber"}
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Summary:
-    """A summary that prints itself: as text in a terminal, as HTML in a notebook.
+    """A summary that prints as text in a terminal and as HTML in a notebook.
 
     Values are rounded to the last digit of their standard errors; `coefficients` has all digits.
 
     Attributes:
-        title: what was fitted, and how.
+        title: the target, and how it was fitted.
         coefficients: the bias last.
         metrics: rows, r2, rmse and mae by part.
-        notes: what the numbers do not say, one line each.
+        notes: remarks on the numbers, one line each.
     """
 
     title: str
@@ -64,6 +65,16 @@ def summary_of(card: Card, coefficients: tuple[Coefficient, ...]) -> Summary:
         coefficients=coefficients,
         metrics=card.metrics,
         notes=notes,
+    )
+
+
+def summary_without_card(affine: Affine, coefficients: tuple[Coefficient, ...]) -> Summary:
+    """The summary of a bare .pth file."""
+    return Summary(
+        title=f"a model of {affine.weight.shape[1]} features, {affine.weight.dtype}",
+        coefficients=coefficients,
+        metrics={},
+        notes=("Unknown, for lack of a card.json: names of features and target, data, settings and metrics.",),
     )
 
 

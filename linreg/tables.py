@@ -24,7 +24,7 @@ from linreg.files import read_bytes, sha256
 NOT_ASKED_FOR = "not among the features"
 EXACT_INTEGERS = 2.0**53
 PANDAS_UNNAMED = "Unnamed: 0"
-"""What pandas calls the first column of a CSV where it has no name: mostly the row index of a table written before."""
+"""What pandas calls an unnamed first column of a CSV, which usually is the row index of a table that it wrote."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,14 +41,14 @@ class Table:
 
     Attributes:
         features: float64, shape (complete rows, features).
-        target: float64, shape (complete rows,); None where no target was asked for.
+        target: float64, shape (complete rows,); None if no target was requested.
         values: float64, shape (rows of the table, features), NaN where there is no value.
         feature_names: in the order of the columns of `features`.
-        target_name: None where no target was asked for.
+        target_name: None if no target was requested.
         complete: bool, shape (rows of the table,): False where a used column has no value.
         left_out: the columns not used.
-        notes: what the user should know, a line each.
-        sha256: of the file's bytes as they were read; of a table in memory, `values_sha256` of the used columns.
+        notes: what the user should know, one line each.
+        sha256: SHA-256 of the file's bytes; for a table in memory, `values_sha256` of the used columns.
     """
 
     features: NDArray[np.float64]
@@ -63,16 +63,16 @@ class Table:
 
 
 def read_table(data: Path | ArrowStream, *, features: tuple[str, ...] | None, target: str | None) -> Table:
-    """Read the columns `features` and `target` of a table; the others cost nothing, whatever they hold.
+    """Read the columns `features` and `target` of a table; other columns are not parsed.
 
     Args:
         data: a CSV or Parquet file (gzip is unpacked), or a table in memory that exports an Arrow stream.
-        features: column names in the wanted order; None takes every numeric column but the target, and but the row
-            index of pandas.
-        target: column name; None where only features are needed. A feature may then have no value in any row.
+        features: column names in the wanted order; None uses every numeric column except the target and
+            the row index of pandas.
+        target: column name; None if only features are needed. A feature may then have no value in any row.
 
     Raises:
-        DataError: the data are no table, a column is missing or named twice, a used value is not a finite number, or
+        DataError: the data are not a table, a column is missing or named twice, a used value is not a finite number, or
             there is not enough memory.
     """
     target = None if target is None else tidy(target)
@@ -176,16 +176,16 @@ def _choose(
             value = short(str(column[row].as_py()))
             raise DataError(f"{origin}: column {name!r}: row {row + 1} is {value}, expected a finite number")
         if name == PANDAS_UNNAMED and not asked and np.array_equal(cells.values, np.arange(len(cells.values))):
-            reasons[place] = "counts the rows, as pandas does where an index was written; choose it with --features"
+            reasons[place] = "counts the rows, like an index that pandas wrote; choose it with --features"
             continue
         numbers[name] = cells.values
     return numbers, list(_left_out(columns, places, reasons))
 
 
 def _refuse_numbers(origin: str, name: str, cells: Cells, *, asked: bool) -> None:
-    """Raise an error where a column that was asked for, or that has numbers, cannot be used."""
+    """Raise an error if a column that was requested, or that has numbers, cannot be used."""
     if asked or cells.numeric:
-        way_out = "" if asked else "; mend it, or choose columns with --features"
+        way_out = "" if asked else "; correct it, or choose columns with --features"
         raise DataError(f"{origin}: column {name!r}: {cells.problem}{way_out}")
 
 

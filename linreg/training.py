@@ -37,11 +37,11 @@ class Fit:
     Attributes:
         model: on the CPU, in eval mode.
         history: empty for the exact method.
-        interrupted_at: the last complete epoch where the user interrupted training; else None.
-        solution: of the exact method, else None.
-        metrics: by part, of the saved model.
+        interrupted_at: the last complete epoch, if the user interrupted training; else None.
+        solution: the solution of the exact method; None for a gradient method.
+        metrics: metrics of the saved model, by part.
         device: where the loop ran.
-        warnings: what the user should know, a line each.
+        warnings: what the user should know, one line each.
     """
 
     model: Model
@@ -54,7 +54,7 @@ class Fit:
 
 
 def check_settings(settings: TrainSettings) -> None:
-    """Raise LinregError, in one line, for a setting that no run can use."""
+    """Raise LinregError for a setting that no run can use."""
     for name, value in (("epochs", settings.epochs), ("test-every", settings.test_every)):
         if not 1 <= value <= 10**9:
             raise LinregError(f"--{name}: got {value}, expected 1 to 1000000000")
@@ -112,7 +112,7 @@ def fit(
     metrics = {name: measure(part.target, predict(model, part.features)) for name, part in parts.items()}
     check_usefulness(model, parts.train.features, parts.train.target, metrics["train"], weight, bias)
     if solution is not None and worse_than_constant(metrics["train"], parts.train.target, bias=settings.bias):
-        raise TrainingError(  # which least squares cannot be
+        raise TrainingError(  # an exact solution never is
             f"exact fit: rounding leaves an RMSE of {metrics['train'].rmse:.3g} on the training part, worse than a "
             "constant; columns are nearly linear combinations of each other: leave some out with --features"
         )
@@ -147,9 +147,9 @@ def card_of(dataset: Dataset, settings: TrainSettings, result: Fit, *, split: st
     """The card of a fitted model.
 
     Args:
-        dataset: that it was fitted to.
-        settings: that were used.
-        result: of `fit`.
+        dataset: the data that it was fitted to.
+        settings: the settings that were used.
+        result: the result of `fit`.
         split: the fractions of the parts, such as "0.8".
         shuffled: whether the rows were shuffled with the seed first.
     """

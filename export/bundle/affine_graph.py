@@ -1,7 +1,7 @@
 """Check the ONNX graph of an affine model: one Gemm with the names and coefficients of its card, and nothing else.
 
-Test vectors are samples. A Gather and Where before the Gemm that change one row in a million would pass them, and so
-would a list of features in another order. Neither passes here.
+Test vectors are only samples: they miss a Gather and Where before the Gemm that change one row in a million, and a
+reordered list of features. This check rejects both.
 """
 
 import json
@@ -19,15 +19,15 @@ TRANSPOSED = "transB"
 
 
 def check_affine_graph(name: str, data: bytes, card: Card) -> None:
-    """See that a file holds the model of a card, and its names.
+    """Check that an ONNX file is the model that a card describes, with the names in the card.
 
     Args:
-        name: of the file, for messages.
-        data: its bytes.
-        card: of the bundle.
+        name: name of the file, for messages.
+        data: bytes of the file.
+        card: card of the bundle.
 
     Raises:
-        MismatchError: it does not.
+        MismatchError: the file differs.
     """
     values, count = [entry["value"] for entry in card.coefficients], len(card.features)
     weights, bias = values[:count], values[count : count + card.bias]
@@ -37,16 +37,16 @@ def check_affine_graph(name: str, data: bytes, card: Card) -> None:
 
 
 def check_affine_weights(name: str, data: bytes, weights: Sequence[float], bias: Sequence[float]) -> None:
-    """See that a file holds an affine model without a card, which has no names.
+    """Check that an ONNX file is an affine model without a card, so without names.
 
     Args:
-        name: of the file, for messages.
-        data: its bytes.
-        weights: of the features.
-        bias: one number, or none.
+        name: name of the file, for messages.
+        data: bytes of the file.
+        weights: weights of the features.
+        bias: the bias; empty if the model has none.
 
     Raises:
-        MismatchError: it does not.
+        MismatchError: the file differs.
     """
     _check(name, data, lambda model: _problem(model, weights, bias))
 
@@ -56,10 +56,10 @@ def _check(name: str, data: bytes, find_problem: Callable[[Any], str]) -> None:
 
     try:
         problem = find_problem(onnx.load_model_from_string(data))
-    except Exception as error:  # protobuf's classes and NumPy's
-        problem = f"cannot be read as one ({type(error).__name__})"
+    except Exception as error:  # protobuf and NumPy raise classes of their own
+        problem = f"cannot be parsed as ONNX ({type(error).__name__})"
     if problem:
-        raise MismatchError(f"{name}: {problem}; an affine model is one Gemm with the names of its card; export again")
+        raise MismatchError(f"{name}: {problem}; an affine model is one Gemm with the names in its card; export again")
 
 
 def _problem(model: Any, weights: Sequence[float], bias: Sequence[float]) -> str:
@@ -68,19 +68,19 @@ def _problem(model: Any, weights: Sequence[float], bias: Sequence[float]) -> str
     if nodes != ["Gemm"] or graph.node[0].domain or model.functions or model.training_info:
         return f"has the operators {', '.join(nodes[:8])[:200]}{' and functions' if model.functions else ''}"
     if [entry.domain for entry in model.opset_import] != [""]:
-        return "uses operators of other domains"
+        return "uses operators from other domains"
     if any(tensor.data_location == tensor.EXTERNAL for tensor in graph.initializer):
-        return "keeps its weights in another file"
+        return "stores its weights in another file"
     node, tensors = graph.node[0], {tensor.name: tensor for tensor in graph.initializer}
     parameters = list(node.input)[1:]
     if len(graph.input) != 1 or len(graph.output) != 1 or graph.sparse_initializer or graph.quantization_annotation:
         return "has other inputs, outputs or weights"
     if node.input[0] != graph.input[0].name or list(node.output) != [graph.output[0].name]:
-        return "does not lead from its input to its output"
+        return "has a Gemm that does not connect its input to its output"
     if sorted(tensors) != sorted(parameters) or len(tensors) != len(graph.initializer):
         return "has weights that its Gemm does not use"
     if not _is_plain(node):
-        return "has a Gemm with other attributes than transB = 1"
+        return "has a Gemm with attributes other than transB = 1"
     return _coefficients_problem([_array(tensors[key]) for key in parameters], weights, bias)
 
 
@@ -94,16 +94,16 @@ def _is_plain(node: Any) -> bool:
 def _names_problem(model: Any, card: Card) -> str:
     texts = {entry.key: entry.value for entry in model.metadata_props}
     if len(texts) != len(model.metadata_props):
-        return "has metadata of one name twice"
+        return "has duplicate keys in its metadata"
     if json.loads(texts.get("linreg.features", "null")) != list(card.features):
-        return "names other features than its card, or in another order"
+        return "names features that differ from its card, or in another order"
     if json.loads(texts.get("linreg.target", "null")) != card.target:
-        return "names another target than its card"
+        return "names a target that differs from its card"
     return ""
 
 
 def _coefficients_problem(arrays: list[NDArray[Any]], weights: Sequence[float], bias: Sequence[float]) -> str:
-    """Whether the coefficients equal the weights exactly; a file of another precision holds them rounded."""
+    """How coefficients differ from the weights, rounded to the file's precision; empty if they are equal."""
     values = np.array([*weights, *bias], np.float64)
     shapes = [array.shape for array in arrays]
     if shapes != [(1, len(weights)), (1,)][: 1 + len(bias)]:
@@ -111,7 +111,7 @@ def _coefficients_problem(arrays: list[NDArray[Any]], weights: Sequence[float], 
     with np.errstate(over="ignore"):
         wanted = values.astype(arrays[0].dtype)
     found = np.concatenate([array.reshape(-1) for array in arrays])
-    return "" if found.tobytes() == wanted.tobytes() else "has other coefficients than its card"
+    return "" if found.tobytes() == wanted.tobytes() else "has coefficients that differ from its card"
 
 
 def _array(tensor: Any) -> NDArray[Any]:

@@ -27,17 +27,17 @@ from linreg.saving import remove_listed
 
 
 def make_room(changes: Changes, source: Source, kinds: list[Format], files: dict[str, bytes], *, force: bool) -> None:
-    """Check that nothing of the user's would be overwritten, and remove what was made from other weights.
+    """Check that no file of the user's would be overwritten, and remove artifacts of other weights.
 
     Args:
         changes: the changes of the bundle.
         source: the module that is exported.
         kinds: the formats that will be written.
-        files: other files that will be written, by name; empty where the bundle is the model's own.
-        force: overwrite files of the user's, and remove another model.
+        files: other files that will be written, by name; empty if the bundle is the model's own.
+        force: overwrite the user's files, and remove another model.
 
     Raises:
-        LinregError: a file there is not what the manifest lists, or the bundle holds another model.
+        LinregError: a file differs from what the manifest lists, or the bundle holds another model.
     """
     folder, manifest = changes.folder, read_manifest(changes.folder)
     names = [*_written_names(changes, source, kinds), *files]
@@ -56,7 +56,7 @@ def _written_names(changes: Changes, source: Source, kinds: list[Format]) -> lis
     """The artifacts and vectors that an export may write, or remove.
 
     Raises:
-        LinregError: a file of the user's stands among the vectors.
+        LinregError: a file of the user's is among the vectors.
     """
     folder, precision = changes.folder, source.precision
     names = [file_name(kind, precision) for kind in kinds]
@@ -76,9 +76,9 @@ def _written_names(changes: Changes, source: Source, kinds: list[Format]) -> lis
 def renew_vectors(changes: Changes, source: Source, written: list[Artifact]) -> None:
     """Stage test vectors in place of older ones.
 
-    Their outputs are those of model.onnx if it was just written. If it was not, and the bundle has no vectors of the
-    model's own precision, they are those of the first artifact that was written, so that it can be verified again.
-    Artifacts of another precision get vectors only where there are none.
+    Their outputs are those of model.onnx if it was just written. Otherwise, if the bundle has no vectors in the model's
+    own precision, they are those of the first artifact that was written, so that it can be verified again. Artifacts in
+    another precision get vectors only if the bundle has none.
     """
     there = bool(vector_folders(changes.folder)) and not changes.removes("test_data_set_0/input_0.pb")
     if source.precision is not None:

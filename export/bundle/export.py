@@ -28,7 +28,7 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of each format.
+    """The outcome for each format.
 
     Attributes:
         written: the artifacts that were written and verified.
@@ -39,13 +39,13 @@ class Outcome:
     refused: dict[Format, LinregError]
 
     def raise_refused(self) -> None:
-        """Raise the error of a format that was refused, if any; one with another exit code than 1 first."""
+        """Raise the error of a refused format, if any; one with an exit code other than 1 comes first."""
         for error in sorted(self.refused.values(), key=lambda refusal: -refusal.exit_code):
             raise error
 
 
 def no_progress(_stage: str, _done: int, _total: int) -> None:
-    """Show nothing."""
+    """Report nothing."""
 
 
 def export(
@@ -68,7 +68,7 @@ def export(
     progress: Progress = no_progress,
     note: Note = ignore,
 ) -> Bundle:
-    """Export a model into a bundle: every file is verified against the float64 reference before it is kept.
+    """Export a model into a bundle: every file is verified against the float64 oracle before it is kept.
 
     Example:
         >>> import torch
@@ -81,19 +81,19 @@ def export(
     Args:
         model: a bundle or .pth of `linreg train`, a fitted model, or any torch.nn.Module. A module is copied; the copy
             is exported in eval mode.
-        folder: the bundle. It is created if needed; in another bundle than the model's own, the state_dict and the
-            card are written as well.
+        folder: the bundle, created if needed. If it is not the model's own bundle, the state_dict and the card are
+            written to it as well.
         formats: any of `onnx`, `torchscript`, `torchscript-trace`, `pt2`, `c`, or `all` for all but `c`.
-        inputs: what a module takes, one text for each argument of forward, such as `x=float32[batch,16]`.
+        inputs: the inputs of a module, one string for each argument of forward, such as `x=float32[batch,16]`.
         example: instead of `inputs`, one tensor for each argument of forward. The first axis of each becomes the
             dynamic batch. The values of a single tensor are verified as well.
         input_names: names of the graph's inputs. Default: `input`, or the arguments of forward if there are several.
         output_names: names of the graph's outputs. Default: `output`, or the keys of a dict.
         opset: ONNX opset version. Default: 18.
         prefix: prefix for generated C identifiers. Default: `linreg`.
-        dtype: dtype of the exported parameters, which then is part of the file names. Default: the model's own.
-        static: fix the size of the batch: that of `inputs` or `example`, or 1.
-        units: units of columns of a trained model by name, for the metadata.
+        dtype: dtype of the exported parameters, which becomes part of the file names. Default: the model's own.
+        static: fix the batch size, to that of `inputs` or `example`, or to 1.
+        units: units of the columns of a trained model, by name; written to the metadata.
         data: a table whose rows are verified as well, for a trained model.
         force: overwrite files that the manifest of the bundle does not list, and another model.
         wait: wait for another linreg command that is writing to the folder, instead of failing.
@@ -103,9 +103,9 @@ def export(
     Raises:
         ExportError: an argument does not apply, or the module cannot be exported to a format. The error of a format is
             raised after the other formats were written.
-        MismatchError: the outputs of a file differ from the reference; that file is not kept.
+        MismatchError: the outputs of a file differ from the float64 oracle; that file is not kept.
         ModelError: the model cannot be loaded.
-        LinregError: the folder cannot be written, or files of the user's would be overwritten.
+        LinregError: the folder cannot be written, or the user's files would be overwritten.
     """
     kinds = _formats(formats, opset, prefix)
     folder = Path(folder)
@@ -143,7 +143,7 @@ def write_bundle(
     on_wait: Callable[[str], None] | None = None,
     progress: Progress = no_progress,
 ) -> Outcome:
-    """Write and verify every format, and change all files of the bundle in one sequence, the manifest last.
+    """Write and verify every format, and apply all changes to the bundle together, the manifest last.
 
     Args:
         chosen: what is exported.
@@ -156,7 +156,7 @@ def write_bundle(
         progress: called as each stage begins.
 
     Raises:
-        LinregError: the folder cannot be written, another command is writing to it, files of the user's would be
+        LinregError: the folder cannot be written, another command is writing to it, the user's files would be
             overwritten, or there is no compiler to verify C with.
     """
     if Format.C in kinds:
@@ -170,7 +170,7 @@ def write_bundle(
         if outcome.written:
             _stage_rest(chosen, changes, outcome.written)
         else:
-            changes.keep()  # a command that wrote nothing removes no other model
+            changes.keep()  # nothing was written, so another model is not removed
         changes.commit()
     return outcome
 

@@ -27,7 +27,7 @@ Note = Callable[[str], None]
 
 
 Exported = str | os.PathLike[str] | Checkpoint | FittedModel | nn.Module
-"""A bundle or a .pth of `linreg train`, the same reloaded or just fitted, or any module."""
+"""A bundle or .pth file of `linreg train`, a reloaded or fitted model, or any module."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,9 +36,9 @@ class Exportable:
 
     Attributes:
         source: the module and its inputs.
-        files: the state_dict and the card by name; empty where the bundle is the model's own.
+        files: the state_dict and the card by name; empty if the bundle is the model's own.
         state_file: name of the state_dict in the bundle.
-        rows: the user's own inputs, which the artifacts are verified with as well.
+        rows: the user's own inputs, with which the artifacts are verified as well.
     """
 
     source: Source
@@ -48,7 +48,7 @@ class Exportable:
 
 
 def ignore(_note: str) -> None:
-    """Show nothing."""
+    """Report nothing."""
 
 
 def exportable(
@@ -91,7 +91,7 @@ def exportable(
             "inputs and example belong to a module of your own; leave them out for a model of linreg train"
         )
     if static and data is not None:
-        raise ExportError("data has any number of rows, and static fixes it; leave one of them out")
+        raise ExportError("data may have any number of rows, but static fixes the batch size; leave one of them out")
     checkpoint = _checkpoint(model, note)
     rows = None if data is None else rows_to_verify(data, checkpoint.card, checkpoint.path)
     source = from_checkpoint(
@@ -109,7 +109,7 @@ def exportable(
 def _of_module(
     module: nn.Module, inputs: Sequence[str] | None, example: Sequence[Tensor] | None, note: Note, **settings: Any
 ) -> Exportable:
-    """A module of the user's own; it must run at every batch that its files will be verified at."""
+    """The source of a user's module, which must run at every batch size that its files will be verified at."""
     inside, around = unwrap(check_module(module))
     if around:
         note(f"exporting the module inside {', '.join(around)}")
@@ -121,7 +121,7 @@ def _of_module(
         if len(example) == 1 and not settings["static"]:
             rows = rows_of_example(example)
         else:
-            note("the values of the example are not verified: only those of one tensor with a dynamic batch are")
+            note("the values of the example are not verified; only those of a single tensor with a dynamic batch are")
     else:
         raise ExportError(
             'a module needs either inputs=["x=float32[batch,16]"], one for each argument of forward, or '
@@ -146,17 +146,17 @@ def _checkpoint(model: str | os.PathLike[str] | Checkpoint | FittedModel, note: 
 
 
 def _files_of(checkpoint: Checkpoint, folder: Path) -> dict[str, bytes]:
-    """The state_dict and the card for another bundle; nothing where the folder is the model's own bundle.
+    """The state_dict and the card for another bundle; empty if the folder is the model's own bundle.
 
     Raises:
-        LinregError: the file in the same bundle is not the model's state_dict as it stands.
+        LinregError: the folder is the model's own, and its state_dict was converted while loading.
     """
     home = checkpoint.path.parent
     if folder.exists() and folder.samefile(home):
         if checkpoint.notes:
             raise LinregError(
-                f"{checkpoint.path}: is not the state_dict of the model as it stands ({'; '.join(checkpoint.notes)}), "
-                f"so that it cannot be a bundle's; name another folder for the bundle with -o"
+                f"{checkpoint.path}: was converted while loading ({'; '.join(checkpoint.notes)}), "
+                f"so its folder cannot be the bundle; name another folder with -o"
             )
         return {}
     if checkpoint.notes:

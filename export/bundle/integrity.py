@@ -1,4 +1,4 @@
-"""Check a bundle against its manifest: the bytes of every file, SHA256SUMS, and that nothing is unlisted.
+"""Check a bundle against its manifest: the bytes of every file, SHA256SUMS, and no unlisted files.
 
 Without a signature this proves that a bundle is intact, not where it comes from. Needs no torch.
 """
@@ -32,7 +32,7 @@ def check_bundle(folder: Path, manifest: Manifest) -> None:
             continue
         if not entry.proof:
             raise MismatchError(
-                f"{folder / entry.name}: is listed without a proof, so nobody verified it; export again"
+                f"{folder / entry.name}: is listed without a proof, so it was never verified; export again"
             )
         if kind[0] is Format.ONNX and card is not None:
             check_affine_graph(str(folder / entry.name), data, card)
@@ -49,12 +49,12 @@ def _card(folder: Path, manifest: Manifest) -> Card | None:
     path = folder / CARD_FILE
     card = card_from_json(path, parse_json(path, read_entry(folder, entry, limit=MAX_JSON_BYTES)))
     if card.state_sha256 != manifest.state_sha256:
-        raise MismatchError(f"{path}: belongs to other weights than the manifest; export again")
+        raise MismatchError(f"{path}: belongs to weights other than those of the manifest; export again")
     return card
 
 
 def _check_header(folder: Path, manifest: Manifest, name: str, data: bytes, header: str) -> None:
-    """A program compiled against a header that does not fit could read or write out of bounds."""
+    """Check headers, since a program compiled against a wrong one could read or write out of bounds."""
     from export.formats.c_text import header_of
 
     entry = manifest.entry(header)
@@ -63,7 +63,7 @@ def _check_header(folder: Path, manifest: Manifest, name: str, data: bytes, head
 
 
 def _check_sums(folder: Path, manifest: Manifest) -> None:
-    """Node, the web page and sha256sum read SHA256SUMS only."""
+    """Check SHA256SUMS, the only list that Node, the web page and sha256sum read."""
     path = folder / CHECKSUM_FILE
     if not file_inside(folder, CHECKSUM_FILE):
         raise MismatchError(f"{path}: is missing, and sha256sum, Node and the page rely on it; export again")

@@ -9,10 +9,10 @@ from linreg.errors import ExportError
 
 
 def check_no_paths(name: str, data: bytes) -> None:
-    """Check that a file names no folder of this machine; the records of an archive are searched too.
+    """Check that a file contains no local path; the records of an archive are searched too.
 
     Raises:
-        ExportError: it does, since the module holds a path as a constant or a name.
+        ExportError: it does, because the module holds a path as a constant or a name.
     """
     contents = data
     if data[:2] == b"PK":
@@ -22,6 +22,6 @@ def check_no_paths(name: str, data: bytes) -> None:
         path = str(folder).rstrip("/") + "/"
         if len(folder.parts) > 1 and path.encode() in contents:
             raise ExportError(
-                f"{name}: would hold the path {path!r} of this machine, which the module keeps as a constant; "
-                "take it out of the module"
+                f"{name}: would contain the local path {path!r}, which the module keeps as a constant; "
+                "remove it from the module"
             )

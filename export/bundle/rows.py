@@ -1,4 +1,4 @@
-"""Rows of a table, which files are verified with as well."""
+"""Rows of a table with which files are verified as well."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,7 +28,7 @@ def rows_to_verify(table: Path, card: "Card | None", model: Path) -> "NDArray[np
 
     if card is None:
         raise LinregError(
-            f"--data: {model} holds no model of linreg train with a card.json, so its columns have no names; "
+            f"--data: {model} is not a model of linreg train with a card.json, so its columns have no names; "
             "leave --data out"
         )
     rows = read_table(table, features=card.features, target=None).features

@@ -1,8 +1,8 @@
-"""Test vectors: the inputs and expected outputs for a deployed runtime, in the layout of ONNX's backend tests.
+"""Test vectors: inputs and expected outputs for deployed runtimes, in the layout of ONNX's backend tests.
 
 `test_data_set_N/` holds `input_I.pb` and `output_I.pb`, TensorProtos with the names of the graph's inputs and outputs,
 which onnx's own test runner reads. Beside them `allowed_I.pb`, in float64, holds the error allowed for each element.
-There infinity means that any class (finite, infinite, NaN) passes; where the output itself is NaN or infinite, only its
+Infinity there means that any class (finite, infinite, NaN) passes; where the output itself is NaN or infinite, only its
 class counts. The outputs are those of onnxruntime's CPU provider on the machine of the export (or of another format, if
 ONNX was not exported), verified against the float64 oracle. The error allowed is that of the oracle plus the error of
 these outputs. `data.json` beside model.onnx gives onnx's runner one rtol and atol. Reading vectors needs no torch.
@@ -123,7 +123,7 @@ def read_vectors(folder: Path) -> Iterator[Vectors]:
         if not inputs or not outputs or any(a.shape != b.shape for a, b in zip(outputs, allowed, strict=True)):
             raise ModelError(f"{folder / place}: is incomplete; export again")
         if not all(bool((bound >= 0).all()) for bound in allowed):  # no error would exceed NaN
-            raise ModelError(f"{folder / place}: what it allows is no number from 0 up; export again")
+            raise ModelError(f"{folder / place}: its allowed error is not a number of at least 0; export again")
         yield Vectors(name=place, inputs=inputs, outputs=outputs, allowed=allowed)
 
 
@@ -159,7 +159,7 @@ def check_vectors(runner: Runner, folder: Path) -> VectorCheck:
 
 
 def _vector_cases(source: "Source") -> "list[Case]":
-    """Batches 1, 7, 4096 and 0, and special rows, without the cases in which good runtimes differ."""
+    """Batches 1, 7, 4096 and 0, and special rows, without the cases in which correct runtimes differ."""
     from export.proof.cases import SEED, Case, batches, special_case
 
     tried = batches(source)
@@ -194,7 +194,7 @@ def _array(folder: Path, name: str, manifest: Manifest | None) -> Array:
         tensor = onnx.TensorProto()
         tensor.ParseFromString(data)
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
-            raise ValueError("its numbers stand in another file")
+            raise ValueError("its values are in another file")
         return numpy_helper.to_array(tensor).copy()  # torch rejects read-only arrays
-    except Exception as error:  # classes of protobuf and NumPy
-        raise ModelError(f"{folder / name}: is no TensorProto: {one_line(error)}; export again") from None
+    except Exception as error:  # protobuf and NumPy raise classes of their own
+        raise ModelError(f"{folder / name}: is not a TensorProto: {one_line(error)}; export again") from None

@@ -16,10 +16,10 @@ class VerifiedFile:
     Attributes:
         format: format of the artifact.
         file: its name in the bundle.
-        against: `test vectors` or `float64 reference`.
+        against: `test vectors` or `float64 oracle`.
         cases: number of inputs that were run.
         worst_error: largest error, in units of the error allowed; at most 1.
-        bytes_equal: every output has the bytes that the test vectors, or the module in eager mode, give.
+        bytes_equal: every output has the same bytes as the test vectors, or as the module in eager mode.
     """
 
     format: Format
@@ -37,13 +37,13 @@ class VerifiedFile:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class VerifiedBundle:
-    """What the verification of a bundle showed.
+    """The result of `verify`.
 
     Attributes:
         path: the bundle, or the artifact in it that was verified.
         rows: one for each artifact and what it was compared with.
-        files: names of the artifacts that were to be verified.
-        not_run: names of those that were not run, since they are programs that this user did not export.
+        files: names of all artifacts to verify.
+        not_run: names of those that were not run, because they are programs that this user did not export.
     """
 
     path: Path

@@ -1,4 +1,4 @@
-"""Check a bundle again: its bytes against the manifest, its outputs against the test vectors and the reference."""
+"""Check a bundle again: its bytes against the manifest, its outputs against the test vectors and the oracle."""
 
 import os
 from collections.abc import Sequence
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from linreg.checkpoint import Checkpoint
     from linreg.manifest import FileEntry, Manifest
 
-# torch is imported only where it is needed: an .onnx file is checked with its test vectors without it.
+# torch is imported only when needed: an .onnx file is checked against its test vectors without it.
 
 
 def verify(
     bundle: str | os.PathLike[str], *, data: str | os.PathLike[str] | None = None, trust: bool = False
 ) -> VerifiedBundle:
-    """Check the bytes of a bundle against its manifest, and its outputs against test vectors and float64 reference.
+    """Check the bytes of a bundle against its manifest, and its outputs against test vectors and the float64 oracle.
 
     Example:
         >>> import torch
@@ -40,12 +40,12 @@ def verify(
         True
 
     Args:
-        bundle: a bundle, or one artifact in it. A single .onnx file is checked with its test vectors, without torch.
+        bundle: a bundle, or one artifact in it. A single .onnx file is checked against its test vectors, without torch.
         data: a table whose rows are run as well, for a trained model.
         trust: load TorchScript, .pt2 and C files that this user did not export; they are programs.
 
     Raises:
-        MismatchError: a file has other bytes than the manifest lists, or its outputs differ from those expected.
+        MismatchError: the bytes of a file differ from the manifest, or its outputs from those expected.
         ModelError: the bundle is missing or damaged.
         UntrustedError: the bundle holds programs that this user did not export.
         LinregError: there is nothing to compare the outputs with, or `data` does not apply.
@@ -65,12 +65,12 @@ def refuse_not_run(result: VerifiedBundle) -> None:
     if result.not_run:
         raise UntrustedError(
             f"{result.path}: {', '.join(result.not_run)}: not run, since these are programs that this user did not "
-            "export; if you trust where they come from, add --trust (in Python: trust=True)"
+            "export; if you trust their source, add --trust (in Python: trust=True)"
         )
 
 
 def verify_artifacts(path: Path, *, data: Path | None, trust: bool) -> VerifiedBundle:
-    """Verify as `verify` does; artifacts that may not be run are only named in the result."""
+    """Verify as `verify` does, but only list the artifacts that may not be run."""
     from linreg.changes import read_settled
 
     folder = path if path.is_dir() else path.parent
@@ -80,7 +80,7 @@ def verify_artifacts(path: Path, *, data: Path | None, trust: bool) -> VerifiedB
     if not entries:
         raise LinregError(f"{path}: the manifest lists no artifact; run: linreg export -m {folder}")
     if data is not None and all_static(entries):
-        raise LinregError(f"{path}: takes a batch of fixed size, and data has any number of rows; leave data out")
+        raise LinregError(f"{path}: takes a fixed batch size, but data may have any number of rows; leave data out")
     model = _model(folder, manifest) if path.is_dir() or data is not None else None
     rows = None if data is None else rows_to_verify(data, model.card if model else None, folder)
     checked, not_run = _check(folder, manifest, entries, model, rows, trust=trust)
@@ -94,11 +94,11 @@ def all_static(entries: "Sequence[FileEntry]") -> bool:
 
 
 def _manifest(path: Path, folder: Path) -> "Manifest":
-    """The manifest, after the whole bundle was compared with it.
+    """Read the manifest, and compare the whole bundle with it.
 
     Raises:
         LinregError: there is no manifest, or it does not list the file.
-        MismatchError: a file has other bytes, or the bundle contradicts itself.
+        MismatchError: the bytes of a file differ, or the bundle contradicts itself.
     """
     from export.bundle.integrity import check_bundle
     from linreg.manifest import CHECKSUM_FILE, MANIFEST_FILE, read_manifest
@@ -109,7 +109,7 @@ def _manifest(path: Path, folder: Path) -> "Manifest":
         raise ModelError(f"{path}: no such bundle or file; check the name and the folder")
     if manifest is None:
         hint = f"run: linreg export -m {folder}" if (folder / MODEL_FILE).exists() else "name a bundle"
-        raise LinregError(f"{path}: there is no {MANIFEST_FILE} in {folder}, which says what a bundle holds; {hint}")
+        raise LinregError(f"{path}: there is no {MANIFEST_FILE} in {folder}, which lists the files of a bundle; {hint}")
     if path != folder and path.name not in (*listed, MANIFEST_FILE, CHECKSUM_FILE):
         raise LinregError(f"{path}: is not in the manifest of {folder}, which lists {', '.join(listed[:8])}; name one")
     check_bundle(folder, manifest)
@@ -125,7 +125,7 @@ def _check(
     *,
     trust: bool,
 ) -> tuple[list[VerifiedFile], list[str]]:
-    """Run every artifact that may be run; returns the rows, and the names of those that were not run.
+    """Run every artifact that may be run; return the rows, and the names of the artifacts that were not run.
 
     Raises:
         MismatchError: the outputs of an artifact differ from those expected.
@@ -137,7 +137,7 @@ def _check(
     from export.runners.trust import Trust
     from linreg.manifest import read_entry
 
-    by_vectors, by_reference, refused = [], [], []
+    by_vectors, by_oracle, refused = [], [], []
     for entry in entries:
         kind, precision = _kind(entry.name)
         data = read_entry(folder, entry)
@@ -150,18 +150,18 @@ def _check(
             continue
         if has_vectors := _has_vectors(manifest, entry):
             by_vectors.append(_row(entry.name, "test vectors", check_vectors(runner, folder)))
-        reference = model if model is not None or has_vectors else _model(folder, manifest)
-        if reference is not None:
+        checkpoint = model if model is not None or has_vectors else _model(folder, manifest)
+        if checkpoint is not None:
             static = bool(entry.proof.get("static"))
             given = None if static else rows
-            found = _by_reference(runner, reference, precision, static=static, rows=given)
-            by_reference.append(_row(entry.name, "float64 reference", found))
+            found = _by_oracle(runner, checkpoint, precision, static=static, rows=given)
+            by_oracle.append(_row(entry.name, "float64 oracle", found))
         elif not has_vectors:
             raise LinregError(
                 f"{folder / entry.name}: checksums match; no test vectors and no model of linreg train, so its "
                 "outputs were not checked; export it again with linreg"
             )
-    return by_vectors + by_reference, refused
+    return by_vectors + by_oracle, refused
 
 
 def _row(name: str, against: str, found: "VectorCheck | Verification") -> VerifiedFile:
@@ -176,7 +176,7 @@ def _row(name: str, against: str, found: "VectorCheck | Verification") -> Verifi
 
 
 def _has_vectors(manifest: "Manifest", entry: "FileEntry") -> bool:
-    """Whether the test vectors are of an artifact's precision, and of batches that it takes."""
+    """Whether the test vectors have the precision of an artifact, and batch sizes that it accepts."""
     from export.bundle.vectors import precision_of_vectors
 
     if manifest.entry("test_data_set_0/input_0.pb") is None or _kind(entry.name)[1] != precision_of_vectors(manifest):
@@ -191,7 +191,7 @@ def _kind(name: str) -> tuple[Format, ExportPrecision | None]:
     return kind
 
 
-def _by_reference(
+def _by_oracle(
     runner: "Runner",
     model: "Checkpoint",
     precision: ExportPrecision | None,
@@ -207,10 +207,10 @@ def _by_reference(
 
 
 def _model(folder: Path, manifest: "Manifest") -> "Checkpoint | None":
-    """The model of a bundle; None for the bundle of a module of the user's own.
+    """The model of a bundle; None for a bundle of a user's own module.
 
     Raises:
-        MismatchError: its weights are not those in the manifest.
+        MismatchError: its weights differ from the manifest.
     """
     from linreg.checkpoint import load, load_state, state_sha256
     from linreg.models import recognise
@@ -218,7 +218,9 @@ def _model(folder: Path, manifest: "Manifest") -> "Checkpoint | None":
     state_file = next((entry.name for entry in manifest.files if entry.name.endswith(".pth")), MODEL_FILE)
     state = load_state(folder / state_file, manifest)
     if state_sha256(state) != manifest.state_sha256:
-        raise MismatchError(f"{folder}: the state_dict is not the one of the manifest; export again with --force")
+        raise MismatchError(
+            f"{folder}: the state_dict is not the one that the manifest lists; export again with --force"
+        )
     if manifest.of_module:
         return None
     try:

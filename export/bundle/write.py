@@ -33,12 +33,12 @@ FAILED_INPUTS = ".failed-inputs.npz"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ExportOptions:
-    """How files are written, and what else they are verified with.
+    """How files are written, and with which additional rows they are verified.
 
     Attributes:
-        opset: ONNX opset version; None takes `export.formats.onnx.DEFAULT_OPSET`.
-        prefix: prefix for generated C identifiers; None takes `export.formats.c.DEFAULT_PREFIX`.
-        rows: the user's own inputs, which are verified as well, shape (batch, ..) for the only input.
+        opset: ONNX opset version; None uses `export.formats.onnx.DEFAULT_OPSET`.
+        prefix: prefix for generated C identifiers; None uses `export.formats.c.DEFAULT_PREFIX`.
+        rows: the user's own rows to verify with as well, shape (batch, ...), for a module with one input.
     """
 
     opset: int | None = None
@@ -59,10 +59,10 @@ class Artifact:
         path: path of the file.
         bytes: size of the file.
         sha256: hash of the file.
-        duration_s: time that export and verification took.
+        duration_s: duration of export and verification.
         needs: oldest runtime that is known to run it, such as `onnxruntime >= 1.15.1`.
         details: other facts for the manifest: opset, IR version, probes.
-        verification: what was proved.
+        verification: what was proved about the file.
     """
 
     format: Format
@@ -96,7 +96,7 @@ def build(
         source: the module and its inputs.
         kind: the format.
         options: opset and prefix.
-        program: the capture that ONNX and .pt2 share; None makes one where it is needed.
+        program: the capture that ONNX and .pt2 share; None captures the module if needed.
 
     Raises:
         ExportError: the module cannot be exported to this format.
@@ -135,12 +135,12 @@ def make_artifact(
         kind: the format.
         changes: the changes of the bundle, to which the file is added.
         options: how the file is written, and which rows it is verified with as well.
-        program: the capture that ONNX and .pt2 share; None makes one where it is needed.
+        program: the capture that ONNX and .pt2 share; None captures the module if needed.
         begin: called with the name of each stage: `write onnx`, `prove onnx`.
 
     Raises:
         ExportError: the module cannot be exported to this format.
-        MismatchError: the outputs differ from the reference; inputs that show it are in `FILE.failed-inputs.npz`.
+        MismatchError: the outputs differ from the oracle; `FILE.failed-inputs.npz` holds inputs that show it.
     """
     start = time.perf_counter()
     name = file_name(kind, source.precision)
@@ -171,7 +171,7 @@ def make_artifact(
         changes.drop(name)
         if error.inputs:
             changes.stage(failed, _archive(dict(error.inputs)))
-            raise MismatchError(f"{error}; the inputs are in {changes.folder / failed}") from error
+            raise MismatchError(f"{error}; its inputs are in {changes.folder / failed}") from error
         raise
     except BaseException:
         for written in (name, second):
@@ -212,7 +212,7 @@ def _artifact(
 
 
 def _details(kind: Format, data: bytes) -> dict[str, Any]:
-    """Facts for the manifest that the file itself tells, or the machine that verified it."""
+    """Facts for the manifest about the file, and about the machine that verified it."""
     if kind is Format.C:
         from export.runners.c import describe_compiler
 
@@ -225,7 +225,7 @@ def _details(kind: Format, data: bytes) -> dict[str, Any]:
     from export.inspection.onnx import onnx_versions
 
     opset, ir_version = onnx_versions(data)
-    assert opset is not None, "onnx's checker has seen it"
+    assert opset is not None, "onnx's checker has accepted it"
     return {"needs": f"onnxruntime >= {oldest_onnxruntime(opset)}", "opset": opset, "ir_version": ir_version}
 
 

@@ -1,7 +1,7 @@
 """C source of an affine module: it needs only fmaf, allocates no memory, and gives the same bits as onnxruntime.
 
 model.c begins with the whole text of model.h, so it compiles alone, and its proof covers both files. The user's names
-and metadata are written as JSON in a comment and as strings in macros, escaped so that they can end neither.
+and metadata are written as JSON in a comment and as strings in macros, escaped so that neither can be terminated early.
 """
 
 import json
@@ -107,7 +107,7 @@ def to_c(source: Source, *, prefix: str = DEFAULT_PREFIX) -> bytes:
 def _exportable(source: Source) -> Affine:
     affine = source.affine
     if affine is None:
-        raise ExportError("c: only an affine module can be C source, and this is none; use onnx")
+        raise ExportError("c: only an affine module can be written as C source, and this one is not affine; use onnx")
     if str(affine.weight.dtype) not in _TYPES:
         raise ExportError(
             f"c: standard C has no {affine.weight.dtype}, expected float32 or float64; use --dtype float32"
@@ -129,7 +129,7 @@ def _array(declaration: str, values: Array, suffix: str) -> str:
 
 
 def _hexadecimal(value: float) -> str:
-    """A float without loss, such as 0x1.8p+1: Python's notation without trailing zeros."""
+    """An exact hexadecimal float, such as 0x1.8p+1: Python's notation without trailing zeros."""
     mantissa, _, exponent = value.hex().partition("p")
     return f"{mantissa.rstrip('0').rstrip('.') if '.' in mantissa else mantissa}p{exponent}"
 
@@ -163,7 +163,7 @@ def _names(source: Source, macro: str) -> str:
 
 
 def _string(text: object) -> str:
-    """A C string in UTF-8. All but plain characters are three octal digits, which no following character can extend."""
+    """A C string in UTF-8. Special characters are three octal digits, which no following character extends."""
     data = str(text).encode("utf-8", "surrogatepass")
     return '"' + "".join(chr(byte) if _is_plain(byte) else f"\\{byte:03o}" for byte in data) + '"'
 

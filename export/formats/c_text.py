@@ -1,4 +1,4 @@
-"""Read the metadata, shapes and exact weights of what `export.formats.c` wrote, without a compiler or torch."""
+"""Read metadata, shapes and exact weights from C source of `export.formats.c`, without a compiler or torch."""
 
 import re
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ FIRST_LINE = "/* An affine model: output = input * weight^T + bias. C source exp
 END_OF_HEADER = "\n/* End of the header. */\n"
 
 MAX_METADATA_BYTES = 96 * 2**20
-"""The memory that the metadata may take."""
+"""Memory limit for the metadata."""
 
 MAX_SIZE = 2**31
 SHORTEST_NUMBER = len("0x0p+0, ")
@@ -40,7 +40,7 @@ class CText:
         features: number of input columns.
         outputs: number of output columns.
         metadata: JSON values, as the exporter wrote them.
-        weights: arrays by their name in the state_dict; none in a header.
+        weights: arrays by their name in the state_dict; empty for a header.
     """
 
     prefix: str
@@ -70,11 +70,11 @@ def read_c(name: str, data: bytes) -> CText:
     try:
         text = data.decode("ascii")
         if not is_c(data) or (comment := _JSON.match(text, len(FIRST_LINE))) is None:
-            raise ValueError("it does not begin as one")
+            raise ValueError("it does not begin like one")
         words = "{" + comment[1].replace("\n * ", "\n ").removeprefix(" * ") + "}"
         metadata = parse_json(words.encode(), max_bytes=MAX_METADATA_BYTES)
         if (function := _FUNCTION.search(text)) is None:
-            raise ValueError("it declares no function to predict")
+            raise ValueError("it declares no predict function")
         dtype = _DTYPES[function[2]]
         for key in ("inputs", "outputs", "parameters"):
             metadata[key] = [_tensor(entry) for entry in metadata[key]]
@@ -82,12 +82,12 @@ def read_c(name: str, data: bytes) -> CText:
         features, outputs = int(entry["shape"][1]), int(result["shape"][1])
         weights = _weights(text, metadata["parameters"], dtype)
         if weights and (min(features, outputs) < 1 or next(iter(weights.values())).size != features * outputs):
-            raise ValueError("its weights have another shape than its inputs and outputs")
+            raise ValueError("the shape of its weights does not match its inputs and outputs")
         return CText(
             prefix=function[1], dtype=dtype, features=features, outputs=outputs, metadata=metadata, weights=weights
         )
     except (ValueError, KeyError, TypeError, IndexError, RecursionError, OverflowError) as error:
-        raise ModelError(f"{name}: is no C source of linreg's: {str(error)[:100]}; export it again") from None
+        raise ModelError(f"{name}: is not C source of linreg: {str(error)[:100]}; export it again") from None
 
 
 def _tensor(entry: dict[str, Any]) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def _tensor(entry: dict[str, Any]) -> dict[str, Any]:
     if len(entry["shape"]) > 2 or any(
         size != "batch" and not (type(size) is int and 0 <= size < MAX_SIZE) for size in entry["shape"]
     ):
-        raise ValueError(f"{str(entry['name'])[:40]!r} has a shape that is none")
+        raise ValueError(f"{str(entry['name'])[:40]!r} has an invalid shape")
     return {"name": str(entry["name"]), "dtype": str(entry["dtype"]), "shape": list(entry["shape"])}
 
 

@@ -13,7 +13,7 @@ EXAMPLE_BATCH = 2
 """torch.export treats an axis of size 1 as a constant, so the example has more rows."""
 
 SEED = 20261123
-REMEDY = "make it independent of that, or ask for a fixed shape with --static"
+REMEDY = "make it independent of the batch size, or fix the shape with --static"
 
 
 def capture(source: Source) -> ExportedProgram:

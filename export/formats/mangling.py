@@ -48,4 +48,4 @@ class Renumbering:
         if opcode == "BINUNICODE":
             encoded = text.encode()
             return b"X" + struct.pack("<I", len(encoded)) + encoded
-        raise ValueError(f"a name stands in an opcode {opcode}, expected GLOBAL or BINUNICODE")
+        raise ValueError(f"a name is in an opcode {opcode}, expected GLOBAL or BINUNICODE")

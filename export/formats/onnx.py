@@ -31,7 +31,7 @@ def to_onnx(source: Source, *, opset: int = DEFAULT_OPSET, program: "ExportedPro
     Args:
         source: the module to export.
         opset: ONNX opset version; a file with another one is refused.
-        program: the capture of a module that is not affine; None makes one.
+        program: the capture of a module that is not affine; None captures it.
 
     Raises:
         ExportError: the module cannot be exported, or the file fails a check.

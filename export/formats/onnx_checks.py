@@ -49,22 +49,20 @@ def check_model(data: bytes, source: Source, opset: int) -> None:
     graph = model.graph
     found = {entry.domain: entry.version for entry in model.opset_import}
     if found.get("") != opset:
-        raise ExportError(f"onnx: torch wrote opset {found.get('')}, asked for {opset}; use --opset {found.get('')}")
+        raise ExportError(f"onnx: torch wrote opset {found.get('')}, expected {opset}; use --opset {found.get('')}")
     _check_names(graph, source)
     if not source.static:
         _check_batch(graph, source)
     random = sorted({node.op_type for node in graph.node if node.op_type in RANDOM_OPERATORS})
     if random:
-        raise ExportError(
-            f"onnx: the model has {', '.join(random)}, which has no place in inference; call module.eval()"
-        )
+        raise ExportError(f"onnx: the model has {', '.join(random)}, which inference must not use; call module.eval()")
     outside = [tensor.name for tensor in graph.initializer if tensor.data_location == onnx.TensorProto.EXTERNAL]
     if outside:
-        raise ExportError(f"onnx: {outside[0]!r} and others stand outside the file; this is a fault of linreg")
+        raise ExportError(f"onnx: {outside[0]!r} and others are stored outside the file; this is a bug in linreg")
     try:
         onnx.checker.check_model(data, full_check=True)
     except Exception as error:  # the checker and shape inference raise private classes
-        raise ExportError(f"onnx: the checker refuses the model: {one_line(error, 300)}") from error
+        raise ExportError(f"onnx: the checker rejects the model: {one_line(error, 300)}") from error
     if source.affine is None and any(tensor.data_type == onnx.TensorProto.FLOAT16 for tensor in graph.initializer):
         _check_that_it_loads(data)
 
@@ -84,8 +82,8 @@ def _check_that_it_loads(data: bytes) -> None:
         ) from expired
     if done.returncode < 0:
         raise ExportError(
-            f"onnx: onnxruntime {onnxruntime.__version__} dies of the model ({signal.Signals(-done.returncode).name} "
-            "while it loads it); use --dtype float32, or --format pt2"
+            f"onnx: onnxruntime {onnxruntime.__version__} crashes on the model "
+            f"({signal.Signals(-done.returncode).name} while loading it); use --dtype float32, or --format pt2"
         )
 
 

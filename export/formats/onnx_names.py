@@ -62,7 +62,7 @@ def _inner_graphs(node: NodeProto) -> Iterator[GraphProto]:
 
 
 def _free(wanted: str, taken: set[str]) -> str:
-    """The name itself, or else with the first number that makes it unique."""
+    """The name itself, or the name with the first number that makes it unique."""
     name, number = wanted, 2
     while name in taken:
         name, number = f"{wanted}_{number}", number + 1

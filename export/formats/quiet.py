@@ -32,7 +32,7 @@ def reason(error: BaseException) -> str:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """A context that silences the output and warnings of torch's exporters; errors still tell what went wrong."""
+    """A context that silences the output and warnings of torch's exporters; errors still say what went wrong."""
     was_disabled = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:

@@ -1,4 +1,4 @@
-"""TorchScript: script or trace the module, and rewrite the archive without anything that names this machine.
+"""TorchScript: script or trace the module, and rewrite the archive without anything that identifies this machine.
 
 torch deprecates TorchScript in favour of torch.export; its warnings are silenced at each call.
 """
@@ -70,12 +70,12 @@ def _trace(source: Source, inputs: tuple[torch.Tensor, ...]) -> Any:
     place = f"torchscript-trace: line {first.lineno} of {Path(first.filename).name}"
     if CONSTANT_RESULTS in str(first.message):
         raise ExportError(
-            f"{place} makes a tensor in forward, which a trace would hold fixed, and cannot tell whether it depends "
-            "on the input; make it once, as a buffer, or --format torchscript, which keeps the call"
+            f"{place} creates a tensor in forward, which a trace would record as a constant even if it depends "
+            "on the input; create it once, as a buffer, or use --format torchscript, which keeps the call"
         )
     raise ExportError(
-        f"{place} takes a value that depends on the input, which a trace would hold fixed; use --format torchscript, "
-        "which keeps control flow"
+        f"{place} uses a value that depends on the input, which a trace would record as a constant; use --format "
+        "torchscript, which keeps control flow"
     )
 
 

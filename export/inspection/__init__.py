@@ -1,1 +1,1 @@
-"""Read what a file says of itself, within bounds and without running it."""
+"""Read what a file says about itself, within limits and without running it."""

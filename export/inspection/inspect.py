@@ -43,13 +43,13 @@ def _parts(path: Path, data: bytes) -> tuple[str, dict[str, Any]]:
         try:
             return "state_dict", read_safetensors_header(data)
         except ValueError as error:
-            raise ModelError(f"{path}: is no safetensors file that can be read: {cut(one_line(error))}") from None
+            raise ModelError(f"{path}: is not a readable safetensors file: {cut(one_line(error))}") from None
     from export.inspection.onnx import read_onnx
 
     try:
         return "onnx", read_onnx(data)
     except ValueError as error:
-        raise ModelError(f"{path}: is none of ONNX, TorchScript, .pt2 and state_dict ({one_line(error)})") from None
+        raise ModelError(f"{path}: is not ONNX, TorchScript, .pt2 or a state_dict ({one_line(error)})") from None
 
 
 def _archive(path: Path, data: bytes) -> tuple[str, dict[str, Any]]:
@@ -75,7 +75,7 @@ def _archive(path: Path, data: bytes) -> tuple[str, dict[str, Any]]:
     except Exception as error:  # pickletools and json raise half a dozen classes on damaged files
         missing = isinstance(error, KeyError)
         text = f"has no record {cut(one_line(error))}" if missing else cut(one_line(error))
-        raise ModelError(f"{path}: is no {kind} that can be read: {text}") from None
+        raise ModelError(f"{path}: is not a readable {kind} file: {text}") from None
 
 
 def _c(path: Path, data: bytes) -> dict[str, Any]:

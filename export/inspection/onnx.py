@@ -56,7 +56,7 @@ def read_onnx(data: bytes) -> dict[str, Any]:
         parameters.append(entry)
         external |= outside
     if external:
-        facts["external_data"] = "yes: the weights stand in another file"
+        facts["external_data"] = "yes: the weights are in another file"
     return {
         "inputs": [_value(reader, part) for part in graph.get(INPUT, [])],
         "outputs": [_value(reader, part) for part in graph.get(OUTPUT, [])],

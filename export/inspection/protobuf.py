@@ -32,7 +32,7 @@ class Reader:
             while place < end:
                 self._left -= 1
                 if self._left < 0:
-                    raise ValueError(f"it has more than {self._limit} fields, more than a model of its size")
+                    raise ValueError(f"it has more than {self._limit} fields, too many for a model of its size")
                 key = data[place]
                 place += 1
                 if key > 127:
@@ -65,7 +65,7 @@ class Reader:
         while place < end:
             self._left -= 1
             if self._left < 0:
-                raise ValueError(f"it has more than {self._limit} numbers, more than a model of its size")
+                raise ValueError(f"it has more than {self._limit} numbers, too many for a model of its size")
             value, place = self._varint(place, end)
             found.append(value)
         return found

@@ -52,7 +52,7 @@ def read_pt2(archive: Archive) -> dict[str, Any]:
             "parameters": parameters,
         }
     except (KeyError, TypeError, AttributeError, IndexError) as error:
-        raise ValueError(f"its graph is of a form that is not known: {repr(error)[:100]}") from None
+        raise ValueError(f"its graph has an unknown form: {repr(error)[:100]}") from None
 
 
 def _tensor(tensors: dict[str, Any], name: str) -> dict[str, Any]:

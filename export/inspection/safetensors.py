@@ -17,7 +17,7 @@ def read_safetensors_header(data: bytes) -> dict[str, Any]:
     """
     length = int.from_bytes(data[:8], "little")
     if 8 + length > len(data):
-        raise ValueError(f"it is cut off: {len(data)} bytes, and its header alone has {length}")
+        raise ValueError(f"it is cut off: {len(data)} bytes, but its header alone takes {length}")
     header = parse_json(data[8 : 8 + length], max_bytes=HEADER_BYTES)
     metadata = header.pop("__metadata__", {})
     parameters = []

@@ -206,7 +206,7 @@ def _allowed(text: str) -> Name:
     """A name in the pickle, never imported; only names in torch and collections are allowed."""
     name = text.replace(" ", ".", 1)
     if not name.startswith(("torch.", "collections.")):
-        raise ValueError(f"it names {cut(name)}, which is no tensor; save model.state_dict() and nothing else")
+        raise ValueError(f"it names {cut(name)}, which is not a tensor; save model.state_dict() and nothing else")
     return Name(name)
 
 
@@ -214,7 +214,7 @@ def _tensor(storage: Storage, offset: Any, size: Any, stride: Any) -> Tensor:
     if len(size) > MAX_AXES or len(size) != len(stride):
         raise ValueError(f"it has a tensor of {len(size)} axes and {len(stride)} strides, expected at most {MAX_AXES}")
     if any(type(number) is not int or not 0 <= number < 2**63 for number in (offset, *size, *stride)):
-        raise ValueError("it has a tensor whose sizes are no sizes; it is damaged")
+        raise ValueError("it has a tensor with invalid sizes; it is damaged")
     last = offset + sum((count - 1) * step for count, step in zip(size, stride, strict=True))
     if 0 not in size and last >= storage.bytes:
         raise ValueError(f"it has a tensor of shape {size} that claims more numbers than {storage.record!r} stores")

@@ -43,7 +43,7 @@ def read_torchscript(archive: Archive) -> dict[str, Any]:
         if len(operators) > MAX_OPERATORS:
             raise ValueError(f"its code calls more than {MAX_OPERATORS} operators")
     if left <= 0:
-        facts["cut"] = f"only the first {MAX_CODE_BYTES} bytes of its code were looked at"
+        facts["cut"] = f"only the first {MAX_CODE_BYTES} bytes of its code were searched"
     return {
         "inputs": tensors(metadata.get("inputs")),
         "outputs": tensors(metadata.get("outputs")),

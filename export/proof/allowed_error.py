@@ -18,10 +18,10 @@ LARGEST_OWN_ERROR = 1e-3
 """Relative to the largest output: a module with a larger error is refused, since nothing could be proved."""
 
 LARGEST_OWN_UNITS = 32
-"""The same limit in units of rounding, if that is more: a few roundings of float16 already make 1e-3."""
+"""The same limit in units of rounding, if that is larger: a few roundings in float16 already amount to 1e-3."""
 
 UNPROVABLE = 0.1
-"""The part of many rows in which rounding may move one element of a row further than can be proved."""
+"""The fraction of rows in which rounding may move an element of the row further than can be proved."""
 
 SCALE_ROWS = 64
 """The number of rows that give the largest output at an input scale."""
@@ -36,7 +36,7 @@ def affine_output(affine: Affine, inputs: Array, eager: Array) -> ExpectedOutput
     float32 and rounded once: (K + 4) 2^-24 S + 2^-11 |y| + 2^-25.
     """
     dtype = affine.weight.dtype
-    # A float64 module wants an oracle beyond float64; elsewhere float64 is 2^29 times finer than what it judges.
+    # A float64 module needs an oracle beyond float64; for float32, float64 is 2^29 times finer.
     wide: Any = np.longdouble if dtype == np.float64 else np.float64
     x: Array = inputs.astype(wide)
     weight: Array = affine.weight.astype(wide)
@@ -63,9 +63,9 @@ def measured_output(
     """The expected output of any other module, with four times the error that its own arithmetic makes.
 
     That error is the largest of three: eager's own error, which is one sample; 4 eps of the largest output, in case
-    eager was lucky; and `moved`, how far rounding inside the module can move this one element. A LayerNorm over two
-    nearly equal numbers, for example, moves a few elements of a batch much further than all others, and their error
-    must not widen the bound of the others.
+    eager happened to be exact; and `moved`, how far rounding inside the module can move this one element. A LayerNorm
+    over two nearly equal numbers, for example, moves a few elements of a batch much further than all others, and their
+    error must not widen the bound of the others.
 
     Raises:
         InexactError: the module's own error is so large that nothing could be proved.
@@ -84,8 +84,8 @@ def measured_output(
         if errors.any():
             off = max(own, float(np.median(moved[unprovable])) if unprovable.any() else 0.0)
             raise InexactError(
-                f"the module's own {eager.dtype} answers ({name!r}) are off by {off:.2g} where the largest is "
-                f"{scale:.2g}, expected at most {limit:.2g} of it: nothing could be proved of its files; {advice}"
+                f"the module's own {eager.dtype} outputs ({name!r}) are off by {off:.2g}, and the largest is "
+                f"{scale:.2g}; expected at most {limit:.2g} of it: nothing could be proved about its files; {advice}"
             )
         moved = np.zeros_like(moved)  # eager is exact: files can be held to that
     least = max(own, 4 * float(np.finfo(eager.dtype).eps) * scale)

@@ -38,8 +38,8 @@ class InFloat64(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return self._branch(func, *args)
         if func.overloadpacket is aten._nested_tensor_from_mask_left_aligned:
             raise ExportError(
-                "the module may pack its rows into nested tensors, so that eager answers 0 in padded places, where "
-                "files answer something else; make nn.TransformerEncoder with enable_nested_tensor=False"
+                "the module may pack its rows into nested tensors, so eager outputs 0 at padded positions, where "
+                "exported files output something else; create nn.TransformerEncoder with enable_nested_tensor=False"
             )
         wide_args, wide_kwargs = tree_map(self._widen, (args, kwargs or {}))
         return func(*wide_args, **wide_kwargs)
@@ -48,7 +48,7 @@ class InFloat64(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Run the chosen branch of torch.cond in float64."""
         if func is not torch.ops.higher_order.cond:
             raise ExportError(
-                f"the module uses torch's {func.name()}, which cannot be run in float64: nothing could be proved of "
+                f"the module uses torch's {func.name()}, which cannot be run in float64: nothing could be proved about "
                 "its files; write a loop over a fixed number of steps, or torch.cond"
             )
         condition, then, otherwise, operands = args
@@ -61,8 +61,8 @@ class InFloat64(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return torch.float64 if value in NARROW else value
         if isinstance(value, Tensor) and value.is_nested:
             raise ExportError(
-                "the module computes with nested tensors, which no file holds and float64 cannot check; pad them with "
-                "torch.nested.to_padded_tensor before any other operator"
+                "the module computes with nested tensors, which no format supports and float64 cannot check; pad them "
+                "with torch.nested.to_padded_tensor before any other operator"
             )
         if isinstance(value, Tensor) and value.dtype in NARROW:
             return value.double()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from export.source.signature import flatten
 from export.source.source import Source
-from export.source.user_code import INTERRUPTIONS, told
+from export.source.user_code import INTERRUPTIONS, described
 from linreg.errors import ExportError
 
 Array = NDArray[Any]
@@ -19,7 +19,7 @@ Array = NDArray[Any]
 BATCHES = (1, 2, 7, 64, 4096)
 SCALES = (1e-3, 1.0, 1e4)
 MAX_ELEMENTS = 2**22
-"""Batch 4096 is left out where the inputs of a module that is not affine would have more elements."""
+"""A module that is not affine skips batch 4096 if its inputs would have more elements than this."""
 
 SEED = 20261123
 FIXED_SHAPE = "use --static with a fixed shape, or check --input"
@@ -118,7 +118,7 @@ def _why_not(source: Source, batch: int) -> str:
     except INTERRUPTIONS:
         raise
     except BaseException as error:  # whatever a user's module raises
-        return told(error)
+        return described(error)
     return ""
 
 

@@ -14,13 +14,13 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, kw_only=True)
 class ExpectedOutput:
-    """What one output must be, and how far off each element may be.
+    """The expected value of one output, and the error allowed for each element.
 
     Attributes:
         values: float64 or wider; integers and booleans as eager gives them.
         allowed: the error allowed for each element; ignored where `values` is not finite.
         any_class: True where finite, infinite and NaN outputs all pass.
-        eager: the output in the model's own dtype, as torch or the runtime that was recorded gives it.
+        eager: the output in the model's own dtype, computed by torch or by the runtime that was recorded.
     """
 
     values: Array
@@ -51,7 +51,7 @@ def run_case(runner: Runner, inputs: tuple[Array, ...], case: str) -> tuple[Arra
     try:
         return runner.bind(inputs).outputs()
     except Exception as error:  # each runtime raises classes of its own
-        raise MismatchError(f"{runner.name}: {case}: does not run, expected an answer: {one_line(error)}") from error
+        raise MismatchError(f"{runner.name}: {case}: does not run: {one_line(error)}") from error
 
 
 def compare_outputs(

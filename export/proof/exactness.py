@@ -30,7 +30,7 @@ SUMS = frozenset({
 
 
 HEAD = 1024
-"""The number of elements of an argument that are looked at before all of them."""
+"""The number of elements of an argument that are checked before the rest."""
 
 
 def name_of(func: Any) -> str:

@@ -1,4 +1,4 @@
-"""The float64 oracle: what the outputs must be, and the error allowed for each element."""
+"""The float64 oracle: the expected outputs, and the error allowed for each element."""
 
 import copy
 import sys
@@ -48,7 +48,7 @@ class Oracle:
         self._known: dict[str, tuple[ExpectedOutput, ...]] = {}
 
     def answers(self, inputs: tuple[Array, ...], scale: float | None = None) -> tuple[ExpectedOutput, ...]:
-        """Compute what each output must be.
+        """Compute the expected value of each output.
 
         Args:
             inputs: one array for each input.
@@ -86,9 +86,9 @@ class Oracle:
                 return tuple(tensor.numpy() for tensor in _answers(self._wide, tuple(map(_widened, inputs))))
         except LinregError:
             raise
-        except Exception as error:  # an operator without float64, or whatever a user's module raises of it
+        except Exception as error:  # an operator without float64, or whatever a user's module raises
             raise ExportError(
-                f"the module cannot be run in float64, so nothing could be proved of its files: {reason(error)}"
+                f"the module cannot be run in float64, so nothing could be proved about its files: {reason(error)}"
             ) from error
 
     def _moved(self, inputs: tuple[Array, ...], exact: tuple[Array, ...]) -> tuple[Array, ...]:
@@ -139,7 +139,7 @@ def _distance(perturbed: Array, exact: Array) -> Array:
 
 
 def _run(module: nn.Module, inputs: tuple[Array, ...]) -> tuple[Tensor, ...]:
-    with users_code("the module fails on the rows that it is tried with"):
+    with users_code("the module fails on its test inputs"):
         return _answers(module, inputs)
 
 

@@ -1,4 +1,4 @@
-"""A child process of export.proof.probes, given FORMAT FILE < cases.npz: answer, in a process that may die of it.
+"""A child process of export.proof.probes that runs a file, and may crash: FORMAT FILE < cases.npz.
 
 Run only by export.proof.probes, on files that were just made. Prints a JSON pair for each case as soon as it has run:
 its name, and how the outputs compare with those expected.
@@ -45,7 +45,7 @@ def _answer(runner: Runner, inputs: Arrays, expected: Arrays) -> str:
     except Exception as error:  # each runtime raises classes of its own
         return f"raises {type(error).__name__}"
     if [output.shape for output in outputs] != [array.shape for array in expected]:
-        return "gives other shapes than eager"
+        return "gives shapes that differ from eager"
     pairs = list(zip(outputs, expected, strict=True))
     if all(output.tobytes() == array.tobytes() for output, array in pairs):
         return "same bytes as eager"
@@ -53,7 +53,7 @@ def _answer(runner: Runner, inputs: Arrays, expected: Arrays) -> str:
     same = all(
         np.array_equal(np.isnan(a), np.isnan(b)) and np.array_equal(np.isinf(a), np.isinf(b)) for a, b in floating
     )
-    return "NaN and infinity as in eager" if same else "NaN or infinity elsewhere than in eager"
+    return "NaN and infinity as in eager" if same else "NaN or infinity at other places than in eager"
 
 
 if __name__ == "__main__":

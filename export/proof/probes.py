@@ -1,4 +1,4 @@
-"""Probe what a runtime does with NaN, infinity, the largest numbers and batch 0, where good runtimes differ.
+"""Probe what a runtime does with NaN, infinity, the largest numbers and batch 0, where correct runtimes differ.
 
 Only for modules that are not affine. The results are reported and not judged. Probes run in a child process, since
 onnxruntime 1.32 crashes on an LSTM with batch 0.
@@ -46,7 +46,7 @@ def probe(kind: Format, path: Path, source: Source) -> dict[str, str]:
 
 
 def _ask(kind: Format, path: Path, arrays: dict[str, Any]) -> dict[str, str]:
-    """The result of each case. Cases that a crashed process did not reach get the reason of the crash."""
+    """The result of each case. Cases that a crashed process did not reach get the reason for the crash."""
     names = list(dict.fromkeys(name.split("/")[0] for name in arrays))
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
@@ -55,9 +55,11 @@ def _ask(kind: Format, path: Path, arrays: dict[str, Any]) -> dict[str, str]:
         done = subprocess.run(command, input=buffer.getvalue(), capture_output=True, timeout=TIMEOUT_S, check=False)
         output = done.stdout
         end = (
-            f"kills its process ({signal.Signals(-done.returncode).name})" if done.returncode < 0 else "gives no answer"
+            f"crashes its process ({signal.Signals(-done.returncode).name})"
+            if done.returncode < 0
+            else "gives no output"
         )
     except subprocess.TimeoutExpired as expired:
-        output, end = expired.stdout or b"", f"does not answer within {TIMEOUT_S} s"
+        output, end = expired.stdout or b"", f"gives no output within {TIMEOUT_S} s"
     answers = dict(json.loads(line) for line in output.splitlines())
     return {name: answers.get(name, end) for name in names}

@@ -19,7 +19,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Verification:
-    """What has been proved of a file.
+    """What was proved about a file.
 
     Attributes:
         worst_error: the largest error, as a multiple of the error allowed; at most 1.
@@ -90,6 +90,6 @@ def check_parameters(runner: Runner, source: Source) -> int:
         found, wanted = parameters[key], bits_of(value)
         same = found.dtype == wanted.dtype and found.size == wanted.size and found.tobytes() == wanted.tobytes()
         if not same and not folds:
-            raise MismatchError(f"{runner.name}: parameter {key!r} has other bits than the state_dict; export again")
+            raise MismatchError(f"{runner.name}: parameter {key!r} differs from the state_dict; export again")
         kept += same
     return kept

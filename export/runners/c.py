@@ -36,17 +36,19 @@ def compiler() -> list[str]:
     try:
         words = shlex.split(text)
     except ValueError as error:
-        raise LinregError(f"CC: got {text!r}, which is no command: {error}; name a compiler, such as CC=gcc") from None
+        raise LinregError(
+            f"CC: got {text!r}, which is not a command: {error}; name a compiler, such as CC=gcc"
+        ) from None
     if (found := shutil.which(words[0])) is None:
         raise LinregError(
-            f"c: there is no C compiler {words[0]!r}, and without one no C source can be proved; "
+            f"c: found no C compiler {words[0]!r}, and without one C source cannot be verified; "
             "install it: apt-get install gcc libc6-dev, or name another: CC=clang"
         )
     return [str(Path(found).absolute()), *words[1:]]
 
 
 def flags() -> list[str]:
-    """The compiler flags. Hardware FMA, where the machine has it, gives the same bits faster."""
+    """The compiler flags. Hardware FMA, if the machine has it, gives the same bits faster."""
     try:
         fma = platform.machine() in ("x86_64", "AMD64") and " fma " in Path("/proc/cpuinfo").read_text("utf-8")
     except OSError:
@@ -90,7 +92,7 @@ def c_runner(name: str, data: TrustedBytes) -> Runner:
             function(count, read, written)
 
         def outputs() -> tuple[Array, ...]:
-            answers.fill(np.nan)  # an element that is not written must not keep an old answer
+            answers.fill(np.nan)  # an element that is not written must not keep an old output
             run()
             return (answers.copy(),)
 
@@ -115,12 +117,10 @@ def _library(name: str, data: bytes) -> ctypes.CDLL:
             raise ModelError(f"{name}: cannot be compiled: {one_line(error)}") from None
         if done.returncode:
             lines = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines()
-            raise ModelError(
-                f"{name}: {Path(command[0]).name} refuses it: {' '.join(lines[:1])[:200] or 'without a word'}"
-            )
+            raise ModelError(f"{name}: {Path(command[0]).name} rejects it: {' '.join(lines[:1])[:200] or 'no message'}")
         try:
             return ctypes.CDLL(str(folder / "model.so"))
         except OSError as error:
-            # The temporary folder in the loader's message helps nobody.
+            # The loader's message names a temporary folder that is removed.
             reason = str(error).replace(str(folder), "")
-            raise ModelError(f"{name}: is compiled, but cannot be loaded: {reason[:200]}; set TMPDIR") from None
+            raise ModelError(f"{name}: was compiled, but cannot be loaded: {reason[:200]}; set TMPDIR") from None

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from export.formats.names import Format
 from export.runners.base import Runner
-from export.runners.onnxruntime import onnxruntime_runner
+from export.runners.load import load_artifact
+from export.runners.trust import Trust
 from linreg.config import MAX_STATE_BYTES
 from linreg.errors import LinregError, MismatchError, ModelError
 from linreg.manifest import read_listed
@@ -34,10 +36,10 @@ class OnnxModel:
 
     @classmethod
     def open(cls, path: Path) -> "OnnxModel":
-        """Load an .onnx file that linreg exported.
+        """Load an .onnx file that linreg exported; one that this user did not export runs in a child process.
 
         Raises:
-            ModelError: it cannot be read, or does not name its columns.
+            ModelError: the file cannot be read, or does not name its columns.
             MismatchError: its bytes differ from those in the manifest beside it.
         """
         import onnx
@@ -48,19 +50,20 @@ class OnnxModel:
             raise
         except LinregError as error:
             raise ModelError(str(error)) from None
-        runner = onnxruntime_runner(str(path), data)
+        runner = load_artifact(Format.ONNX, str(path), data, Trust.LEDGER)
+        runner.parameters()  # a child process starts with the first request: onnxruntime checks the file before onnx
         model = onnx.load_model_from_string(data)
         texts = {entry.key: entry.value for entry in model.metadata_props}
         if "linreg.features" not in texts and "linreg.inputs" in texts:
             raise ModelError(
-                f"{path}: was exported from a module or a state_dict whose columns have no names, so that none can be "
-                f"found in a table; see what it takes with: linreg inspect {shlex.quote(str(path))}, "
+                f"{path}: was exported from a module or a state_dict whose columns have no names, so they cannot be "
+                f"found in a table; show its inputs with: linreg inspect {shlex.quote(str(path))}, "
                 "and run it with onnxruntime"
             )
         try:
             features, target = json.loads(texts["linreg.features"]), json.loads(texts["linreg.target"])
             if not isinstance(target, str) or not all(isinstance(name, str) for name in features):
-                raise ValueError("they are no names")
+                raise ValueError("they are not names")
         except (KeyError, ValueError, TypeError) as error:
             raise ModelError(
                 f"{path}: does not name its columns (linreg.features and linreg.target: {error}); export it with linreg"

@@ -72,7 +72,7 @@ def receive(channel: socket.socket, *, within_s: float | None, max_bytes: int) -
         header = json.loads(_read(channel, length, end))
         plans = [_plan(entry) for entry in header["arrays"]]
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise BrokenFrameError("a header that is none") from None
+        raise BrokenFrameError("an invalid header") from None
     if (total := sum(dtype.itemsize * prod(shape) for dtype, shape in plans)) > max_bytes:
         raise BrokenFrameError(f"arrays of {total} bytes, expected at most {max_bytes}")
     arrays = [
@@ -84,9 +84,9 @@ def receive(channel: socket.socket, *, within_s: float | None, max_bytes: int) -
 def _plan(entry: Any) -> tuple[np.dtype[Any], tuple[int, ...]]:
     dtype, shape = np.dtype(str(entry["dtype"])), tuple(entry["shape"])
     if dtype.kind not in KINDS or len(shape) > MAX_AXES:
-        raise ValueError("no array of numbers")
+        raise ValueError("not an array of numbers")
     if any(type(size) is not int or not 0 <= size < 2**48 for size in shape):
-        raise ValueError("no shape")
+        raise ValueError("not a shape")
     return dtype, shape
 
 

@@ -1,4 +1,4 @@
-"""Run somebody else's ONNX file in a child process with limits on memory, CPU and time.
+"""Run an untrusted ONNX file in a child process with limits on memory, CPU and time.
 
 A loop in it may never end, an integer division may kill the process, and a small file may ask for all memory. None of
 this reaches the parent process, which gets a one-line error. The child receives the bytes that were checked over a
@@ -25,7 +25,7 @@ from linreg.errors import ModelError
 from linreg.memory import available_bytes
 
 FLOOR_BYTES = 4 * 2**30
-"""The memory that every file may use, if there is so much."""
+"""The memory that every file may use, if that much is available."""
 
 GROWTH = 64
 """Additional bytes for each byte of the file and its inputs."""
@@ -89,7 +89,7 @@ class _Child:
         self._failure: str | None = None
 
     def ask(self, kind: str, arrays: Sequence[Array]) -> tuple[dict[str, Any], list[Array]]:
-        """Send a request and return the response; the first request sends the model before.
+        """Send a request and return the response; before the first one, the model is sent.
 
         Raises:
             ModelError: the child reports an error, has crashed, or has exceeded a limit.
@@ -117,7 +117,7 @@ class _Child:
     def _exchange(self, kind: str, arrays: Sequence[Array]) -> tuple[dict[str, Any], list[Array]]:
         if self._failure is not None:
             raise ModelError(self._failure)
-        assert self._process is not None and self._channel is not None, "it has been started"
+        assert self._process is not None and self._channel is not None, "the first request starts it"
         memory = self._memory_bytes(sum(array.nbytes for array in arrays))
         question = {"kind": kind, "name": self._name, "memory_bytes": memory, "cpu_s": self._limits.cpu_s}
         answered = False
@@ -143,7 +143,7 @@ class _Child:
         return answer, results
 
     def _failed(self, what: str) -> ModelError:
-        self._failure = f"{self._name}: {what}; it is hostile, damaged, or needs more than it is given"
+        self._failure = f"{self._name}: {what}; it is hostile, damaged, or needs more than its limits allow"
         return ModelError(self._failure)
 
     def _death(self, reason: str) -> str:

@@ -1,4 +1,4 @@
-"""A child process of export.runners.guarded: onnxruntime in a process that may die of a file.
+"""A child process of export.runners.guarded: onnxruntime in a process that a file may crash.
 
 Run only by export.runners.guarded, which sends the bytes of the model and then the inputs over the socket on stdin.
 Needs no torch. The process limits itself before it parses the first byte of the file.
@@ -70,7 +70,7 @@ def main() -> None:
 
 
 def _too_little(request: dict[str, Any]) -> str:
-    return f"onnxruntime needs more memory for this file than the {request['memory_bytes']} bytes that it is given"
+    return f"onnxruntime needs more memory for this file than its limit of {request['memory_bytes']} bytes"
 
 
 def _numbers(outputs: tuple[Any, ...]) -> list[Array]:

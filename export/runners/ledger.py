@@ -1,7 +1,7 @@
-"""The ledger of what this user exported: `$XDG_STATE_HOME/linreg/written`, one sha256 a line.
+"""The ledger of what this user exported: `$XDG_STATE_HOME/linreg/written`, one sha256 per line.
 
 A manifest proves that a file is unchanged, not that it is safe. So a program is loaded without `--trust` only if its
-sha256 is in the ledger, where every export enters it.
+sha256 is in the ledger, where every export records it.
 """
 
 import os
@@ -28,7 +28,7 @@ def state_folder() -> Path:
     except RuntimeError:  # a user without an entry in the system's list of users, as in a container
         home = Path()
     if not home.is_absolute():
-        raise LinregError("there is no home folder for what linreg has written; set XDG_STATE_HOME to an absolute path")
+        raise LinregError("there is no home folder to record exported files in; set XDG_STATE_HOME to an absolute path")
     return home / ".local" / "state" / "linreg"
 
 
@@ -38,7 +38,7 @@ def ledger_path() -> Path:
 
 
 def remember(data: bytes) -> None:
-    """Enter the bytes of an artifact that this user has just made."""
+    """Record an artifact that this user has just made."""
     if not is_ours(data):
         append_line(ledger_path(), sha256(data), hint="set XDG_STATE_HOME to a folder of your own")
 

@@ -77,7 +77,7 @@ def _session(name: str, data: bytes, threads: int, device: str) -> onnxruntime.I
         "session.intra_op.allow_spinning", "0"
     )  # the variants of a benchmark share a process
     options.log_severity_level = 4
-    # onnxruntime would read external weights from the current folder, and nobody has checked their bytes.
+    # onnxruntime would read external weights from the current folder, without a check of their bytes.
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
     try:
         session = onnxruntime.InferenceSession(data, options, providers=[PROVIDERS[device]])

@@ -101,7 +101,9 @@ def torchscript_runner(
             module = torch.jit.load(BytesIO(data), map_location=device)
             frozen_module = torch.jit.freeze(module.eval()) if frozen else None
     except Exception as error:  # torch raises half a dozen classes for damaged archives
-        raise ModelError(f"{name}: is no TorchScript archive that torch can load ({type(error).__name__})") from error
+        raise ModelError(
+            f"{name}: is not a TorchScript archive that torch can load ({type(error).__name__})"
+        ) from error
     return torch_runner(name, module, mode, call=frozen_module)
 
 
@@ -116,7 +118,7 @@ def pt2_runner(name: str, data: TrustedBytes, mode: CallMode = CallMode.INFERENC
         with quiet():
             program = torch.export.load(BytesIO(data))
     except Exception as error:  # torch raises classes of every kind for damaged archives
-        raise ModelError(f"{name}: is no .pt2 archive that torch can load ({type(error).__name__})") from error
+        raise ModelError(f"{name}: is not a .pt2 archive that torch can load ({type(error).__name__})") from error
     runner = torch_runner(name, program.module(), mode)
 
     def parameters() -> Mapping[str, Array]:

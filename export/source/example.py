@@ -1,4 +1,4 @@
-"""The inputs of a module, read off example tensors."""
+"""Derive the inputs of a module from example tensors."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -30,8 +30,8 @@ def inputs_of_example(module: nn.Module, example: Sequence[Tensor], *, static: b
     sizes = [array.shape[0] for array in arrays]
     if not static and len(set(sizes)) > 1:
         raise ExportError(
-            f"example: the first axes of the tensors are {', '.join(map(str, sizes))}, expected one size, that of the "
-            "batch; or fix every shape: static=True"
+            f"example: the first axes of the tensors are {', '.join(map(str, sizes))}, expected one batch "
+            "size; or fix every shape with static=True"
         )
     return tuple(
         Input(
@@ -42,7 +42,7 @@ def inputs_of_example(module: nn.Module, example: Sequence[Tensor], *, static: b
 
 
 def rows_of_example(example: Sequence[Tensor]) -> NDArray[Any]:
-    """The values of an example of one tensor, which the exported files are verified with as well."""
+    """The values of a single example tensor, with which the exported files are verified as well."""
     (tensor,) = example
     return _array(0, tensor)
 
@@ -54,7 +54,7 @@ def _array(place: int, tensor: object) -> NDArray[Any]:
     if dtype not in DTYPES:
         raise ExportError(f"example: tensor {place} is {dtype}, expected one of {', '.join(DTYPES)}")
     if tensor.layout is not torch.strided or tensor.is_meta:
-        raise ExportError(f"example: tensor {place} has no dense values; give one that has")
+        raise ExportError(f"example: tensor {place} is not dense; give a dense tensor")
     if 0 in tensor.shape or not tensor.ndim:
         raise ExportError(
             f"example: tensor {place} has shape {list(tensor.shape)}, expected the batch as its first axis and no "

@@ -1,4 +1,4 @@
-"""The text of an input: `x=float32[batch,16]`. Imports nothing heavy, so that the command line can check it at once."""
+"""Parse the text of an input, `x=float32[batch,16]`. Light: the command line checks it before torch is loaded."""
 
 import re
 from dataclasses import dataclass

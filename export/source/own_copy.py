@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from export.precision import ExportPrecision
-from export.source.user_code import told, users_code
+from export.source.user_code import described, users_code
 from linreg.errors import ExportError
 
 REPARAMETRISED = {
@@ -31,8 +31,8 @@ def own_copy(module: nn.Module, precision: ExportPrecision | None) -> nn.Module:
     try:
         own = copy.deepcopy(module)
     except Exception as error:  # whatever a module's members raise
-        raise ExportError(f"the module cannot be copied: {_obstacle(module) or told(error)}") from error
-    with users_code("the module cannot be put on the CPU and into eval mode"):
+        raise ExportError(f"the module cannot be copied: {_obstacle(module) or described(error)}") from error
+    with users_code("the module cannot be moved to the CPU and put into eval mode"):
         own = own.cpu().eval()
         return own if precision is None else own.to(getattr(torch, precision))
 
@@ -53,5 +53,7 @@ def _obstacle(module: nn.Module) -> str | None:
                 copy.deepcopy(value)
             except Exception:  # whatever a member raises
                 kind_name = type(value).__name__
-                return f"{what} keeps {key!r}, a {kind_name} that cannot be copied; leave it out, or make it in forward"
+                return (
+                    f"{what} keeps {key!r}, a {kind_name} that cannot be copied; leave it out, or create it in forward"
+                )
     return None

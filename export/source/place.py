@@ -45,10 +45,10 @@ def find_place(text: str, option: str, expected: str) -> Place:
     if file and path.is_dir():
         raise ExportError(f"{got}, a folder; expected FILE.py:NAME of {expected}{_one_of(_python_files(path))}")
     if not file or not path.is_file():
-        raise ExportError(f"{got}, expected FILE.py:NAME of a file that is there{_near_file(path, name)}")
+        raise ExportError(f"{got}, expected FILE.py:NAME of an existing file{_near_file(path, name)}")
     if path.suffix != ".py":
         hint = "; a state_dict goes to --state-dict" if path.suffix in (".pth", ".pt", ".bin", ".safetensors") else ""
-        raise ExportError(f"{got}, which is no Python file; expected FILE.py:NAME of {expected}{hint}")
+        raise ExportError(f"{got}, which is not a Python file; expected FILE.py:NAME of {expected}{hint}")
     if not name:
         raise ExportError(f"{got} without a name; expected FILE.py:NAME of {expected}{_one_of(_names(path))}")
     return Place(file=path, name=name)

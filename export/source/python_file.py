@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
-from export.source.user_code import INTERRUPTIONS, told
+from export.source.user_code import INTERRUPTIONS, described
 from linreg.errors import ExportError
 
 
 def run_file(path: Path, option: str) -> ModuleType:
-    """Run a file, again at each call.
+    """Run a file; every call runs it again.
 
     Scripting and pickling look up a class by the name of its module, so the module is put into `sys.modules` under the
     name of the file, with underscores appended if another module has that name. A file with relative imports is run as
@@ -31,7 +31,7 @@ def run_file(path: Path, option: str) -> ModuleType:
     name = f"{package}.{path.stem}" if package else _free_name(path)
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise ExportError(f"{option}: {path} is no Python file; expected FILE.py:NAME")
+        raise ExportError(f"{option}: {path} is not a Python file; expected FILE.py:NAME")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
@@ -43,7 +43,7 @@ def run_file(path: Path, option: str) -> ModuleType:
         sys.modules.pop(name, None)
         if isinstance(error, INTERRUPTIONS):
             raise
-        raise ExportError(f"{path}: cannot be run: {told(error, path)}") from error
+        raise ExportError(f"{path}: cannot be run: {described(error, path)}") from error
     return module
 
 
@@ -60,7 +60,7 @@ def imports_beside(path: Path, root: Path | None = None) -> Iterator[None]:
 
 
 def _free_name(path: Path) -> str:
-    """A module name for a file that hides no module of Python, of an installed package or of linreg."""
+    """A module name for a file that shadows no module of Python, of an installed package or of linreg."""
     name = path.stem
     while _is_of_another(name, path):
         name += "_"
@@ -82,7 +82,7 @@ def _is_file(name: str | None, path: Path) -> bool:
 
 
 def _package(path: Path, option: str) -> tuple[str, Path | None]:
-    """The package of a file with relative imports, and the folder to import it from; none for any other file.
+    """The package of a file with relative imports, and the folder to import it from; None for any other file.
 
     Raises:
         ExportError: there is no package, or another one has its name.
@@ -96,12 +96,12 @@ def _package(path: Path, option: str) -> tuple[str, Path | None]:
         folder = folder.parent
     if not names:
         raise ExportError(
-            f"{option}: {path} imports relatively (from . import ..), but {path.parent} is no package: write import "
+            f"{option}: {path} imports relatively (from . import ..), but {path.parent} is not a package: write import "
             "without the dot, or put an __init__.py there"
         )
     if _is_of_another(names[0], folder / names[0] / "__init__.py"):
         raise ExportError(
-            f"{option}: the package {names[0]} of {path} is called as another that is installed; rename its folder"
+            f"{option}: the package {names[0]} of {path} has the name of an installed package; rename its folder"
         )
     return ".".join(names), folder
 

@@ -20,11 +20,11 @@ PROBE_BATCHES = (2, 3)
 ORDER_TOLERANCE = 1e-3
 """Relative to the largest output: state left by an earlier call changes more than rounding does."""
 
-CHECK_INPUT = "check --input, and use --static with a fixed shape where it takes one batch size only"
+CHECK_INPUT = "check --input, and use --static with a fixed shape if it takes only one batch size"
 
 
 def argument_names(module: nn.Module, count: int) -> tuple[str, ...]:
-    """The names of the first `count` arguments of forward; `x0`, `x1` and so on where it takes any number."""
+    """The names of the first `count` arguments of forward; `x0`, `x1` and so on if it takes any number."""
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     names = [parameter.name for parameter in _parameters_of_forward(module) if parameter.kind in positional][:count]
     return (*names, *(f"x{place}" for place in range(len(names), count)))
@@ -34,7 +34,7 @@ def in_order_of_forward(module: nn.Module, inputs: Sequence[Input]) -> tuple[Inp
     """Sort the inputs into the order of forward's arguments, by name; a single input may have any name.
 
     Raises:
-        ExportError: forward takes other arguments, or another number of them.
+        ExportError: forward takes other arguments, or a different number of them.
     """
     every = _parameters_of_forward(module)
     parameters = [entry for entry in every if entry.kind in (entry.POSITIONAL_ONLY, entry.POSITIONAL_OR_KEYWORD)]
@@ -72,13 +72,11 @@ def _parameters_of_forward(module: nn.Module) -> list[inspect.Parameter]:
     """
     name = type(module).__name__
     if getattr(module.forward, "__name__", "") == "_forward_unimplemented":
-        raise ExportError(
-            f"{name} has no forward, so it gives no answer; give the module whose forward calls its parts"
-        )
+        raise ExportError(f"{name} has no forward, so it has no outputs; give the module whose forward calls its parts")
     try:
         return list(inspect.signature(module.forward).parameters.values())
     except (TypeError, ValueError) as error:
-        raise ExportError(f"the forward of {name} does not say what it takes; write it as a plain method") from error
+        raise ExportError(f"the forward of {name} has no readable signature; write it as a plain method") from error
 
 
 def probe_outputs(module: nn.Module, inputs: Sequence[Input]) -> tuple[tuple[str, ...], list[dict[str, Any]]]:
@@ -93,13 +91,13 @@ def probe_outputs(module: nn.Module, inputs: Sequence[Input]) -> tuple[tuple[str
     results = [_answer_twice(module, inputs, batch) for batch in PROBE_BATCHES]
     if state_sha256(module.state_dict()) != before:
         raise ExportError(
-            "a call of the module changes its own buffers or parameters, so that no two calls are the same; "
+            "a call of the module changes its own buffers or parameters, so no two calls are the same; "
             "keep the state outside of forward"
         )
     one, two = (flatten(result) for result in results)
     if len(one) != len(two) or any(first.ndim != second.ndim for first, second in zip(one, two, strict=True)):
         raise ExportError(
-            f"the module gives {_told(one)} for a batch of {PROBE_BATCHES[0]}, and {_told(two)} for a batch of "
+            f"the module returns {_count(one)} for a batch of {PROBE_BATCHES[0]}, and {_count(two)} for a batch of "
             f"{PROBE_BATCHES[1]}; number and axes of the outputs must not depend on it: stack them along the batch"
         )
     _check_order(flatten(_answer_twice(fresh, inputs, PROBE_BATCHES[1])), two)
@@ -120,13 +118,13 @@ def _answer_twice(module: nn.Module, inputs: Sequence[Input], batch: int) -> Any
         second = module(*(torch.from_numpy(array.copy()) for array in arrays))
     if any(changed):
         raise ExportError(
-            f"the module changes its input {inputs[changed.index(True)].name!r} in place, which runtimes do not do "
-            "to their callers; work on a copy: x = x.clone()"
+            f"the module changes its input {inputs[changed.index(True)].name!r} in place, which runtimes never "
+            "do; work on a copy: x = x.clone()"
         )
     one, two = flatten(first), flatten(second)
     if len(one) != len(two) or any(a.numpy().tobytes() != b.numpy().tobytes() for a, b in zip(one, two, strict=True)):
         raise ExportError(
-            "two calls of the module with equal inputs differ; what draws random numbers cannot be proved"
+            "two calls of the module with equal inputs differ; a module that draws random numbers cannot be verified"
         )
     return first
 
@@ -141,12 +139,10 @@ def _check_order(fresh: tuple[torch.Tensor, ...], used: tuple[torch.Tensor, ...]
         a, b = one.double().numpy(), other.double().numpy()
         scale = float(np.abs(b[np.isfinite(b)]).max(initial=0.0))
         if a.shape != b.shape or not np.allclose(a, b, rtol=0, atol=ORDER_TOLERANCE * scale, equal_nan=True):
-            raise ExportError(
-                "the answers of the module depend on the calls before; keep nothing of one call for the next"
-            )
+            raise ExportError("the outputs of the module depend on earlier calls; keep no state between calls")
 
 
-def _told(outputs: tuple[torch.Tensor, ...]) -> str:
+def _count(outputs: tuple[torch.Tensor, ...]) -> str:
     """The number of outputs, and the number of axes of each."""
     axes = ", ".join(str(output.ndim) for output in outputs)
     return f"{len(outputs)} output{'s' if len(outputs) > 1 else ''} of {axes} axes"
@@ -177,5 +173,5 @@ def flatten(outputs: Any) -> tuple[torch.Tensor, ...]:
         if leaf.is_nested or leaf.layout is not torch.strided:
             raise ExportError("the module returns a sparse or nested tensor; return a dense one: y.to_dense()")
         if leaf.dtype not in NUMPY_DTYPES:
-            raise ExportError(f"the module returns {leaf.dtype}, which NumPy has not; return y.float()")
+            raise ExportError(f"the module returns {leaf.dtype}, which NumPy lacks; return y.float()")
     return tuple(leaf.detach().resolve_neg() for leaf in leaves)

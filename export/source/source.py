@@ -28,11 +28,11 @@ class Source:
 
     Attributes:
         module: a copy of the caller's, on the CPU, in eval mode.
-        affine: the affine map that the module is; None where it is none.
+        affine: the module as an affine map; None if it is not affine.
         inputs: one for each argument of forward, in order.
-        output_names: of the graph, in the order of the flattened outputs.
+        output_names: names of the graph's outputs, in the order of the flattened outputs.
         static: the batch has a fixed size; then no input has an axis of None.
-        precision: dtype that the parameters were converted to; None where they keep the module's own.
+        precision: dtype that the parameters were converted to; None if they keep the module's own.
         metadata: JSON values by key (without the prefix `linreg.`), the same on every machine.
         state_sha256: the identity of the weights, before any change of precision.
     """
@@ -64,15 +64,15 @@ def from_checkpoint(
     """The source of a reloaded model; its feature names go into the metadata.
 
     Args:
-        checkpoint: of `linreg.checkpoint.load`.
-        input_names: for the graph; default `input`.
-        output_names: for the graph; default `output`.
+        checkpoint: as returned by `linreg.checkpoint.load`.
+        input_names: names of the graph's inputs. Default: `input`.
+        output_names: names of the graph's outputs. Default: `output`.
         precision: the dtype to export in; None keeps the model's own.
-        static: one row at a time, instead of a batch of any size.
-        units: of features and target, by name, for the metadata.
+        static: fix the batch size to 1.
+        units: units of features and target, by name; written to the metadata.
 
     Raises:
-        ExportError: names clash, or a unit is of no column.
+        ExportError: names clash, or a unit names no column.
     """
     affine = affine_of(checkpoint.model)
     assert affine is not None, "a checkpoint holds one of the course's two models"
@@ -82,7 +82,7 @@ def from_checkpoint(
     if units:
         known = [*metadata.get("features", []), metadata.get("target")]
         if unknown := [name for name in units if name not in known]:
-            raise ExportError(f"--unit: {unknown[0]!r} is no column of the model; expected one of {known}")
+            raise ExportError(f"--unit: {unknown[0]!r} is not a column of the model; expected one of {known}")
         metadata["units"] = units
     rows = Input(name="input", dtype=affine.weight.dtype, shape=(None, affine.weight.shape[1]))
     return from_module(
@@ -109,13 +109,13 @@ def from_module(
     """The source of any module.
 
     Args:
-        module: is copied; the copy is put on the CPU and into eval mode. Of a module of torch.compile, DataParallel or
-            AveragedModel it is the one inside.
+        module: is copied; the copy is moved to the CPU and put into eval mode. A wrapper of torch.compile, DataParallel
+            or AveragedModel is removed.
         inputs: one for each argument of forward.
-        input_names: for the graph; default `input` for one, the names in `inputs` for several.
-        output_names: default `output` for one, the keys of a dict, else `output_0`, `output_1` and so on.
+        input_names: names of the graph's inputs. Default: `input` for one, the names in `inputs` for several.
+        output_names: names of the graph's outputs. Default: `output` for one, the keys of a dict, else `output_0`, ...
         precision: the dtype of floating parameters and inputs; None keeps them.
-        static: the batch has a fixed size: that in `inputs`, or 1 where it is None.
+        static: fix the batch size, to that in `inputs`, or to 1 if it is None.
         metadata: JSON values that go into every artifact.
 
     Raises:
@@ -160,7 +160,7 @@ def from_module(
 
 
 def metadata_text(source: Source) -> dict[str, str]:
-    """The metadata as it stands in a file: `linreg.` keys in order, JSON values."""
+    """The metadata as written to a file: `linreg.` keys in order, JSON values."""
     return {
         f"linreg.{key}": json.dumps(value, ensure_ascii=False, sort_keys=True)
         for key, value in sorted(source.metadata.items())
@@ -172,7 +172,7 @@ def _converted(entry: Input, precision: ExportPrecision | None, *, static: bool)
     if None not in shape and not static:
         raise ExportError(
             f"input {entry.name!r} has the fixed shape {list(shape)}; write its first axis as batch, "
-            "or ask for a fixed shape with --static"
+            "or fix the shape with --static"
         )
     floating = precision is not None and entry.dtype.kind == "f"
     return replace(entry, shape=shape, dtype=np.dtype(str(precision)) if floating else entry.dtype)

@@ -71,13 +71,13 @@ def _problem(tensor: Tensor) -> str | None:
             "the module once where it is made"
         )
     if tensor.is_meta:
-        return "is on the device meta, without numbers; make the module on the CPU"
+        return "is on the meta device, which holds no values; create the module on the CPU"
     if type(tensor) not in PLAIN:
         return (
             f"is a {type(tensor).__name__}, expected a plain tensor; give the module as it was before that conversion"
         )
     if tensor.is_quantized:
-        return "is a quantized tensor; keep it as floating numbers: tensor.dequantize()"
+        return "is a quantized tensor; keep it in floating point: tensor.dequantize()"
     if tensor.is_nested or tensor.layout is not torch.strided:
         return f"is not dense ({str(tensor.layout).removeprefix('torch.')}); keep it as tensor.to_dense()"
     return None

@@ -31,10 +31,10 @@ def users_code(what: str, *, file: Path | None = None, remedy: str = "") -> Iter
         raise
     except BaseException as error:
         end = f"; {remedy}" if remedy else ""
-        raise ExportError(f"{what}: {told(error, file)}{end}") from error
+        raise ExportError(f"{what}: {described(error, file)}{end}") from error
 
 
-def told(error: BaseException, file: Path | None = None) -> str:
+def described(error: BaseException, file: Path | None = None) -> str:
     """The class and text of an error, the last line of `file` that raised it, and which file beside it to rename."""
     kind, text = type(error).__name__, one_line(error)
     message = kind if text == kind else f"{kind}: {text}"
@@ -46,7 +46,7 @@ def told(error: BaseException, file: Path | None = None) -> str:
 
 
 def _rename_hint(error: BaseException, file: Path) -> str:
-    """The next step where the import of a file beside `file` gave another module of that name, ours for example."""
+    """The next step if the import of a file beside `file` found another module of that name, such as one of linreg."""
     name = None
     if isinstance(error, ImportError):
         name = error.name

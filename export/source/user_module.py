@@ -43,10 +43,10 @@ def load_module(place: str, state_dict: Path | None) -> nn.Module:
 
     Args:
         place: `FILE.py:NAME`; NAME is a module, or a function or class that makes one without arguments.
-        state_dict: a state_dict; None keeps the parameters that the module is made with.
+        state_dict: a state_dict; None keeps the initial parameters.
 
     Raises:
-        ExportError: the file or the name is not there, or does not give a module that can be exported.
+        ExportError: the file or the name does not exist, or does not give a module that can be exported.
         ModelError: the state_dict is not one of this module.
     """
     module = make_module(place).module
@@ -65,7 +65,7 @@ def make_module(place: str) -> MadeModule:
         place: `FILE.py:NAME`; NAME is a module, or a function or class that makes one without arguments.
 
     Raises:
-        ExportError: the file or the name is not there, or does not give a module that can be exported.
+        ExportError: the file or the name does not exist, or does not give a module that can be exported.
     """
     made = load_name(place)
     if not isinstance(made, (nn.Module, *ALREADY_EXPORTED)):
@@ -73,7 +73,7 @@ def make_module(place: str) -> MadeModule:
     if not isinstance(made, (nn.Module, *ALREADY_EXPORTED)):
         raise ExportError(f"{place}: gives {type(made).__name__}, expected a torch.nn.Module")
     inside, around = unwrap(check_module(made))
-    notes = (f"{place}: taking off {', '.join(around)}, for the module inside",) if around else ()
+    notes = (f"{place}: unwrapping {', '.join(around)}",) if around else ()
     return MadeModule(module=inside, notes=notes)
 
 

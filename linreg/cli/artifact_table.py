@@ -1,4 +1,4 @@
-"""The table of exported artifacts and their errors against the float64 reference."""
+"""The table of exported artifacts and their errors against the float64 oracle."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any

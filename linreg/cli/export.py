@@ -64,7 +64,7 @@ def run(
 ) -> None:
     """Export a model of linreg train, or a module of your own, and verify each file before it is kept.
 
-    A file whose outputs differ from the float64 reference is not kept; exit code 3. TorchScript is deprecated in
+    A file whose outputs differ from the float64 oracle is not kept; exit code 3. TorchScript is deprecated in
     torch; its successor is pt2. C source is written as model.c with its header model.h.
     """
     kinds = chosen_formats(formats or [FormatChoice.ONNX])

@@ -29,7 +29,7 @@ def run(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Check bytes against the manifest, and outputs against the test vectors and the float64 reference.
+    """Check bytes against the manifest, and outputs against the test vectors and the float64 oracle.
 
     Exits with code 3 if they differ. A single .onnx file is checked with its test vectors, without torch.
     """

@@ -63,11 +63,11 @@ def test_a_wrong_weight_is_struck_out_without_a_latency_and_exits_3(linreg, bund
     assert ended.code == 3
     *_, last = ended.err.splitlines()
     assert last.startswith("error: model.onnx: parameter ")
-    assert "has other bits than the state_dict" in last
+    assert "differs from the state_dict" in last
     report = json.loads((bundle / "bench.json").read_text())
     for name, row in rows_of(report).items():
         if name in ("onnxruntime-run", "onnxruntime-io_binding"):
-            assert "has other bits" in row["problem"]
+            assert "differs from the state_dict" in row["problem"]
             keys = ("median_s", "host_median_s", "rows_per_s", "ratio", "verdict", "worst_error")
             assert [row[key] for key in keys] == [None] * len(keys)
             assert (row["processes"], row["bytes_equal"], row["tails_s"]) == ([], False, {})

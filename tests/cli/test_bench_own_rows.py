@@ -92,7 +92,7 @@ def test_rows_of_ones_own_beside_the_others(linreg, bundle, tmp_path):
     message = linreg("bench", *words, "--variant", "rows.py:gone").failure()
     assert "has no 'gone'; expected FILE.py:NAME of a function that returns a Runner" in message
     message = linreg("bench", *words, "--variant", "none.py:gone").failure()
-    assert "--variant: got 'none.py:gone', expected FILE.py:NAME of a file that is there" in message
+    assert "--variant: got 'none.py:gone', expected FILE.py:NAME of an existing file" in message
 
 
 @pytest.mark.parametrize("processes", [1, 2])

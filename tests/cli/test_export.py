@@ -49,7 +49,7 @@ def test_verify_exits_3_after_one_byte_is_changed(linreg, bundle, name):
 def test_verify_exits_3_when_a_file_is_missing(linreg, bundle):
     (bundle / "model.onnx").unlink()
     for path in (bundle, bundle / "model.onnx"):
-        assert "model.onnx: is listed in the manifest, but is not there" in linreg("verify", path).failure(3)
+        assert "model.onnx: is listed in the manifest, but is missing" in linreg("verify", path).failure(3)
 
 
 def test_verify_names_what_it_can_verify(linreg, bundle):
@@ -65,7 +65,7 @@ def test_export_leaves_a_file_that_the_manifest_does_not_list(linreg, tmp_path):
     linreg("train", "--epochs", "5", "-o", "b")
     (tmp_path / "b" / "model.onnx").write_text("mine")
     message = linreg("export", "-m", "b").failure()
-    assert "b/model.onnx: is there and is not what the manifest lists; use --force" in message
+    assert "b/model.onnx: exists and is not what the manifest lists; use --force" in message
     assert (tmp_path / "b" / "model.onnx").read_text() == "mine"
     assert linreg("export", "-m", "b", "--force").code == 0
     assert linreg("verify", "b").code == 0

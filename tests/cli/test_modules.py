@@ -66,7 +66,7 @@ def test_a_compiled_module_is_exported_with_a_note_and_under_its_plain_names(lin
 
     ended = linreg("export", "--module", f"{nets}:compiled", "--input", INPUT, "-o", "b")
     assert ended.code == 0, ended.err
-    assert f"{nets}:compiled: taking off torch.compile, for the module inside" in ended.err
+    assert f"{nets}:compiled: unwrapping torch.compile" in ended.err
     assert list(torch.load(tmp_path / "b" / "model.pth", weights_only=True)) == ["weight", "bias"]
     assert linreg("verify", "b").code == 0
 
@@ -113,8 +113,7 @@ def test_what_is_stripped_of_a_state_dict_is_noted_by_bench_too(linreg, nets, tm
     ended = linreg("bench", *words, "-o", "out", "--batch", "8")
     assert ended.code == 0, ended.err
     assert (
-        ended.err.count("note: nested.pth: its weights stand under 'state_dict'; 'module.' is stripped from its na")
-        == 1
+        ended.err.count("note: nested.pth: its weights are under 'state_dict'; 'module.' is stripped from its na") == 1
     )
 
 

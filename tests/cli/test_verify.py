@@ -23,7 +23,7 @@ def test_every_artifact_is_checked_against_vectors_and_reference(linreg, bundle)
     assert checked["not_run"] == []
     assert [(row["format"], row["against"], row["cases"]) for row in checked["checked"]] == [
         (kind, against, count)
-        for against, count in (("test vectors", 5), ("float64 reference", 25))
+        for against, count in (("test vectors", 5), ("float64 oracle", 25))
         for kind in ("onnx", "pt2", "torchscript", "torchscript-trace")
     ]
     assert all(row["worst_error"] <= 1 for row in checked["checked"])
@@ -73,7 +73,7 @@ def test_units_and_opset(linreg, bundle):
     shown = json.loads(linreg("inspect", bundle / "model.onnx", "--json").out)
     assert shown["facts"]["opset"] == 20
     assert shown["metadata"]["linreg.units"] == {"body_mass_g": "g", "bill_length_mm": "mm"}
-    assert "'weight' is no column" in linreg("export", "-m", bundle, "--unit", "weight=kg").failure()
+    assert "'weight' is not a column" in linreg("export", "-m", bundle, "--unit", "weight=kg").failure()
     assert linreg("export", "-m", bundle, "--unit", "weight").failure(2)
     assert linreg("export", "-m", bundle, "--opset", "5").failure(2)
 
@@ -132,12 +132,12 @@ def test_files_of_the_users_own_are_not_overwritten(linreg, tmp_path):
     for name in ("data.json", "model.onnx.data", "test_data_set_0/input_0.pb"):
         (tmp_path / "b" / name).parent.mkdir(exist_ok=True)
         (tmp_path / "b" / name).write_text("mine")
-        assert f"b/{name}: is there and is not what the manifest lists" in linreg("export", "-m", "b").failure()
+        assert f"b/{name}: exists and is not what the manifest lists" in linreg("export", "-m", "b").failure()
         assert (tmp_path / "b" / name).read_text() == "mine"
         (tmp_path / "b" / name).unlink()
     (tmp_path / "c").mkdir()
     (tmp_path / "c" / "SHA256SUMS").write_text("mine")
-    assert "c/SHA256SUMS: is there" in linreg("train", "--epochs", "5", "-o", "c").failure()
+    assert "c/SHA256SUMS: exists" in linreg("train", "--epochs", "5", "-o", "c").failure()
 
 
 @pytest.mark.parametrize("force", [[], ["--force"]])
@@ -178,7 +178,7 @@ def test_an_artifact_that_is_not_listed_is_a_mismatch(linreg, bundle):
 
 def test_data_needs_columns_with_names(linreg, tmp_path):
     assert linreg("export", *TOWERS, "-o", "towers").code == 0
-    assert "--data: towers holds no model of linreg train" in linreg("verify", "towers", "--data", PENGUINS).failure()
+    assert "--data: towers is not a model of linreg train" in linreg("verify", "towers", "--data", PENGUINS).failure()
 
 
 def test_a_bundle_that_was_moved_is_still_verified(linreg, bundle, tmp_path):

@@ -45,7 +45,7 @@ def test_a_typo_is_told_with_its_row(tmp_path, text):
     with pytest.raises(DataError) as caught:
         read(tmp_path, stream.getvalue())
     start = f"{tmp_path / 'table'}: column 'x': row 3 is {shown}, not a number{HINTS.get(text, '')}"
-    assert str(caught.value) == start + "; mend it, or choose columns with --features"
+    assert str(caught.value) == start + "; correct it, or choose columns with --features"
     with pytest.raises(DataError) as caught:
         read(tmp_path, stream.getvalue(), features=("x",))
     assert str(caught.value) == start
@@ -162,7 +162,7 @@ def test_one_more_question_mark_never_turns_an_error_into_nothing(tmp_path, real
 )
 def test_text_among_numbers_is_an_error_that_shows_both(tmp_path, cells, problem):
     table = pa.table({"t": cells, "x": [0, 1, 2, 3], "y": [0, 1, 2, 3]})
-    refused(tmp_path, table, f"column 't': {problem}; mend it, or choose columns with --features$")
+    refused(tmp_path, table, f"column 't': {problem}; correct it, or choose columns with --features$")
     refused(tmp_path, table, f"column 't': {problem}$", features=("t",))
 
 

@@ -59,7 +59,7 @@ def test_a_removal_takes_the_file_that_was_seen(tmp_path):
 def test_only_files_of_a_bundle_are_touched(tmp_path, name):
     with changing(tmp_path, command="a test") as changes:
         for ask in (lambda: changes.stage(name, b""), lambda: changes.remove(name)):
-            with pytest.raises(LinregError, match="is no file of a bundle"):
+            with pytest.raises(LinregError, match="is not a file of a bundle"):
                 ask()
 
 
@@ -107,16 +107,16 @@ def test_staged_files_without_a_journal_are_thrown_away(tmp_path):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda value: value["write"].update({"../x": value["write"]["model.onnx"]}), "is no journal"),
-        (lambda value: value["write"]["model.onnx"].update(file="../outside"), "is no journal"),
-        (lambda value: value["write"]["model.onnx"].update(sha256="x"), "is no journal"),
-        (lambda value: value["write"]["model.onnx"].update(sha256="0" * 64), "has other bytes than its journal says"),
+        (lambda value: value["write"].update({"../x": value["write"]["model.onnx"]}), "is not the journal"),
+        (lambda value: value["write"]["model.onnx"].update(file="../outside"), "is not the journal"),
+        (lambda value: value["write"]["model.onnx"].update(sha256="x"), "is not the journal"),
+        (lambda value: value["write"]["model.onnx"].update(sha256="0" * 64), "differs from its journal"),
         (
             lambda value: value["write"]["model.onnx"].update(file="7"),
             r"is gone; remove .*\.linreg-staged, and run it again",
         ),
-        (lambda value: value.pop("remove"), "is no journal"),
-        (lambda value: value["remove"].update({"notes.txt": "0" * 64}), "is no journal"),
+        (lambda value: value.pop("remove"), "is not the journal"),
+        (lambda value: value["remove"].update({"notes.txt": "0" * 64}), "is not the journal"),
     ],
     ids=["outside", "file", "sha256", "bytes", "missing", "key", "unknown"],
 )

@@ -75,7 +75,7 @@ def test_a_whole_module(tmp_path: Path) -> None:
     assert "is not a plain state_dict but a whole module" in message
     assert message.endswith("save model.state_dict() and nothing else")
     # The two lines of Python that the message shows do what it says.
-    lines = message.partition("where you trust it: ")[2].partition("; else save")[0]
+    lines = message.partition("if you trust it: ")[2].partition("; otherwise save")[0]
     exec(lines.replace("'weights.pth'", repr(str(tmp_path / "weights.pth"))), {})
     assert load(tmp_path / "weights.pth").model.linear_layer.in_features == 1
 

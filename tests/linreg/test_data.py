@@ -90,7 +90,7 @@ def test_the_sha256_of_a_line_is_that_of_its_values():
         ({"weight": 1e39}, "weight 1e[+]39 and bias 0.3 give values beyond float32"),
         ({"bias": -1e39}, "bias -1e[+]39 give values beyond float32"),
         ({"start": 1e39, "end": 2e39, "step": 1e38}, "beyond float32"),
-        ({"start": 1e9, "end": 1e9 + 1}, "float32 knows one point; move it towards 0, or use float64"),
+        ({"start": 1e9, "end": 1e9 + 1}, "float32 has only one distinct point; move it towards 0, or use float64"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )

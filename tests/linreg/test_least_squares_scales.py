@@ -44,7 +44,7 @@ def test_the_refinement_works_at_extreme_scales_too(exponent: int) -> None:
 @pytest.mark.parametrize(("scale", "of_target"), [(1e-310, 1.0), (1e-300, 1e300), (1e300, 1e-300)])
 def test_coefficients_that_float64_cannot_hold(scale: float, of_target: float) -> None:
     features, target = noisy(50, 1)
-    with pytest.raises(DataError, match="the coefficients leave the range of float64; rescale the columns"):
+    with pytest.raises(DataError, match="the coefficients exceed the range of float64; rescale the columns"):
         fit(features * scale, target * of_target)
 
 

@@ -53,7 +53,7 @@ def test_a_changed_or_missing_file_is_a_mismatch(bundle, name):
         with pytest.raises(MismatchError, match=f"{name}: has sha256 .* the manifest says"):
             read()
     (bundle / name).unlink()
-    with pytest.raises(MismatchError, match=f"{name}: is listed in the manifest, but is not there"):
+    with pytest.raises(MismatchError, match=f"{name}: is listed in the manifest, but is missing"):
         read_entry(bundle, entry)
     (bundle / "aside").write_bytes(good)
     (bundle / name).symlink_to(bundle / "aside")
@@ -110,7 +110,7 @@ def test_a_hostile_manifest_is_refused(bundle, change, message):
 def test_only_files_of_ours_are_overwritten(bundle):
     check_overwrite(bundle, ["model.onnx", "model.c"], force=False)
     (bundle / "model.onnx").write_bytes(b"the user's own")
-    with pytest.raises(LinregError, match=r"model.onnx: is there and is not what the manifest lists; use --force"):
+    with pytest.raises(LinregError, match=r"model.onnx: exists and is not what the manifest lists; use --force"):
         check_overwrite(bundle, ["model.onnx"], force=False)
     check_overwrite(bundle, ["model.onnx"], force=True)
 
@@ -142,5 +142,5 @@ def test_a_manifest_of_another_program_is_none_of_ours_and_stays(linreg, tmp_pat
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / MANIFEST_FILE).write_text('{"name": "my app", "icons": []}')
     assert read_manifest(tmp_path / "b") is None
-    assert "b/manifest.json: is there and is not what" in linreg("train", "--epochs", "5", "-o", "b").failure()
+    assert "b/manifest.json: exists and is not what" in linreg("train", "--epochs", "5", "-o", "b").failure()
     assert (tmp_path / "b" / MANIFEST_FILE).read_text() == '{"name": "my app", "icons": []}'

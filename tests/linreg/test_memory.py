@@ -87,7 +87,7 @@ def test_a_table_that_needs_more_memory_than_there_is_is_refused(tmp_path, monke
     with pytest.raises(DataError) as caught:
         read_table(path, features=None, target="y")
     assert "of memory for 200,0" in str(caught.value)
-    assert "of 3 columns, and 15.0 MB are there; choose fewer columns with --features" in str(caught.value)
+    assert "of 3 columns, and 15.0 MB are available; choose fewer columns with --features" in str(caught.value)
     available(monkeypatch, 40 * 10**6)
     assert read_table(path, features=None, target="y").features.shape == (rows, 2)
 
@@ -126,7 +126,7 @@ def test_unused_columns_of_parquet_need_no_memory(tmp_path, monkeypatch):
     pyarrow.parquet.write_table(pa.table({**{name: range(rows) for name in names}, "y": range(rows)}), tmp_path / "t")
     available(monkeypatch, 30 * 10**6)
     assert read_table(tmp_path / "t", features=("c7",), target="y").features.shape == (rows, 1)
-    with pytest.raises(DataError, match=r"100,000 rows of 51 columns, and 30\.0 MB are there"):
+    with pytest.raises(DataError, match=r"100,000 rows of 51 columns, and 30\.0 MB are available"):
         read_table(tmp_path / "t", features=None, target="y")
 
 

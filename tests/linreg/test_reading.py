@@ -93,8 +93,8 @@ def test_json_that_has_no_nan_is_not_written(tmp_path, value):
         pytest.param(b'{"a": -Infinity}', "-Infinity is not JSON", id="minus-inf"),
         pytest.param(b'{"a": 1e999}', "1e999 is beyond float64", id="beyond"),
         pytest.param(b'{"a": [-1.5e400]}', "-1.5e400 is beyond float64", id="beyond-inner"),
-        pytest.param(b'{"a": 1, "b": 2, "a": 1}', "the key 'a' stands twice", id="twice"),
-        pytest.param(b'[{"b": {"a\\n": 1, "a\\u000a": 2}}]', r"the key 'a\\n' stands twice", id="twice-inner"),
+        pytest.param(b'{"a": 1, "b": 2, "a": 1}', "the key 'a' occurs twice", id="twice"),
+        pytest.param(b'[{"b": {"a\\n": 1, "a\\u000a": 2}}]', r"the key 'a\\n' occurs twice", id="twice-inner"),
         pytest.param(b'{"a": "\xff"}', "is not valid JSON: .*0xff in position 7", id="not-utf-8"),
         pytest.param('{"a": 1}'.encode("utf-16"), "is not valid JSON", id="utf-16"),
         pytest.param(b'\xef\xbb\xbf{"a": 1}', "is not valid JSON: Unexpected UTF-8 BOM", id="bom"),
@@ -128,4 +128,4 @@ def test_many_keys_with_one_twice(tmp_path):
     path = tmp_path / "file.json"
     keys = [f'"{place}": 0' for place in range(300_000)]
     path.write_text("{" + ", ".join([*keys, keys[-1]]) + "}")
-    refused("the key '299999' stands twice", read_json, path, kind=ModelError)
+    refused("the key '299999' occurs twice", read_json, path, kind=ModelError)

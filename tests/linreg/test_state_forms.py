@@ -78,8 +78,8 @@ def test_the_one_state_dict_in_a_checkpoint_is_taken(key):
     checkpoint = {"epoch": 3, "loss": torch.tensor(0.5), "optimizer": optimizer.state_dict(), key: wanted.state_dict()}
     module, (note,) = fitted(checkpoint)
     assert same(module, wanted)
-    assert note == f"its weights stand under {key!r} ('epoch', 'loss', 'optimizer' left out)"
-    assert fitted({key: wanted.state_dict()})[1] == (f"its weights stand under {key!r}",)
+    assert note == f"its weights are under {key!r} ('epoch', 'loss', 'optimizer' left out)"
+    assert fitted({key: wanted.state_dict()})[1] == (f"its weights are under {key!r}",)
 
 
 def test_a_checkpoint_of_lightning():
@@ -168,7 +168,7 @@ def test_export_and_verify_of_a_bare_linear(linreg, tmp_path):
     ended = linreg("export", "-m", "bare.pth", "-o", "out")
     assert ended.code == 0, ended
     (note,) = [line for line in ended.err.splitlines() if line.startswith("note: bare.pth: ")]
-    assert "'module.' is stripped from its names; 'weight' is taken for the weight of a single nn.Linear" in note
+    assert "'module.' is stripped from its names; 'weight' is assumed to be the weight of a single nn.Linear" in note
     assert linreg("verify", "out").code == 0
     assert torch.equal(load(tmp_path / "out").model.linear_layer.weight, layer.weight)
     assert load(tmp_path / "out").notes == ()

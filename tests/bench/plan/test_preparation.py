@@ -141,7 +141,7 @@ def test_an_onnx_file_of_other_weights_is_taken_and_struck_out(source, bundle, w
     job = Job(variants=prepared.variants, subjects=subjects, folder=work, batches=(7,), rounds=10, seed=1)
     rows = measure(job).rows[1, 7]
     assert {name for name, row in rows.items() if row.problem} == {"onnxruntime-run", "onnxruntime-io_binding"}
-    assert "has other bits than the state_dict" in rows["onnxruntime-run"].problem
+    assert "differs from the state_dict" in rows["onnxruntime-run"].problem
 
 
 def test_a_module_that_a_format_cannot_hold_has_rows_with_the_reason(work, monkeypatch):
@@ -207,7 +207,7 @@ def test_a_file_that_is_no_artifact_is_refused(source, penguins, work):
 
 def test_a_factory_that_is_not_there_is_refused_before_the_work(source, penguins, work):
     rows = [*cpu_variants(), Variant(name="mine", kind=Kind.FACTORY, file="missing.py:row")]
-    with pytest.raises(LinregError, match=r"expected FILE\.py:NAME of a file that is there"):
+    with pytest.raises(LinregError, match=r"expected FILE\.py:NAME of an existing file"):
         prepare(source, penguins, work, rows)
 
 

@@ -24,8 +24,8 @@ from tests.faulty_rows import check_measured, check_struck_out, faulty, one_bit,
     [
         (scaled, True, r"^planted: batch 7: 'output' at row \d, element \(0,\) is .*, expected .* within"),
         (to_nan, True, r"^planted: batch 7: 'output' at row \d, element \(0,\) is nan, expected"),
-        (scaled, False, r"^wrong: parameter 'linear_layer.weight' has other bits"),
-        (one_bit, False, r"^wrong: parameter 'linear_layer.weight' has other bits"),
+        (scaled, False, r"^wrong: parameter 'linear_layer.weight' differs from the state_dict"),
+        (one_bit, False, r"^wrong: parameter 'linear_layer.weight' differs from the state_dict"),
     ],
     ids=["output", "nan", "parameter", "one-bit"],
 )

@@ -65,8 +65,8 @@ def test_a_trained_bundle_is_exported_in_place_and_verified(trained):
     assert bundle.path == trained
     assert {proof_of(bundle, name)["cases"] for name in ("model.onnx", "model.pt2", "model.torchscript")} == {25}
     result = verify(bundle, data=PENGUINS)
-    assert {row.against for row in result.rows} == {"test vectors", "float64 reference"}
-    assert {row.cases for row in result.rows if row.against == "float64 reference"} == {25}
+    assert {row.against for row in result.rows} == {"test vectors", "float64 oracle"}
+    assert {row.cases for row in result.rows if row.against == "float64 oracle"} == {25}
     assert len(result.rows) == 8
 
 
@@ -118,7 +118,7 @@ def test_a_static_example_fixes_every_shape():
 @pytest.mark.parametrize(
     ("example", "message"),
     [
-        ((torch.randn(2, 4), torch.randn(3, 6)), r"first axes of the tensors are 2, 3, expected one size"),
+        ((torch.randn(2, 4), torch.randn(3, 6)), r"first axes of the tensors are 2, 3, expected one batch size"),
         ((torch.randn(2, 4), "item"), "item 1 is str, expected a torch.Tensor"),
         ((torch.randn(2, 4), torch.tensor(1.0)), r"tensor 1 has shape \[\], expected the batch as its first axis"),
         ((torch.randn(2, 4), torch.randn(0, 6)), r"tensor 1 has shape \[0, 6\]"),
@@ -168,7 +168,7 @@ def test_an_argument_that_does_not_apply_is_refused(given, message):
 def test_what_is_no_model_is_refused(trained):
     with pytest.raises(ExportError, match="inputs and example belong to a module of your own"):
         export(trained, "net", inputs=["x=float32[batch,3]"])
-    with pytest.raises(ExportError, match="data has any number of rows, and static fixes it"):
+    with pytest.raises(ExportError, match="data may have any number of rows, but static fixes the batch size"):
         export(trained, "net", data=PENGUINS, static=True)
     with pytest.raises(
         ExportError, match=r"got int, expected the path of a bundle, a fitted model or a torch.nn.Module"
@@ -180,7 +180,7 @@ def test_what_is_no_model_is_refused(trained):
 
 
 def test_a_refused_format_raises_after_the_others_were_written():
-    with pytest.raises(ExportError, match="only an affine module can be C source"):
+    with pytest.raises(ExportError, match="only an affine module can be written as C source"):
         export(relu_net(), "net", inputs=["x=float32[batch,16]"], formats=["c", "torchscript"])
     assert verify("net").files == ("model.torchscript",)
 
@@ -238,7 +238,7 @@ def test_verify_sees_a_changed_byte_and_foreign_programs(monkeypatch, tmp_path):
 
 def test_rows_of_a_table_need_a_dynamic_batch(trained):
     export(trained, trained, static=True)
-    with pytest.raises(LinregError, match="takes a batch of fixed size, and data has any number of rows"):
+    with pytest.raises(LinregError, match="takes a fixed batch size, but data may have any number of rows"):
         verify(trained, data=PENGUINS)
 
 

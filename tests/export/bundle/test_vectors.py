@@ -150,7 +150,10 @@ def test_planted_faults_fail_the_vectors(bundle, fault):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda folder: (folder / "test_data_set_0" / "output_0.pb").write_bytes(b"\x08\x02junk"), "is no TensorProto"),
+        (
+            lambda folder: (folder / "test_data_set_0" / "output_0.pb").write_bytes(b"\x08\x02junk"),
+            "is not a TensorProto",
+        ),
         (lambda folder: (folder / "test_data_set_1" / "allowed_0.pb").unlink(), "no such file"),
         (lambda folder: [shutil.rmtree(place) for place in folder.glob("test_data_set_*")], "has no test_data_set_0"),
         (

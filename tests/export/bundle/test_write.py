@@ -39,7 +39,7 @@ def test_what_is_kept_has_been_proved(bundle, kind):
     assert 0 < entry.proof["worst_error"] <= 1
     again = asdict(verify(load_artifact(kind, path.name, path.read_bytes(), Trust.LEDGER), source))
     assert {key: entry.proof[key] for key in again} == {**again, "not_judged": []}
-    (row,) = [row for row in verify_bundle(path, data=PENGUINS).rows if row.against == "float64 reference"]
+    (row,) = [row for row in verify_bundle(path, data=PENGUINS).rows if row.against == "float64 oracle"]
     assert (row.format, row.cases) == (kind, again["cases"] + 1)
 
 
@@ -52,7 +52,7 @@ def test_a_file_that_fails_is_not_left_behind(bundle, kind, monkeypatch):
     other.model.linear_layer.weight.data[0, 1] *= 1.001
     wrong = build(from_checkpoint(other), kind)
     monkeypatch.setattr("export.bundle.write.build", lambda *_args, **_options: wrong)
-    with pytest.raises(MismatchError, match="has other bits than the state_dict"):
+    with pytest.raises(MismatchError, match="differs from the state_dict"):
         export(bundle, bundle, formats=[kind])
     assert (bundle / file_name(kind)).read_bytes() == good
     assert not list(bundle.glob(".*"))
@@ -115,7 +115,7 @@ def test_the_inputs_that_showed_a_difference_are_saved_beside(bundle, kind, monk
     monkeypatch.setattr("export.bundle.write.load_artifact", wrong)
     name = file_name(kind)
     with pytest.raises(
-        MismatchError, match=f"{name}: batch 1, .* the inputs are in .*{name}.failed-inputs.npz"
+        MismatchError, match=f"{name}: batch 1, .* its inputs are in .*{name}.failed-inputs.npz"
     ) as caught:
         export(bundle, bundle, formats=[kind])
     assert caught.value.exit_code == 3

@@ -152,7 +152,7 @@ def conv():
 
 def test_an_opset_that_torch_does_not_write_is_refused(conv):
     source, program = conv
-    with pytest.raises(ExportError, match="torch wrote opset 18, asked for 13; use --opset 18"):
+    with pytest.raises(ExportError, match="torch wrote opset 18, expected 13; use --opset 18"):
         to_onnx(source, opset=13, program=program)
 
 

@@ -78,6 +78,6 @@ class Constant(nn.Linear):
 def test_a_constant_made_in_forward_is_told_as_such():
     source = from_module(Constant(4, 2), [parse_input("x=float32[batch,4]")])
     with pytest.raises(
-        ExportError, match=r"line \d+ of test_torchscript.py makes a tensor .*a buffer, or --format tor"
+        ExportError, match=r"line \d+ of test_torchscript.py creates a tensor .*a buffer, or use --format tor"
     ):
         to_traced_torchscript(source)

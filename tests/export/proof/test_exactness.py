@@ -146,7 +146,7 @@ def test_a_file_that_kills_onnxruntime_does_not_kill_this_process():
     try:
         data = build(source, Format.ONNX)
     except ExportError as error:
-        assert re.search(r"onnxruntime \S+ dies of the model \(SIG\w+ .*use --dtype float32", str(error))
+        assert re.search(r"onnxruntime \S+ crashes on the model \(SIG\w+ .*use --dtype float32", str(error))
     else:
         assert load_artifact(Format.ONNX, "model.onnx", data, Trust.MADE_HERE)
 
@@ -178,7 +178,7 @@ class CancellingInFloat32(nn.Module):
 )
 def test_the_advice_is_one_that_helps(module, text, precision, advice):
     source = from_module(module, [parse_input(text)], precision=precision)
-    with pytest.raises(InexactError, match=f"nothing could be proved of its files; {advice}$"):
+    with pytest.raises(InexactError, match=f"nothing could be proved about its files; {advice}$"):
         Oracle(source).answers(source.random_inputs(64, 1.0, 1), 1.0)
 
 

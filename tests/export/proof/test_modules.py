@@ -86,7 +86,7 @@ def test_what_runtimes_do_differently_is_reported_and_not_judged(exported):
 def test_data_dependent_control_flow_is_kept_or_refused(tmp_path):
     source = source_of(nets.Branches)
     assert write_alone(source, Format.TORCHSCRIPT, tmp_path).verification.bytes_equal
-    with pytest.raises(ExportError, match=r"torchscript-trace: line \d+ of nets.py takes a value that depends on"):
+    with pytest.raises(ExportError, match=r"torchscript-trace: line \d+ of nets.py uses a value that depends on"):
         write_alone(source, Format.TORCHSCRIPT_TRACE, tmp_path)
     for kind in (Format.ONNX, Format.PT2):
         with pytest.raises(ExportError, match=r"torch.export refuses the module: GuardOnDataDependent"):
@@ -99,7 +99,7 @@ def test_a_module_that_depends_on_the_batch_is_never_exported_static_in_silence(
     for kind in (Format.ONNX, Format.PT2):
         with pytest.raises(ExportError, match=r"depends on the size of the batch; .*--static"):
             write_alone(source, kind, tmp_path)
-    with pytest.raises(ExportError, match="takes a value that depends on the input"):
+    with pytest.raises(ExportError, match="uses a value that depends on the input"):
         write_alone(source, Format.TORCHSCRIPT_TRACE, tmp_path)
     static = from_module(nets.make(nets.BatchOfTwo), [parse_input("x=float32[2,4]")], static=True)
     for kind in (Format.ONNX, Format.PT2, Format.TORCHSCRIPT):
@@ -150,7 +150,9 @@ def test_a_path_in_a_constant_is_refused(tmp_path):
             return x * 2
 
     source = from_module(Where(), [parse_input("x=float32[batch,4]")])
-    with pytest.raises(ExportError, match=r"model.torchscript: would hold the path .*take it out of the module"):
+    with pytest.raises(
+        ExportError, match=r"model.torchscript: would contain the local path .*remove it from the module"
+    ):
         write_alone(source, Format.TORCHSCRIPT, tmp_path)
     assert list(tmp_path.iterdir()) == []
 

@@ -107,7 +107,7 @@ class Cancelling(nn.Module):
 
 def test_a_module_of_which_nothing_can_be_proved_is_refused():
     source = from_module(Cancelling(), [parse_input("x=float32[batch,4]")])
-    with pytest.raises(ExportError, match=r"own float32 answers .* nothing could be proved"):
+    with pytest.raises(ExportError, match=r"own float32 outputs .* nothing could be proved"):
         Oracle(source).answers(source.random_inputs(7, 1.0, 1))
 
 

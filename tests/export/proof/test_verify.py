@@ -88,7 +88,7 @@ def test_wrong_answers_are_caught_by_the_outputs_alone(features, fault):
 def test_one_bit_of_one_weight_is_caught_by_the_parameters(features):
     source, copy = source_of(linear(features)), linear(features)
     copy.weight.data.view(torch.int32)[0, 0] ^= 1
-    with pytest.raises(MismatchError, match="'weight' has other bits"):
+    with pytest.raises(MismatchError, match="'weight' differs from the state_dict"):
         verify(torch_runner("planted", copy), source)
 
 
@@ -201,5 +201,5 @@ def test_a_static_batch_is_caught_when_it_refuses():
             raise ValueError("Got invalid dimensions for input")
         return good.bind(inputs)
 
-    with pytest.raises(MismatchError, match=r"batch 1, scale 0.001: does not run, .*invalid dimensions"):
+    with pytest.raises(MismatchError, match=r"batch 1, scale 0.001: does not run: .*invalid dimensions"):
         verify(Runner(name="static", bind=bind, parameters=good.parameters), source)

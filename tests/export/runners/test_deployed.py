@@ -23,7 +23,7 @@ def test_it_answers_as_the_model_and_names_its_columns(penguins):
     ("change", "message"),
     [
         (lambda model: model.ClearField("metadata_props"), "does not name its columns"),
-        (lambda model: setattr(model.metadata_props[0], "value", "[1, 2, 3]"), "they are no names"),
+        (lambda model: setattr(model.metadata_props[0], "value", "[1, 2, 3]"), "they are not names"),
         (lambda model: setattr(model.metadata_props[0], "value", '["a", "b"]'), r"expected \(batch, 2\)"),
         (lambda model: setattr(model.metadata_props[0], "value", "not json"), "does not name its columns"),
     ],

@@ -140,14 +140,18 @@ def test_relative_imports_work_in_a_package(write):
 
 def test_relative_imports_outside_of_a_package_are_refused_with_the_way_out(write):
     path = write("users_alone.py", "from .sizes import SIZE\n")
-    with pytest.raises(ExportError, match=r"imports relatively .* is no package: write import without the dot, or put"):
+    with pytest.raises(
+        ExportError, match=r"imports relatively .* is not a package: write import without the dot, or put"
+    ):
         load_name(f"{path}:Net")
 
 
 def test_a_package_called_as_another_is_refused(write):
     write("export/__init__.py", "")
     path = write("export/nets.py", "from . import sizes\n")
-    with pytest.raises(ExportError, match=r"the package export of .* is called as another .*; rename its folder"):
+    with pytest.raises(
+        ExportError, match=r"the package export of .* has the name of an installed package; rename its folder"
+    ):
         load_name(f"{path}:Net")
 
 
@@ -224,7 +228,7 @@ def test_a_name_that_gives_no_module_is_told_why(write, name, message):
 def test_what_is_taken_off_is_noted(write, tmp_path, name, around):
     path = write("users_kinds.py", KINDS)
     made = make_module(f"{path}:{name}")
-    assert made.notes == ((f"{path}:{name}: taking off {around}, for the module inside",) if around else ())
+    assert made.notes == ((f"{path}:{name}: unwrapping {around}",) if around else ())
     assert list(made.module.state_dict()) == ["weight", "bias"]
     torch.save(nn.Linear(4, 1).state_dict(), tmp_path / "net.pth")
     wanted = torch.load(tmp_path / "net.pth", weights_only=True)

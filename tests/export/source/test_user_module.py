@@ -61,7 +61,7 @@ def test_the_state_dict_is_loaded(nets_file, tmp_path):
         ("{file}:number", "cannot be made without arguments"),
         ("{file}:broken", "RuntimeError: no weights today"),
         ("{file}", "expected FILE.py:NAME"),
-        ("other.py:Net", r"expected FILE.py:NAME of a file that is there"),
+        ("other.py:Net", r"expected FILE.py:NAME of an existing file"),
     ],
 )
 def test_what_is_no_module_is_named(nets_file, place, message):
