@@ -127,7 +127,7 @@ def _directory(data: memoryview) -> tuple[int, int, int]:
         if (sign, length, *numbers) != (b"PK\x06\x06", END_64.size - 12, 0, 0, count, count, size, start):
             raise _odd("a zip64 record that differs from the end record, or is larger than 4 GB")
     if count == 0 or start + size != end:
-        raise _odd("a central directory that is not where its end record says")
+        raise _odd("a central directory that is not at the offset in its end record")
     return start, count, end
 
 
@@ -201,7 +201,7 @@ def _content(data: memoryview, entry: _Entry, position: int, limit: int) -> tupl
     if position > limit:
         raise _odd("an entry that reaches into its central directory")
     if entry.shared[2] == STORED and entry.packed != entry.size:
-        raise _odd(f"two sizes of {entry.name.decode()[:80]!r}, which is not packed")
+        raise _odd(f"two different sizes for the uncompressed entry {entry.name.decode()[:80]!r}")
     return content, position
 
 
@@ -230,5 +230,5 @@ def _unpacked(packed: memoryview, entry: _Entry, name: str, total: int) -> memor
 
 def _odd(what: str) -> _NotCanonicalError:
     return _NotCanonicalError(
-        f"its archive has {what}: other programs may see other records in it; save it again with torch"
+        f"its archive has {what}: other programs could read different records; save it again with torch"
     )

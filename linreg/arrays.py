@@ -63,7 +63,7 @@ def matrix_of(origin: str, values: ArrayLike | torch.Tensor) -> Array:
     """An array of shape (rows, features) in float64; one of shape (rows,) is one feature.
 
     Raises:
-        DataError: it has another shape, or does not hold real numbers.
+        DataError: the array has another shape, or does not hold real numbers.
     """
     matrix = _numbers(origin, values)
     if matrix.ndim == 1:
@@ -79,7 +79,7 @@ def _numbers(origin: str, values: ArrayLike | torch.Tensor) -> Array:
     """Numbers in float64, copied, so that later changes to them have no effect.
 
     Raises:
-        DataError: they are not real numbers.
+        DataError: the values are not real numbers.
     """
     if isinstance(values, torch.Tensor):
         if values.is_complex() or values.layout is not torch.strided or values.is_quantized:

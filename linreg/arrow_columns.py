@@ -37,7 +37,7 @@ class ArrowColumns:
             data: the table; a stream that can be read only once is used up.
 
         Raises:
-            DataError: it is not a table, or its library cannot convert a column to Arrow.
+            DataError: `data` is not a table, or its library cannot convert a column to Arrow.
         """
         try:
             self.table = pa.RecordBatchReader.from_stream(data).read_all()

@@ -41,7 +41,7 @@ class Changes:
         return tuple(self._written)
 
     def stage(self, name: str, data: bytes) -> Path:
-        """Stage a file that `commit` renames to `name`; returns its path until then.
+        """Stage a file that `commit` will rename to `name`. Returns its temporary path.
 
         Raises:
             ModelError: `name` exists as a link or is not a regular file.
@@ -92,7 +92,7 @@ class Changes:
         """Mark an existing file for removal; a file that replaces it before the commit is kept.
 
         Raises:
-            ModelError: it is a link or not a regular file.
+            ModelError: the file is a link or not a regular file.
         """
         check_name(name)
         if name not in self._written and file_inside(self.folder, name):

@@ -33,7 +33,7 @@ __all__ = [
 OUR_NAMES = ("weights", "bias", "linear_layer.weight", "linear_layer.bias")
 
 ANOTHER_WAY = (
-    "a module of your own is exported with: linreg export --module FILE.py:NAME --state-dict FILE "
+    "to export your own module, use: linreg export --module FILE.py:NAME --state-dict FILE "
     "--input x=float32[batch,SIZE] -o BUNDLE"
 )
 

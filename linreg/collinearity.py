@@ -71,7 +71,7 @@ class Directions:
 
 
 def directions_of(basis: Array, matrix: Matrix) -> Directions | None:
-    """Find the directions in which the columns vanish; None if R alone shows that there are none.
+    """Find the null directions of A: combinations of columns that are zero. None if R alone rules them out.
 
     Args:
         basis: R of A, shape (columns, columns).

@@ -103,7 +103,7 @@ def check_size(origin: str, columns: Columns, places: Sequence[int]) -> None:
     """Check the size of a table before reading it.
 
     Raises:
-        DataError: it has more cells than the limit, or needs more memory than is available.
+        DataError: the table has more cells than the limit, or needs more memory than is available.
     """
     rows, width, needed = columns.size(places)
     if rows * width > MAX_CELLS:
@@ -130,8 +130,10 @@ def _unzip(path: Path, raw: bytes) -> bytes:
             while chunk := stream.read(2**24):
                 data.write(chunk)
                 if data.tell() > limit:
-                    reason = "the limit" if limit == MAX_TABLE_BYTES else f"the available memory ({in_words(limit)})"
-                    raise DataError(f"{path}: unpacks to more than {limit} bytes, {reason}; read a part of it")
+                    most = f"the limit of {limit} bytes"
+                    if limit != MAX_TABLE_BYTES:
+                        most = f"{limit} bytes, the available memory ({in_words(limit)})"
+                    raise DataError(f"{path}: its unpacked size exceeds {most}; read a part of it")
     except EOFError:
         raise DataError(f"{path}: is gzip, but truncated; fetch the file again") from None
     except (OSError, zlib.error) as error:

@@ -109,7 +109,7 @@ def _header(path: Path, raw: bytes, wanted: Sequence[str]) -> tuple[list[str], i
             row += bool(record)
     except csv.Error as error:
         place = f"row {row}" if row else "its header"
-        raise DataError(f"{path}: {place} cannot be read: {one_line(error)}; look at its quotes") from None
+        raise DataError(f"{path}: {place} cannot be read: {one_line(error)}; check its quotes") from None
     _check_utf8(path, raw[:end])
     if len(header) == 1 and (separator := next((sign for sign in ";\t|" if sign in header[0]), None)):
         raise DataError(f"{path}: looks separated by {separator!r}, expected commas; save it with commas")

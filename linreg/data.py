@@ -140,7 +140,7 @@ def dataset_of_table(origin: str, table: Table) -> Dataset:
         table: a table that was read with a target.
 
     Raises:
-        DataError: it has fewer than two complete rows, or a constant target.
+        DataError: the table has fewer than two complete rows, or a constant target.
     """
     assert table.target_name is not None
     if table.target is None or len(table.target) < 2:

@@ -58,7 +58,7 @@ def check_kind(path: Path, raw: bytes) -> None:
         raw: the file's bytes, gzip unpacked.
 
     Raises:
-        DataError: it cannot; the message names the kind of file and what to do.
+        DataError: the file cannot be a CSV; the message names the kind of file and what to do.
     """
     start = raw[:512].removeprefix(UTF_8_MARK).lstrip()
     if not start or (len(raw) < 3 and UTF_8_MARK.startswith(raw)):

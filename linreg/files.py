@@ -54,7 +54,7 @@ def read_bytes(path: Path, *, limit: int) -> bytes:
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Write `data` to `path` atomically: `path` holds the old contents or the new, never a part of either.
+    """Write `data` atomically: `path` always holds either the complete old contents or the complete new ones.
 
     Missing parent folders are created. The mode of an existing file is kept.
 
@@ -157,7 +157,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
     Raises:
         LinregError: the file cannot be read.
-        ModelError: it does not hold a JSON object.
+        ModelError: the file does not hold a JSON object.
     """
     return parse_json(path, read_bytes(path, limit=MAX_JSON_BYTES))
 

@@ -122,12 +122,12 @@ class FittedModel:
 
         Args:
             data: a table (a CSV or Parquet file, or anything with `__arrow_c_stream__`) with the feature columns, in
-                any order and beside any others; or an array or tensor of shape (rows, features) in raw units.
+                any order; other columns are ignored; or an array or tensor of shape (rows, features) in raw units.
 
         Returns:
             The same kind as `data`. For an array or a tensor: predictions of shape (rows,) in the model's dtype; NaN
             for a row that holds NaN. For a pandas or polars DataFrame: a DataFrame of that library with one column,
-            `predicted`, one row for each row; pandas keeps its index. For a file or any other table: a pyarrow
+            `predicted`, one output row per input row; pandas keeps its index. For a file or any other table: a pyarrow
             Table with that column. A row without a value in some feature gets no prediction: NaN in pandas, else null.
 
         Raises:

@@ -53,7 +53,7 @@ def check_range(model: nn.Module, features: NDArray[np.float64], names: tuple[st
     """Check that the model's dtype can hold its parameters, the features and the predictions.
 
     Raises:
-        DataError: it cannot; the message names the column at fault, if there is one.
+        DataError: the dtype cannot hold them; the message names the column at fault, if there is one.
     """
     dtype = next(model.parameters()).dtype
     hint = "rescale the columns" if dtype == torch.float64 else "use --dtype float64, or rescale the columns"

@@ -37,14 +37,14 @@ def read_inside(folder: Path, name: str, *, limit: int) -> bytes:
                 if not stat.S_ISREG(status.st_mode):
                     raise ModelError(f"{path}: is not a regular file; remove it, and export again")
                 if status.st_size > limit:
-                    raise LinregError(f"{path}: has more than {limit} bytes, the limit")
+                    raise LinregError(f"{path}: exceeds the limit of {limit} bytes")
                 data = stream.read()  # read(size) would allocate a buffer of that size first
     except FileNotFoundError:
         raise LinregError(f"{path}: no such file; check the name and the folder") from None
     except (OSError, ValueError) as error:
         raise LinregError(f"{path}: cannot be read: {_reason(error)}") from error
     if len(data) > limit:  # it has grown since
-        raise LinregError(f"{path}: has more than {limit} bytes, the limit")
+        raise LinregError(f"{path}: exceeds the limit of {limit} bytes")
     return data
 
 
@@ -93,7 +93,7 @@ def vector_folders(folder: Path) -> list[str]:
     """Names of the test vector folders, in numerical order.
 
     Raises:
-        ModelError: one of them is a link or a file.
+        ModelError: such a name is a link or a file.
     """
     return sorted(_matching(folder, "test_data_set_", folders=True), key=lambda name: (len(name), name))
 

@@ -27,7 +27,7 @@ def read_journal(folder: Path) -> dict[str, Any]:
     """Read the journal of an interrupted command, or one that came with a downloaded bundle.
 
     Raises:
-        ModelError: it is a link, not a regular file, or not JSON.
+        ModelError: the journal is a link, not a regular file, or not JSON.
     """
     stage = folder / STAGE_FOLDER
     try:
@@ -89,7 +89,7 @@ def _checked(stage: Path, journal: dict[str, Any]) -> tuple[dict[str, tuple[str,
     """Parse the renames and removals of a journal.
 
     Raises:
-        ModelError: it is damaged, or lists a file that does not belong in a bundle.
+        ModelError: the journal is damaged, or lists a file that does not belong in a bundle.
     """
     try:
         writes = {name: (entry["file"], entry["sha256"]) for name, entry in journal["write"].items()}
@@ -110,7 +110,7 @@ def check_name(name: str) -> None:
     """Check that a file of this name belongs in a bundle.
 
     Raises:
-        LinregError: it does not.
+        LinregError: the name is not that of a bundle's file.
     """
     if not (is_bundle_file(name) or name in REPORT_FILES or name in (MANIFEST_FILE, CHECKSUM_FILE)):
         raise LinregError(f"{name!r} is not a file of a bundle; expected a plain name such as model.pth")
@@ -120,7 +120,7 @@ def remove_stage(stage: Path) -> None:
     """Remove the staged files.
 
     Raises:
-        LinregError: they cannot be removed.
+        LinregError: the files cannot be removed.
     """
     with writing(stage):
         shutil.rmtree(stage)

@@ -1,4 +1,4 @@
-"""A lock that allows one writer at a time in a bundle, and is released however its process ends.
+"""A single-writer lock for a bundle, released even if its process is killed.
 
 The file `.linreg-lock` is locked with flock and removed when the work is done. A killed process leaves the file but not
 the lock, so the next command takes it over.

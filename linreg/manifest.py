@@ -97,7 +97,7 @@ def read_manifest(folder: Path) -> Manifest | None:
     """Read the manifest of a bundle; None if there is none, or manifest.json belongs to another program.
 
     Raises:
-        ModelError: it is a link, damaged, of a later schema, or lists a file that a bundle cannot hold.
+        ModelError: the manifest is a link, damaged, of a later schema, or lists a file that a bundle cannot hold.
     """
     path = folder / MANIFEST_FILE
     if not folder.is_dir() or not file_inside(folder, MANIFEST_FILE):
@@ -177,7 +177,7 @@ def read_entry(folder: Path, entry: FileEntry, *, limit: int = MAX_STATE_BYTES) 
     """Read a file that the manifest of `folder` lists.
 
     Raises:
-        MismatchError: it is missing, a link, or its contents differ.
+        MismatchError: the file is missing, a link, or its contents differ.
     """
     path = folder / entry.name
     try:

@@ -1,4 +1,4 @@
-"""How much memory is left for this process, so that a table that is too large is a clear error and not an abort."""
+"""How much memory is left for this process, so that an oversized table gives a clear error instead of a crash."""
 
 import os
 from collections.abc import Iterator
@@ -59,7 +59,7 @@ def check_address_space(base: int = BASE_BYTES) -> None:
     if limit is not None and limit < needed:
         raise LinregError(
             f"this process may use {in_words(limit)} of address space (ulimit -v), expected at least "
-            f"{in_words(needed)} on {usable_cores()} cores; raise the limit, or set none"
+            f"{in_words(needed)} on {usable_cores()} cores; raise or remove the limit"
         )
 
 

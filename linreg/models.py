@@ -71,7 +71,7 @@ def make_model(
     """Create a model on the CPU, with parameters drawn from torch's generator.
 
     Raises:
-        ModelError: `parameter` with several features or without a bias.
+        ModelError: the architecture is `parameter`, and there are several features or no bias.
     """
     if architecture is Architecture.LINEAR:
         return LinearRegressionModelV2(features, bias=bias, dtype=dtype)

@@ -30,7 +30,7 @@ class ParquetColumns:
             raw: the bytes of the file.
 
         Raises:
-            DataError: it cannot be read.
+            DataError: the footer cannot be read.
         """
         self._path = path
         self._buffer = pa.py_buffer(raw)

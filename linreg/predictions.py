@@ -41,7 +41,7 @@ def check_finite(origin: str, predicted: NDArray[Any], places: NDArray[np.int_])
         places: positions of those rows in the table, counted from 0.
 
     Raises:
-        DataError: one is not.
+        DataError: a prediction is not finite.
     """
     beyond = ~np.isfinite(predicted)
     if beyond.any():

@@ -80,9 +80,9 @@ def stage_model(changes: Changes, files: Mapping[str, bytes], state_sha256: str)
 
 
 def remove_listed(changes: Changes, manifest: Manifest, *, keep: tuple[str, ...]) -> None:
-    """Remove every file that a manifest lists, and the manifest, so that none stays beside other weights.
+    """Remove the manifest and every file it lists, so that nothing made from the old weights is left.
 
-    A file whose bytes differ from the list is kept.
+    A file that no longer matches its checksum is kept.
     """
     for entry in manifest.files:
         if entry.name in keep:

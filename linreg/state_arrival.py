@@ -1,4 +1,4 @@
-"""Check that every tensor of a state_dict arrived in the module that torch loaded it into.
+"""Check that torch loaded every tensor unchanged.
 
 torch silently drops, rounds and overwrites numbers: if two names share a parameter the later one wins, and a hook may
 do anything. So each tensor of the file is looked up in the module, bit for bit. Only if a module has its own loading
@@ -46,8 +46,8 @@ def check_arrival(module: nn.Module, state: StateDict, loaded: Mapping[str, Tens
         other = next((name for name, value in left.items() if same_numbers(tensor, value)), None)
         if key in loaded or other is None:
             raise ModelError(
-                f"{key[:60]!r} does not arrive in the module: its own loading code drops or changes it, although "
-                "the file is of its version; load the file in Python and save the module's state_dict() again"
+                f"{key[:60]!r} is not loaded unchanged: the module's own loading code drops or alters it, although "
+                "the file has the current version; load the file in Python and save the module's state_dict() again"
             )
         renamed.append(key)
         del left[other]

@@ -1,4 +1,4 @@
-"""State_dicts as tensors by name: serialise them as torch.save does, and identify their weights."""
+"""Work with state_dicts: serialise them as torch.save does, and compute the hash that identifies their weights."""
 
 import hashlib
 import io

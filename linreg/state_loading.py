@@ -59,7 +59,7 @@ def check_state(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> 
     """Compare a state_dict with that of a fresh instance: keys, layout, dtypes, shapes, finite values.
 
     Raises:
-        ModelError: they differ; the message names the first differences.
+        ModelError: the state_dicts differ; the message names the first differences.
     """
     missing, surplus = sorted(set(expected) - set(state)), sorted(set(state) - set(expected))
     if missing or surplus:

@@ -138,7 +138,7 @@ def _place_of_weights(name: str, content: dict[Any, Any]) -> str | None:
     """The key of the only dictionary of tensors in a checkpoint; None if the checkpoint is itself a state_dict.
 
     Raises:
-        ModelError: it holds several such dictionaries, or none and something that is not a tensor.
+        ModelError: the checkpoint holds several such dictionaries, or none and something that is not a tensor.
     """
     items = list(dict.items(content))
     if not any(isinstance(value, dict) for _, value in items):

@@ -165,7 +165,7 @@ REFUSED = {
     "class": (lambda: nn.Linear, "got type, expected a torch.nn.Module"),
     "no-init": (NeverInitialised, r"NeverInitialised.__init__ never calls super\(\).__init__\(\); call it first"),
     "no-forward": (lambda: nn.ModuleDict({"a": nn.Linear(4, 2)}), "ModuleDict has no forward, so it has no outputs"),
-    "by-keyword": (ByKeyword, "forward takes mask by keyword only, .*; take it by position"),
+    "by-keyword": (ByKeyword, "forward takes mask by keyword only; .*; remove the \\* in forward's signature"),
     "old-weight-norm": (
         lambda: changed(mlp(), lambda m: weight_norm(m[0])),
         "cannot be copied: its part '0' has a WeightNorm hook; call torch.nn.utils.remove_weight_norm",
@@ -195,7 +195,7 @@ REFUSED = {
     "returns-bfloat16": (lambda: answering(lambda m, x: m.layer(x).bfloat16()), r"torch.bfloat16, .*return y.float"),
     "returns-a-tensor-a-row": (
         lambda: answering(lambda m, x: list(m.layer(x))),
-        "returns 2 outputs of 1, 1 axes for a batch of 2, and 3 outputs of 1, 1, 1 axes for a batch of 3; .*stack them",
+        "returns 2 outputs of 1, 1 axes for a batch of 2, and 3 outputs of 1, 1, 1 axes for a batch of 3; .*stack the",
     ),
     "an-axis-a-row": (
         lambda: answering(rows_and_axes),

@@ -123,7 +123,7 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """All rows at one batch size, with one number of threads, on one device.
+    """All rows for one combination of device, thread count and batch size.
 
     Attributes:
         device: where the calls ran.

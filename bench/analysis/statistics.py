@@ -107,7 +107,10 @@ def change(old: Sequence[Ratio], new: Sequence[Ratio], confidence: float = 0.95)
 
 
 def verdict(ratio: Ratio, null: Ratio) -> Verdict:
-    """The conclusion that `ratio` supports; no claim is smaller than twice the null row's interval."""
+    """Return the conclusion that `ratio` supports.
+
+    No difference smaller than twice the null row's interval is reported.
+    """
     noise = 2 * max(1 - null.low, null.high - 1, 0.0)
     margin = 1 + max(CLAIM_MARGIN, noise)
     equivalence = 1 + EQUIVALENCE_MARGIN

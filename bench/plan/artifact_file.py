@@ -34,8 +34,8 @@ def read_artifact(path: Path, *, trust: bool) -> ArtifactFile:
         trust: accept TorchScript and .pt2 files that this user did not export; they are programs.
 
     Raises:
-        UntrustedError: it is a program that is not trusted.
-        LinregError: it is not an artifact that can be timed, or has no model beside it.
+        UntrustedError: the artifact is a program that is not trusted.
+        LinregError: the file is not an artifact that can be timed, or has no model beside it.
     """
     found = format_of(path.name)
     if found is None or found[0] not in RUNTIME_FORMATS or found[1] is not None:

@@ -50,10 +50,10 @@ def located(model: Model) -> Iterator[tuple[Path | None, str]]:
 
 
 def place_of(factory: Callable[[], object]) -> str:
-    """`FILE.py:NAME` of a function or class.
+    """Return `FILE.py:NAME` of a function or class.
 
     Raises:
-        LinregError: it is not defined at the top level of a .py file.
+        LinregError: the factory is not defined at the top level of a .py file.
     """
     name = getattr(factory, "__qualname__", "")
     try:

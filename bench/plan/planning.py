@@ -57,13 +57,13 @@ def _check(request: Request) -> None:
         LinregError: there are such settings.
     """
     if not request.module and (request.state_dict is not None or request.inputs):
-        raise LinregError("state_dict and inputs belong to a module of your own, FILE.py:NAME; leave them out")
+        raise LinregError("state_dict and inputs apply to your own module, FILE.py:NAME; leave them out")
     if request.module and not request.inputs:
         raise LinregError(
             "--module: describe its inputs with one --input for each argument, such as x=float32[batch,16]"
         )
     if request.module and (request.against is not None or request.runtimes is not None):
-        raise LinregError("against and runtimes need a bundle, and a module of your own has none; leave them out")
+        raise LinregError("against and runtimes need a bundle, and your own module has none; leave them out")
     if request.against is not None and (
         request.compiled or request.variants or request.runtimes is not None or request.device is not DeviceChoice.AUTO
     ):
@@ -73,7 +73,7 @@ def _check(request: Request) -> None:
 
         resolve_device(request.device)
         if request.variants:
-            raise LinregError("--variant: rows of your own run on the CPU; leave out --device cuda")
+            raise LinregError("--variant: custom rows run on the CPU; leave out --device cuda")
 
 
 def _subject(request: Request) -> tuple[Subject, Path | None]:

@@ -41,7 +41,7 @@ class Request:
 
 
 def public_command(words: Sequence[str]) -> tuple[str, ...]:
-    """The words of a command line as a report may show them, with absolute paths cut to their last part."""
+    """The command line as shown in a report: absolute paths are reduced to their last component."""
     return tuple(map(_public_word, words))
 
 

@@ -69,7 +69,7 @@ def parse_counts(value: str | Iterable[int], most: int) -> tuple[int, ...]:
     """Whole numbers such as `1,64,4096`, without duplicates.
 
     Raises:
-        LinregError: one is not a whole number from 1 to `most`.
+        LinregError: a value is not an integer from 1 to `most`.
     """
     try:
         counts = tuple(dict.fromkeys(map(int, value.split(",") if isinstance(value, str) else value)))
@@ -79,7 +79,7 @@ def parse_counts(value: str | Iterable[int], most: int) -> tuple[int, ...]:
         return counts
     listed = isinstance(value, str) and re.fullmatch(r"\D*(\d+\D+)+\d+\D*", value)
     example = f": {','.join(re.findall('[0-9]+', str(value)))}" if listed else ""
-    raise LinregError(f"got {value!r}, expected whole numbers from 1 to {most}, separated by commas{example}")
+    raise LinregError(f"got {value!r}, expected integers from 1 to {most}, separated by commas{example}")
 
 
 def parse_fraction(value: str | float) -> float:

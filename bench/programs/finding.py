@@ -132,7 +132,7 @@ def _compile_standalone(deploy: Path, bundle: Path, work: Path) -> str:
 
 
 def run_program(command: list[str]) -> "subprocess.CompletedProcess[str]":
-    """Run a command to its end and return what it printed.
+    """Run a command to completion and return its output.
 
     Raises:
         LinregError: the command cannot be started, or takes longer than five minutes.

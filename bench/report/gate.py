@@ -61,9 +61,10 @@ def compare_reports(old: Report, new: Report, *, limit: float | None) -> list[Ch
     timed = {key[:3] for key in after}
     if limit is not None and (gone := [key for key in before if key not in after and key[:3] in timed]):
         device, threads, batch, name = gone[0]
+        more = f" ({len(gone) - 1} others also missing)" if len(gone) > 1 else ""
         raise LinregError(
-            f"--compare: {name} at batch {batch} ({device}, threads {threads}) is in the old report but was not timed "
-            f"now, and neither were {len(gone) - 1} others; --fail-slower does not pass a missing row"
+            f"--compare: {name} at batch {batch} ({device}, threads {threads}) was in the old report but was not timed "
+            f"this time{more}; --fail-slower fails if a row is missing"
         )
     fewest = min(len(ratios) for key in shared for ratios in (before[key], after[key]))
     if fewest < 2:

@@ -64,7 +64,7 @@ SELF_CHECK = {
 
 
 def to_page(report: Report) -> str:
-    """The page of a report."""
+    """Render a report as an HTML page."""
     style, script = ((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     shown = [entry for entry in report.comparisons if any(row.status is not Status.SKIPPED for row in entry.rows)]
     return (

@@ -125,7 +125,7 @@ class Report:
 
         Raises:
             LinregError: the file cannot be read.
-            ModelError: it is not a report of this schema version, or it is damaged.
+            ModelError: the text is not a report of this schema version, or is damaged.
         """
         return cls.from_json(read_bytes(Path(path), limit=MAX_JSON_BYTES), name=str(path))
 
@@ -138,7 +138,7 @@ class Report:
             name: what error messages call it.
 
         Raises:
-            ModelError: it is not a report of this schema version, or it is damaged.
+            ModelError: the text is not a report of this schema version, or is damaged.
         """
         value = parse_json(Path(name), text.encode() if isinstance(text, str) else text)
         found = value.get("schema_version", "none")

@@ -105,7 +105,7 @@ def skipped(report: Report) -> list[str]:
 
 
 def lifecycle_table(report: Report) -> Table:
-    """The start-up cost of each variant, from processes in which it was loaded first."""
+    """The table of start-up costs, measured in processes that loaded the variant before any other."""
     rows = [lifecycle_cells(row) for row in report.lifecycle]
     return Table(title="from the start of a fresh process", headings=LIFECYCLE_HEADINGS, rows=rows)
 

@@ -1,4 +1,4 @@
-"""Check the outputs of a row before and after timing, and catch what it raises while it is timed.
+"""Check a row's outputs before and after timing, and catch exceptions it raises during timing.
 
 A row may be the user's own code, or a file that a runtime rejects: whatever it raises affects that row only.
 """
@@ -44,9 +44,7 @@ def bind(variant: Variant, runner: "Runner", expected: Expected, batch: int) -> 
     try:
         call = runner.bind(expected.inputs)
     except ANYTHING as error:
-        raise MismatchError(
-            f"{variant.name}: batch {batch}: rejects its inputs, expected outputs: {one_line(error)}"
-        ) from error
+        raise MismatchError(f"{variant.name}: batch {batch}: rejected its inputs: {one_line(error)}") from error
     return replace(call, context=partial(_watched, variant.name, batch, call))
 
 
@@ -56,9 +54,7 @@ def _watched(name: str, batch: int, call: "Call") -> Iterator[None]:
         with call.context():
             yield
     except ANYTHING as error:
-        raise RowFailedError(
-            name, f"{name}: batch {batch}: fails while it is timed, expected outputs: {one_line(error)}"
-        ) from error
+        raise RowFailedError(name, f"{name}: batch {batch}: failed during timing: {one_line(error)}") from error
 
 
 def check_row(
@@ -89,9 +85,7 @@ def _outputs(variant: Variant, call: "Call", batch: int) -> tuple[Array, ...]:
     try:
         outputs: Any = call.outputs()
     except ANYTHING as error:
-        raise MismatchError(
-            f"{variant.name}: batch {batch}: does not run, expected outputs: {one_line(error)}"
-        ) from error
+        raise MismatchError(f"{variant.name}: batch {batch}: does not run: {one_line(error)}") from error
     if not isinstance(outputs, tuple) or not all(isinstance(output, np.ndarray) for output in outputs):
         kind = type(outputs).__name__
         raise MismatchError(f"{variant.name}: batch {batch}: returns {kind}, expected a tuple of arrays")

@@ -38,7 +38,7 @@ def time_block_on_device(run: Callable[[], object], calls: int) -> tuple[int, in
 
 
 def time_launches(run: Callable[[], object], calls: int) -> int:
-    """Nanoseconds that the host takes to launch `calls` calls, without waiting for them to complete."""
+    """Return the nanoseconds the host spends launching `calls` calls, without waiting for them to complete."""
     torch.cuda.synchronize()
     before = time.perf_counter_ns()
     for _ in repeat(None, calls):

@@ -24,7 +24,7 @@ export async function* records(chunks) {
   rest += decode(decoder);
   if (rest !== '') {
     const { found, used } = split(rest + '\n');
-    if (used !== rest.length + 1) throw new LinregError('stdin: ends inside a quoted cell; look at its quotes');
+    if (used !== rest.length + 1) throw new LinregError('stdin: ends inside a quoted cell; check its quotes');
     if (found.length) yield found;
   }
 }
@@ -41,7 +41,7 @@ function decode(decoder, chunk) {
 }
 
 function checkLength(record) {
-  if (record.length > MAX_RECORD) throw new LinregError(`stdin: a row is longer than ${MAX_RECORD} characters; look at its quotes`);
+  if (record.length > MAX_RECORD) throw new LinregError(`stdin: a row is longer than ${MAX_RECORD} characters; check its quotes`);
 }
 
 /** The complete records of a text, and how many of its characters they take. */
@@ -89,7 +89,7 @@ function quotedCells(record) {
   const cell = /(?:"((?:[^"]|"")*)"|([^",]*))(,|$)/gy;
   for (let ended = false; !ended; ) {
     const match = cell.exec(record);
-    if (!match) throw new LinregError(`stdin: a row cannot be read: ${quoted(record)}; look at its quotes`);
+    if (!match) throw new LinregError(`stdin: a row cannot be read: ${quoted(record)}; check its quotes`);
     found.push(match[1] === undefined ? match[2] : match[1].replaceAll('""', '"'));
     ended = match[3] === '';
   }

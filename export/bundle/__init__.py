@@ -1,1 +1,1 @@
-"""A folder that holds one model in every form: written, checked, loaded with trust, and proved by its vectors."""
+"""Bundles: write them, check them, decide what may be loaded, and verify them with their test vectors."""

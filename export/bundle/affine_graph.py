@@ -32,7 +32,7 @@ def check_affine_graph(name: str, data: bytes, card: Card) -> None:
     values, count = [entry["value"] for entry in card.coefficients], len(card.features)
     weights, bias = values[:count], values[count : count + card.bias]
     if len(values) != count + card.bias:
-        raise MismatchError(f"{name}: its card has {len(values)} coefficients of {count} features; export again")
+        raise MismatchError(f"{name}: its card lists {len(values)} coefficients for {count} features; export again")
     _check(name, data, lambda model: _problem(model, weights, bias) or _names_problem(model, card))
 
 

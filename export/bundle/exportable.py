@@ -87,9 +87,7 @@ def exportable(
             static=static,
         )
     if inputs is not None or example is not None:
-        raise ExportError(
-            "inputs and example belong to a module of your own; leave them out for a model of linreg train"
-        )
+        raise ExportError("inputs and example apply to your own module; leave them out for a model of linreg train")
     if static and data is not None:
         raise ExportError("data may have any number of rows, but static fixes the batch size; leave one of them out")
     checkpoint = _checkpoint(model, note)

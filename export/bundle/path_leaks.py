@@ -12,7 +12,7 @@ def check_no_paths(name: str, data: bytes) -> None:
     """Check that a file contains no local path; the records of an archive are searched too.
 
     Raises:
-        ExportError: it does, because the module holds a path as a constant or a name.
+        ExportError: the file contains a path, because the module holds a path as a constant or a name.
     """
     contents = data
     if data[:2] == b"PK":

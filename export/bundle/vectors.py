@@ -1,10 +1,10 @@
 """Test vectors: inputs and expected outputs for deployed runtimes, in the layout of ONNX's backend tests.
 
 `test_data_set_N/` holds `input_I.pb` and `output_I.pb`, TensorProtos with the names of the graph's inputs and outputs,
-which onnx's own test runner reads. Beside them `allowed_I.pb`, in float64, holds the error allowed for each element.
+which onnx's own test runner reads. Beside them `allowed_I.pb`, in float64, holds the allowed error of each element.
 Infinity there means that any class (finite, infinite, NaN) passes; where the output itself is NaN or infinite, only its
 class counts. The outputs are those of onnxruntime's CPU provider on the machine of the export (or of another format, if
-ONNX was not exported), verified against the float64 oracle. The error allowed is that of the oracle plus the error of
+ONNX was not exported), verified against the float64 oracle. The allowed error is that of the oracle plus the error of
 these outputs. `data.json` beside model.onnx gives onnx's runner one rtol and atol. Reading vectors needs no torch.
 """
 
@@ -173,7 +173,7 @@ def _vector_cases(source: "Source") -> "list[Case]":
 
 
 def _allowed(output: Array, expected: ExpectedOutput) -> Array:
-    """The error that the oracle allows plus the output's own error, in float64."""
+    """The oracle's allowed error plus the error of the recorded output, in float64."""
     if output.dtype.kind != "f":
         return np.zeros(output.shape)
     finite = np.isfinite(expected.values) & np.isfinite(output)

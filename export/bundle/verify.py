@@ -41,7 +41,7 @@ def verify(
 
     Args:
         bundle: a bundle, or one artifact in it. A single .onnx file is checked against its test vectors, without torch.
-        data: a table whose rows are run as well, for a trained model.
+        data: for a trained model, a table whose rows are also run.
         trust: load TorchScript, .pt2 and C files that this user did not export; they are programs.
 
     Raises:
@@ -60,7 +60,7 @@ def refuse_not_run(result: VerifiedBundle) -> None:
     """Raise an error if artifacts were not run.
 
     Raises:
-        UntrustedError: some were not.
+        UntrustedError: some artifacts were not run.
     """
     if result.not_run:
         raise UntrustedError(

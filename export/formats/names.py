@@ -17,7 +17,7 @@ class Format(StrEnum):
 
 
 class FormatChoice(StrEnum):
-    """A value of `--format`: a format, or all formats that a runtime loads."""
+    """A value accepted by `--format`: one format, or `all` (every format except C)."""
 
     ONNX = "onnx"
     TORCHSCRIPT = "torchscript"

@@ -55,7 +55,9 @@ def check_model(data: bytes, source: Source, opset: int) -> None:
         _check_batch(graph, source)
     random = sorted({node.op_type for node in graph.node if node.op_type in RANDOM_OPERATORS})
     if random:
-        raise ExportError(f"onnx: the model has {', '.join(random)}, which inference must not use; call module.eval()")
+        raise ExportError(
+            f"onnx: the model contains {', '.join(random)}, which is not allowed at inference; call module.eval()"
+        )
     outside = [tensor.name for tensor in graph.initializer if tensor.data_location == onnx.TensorProto.EXTERNAL]
     if outside:
         raise ExportError(f"onnx: {outside[0]!r} and others are stored outside the file; this is a bug in linreg")

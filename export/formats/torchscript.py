@@ -30,7 +30,9 @@ CONSTANT = re.compile(r"  \w+ : Final\[")
 
 
 def to_torchscript(source: Source) -> bytes:
-    """Return the bytes of the scripted module, with control flow, and the metadata in the extra file `linreg.json`.
+    """Script the module and return the archive's bytes.
+
+    Control flow is kept; the metadata is in the extra file `linreg.json`.
 
     Raises:
         ExportError: torch cannot compile the module.

@@ -85,7 +85,7 @@ def measured_output(
             off = max(own, float(np.median(moved[unprovable])) if unprovable.any() else 0.0)
             raise InexactError(
                 f"the module's own {eager.dtype} outputs ({name!r}) are off by {off:.2g}, and the largest is "
-                f"{scale:.2g}; expected at most {limit:.2g} of it: nothing could be proved about its files; {advice}"
+                f"{scale:.2g}; expected at most {limit:.2g} of it: exported files could not be verified; {advice}"
             )
         moved = np.zeros_like(moved)  # eager is exact: files can be held to that
     least = max(own, 4 * float(np.finfo(eager.dtype).eps) * scale)

@@ -48,8 +48,8 @@ class InFloat64(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Run the chosen branch of torch.cond in float64."""
         if func is not torch.ops.higher_order.cond:
             raise ExportError(
-                f"the module uses torch's {func.name()}, which cannot be run in float64: nothing could be proved about "
-                "its files; write a loop over a fixed number of steps, or torch.cond"
+                f"the module uses torch's {func.name()}, which cannot be run in float64, so exported files could not "
+                "be verified; write a loop over a fixed number of steps, or torch.cond"
             )
         condition, then, otherwise, operands = args
         with self:

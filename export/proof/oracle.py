@@ -88,7 +88,7 @@ class Oracle:
             raise
         except Exception as error:  # an operator without float64, or whatever a user's module raises
             raise ExportError(
-                f"the module cannot be run in float64, so nothing could be proved about its files: {reason(error)}"
+                f"the module cannot be run in float64, so exported files could not be verified: {reason(error)}"
             ) from error
 
     def _moved(self, inputs: tuple[Array, ...], exact: tuple[Array, ...]) -> tuple[Array, ...]:

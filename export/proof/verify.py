@@ -26,8 +26,8 @@ class Verification:
         bytes_equal: every output of every case has the same bytes as eager's.
         cases: the number of cases compared.
         parameters_kept: how many tensors of the state_dict are in the file, bit for bit; an exporter may fold others.
-        not_judged: cases at the smallest and largest input scale in which the module's own rounding error, of a
-            saturated activation for example, is too large to prove anything.
+        not_judged: cases, at the smallest or largest input scale, that prove nothing because the module's own rounding
+            error is too large (for example, a saturated activation).
     """
 
     worst_error: float

@@ -63,11 +63,11 @@ def describe_compiler() -> str:
 
 
 def c_runner(name: str, data: TrustedBytes) -> Runner:
-    """Compile and load C source, which is a program.
+    """Compile C source and load it. Loading runs native code, so call this only for trusted source.
 
     Raises:
         LinregError: there is no compiler.
-        ModelError: it is not C source that linreg wrote, or does not compile.
+        ModelError: the file is not C source that linreg wrote, or does not compile.
     """
     text = read_c(name, data)
     library = _library(name, data)

@@ -143,7 +143,7 @@ class _Child:
         return answer, results
 
     def _failed(self, what: str) -> ModelError:
-        self._failure = f"{self._name}: {what}; it is hostile, damaged, or needs more than its limits allow"
+        self._failure = f"{self._name}: {what}; the file is malicious or damaged, or needs more resources than allowed"
         return ModelError(self._failure)
 
     def _death(self, reason: str) -> str:

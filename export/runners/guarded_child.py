@@ -1,7 +1,7 @@
-"""A child process of export.runners.guarded: onnxruntime in a process that a file may crash.
+"""The child process of export.runners.guarded: runs onnxruntime where a malicious file can crash only this process.
 
 Run only by export.runners.guarded, which sends the bytes of the model and then the inputs over the socket on stdin.
-Needs no torch. The process limits itself before it parses the first byte of the file.
+It does not need torch. The process limits itself before it parses the first byte of the file.
 """
 
 import ctypes

@@ -18,9 +18,9 @@ def load_artifact(kind: Format, name: str, data: bytes, trust: Trust) -> Runner:
         trust: why a program may be loaded.
 
     Raises:
-        UntrustedError: it is a program that this user did not export.
-        ModelError: it cannot be loaded.
-        LinregError: it is C source and there is no compiler.
+        UntrustedError: the artifact is a program that this user did not export.
+        ModelError: the artifact cannot be loaded.
+        LinregError: the artifact is C source, and there is no compiler.
     """
     program = trusted_bytes(kind, name, data, trust)
     match kind:

@@ -84,5 +84,7 @@ def _session(name: str, data: bytes, threads: int, device: str) -> onnxruntime.I
     except Exception as error:  # onnxruntime's classes are private
         raise ModelError(f"{name}: onnxruntime cannot load it: {one_line(error)}") from error
     if (found := session.get_session_options().intra_op_num_threads) != threads:
-        raise ModelError(f"{name}: onnxruntime has {found} threads, expected {threads}; budgets would be unequal")
+        raise ModelError(
+            f"{name}: onnxruntime uses {found} threads instead of {threads}, so the comparison would be unfair"
+        )
     return session

@@ -28,7 +28,7 @@ def torch_runner(
     *,
     call: Callable[..., Any] | None = None,
 ) -> Runner:
-    """Run a torch module, eager or scripted, on the device where its parameters are.
+    """Make a runner for an eager or scripted torch module, on the device of its parameters.
 
     Args:
         name: for messages.

@@ -35,12 +35,12 @@ def trusted_bytes(kind: Format, name: str, data: bytes, trust: Trust) -> Trusted
 
     Args:
         kind: its format.
-        name: for the message.
+        name: the name used in messages.
         data: its bytes.
         trust: why it may be loaded.
 
     Raises:
-        UntrustedError: it is a program that this user did not export.
+        UntrustedError: the artifact is a program that this user did not export.
     """
     if kind in PROGRAMS and trust is Trust.LEDGER and not is_ours(data):
         raise UntrustedError(

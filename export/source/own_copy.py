@@ -22,7 +22,7 @@ def own_copy(module: nn.Module, precision: ExportPrecision | None) -> nn.Module:
     """Copy a module, so that later changes by the caller do not affect the export.
 
     Args:
-        module: is not changed.
+        module: the module to copy; it is not modified.
         precision: the dtype of floating parameters; None keeps them.
 
     Raises:

@@ -55,7 +55,7 @@ def find_place(text: str, option: str, expected: str) -> Place:
 
 
 def near_names(file: Path, name: str, known: list[str]) -> str:
-    """What to type instead of a name that a file does not have; `known` are the names that it has after running."""
+    """Suggest what to type instead of an unknown name; `known` lists the names defined after the file has run."""
     names = candidates(file)
     near = get_close_matches(name, [*names, *known], n=1) or get_close_matches(
         name.lower(), [each.lower() for each in names], n=1

@@ -43,8 +43,8 @@ def in_order_of_forward(module: nn.Module, inputs: Sequence[Input]) -> tuple[Inp
     by_keyword = [entry.name for entry in every if entry.kind is entry.KEYWORD_ONLY and entry.default is entry.empty]
     if by_keyword:
         raise ExportError(
-            f"forward takes {', '.join(by_keyword)} by keyword only, and exported files have no keywords; take it by "
-            "position: leave out the * in forward"
+            f"forward takes {', '.join(by_keyword)} by keyword only; exported files have no keyword "
+            "arguments; remove the * in forward's signature"
         )
     if not variadic and not len(needed) <= len(inputs) <= len(parameters):
         raise ExportError(
@@ -58,8 +58,8 @@ def in_order_of_forward(module: nn.Module, inputs: Sequence[Input]) -> tuple[Inp
     given = {entry.name: entry for entry in inputs}
     if set(given) != set(names):
         raise ExportError(
-            f"forward takes {', '.join(names)}; got inputs called {', '.join(entry.name for entry in inputs)}: "
-            "call them as forward does, and rename them with --input-names"
+            f"forward takes {', '.join(names)}; got inputs named {', '.join(entry.name for entry in inputs)}: "
+            "use the argument names of forward (--input-names renames them in the graph)"
         )
     return tuple(given[name] for name in names)
 
@@ -98,7 +98,8 @@ def probe_outputs(module: nn.Module, inputs: Sequence[Input]) -> tuple[tuple[str
     if len(one) != len(two) or any(first.ndim != second.ndim for first, second in zip(one, two, strict=True)):
         raise ExportError(
             f"the module returns {_count(one)} for a batch of {PROBE_BATCHES[0]}, and {_count(two)} for a batch of "
-            f"{PROBE_BATCHES[1]}; number and axes of the outputs must not depend on it: stack them along the batch"
+            f"{PROBE_BATCHES[1]}; the number of outputs and their axes must not depend on the batch size; stack the "
+            "outputs along the batch axis"
         )
     _check_order(flatten(_answer_twice(fresh, inputs, PROBE_BATCHES[1])), two)
     shapes = list(map(_shape, one, two))

@@ -124,10 +124,10 @@ def call_without_arguments(made: Any, place: str, option: str = "--module") -> A
         ExportError: it needs arguments, or raises.
     """
     found = find_place(place, option, MODULE)
-    what = f"{place}: cannot be made without arguments"
+    what = f"{place}: cannot be called without arguments"
     if needed := _needed_arguments(made):
         call = f"{found.name}({', '.join(f'{name}=...' for name in needed)})"
-        raise ExportError(f"{what}: needs {', '.join(needed)}; write a function that gives them: return {call}")
+        raise ExportError(f"{what} (it needs {', '.join(needed)}); write a function that passes them: return {call}")
     file = found.file.resolve()
     with users_code(what, file=file), imports_beside(file):
         return made()

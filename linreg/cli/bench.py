@@ -79,9 +79,10 @@ def run(
     wait: Wait = False,
     as_json: Json = False,
 ) -> None:
-    """Time every way to run a model, in shuffled rounds in fresh processes, after proving the outputs of each.
+    """Verify every way to run a model, then time them in shuffled rounds in fresh processes.
 
-    Variants with wrong outputs are not timed; exit 3. The figures go to bench.json and report.html.
+    Variants with wrong outputs are not timed, and the command exits with 3. The figures go to bench.json and
+    report.html.
     """
     if self_check:
         if given(context) - {"self_check", "model", "as_json"}:

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 def check_old(old: "Report", settings: BenchSettings) -> None:
-    """Check before timing that the result can be compared with an older report.
+    """Check, before timing, that the result can be compared with an older report.
 
     Raises:
-        LinregError: it cannot be compared.
+        LinregError: the reports cannot be compared.
     """
     from bench.environment import describe_environment
     from bench.report.gate import check_same
@@ -61,7 +61,7 @@ def check_changes(changes: "list[Change]", limit: float | None) -> None:
     """Fail if a ratio has grown by more than the limit.
 
     Raises:
-        SlowerError: a ratio has.
+        SlowerError: a ratio grew by more than the limit.
     """
     slower = [change for change in changes if change.slower]
     if slower and limit is not None:

@@ -83,15 +83,15 @@ Device = Annotated[
     ),
 ]
 Compile = Annotated[
-    bool, typer.Option("--compile", help="Time torch.compile too; compiling takes long.", rich_help_panel=ROWS)
+    bool, typer.Option("--compile", help="Also time torch.compile; compilation is slow.", rich_help_panel=ROWS)
 ]
 Variants = Annotated[
     list[str] | None,
     typer.Option(
         "--variant",
         metavar="FILE.py:NAME",
-        help="Function that returns a Runner, timed as a row of its own. The file is run, so name only code "
-        "that you trust.",
+        help="Function that returns a Runner, timed as an additional row. The file is executed, so use only "
+        "code you trust.",
         rich_help_panel=ROWS,
     ),
 ]
@@ -102,7 +102,7 @@ Against = Annotated[
 Runtimes = Annotated[
     Path | None,
     typer.Option(
-        help="The deploy folder of linreg's repository: time its programs without Python too.", rich_help_panel=ROWS
+        help="Path to deploy/ in the linreg repository; also time its non-Python programs.", rich_help_panel=ROWS
     ),
 ]
 Reference = Annotated[
@@ -121,8 +121,8 @@ Processes = Annotated[
     int | None,
     typer.Option(
         help="Maximum number of fresh processes; 1 measures in this process only. "
-        f"Default: {BENCH_DEFAULTS.processes}, and up to {BENCH_DEFAULTS.more_processes} more until all intervals "
-        "are within 2%.",
+        f"Default: {BENCH_DEFAULTS.processes}, and up to {BENCH_DEFAULTS.more_processes} more until every "
+        "interval's half-width is at most 2%.",
         min=1,
         max=MOST_PROCESSES,
         rich_help_panel=EFFORT,
@@ -131,7 +131,7 @@ Processes = Annotated[
 Rounds = Annotated[
     int,
     typer.Option(
-        help=f"Blocks of each variant in each process. Default: {BENCH_DEFAULTS.rounds}.",
+        help=f"Rounds per process; each round times one block of every variant. Default: {BENCH_DEFAULTS.rounds}.",
         show_default=False,
         min=FEWEST_ROUNDS,
         max=MOST_ROUNDS,

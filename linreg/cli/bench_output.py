@@ -27,7 +27,7 @@ LONGEST_HEAD = 4096
 def check_output(
     request: Request, output: Path | None, plots: Path | None, compare: Path | None, *, force: bool
 ) -> Path | None:
-    """The folder of the report, checked before timing; None if the report is only shown.
+    """Check, before timing, the folder for the report, and return it; None if no files will be written.
 
     Raises:
         LinregError: a file there was not written by linreg.
@@ -137,7 +137,7 @@ def report_changes(folder: Path | None, *, command: str, wait: bool = False) -> 
 
 
 def write_files(report: "Report", changes: "Changes | None", plots: Path | None) -> list[Path]:
-    """Write the report and the page with `changes`, and the plots into their folder; return the paths."""
+    """Stage the report and the HTML page in `changes`, write the plots to their folder, and return all paths."""
     from bench.report.page import to_page
     from linreg.files import write_atomic
 

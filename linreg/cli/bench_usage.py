@@ -16,7 +16,7 @@ def check_usage(context: typer.Context, request: Request, compare: Path | None, 
     """Refuse options that contradict each other, or that would have no effect.
 
     Raises:
-        typer.BadParameter: there are such options.
+        typer.BadParameter: such options were given.
     """
     found = given(context)
     refuse_empty(context, ["module", "reference"])
@@ -43,7 +43,7 @@ def _check_subject(context: typer.Context, request: Request) -> None:
     if request.module:
         refuse(context, OF_A_BUNDLE, "needs a bundle, and --module has none; leave it out")
     elif request.state_dict is not None or request.inputs:
-        raise typer.BadParameter("--state-dict and --input belong to a module of your own: --module FILE.py:NAME")
+        raise typer.BadParameter("--state-dict and --input apply to your own module: --module FILE.py:NAME")
     if request.against is None:
         return
     if request.settings.onnxruntime_threads and request.against.suffix != ".onnx":

@@ -118,7 +118,7 @@ def run_module(place: str, state_dict: Path | None) -> "nn.Module":
     """Run the file of `FILE.py:NAME` and make its module, with notes on what is run, changed and loaded into it.
 
     Raises:
-        LinregError: it makes no module, or the parameters belong to another one.
+        LinregError: the file makes no module, or the parameters belong to another one.
     """
     from export.source.place import find_place
     from export.source.user_module import MODULE, load_file_into, make_module
@@ -179,7 +179,7 @@ def _check(model: Path) -> None:
     elif model.suffix == ".py":
         raise ModelError(
             f"{model}: is Python code, expected a bundle or .pth; "
-            "to export a module of your own, use: linreg export --module FILE.py:NAME"
+            "to export your own module, use: linreg export --module FILE.py:NAME"
         )
 
 
@@ -218,8 +218,8 @@ def _refuse_module(path: Path) -> None:
         named, quoted = shlex.quote(str(state_file)), shlex.quote(str(folder))
         raise ModelError(
             f"{path}: holds a module that was exported with --module, which cannot be rebuilt without its code; "
-            f"check it with: linreg verify {quoted}, time it with: linreg bench --module FILE.py:NAME "
-            f"--state-dict {named} --input x=float32[batch,16], predict with onnxruntime and its model.onnx"
+            f"to verify it: linreg verify {quoted}; to time it: linreg bench --module FILE.py:NAME "
+            f"--state-dict {named} --input x=float32[batch,16]; to predict, run its model.onnx with onnxruntime"
         ) from None
 
 

@@ -39,7 +39,10 @@ def run(
     ] = DEFAULT_FOLDER,
     force: Annotated[bool, typer.Option("--force", help="Overwrite bundles that are in the folder.")] = False,
 ) -> None:
-    """Train, reload, export, verify, benchmark and plot: the line y = 0.7 x + 0.3, and 342 real penguins."""
+    """Train, reload, export, verify, benchmark and plot two models.
+
+    The models are the line y = 0.7 x + 0.3, and a regression on 342 real penguins.
+    """
     for bundle in (output / "line", output / "penguins"):
         if bundle.exists() and not force and output != DEFAULT_FOLDER:
             raise LinregError(f"{bundle}: already exists; use --force to overwrite it, or another -o")

@@ -27,7 +27,7 @@ def run(
     model: ExistingModel = None,
     as_json: Json = False,
 ) -> None:
-    """Show R2, RMSE and MAE of each part of the training data, or over all rows of any other table."""
+    """Show R2, RMSE and MAE for each part of the training data, or for all rows of another table."""
     from linreg.metrics import measure
 
     checkpoint = open_existing(model, table)

@@ -62,10 +62,10 @@ def run(
     wait: Wait = False,
     as_json: Json = False,
 ) -> None:
-    """Export a model of linreg train, or a module of your own, and verify each file before it is kept.
+    """Export a model from linreg train, or your own module, and verify each file before it is kept.
 
-    A file whose outputs differ from the float64 oracle is not kept; exit code 3. TorchScript is deprecated in
-    torch; its successor is pt2. C source is written as model.c with its header model.h.
+    A file whose outputs differ from the float64 oracle is not kept, and the command exits with 3. TorchScript is
+    deprecated in torch; its successor is pt2. C source is written as model.c with its header model.h.
     """
     kinds = chosen_formats(formats or [FormatChoice.ONNX])
     check_usage(context, kinds)

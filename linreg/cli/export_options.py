@@ -12,7 +12,7 @@ MODEL, GRAPH, OUTPUT = "Model", "Graph", "Output"
 
 
 class Names(tuple[str, ...]):
-    """The names of `a,b`."""
+    """A list of names, written `a,b` on the command line."""
 
     __slots__ = ()
 
@@ -25,10 +25,10 @@ class Unit(NamedTuple):
 
 
 def parse_names(text: str) -> Names:
-    """The names of `a,b`.
+    """Parse a list of names, written `a,b`.
 
     Raises:
-        typer.BadParameter: one is empty.
+        typer.BadParameter: a name is empty.
     """
     names = Names(name.strip() for name in text.split(","))
     if not all(names):
@@ -37,10 +37,10 @@ def parse_names(text: str) -> Names:
 
 
 def parse_unit(text: str) -> Unit:
-    """The column and the unit of `COLUMN=UNIT`.
+    """Parse a column and its unit, written `COLUMN=UNIT`.
 
     Raises:
-        typer.BadParameter: one is missing.
+        typer.BadParameter: the column or the unit is missing.
     """
     column, _, unit = text.rpartition("=")
     if not column or not unit:
@@ -48,7 +48,7 @@ def parse_unit(text: str) -> Unit:
     return Unit(column, unit)
 
 
-Data = Annotated[Path | None, typer.Option(help="Table whose rows are verified as well.", rich_help_panel=MODEL)]
+Data = Annotated[Path | None, typer.Option(help="Also verify with the rows of this table.", rich_help_panel=MODEL)]
 Units = Annotated[
     list[Unit] | None,
     typer.Option(
@@ -61,12 +61,12 @@ Units = Annotated[
 Dtype = Annotated[
     ExportPrecision | None,
     typer.Option(
-        help="Data type of the parameters; becomes part of the file names. Default: the model's own.",
+        help="Data type of the parameters; becomes part of the file names. Default: the model's dtype.",
         rich_help_panel=GRAPH,
     ),
 ]
 Static = Annotated[
-    bool, typer.Option("--static", help="Fix the batch size: that of --input, or 1.", rich_help_panel=GRAPH)
+    bool, typer.Option("--static", help="Export a fixed batch size: the one in --input, or 1.", rich_help_panel=GRAPH)
 ]
 Opset = Annotated[
     int | None,
@@ -105,5 +105,5 @@ Formats = Annotated[
 ]
 Output = Annotated[
     Path | None,
-    typer.Option("--output", "-o", help="Bundle to write to. Default: the model's own.", rich_help_panel=OUTPUT),
+    typer.Option("--output", "-o", help="Bundle to write to. Default: the model's bundle.", rich_help_panel=OUTPUT),
 ]

@@ -18,7 +18,7 @@ def check_usage(context: typer.Context, kinds: list[Format]) -> None:
     """Refuse options that contradict each other, or that would have no effect.
 
     Raises:
-        typer.BadParameter: there are such options.
+        typer.BadParameter: such options were given.
     """
     refuse_empty(context, ["module", "prefix"])
     if Format.ONNX not in kinds:
@@ -30,9 +30,7 @@ def check_usage(context: typer.Context, kinds: list[Format]) -> None:
     if "module" in given(context):
         _check_module(context)
     elif {"state_dict", "inputs"} & given(context):
-        raise typer.BadParameter(
-            "--state-dict and --input belong to a module of your own; name it: --module FILE.py:NAME"
-        )
+        raise typer.BadParameter("--state-dict and --input apply to your own module; name it: --module FILE.py:NAME")
 
 
 def _check_module(context: typer.Context) -> None:

@@ -33,7 +33,7 @@ def run(
 ) -> None:
     """Show inputs, outputs, opset, IR version, metadata and operators of a model, or keys and shapes of a .pth file.
 
-    The format is detected from the contents. The file is never loaded into a runtime or unpickled with code.
+    The format is detected from the contents. The file is never loaded into a runtime, and no code in it is run.
     """
     from export.inspection.inspect import inspect_file
 

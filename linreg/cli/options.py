@@ -35,7 +35,7 @@ Wait = Annotated[
     bool,
     typer.Option(
         "--wait",
-        help="Wait while another linreg command is writing there, instead of failing.",
+        help="If another linreg command is writing to the same folder, wait instead of failing.",
         rich_help_panel="Output",
     ),
 ]
@@ -59,7 +59,7 @@ def _input_text(text: str) -> str:
     return text
 
 
-MODULE_PANEL = "Module of your own"
+MODULE_PANEL = "Your own module"
 
 ModuleOption = Annotated[
     str | None,
@@ -67,7 +67,7 @@ ModuleOption = Annotated[
         "--module",
         metavar="FILE.py:NAME",
         rich_help_panel=MODULE_PANEL,
-        help="Module of your own, or a function that makes one. The file is run, so name only code that you trust.",
+        help="Your own module, or a function that returns one. The file is executed, so use only code you trust.",
     ),
 ]
 StateDictOption = Annotated[
@@ -105,7 +105,7 @@ def refuse(context: typer.Context, names: Iterable[str], why: str) -> None:
         why: rest of the message, which begins with the option.
 
     Raises:
-        typer.BadParameter: one of them was given.
+        typer.BadParameter: one of these options was given.
     """
     found = given(context)
     for name in names:
@@ -118,7 +118,7 @@ def refuse_empty(context: typer.Context, names: Iterable[str]) -> None:
     """Refuse empty values, such as a shell makes of an unset variable, instead of using the default.
 
     Raises:
-        typer.BadParameter: one was given.
+        typer.BadParameter: an empty value was given.
     """
     empty = [name for name in names if name in given(context) and not context.params[name]]
     refuse(context, empty, "got an empty value, expected a name; is a shell variable unset?")

@@ -39,7 +39,7 @@ def run(
         bool, typer.Option("--force", help="Overwrite the output file.", rich_help_panel="Output")
     ] = False,
 ) -> None:
-    """Write the features and the prediction of every row as CSV; columns are found by name.
+    """Write each row's features and prediction as CSV. Columns are matched by name.
 
     A row with a missing value keeps its place and gets no prediction. With -m model.onnx, torch is not needed.
     """
@@ -111,7 +111,7 @@ def _check_output(output: Path, table: Path) -> None:
     """Check before predicting that the predictions can be written.
 
     Raises:
-        LinregError: they cannot be written.
+        LinregError: the output file cannot be written.
         typer.BadParameter: the file name does not end in .csv.
     """
     from linreg.folders import ensure_folder

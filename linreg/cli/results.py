@@ -49,4 +49,4 @@ def show_left_out(left_out: "tuple[LeftOut, ...]") -> None:
     if len(others) > MOST_SHOWN:
         note(f"left out: {listed(column.name for column in others[MOST_SHOWN:])}; reasons: --json")
     if unasked:
-        note(f"left out: {listed(unasked)}: {NOT_ASKED_FOR}")
+        note(f"ignored columns: {listed(unasked)} (not in --features)")

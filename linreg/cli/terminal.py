@@ -48,7 +48,7 @@ def say_waiting(holder: str) -> None:
 
 
 def print_json(value: object) -> None:
-    """Print one JSON object on stdout, in ASCII, which works in every locale and escapes all text."""
+    """Print one JSON object on stdout. Non-ASCII characters are escaped, so the output works in every locale."""
     _write(json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
@@ -103,7 +103,7 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
 
 
 def _column_widths(cells: Sequence[Sequence[str]], available: int) -> list[int]:
-    """Widths of a table's columns, their sum at most `available`: first lines are wrapped, then words shortened."""
+    """Choose column widths that fit in `available`, wrapping lines first and then shortening words."""
     from rich.cells import cell_len
 
     columns = list(zip(*cells, strict=True))

@@ -22,10 +22,10 @@ DATA, LINE, MODEL, OPTIMISATION, OUTPUT = "Data", "Line", "Model", "Optimisation
 
 
 def parse_names(text: str) -> tuple[str, ...]:
-    """The column names of `a,b,c`; a name that contains a comma is put in double quotes.
+    """Parse column names, written `a,b,c`; a name that contains a comma is put in double quotes.
 
     Raises:
-        typer.BadParameter: one is empty.
+        typer.BadParameter: a name is empty.
     """
     names = tuple(name.strip() for name in next(csv.reader([text], skipinitialspace=True), []))
     if not names or not all(names):
@@ -117,7 +117,7 @@ BatchSize = Annotated[int | None, typer.Option(help="Batch size. Default: all ro
 TestEvery = Annotated[
     int | None,
     typer.Option(
-        help=f"Epochs between two rows of the loss history. Default: {LINE_DEFAULTS.test_every}.",
+        help=f"Record the loss every N epochs. Default: {LINE_DEFAULTS.test_every}.",
         rich_help_panel=OPTIMISATION,
     ),
 ]
@@ -162,7 +162,7 @@ Force = Annotated[
     bool,
     typer.Option(
         "--force",
-        help="Overwrite a bundle that holds exported files; they are removed.",
+        help="Overwrite a bundle that contains exported files, and remove them.",
         rich_help_panel=OUTPUT,
     ),
 ]

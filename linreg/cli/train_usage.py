@@ -22,7 +22,7 @@ def check_usage(context: typer.Context, table: Path | None, options: Mapping[str
         options: training settings by name; None for those that were not given.
 
     Raises:
-        typer.BadParameter: there are such options.
+        typer.BadParameter: such options were given.
     """
     from linreg.training import check_settings
 
@@ -39,7 +39,7 @@ def check_usage(context: typer.Context, table: Path | None, options: Mapping[str
         whose = "applies to the gradient methods, and has no effect on the exact solution"
         refuse(context, OF_DESCENT, f"{whose}; leave it out, or add --method sgd, adam or lbfgs")
         if table is None or "no_shuffle" in given(context):
-            refuse(context, ["seed"], "has no effect: the exact solution of rows in their order uses no random numbers")
+            refuse(context, ["seed"], "has no effect: without shuffling, the exact method uses no random numbers")
     else:
         refuse(
             context,

@@ -22,16 +22,18 @@ def run(
     bundle: Annotated[
         Path | None, typer.Argument(help="Bundle, or one artifact in it. Default: artifacts/linreg.")
     ] = None,
-    data: Annotated[Path | None, typer.Option(help="Table whose rows are verified as well.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Also verify with the rows of this table.")] = None,
     trust: Annotated[
         bool,
-        typer.Option("--trust", help="Load TorchScript, .pt2 and C files that you did not export; they are programs."),
+        typer.Option(
+            "--trust", help="Load TorchScript, .pt2 and C files that you did not export. Loading one runs its code."
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:
     """Check bytes against the manifest, and outputs against the test vectors and the float64 oracle.
 
-    Exits with code 3 if they differ. A single .onnx file is checked with its test vectors, without torch.
+    Exits with 3 if they differ. A single .onnx file is checked with its test vectors, without torch.
     """
     from export.bundle.verify import refuse_not_run, verify_artifacts
 

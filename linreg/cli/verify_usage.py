@@ -15,7 +15,7 @@ def check_verifiable(path: Path) -> None:
 
     Raises:
         ModelError: there is no such file.
-        LinregError: it is another kind of file; the message says what to use instead.
+        LinregError: the path is another kind of file; the message says what to use instead.
     """
     from linreg.manifest import MANIFEST_FILE, read_manifest
 

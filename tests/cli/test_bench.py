@@ -142,11 +142,11 @@ def test_another_reference(linreg, bundle):
         (["--target", "0"], "'--target': got '0', expected a fraction"),
         (["--target", "100%"], "'--target': got '100%', expected a fraction"),
         (["--target", "nan"], "'--target': got 'nan', expected a fraction"),
-        (["--batch", "0"], "'--batch': got '0', expected whole numbers from 1"),
-        (["--batch", ""], "'--batch': got '', expected whole numbers"),
-        (["--batch", "1,99999999"], "'--batch': got '1,99999999', expected whole numbers from 1 to 1048576"),
-        (["--threads", "x"], f"'--threads': got 'x', expected whole numbers from 1 to {usable_cores()}"),
-        (["--threads", "2000"], f"'--threads': got '2000', expected whole numbers from 1 to {usable_cores()}"),
+        (["--batch", "0"], "'--batch': got '0', expected integers from 1"),
+        (["--batch", ""], "'--batch': got '', expected integers"),
+        (["--batch", "1,99999999"], "'--batch': got '1,99999999', expected integers from 1 to 1048576"),
+        (["--threads", "x"], f"'--threads': got 'x', expected integers from 1 to {usable_cores()}"),
+        (["--threads", "2000"], f"'--threads': got '2000', expected integers from 1 to {usable_cores()}"),
         (["--onnxruntime-threads", "2000"], f"'--onnxruntime-threads': got '2000', expected 1 to {usable_cores()}"),
         (["--onnxruntime-threads", "0"], "Invalid value for '--onnxruntime-threads'"),
         (["--against", "c", "--variant", "a.py:b"], "--against times only two artifacts"),
@@ -155,8 +155,8 @@ def test_another_reference(linreg, bundle):
         (["--device", "gpu"], "Invalid value for '--device'"),
         (["--module", "a.py:b", "-m", "c"], "--module cannot be combined with --model or --against"),
         (["--module", "a.py:b", "--against", "c"], "--module cannot be combined with --model or --against"),
-        (["--state-dict", "a.pth"], "belong to a module of your own: --module FILE.py:NAME"),
-        (["--input", "x=float32[batch,4]"], "belong to a module of your own: --module FILE.py:NAME"),
+        (["--state-dict", "a.pth"], "apply to your own module: --module FILE.py:NAME"),
+        (["--input", "x=float32[batch,4]"], "apply to your own module: --module FILE.py:NAME"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, list) else "",
 )
@@ -172,7 +172,7 @@ def test_an_artifact_of_a_fixed_batch_is_struck_out_where_it_does_not_run(linreg
     ended = linreg("bench", "-m", bundle, "--processes", "1", "--rounds", "10", "--batch", "2", "--json")
     assert ended.code == 3
     problem = rows_of(json.loads(ended.out))["onnxruntime-run"]["problem"]
-    assert problem.startswith("onnxruntime-run: batch 2: does not run, expected outputs: ")
+    assert problem.startswith("onnxruntime-run: batch 2: does not run: ")
 
 
 @pytest.mark.parametrize("data", [b"", b"\x08\x08"], ids=["empty", "cut"])

@@ -85,7 +85,7 @@ def test_rows_of_ones_own_beside_the_others(linreg, bundle, tmp_path):
     assert ended.code == 3
     rows = rows_of(json.loads(ended.out))
     assert "expected" in rows["off"]["problem"]
-    assert rows["refuses"]["problem"] == ("refuses: batch 1: rejects its inputs, expected outputs: only my own inputs")
+    assert rows["refuses"]["problem"] == ("refuses: batch 1: rejected its inputs: only my own inputs")
     assert (rows["off"]["median_s"], rows["refuses"]["median_s"]) == (None, None)
     assert rows["pt2"]["median_s"] > 0
     assert "another row is called pt2" in linreg("bench", *words, "--variant", "rows.py:pt2").failure()
@@ -99,10 +99,10 @@ def test_rows_of_ones_own_beside_the_others(linreg, bundle, tmp_path):
 def test_whatever_a_row_of_ones_own_does_it_is_struck_out_alone(linreg, bundle, tmp_path, processes):
     (tmp_path / f"rows_{processes}.py").write_text(VARIANTS.replace("BUNDLE", repr(str(bundle))))
     expected = {
-        "later": "fails while it is timed, expected outputs: StopIteration",
-        "raises": "fails while it is timed, expected outputs: boom",
-        "ends": "fails while it is timed, expected outputs: 4",
-        "ends_when_asked": "does not run, expected outputs: 4",
+        "later": "failed during timing: StopIteration",
+        "raises": "failed during timing: boom",
+        "ends": "failed during timing: 4",
+        "ends_when_asked": "does not run: 4",
         "nothing": "returns NoneType, expected a tuple of arrays",
         "numbers": "returns tuple, expected a tuple of arrays",
     }
@@ -117,4 +117,4 @@ def test_whatever_a_row_of_ones_own_does_it_is_struck_out_alone(linreg, bundle, 
     }
     assert all(row["median_s"] > 0 for name, row in rows.items() if name not in expected)
     message = linreg("bench", *words, "--reference", "raises").failure(3)
-    assert "raises: batch 1: fails while it is timed, expected outputs: boom; nothing can be compared" in message
+    assert "raises: batch 1: failed during timing: boom; nothing can be compared" in message

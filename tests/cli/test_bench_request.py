@@ -133,7 +133,7 @@ def test_a_module_by_a_relative_path_that_prints_leaves_one_json_object(linreg, 
 def test_a_module_that_leaves_is_an_error_and_not_our_exit_code(linreg, tmp_path):
     (tmp_path / "leaving_net.py").write_text(MODULE)
     words = ["--module", "leaving_net.py:leave", "--input", "x=float32[batch,3]"]
-    assert "cannot be made without arguments: SystemExit" in linreg("bench", *words, *QUICK, "--json").failure()
+    assert "cannot be called without arguments: SystemExit" in linreg("bench", *words, *QUICK, "--json").failure()
 
 
 def test_a_program_that_is_not_ours_is_told_to_be_made_anew(linreg, bundle, tmp_path, monkeypatch):

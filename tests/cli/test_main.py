@@ -65,7 +65,7 @@ def test_version(linreg):
         (["bench", "--rounds", "1"], "Invalid value for '--rounds': "),
         (
             ["bench", "--batch", "1,x"],
-            "Invalid value for '--batch': got '1,x', expected whole numbers from 1 to 1048576, separated by commas",
+            "Invalid value for '--batch': got '1,x', expected integers from 1 to 1048576, separated by commas",
         ),
         (["train", "--epochs", "0"], "--epochs: got 0, expected 1 to 1000000000; see: linreg train --help"),
         (["train", "--lr", "nan"], "--lr: got nan, expected"),

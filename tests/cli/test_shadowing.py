@@ -107,7 +107,7 @@ def test_a_file_beside_a_module_that_is_called_as_ours_is_named(tmp_path, start,
     ended = run(tmp_path, start, *words, path=path)
     assert ended.returncode == 1
     last = ended.stderr.splitlines()[-1]
-    assert last.startswith("error: nets.py:make_net: cannot be made without arguments: AttributeError: ")
+    assert last.startswith("error: nets.py:make_net: cannot be called without arguments: AttributeError: ")
     assert last.endswith("there is another module called export: rename export.py")
 
 

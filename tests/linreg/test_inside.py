@@ -57,7 +57,7 @@ def test_limits_and_missing_files(tmp_path):
     assert read_inside(tmp_path, "data.json", limit=3) == b"abc"
     assert not file_inside(tmp_path, "card.json")
     assert not file_inside(tmp_path, "missing/card.json")
-    with pytest.raises(LinregError, match="has more than 2 bytes"):
+    with pytest.raises(LinregError, match="exceeds the limit of 2 bytes"):
         read_inside(tmp_path, "data.json", limit=2)
     with pytest.raises(LinregError, match="no such file"):
         read_inside(tmp_path, "card.json", limit=2)
@@ -94,5 +94,5 @@ def test_a_small_file_takes_little_memory_whatever_the_limit(tmp_path):
     finally:
         tracemalloc.stop()
     assert peak < 10**6
-    with pytest.raises(LinregError, match="has more than 1 bytes, the limit"):
+    with pytest.raises(LinregError, match="exceeds the limit of 1 bytes"):
         read_inside(tmp_path, "data.json", limit=1)

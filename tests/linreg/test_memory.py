@@ -95,7 +95,7 @@ def test_a_table_that_needs_more_memory_than_there_is_is_refused(tmp_path, monke
 def test_gzip_that_unpacks_to_more_than_the_memory(tmp_path, monkeypatch):
     (tmp_path / "table").write_bytes(gzip.compress(b"x,y\n" + b"1,2\n" * 250_000))
     available(monkeypatch, 900_000)
-    with pytest.raises(DataError, match=r"unpacks to more than 900000 bytes, the available memory \(900.0 kB\)"):
+    with pytest.raises(DataError, match=r"its unpacked size exceeds 900000 bytes, the available memory \(900.0 kB\)"):
         read_table(tmp_path / "table", features=None, target="y")
 
 

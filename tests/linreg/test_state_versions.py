@@ -111,7 +111,7 @@ def test_loading_that_turns_its_own_files_is_refused():
     with pytest.raises(ModelError, match="own loading code changes the state_dict that the module saved"):
         loaded(Turning(), dict(Versioned().state_dict()))
     with pytest.raises(
-        ModelError, match="'weight' does not arrive in the module: its own loading code drops or changes it"
+        ModelError, match="'weight' is not loaded unchanged: the module's own loading code drops or alters it"
     ):
         loaded(Turning(), Turning().state_dict())
 
@@ -176,7 +176,7 @@ def test_an_error_names_what_a_hook_did_not_rename():
 )
 def test_what_a_hook_drops_is_named(change):
     state = {**Hooked(rename).state_dict(), "more": torch.ones(2)}
-    with pytest.raises(ModelError, match=r"'(more|layer.bias)' does not arrive in the module"):
+    with pytest.raises(ModelError, match=r"'(more|layer.bias)' is not loaded unchanged"):
         loaded(Hooked(change), state)
 
 
@@ -184,7 +184,7 @@ def test_what_a_hook_rounds_is_named():
     def half(state, prefix):
         state[f"{prefix}layer.bias"] = state[f"{prefix}layer.bias"].half()
 
-    with pytest.raises(ModelError, match=r"'layer.bias' does not arrive in the module"):
+    with pytest.raises(ModelError, match=r"'layer.bias' is not loaded unchanged"):
         loaded(Hooked(half), Hooked(rename).state_dict())
 
 
@@ -193,7 +193,7 @@ def test_loading_that_does_nothing_is_named():
         def _load_from_state_dict(self, *rest):
             pass
 
-    with pytest.raises(ModelError, match="'weight' does not arrive in the module"):
+    with pytest.raises(ModelError, match="'weight' is not loaded unchanged"):
         loaded(Deaf(3, 2), nn.Linear(3, 2).state_dict())
 
 

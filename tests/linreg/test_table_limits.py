@@ -43,7 +43,7 @@ def test_limit_of_bytes(tmp_path, monkeypatch):
         monkeypatch.setattr(module, "MAX_TABLE_BYTES", 3000)
     lines = b"x,y\n" + b"1,2\n" * 749
     assert read(tmp_path, gzip.compress(lines)).features.shape == (749, 1)
-    refused(tmp_path, gzip.compress(lines + b"\n"), "unpacks to more than 3000 bytes, the limit")
+    refused(tmp_path, gzip.compress(lines + b"\n"), "its unpacked size exceeds the limit of 3000 bytes")
     refused(tmp_path, lines + b"\n", "has 3001 bytes, expected at most 3000")
 
 

@@ -166,11 +166,11 @@ def test_names_are_only_names(tmp_path):
         pytest.param(b"x,y\n1,2\n\n2,3\n4\n", "row 3: got 1 cells, expected 2 as in the header", id="short"),
         pytest.param(b'x,y,n\n1,2,"a\nb"\n1,2\n', "row 2: got 2 cells, expected 3", id="short-after-newline"),
         pytest.param(b"x,y\n1,2\n\x1b[31m,2,3\n", "row 2: got 3 cells", id="long-escape"),
-        pytest.param(b'x,y,n\n1,2,a\n2,3,"b\n3,4,c\n', "row 2 cannot be read: .*look at its quotes", id="open-quote"),
+        pytest.param(b'x,y,n\n1,2,a\n2,3,"b\n3,4,c\n', "row 2 cannot be read: .*check its quotes", id="open-quote"),
         pytest.param(
-            b'x,y,n\n\n1,2,a\n\n2,3,"b"c\n', "row 2 cannot be read: .*look at its quotes", id="text-after-quote"
+            b'x,y,n\n\n1,2,a\n\n2,3,"b"c\n', "row 2 cannot be read: .*check its quotes", id="text-after-quote"
         ),
-        pytest.param(b'"x,y\n1,2\n3,4\n', "its header cannot be read: .*look at its quotes", id="open-header"),
+        pytest.param(b'"x,y\n1,2\n3,4\n', "its header cannot be read: .*check its quotes", id="open-header"),
         pytest.param(b"x" * 200_000 + b",y\n1,2\n", "its header cannot be read: field larger", id="huge-name"),
         pytest.param(
             b"x" * 1001 + b",y\n1,2\n", "the name of column 1 has 1001 characters, at most 1000", id="long-name"

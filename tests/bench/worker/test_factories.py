@@ -69,7 +69,7 @@ def test_a_factory_may_make_a_runner(made):
         ("something_else", "returns int, expected a Runner"),
         ("constant", "is int, expected a function that returns a Runner"),
         ("missing", "has no 'missing'"),
-        ("failing", "cannot be made without arguments: ValueError: no luck"),
+        ("failing", "cannot be called without arguments: ValueError: no luck"),
     ],
 )
 def test_a_factory_that_makes_nothing_to_be_timed_is_one_line(made, name, message):

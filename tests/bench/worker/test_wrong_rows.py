@@ -100,7 +100,7 @@ def test_a_row_that_does_not_run_is_struck_out(job, planted, penguins):
     planted(planted=wrapping(penguins, wrap))
     rows = measure(job()).rows[1, 7]
     check_struck_out(rows["planted"])
-    assert rows["planted"].problem == "planted: batch 7: does not run, expected outputs: no such batch"
+    assert rows["planted"].problem == "planted: batch 7: does not run: no such batch"
     check_measured(rows["eager-no_grad"])
 
 

@@ -166,7 +166,7 @@ def test_an_argument_that_does_not_apply_is_refused(given, message):
 
 
 def test_what_is_no_model_is_refused(trained):
-    with pytest.raises(ExportError, match="inputs and example belong to a module of your own"):
+    with pytest.raises(ExportError, match="inputs and example apply to your own module"):
         export(trained, "net", inputs=["x=float32[batch,3]"])
     with pytest.raises(ExportError, match="data may have any number of rows, but static fixes the batch size"):
         export(trained, "net", data=PENGUINS, static=True)

@@ -178,7 +178,7 @@ class CancellingInFloat32(nn.Module):
 )
 def test_the_advice_is_one_that_helps(module, text, precision, advice):
     source = from_module(module, [parse_input(text)], precision=precision)
-    with pytest.raises(InexactError, match=f"nothing could be proved about its files; {advice}$"):
+    with pytest.raises(InexactError, match=f"exported files could not be verified; {advice}$"):
         Oracle(source).answers(source.random_inputs(64, 1.0, 1), 1.0)
 
 
@@ -240,7 +240,7 @@ class OnlyFloat32(nn.Module):
     ("module", "message"),
     [
         (Nothing(), "returns nothing; return a tensor"),
-        (OnlyFloat32(), "cannot be run in float64, so nothing could be proved .*no_such"),
+        (OnlyFloat32(), "cannot be run in float64, so exported files could not be verified: .*no_such"),
     ],
     ids=["nothing", "float32"],
 )

@@ -161,7 +161,9 @@ def test_inputs_are_bound_by_name():
     towers = [parse_input(text) for text in reversed(nets.INPUTS[nets.TwoTowers])]
     assert [entry.name for entry in from_module(nets.make(nets.TwoTowers), towers).inputs] == ["user", "item"]
     wrong = [parse_input("user=float32[batch,4]"), parse_input("thing=float32[batch,6]")]
-    with pytest.raises(ExportError, match="forward takes user, item; got inputs called user, thing"):
+    with pytest.raises(
+        ExportError, match="forward takes user, item; got inputs named user, thing: use the argument names"
+    ):
         from_module(nets.make(nets.TwoTowers), wrong)
 
 

@@ -201,11 +201,12 @@ class Outer:
     [
         (
             "Sized",
-            r"cannot be made without arguments: needs size; write a function that gives them: return Sized\(size=",
+            r"cannot be called without arguments \(it needs size\); write a function that passes them: "
+            r"return Sized\(size=",
         ),
-        ("forward", r"cannot be made without arguments: needs x; write a function"),
-        ("raises", r"cannot be made without arguments: KeyError: 'no weights' \(line \d+ of users_kinds.py\)$"),
-        ("leaves", r"cannot be made without arguments: SystemExit: 3 \(line \d+ of users_kinds.py\)$"),
+        ("forward", r"cannot be called without arguments \(it needs x\); write a function"),
+        ("raises", r"cannot be called without arguments: KeyError: 'no weights' \(line \d+ of users_kinds.py\)$"),
+        ("leaves", r"cannot be called without arguments: SystemExit: 3 \(line \d+ of users_kinds.py\)$"),
         ("text", "gives str, expected a torch.nn.Module"),
         ("Outer", "gives Outer, expected a torch.nn.Module"),
         ("scripted", "is TorchScript already; give the nn.Module"),

@@ -58,7 +58,7 @@ def test_the_state_dict_is_loaded(nets_file, tmp_path):
     ("place", "message"),
     [
         ("{file}:nothing", "has no 'nothing'; expected"),
-        ("{file}:number", "cannot be made without arguments"),
+        ("{file}:number", "cannot be called without arguments"),
         ("{file}:broken", "RuntimeError: no weights today"),
         ("{file}", "expected FILE.py:NAME"),
         ("other.py:Net", r"expected FILE.py:NAME of an existing file"),
