@@ -241,7 +241,7 @@ def _measure(
 
 
 def _lifecycles(measured: list[_DeviceResults]) -> tuple[Lifecycle, ...]:
-    """The samples of the first device that has any, since start-up costs differ between devices."""
+    """Return the samples of the first device that has any, since start-up costs differ between devices."""
     for entry in measured:
         found = tuple(result.lifecycle for result in entry.results if result.lifecycle is not None)
         if found:

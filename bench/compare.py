@@ -107,7 +107,7 @@ def compare(
 
 
 def _names(*callables: Callable[[], object]) -> tuple[str, str]:
-    """The names of two functions; `reference` and `variant` if one is a lambda, or if both have the same name."""
+    """Return the functions' names; `reference` and `variant` if one is a lambda, or if the names are equal."""
     first, second = (getattr(function, "__name__", "<") for function in callables)
     return ("reference", "variant") if first == second or "<" in first + second else (first, second)
 

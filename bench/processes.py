@@ -75,7 +75,7 @@ def run_processes(job: Job, count: int, enough: Callable[[list[ProcessResult]], 
 
 
 def lifecycle_names(job: Job) -> list[str]:
-    """One variant for each way to load a model; call modes share one sample, as do the reference and the null row."""
+    """Choose one variant per way to load a model; call modes share a sample, as do the reference and the null row."""
     first: dict[tuple[Kind, str], str] = {}
     for variant in job.variants:
         if variant.kind in LIFECYCLE_KINDS:

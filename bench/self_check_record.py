@@ -52,7 +52,7 @@ def check_harness(model: Path, progress: Callable[[int], None]) -> tuple[SelfChe
 
 
 def last_self_check() -> dict[str, Any] | None:
-    """The record of the last self-check on this machine with these versions; None without one."""
+    """Return the record of the last self-check on this machine with these versions; None without one."""
     try:
         record = read_json(state_folder() / FILE)
     except LinregError:

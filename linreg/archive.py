@@ -56,7 +56,7 @@ class _Entry:
 
 
 def is_archive(data: bytes) -> bool:
-    """Whether the data starts like a zip archive."""
+    """Return whether the data starts like a zip archive."""
     return data[:4] == b"PK\x03\x04"
 
 
@@ -64,7 +64,7 @@ def read_archive(name: str, data: bytes) -> dict[str, memoryview]:
     """Read the records of an archive, by name without their common top folder.
 
     Args:
-        name: name of the file, for error messages.
+        name: name of the file, used in messages.
         data: bytes of the file. Uncompressed records are views of it.
 
     Raises:
@@ -177,7 +177,7 @@ def _checked_name(name: bytes) -> tuple[str, str]:
 
 
 def _content(data: memoryview, entry: _Entry, position: int, limit: int) -> tuple[memoryview, int]:
-    """The stored bytes of an entry, and the offset where the next one must begin."""
+    """Return the stored bytes of an entry, and the offset where the next one must begin."""
     if entry.offset != position or position + LOCAL.size > limit:
         raise _odd(f"a gap or an overlap before {entry.name.decode()[:80]!r}")
     sign, *fields = LOCAL.unpack_from(data, position)
@@ -206,7 +206,7 @@ def _content(data: memoryview, entry: _Entry, position: int, limit: int) -> tupl
 
 
 def _is_padding(extra: bytes) -> bool:
-    """Whether an extra field is empty, or the padding that torch writes to align a record."""
+    """Return whether an extra field is empty, or the padding that torch writes to align a record."""
     return not extra or (
         extra[:2] == b"FB" and extra[2:] == struct.pack("<H", len(extra) - 4) + b"Z" * (len(extra) - 4)
     )

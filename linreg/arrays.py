@@ -22,7 +22,7 @@ def dataset_of_arrays(
     feature_names: Sequence[str] | None,
     target_name: str,
 ) -> Dataset:
-    """A dataset of two arrays.
+    """Make a dataset of two arrays.
 
     Args:
         features: numbers, shape (rows, features), or (rows,) for one feature.
@@ -60,7 +60,7 @@ def dataset_of_arrays(
 
 
 def matrix_of(origin: str, values: ArrayLike | torch.Tensor) -> Array:
-    """An array of shape (rows, features) in float64; one of shape (rows,) is one feature.
+    """Return an array of shape (rows, features) in float64; one of shape (rows,) is one feature.
 
     Raises:
         DataError: the array has another shape, or does not hold real numbers.

@@ -57,12 +57,12 @@ class ArrowColumns:
         return self.table.num_rows, len(used), 2 * text + 32 * self.table.num_rows
 
     def read(self, places: Sequence[int]) -> Iterator[pa.ChunkedArray]:
-        """The columns at `places`, one after the other."""
+        """Return the columns at `places`, one after the other."""
         yield from (self.table.column(place) for place in places)
 
 
 def row_index(names: Sequence[str], metadata: dict[bytes, bytes] | None) -> frozenset[str]:
-    """The columns that are the index of a pandas DataFrame, according to the schema; a range is not a column.
+    """Return the columns that are the index of a pandas DataFrame, according to the schema; a range is not a column.
 
     Args:
         names: names of the columns.

@@ -45,7 +45,7 @@ class Cells:
 
 
 def may_hold_numbers(kind: pa.DataType) -> bool:
-    """Whether a column of this type can hold numbers; nested, binary, boolean and temporal ones cannot."""
+    """Return whether a column of this type can hold numbers; nested, binary, boolean and temporal ones cannot."""
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
@@ -53,7 +53,7 @@ def may_hold_numbers(kind: pa.DataType) -> bool:
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Whether a column of this type is text."""
+    """Return whether a column of this type is text."""
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 

@@ -73,7 +73,7 @@ class Changes:
         return data
 
     def removes(self, name: str) -> bool:
-        """Whether an existing file will be removed."""
+        """Return whether an existing file will be removed."""
         return name in self._removed
 
     def drop(self, name: str) -> None:
@@ -143,7 +143,7 @@ def changing(
 
 
 def interrupted(folder: Path) -> bool:
-    """Whether a command was interrupted while applying its changes."""
+    """Return whether a command was interrupted while applying its changes."""
     return os.path.lexists(folder / STAGE_FOLDER / JOURNAL_FILE)
 
 

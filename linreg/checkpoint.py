@@ -59,7 +59,7 @@ class Checkpoint:
 
 
 def files_of(model: LinearRegressionModel | LinearRegressionModelV2, card: Card | None) -> dict[str, bytes]:
-    """The bytes of `model.pth` and, if there is a card, of `card.json`, by name."""
+    """Return the bytes of `model.pth` and, if there is a card, of `card.json`, by name."""
     described = {} if card is None else {CARD_FILE: json_bytes(asdict(card))}
     return {MODEL_FILE: model_bytes(model), **described}
 

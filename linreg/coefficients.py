@@ -38,7 +38,7 @@ class Coefficient:
 
 
 def coefficients_of(card: Card) -> tuple[Coefficient, ...]:
-    """The coefficients that a card lists, the bias last.
+    """Return the coefficients that a card lists, the bias last.
 
     t, p and interval are those of ordinary least squares: Student's t with rows - coefficients degrees of freedom,
     counting the rows of the training part.
@@ -52,7 +52,7 @@ def coefficients_of(card: Card) -> tuple[Coefficient, ...]:
 
 
 def unnamed_coefficients(affine: Affine) -> tuple[Coefficient, ...]:
-    """The coefficients of a model without a card, called x0, x1, ..., the bias last."""
+    """Return the coefficients of a model without a card, called x0, x1, ..., the bias last."""
     named = [(f"x{place}", value) for place, value in enumerate(affine.weight[0])]
     named += [] if affine.bias is None else [(BIAS_NAME, affine.bias[0])]
     return tuple(Coefficient(name=name, value=float(value)) for name, value in named)

@@ -30,7 +30,7 @@ def open_columns(path: Path, raw: bytes, wanted: Sequence[str] = ()) -> Columns:
     """Read the column names of a file, but no column yet.
 
     Args:
-        path: for messages.
+        path: the name used in messages.
         raw: the bytes of the file, gzip-compressed or not.
         wanted: the names of the columns to use, if they are known.
 

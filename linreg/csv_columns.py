@@ -33,7 +33,7 @@ class CsvColumns:
         """Read the header, and check that every quote is closed.
 
         Args:
-            path: for messages.
+            path: the name used in messages.
             raw: the bytes of the file, unpacked.
             wanted: names of the columns to use; a first row that has all of them is a header even if it looks like
                 numbers, as in the programs of deploy/.
@@ -96,7 +96,7 @@ class CsvColumns:
 
 
 def _header(path: Path, raw: bytes, wanted: Sequence[str]) -> tuple[list[str], int]:
-    """The names in the first record and the offset where it ends; checks that every quote is closed."""
+    """Return the names in the first record and the offset where it ends; checks that every quote is closed."""
     ends = [len(UTF_8_MARK) if raw.startswith(UTF_8_MARK) else 0]
     records = csv.reader(_lines(path, raw, ends), strict=True)
     row = 0

@@ -60,7 +60,7 @@ class Parts:
     test: Part | None
 
     def items(self) -> list[tuple[str, Part]]:
-        """The parts that exist, by name."""
+        """Return the parts that exist, by name."""
         named = (("train", self.train), ("validation", self.validation), ("test", self.test))
         return [(name, part) for name, part in named if part is not None]
 
@@ -80,7 +80,7 @@ class Scaler:
 
 
 def straight_line(settings: LineSettings, dtype: Precision = Precision.FLOAT32) -> Dataset:
-    """The points of a straight line, computed by torch in `dtype` as the course does.
+    """Return the points of a straight line, computed by torch in `dtype` as the course does.
 
     Raises:
         DataError: the settings are not finite, or give no points or too many.
@@ -133,7 +133,7 @@ def read_dataset(data: Path | ArrowStream, *, features: tuple[str, ...] | None, 
 
 
 def dataset_of_table(origin: str, table: Table) -> Dataset:
-    """The complete rows of a table with a target.
+    """Return the complete rows of a table with a target.
 
     Args:
         origin: what messages call the table.
@@ -213,7 +213,7 @@ def fit_scaler(train: Part, *, centre: bool) -> Scaler:
 
 
 def _root_mean_square(values: Array) -> Array:
-    """The root mean square of each column; values as small as 1e-200, whose squares underflow, do not give 0."""
+    """Return the root mean square of each column; values as small as 1e-200, whose squares underflow, do not give 0."""
     exponents = np.frexp(np.abs(values).max(axis=0))[1]
     unit = np.ldexp(1.0, exponents - 1)  # a power of two: dividing by it rounds nothing
     root: Array = unit * np.sqrt(((values / unit) ** 2).mean(axis=0))

@@ -47,14 +47,14 @@ class Descent:
 
 
 def loss_function(loss: Loss) -> nn.Module:
-    """The loss, averaged over rows."""
+    """Return the loss, averaged over rows."""
     return {Loss.L1: nn.L1Loss(), Loss.MSE: nn.MSELoss(), Loss.HUBER: nn.HuberLoss()}[loss]
 
 
 def train_epoch(
     model: nn.Module, batches: Iterator[tuple[Tensor, Tensor]], loss_fn: nn.Module, optimizer: torch.optim.Optimizer
 ) -> float:
-    """One pass over the training data in the course's five steps; returns the mean loss before each step."""
+    """Run one pass over the training data in the course's five steps; return the mean loss before each step."""
     model.train()
     total, rows = 0.0, 0
     for x, y in batches:
@@ -78,7 +78,7 @@ def train_epoch(
 
 @torch.inference_mode()
 def test_epoch(model: nn.Module, x: Tensor, y: Tensor, loss_fn: nn.Module) -> float:
-    """The loss on held-out rows, in eval and inference mode."""
+    """Return the loss on held-out rows, in eval and inference mode."""
     model.eval()
     return float(loss_fn(model(x), y))
 

@@ -81,13 +81,13 @@ def ending_by_signal(*, watched: bool) -> Iterator[Ending]:
 
 
 def ended_by(number: int) -> str:
-    """The error message of a command that a signal ended."""
+    """Return the error message of a command that a signal ended."""
     how = "interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"
     return f"{how}; {WHOLE}"
 
 
 def _is_loading(package: str) -> bool:
-    """Whether a package is being imported, when an exception may pass through its C++ code and abort the process."""
+    """Return whether a package is being imported, when an exception may pass through C++ code and abort the process."""
     return bool(getattr(getattr(sys.modules.get(package), "__spec__", None), "_initializing", False))
 
 

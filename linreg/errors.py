@@ -69,5 +69,5 @@ class TerminatedError(BaseException):
 
 
 def one_line(error: BaseException, limit: int = 200) -> str:
-    """The message of a foreign exception, on one line of at most `limit` characters."""
+    """Return the message of a foreign exception, on one line of at most `limit` characters."""
     return " ".join(str(error).split())[:limit] or type(error).__name__

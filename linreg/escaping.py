@@ -18,7 +18,7 @@ def html_text(text: str) -> str:
 def html_table(
     headings: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str = "", struck: Collection[int] = ()
 ) -> str:
-    """An HTML table; all text is escaped.
+    """Render an HTML table; all text is escaped.
 
     Args:
         headings: one per column.

@@ -79,7 +79,7 @@ def check_kind(path: Path, raw: bytes) -> None:
 
 
 def _kind(raw: bytes, start: bytes) -> tuple[str, str]:
-    """What a file that is not a CSV is and what to do, or two empty strings."""
+    """Return what a file that is not a CSV is and what to do, or two empty strings."""
     if raw[:4] == b"PK\x03\x04":
         return next((what, remedy) for inside, what, remedy in ZIPS if inside in raw)
     # A column name could begin with these bytes, so a second marker elsewhere in the file must match too.

@@ -47,7 +47,7 @@ def straight_line(
     step: float = 0.02,
     dtype: str = "float32",
 ) -> Dataset:
-    """The points of the line y = weight * x + bias, the data of the course.
+    """Return the points of the line y = weight * x + bias, the data of the course.
 
     Args:
         weight: slope of the line.
@@ -212,7 +212,7 @@ def _dataset(
 
 
 def _settings(dataset: Dataset, **options: Any) -> TrainSettings:
-    """The settings from the options that were given; None means that an option was not."""
+    """Return the settings from the options that were given; None means that an option was not."""
     given = {name: value for name, value in options.items() if value is not None}
     defaults = TABLE_DEFAULTS if dataset.line is None else LINE_DEFAULTS
     method = given.get("method", defaults.method)

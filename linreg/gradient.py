@@ -20,7 +20,7 @@ HIGH_BITS = 26
 
 
 def cut(values: Array, exponent: int) -> Array:
-    """The multiple of 2^exponent nearest to each value (exact while |value| < 2^(exponent + 51))."""
+    """Return the multiple of 2^exponent nearest to each value (exact while |value| < 2^(exponent + 51))."""
     grid = math.ldexp(1.5, exponent + 52)
     rounded: Array = values + grid
     rounded -= grid
@@ -35,7 +35,7 @@ def gradient(
     residual_bound: float,
     intercept: bool,
 ) -> tuple[Array, float]:
-    """A^T (y - A x) with about 70 bits, and |y - A x|^2, in scaled units; A is scaled exactly, on the fly."""
+    """Return a^T (y - A x) with about 70 bits, and |y - A x|^2, in scaled units; A is scaled exactly, on the fly."""
     if np.abs(exponents).max() > EXTREME:  # a grid or a factor would overflow: use scaled copies, which are exact too
         count = features.shape[1]
         features, target = np.ldexp(features, -exponents[:count]), np.ldexp(target, -exponents[-1])

@@ -102,7 +102,7 @@ def check_usefulness(
 
 
 def worse_than_constant(metrics: Metrics, target: NDArray[np.float64], *, bias: bool) -> bool:
-    """Whether predictions are worse than the target's mean (than 0 without a bias), beyond rounding errors."""
+    """Return whether predictions are worse than the target's mean (than 0 without a bias), beyond rounding errors."""
     if bias:
         return metrics.r2 is not None and metrics.r2 < -0.01
     return metrics.rmse > 1.005 * measure(target, np.zeros_like(target)).rmse

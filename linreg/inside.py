@@ -49,7 +49,7 @@ def read_inside(folder: Path, name: str, *, limit: int) -> bytes:
 
 
 def file_inside(folder: Path, name: str) -> bool:
-    """Whether there is a regular file of this name.
+    """Return whether there is a regular file of this name.
 
     Raises:
         ModelError: a component is a link, or it is not a regular file.
@@ -90,7 +90,7 @@ def make_parent(folder: Path, name: str) -> None:
 
 
 def vector_folders(folder: Path) -> list[str]:
-    """Names of the test vector folders, in numerical order.
+    """Return the names of the test vector folders, in numerical order.
 
     Raises:
         ModelError: such a name is a link or a file.
@@ -99,7 +99,7 @@ def vector_folders(folder: Path) -> list[str]:
 
 
 def files_of(folder: Path, name: str) -> list[str]:
-    """Names of the files in a folder inside `folder`, as `name/file`.
+    """Return the names of the files in a folder inside `folder`, as `name/file`.
 
     Raises:
         ModelError: a component is a link, or an entry is not a regular file.

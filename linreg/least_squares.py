@@ -61,7 +61,7 @@ def solve(
     Args:
         features: float64, shape (rows, features).
         target: float64, shape (rows,).
-        names: names of the features, for messages.
+        names: names of the features, used in messages.
         intercept: fit a bias.
         allow_collinear: return the minimum-norm solution (over weights and bias) if columns are collinear.
 
@@ -130,7 +130,7 @@ def _solution(
     intercept: bool,
     directions: Directions | None,
 ) -> tuple[Array, float, Array]:
-    """The scaled solution, |y - A x|^2, and the matrix whose row norms are standard errors per unit residual.
+    """Return the scaled solution, |y - A x|^2, and the matrix whose row norms are standard errors per unit residual.
 
     Args:
         features: shape (rows, features).
@@ -176,7 +176,7 @@ def _refined(
     solution: Array,
     inverse: Array | None,
 ) -> tuple[Array, float]:
-    """The scaled solution and |y - A x|^2 from a first solution.
+    """Return the scaled solution and |y - A x|^2 from a first solution.
 
     A step gains as many digits as it is smaller than the solution, so one is enough unless columns are nearly
     collinear. In that case R is too inaccurate, and `inverse` inverse^T is used as the inverse of A^T A instead.
@@ -202,7 +202,7 @@ def _refined(
 
 
 def _smallest(solution: Array, null: Array, exponents: NDArray[np.int_]) -> Array:
-    """The minimum-norm solution, with the norm in the units of the data: x - N z for the best z.
+    """Return the minimum-norm solution, with the norm in the units of the data: x - N z for the best z.
 
     The correction lies in the null space, so rounding of z does not change the fit. A QR factorisation with rows sorted
     by size and pivoted columns stays accurate in small rows (Cox, Higham 1998).

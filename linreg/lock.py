@@ -87,7 +87,7 @@ def _make_folders(folder: Path) -> list[Path]:
 
 
 def _acquire(path: Path, *, wait: bool, on_wait: Callable[[str], None] | None) -> int:
-    """The descriptor of the locked file at `path`."""
+    """Return the descriptor of the locked file at `path`."""
     reported = False
     while True:
         with writing(path):

@@ -63,7 +63,7 @@ class Manifest:
     schema_version: int = SCHEMA_VERSION
 
     def entry(self, name: str) -> FileEntry | None:
-        """The entry of a file, or None."""
+        """Return the entry of a file, or None."""
         return next((entry for entry in self.files if entry.name == name), None)
 
     @property
@@ -73,12 +73,12 @@ class Manifest:
 
 
 def is_bundle_file(name: str) -> bool:
-    """Whether a manifest may list a file of this name."""
+    """Return whether a manifest may list a file of this name."""
     return NAME.fullmatch(name) is not None
 
 
 def is_sha256(text: object) -> bool:
-    """Whether a value is a SHA-256 in lower-case hexadecimal."""
+    """Return whether a value is a SHA-256 in lower-case hexadecimal."""
     return isinstance(text, str) and SHA256.fullmatch(text) is not None
 
 
@@ -130,14 +130,14 @@ def _check_entry(entry: FileEntry) -> None:
 
 
 def manifest_files(state_sha256: str, entries: list[FileEntry]) -> dict[str, bytes]:
-    """The bytes of SHA256SUMS and of the manifest, in this order."""
+    """Return the bytes of SHA256SUMS and of the manifest, in this order."""
     files = tuple(sorted(entries, key=lambda entry: entry.name))
     manifest = Manifest(state_sha256=state_sha256, files=files, verified_with=verifying_machine())
     return {CHECKSUM_FILE: checksums(files), MANIFEST_FILE: json_bytes(asdict(manifest))}
 
 
 def checksums(files: Iterable[FileEntry]) -> bytes:
-    """The contents of SHA256SUMS, for `sha256sum -c`."""
+    """Return the contents of SHA256SUMS, for `sha256sum -c`."""
     return "".join(f"{entry.sha256}  {entry.name}\n" for entry in files).encode()
 
 

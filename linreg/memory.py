@@ -17,7 +17,7 @@ THREAD_BYTES = 10**8
 
 
 def available_bytes() -> int | None:
-    """Bytes left under the tightest limit: physical memory, the cgroup's, or the address space of `ulimit -v`.
+    """Return the bytes left under the tightest limit: physical memory, the cgroup's, or `ulimit -v`'s address space.
 
     Returns:
         None if the system reports none of them.
@@ -74,7 +74,7 @@ def in_words(size: int) -> str:
 
 
 def usable_cores() -> int:
-    """Number of processor cores that this process may use."""
+    """Return the number of processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -85,7 +85,7 @@ def _of_machine() -> Iterator[int]:
 
 
 def _of_cgroups() -> Iterator[int]:
-    """Bytes left in each enclosing cgroup; page cache can be reclaimed, so it does not count as used."""
+    """Return the bytes left in each enclosing cgroup; page cache can be reclaimed, so it does not count as used."""
     for line in _lines(PROC / "self" / "cgroup"):
         number, kinds, name = line.split(":", 2)
         if number == "0":
@@ -120,7 +120,7 @@ def _address_space_limit() -> int | None:
 
 
 def _number(path: Path) -> int | None:
-    """The number in a file; None if the file is missing or holds no number."""
+    """Return the number in a file; None if the file is missing or holds no number."""
     lines = _lines(path)
     return int(lines[0]) if lines and lines[0].strip().isdigit() else None
 

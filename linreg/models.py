@@ -61,7 +61,7 @@ class Affine:
 
 
 def torch_dtype(precision: Precision) -> torch.dtype:
-    """The torch dtype of a precision."""
+    """Return the torch dtype of a precision."""
     return {Precision.FLOAT32: torch.float32, Precision.FLOAT64: torch.float64}[precision]
 
 
@@ -106,7 +106,7 @@ def recognise(state: Mapping[str, Tensor]) -> tuple[Architecture, int, bool]:
 
 
 def affine_of(module: nn.Module) -> Affine | None:
-    """The affine map of one of the course's models or of a bare nn.Linear; None for any other module.
+    """Return the affine map of one of the course's models or of a bare nn.Linear; None for any other module.
 
     A module with hooks, with its own `forward`, or with a dtype that NumPy lacks counts as another module.
     """

@@ -26,7 +26,7 @@ class ParquetColumns:
         """Read the footer.
 
         Args:
-            path: for messages.
+            path: the name used in messages.
             raw: the bytes of the file.
 
         Raises:

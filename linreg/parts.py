@@ -36,7 +36,7 @@ class PredictedPart:
 def predict_parts(
     module: LinearRegressionModel | LinearRegressionModelV2, parts: Mapping[str, Part]
 ) -> dict[str, PredictedPart]:
-    """What a model predicts for each part, by name."""
+    """Return what a model predicts for each part, by name."""
     return {
         name: PredictedPart(features=part.features, actual=part.target, predicted=predict(module, part.features))
         for name, part in parts.items()

@@ -131,7 +131,7 @@ def pictures(card: Card, parts: Parts) -> dict[str, bytes]:
 
 
 def png(axes: Axes) -> bytes:
-    """The figure of some axes as a PNG file; the same data give the same bytes."""
+    """Render the figure of some axes as a PNG file; the same data give the same bytes."""
     buffer = io.BytesIO()
     with _any_glyph():
         axes.figure.canvas.print_figure(buffer, format="png", metadata={"Software": "linreg"})
@@ -139,12 +139,12 @@ def png(axes: Axes) -> bytes:
 
 
 def drawn_here(data: bytes) -> bool:
-    """Whether a file's bytes are a picture drawn by this module."""
+    """Return whether a file's bytes are a picture drawn by this module."""
     return SIGNATURE in data[:256]
 
 
 def _by_feature(parts: Parts, feature: str, target: str, ax: Axes | None) -> Axes:
-    """The course's picture: train blue, test green, predictions red."""
+    """Draw the course's picture: train blue, test green, predictions red."""
     axes = _axes(ax, WIDE)
     for name, part in parts.items():
         size = 36 if name == "test" else 14

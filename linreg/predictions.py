@@ -15,7 +15,7 @@ Predict = Callable[[NDArray[np.float64]], NDArray[Any]]
 
 
 def predict_table(origin: str, rows: Table, predict: Predict) -> pa.Array:
-    """A prediction for every row of a table; null where a feature has no value.
+    """Return a prediction for every row of a table; null if a feature has no value.
 
     Args:
         origin: what messages call the table.

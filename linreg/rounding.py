@@ -9,7 +9,7 @@ LARGEST_PLAIN = 1e7
 
 
 def to_error(value: float, error: float | None) -> str:
-    """A value rounded to the last digit of its standard error: 18.7 for 18.6879082 with 15.52.
+    """Round a value to the last digit of its standard error: 18.7 for 18.6879082 with 15.52.
 
     Args:
         value: finite.
@@ -24,12 +24,12 @@ def to_error(value: float, error: float | None) -> str:
 
 
 def p_value(p: float) -> str:
-    """A p-value with three decimals, or `<0.001`."""
+    """Format a p-value with three decimals, or `<0.001`."""
     return "<0.001" if p < 0.0005 else f"{p:.3f}"
 
 
 def _exponent(value: float) -> int:
-    """The power of ten of the first digit that is shown, of a number rounded to `DIGITS_OF_ERROR` digits."""
+    """Return the power of ten of the first digit that is shown, of a number rounded to `DIGITS_OF_ERROR` digits."""
     if value == 0:
         return 0
     return int(f"{abs(value):.{DIGITS_OF_ERROR - 1}e}".partition("e")[2]) if math.isfinite(value) else 0

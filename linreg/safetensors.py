@@ -33,7 +33,7 @@ MAX_AXES = 64
 
 
 def is_safetensors(data: bytes) -> bool:
-    """Whether the data starts like a safetensors file."""
+    """Return whether the data starts like a safetensors file."""
     return len(data) >= 10 and data[8:9] == b"{" and 2 <= int.from_bytes(data[:8], "little") < 2**32
 
 
@@ -41,7 +41,7 @@ def read_safetensors(name: str, data: bytes) -> "dict[str, Tensor]":
     """Read the tensors by name, in the order of their numbers in the file.
 
     Args:
-        name: name of the file, for error messages.
+        name: name of the file, used in messages.
         data: bytes of the file.
 
     Raises:

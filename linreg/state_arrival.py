@@ -82,7 +82,7 @@ def check_tied(module: nn.Module, state: StateDict) -> None:
 
 
 def migrates(module: nn.Module, state: StateDict, key: str) -> bool:
-    """Whether a module that contains this key has its own loading code, and the file is of an older version of it."""
+    """Return whether a module that contains this key has its own loading code and the file is of an older version."""
     metadata = metadata_of(state) or {}
     for name, part in _around(module, key):
         version = metadata.get(name, {}).get("version") or 1
@@ -92,12 +92,12 @@ def migrates(module: nn.Module, state: StateDict, key: str) -> bool:
 
 
 def holds(wide: torch.dtype, narrow: torch.dtype) -> bool:
-    """Whether `wide` represents every value of `narrow` exactly."""
+    """Return whether `wide` represents every value of `narrow` exactly."""
     return wide == narrow or wide in WIDER.get(narrow, ())
 
 
 def same_numbers(tensor: Tensor, loaded: Tensor) -> bool:
-    """Whether two tensors are equal bit for bit, after widening the first to the dtype of the second."""
+    """Return whether two tensors are equal bit for bit, after widening the first to the dtype of the second."""
     if tensor.shape != loaded.shape or not holds(loaded.dtype, tensor.dtype):
         return False
     return _equal(tensor.to(loaded.dtype), loaded.detach().cpu())
@@ -111,7 +111,7 @@ def _equal(tensor: Tensor, other: Tensor) -> bool:
 
 
 def _tied(module: nn.Module) -> list[list[str]]:
-    """The names of each parameter or buffer that has more than one."""
+    """Return the names of each parameter or buffer that has more than one."""
     found: dict[int, list[str]] = {}
     for key, value in module.state_dict(keep_vars=True).items():
         if isinstance(value, Tensor):

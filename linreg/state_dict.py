@@ -34,7 +34,7 @@ def state_dict_of(
 
 
 def metadata_of(state: Mapping[str, Tensor]) -> dict[str, dict[str, Any]] | None:
-    """The module versions in a state_dict, by name; None if it has none."""
+    """Return the module versions in a state_dict, by name; None if it has none."""
     return getattr(state, "_metadata", None)
 
 

@@ -75,7 +75,7 @@ def check_state(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> 
 
 
 def _tensors_of(module: nn.Module) -> dict[str, Tensor]:
-    """The tensors of a module, without those of lazy layers that have no shape yet.
+    """Return the tensors of a module, without those of lazy layers that have no shape yet.
 
     Raises:
         ModelError: its state_dict holds something that is not a tensor.

@@ -59,7 +59,7 @@ def as_one_linear(state: StateDict) -> StateDict | None:
 
 
 def _prefix(names: Collection[str], expected: Collection[str]) -> str | None:
-    """The wrapper prefix of all names, if any; the module may have a submodule of that name itself."""
+    """Return the wrapper prefix of all names, if any; the module may have a submodule of that name itself."""
     if not names or set(names) & set(expected):
         return None
     for wrapper in WRAPPERS:

@@ -55,7 +55,7 @@ def read_state(name: str, data: bytes) -> StateDict:
     From a checkpoint that holds one dictionary of tensors among other things, that dictionary is taken, with a note.
 
     Args:
-        name: name of the file, for error messages.
+        name: name of the file, used in messages.
         data: contents of the file.
 
     Raises:
@@ -135,7 +135,7 @@ def _not_plain(name: str, error: Exception, *, whole_module: bool) -> str:
 
 
 def _place_of_weights(name: str, content: dict[Any, Any]) -> str | None:
-    """The key of the only dictionary of tensors in a checkpoint; None if the checkpoint is itself a state_dict.
+    """Return the key of the only dictionary of tensors in a checkpoint; None if the checkpoint is itself a state_dict.
 
     Raises:
         ModelError: the checkpoint holds several such dictionaries, or none and something that is not a tensor.

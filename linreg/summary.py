@@ -53,7 +53,7 @@ class Summary:
 
 
 def summary_of(card: Card, coefficients: tuple[Coefficient, ...]) -> Summary:
-    """The summary of a model that has a card."""
+    """Return the summary of a model that has a card."""
     way = METHODS[card.training["method"]]
     if card.training["method"] != "exact":
         way += f" on {LOSSES[card.training['loss']]} loss"
@@ -69,7 +69,7 @@ def summary_of(card: Card, coefficients: tuple[Coefficient, ...]) -> Summary:
 
 
 def summary_without_card(affine: Affine, coefficients: tuple[Coefficient, ...]) -> Summary:
-    """The summary of a bare .pth file."""
+    """Return the summary of a bare .pth file."""
     return Summary(
         title=f"a model of {affine.weight.shape[1]} features, {affine.weight.dtype}",
         coefficients=coefficients,
@@ -110,7 +110,7 @@ def _metric_rows(metrics: Mapping[str, Mapping[str, Any]]) -> tuple[list[str], l
 
 
 def _text(header: list[str], rows: list[list[str]]) -> str:
-    """Columns two spaces apart, the first to the left; names are cut so that a line has at most `WIDTH` columns."""
+    """Align columns two spaces apart, the first to the left; cut names so that a line has at most `WIDTH` columns."""
     widths = [max(len(row[place]) for row in [header, *rows]) for place in range(len(header))]
     room = WIDTH - sum(widths[1:]) - 2 * (len(widths) - 1)
     if min(widths[0], SHORTEST_CUT) > room and len(header) > 2:

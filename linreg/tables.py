@@ -42,10 +42,10 @@ class Table:
     Attributes:
         features: float64, shape (complete rows, features).
         target: float64, shape (complete rows,); None if no target was requested.
-        values: float64, shape (rows of the table, features), NaN where there is no value.
+        values: float64, shape (rows of the table, features), NaN if there is no value.
         feature_names: in the order of the columns of `features`.
         target_name: None if no target was requested.
-        complete: bool, shape (rows of the table,): False where a used column has no value.
+        complete: bool, shape (rows of the table,): False if a used column has no value.
         left_out: the columns not used.
         notes: what the user should know, one line each.
         sha256: SHA-256 of the file's bytes; for a table in memory, `values_sha256` of the used columns.

@@ -129,7 +129,7 @@ def fit(
 
 
 def _solved(dataset: Dataset, parts: Parts, settings: TrainSettings) -> tuple[LeastSquares, list[str]]:
-    """The exact solution of the training part, and warnings."""
+    """Return the exact solution of the training part, and warnings."""
     solution = solve(
         parts.train.features,
         parts.train.target,
@@ -144,7 +144,7 @@ def _solved(dataset: Dataset, parts: Parts, settings: TrainSettings) -> tuple[Le
 
 
 def card_of(dataset: Dataset, settings: TrainSettings, result: Fit, *, split: str, shuffled: bool) -> Card:
-    """The card of a fitted model.
+    """Return the card of a fitted model.
 
     Args:
         dataset: the data that it was fitted to.

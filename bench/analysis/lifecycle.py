@@ -12,7 +12,7 @@ from bench.worker.lifecycle import Lifecycle
 
 
 def lifecycle_rows(comparisons: Sequence[Comparison], samples: Sequence[Lifecycle]) -> tuple[LifecycleRow, ...]:
-    """The medians of the samples of each variant, and after how many calls it has caught up with eager.
+    """Return the medians of the samples of each variant, and after how many calls it has caught up with eager.
 
     A fresh process calls its variant at the smallest batch size, so the latency there decides. Variants with wrong
     outputs are left out.

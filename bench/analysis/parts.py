@@ -69,7 +69,7 @@ class Row:
         ratio: ratio to the reference row; None for the reference itself and for the empty call.
         verdict: the claim that the ratio supports.
         launch_bound: whether, on CUDA, most of the time is spent on launching kernels.
-        tails_s: percentiles of calls timed one by one, each only where there are enough calls.
+        tails_s: percentiles of calls timed one by one, each only if there are enough calls.
         processes: measurements of each process, in the order in which they ran; empty unless timed.
     """
 
@@ -95,7 +95,7 @@ class Row:
         """Refuse a ratio that the gate could not compare.
 
         Raises:
-            ValueError: a ratio is out of range, or a process has none where the row has one.
+            ValueError: a ratio is out of range, or a process has none although the row has one.
         """
         if self.ratio is None:
             return

@@ -39,7 +39,7 @@ def compare_results(job: Job, results: Sequence[ProcessResult], skipped: Sequenc
 
 
 def untimed(variant: Variant, status: Status, reason: str) -> Row:
-    """The row of a variant that is wrong or skipped."""
+    """Return the row of a variant that is wrong or skipped."""
     return Row(
         name=variant.name,
         kind=variant.kind,
@@ -127,7 +127,7 @@ def _timed(
 
 
 def percentiles(seconds: Sequence[float]) -> dict[str, float]:
-    """The percentiles for which there are enough calls."""
+    """Return the percentiles for which there are enough calls."""
     return {
         name: float(np.quantile(seconds, part))
         for name, (part, needed) in TAIL_COUNTS.items()
@@ -136,7 +136,7 @@ def percentiles(seconds: Sequence[float]) -> dict[str, float]:
 
 
 def narrow_enough(job: Job, results: Sequence[ProcessResult], target: float, least: int) -> bool:
-    """Whether the interval of every judged row has a half-width of at most `target`.
+    """Return whether the interval of every judged row has a half-width of at most `target`.
 
     Args:
         job: what each process did.

@@ -136,14 +136,14 @@ def self_check(
 
 
 def _pair(one: Call, other: Call, seed: int | None, *more: Call) -> Ratio:
-    """The ratio of two calls in paired rounds, with further calls beside them if given."""
+    """Measure the ratio of two calls in paired rounds, with further calls beside them if given."""
     calls = {"one": one, "other": other, **{f"beside {place}": call for place, call in enumerate(more)}}
     blocks = measure_rounds(calls, rounds=ROUNDS, seed=seed)
     return paired_ratio(blocks["other"].call_s, blocks["one"].call_s)
 
 
 def _planted(call: Call, percent: int, seed: int) -> Ratio:
-    """The ratio of one call to itself if the second block makes `percent` calls in a hundred more than it counts."""
+    """Measure the ratio of a call to itself, if the second block makes `percent` % more calls than it counts."""
     timer, order = host_timer(time.perf_counter_ns), random.Random(seed)
     nanoseconds: dict[int, list[int]] = {0: [], percent: []}
     counts = list(nanoseconds)
@@ -162,5 +162,5 @@ def _logs(ratios: list[Ratio]) -> NDArray[np.float64]:
 
 
 def describe(check: SelfCheck) -> dict[str, Any]:
-    """The self-check as JSON values."""
+    """Return the self-check as JSON values."""
     return {**asdict(check), "passed": not check.failures, "failures": check.failures}

@@ -1,6 +1,6 @@
 """The median of paired log-ratios, its exact interval, the mean over processes, and the claims that it supports.
 
-Pairing cancels drift: the log-ratios of blocks in one round are not autocorrelated, even where the latencies are.
+Pairing cancels drift: the log-ratios of blocks in one round are not autocorrelated, even if the latencies are.
 So the interval between two order statistics is exact for their median, whatever their distribution (David and Nagaraja,
 Order Statistics, section 7.1), and needs no bootstrap. Each process draws a memory layout independently, so the mean
 of the medians over processes has Student's interval. With ten processes or more, the highest and the lowest tenth are
@@ -53,7 +53,7 @@ class Ratio:
 
 
 def median_interval(values: NDArray[np.float64], confidence: float = 0.95) -> tuple[float, float, float]:
-    """The median of `values` and the narrowest symmetric pair of order statistics that covers it with `confidence`.
+    """Return the median and the narrowest symmetric pair of order statistics that covers it with `confidence`.
 
     With too few values for that confidence (5 or fewer for 95 %) the interval is the whole line.
     """
@@ -68,13 +68,13 @@ def median_interval(values: NDArray[np.float64], confidence: float = 0.95) -> tu
 
 
 def paired_ratio(variant_s: NDArray[np.float64], reference_s: NDArray[np.float64], confidence: float = 0.95) -> Ratio:
-    """The ratio of two series of block times from the same rounds, each of shape (rounds,)."""
+    """Return the ratio of two series of block times from the same rounds, each of shape (rounds,)."""
     estimate, low, high = median_interval(np.log(variant_s / reference_s), confidence)
     return Ratio(estimate=math.exp(estimate), low=math.exp(low), high=math.exp(high) if high < 700 else math.inf)
 
 
 def over_processes(ratios: Sequence[Ratio], confidence: float = 0.95) -> Ratio:
-    """The trimmed mean of the log-ratios of several processes and its interval; one process keeps its own interval.
+    """Return the trimmed mean of several processes' log-ratios and its interval; one process keeps its own interval.
 
     The variance of that mean comes from the winsorised log-ratios, in which each trimmed value is replaced by the
     nearest one kept (Yuen, Biometrika 61, 1974). Below ten processes nothing is trimmed, and the interval is Student's.
@@ -92,7 +92,7 @@ def over_processes(ratios: Sequence[Ratio], confidence: float = 0.95) -> Ratio:
 
 
 def change(old: Sequence[Ratio], new: Sequence[Ratio], confidence: float = 0.95) -> Ratio:
-    """The ratio of two ratios, each from its own processes, with Yuen's interval (Welch's below ten processes).
+    """Return the ratio of two ratios, each from its own processes, with Yuen's interval (Welch's below ten processes).
 
     A side with one process has no spread between processes; then the interval is the whole line.
     """

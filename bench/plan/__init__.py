@@ -1,1 +1,1 @@
-"""What is timed: subjects and variants, and the files and answers that they need before anything is timed."""
+"""What is timed: subjects and variants, and the files and outputs that they need before anything is timed."""

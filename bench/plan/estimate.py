@@ -21,7 +21,7 @@ def estimate_s(plan: Plan, settings: BenchSettings) -> float:
 
 
 def describe_estimate(plan: Plan, settings: BenchSettings) -> str:
-    """The estimate in one line, such as `about 45 s for a small model: 10 processes x 12 variants`."""
+    """Describe the estimate in one line, such as `about 45 s for a small model: 10 processes x 12 variants`."""
     variants = sum(len(plan.variants[device]) for device in _devices(plan))
     processes = "this process only" if settings.processes == 1 else f"{settings.processes} processes"
     sizes = f" x {len(settings.batches)} batch sizes" if len(settings.batches) > 1 else ""
@@ -36,7 +36,7 @@ def describe_estimate(plan: Plan, settings: BenchSettings) -> str:
 
 
 def _devices(plan: Plan) -> list[Device]:
-    """The devices of a plan that this machine has."""
+    """Return the devices of a plan that this machine has."""
     import torch
 
     return [device for device in plan.variants if device is Device.CPU or torch.cuda.is_available()]

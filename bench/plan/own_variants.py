@@ -8,7 +8,7 @@ from linreg.errors import LinregError
 
 
 def own_variants(places: Sequence[str], *, taken: Collection[str]) -> list[Variant]:
-    """The rows of functions given as `FILE.py:NAME`, each named after its function.
+    """Return the rows of functions given as `FILE.py:NAME`, each named after its function.
 
     Args:
         places: the functions.

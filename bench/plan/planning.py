@@ -77,7 +77,7 @@ def _check(request: Request) -> None:
 
 
 def _subject(request: Request) -> tuple[Subject, Path | None]:
-    """The model to time, and its bundle if it has one."""
+    """Return the model to time, and its bundle if it has one."""
     if request.module:
         state_dict = "" if request.state_dict is None else str(request.state_dict)
         return Subject(path=state_dict, module=request.module, inputs=request.inputs), None
@@ -87,7 +87,7 @@ def _subject(request: Request) -> tuple[Subject, Path | None]:
 
 
 def _variants(request: Request) -> dict[Device, list[Variant]]:
-    """The rows of each device; the user's own rows run on the CPU."""
+    """Return the rows of each device; the user's own rows run on the CPU."""
     rows = {
         device: rows(compiled=request.compiled)
         for device, rows in ((Device.CPU, cpu_variants), (Device.CUDA, cuda_variants))

@@ -95,7 +95,7 @@ def _with_file(variant: Variant, file: Origin | str | None) -> Variant:
 
 
 def _ordered(found: list[Variant], device: Device, reference: str) -> Prepared:
-    """The reference first, its copy second."""
+    """Order variants: the reference first, its copy second."""
     runnable = [variant for variant in found if not variant.skipped]
     if device is Device.CUDA and not any(variant.kind is not Kind.FLOOR for variant in runnable):
         return Prepared(variants=(), skipped=tuple(found))
@@ -114,7 +114,7 @@ def _ordered(found: list[Variant], device: Device, reference: str) -> Prepared:
 
 
 def unavailable(variant: Variant, device: Device) -> str:
-    """Why a variant cannot run on this machine; empty if it can."""
+    """Return why a variant cannot run on this machine; empty if it can."""
     if device is Device.CUDA:
         import torch
 

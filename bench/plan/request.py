@@ -41,7 +41,7 @@ class Request:
 
 
 def public_command(words: Sequence[str]) -> tuple[str, ...]:
-    """The command line as shown in a report: absolute paths are reduced to their last component."""
+    """Return the command line as shown in a report: absolute paths are reduced to their last component."""
     return tuple(map(_public_word, words))
 
 

@@ -93,7 +93,7 @@ def eager_variants() -> list[Variant]:
 
 
 def _torch_variants(*, compiled: bool) -> list[Variant]:
-    """The rows of torch that every device has."""
+    """Return the rows of torch that every device has."""
     scripted, traced = file_name(Format.TORCHSCRIPT), file_name(Format.TORCHSCRIPT_TRACE)
     return [
         *eager_variants(),
@@ -105,7 +105,7 @@ def _torch_variants(*, compiled: bool) -> list[Variant]:
 
 
 def cpu_variants(*, compiled: bool = False) -> list[Variant]:
-    """Every row on the CPU; torch.compile on request, since its first call takes many seconds."""
+    """Return every row on the CPU; torch.compile on request, since its first call takes many seconds."""
     return [
         *_torch_variants(compiled=compiled),
         Variant(name="pt2", kind=Kind.PT2, file=file_name(Format.PT2)),
@@ -126,7 +126,7 @@ def against_variants(kind: Format) -> list[Variant]:
 
 
 def cuda_variants(*, compiled: bool = False) -> list[Variant]:
-    """Every row on a CUDA device: inputs are already there, and copies are timed in separate rows."""
+    """Return every row on a CUDA device: inputs are already there, and copies are timed in separate rows."""
     return [
         *_torch_variants(compiled=compiled),
         Variant(name="cuda-graph", kind=Kind.CUDA_GRAPH),

@@ -35,7 +35,7 @@ class Runtime:
 def find_runtimes(
     deploy: Path, bundle: Path, work: Path, *, trust: bool = False
 ) -> tuple[list[Runtime], dict[str, str]]:
-    """The runtimes that are built, and for the others the reason why not, by name.
+    """Return the runtimes that are built, and for the others the reason why not, by name.
 
     Args:
         deploy: the folder of the programs.
@@ -96,7 +96,7 @@ def copy_checked(bundle: Path, work: Path) -> Path:
 
 
 def _untrusted(bundle: Path, file: str, *, trust: bool) -> str:
-    """Why a program of the bundle is not run; empty if this user exported it or trusts it."""
+    """Return why a program of the bundle is not run; empty if this user exported it or trusts it."""
     if not file_inside(bundle, file):
         return f"{file} is not in the bundle; run: linreg export --format {file.partition('.')[2]}"
     kind = format_of(file)

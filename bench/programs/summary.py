@@ -33,7 +33,7 @@ def main() -> int:
 
 
 def line(rows: list[RuntimeRow]) -> str:
-    """One runtime: how it was verified, and its latency at each batch size."""
+    """Return one runtime: how it was verified, and its latency at each batch size."""
     first = rows[0]
     figures = [
         f"{duration(row.median_s)} per call at batch 1"

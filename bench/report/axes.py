@@ -26,19 +26,19 @@ class Axis:
         return min(math.log(value / self.low) / math.log(self.high / self.low), 1.0)
 
     def beyond(self, value: float) -> bool:
-        """Whether a value, or an open end of an interval, lies outside."""
+        """Return whether a value, or an open end of an interval, lies outside."""
         return not self.low <= value <= self.high
 
 
 def axis_around(low: float, high: float) -> Axis:
-    """An axis with some room around its values."""
+    """Return an axis with some room around its values."""
     room = (high / low) ** 0.06
     low, high = low / room, high * room
     return Axis(low=low, high=high, ticks=_ticks(low, high))
 
 
 def batch_axis(batches: list[int]) -> Axis:
-    """An axis of ascending batch sizes, labelled where there is room: every tenth of the axis, and at the last."""
+    """Return an axis of ascending batch sizes, labelled at the last and, if there is room, every tenth of the axis."""
     ticks = [float(batches[0])]
     room = 0.1 * math.log(batches[-1] / batches[0])
     for batch in batches[1:-1]:
@@ -48,13 +48,13 @@ def batch_axis(batches: list[int]) -> Axis:
 
 
 def round_top(value: float) -> float:
-    """The smallest of 1, 1.5, 2, 3, 5 and 7.5 times a power of ten that is at least `value`."""
+    """Return the smallest of 1, 1.5, 2, 3, 5 and 7.5 times a power of ten that is at least `value`."""
     decade = 10.0 ** math.floor(math.log10(value)) if value > 0 else 1.0
     return next(factor * decade for factor in (1, 1.5, 2, 3, 5, 7.5, 10) if factor * decade >= value * (1 - 1e-9))
 
 
 def _ticks(low: float, high: float) -> tuple[float, ...]:
-    """The coarsest round numbers with at least four of them between `low` and `high`."""
+    """Return the coarsest round numbers with at least four of them between `low` and `high`."""
     found: tuple[float, ...] = ()
     for candidates in _candidates(low, high):
         found = tuple(value for value in candidates if low <= value <= high)

@@ -27,7 +27,7 @@ class Finding:
 
 
 def findings(report: Report) -> list[Finding]:
-    """The finding of each comparison in which something was timed."""
+    """Return the finding of each comparison in which something was timed."""
     return [
         _finding(report.reference, comparison, medians)
         for comparison in report.comparisons
@@ -67,7 +67,7 @@ def _times(ratio: Ratio) -> str:
 
 
 def certainty(report: Report) -> str:
-    """How far the intervals can be trusted."""
+    """Return how far the intervals can be trusted."""
     processes, rounds = report.settings.processes_run, report.settings.rounds
     if processes == 1:
         return (
@@ -83,7 +83,7 @@ def certainty(report: Report) -> str:
 
 
 def noise_floor(report: Report) -> str:
-    """How far two copies of the reference differ, and so the smallest difference that is claimed."""
+    """Return how far two copies of the reference differ, and so the smallest difference that is claimed."""
     measured = [
         (max(1 - interval[0], interval[1] - 1, 0.0), where(comparison))
         for comparison in report.comparisons

@@ -43,7 +43,7 @@ class Change:
 
 
 def compare_reports(old: Report, new: Report, *, limit: float | None) -> list[Change]:
-    """The change of every row that both reports have.
+    """Return the change of every row that both reports have.
 
     Args:
         old: the earlier report.
@@ -107,7 +107,7 @@ def _onnxruntime_threads(settings: BenchSettings | Settings) -> list[int]:
 
 
 def slower_than_reference(report: Report, *, limit: float | None) -> list[Change]:
-    """The rows of a report as changes from its reference, which is the older artifact with `--against`."""
+    """Return the rows of a report as changes from its reference, which is the older artifact with `--against`."""
     return [
         _judged((comparison.device, comparison.threads, comparison.batch, row.name), row.ratio, limit)
         for comparison in report.comparisons
@@ -117,7 +117,7 @@ def slower_than_reference(report: Report, *, limit: float | None) -> list[Change
 
 
 def first_wrong(report: Report) -> str:
-    """Why the first variant with wrong outputs is wrong; empty if there is none."""
+    """Return why the first variant with wrong outputs is wrong; empty if there is none."""
     rows = (row for comparison in report.comparisons for row in comparison.rows)
     return next((row.reason for row in rows if row.status is Status.WRONG), "")
 
@@ -129,7 +129,7 @@ def _judged(key: Key, ratio: Ratio, limit: float | None) -> Change:
 
 
 def _ratios(report: Report) -> dict[Key, list[Ratio]]:
-    """The ratio of each process, by row; rows without outputs are left out."""
+    """Return the ratio of each process, by row; rows without outputs are left out."""
     return {
         (comparison.device, comparison.threads, comparison.batch, row.name): [
             process.ratio for process in row.processes if process.ratio is not None

@@ -7,7 +7,7 @@ from bench.report.tables import Table, report_tables, skipped
 
 
 def to_markdown(report: Report) -> str:
-    """Every table, then what was skipped, the machine and the command."""
+    """Render a report as Markdown: every table, then what was skipped, the machine and the command."""
     environment = report.environment
     versions = ", ".join(f"{name} {version}" for name, version in environment.versions.items())
     machine = _escape(f"{environment.cores} cores of {environment.processor}; {versions}")
@@ -17,7 +17,7 @@ def to_markdown(report: Report) -> str:
 
 
 def markdown_table(table: Table) -> str:
-    """One table under its title."""
+    """Render one table under its title."""
     rows = [[_escape(cell) for cell in row] for row in table.rows]
     for place in table.struck:
         rows[place][0] = f"~~{rows[place][0]}~~"

@@ -7,7 +7,7 @@ from linreg.escaping import html_table, html_text
 
 
 def to_fragment(report: Report) -> str:
-    """What each comparison shows, every table, and what was skipped."""
+    """Render a report as HTML: what each comparison shows, every table, and what was skipped."""
     lines = [f"{finding.where}: {finding.headline}. {finding.text}" for finding in findings(report)]
     parts = [f"<p>{html_text(line)}</p>" for line in lines]
     parts += [

@@ -4,7 +4,7 @@ import math
 
 
 def number(ratio: float) -> str:
-    """A ratio with three decimals, one if it is large, or two digits if it is small; an open end is infinity."""
+    """Format a ratio with three decimals, one if it is large, or two digits if it is small; an open end is infinity."""
     if math.isinf(ratio):
         return "∞"
     if ratio >= 100:

@@ -96,7 +96,7 @@ def to_page(report: Report) -> str:
 
 
 def _environment() -> Environment:
-    """The template engine, which escapes everything, with the functions that the template uses."""
+    """Return the template engine, which escapes everything, with the functions that the template uses."""
     environment = Environment(
         loader=FileSystemLoader(HERE),
         autoescape=True,
@@ -149,17 +149,17 @@ def _rounded(value: float) -> str:
 
 
 def _across(part: float) -> str:
-    """The horizontal position in a figure of a place on its axis, from 0 to 1."""
+    """Return the horizontal position in a figure of a place on its axis, from 0 to 1."""
     return f"{MARGIN + (100 - 2 * MARGIN) * part:.2f}%"
 
 
 def _along(part: float) -> str:
-    """The same in the latency figure, which has its scale on the left."""
+    """Return the horizontal position in the latency figure, which has its scale on the left."""
     return f"{LATENCY_MARGIN + (100 - MARGIN - LATENCY_MARGIN) * part:.2f}%"
 
 
 def _latency_places(plot: LatencyPlot, points: Sequence[tuple[int, float]]) -> list[tuple[str, str]]:
-    """The positions of the points of a line: percent from the left, pixels from the top."""
+    """Return the positions of the points of a line: percent from the left, pixels from the top."""
     top, bottom = LATENCY_ENDS
     return [
         (_along(plot.batches.place(batch)), f"{bottom - (bottom - top) * plot.seconds.place(seconds):.1f}")
@@ -168,7 +168,7 @@ def _latency_places(plot: LatencyPlot, points: Sequence[tuple[int, float]]) -> l
 
 
 def _start_tops(report: Report) -> dict[int, float]:
-    """The upper ends of the lifecycle axes: with the import (0), and after it (1)."""
+    """Return the upper ends of the lifecycle axes: with the import (0), and after it (1)."""
     rows = [start_parts(row) for row in report.lifecycle]
     return {first: round_top(max((sum(parts[first:]) for parts in rows), default=1.0)) for first in (0, 1)}
 
@@ -186,7 +186,7 @@ def _equality(comparisons: Sequence[Comparison]) -> list[tuple[str, str, list[Ro
 
 
 def _tail_names(report: Report) -> list[str]:
-    """The percentiles that any row has, in order."""
+    """Return the percentiles that any row has, in order."""
     names = {name for comparison in report.comparisons for row in comparison.rows for name in row.tails_s}
     return sorted(names, key=lambda name: float(name.removeprefix("p")))
 
@@ -206,7 +206,7 @@ def _fact(name: str, value: Any) -> str:
 
 
 def _self_check(values: Mapping[str, Any] | None) -> list[tuple[str, str]] | None:
-    """The figures of a self-check, without its machine, which is that of the report."""
+    """Return the figures of a self-check, without its machine, which is that of the report."""
     if values is None:
         return None
     found = []

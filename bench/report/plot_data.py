@@ -93,7 +93,7 @@ def _place(device: str, threads: int) -> str:
 
 
 def sign_of(report: Report, row: Row) -> Sign:
-    """The mark of a row."""
+    """Return the mark of a row."""
     if row.status is not Status.TIMED:
         return Sign.WRONG
     if row.name == report.reference:
@@ -104,7 +104,7 @@ def sign_of(report: Report, row: Row) -> Sign:
 
 
 def null_interval(comparison: Comparison) -> tuple[float, float] | None:
-    """The interval between two copies of the reference; None if it was not measured or is open."""
+    """Return the interval between two copies of the reference; None if it was not measured or is open."""
     for row in comparison.rows:
         if row.name == NULL and row.ratio and row.ratio.low > 0 and row.ratio.high != float("inf"):
             return row.ratio.low, row.ratio.high
@@ -112,7 +112,7 @@ def null_interval(comparison: Comparison) -> tuple[float, float] | None:
 
 
 def forest(report: Report, comparison: Comparison) -> Forest | None:
-    """The ratios of one comparison, without the floor; None if nothing was timed."""
+    """Return the ratios of one comparison, without the floor; None if nothing was timed."""
     shown = [row for row in comparison.rows if row.status is not Status.SKIPPED]
     if not any(row.status is Status.TIMED for row in shown):
         return None
@@ -144,7 +144,7 @@ def _ratio_axis(rows: Sequence[Row]) -> Axis:
 
 
 def latency_plots(report: Report) -> list[LatencyPlot]:
-    """A plot for each device and number of threads with two batch sizes or more."""
+    """Return a plot for each device and number of threads with two batch sizes or more."""
     groups: dict[tuple[str, int, str], dict[int, dict[str, float]]] = {}
     for comparison in report.comparisons:
         medians = {
@@ -176,7 +176,7 @@ def _latency_plot(device: str, threads: int, words: str, batches: dict[int, dict
 
 
 def start_parts(row: LifecycleRow) -> tuple[float, ...]:
-    """The seconds of `START_PARTS` of one row of the lifecycle."""
+    """Return the seconds of `START_PARTS` of one row of the lifecycle."""
     return (row.import_s, row.load_s, *row.calls_s)
 
 

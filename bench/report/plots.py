@@ -58,7 +58,7 @@ START_COLORS = ("#9aa5b1", "#0a58a8", "#b3400c", "#e0a030", "#1a7348")
 
 
 def draw_plots(report: Report) -> dict[str, bytes]:
-    """Every plot of a report by file name, each as .svg and .png."""
+    """Return every plot of a report by file name, each as .svg and .png."""
     figures: dict[str, Figure] = {}
     for comparison in report.comparisons:
         ratios = forest(report, comparison)
@@ -198,7 +198,7 @@ def _logarithmic(axes: Axes, axis: Axis, which: str, labels: list[str]) -> None:
 
 
 def _save(figure: Figure, kind: str) -> bytes:
-    """The same bytes each time: identifiers in the SVG come from its content, and no date is written."""
+    """Return the figure's bytes, reproducibly: identifiers in the SVG come from its content, and no date is written."""
     buffer = io.BytesIO()
     metadata = {"Software": "linreg"} if kind == "png" else {"Creator": "linreg", "Date": None}
     with warnings.catch_warnings(), rc_context({"svg.hashsalt": "linreg", "svg.fonttype": "path"}):

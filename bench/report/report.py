@@ -158,11 +158,11 @@ class Report:
             ) from None
 
     def to_values(self) -> dict[str, Any]:
-        """The report as JSON values; times in seconds, raw blocks in whole nanoseconds."""
+        """Return the report as JSON values; times in seconds, raw blocks in whole nanoseconds."""
         return {"schema_version": SCHEMA_VERSION, **_values(self)}
 
     def to_json(self) -> str:
-        """The text of bench.json: one line per key, since the raw blocks would fill a line each otherwise."""
+        """Return the text of bench.json: one line per key, since the raw blocks would fill a line each otherwise."""
         lines = [f" {json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in self.to_values().items()]
         return "{\n" + ",\n".join(lines) + "\n}\n"
 
@@ -177,7 +177,7 @@ class Report:
         write_atomic(Path(path), to_page(self).encode())
 
     def _repr_html_(self) -> str:
-        """The tables, for a notebook."""
+        """Return the tables, for a notebook."""
         from bench.report.notebook import to_fragment
 
         return to_fragment(self)
@@ -190,7 +190,7 @@ class Report:
 
 
 def _fault(error: str) -> str:
-    """A fault that msgspec found, its place first, without the middle of a long value."""
+    """Return a fault that msgspec found, its place first, without the middle of a long value."""
     text, _, place = error.partition(" - at `$")
     place = place.removeprefix(".").removesuffix("`")
     if field := re.fullmatch(r"Object missing required field `(.*)`", text):
@@ -201,7 +201,7 @@ def _fault(error: str) -> str:
 
 
 def _values(value: Any) -> Any:
-    """A part of a report as JSON values. An open end of an interval is null: JSON has no infinity."""
+    """Return a part of a report as JSON values. An open end of an interval is null: JSON has no infinity."""
     if isinstance(value, list | tuple):
         return [_values(entry) for entry in value]
     if not is_dataclass(value):
@@ -219,7 +219,7 @@ def _values(value: Any) -> Any:
 
 
 def _parsed(value: Any) -> Any:
-    """The inverse of `_values` for what differs: `problem` of a row, and open ends of intervals."""
+    """Undo what `_values` changes: `problem` of a row, and open ends of intervals."""
     if isinstance(value, list):
         return value if value and isinstance(value[0], int) else [_parsed(entry) for entry in value]
     if not isinstance(value, dict):

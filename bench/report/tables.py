@@ -44,7 +44,7 @@ class Table:
 
 
 def report_tables(report: Report) -> list[Table]:
-    """Every table of a report that has a row."""
+    """Return every table of a report that has a row."""
     found = [comparison_table(report, comparison) for comparison in report.comparisons]
     found.append(lifecycle_table(report))
     found.append(runtimes_table(report))
@@ -57,14 +57,14 @@ def where(comparison: Comparison) -> str:
 
 
 def budget(comparison: Comparison) -> str:
-    """The threads of a comparison; both numbers if ONNX Runtime has another one."""
+    """Return the threads of a comparison; both numbers if ONNX Runtime has another one."""
     threads, other = comparison.threads, comparison.onnxruntime_threads
     text = f"{threads} thread{'' if threads == 1 else 's'}"
     return text if other == threads else f"{text} (onnxruntime {other})"
 
 
 def comparison_table(report: Report, comparison: Comparison) -> Table:
-    """One comparison; variants with wrong outputs come last, without a time."""
+    """Return the table of one comparison; variants with wrong outputs come last, without a time."""
     timed = [_cells(row) for row in comparison.rows if row.status is Status.TIMED]
     wrong = [[row.name, "", "", "", row.reason, "", "no"] for row in comparison.rows if row.status is Status.WRONG]
     return Table(
@@ -90,12 +90,12 @@ def _cells(row: Row) -> list[str]:
 
 
 def interval(ratio: Ratio | None) -> str:
-    """The ends of an interval; empty without a ratio."""
+    """Return the ends of an interval; empty without a ratio."""
     return "" if ratio is None else f"{number(ratio.low)} to {number(ratio.high)}"
 
 
 def skipped(report: Report) -> list[str]:
-    """One line per device and reason that variants were skipped."""
+    """Return one line per device and reason that variants were skipped."""
     names: dict[tuple[str, str], dict[str, None]] = {}
     for comparison in report.comparisons:
         for row in comparison.rows:
@@ -105,13 +105,13 @@ def skipped(report: Report) -> list[str]:
 
 
 def lifecycle_table(report: Report) -> Table:
-    """The table of start-up costs, measured in processes that loaded the variant before any other."""
+    """Return the table of start-up costs, measured in processes that loaded the variant before any other."""
     rows = [lifecycle_cells(row) for row in report.lifecycle]
     return Table(title="from the start of a fresh process", headings=LIFECYCLE_HEADINGS, rows=rows)
 
 
 def lifecycle_cells(row: LifecycleRow) -> list[str]:
-    """One row of the lifecycle."""
+    """Return the cells of one row of the lifecycle table."""
     steady, ahead = row.calls_until_steady, row.break_even_calls
     return [
         row.name,
@@ -136,7 +136,7 @@ def runtimes_table(report: Report) -> Table:
 
 
 def runtime_cells(row: RuntimeRow) -> list[str]:
-    """One runtime at one batch size."""
+    """Return the cells of one runtime at one batch size."""
     millions = row.rows_per_s / 1e6
     return [
         row.name,
@@ -151,7 +151,7 @@ def runtime_cells(row: RuntimeRow) -> list[str]:
 
 
 def changes_table(changes: Sequence[Change]) -> Table:
-    """How the ratio of each row has changed."""
+    """Return the table of changes of each row's ratio."""
     rows = [
         [
             change.name,

@@ -25,7 +25,7 @@ class TerminalTable:
         self.table = table
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RichTable | Text]:
-        """The table in a frame if it fits, else in parts without a frame."""
+        """Return the table in a frame if it fits, else in parts without a frame."""
         width, widths = options.max_width, [self._least_width(column) for column in range(len(self.table.headings))]
         framed = sum(widths) + RULE * len(widths) + 1 <= width
         for place, columns in enumerate([list(range(len(widths)))] if framed else _parts(widths, width)):
@@ -47,7 +47,7 @@ class TerminalTable:
             yield part
 
     def _least_width(self, column: int) -> int:
-        """The smallest width that breaks no word and no figure with its unit."""
+        """Return the smallest width that breaks no word and no figure with its unit."""
         cells = [printable(row[column]) for row in self.table.rows]
         words = [word for cell in cells for word in (cell.split() if _is_sentence(column, cell) else [cell])]
         return max(map(cell_len, (self.table.headings[column], *words)))
@@ -73,7 +73,7 @@ def _wrapped(column: int, cell: str, room: int) -> str:
 
 
 def _parts(widths: list[int], width: int) -> list[list[int]]:
-    """The columns of each part, the first column in all of them."""
+    """Return the columns of each part, the first column in all of them."""
     parts = [[0]]
     for column in range(1, len(widths)):
         if sum(widths[own] + RULE for own in (*parts[-1], column)) - RULE > width and len(parts[-1]) > 1:

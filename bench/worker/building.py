@@ -52,7 +52,7 @@ def _floor(name: str) -> "Runner":
 
 
 def _made(variant: Variant) -> "Runner":
-    """The runner that the user's function returns."""
+    """Return the runner that the user's function returns."""
     from export.runners.base import Runner
     from export.source.user_module import call_without_arguments
 

@@ -23,7 +23,7 @@ LAUNCH_BOUND = 0.8
 
 
 def time_block_on_device(run: Callable[[], object], calls: int) -> tuple[int, int]:
-    """Nanoseconds of `calls` calls between two events on the device, and on the host until they have completed."""
+    """Return the nanoseconds of `calls` calls between two device events, and on the host until they complete."""
     start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
     iterations = repeat(None, calls)
     torch.cuda.synchronize()

@@ -128,7 +128,7 @@ def time_calls(call: "Call", count: int, budget_s: float = math.inf) -> list[flo
 
 
 def calls_until_steady(seconds: list[float], steady_s: float) -> int | None:
-    """The number of calls before the first window of five whose median is within 10 % of `steady_s`."""
+    """Return the number of calls before the first window of five whose median is within 10 % of `steady_s`."""
     for start in range(len(seconds) - STEADY_WINDOW + 1):
         if median(seconds[start : start + STEADY_WINDOW]) <= steady_s * (1 + STEADY_MARGIN):
             return start

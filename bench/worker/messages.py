@@ -53,7 +53,7 @@ class Job:
     single_calls: int = 0
 
     def variant(self, name: str) -> Variant:
-        """The row with this name."""
+        """Return the row with this name."""
         return next(variant for variant in self.variants if variant.name == name)
 
     @property
@@ -68,12 +68,12 @@ class Job:
 
 
 def job_to_json(job: Job) -> dict[str, Any]:
-    """A job as JSON values."""
+    """Return a job as JSON values."""
     return {**asdict(job), "folder": str(job.folder)}
 
 
 def job_from_json(value: Mapping[str, Any]) -> Job:
-    """The inverse of `job_to_json`."""
+    """Parse a job from the JSON values of `job_to_json`."""
     return Job(
         **{
             **value,
@@ -126,7 +126,7 @@ class ProcessResult:
 
 
 def result_to_json(result: ProcessResult) -> dict[str, Any]:
-    """A result as JSON values; times in whole nanoseconds."""
+    """Return a result as JSON values; times in whole nanoseconds."""
     return {
         "lifecycle": None if result.lifecycle is None else asdict(result.lifecycle),
         "preempted": result.preempted,
@@ -140,7 +140,7 @@ def result_to_json(result: ProcessResult) -> dict[str, Any]:
 
 
 def result_from_json(value: Mapping[str, Any]) -> ProcessResult:
-    """The inverse of `result_to_json`."""
+    """Parse a result from the JSON values of `result_to_json`."""
     rows: dict[tuple[int, int], dict[str, Measured]] = {}
     for row in value["rows"]:
         rows.setdefault((row["threads"], row["batch"]), {})[row["name"]] = _measured_from_json(row)

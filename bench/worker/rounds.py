@@ -99,7 +99,7 @@ def measure_rounds(
 
 
 def host_timer(clock: Clock) -> BlockTimer:
-    """A timer for blocks that end when their last call returns."""
+    """Return a timer for blocks that end when their last call returns."""
 
     def timer(run: Callable[[], object], calls: int) -> tuple[int, int]:
         nanoseconds = time_block(run, calls, clock)
@@ -109,7 +109,7 @@ def host_timer(clock: Clock) -> BlockTimer:
 
 
 def time_block(run: Callable[[], object], calls: int, clock: Clock) -> int:
-    """Nanoseconds of `calls` calls between one pair of clock readings."""
+    """Return the nanoseconds of `calls` calls between one pair of clock readings."""
     iterations = repeat(None, calls)
     start = clock()
     for _ in iterations:
@@ -118,7 +118,7 @@ def time_block(run: Callable[[], object], calls: int, clock: Clock) -> int:
 
 
 def calibrate(call: "Call", timer: BlockTimer, target_s: float = BLOCK_S) -> tuple[int, int]:
-    """The number of calls in a block of `target_s`, and of warm-in calls before each block.
+    """Return the number of calls in a block of `target_s`, and of warm-in calls before each block.
 
     The fastest of several trials counts, so that a preempted trial does not end the calibration.
     """
@@ -134,7 +134,7 @@ def calibrate(call: "Call", timer: BlockTimer, target_s: float = BLOCK_S) -> tup
 
 
 def _trials(timer: BlockTimer, run: Callable[[], object], calls: int, *, most: int, slow_s: float) -> list[int]:
-    """Nanoseconds of up to `most` blocks of `calls` calls; of only two if they take `slow_s`."""
+    """Return the nanoseconds of up to `most` blocks of `calls` calls; of only two if they take `slow_s`."""
     found = [timer(run, calls)[0] for _ in range(2)]
     while len(found) < most and min(found) < slow_s * 1e9:
         found.append(timer(run, calls)[0])

@@ -22,7 +22,7 @@ def check_affine_graph(name: str, data: bytes, card: Card) -> None:
     """Check that an ONNX file is the model that a card describes, with the names in the card.
 
     Args:
-        name: name of the file, for messages.
+        name: name of the file, used in messages.
         data: bytes of the file.
         card: card of the bundle.
 
@@ -40,7 +40,7 @@ def check_affine_weights(name: str, data: bytes, weights: Sequence[float], bias:
     """Check that an ONNX file is an affine model without a card, so without names.
 
     Args:
-        name: name of the file, for messages.
+        name: name of the file, used in messages.
         data: bytes of the file.
         weights: weights of the features.
         bias: the bias; empty if the model has none.
@@ -103,7 +103,7 @@ def _names_problem(model: Any, card: Card) -> str:
 
 
 def _coefficients_problem(arrays: list[NDArray[Any]], weights: Sequence[float], bias: Sequence[float]) -> str:
-    """How coefficients differ from the weights, rounded to the file's precision; empty if they are equal."""
+    """Return how coefficients differ from the weights, rounded to the file's precision; empty if they are equal."""
     values = np.array([*weights, *bias], np.float64)
     shapes = [array.shape for array in arrays]
     if shapes != [(1, len(weights)), (1,)][: 1 + len(bias)]:

@@ -10,5 +10,5 @@ layer at every opset from 13 to 26, on onnxruntime 1.15.1 (the oldest tested), 1
 
 
 def oldest_onnxruntime(opset: int) -> str:
-    """The oldest onnxruntime that is known to run files of an opset; `unknown` for opsets that were not tested."""
+    """Return the oldest onnxruntime known to run files of an opset; `unknown` for opsets that were not tested."""
     return next((version for highest, version in sorted(OLDEST_ONNXRUNTIME.items()) if opset <= highest), "unknown")

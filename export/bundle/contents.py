@@ -53,7 +53,7 @@ def make_room(changes: Changes, source: Source, kinds: list[Format], files: dict
 
 
 def _written_names(changes: Changes, source: Source, kinds: list[Format]) -> list[str]:
-    """The artifacts and vectors that an export may write, or remove.
+    """Return the artifacts and vectors that an export may write, or remove.
 
     Raises:
         LinregError: a file of the user's is among the vectors.

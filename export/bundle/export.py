@@ -82,19 +82,19 @@ def export(
         model: a bundle or .pth of `linreg train`, a fitted model, or any torch.nn.Module. A module is copied; the copy
             is exported in eval mode.
         folder: the bundle, created if needed. If it is not the model's own bundle, the state_dict and the card are
-            written to it as well.
+            also written to it.
         formats: any of `onnx`, `torchscript`, `torchscript-trace`, `pt2`, `c`, or `all` for all but `c`.
         inputs: the inputs of a module, one string for each argument of forward, such as `x=float32[batch,16]`.
         example: instead of `inputs`, one tensor for each argument of forward. The first axis of each becomes the
-            dynamic batch. The values of a single tensor are verified as well.
+            dynamic batch. The values of a single tensor are also verified.
         input_names: names of the graph's inputs. Default: `input`, or the arguments of forward if there are several.
         output_names: names of the graph's outputs. Default: `output`, or the keys of a dict.
         opset: ONNX opset version. Default: 18.
         prefix: prefix for generated C identifiers. Default: `linreg`.
-        dtype: dtype of the exported parameters, which becomes part of the file names. Default: the model's own.
+        dtype: dtype of the exported parameters, which becomes part of the file names. Default: the model's dtype.
         static: fix the batch size, to that of `inputs` or `example`, or to 1.
         units: units of the columns of a trained model, by name; written to the metadata.
-        data: a table whose rows are verified as well, for a trained model.
+        data: for a trained model, a table whose rows are also verified.
         force: overwrite files that the manifest of the bundle does not list, and another model.
         wait: wait for another linreg command that is writing to the folder, instead of failing.
         progress: called as `progress(stage, done, total)` as each stage begins.

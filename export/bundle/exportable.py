@@ -38,7 +38,7 @@ class Exportable:
         source: the module and its inputs.
         files: the state_dict and the card by name; empty if the bundle is the model's own.
         state_file: name of the state_dict in the bundle.
-        rows: the user's own inputs, with which the artifacts are verified as well.
+        rows: the user's own inputs, with which the artifacts are also verified.
     """
 
     source: Source
@@ -107,7 +107,7 @@ def exportable(
 def _of_module(
     module: nn.Module, inputs: Sequence[str] | None, example: Sequence[Tensor] | None, note: Note, **settings: Any
 ) -> Exportable:
-    """The source of a user's module, which must run at every batch size that its files will be verified at."""
+    """Return the source of a user's module, which must run at every batch size that its files will be verified at."""
     inside, around = unwrap(check_module(module))
     if around:
         note(f"exporting the module inside {', '.join(around)}")
@@ -144,7 +144,7 @@ def _checkpoint(model: str | os.PathLike[str] | Checkpoint | FittedModel, note: 
 
 
 def _files_of(checkpoint: Checkpoint, folder: Path) -> dict[str, bytes]:
-    """The state_dict and the card for another bundle; empty if the folder is the model's own bundle.
+    """Return the state_dict and the card for another bundle; empty if the folder is the model's own bundle.
 
     Raises:
         LinregError: the folder is the model's own, and its state_dict was converted while loading.

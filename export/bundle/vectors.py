@@ -49,7 +49,7 @@ class Vectors:
     allowed: tuple[Array, ...]
 
     def expected(self) -> tuple[ExpectedOutput, ...]:
-        """The outputs as `compare_outputs` takes them; any class passes where the allowed error is infinite."""
+        """Return the outputs as `compare_outputs` takes them; any class passes where the allowed error is infinite."""
         return tuple(
             ExpectedOutput(
                 values=output.astype(np.float64) if output.dtype.kind == "f" else output,
@@ -95,7 +95,7 @@ def stage_vectors(changes: Changes, files: dict[str, bytes]) -> None:
 
 
 def precision_of_vectors(manifest: Manifest | None) -> str | None:
-    """The precision of a bundle's vectors; None if it is the model's own."""
+    """Return the precision of a bundle's vectors; None if it is the model's own."""
     entry = None if manifest is None else manifest.entry(TOLERANCE_FILE)
     return None if entry is None else entry.proof.get("precision")
 
@@ -133,7 +133,7 @@ class VectorCheck:
 
     Attributes:
         cases: the number of vectors.
-        worst_error: the largest error, as a multiple of the error allowed; at most 1.
+        worst_error: the largest error, as a multiple of the allowed error; at most 1.
         bytes_equal: every output has the same bytes as the vector's.
     """
 
@@ -173,7 +173,7 @@ def _vector_cases(source: "Source") -> "list[Case]":
 
 
 def _allowed(output: Array, expected: ExpectedOutput) -> Array:
-    """The oracle's allowed error plus the error of the recorded output, in float64."""
+    """Return the oracle's allowed error plus the error of the recorded output, in float64."""
     if output.dtype.kind != "f":
         return np.zeros(output.shape)
     finite = np.isfinite(expected.values) & np.isfinite(output)

@@ -18,7 +18,7 @@ class VerifiedFile:
         file: its name in the bundle.
         against: `test vectors` or `float64 oracle`.
         cases: number of inputs that were run.
-        worst_error: largest error, in units of the error allowed; at most 1.
+        worst_error: largest error, in units of the allowed error; at most 1.
         bytes_equal: every output has the same bytes as the test vectors, or as the module in eager mode.
     """
 
@@ -30,7 +30,7 @@ class VerifiedFile:
     bytes_equal: bool
 
     def cells(self) -> list[str]:
-        """The row of a table under `HEADINGS`."""
+        """Return the row of a table under `HEADINGS`."""
         equal = "yes" if self.bytes_equal else "no"
         return [self.format.value, self.file, self.against, str(self.cases), f"{self.worst_error:.3f}", equal]
 

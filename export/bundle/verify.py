@@ -89,7 +89,7 @@ def verify_artifacts(path: Path, *, data: Path | None, trust: bool) -> VerifiedB
 
 
 def all_static(entries: "Sequence[FileEntry]") -> bool:
-    """Whether every artifact takes a batch of fixed size, so that none can run the rows of a table."""
+    """Return whether every artifact takes a batch of fixed size, so that none can run the rows of a table."""
     return all(entry.proof.get("static") for entry in entries)
 
 
@@ -176,7 +176,7 @@ def _row(name: str, against: str, found: "VectorCheck | Verification") -> Verifi
 
 
 def _has_vectors(manifest: "Manifest", entry: "FileEntry") -> bool:
-    """Whether the test vectors have the precision of an artifact, and batch sizes that it accepts."""
+    """Return whether the test vectors have the precision of an artifact, and batch sizes that it accepts."""
     from export.bundle.vectors import precision_of_vectors
 
     if manifest.entry("test_data_set_0/input_0.pb") is None or _kind(entry.name)[1] != precision_of_vectors(manifest):
@@ -207,7 +207,7 @@ def _by_oracle(
 
 
 def _model(folder: Path, manifest: "Manifest") -> "Checkpoint | None":
-    """The model of a bundle; None for a bundle of a user's own module.
+    """Return the model of a bundle; None for a bundle of a user's own module.
 
     Raises:
         MismatchError: its weights differ from the manifest.
@@ -231,7 +231,7 @@ def _model(folder: Path, manifest: "Manifest") -> "Checkpoint | None":
 
 
 def _weights(model: "Checkpoint") -> "tuple[list[float], list[float]]":
-    """The weights and the bias, if any, of a model without a card."""
+    """Return the weights and the bias, if any, of a model without a card."""
     from linreg.models import affine_of
 
     affine = affine_of(model.model)

@@ -38,7 +38,7 @@ class ExportOptions:
     Attributes:
         opset: ONNX opset version; None uses `export.formats.onnx.DEFAULT_OPSET`.
         prefix: prefix for generated C identifiers; None uses `export.formats.c.DEFAULT_PREFIX`.
-        rows: the user's own rows to verify with as well, shape (batch, ...), for a module with one input.
+        rows: the user's own rows, also used to verify the file, shape (batch, ...), for a module with one input.
     """
 
     opset: int | None = None
@@ -76,7 +76,7 @@ class Artifact:
     verification: Verification
 
     def proof(self) -> dict[str, Any]:
-        """The proof for the manifest."""
+        """Return the proof for the manifest."""
         precision = {} if self.precision is None else {"precision": self.precision.value}
         return {
             "format": self.format.value,
@@ -134,7 +134,7 @@ def make_artifact(
         source: the module and its inputs; its precision is part of the file's name.
         kind: the format.
         changes: the changes of the bundle, to which the file is added.
-        options: how the file is written, and which rows it is verified with as well.
+        options: how the file is written, and which rows it is also verified with.
         program: the capture that ONNX and .pt2 share; None captures the module if needed.
         begin: called with the name of each stage: `write onnx`, `prove onnx`.
 

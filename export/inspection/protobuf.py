@@ -71,7 +71,7 @@ class Reader:
         return found
 
     def bytes(self, part: Part) -> bytes:
-        """The bytes in a range."""
+        """Return the bytes in a range."""
         return self._data[part[0] : part[1]]
 
     def text(self, part: Part, limit: int) -> str:

@@ -203,7 +203,7 @@ class _Machine:
 
 
 def _allowed(text: str) -> Name:
-    """A name in the pickle, never imported; only names in torch and collections are allowed."""
+    """Resolve a name in the pickle without importing it; only names in torch and collections are allowed."""
     name = text.replace(" ", ".", 1)
     if not name.startswith(("torch.", "collections.")):
         raise ValueError(f"it names {cut(name)}, which is not a tensor; save model.state_dict() and nothing else")

@@ -45,7 +45,7 @@ class Runner:
     """A module or an artifact, loaded on a device.
 
     Attributes:
-        name: for messages.
+        name: the name used in messages.
         bind: takes one array for each input, and returns a call.
         parameters: returns the weights in the file, by name.
         folds: the exporter may have folded a parameter into another, or left it out.

@@ -27,7 +27,7 @@ TIMEOUT_S = 300
 
 
 def compiler() -> list[str]:
-    """The command of the C compiler: CC, or `cc` if that is not set.
+    """Return the command of the C compiler: CC, or `cc` if that is not set.
 
     Raises:
         LinregError: there is no such command.
@@ -48,7 +48,7 @@ def compiler() -> list[str]:
 
 
 def flags() -> list[str]:
-    """The compiler flags. Hardware FMA, if the machine has it, gives the same bits faster."""
+    """Return the compiler flags. Hardware FMA, if the machine has it, gives the same bits faster."""
     try:
         fma = platform.machine() in ("x86_64", "AMD64") and " fma " in Path("/proc/cpuinfo").read_text("utf-8")
     except OSError:
@@ -57,7 +57,7 @@ def flags() -> list[str]:
 
 
 def describe_compiler() -> str:
-    """The compiler's version and flags; the manifest keeps them, since the bits of the outputs depend on them."""
+    """Return the compiler's version and flags for the manifest, since the bits of the outputs depend on them."""
     done = subprocess.run([*compiler(), "--version"], capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     return f"{(done.stdout.splitlines() or ['unknown'])[0]}: {' '.join(flags())}"
 

@@ -58,7 +58,7 @@ def guarded_onnx_runner(name: str, data: bytes, *, limits: Limits = DEFAULT_LIMI
     same message.
 
     Args:
-        name: for messages.
+        name: the name used in messages.
         data: the bytes of the model.
         limits: the limits of each request.
     """
@@ -147,7 +147,7 @@ class _Child:
         return ModelError(self._failure)
 
     def _death(self, reason: str) -> str:
-        """How the child ended. It has closed its socket, so it has exited or is about to."""
+        """Describe how the child ended. It has closed its socket, so it has exited or is about to."""
         assert self._process is not None
         with suppress(subprocess.TimeoutExpired):
             code = self._process.wait(5)

@@ -12,7 +12,7 @@ from linreg.files import append_line, sha256
 
 
 def state_folder() -> Path:
-    """The folder of this user's state: `linreg` in XDG_STATE_HOME, or in `~/.local/state` if that is not set.
+    """Return the folder of this user's state: `linreg` in XDG_STATE_HOME, or in `~/.local/state` if that is not set.
 
     A relative XDG_STATE_HOME is ignored, as the XDG Base Directory Specification requires. It would name another folder
     after each `cd`, and a downloaded folder could then claim that this user made its files.
@@ -33,7 +33,7 @@ def state_folder() -> Path:
 
 
 def ledger_path() -> Path:
-    """The path of the ledger."""
+    """Return the path of the ledger."""
     return state_folder() / "written"
 
 
@@ -44,7 +44,7 @@ def remember(data: bytes) -> None:
 
 
 def is_ours(data: bytes) -> bool:
-    """Whether the ledger lists these bytes."""
+    """Return whether the ledger lists these bytes."""
     try:
         return sha256(data) in ledger_path().read_text(encoding="ascii", errors="replace").split()
     except (OSError, LinregError):

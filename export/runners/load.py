@@ -13,7 +13,7 @@ def load_artifact(kind: Format, name: str, data: bytes, trust: Trust) -> Runner:
 
     Args:
         kind: its format.
-        name: for messages.
+        name: the name used in messages.
         data: its bytes.
         trust: why a program may be loaded.
 

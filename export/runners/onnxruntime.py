@@ -25,7 +25,7 @@ def onnxruntime_runner(
     """Load an ONNX model in onnxruntime.
 
     Args:
-        name: for messages.
+        name: the name used in messages.
         data: the bytes of the model.
         threads: the number of intra-op threads.
         io_binding: bind inputs and outputs to the device once, instead of passing arrays to each call.

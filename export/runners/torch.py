@@ -31,7 +31,7 @@ def torch_runner(
     """Make a runner for an eager or scripted torch module, on the device of its parameters.
 
     Args:
-        name: for messages.
+        name: the name used in messages.
         module: holds the parameters.
         mode: the autograd context of each call.
         call: the function to call, such as that of torch.compile; None calls the module.
@@ -86,7 +86,7 @@ def torchscript_runner(
     """Load a TorchScript archive, which is a program.
 
     Args:
-        name: for messages.
+        name: the name used in messages.
         data: the bytes of the archive.
         mode: the autograd context of each call.
         device: the device of its parameters.

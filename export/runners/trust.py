@@ -26,7 +26,7 @@ class Trust(Enum):
 
     @classmethod
     def from_option(cls, trust: bool) -> "Trust":
-        """The decision of `--trust`, or of `trust=True` in Python."""
+        """Return the decision of `--trust`, or of `trust=True` in Python."""
         return cls.USER if trust else cls.LEDGER
 
 

@@ -57,7 +57,7 @@ def check_output(
 
 
 def _pictures(settings: BenchSettings) -> list[str]:
-    """The names of the plots that may be drawn."""
+    """Return the names of the plots that may be drawn."""
     from bench.plan.variants import Device
     from bench.report.plot_data import ENDINGS, LIFECYCLE_NAME, latency_name, ratios_name
 

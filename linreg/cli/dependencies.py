@@ -23,12 +23,12 @@ DEPENDENCIES = (
 
 
 def missing_packages() -> list[str]:
-    """The packages that are not installed."""
+    """Return the packages that are not installed."""
     return [name for name in DEPENDENCIES if find_spec(name) is None]
 
 
 def missing_message(error: ModuleNotFoundError, command: str) -> str | None:
-    """One line that names the missing package and the command that installs it.
+    """Return one line that names the missing package and the command that installs it.
 
     Args:
         error: raised by an import in linreg's own code; the imports of a user's module are reported with the name

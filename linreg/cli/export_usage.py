@@ -46,7 +46,7 @@ def _check_module(context: typer.Context) -> None:
 
 
 def own_bundle(checkpoint: "Checkpoint") -> Path:
-    """The bundle of a model; a folder that happens to contain a bare state_dict is not a bundle.
+    """Return the bundle of a model; a folder that happens to contain a bare state_dict is not a bundle.
 
     Raises:
         LinregError: the state_dict has no card, and no manifest lists it.

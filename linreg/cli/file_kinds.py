@@ -30,15 +30,15 @@ def kind_of(path: Path) -> str | None:
 
 
 def is_table(path: Path) -> bool:
-    """Whether the name is that of a table."""
+    """Return whether the name is that of a table."""
     return path.suffix.lower() in TABLES
 
 
 def is_artifact(path: Path) -> bool:
-    """Whether the name is that of an exported file."""
+    """Return whether the name is that of an exported file."""
     return path.suffix.lower() in ARTIFACTS
 
 
 def is_model(path: Path) -> bool:
-    """Whether the path is a folder, or the name is that of a model file."""
+    """Return whether the path is a folder, or the name is that of a model file."""
     return path.is_dir() or path.suffix.lower() in (*ARTIFACTS, *STATES)

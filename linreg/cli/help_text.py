@@ -73,7 +73,7 @@ def _sections(command: Any, context: Any) -> Iterator[tuple[str, list[tuple[str,
 
 
 def _named(name: str) -> str:
-    """An option as typer shows it, without the Python around its type: `<list[str]>` is `<str>`."""
+    """Return an option as typer shows it, without the Python around its type: `<list[str]>` is `<str>`."""
     return re.sub(r"<list\[(.*)\]>", r"<\1>", name).replace(" range>", ">")
 
 

@@ -108,7 +108,7 @@ def _run() -> tuple[int, str]:
 
 
 def _is_worth_watching() -> bool:
-    """Whether native code may run but is not loaded yet; forking later would be slow, and unsafe with threads."""
+    """Return whether native code may run but is not loaded; forking later would be slow, and unsafe with threads."""
     answers_at_once = len(sys.argv) < 2 or any(word in ("-h", "--help", "--version") for word in sys.argv)
     return not answers_at_once and hasattr(os, "fork") and not {"numpy", "torch"} & sys.modules.keys()
 

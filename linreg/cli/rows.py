@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def parts_of(table: Path | None, card: "Card | None", model: Path) -> "dict[str, Part]":
-    """The parts of the data to evaluate a model on, by name.
+    """Return the parts of the data to evaluate a model on, by name.
 
     The line is generated again, and a table with the same bytes as the training data is split as in training, into
     `train`, `validation` and `test`. Any other table is one part, `rows`.
@@ -40,7 +40,7 @@ def parts_of(table: Path | None, card: "Card | None", model: Path) -> "dict[str,
 
 
 def predictions_of(checkpoint: "Checkpoint", parts: "dict[str, Part]") -> "dict[str, PredictedPart]":
-    """The predictions for every part, by name.
+    """Return the predictions for every part, by name.
 
     Raises:
         DataError: a prediction is not finite.

@@ -67,7 +67,7 @@ class Command(TyperCommand):
 
 
 def usage_message(error: Any, words: list[str]) -> str:
-    """One line for a usage error from typer, whose error classes are private.
+    """Return one line for a usage error from typer, whose error classes are private.
 
     Args:
         error: exception that was raised.
