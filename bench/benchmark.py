@@ -151,7 +151,7 @@ def measure(request: Request, plan: Plan, *, progress: Progress | None = None) -
         bundle=plan.bundle,
         provided=plan.provided,
         trust=request.trust,
-        progress=None if progress is None else lambda done: progress("timing, by process", done, processes),
+        progress=None if progress is None else lambda done: progress("timing in fresh processes", done, processes),
     )
     return replace(report, command=request.command, self_check=last_self_check(), runtimes=runtimes)
 

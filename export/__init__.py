@@ -1,1 +1,1 @@
-"""export: from a reloaded state_dict to artifacts that can be trusted."""
+"""export: from a module, or a reloaded state_dict, to artifacts that can be trusted."""

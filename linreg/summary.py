@@ -38,7 +38,7 @@ class Summary:
     def __str__(self) -> str:
         tables = [_text(*_coefficient_rows(self.coefficients))]
         if self.metrics:
-            tables.append(_text(*_metric_rows(self.metrics)))
+            tables.append(metrics_table(self.metrics))
         return "\n\n".join([_shortened(printable(self.title), WIDTH), *tables, *map(printable, self.notes)])
 
     def __repr__(self) -> str:
@@ -76,6 +76,11 @@ def summary_without_card(affine: Affine, coefficients: tuple[Coefficient, ...]) 
         metrics={},
         notes=("Unknown, for lack of a card.json: names of features and target, data, settings and metrics.",),
     )
+
+
+def metrics_table(metrics: Mapping[str, Mapping[str, Any]]) -> str:
+    """Rows, R2, RMSE and MAE of each part as text, R2 to four decimals and errors to four digits."""
+    return _text(*_metric_rows(metrics))
 
 
 def _coefficient_rows(coefficients: Sequence[Coefficient]) -> tuple[list[str], list[list[str]]]:

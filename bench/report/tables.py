@@ -5,13 +5,15 @@ from dataclasses import dataclass
 
 from bench.analysis.parts import Comparison, LifecycleRow, Row, RuntimeRow, Status
 from bench.analysis.statistics import Ratio
+from bench.plan.variants import FLOOR, NULL
 from bench.report.gate import Change
 from bench.report.numbers import duration, number
 from bench.report.report import Report
 
-HEADINGS = ("variant", "median", "ratio", "95 % interval", "verdict", "error / allowed", "bytes")
+HEADINGS = ("variant", "median", "ratio", "95 % interval", "verdict", "error / allowed", "bit-equal")
 LIFECYCLE_HEADINGS = ("variant", "import", "load", "1st call", "2nd", "3rd", "steady after", "memory", "break-even")
 CHANGE_HEADINGS = ("variant", "batch x threads", "new ratio / old", "95 % interval", "gate")
+MOST_NAMED = 3
 RUNTIME_HEADINGS = (
     "runtime",
     "version",
@@ -85,7 +87,7 @@ def _cells(row: Row) -> list[str]:
         interval(row.ratio),
         (row.verdict or "") + (" (launch-bound)" if row.launch_bound else ""),
         "" if row.worst_error is None else f"{row.worst_error:.2f}",
-        {True: "as eager", False: "other", None: ""}[row.bytes_equal],
+        {True: "yes", False: "no", None: ""}[row.bytes_equal],
     ]
 
 
@@ -95,13 +97,25 @@ def interval(ratio: Ratio | None) -> str:
 
 
 def skipped(report: Report) -> list[str]:
-    """Return one line per device and reason that variants were skipped."""
+    """Return one line per device and reason that variants were skipped; many variants are counted rather than named."""
     names: dict[tuple[str, str], dict[str, None]] = {}
     for comparison in report.comparisons:
         for row in comparison.rows:
             if row.status is Status.SKIPPED:
                 names.setdefault((comparison.device, row.reason), {})[row.name] = None
-    return [f"{device}: {', '.join(found)}: skipped: {reason}" for (device, reason), found in names.items()]
+    return [
+        f"{len(found)} {device.upper()} rows skipped: {reason}"
+        if len(found) > MOST_NAMED
+        else f"{device}: {', '.join(found)}: skipped: {reason}"
+        for (device, reason), found in names.items()
+    ]
+
+
+def explanation(report: Report) -> str:
+    """What the rows `null` and `floor` are; empty if there is neither."""
+    names = {row.name for comparison in report.comparisons for row in comparison.rows if row.status is Status.TIMED}
+    meanings = {NULL: "a second copy of the reference, shows the noise", FLOOR: "an empty call"}
+    return "; ".join(f"{name}: {meaning}" for name, meaning in meanings.items() if name in names)
 
 
 def lifecycle_table(report: Report) -> Table:

@@ -38,10 +38,15 @@ class Outcome:
     written: list[Artifact]
     refused: dict[Format, LinregError]
 
+    @property
+    def error(self) -> LinregError | None:
+        """The error that `raise_refused` raises, if any; one with an exit code other than 1 comes first."""
+        return max(self.refused.values(), key=lambda refusal: refusal.exit_code, default=None)
+
     def raise_refused(self) -> None:
-        """Raise the error of a refused format, if any; one with an exit code other than 1 comes first."""
-        for error in sorted(self.refused.values(), key=lambda refusal: -refusal.exit_code):
-            raise error
+        """Raise the error of a refused format, if any."""
+        if self.error is not None:
+            raise self.error
 
 
 def no_progress(_stage: str, _done: int, _total: int) -> None:

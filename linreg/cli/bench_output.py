@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bench.plan.request import Request
 from linreg.cli.bundle import find_model
-from linreg.cli.terminal import note, say_lines, say_waiting, show
+from linreg.cli.terminal import note, say, say_lines, say_waiting, show
 from linreg.config import MAX_JSON_BYTES, MAX_STATE_BYTES, BenchSettings
 from linreg.errors import LinregError, ModelError
 
@@ -100,7 +100,7 @@ def _refuse_foreign_report(folder: Path) -> None:
 def show_report(report: "Report", *, markdown: bool) -> None:
     """Print the tables or Markdown on stdout, and what was skipped or disturbed the measurement on stderr."""
     from bench.report.markdown import to_markdown
-    from bench.report.tables import report_tables, skipped
+    from bench.report.tables import explanation, report_tables, skipped
     from bench.report.terminal import TerminalTable
 
     if markdown:
@@ -108,6 +108,8 @@ def show_report(report: "Report", *, markdown: bool) -> None:
         return
     for table in report_tables(report):
         show(TerminalTable(table))
+    if line := explanation(report):
+        say(line)
     if report.runtimes:
         for name, why in report.runtimes.missing.items():
             note(f"{name}: skipped: {why}")

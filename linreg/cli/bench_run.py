@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.plan.request import Request
-from linreg.cli.bundle import open_model, require, run_module
+from linreg.cli.bundle import open_model, require
 from linreg.cli.stdout import prints_on_stderr
 from linreg.cli.terminal import note, stages
+from linreg.cli.user_module import run_module
 from linreg.config import MAX_STATE_BYTES
 from linreg.errors import UntrustedError
 

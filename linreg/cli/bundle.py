@@ -6,14 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from linreg.cli.file_kinds import RECORDS, is_artifact, is_model, is_table, kind_of
-from linreg.cli.stdout import prints_on_stderr
 from linreg.cli.terminal import note
 from linreg.config import CARD_FILE, DEFAULT_BUNDLE, MODEL_FILE
 from linreg.errors import ModelError
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from linreg.checkpoint import Checkpoint
 
 
@@ -114,25 +111,6 @@ def show_notes(path: Path, notes: tuple[str, ...]) -> None:
         note(f"note: {path}: {'; '.join(notes)}")
 
 
-def run_module(place: str, state_dict: Path | None) -> "nn.Module":
-    """Run the file of `FILE.py:NAME` and make its module, with notes on what is run, changed and loaded into it.
-
-    Raises:
-        LinregError: the file makes no module, or the parameters belong to another one.
-    """
-    from export.source.place import find_place
-    from export.source.user_module import MODULE, load_file_into, make_module
-
-    note(f"running {find_place(place, '--module', MODULE).file}")
-    with prints_on_stderr():
-        made = make_module(place)
-        for line in made.notes:
-            note(line)
-        if state_dict is not None:
-            show_notes(state_dict, load_file_into(made.module, state_dict))
-    return made.module
-
-
 def open_existing(model: Path | None, table: Path | None) -> "Checkpoint":
     """Load an existing model.
 
@@ -217,9 +195,8 @@ def _refuse_module(path: Path) -> None:
     except ModelError:
         named, quoted = shlex.quote(str(state_file)), shlex.quote(str(folder))
         raise ModelError(
-            f"{path}: holds a module that was exported with --module, which cannot be rebuilt without its code; "
-            f"to verify it: linreg verify {quoted}; to time it: linreg bench --module FILE.py:NAME "
-            f"--state-dict {named} --input x=float32[batch,16]; to predict, run its model.onnx with onnxruntime"
+            f"{path}: holds a module that was exported with --module; use linreg verify {quoted}, "
+            f"or linreg bench --module FILE.py:NAME --state-dict {named}"
         ) from None
 
 

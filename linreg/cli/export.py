@@ -8,7 +8,7 @@ import typer
 
 from export.formats.names import FormatChoice, chosen_formats
 from linreg.cli.artifact_table import describe, show_artifacts
-from linreg.cli.bundle import open_model, run_module
+from linreg.cli.bundle import open_model
 from linreg.cli.export_options import (
     Data,
     Dtype,
@@ -25,6 +25,7 @@ from linreg.cli.export_usage import check_usage, own_bundle
 from linreg.cli.options import Force, InputOption, Json, Model, ModuleOption, StateDictOption, Wait
 from linreg.cli.stdout import prints_on_stderr
 from linreg.cli.terminal import note, print_json, say, say_waiting, stages
+from linreg.cli.user_module import run_module
 from linreg.config import MODEL_FILE
 
 if TYPE_CHECKING:
@@ -99,13 +100,20 @@ def run(
             chosen, folder, kinds, options, force=force, wait=wait, on_wait=say_waiting, progress=progress
         )
     if as_json:
-        _print(chosen, folder, outcome)
+        _print_json(chosen, folder, outcome)
     else:
-        _show(chosen, folder, outcome, timed=module is None)
+        _show(outcome)
+        if outcome.written:
+            say(f"next:  linreg verify {shlex.quote(str(folder))}")
+            if module is None:
+                path = folder if (folder / MODEL_FILE).is_file() else folder / chosen.state_file
+                say(f"       linreg bench -m {shlex.quote(str(path))}")
+            elif not static:
+                say(f"       {_bench_command(module, folder / chosen.state_file, inputs or [])}")
     outcome.raise_refused()
 
 
-def _print(chosen: "Exportable", folder: Path, outcome: "Outcome") -> None:
+def _print_json(chosen: "Exportable", folder: Path, outcome: "Outcome") -> None:
     print_json(
         {
             "bundle": str(folder),
@@ -116,9 +124,15 @@ def _print(chosen: "Exportable", folder: Path, outcome: "Outcome") -> None:
     )
 
 
-def _show(chosen: "Exportable", folder: Path, outcome: "Outcome", *, timed: bool) -> None:
-    show_artifacts("exported and verified", outcome.written, outcome.refused)
+def _show(outcome: "Outcome") -> None:
+    """Print the table of what was written, and why formats were refused, except for the error of the command."""
     if outcome.written:
-        model_path = folder if (folder / MODEL_FILE).is_file() else folder / chosen.state_file
-        bench = f"   and   linreg bench -m {shlex.quote(str(model_path))}" if timed else ""
-        say(f"next:  linreg verify {shlex.quote(str(folder))}{bench}")
+        show_artifacts("exported and verified", outcome.written, outcome.refused)
+    for kind, error in outcome.refused.items():
+        if error is not outcome.error:
+            note(str(error) if str(error).startswith(kind.value) else f"{kind.value}: {error}")
+
+
+def _bench_command(module: str, state_file: Path, inputs: list[str]) -> str:
+    words = ["linreg", "bench", "--module", module, "--state-dict", str(state_file)]
+    return shlex.join([*words, *(word for text in inputs for word in ("--input", text))])

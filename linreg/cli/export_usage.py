@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from export.formats.names import Format
-from linreg.cli.options import given, refuse, refuse_empty
+from linreg.cli.options import NO_INPUTS, given, refuse, refuse_empty
 from linreg.errors import LinregError
 
 if TYPE_CHECKING:
@@ -40,9 +40,7 @@ def _check_module(context: typer.Context) -> None:
             "--module needs a bundle of its own, -o FOLDER, and cannot be combined with --model, --data or --unit"
         )
     if "inputs" not in found:
-        raise LinregError(
-            "--module: describe its inputs with one --input for each argument, such as x=float32[batch,16]"
-        )
+        raise typer.BadParameter(NO_INPUTS)
 
 
 def own_bundle(checkpoint: "Checkpoint") -> Path:

@@ -60,6 +60,7 @@ def _input_text(text: str) -> str:
 
 
 MODULE_PANEL = "Your own module"
+NO_INPUTS = "--module: describe its inputs with one --input for each argument, such as x=float32[batch,16]"
 
 ModuleOption = Annotated[
     str | None,

@@ -4,7 +4,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from linreg.cli.terminal import note, say, say_lines, show_table
+from linreg.cli.terminal import note, say, say_lines
 from linreg.config import CARD_FILE, MODEL_FILE
 
 if TYPE_CHECKING:
@@ -28,13 +28,10 @@ def show_card(card: "Card", output: Path, *, following: bool = True) -> None:
 
 
 def show_metrics(metrics: dict[str, dict[str, Any]]) -> None:
-    """Show the fit of each part."""
-    rows = [
-        [name, str(part["rows"]), "undefined" if part["r2"] is None else f"{part['r2']:.6f}"]
-        + [f"{part[key]:.6g}" for key in ("rmse", "mae")]
-        for name, part in metrics.items()
-    ]
-    show_table("fit", ["part", "rows", "R2", "RMSE", "MAE"], rows)
+    """Show the goodness of fit of each part, as the summary of `linreg train` does."""
+    from linreg.summary import metrics_table
+
+    say_lines(metrics_table(metrics))
 
 
 def show_left_out(left_out: "tuple[LeftOut, ...]") -> None:

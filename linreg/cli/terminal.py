@@ -78,7 +78,9 @@ def show(renderable: "RenderableType") -> None:
 
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> None:
-    """Print a table on stdout that fits the terminal: cells wrap between words, longer words are shortened.
+    """Print a table on stdout that fits the terminal.
+
+    A table that is too wide loses its outer frame, then cells wrap between words, then longer words are shortened.
 
     Args:
         title: line above the table.
@@ -90,8 +92,11 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
     from rich.text import Text
 
     cells = [[printable(cell) for cell in row] for row in (columns, *rows)]
-    widths = _column_widths(cells, _console(stderr=False).width - BORDER * len(columns) - 1)
-    table = Table(title=Text(printable(title)), title_justify="left")
+    available = _console(stderr=False).width
+    with_frame = BORDER * len(columns) + 1
+    framed = sum(_column_widths(cells, available)) + with_frame <= available
+    widths = _column_widths(cells, available - (with_frame if framed else BORDER * (len(columns) - 1)))
+    table = Table(title=Text(printable(title)), title_justify="left", show_edge=framed, pad_edge=framed)
     for place in range(len(columns)):
         justify: Literal["left", "right"] = "left" if place < left else "right"
         table.add_column(

@@ -48,7 +48,7 @@ def run(
         checked = [asdict(row) for row in result.rows]
         print_json({"bundle": str(folder), "checked": checked, "not_run": list(result.not_run)})
     elif result.rows:
-        show_table("verified", HEADINGS, [row.cells() for row in result.rows], left=3)
+        show_table("verified", HEADINGS, [row.cells() for row in result.rows], left=2)
     refuse_not_run(result)
     if not as_json:
         count = "1 artifact" if len(result.files) == 1 else f"{len(result.files)} artifacts"

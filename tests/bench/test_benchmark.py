@@ -100,7 +100,7 @@ def test_settings_of_every_kind_reach_the_report(penguins):
     assert (settings.batches, settings.threads, settings.rounds) == ((1, 3), (1,), 11)
     assert (settings.target, settings.processes, settings.more_processes) == (0.025, 1, 0)
     assert report.reference == "eager-no_grad"
-    assert seen[-1] == ("timing, by process", 1, 1)
+    assert seen[-1] == ("timing in fresh processes", 1, 1)
 
 
 def test_the_defaults_are_those_of_the_command(penguins, monkeypatch):

@@ -73,7 +73,7 @@ def test_a_module_with_random_parameters_is_one_module(linreg):
 
 def test_a_module_without_inputs_or_with_a_wrong_state_is_one_line(linreg, bundle):
     words = ["--module", f"{NETS}:make_mlp", *QUICK]
-    assert "describe its inputs with one --input for each argument" in linreg("bench", *words).failure()
+    assert "describe its inputs with one --input for each argument" in linreg("bench", *words).failure(2)
     words += ["--input", "x=float32[batch,16]"]
     message = linreg("bench", *words, "--state-dict", bundle / "model.pth").failure()
     assert f"{bundle / 'model.pth'}: " in message

@@ -76,8 +76,8 @@ def test_a_bundle_of_a_module_is_told_what_can_be_done_with_it(linreg, towers):
             message = linreg(*words, path).failure()
             assert f"{path}: holds a module that was exported with --module" in message
             assert "linreg verify towers" in message
-            assert "bench --module FILE.py:NAME --state-dict towers/model.pth --input x=float32[batch,16]" in message
-            assert "onnxruntime" in message
+            assert "linreg bench --module FILE.py:NAME --state-dict towers/model.pth" in message
+            assert len(message) < 180
     assert contents(towers) == before
     (towers / "model.pth").write_bytes(b"cut")
     assert "towers/model.pth: has sha256" in linreg("evaluate", "-m", "towers").failure(3)

@@ -96,7 +96,7 @@ def test_a_bare_state_dict_is_exported_and_verified(linreg, bundle, tmp_path):
     assert names(tmp_path / "bare") == ["mine.pth"]
     ended = linreg("export", "-m", "bare/mine.pth", "-o", "bare")
     assert ended.code == 0
-    assert "linreg verify bare   and   linreg bench -m bare/mine.pth" in ended.out
+    assert "next:  linreg verify bare\n       linreg bench -m bare/mine.pth\n" in ended.out
     assert linreg("verify", "bare").code == 0
     assert linreg("export", "-m", "bare/mine.pth", "-f", "torchscript").code == 0, "the bundle of the manifest now"
     assert linreg("export", "-m", "bare/mine.pth", "-o", "moved").code == 0

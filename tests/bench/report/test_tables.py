@@ -24,9 +24,9 @@ def test_a_comparison_has_a_row_a_variant():
     value = report(comparison([row(REFERENCE), row("third", 0.4), floor(), struck_out("bad"), skipped("no", "x")], 64))
     title, _, headings, _, reference, third, empty, bad, end, *_ = rendered(of(value))
     assert title.strip() == f"batch 64, 1 thread, CPU, 10 processes; ratios to {REFERENCE}"
-    assert cells(headings) == ["variant", "median", "ratio", "95 % interval", "verdict", "error / allowed", "bytes"]
-    assert cells(reference) == [REFERENCE, "7 µs", "1", "", "", "0.25", "as eager"]
-    assert cells(third) == ["third", "2.8 µs", "0.400", "0.398 to 0.402", "faster", "0.25", "as eager"]
+    assert cells(headings) == ["variant", "median", "ratio", "95 % interval", "verdict", "error / allowed", "bit-equal"]
+    assert cells(reference) == [REFERENCE, "7 µs", "1", "", "", "0.25", "yes"]
+    assert cells(third) == ["third", "2.8 µs", "0.400", "0.398 to 0.402", "faster", "0.25", "yes"]
     assert cells(empty) == ["floor", "28 ns", "", "", "", "", ""]
     assert cells(bad) == ["bad", "", "", "", "bad: output (0, 0) is nan, expected 1 within 0.1", "", "no"]
     assert set(end) == {*"└─┴┘"}  # a skipped row is no row
@@ -79,6 +79,20 @@ def test_what_was_skipped_is_one_line_a_reason_and_a_device():
         "cpu: c: skipped: too old",
         "cuda: a: skipped: no CUDA",
     ]
+
+
+def test_many_skipped_rows_are_counted():
+    rows = [skipped(f"row-{number}", "torch sees no CUDA device") for number in range(13)]
+    value = report(comparison([row(REFERENCE)]), comparison(rows, 1, 1, "cuda"), comparison(rows, 64, 1, "cuda"))
+    assert tables.skipped(parsed(value)) == ["13 CUDA rows skipped: torch sees no CUDA device"]
+
+
+def test_null_and_floor_are_explained_where_they_are_rows():
+    value = report(comparison([row(REFERENCE), row("null", 1.0), floor()]))
+    assert tables.explanation(parsed(value)) == (
+        "null: a second copy of the reference, shows the noise; floor: an empty call"
+    )
+    assert tables.explanation(parsed(report(comparison([row(REFERENCE)])))) == ""
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,30 @@
+"""Make the module of `--module`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from linreg.cli.bundle import show_notes
+from linreg.cli.stdout import prints_on_stderr
+from linreg.cli.terminal import note
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def run_module(place: str, state_dict: Path | None) -> "nn.Module":
+    """Run the file of `FILE.py:NAME` and make its module, with notes on what is run, changed and loaded into it.
+
+    Raises:
+        LinregError: it makes no module, or the parameters belong to another one.
+    """
+    from export.source.place import find_place
+    from export.source.user_module import MODULE, load_file_into, make_module
+
+    note(f"running {find_place(place, '--module', MODULE).file}")
+    with prints_on_stderr():
+        made = make_module(place)
+        for line in made.notes:
+            note(line)
+        if state_dict is not None:
+            show_notes(state_dict, load_file_into(made.module, state_dict))
+    return made.module
