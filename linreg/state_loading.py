@@ -28,10 +28,12 @@ def load_into(module: nn.Module, state: StateDict) -> tuple[str, ...]:
         Notes on what was left out, stripped, converted or migrated; empty if the file fits as it is.
 
     Raises:
-        ModelError: a key, shape or dtype differs, or a number is not finite or did not arrive.
+        ModelError: a key, shape or dtype differs, or a number is not finite or did not arrive. A buffer may hold -inf,
+            as an attention mask does, if the module was not created with other infinities.
     """
     expected = _tensors_of(module)
     odd = {key: value.clone() for key, value in expected.items() if not _is_finite(value)}
+    masks = {name for name, _ in module.named_buffers()} - set(odd)
     state = without_wrappers(state, expected)
     check_tied(module, state)
     _check_kinds(module, state, expected)
@@ -43,7 +45,9 @@ def load_into(module: nn.Module, state: StateDict) -> tuple[str, ...]:
     own = check_arrival(module, state, loaded)
     for key, tensor in loaded.items():
         # Values that the module was created with, such as a mask of -inf, are not the file's fault.
-        if not _is_finite(tensor) and not (key in odd and same_numbers(odd[key], tensor)):
+        if key in odd and same_numbers(odd[key], tensor):
+            continue
+        if not (_is_finite(tensor) or (key in masks and _is_mask(tensor))):
             raise ModelError(f"{key[:60]!r} holds NaN or infinity; restore the file from a copy, or train again")
     if own:
         _check_stable(module, loaded)
@@ -147,6 +151,11 @@ def _difference(missing: list[str], surplus: list[str]) -> str:
 
 def _is_finite(tensor: Tensor) -> bool:
     return not (tensor.is_floating_point() or tensor.is_complex()) or bool(tensor.isfinite().all())
+
+
+def _is_mask(tensor: Tensor) -> bool:
+    """Whether the only numbers that are not finite are -inf, as in an attention mask."""
+    return not bool((tensor.isnan() | tensor.isposinf()).any())
 
 
 def _kind(tensor: Tensor) -> str:

@@ -30,7 +30,7 @@ def capture(source: Source) -> ExportedProgram:
             {axis: batch for axis, size in enumerate(entry.shape) if size is None} for entry in source.inputs
         )
     try:
-        with quiet():
+        with quiet(), torch.no_grad():  # with gradients, attention has other strides
             program = torch.export.export(source.module, inputs, dynamic_shapes=shapes)
     except Exception as error:  # torch.export raises many classes
         if "Constraints violated (batch)" in str(error):

@@ -74,7 +74,7 @@ def dynamo_model(source: Source, opset: int, program: "ExportedProgram") -> onnx
         {axis: "batch" for axis, size in enumerate(entry.shape) if size is None} or None for entry in source.inputs
     )
     try:
-        with quiet():
+        with quiet(), torch.no_grad():
             exported = torch.onnx.export(
                 program,
                 dynamo=True,

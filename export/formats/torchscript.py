@@ -7,6 +7,7 @@ import json
 import re
 import warnings
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from torch.jit._trace import TracerWarning
 from export.formats.archives import record_names, rewrite
 from export.formats.mangling import Renumbering
 from export.formats.quiet import quiet, reason
+from export.formats.trace_sizes import CONSTANT_RESULTS, Sizes
 from export.source.source import Source
 from linreg.errors import ExportError
 
@@ -24,8 +26,6 @@ METADATA_RECORD = "linreg.json"
 TORCH_FOLDER = Path(torch.__file__).parent
 TRACE_BATCH = 2
 SEED = 20261123
-CONSTANT_RESULTS = "results are registered as constants"
-"""Part of the tracing warning for torch.tensor, as_tensor and from_numpy."""
 CONSTANT = re.compile(r"  \w+ : Final\[")
 
 
@@ -56,15 +56,10 @@ def _trace(source: Source, inputs: tuple[torch.Tensor, ...]) -> Any:
     Raises:
         ExportError: torch warns that it records a value as a constant; no verification could try every branch.
     """
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", category=TracerWarning)
-        traced = torch.jit.trace(source.module, inputs, check_trace=False, strict=False)
-    # torch's own layers read only shapes that do not change; the user's code may read anything.
-    fixed = [
-        entry
-        for entry in caught
-        if issubclass(entry.category, TracerWarning) and not Path(entry.filename).is_relative_to(TORCH_FOLDER)
-    ]
+    traced, fixed = _traced(source, inputs, nullcontext())
+    if fixed:
+        sizes = _sizes(source, inputs)
+        fixed = [entry for entry in fixed if not sizes.explains(entry)]
     if not fixed:
         return traced
     # If a line does both, the value is what the tensor is made from.
@@ -79,6 +74,30 @@ def _trace(source: Source, inputs: tuple[torch.Tensor, ...]) -> Any:
         f"{place} uses a value that depends on the input, which a trace would record as a constant; use --format "
         "torchscript, which keeps control flow"
     )
+
+
+def _traced(
+    source: Source, inputs: tuple[torch.Tensor, ...], context: AbstractContextManager[Any]
+) -> tuple[Any, list[warnings.WarningMessage]]:
+    """Trace one call, and return the warnings about the user's code; torch's own layers read only fixed shapes."""
+    with warnings.catch_warnings(record=True) as caught, context:
+        warnings.simplefilter("always", category=TracerWarning)
+        traced = torch.jit.trace(source.module, inputs, check_trace=False, strict=False)
+    return traced, [
+        entry
+        for entry in caught
+        if issubclass(entry.category, TracerWarning) and not Path(entry.filename).is_relative_to(TORCH_FOLDER)
+    ]
+
+
+def _sizes(source: Source, inputs: tuple[torch.Tensor, ...]) -> Sizes:
+    """Trace again, at two batch sizes, to find the checks of fixed sizes."""
+    more = tuple(torch.from_numpy(array) for array in source.random_inputs(TRACE_BATCH + 1, 1.0, SEED))
+    other = Sizes()
+    _traced(source, more, other)
+    sizes = Sizes(other.seen)
+    _traced(source, inputs, sizes)
+    return sizes
 
 
 def _archive(source: Source, compile_module: Callable[[], Any], name: str) -> bytes:

@@ -128,7 +128,7 @@ def special_case(source: Source) -> Case:
     for entry in source.inputs:
         shape = tuple(1 if size is None else size for size in entry.shape[1:])
         if entry.dtype.kind != "f":
-            inputs.append(np.zeros((2 * (len(SPECIAL_VALUES) + 3), *shape), entry.dtype))
+            inputs.append(np.full((2 * (len(SPECIAL_VALUES) + 3), *shape), entry.least, entry.dtype))
             continue
         limits = np.finfo(entry.dtype)
         values = np.array(

@@ -1,13 +1,16 @@
 """Compare outputs with those expected: the one rule of verification, test vectors and benchmark. Needs no torch."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from export.runners.base import Runner
 from linreg.errors import MismatchError, one_line
+
+if TYPE_CHECKING:
+    from export.proof.alternatives import Alternatives
 
 Array = NDArray[Any]
 
@@ -19,14 +22,17 @@ class ExpectedOutput:
     Attributes:
         values: float64 or wider; integers and booleans as eager gives them.
         allowed: the error allowed for each element; ignored where `values` is not finite.
-        any_class: True where finite, infinite and NaN outputs all pass.
+        any_class: True where finite, infinite and NaN outputs all pass; for whole numbers, where values tie, so that
+            each of the alternatives passes, or any number if these are not known.
         eager: the output in the model's own dtype, computed by torch or by the runtime that was recorded.
+        alternatives: whole numbers that pass where values tie.
     """
 
     values: Array
     allowed: NDArray[np.floating]
     any_class: NDArray[np.bool_]
     eager: Array
+    alternatives: "Alternatives | None" = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,10 +42,12 @@ class Comparison:
     Attributes:
         worst_error: the largest error, as a multiple of the error allowed; at most 1.
         bytes_equal: every output has the same bytes as `eager`.
+        ties: names of the outputs of whole numbers that differ from `eager`, where values tie.
     """
 
     worst_error: float
     bytes_equal: bool
+    ties: tuple[str, ...] = ()
 
 
 def run_case(runner: Runner, inputs: tuple[Array, ...], case: str) -> tuple[Array, ...]:
@@ -75,7 +83,12 @@ def compare_outputs(
         for name, output, wanted in zip(names, outputs, expected, strict=True)
     )
     equal = all(output.tobytes() == wanted.eager.tobytes() for output, wanted in zip(outputs, expected, strict=True))
-    return Comparison(worst_error=worst, bytes_equal=equal)
+    ties = tuple(
+        name
+        for name, output, wanted in zip(names, outputs, expected, strict=True)
+        if output.dtype.kind != "f" and not np.array_equal(output, wanted.eager)
+    )
+    return Comparison(worst_error=worst, bytes_equal=equal, ties=ties)
 
 
 def compare_output(where: str, output: Array, expected: ExpectedOutput) -> float:
@@ -105,7 +118,9 @@ def _error_ratio(output: Array, expected: ExpectedOutput) -> Array:
     """The error of each element over the error allowed; infinity where the class (finite, infinite, NaN) is wrong."""
     wanted = expected.values
     if output.dtype.kind != "f":
-        return np.where(output == wanted, 0.0, np.inf)
+        if expected.alternatives is not None:
+            return np.where(expected.alternatives.allow(output, expected.eager), 0.0, np.inf)
+        return np.where((output == wanted) | expected.any_class, 0.0, np.inf)
     got = output.astype(wanted.dtype)
     finite = np.isfinite(got) & np.isfinite(wanted)
     same_class = finite | (got == wanted) | (np.isnan(got) & np.isnan(wanted))

@@ -3,6 +3,7 @@
 import copy
 import sys
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -15,6 +16,7 @@ from export.formats.quiet import reason
 from export.proof.allowed_error import SCALE_ROWS, affine_output, measured_output
 from export.proof.arithmetic import InFloat64, Perturbed
 from export.proof.comparison import ExpectedOutput
+from export.proof.ties import Ties
 from export.source.signature import flatten
 from export.source.source import Source
 from export.source.user_code import users_code
@@ -70,14 +72,19 @@ class Oracle:
         eager = tuple(tensor.numpy() for tensor in _run(self.source.module, inputs))
         if self.source.affine is not None:
             return (affine_output(self.source.affine, inputs[0], eager[0]),)
-        wide = self._exact(inputs)
-        moved = self._moved(inputs, wide)
+        ties = Ties(eager)
+        ties.run(lambda: tuple(tensor.numpy() for tensor in _run(self.source.module, inputs)))
+        wide = ties.run(lambda: self._exact(inputs))
+        moved = self._moved(inputs, wide, ties)
         largest = (0.0,) * len(wide) if scale is None else self._largest_at(scale)
         advice = _advice(self.source, self._unit)
-        return tuple(
+        outputs = [
             measured_output(name, *known, unit=self._unit, advice=advice)
             for name, known in zip(self.source.output_names, zip(eager, wide, moved, largest, strict=True), strict=True)
-        )
+        ]
+        for place, also in ties.alternatives(self._unit).items():
+            outputs[place] = replace(outputs[place], alternatives=also, any_class=also.places(eager[place]))
+        return tuple(outputs)
 
     def _exact(self, inputs: tuple[Array, ...]) -> tuple[Array, ...]:
         assert self._wide is not None
@@ -91,12 +98,15 @@ class Oracle:
                 f"the module cannot be run in float64, so exported files could not be verified: {reason(error)}"
             ) from error
 
-    def _moved(self, inputs: tuple[Array, ...], exact: tuple[Array, ...]) -> tuple[Array, ...]:
-        """How far rounding moves each element: the largest of several samples."""
+    def _moved(
+        self, inputs: tuple[Array, ...], exact: tuple[Array, ...], ties: Ties | None = None
+    ) -> tuple[Array, ...]:
+        """How far rounding moves each element: the largest of several samples, which `ties` keeps as well."""
+        ties = ties or Ties(())
         moved = tuple(np.zeros(array.shape) for array in exact)
         for seed in range(PERTURBED_RUNS):
             with Perturbed(self._unit, seed):
-                perturbed = self._exact(inputs)
+                perturbed = ties.run(lambda: self._exact(inputs))
             moved = tuple(map(np.maximum, moved, map(_distance, perturbed, exact)))
         return moved
 

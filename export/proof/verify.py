@@ -28,6 +28,8 @@ class Verification:
         parameters_kept: how many tensors of the state_dict are in the file, bit for bit; an exporter may fold others.
         not_judged: cases, at the smallest or largest input scale, that prove nothing because the module's own rounding
             error is too large (for example, a saturated activation).
+        ties: the number of cases with whole numbers, such as the labels of topk, that differ from eager's where the
+            values that they come from tie within the allowed error.
     """
 
     worst_error: float
@@ -35,6 +37,7 @@ class Verification:
     cases: int
     parameters_kept: int
     not_judged: tuple[str, ...] = ()
+    ties: int = 0
 
 
 def verify(runner: Runner, source: Source, *, rows: Array | None = None) -> Verification:
@@ -50,7 +53,7 @@ def verify(runner: Runner, source: Source, *, rows: Array | None = None) -> Veri
         raise ExportError("the module returns no tensor, so there is nothing to prove; return what it computes")
     kept = check_parameters(runner, source)
     oracle, names = oracle_of(source), tuple(map(repr, source.output_names))
-    worst, equal, count, not_judged = 0.0, True, 0, []
+    worst, equal, count, ties, not_judged = 0.0, True, 0, 0, []
     for case in judged_cases(source, rows):
         try:
             expected = oracle.answers(case.inputs, case.scale)
@@ -66,8 +69,14 @@ def verify(runner: Runner, source: Source, *, rows: Array | None = None) -> Veri
             error.inputs = dict(zip([entry.name for entry in source.inputs], case.inputs, strict=True))
             raise
         worst, equal, count = max(worst, found.worst_error), equal and found.bytes_equal, count + 1
+        ties += bool(found.ties)
     return Verification(
-        worst_error=worst, bytes_equal=equal, cases=count, parameters_kept=kept, not_judged=tuple(not_judged)
+        worst_error=worst,
+        bytes_equal=equal,
+        cases=count,
+        parameters_kept=kept,
+        not_judged=tuple(not_judged),
+        ties=ties,
     )
 
 

@@ -5,9 +5,16 @@ from dataclasses import dataclass
 
 from linreg.errors import ExportError
 
-INPUT = re.compile(r"(?P<name>[A-Za-z_]\w*)=(?P<dtype>\w+)\[(?P<shape>[^\]]*)\](?:<(?P<below>[0-9]+))?")
+INPUT = re.compile(
+    r"(?:(?P<least>-?[0-9]+)<=)?(?P<name>[A-Za-z_]\w*)=(?P<dtype>\w+)\[(?P<shape>[^\]]*)\](?:<(?P<below>-?[0-9]+))?"
+)
 DTYPES = ("float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool")
-EXPECTED = "expected NAME=DTYPE[batch,SIZE,..] such as x=float32[batch,16], or ids=int64[batch,8]<100"
+NEEDS_LIMIT = ("int32", "int64")
+"""The dtypes of indices and masks, whose values are in a range that only the user knows."""
+
+EXPECTED = (
+    "expected NAME=DTYPE[batch,SIZE,..] such as x=float32[batch,16], ids=int64[batch,8]<100 or 1<=n=int64[batch]<13"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,19 +26,23 @@ class InputText:
         dtype: one of `DTYPES`.
         shape: size of each axis; None for the batch, which only the first axis can be.
         below: upper limit of whole numbers, exclusive; 2 if none is given.
+        least: lower limit of whole numbers, inclusive.
     """
 
     name: str
     dtype: str
     shape: tuple[int | None, ...]
     below: int
+    least: int = 0
 
 
 def split_input(text: str) -> InputText:
     """Split an input such as `x=float32[batch,16]`, or `ids=int64[batch,8]<100` for whole numbers below 100.
 
+    `1<=lengths=int64[batch]<13` gives a lower limit as well; without one it is 0.
+
     Raises:
-        ExportError: the text is not of this form.
+        ExportError: the text is not of this form, or int32 or int64 has no upper limit.
     """
     match = INPUT.fullmatch(text.strip())
     if match is None or match["dtype"] not in DTYPES:
@@ -43,9 +54,18 @@ def split_input(text: str) -> InputText:
         raise ExportError(f"--input: got {text!r}, expected batch as the first axis only")
     shape = tuple(None if size == "batch" else int(size) for size in sizes)
     dtype = match["dtype"]
-    below = 2 if dtype == "bool" or match["below"] is None else int(match["below"])
+    if match["below"] is None and (dtype in NEEDS_LIMIT or (match["least"] is not None and "int" in dtype)):
+        bare = text.strip().rpartition("<=")[2]
+        raise ExportError(
+            f"--input: got {text!r}, expected the limits of its values, such as {bare}<1000 for 0 to 999, or "
+            f"1<={bare}<13 for 1 to 12"
+        )
+    below, least = int(match["below"] or 2), int(match["least"] or 0)
     if (integer := re.fullmatch(r"(u?)int([0-9]+)", dtype)) is not None:
-        count = 2 ** (int(integer[2]) - (0 if integer[1] else 1))
-        if not 1 <= below <= count:
-            raise ExportError(f"--input: got {text!r}, expected a limit from 1 to {count}")
-    return InputText(name=match["name"], dtype=dtype, shape=shape, below=below)
+        bits = int(integer[2]) - (0 if integer[1] else 1)
+        if not (0 if integer[1] else -(2**bits)) <= least < below <= 2**bits:
+            raise ExportError(f"--input: got {text!r}, expected a limit from {max(least + 1, 1)} to {2**bits}")
+    elif match["least"] is not None:
+        raise ExportError(f"--input: got {text!r}, but only whole numbers have a lower limit; leave it out")
+    below = 2 if dtype == "bool" else below
+    return InputText(name=match["name"], dtype=dtype, shape=shape, below=below, least=least)

@@ -15,13 +15,15 @@ class Input:
         name: its name in the graph.
         dtype: such as float32.
         shape: the size of each axis; None for the batch axis.
-        below: integers are drawn from 0 up to and not including this; only for a dtype that is not floating.
+        below: integers are drawn below this; only for a dtype that is not floating.
+        least: the smallest integer that is drawn.
     """
 
     name: str
     dtype: np.dtype[Any]
     shape: tuple[int | None, ...]
     below: int = 2
+    least: int = 0
 
     def random(self, batch: int, scale: float, generator: np.random.Generator) -> NDArray[Any]:
         """Normally distributed values times `scale`; integers and booleans are not scaled."""
@@ -30,7 +32,7 @@ class Input:
             with np.errstate(over="ignore"):
                 values: NDArray[Any] = (generator.standard_normal(shape) * scale).astype(self.dtype)
                 return values
-        return generator.integers(0, self.below, shape).astype(self.dtype)
+        return generator.integers(self.least, self.below, shape).astype(self.dtype)
 
     def elements(self, batch: int) -> int:
         """The number of elements in a batch."""

@@ -21,6 +21,7 @@ ORDER_TOLERANCE = 1e-3
 """Relative to the largest output: state left by an earlier call changes more than rounding does."""
 
 CHECK_INPUT = "check --input, and use --static with a fixed shape if it takes only one batch size"
+LIMITS = "; --input '1<=NAME=int64[batch]<13' gives the limits of whole numbers"
 
 
 def argument_names(module: nn.Module, count: int) -> tuple[str, ...]:
@@ -113,7 +114,8 @@ def _answer_twice(module: nn.Module, inputs: Sequence[Input], batch: int) -> Any
     generator = np.random.default_rng(batch)
     arrays = [entry.random(batch, 1.0, generator) for entry in inputs]
     arguments = [torch.from_numpy(array.copy()) for array in arrays]
-    with users_code(f"the module does not run at batch {batch}", remedy=CHECK_INPUT), torch.inference_mode():
+    remedy = CHECK_INPUT + (LIMITS if any(entry.dtype.kind in "iu" for entry in inputs) else "")
+    with users_code(f"the module does not run at batch {batch}", remedy=remedy), torch.inference_mode():
         first = module(*arguments)
         changed = [not np.array_equal(a, b.numpy()) for a, b in zip(arrays, arguments, strict=True)]
         second = module(*(torch.from_numpy(array.copy()) for array in arrays))

@@ -149,4 +149,5 @@ def parse_input(text: str) -> Input:
         ExportError: the text has another form.
     """
     parts = split_input(text)
-    return Input(name=parts.name, dtype=np.dtype(parts.dtype), shape=parts.shape, below=parts.below)
+    dtype = np.dtype(parts.dtype)
+    return Input(name=parts.name, dtype=dtype, shape=parts.shape, below=parts.below, least=parts.least)
