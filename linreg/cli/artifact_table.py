@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from export.formats.names import Format
     from linreg.errors import LinregError
 
+SHOWN_KEYS = 5
+"""How many tensors a note names; the manifest and --json name all."""
+
 HEADINGS = ("file", "needs", "bytes", "cases", "error / allowed", "bytes as eager")
 
 
@@ -17,6 +20,8 @@ def show_artifacts(
     title: str, artifacts: "list[Artifact]", refused: "Mapping[Format, LinregError] | None" = None
 ) -> None:
     """Print one row for each file; refused formats have no figures, and the reasons follow the table."""
+    with_weights = any(artifact.verification.weights for artifact in artifacts)
+    headings = (*HEADINGS, "weights") if with_weights else HEADINGS
     rows = [
         [
             artifact.path.name,
@@ -25,21 +30,45 @@ def show_artifacts(
             str(artifact.verification.cases),
             f"{artifact.verification.worst_error:.3f}",
             "yes" if artifact.verification.bytes_equal else "no",
+            *([_weights(artifact)] if with_weights else []),
         ]
         for artifact in artifacts
     ]
-    rows += [[kind.value, "refused", "", "", "", ""] for kind in refused or {}]
-    show_table(title, HEADINGS, rows, left=2)
+    rows += [[kind.value, "refused", *[""] * (len(headings) - 2)] for kind in refused or {}]
+    show_table(title, headings, rows, left=2)
     for artifact in artifacts:
         for case in artifact.verification.not_judged:
             note(f"{artifact.path.name}: {case}, not judged: the module's own rounding error is too large there")
         for case, answer in artifact.details.get("probes", {}).items():
             if answer != "same bytes as eager":
                 note(f"{artifact.path.name}: {case}, not judged: {answer}")
+        _note_missing(artifact)
         note(f"sha256 {artifact.sha256}  {artifact.path}")
     for kind, error in (refused or {}).items():
         text = str(error)
         note(text if text.startswith(kind.value) else f"{kind.value}: {text}")
+
+
+def _weights(artifact: "Artifact") -> str:
+    weights = artifact.verification.weights
+    return "" if weights is None else f"{weights.found} of {weights.total}"
+
+
+def _note_missing(artifact: "Artifact") -> None:
+    """Name the tensors of the state_dict that are not in a file."""
+    weights = artifact.verification.weights
+    if weights is None:
+        return
+    for keys, what in (
+        (weights.covered, "weights not in the file, but a small fault in them would move an output beyond its bound"),
+        (weights.unproved, "weights not in the file and not proved, since a small fault in them may not be seen"),
+        (weights.without_influence, "not in the file, since no output depends on them"),
+    ):
+        if keys:
+            shown = ", ".join(keys[:SHOWN_KEYS]) + (
+                f" and {len(keys) - SHOWN_KEYS} more" if len(keys) > SHOWN_KEYS else ""
+            )
+            note(f"{artifact.path.name}: {what}: {shown}")
 
 
 def describe(artifact: "Artifact") -> dict[str, Any]:
