@@ -18,6 +18,7 @@ from export.runners.onnxruntime import onnxruntime_runner
 from export.source.source import from_module
 from export.source.user_module import parse_input
 from linreg.errors import MismatchError
+from linreg.manifest import read_manifest
 
 
 class Attention(nn.Module):
@@ -236,3 +237,35 @@ def test_what_is_not_in_the_file_is_covered_by_the_outputs_or_named():
     assert found.without_influence == ("unused", "count")
     assert all(torch.equal(value, before[key]) for key, value in source.module.state_dict().items())
     assert oracle.outputs_with(inputs, {})[0].tobytes() == case[1][0].values.tobytes()
+
+
+NET = """
+import torch
+from torch import nn
+
+def make_net():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3))
+"""
+
+
+def test_export_shows_how_many_weights_were_found_and_names_the_rest(linreg, tmp_path):
+    (tmp_path / "net.py").write_text(NET)
+    ended = linreg(
+        "export", "--module", f"{tmp_path / 'net.py'}:make_net", "--input", "x=float32[2,4]", "--static",
+        "-f", "onnx", "-f", "torchscript", "-o", tmp_path / "out",
+    )  # fmt: skip
+    assert ended.code == 0
+    assert "weights" in ended.out and "8 of 8" in ended.out and "9 of 9" in ended.out
+    assert "model.onnx: not in the file, since no output depends on them: 1.num_batches_tracked\n" in ended.err
+    proofs = {entry.name: entry.proof for entry in read_manifest(tmp_path / "out").files}
+    assert proofs["model.onnx"]["weights"] == {
+        "found": 8,
+        "folded": 6,
+        "total": 8,
+        "covered": [],
+        "unproved": [],
+        "without_influence": ["1.num_batches_tracked"],
+    }
+    assert proofs["model.onnx"]["parameters_kept"] == 2
+    assert proofs["model.torchscript"]["weights"]["found"] == 9
