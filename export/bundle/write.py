@@ -78,12 +78,15 @@ class Artifact:
     def proof(self) -> dict[str, Any]:
         """Return the proof for the manifest."""
         precision = {} if self.precision is None else {"precision": self.precision.value}
+        proved = asdict(self.verification)
+        if proved["weights"] is None:
+            del proved["weights"]  # an affine module's are all in `parameters_kept`
         return {
             "format": self.format.value,
             **precision,
             "needs": self.needs,
             **self.details,
-            **asdict(self.verification),
+            **proved,
         }
 
 

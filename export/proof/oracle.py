@@ -2,6 +2,7 @@
 
 import copy
 import sys
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import lru_cache
@@ -97,6 +98,35 @@ class Oracle:
             raise ExportError(
                 f"the module cannot be run in float64, so exported files could not be verified: {reason(error)}"
             ) from error
+
+    def outputs_with(self, inputs: tuple[Array, ...], changed: Mapping[str, Tensor]) -> tuple[Array, ...]:
+        """Compute the outputs in float64 with other values for some tensors of the state_dict.
+
+        Raises:
+            ExportError: the module does not run with them.
+        """
+        assert self._wide is not None
+        state = self._wide.state_dict()
+        kept = {key: state[key].clone() for key in changed}
+        try:
+            for key, value in changed.items():
+                state[key].copy_(value)
+            return self._exact(inputs)
+        finally:
+            for key, value in kept.items():
+                state[key].copy_(value)
+
+    def wide_tensor(self, key: str) -> Tensor:
+        """A copy of a tensor of the state_dict, in float64 if it is floating."""
+        assert self._wide is not None
+        tensor: Tensor = self._wide.state_dict()[key]
+        return tensor.clone()
+
+    def can_change(self, key: str) -> bool:
+        """Whether each element of a tensor has memory of its own, so that `outputs_with` can change it."""
+        assert self._wide is not None
+        tensor: Tensor = self._wide.state_dict()[key]
+        return not any(step == 0 and size > 1 for step, size in zip(tensor.stride(), tensor.shape, strict=True))
 
     def _moved(
         self, inputs: tuple[Array, ...], exact: tuple[Array, ...], ties: Ties | None = None

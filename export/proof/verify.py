@@ -4,17 +4,45 @@ from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
-from torch import nn
 
 from export.proof.cases import judged_cases
 from export.proof.comparison import compare_outputs, run_case
+from export.proof.influence import Coverage, ProvedCase, coverage
 from export.proof.oracle import oracle_of
+from export.proof.weights import FoundWeights, find_weights
 from export.runners.base import Runner
-from export.source.arrays import bits_of
 from export.source.source import Source
 from linreg.errors import ExportError, InexactError, MismatchError
 
 Array = NDArray[Any]
+
+CASES_OF_COVERAGE = 3
+"""How many cases show whether the outputs cover a tensor that is not in a file."""
+
+MAX_ROWS_OF_COVERAGE = 16
+"""Cases with more rows are too slow for that."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weights:
+    """What was proved about the tensors of the state_dict of a module that is not affine.
+
+    Attributes:
+        found: how many are in the file, bit for bit in any layout and under any name, or in the fold of a BatchNorm
+            that was computed again.
+        folded: how many of these are in such a fold.
+        total: how many have an influence on the outputs, or are in the file.
+        covered: keys not found whose small faults move an output beyond its allowed error.
+        unproved: keys not found whose small faults may not be seen.
+        without_influence: keys not found on which no output depends.
+    """
+
+    found: int
+    folded: int
+    total: int
+    covered: tuple[str, ...] = ()
+    unproved: tuple[str, ...] = ()
+    without_influence: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +54,7 @@ class Verification:
         bytes_equal: every output of every case has the same bytes as eager's.
         cases: the number of cases compared.
         parameters_kept: how many tensors of the state_dict are in the file, bit for bit; an exporter may fold others.
+        weights: what was proved about all tensors of the state_dict; None for an affine module.
         not_judged: cases, at the smallest or largest input scale, that prove nothing because the module's own rounding
             error is too large (for example, a saturated activation).
         ties: the number of cases with whole numbers, such as the labels of topk, that differ from eager's where the
@@ -36,6 +65,7 @@ class Verification:
     bytes_equal: bool
     cases: int
     parameters_kept: int
+    weights: Weights | None = None
     not_judged: tuple[str, ...] = ()
     ties: int = 0
 
@@ -51,9 +81,10 @@ def verify(runner: Runner, source: Source, *, rows: Array | None = None) -> Veri
     """
     if not source.output_names:
         raise ExportError("the module returns no tensor, so there is nothing to prove; return what it computes")
-    kept = check_parameters(runner, source)
+    weights = find_weights(runner, source)
     oracle, names = oracle_of(source), tuple(map(repr, source.output_names))
     worst, equal, count, ties, not_judged = 0.0, True, 0, 0, []
+    proved: list[ProvedCase] = []
     for case in judged_cases(source, rows):
         try:
             expected = oracle.answers(case.inputs, case.scale)
@@ -68,13 +99,16 @@ def verify(runner: Runner, source: Source, *, rows: Array | None = None) -> Veri
         except MismatchError as error:
             error.inputs = dict(zip([entry.name for entry in source.inputs], case.inputs, strict=True))
             raise
+        if case.scale in (None, 1.0) and (not proved or len(case.inputs[0]) <= MAX_ROWS_OF_COVERAGE):
+            proved.append((case.inputs, expected))
         worst, equal, count = max(worst, found.worst_error), equal and found.bytes_equal, count + 1
         ties += bool(found.ties)
     return Verification(
         worst_error=worst,
         bytes_equal=equal,
         cases=count,
-        parameters_kept=kept,
+        parameters_kept=len(weights.identical),
+        weights=_weights(source, weights, proved),
         not_judged=tuple(not_judged),
         ties=ties,
     )
@@ -83,22 +117,22 @@ def verify(runner: Runner, source: Source, *, rows: Array | None = None) -> Veri
 def check_parameters(runner: Runner, source: Source) -> int:
     """Check that the parameters in a file equal the state_dict bit for bit, and return how many are there.
 
-    An ONNX file may leave some out. torch folds a BatchNorm into the preceding layer, whose parameter names stay.
-
     Raises:
-        MismatchError: one differs, or is missing in a format that keeps all.
+        MismatchError: one differs, or is missing in a format that keeps all; see `find_weights`.
     """
-    parameters, state = runner.parameters(), source.module.state_dict()
-    folds = runner.folds and any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in source.module.modules())
-    kept = 0
-    for key, value in state.items():
-        if key not in parameters:
-            if runner.folds and source.affine is None:
-                continue
-            raise MismatchError(f"{runner.name}: has no parameter {key!r}, expected that of the state_dict")
-        found, wanted = parameters[key], bits_of(value)
-        same = found.dtype == wanted.dtype and found.size == wanted.size and found.tobytes() == wanted.tobytes()
-        if not same and not folds:
-            raise MismatchError(f"{runner.name}: parameter {key!r} differs from the state_dict; export again")
-        kept += same
-    return kept
+    return len(find_weights(runner, source).identical)
+
+
+def _weights(source: Source, found: FoundWeights, cases: list[ProvedCase]) -> Weights | None:
+    if source.affine is not None:
+        return None
+    rest = coverage(oracle_of(source), cases[-CASES_OF_COVERAGE:], found.missing) if found.missing else Coverage()
+    count = len(found.identical) + len(found.folded)
+    return Weights(
+        found=count,
+        folded=len(found.folded),
+        total=count + len(rest.covered) + len(rest.unproved),
+        covered=rest.covered,
+        unproved=rest.unproved,
+        without_influence=rest.without_influence,
+    )

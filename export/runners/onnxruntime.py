@@ -1,7 +1,7 @@
 """Run an ONNX model in onnxruntime, without torch."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from functools import partial
 from typing import Any
@@ -61,12 +61,32 @@ def onnxruntime_runner(
         return Call(run=partial(session.run_with_iobinding, binding), outputs=bound_outputs, context=nullcontext)
 
     def parameters() -> Mapping[str, Array]:
-        from onnx import load_model_from_string, numpy_helper
+        from onnx import load_model_from_string
 
-        graph = load_model_from_string(data).graph
-        return {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+        return dict(_constants(load_model_from_string(data)))
 
     return Runner(name=name, bind=bind, parameters=parameters, folds=True)
+
+
+def _constants(model: Any) -> Iterator[tuple[str, Array]]:
+    """The initializers and the tensors of Constant nodes in all graphs; the main graph's names come last."""
+    from onnx import numpy_helper
+
+    graphs, nodes = [model.graph], [node for function in model.functions for node in function.node]
+    for graph in graphs:
+        nodes += graph.node
+    for node in nodes:
+        for attribute in node.attribute:
+            inner = [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]
+            graphs += inner
+            nodes += [step for graph in inner for step in graph.node]
+            if node.op_type == "Constant" and attribute.HasField("t"):
+                yield node.output[0], numpy_helper.to_array(attribute.t)
+            elif node.op_type == "Constant" and attribute.name in ("value_float", "value_floats"):
+                yield node.output[0], np.array(list(attribute.floats) or attribute.f, np.float32)
+    for graph in reversed(graphs):
+        for tensor in graph.initializer:
+            yield tensor.name, numpy_helper.to_array(tensor)
 
 
 def _session(name: str, data: bytes, threads: int, device: str) -> onnxruntime.InferenceSession:

@@ -1,0 +1,166 @@
+"""The tensors in a file, found by their bits in any layout and under any name."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from hashlib import sha256
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+MAX_PERMUTED_AXES = 4
+"""Tensors with more axes are found only in their own order of axes."""
+
+PIECES = (2, 3, 4)
+"""How many equal pieces a tensor may be split into: attention has 3 in one tensor, an LSTM 4."""
+
+LEAST_DISTINCTIVE = 8
+"""Smaller tensors may be equal by chance, so a part of a tensor is not recognised in them, nor damage to them."""
+
+DAMAGED_SHARE = 0.01
+"""The share of the elements of a damaged copy that differ; at least one may."""
+
+
+class FileTensors:
+    """Finds arrays among the tensors of a file. Each tensor is hashed at most once for each size of its pieces.
+
+    Attributes:
+        by_name: the tensors; dtypes that NumPy lacks are integers of the same bits.
+    """
+
+    def __init__(self, tensors: Mapping[str, Array]) -> None:
+        self.by_name = {name: _plain(array) for name, array in tensors.items()}
+        self._explained: set[str] = set()
+        self._wholes: dict[tuple[str, int], list[str]] = {}
+        self._digests: dict[tuple[str, int, bool], dict[bytes, list[str]]] = {}
+        for name, array in self.by_name.items():
+            self._wholes.setdefault(_kind(array), []).append(name)
+
+    def explain(self, name: str) -> None:
+        """Record that the content of a tensor is known, so that it is not searched for damage."""
+        self._explained.add(name)
+
+    def finds(self, wanted: Array) -> bool:
+        """Whether the file holds an array whole, split into equal pieces, or as one of the pieces of a tensor."""
+        if self._finds_whole(wanted):
+            return True
+        if not _distinctive(wanted):
+            return False
+        for pieces in _splits(wanted):
+            if all(self._finds_whole(piece) for piece in pieces):
+                return True
+        return self._finds_among(self._pieces(wanted), wanted)
+
+    def damaged_copy(self, wanted: Array) -> tuple[str, int] | None:
+        """The name of a tensor that is a copy of an array but for a few elements or a rounding to 16 bits.
+
+        Returns:
+            The name, and the number of elements that differ; None if no tensor of unknown content is like that.
+        """
+        if wanted.dtype.kind != "f" or not _distinctive(wanted):
+            return None
+        for form in (wanted, *(piece for pieces in _splits(wanted) for piece in pieces)):
+            for name in self._wholes.get(_kind(form), []):
+                if name not in self._explained and (differing := _damage(self.by_name[name], form)):
+                    return name, differing
+        return None
+
+    def _finds_whole(self, wanted: Array) -> bool:
+        key = (*_kind(wanted), True)
+        if key[:2] not in self._wholes:
+            return False
+        if key not in self._digests:
+            self._digests[key] = _grouped((_digest(self.by_name[name]), name) for name in self._wholes[key[:2]])
+        return self._finds_among(self._digests[key], wanted)
+
+    def _finds_among(self, digests: Mapping[bytes, list[str]], wanted: Array) -> bool:
+        for layout in _layouts(wanted) if digests else ():
+            if (names := digests.get(_digest(layout))) is not None:
+                self._explained.update(names)
+                return True
+        return False
+
+    def _pieces(self, wanted: Array) -> dict[bytes, list[str]]:
+        """The hashes of all pieces of the size of an array."""
+        key = (*_kind(wanted), False)
+        if key not in self._digests:
+            self._digests[key] = _grouped(
+                (_digest(piece), name)
+                for name, array in self.by_name.items()
+                if array.dtype == wanted.dtype and array.size in [wanted.size * count for count in PIECES]
+                for pieces in _splits(array)
+                for piece in pieces
+                if piece.size == wanted.size
+            )
+        return self._digests[key]
+
+
+def same_bits(found: Array, wanted: Array) -> bool:
+    """Whether two arrays have the same dtype, size and bits, whatever their shapes."""
+    found, wanted = _plain(found), _plain(wanted)
+    return _kind(found) == _kind(wanted) and found.tobytes() == wanted.tobytes()
+
+
+def _grouped(pairs: Iterable[tuple[bytes, str]]) -> dict[bytes, list[str]]:
+    groups: dict[bytes, list[str]] = {}
+    for digest, name in pairs:
+        groups.setdefault(digest, []).append(name)
+    return groups
+
+
+def _plain(array: Array) -> Array:
+    if array.dtype.kind in "biufc":
+        return array
+    return np.ascontiguousarray(array).view(np.int16 if array.dtype.itemsize == 2 else np.uint8)
+
+
+def _kind(array: Array) -> tuple[str, int]:
+    return array.dtype.name, array.size
+
+
+def _digest(array: Array) -> bytes:
+    return sha256(np.ascontiguousarray(array).data if array.size else b"").digest()
+
+
+def _distinctive(array: Array) -> bool:
+    return array.size >= LEAST_DISTINCTIVE and bool((array != array.flat[0]).any())
+
+
+def _layouts(array: Array) -> Iterator[Array]:
+    yield array
+    if sum(size > 1 for size in array.shape) > 1 and array.ndim <= MAX_PERMUTED_AXES:
+        for axes in list(permutations(range(array.ndim)))[1:]:
+            yield array.transpose(axes)
+
+
+def _splits(array: Array) -> Iterator[list[Array]]:
+    for axis in {0, array.ndim - 1} if array.ndim else ():
+        for count in PIECES:
+            if array.shape[axis] % count == 0 and array.shape[axis] > 0:
+                yield np.split(array, count, axis)
+
+
+def _damage(found: Array, wanted: Array) -> int:
+    """How many elements of a damaged copy differ; 0 if it is none."""
+    most = max(1, int(found.size * DAMAGED_SHARE))
+    flat = found.reshape(-1)
+    for layout in _layouts(wanted):
+        right = layout.reshape(-1)
+        differing = int((flat != right).sum())
+        if 0 < differing <= most or (differing and _is_rounded(flat, right)):
+            return differing
+    return 0
+
+
+def _is_rounded(found: Array, exact: Array) -> bool:
+    """Whether an array was rounded to float16 or bfloat16."""
+    with np.errstate(over="ignore"):
+        if np.array_equal(found, exact.astype(np.float16).astype(exact.dtype)):
+            return True
+    if exact.dtype != np.float32:
+        return False
+    bits = exact.view(np.uint32).astype(np.uint64)
+    rounded = ((bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000).astype(np.uint32).view(np.float32)
+    return np.array_equal(found, rounded)
