@@ -100,16 +100,19 @@ def _refuse_foreign_report(folder: Path) -> None:
 def show_report(report: "Report", *, markdown: bool) -> None:
     """Print the tables or Markdown on stdout, and what was skipped or disturbed the measurement on stderr."""
     from bench.report.markdown import to_markdown
-    from bench.report.tables import explanation, report_tables, skipped
+    from bench.report.tables import HEADINGS, explanation, report_tables, skipped
     from bench.report.terminal import TerminalTable
 
     if markdown:
         say_lines(to_markdown(report))
         return
-    for table in report_tables(report):
+    comparisons = [table for table in report_tables(report) if table.headings == HEADINGS]
+    for table in comparisons:
         show(TerminalTable(table))
     if line := explanation(report):
         say(line)
+    for table in report_tables(report)[len(comparisons) :]:
+        show(TerminalTable(table))
     if report.runtimes:
         for name, why in report.runtimes.missing.items():
             note(f"{name}: skipped: {why}")
