@@ -263,7 +263,7 @@ def test_a_result_is_short_as_text_and_escaped_as_html():
         ),
         (["--output-names", ""], "Invalid value for '--output-names': got '', expected names separated by commas"),
         (["--input", "x=float32"], "Invalid value for '--input': got 'x=float32', expected NAME=DTYPE[batch,SIZE,..]"),
-        (["--opset", "5"], "Invalid value for '--opset': Input should be greater than or equal to 13"),
+        (["--opset", "5"], "Invalid value for '--opset': got '5', expected at least 13"),
     ],
 )
 def test_options_with_a_syntax_of_their_own_fail_as_any_other(linreg, words, message):
