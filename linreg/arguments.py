@@ -14,7 +14,14 @@ from linreg.errors import LinregError
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
-NAMES = {"input": "inputs", "unit": "units", "format": "formats", "batch": "batches", "variant": "variants"}
+NAMES = {
+    "input": "inputs",
+    "unit": "units",
+    "format": "formats",
+    "batch": "batches",
+    "variant": "variants",
+    "module": "model",
+}
 """Arguments whose names differ from those of their options."""
 
 FLAGS = {
@@ -30,6 +37,7 @@ HINTS = {"fit": "; pass two arrays as one pair: fit((X, y))"}
 WORDS = re.compile(
     r"(?P<command>linreg [a-z]+ -[^;]*)"
     r"|(?P<module> that was exported with --module)"
+    r"|(?P<each>one --input\b)"
     r"|--[a-z-]+ \(in Python: (?P<told>[^)]*)\)"
     r"|(?P<output>another -o( BUNDLE)?\b)|(?P<folder>,? with -o\b)"
     rf"|--(?P<flag>{'|'.join(FLAGS)})\b"
@@ -94,6 +102,8 @@ def _argument(found: re.Match[str]) -> str:
         return found["command"]
     if found["module"]:
         return " of your own"
+    if found["each"]:
+        return "one text in inputs"
     if found["told"]:
         return found["told"]
     if found["output"]:
