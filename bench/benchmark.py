@@ -26,7 +26,8 @@ from bench.report.report import Quality, Report, Settings
 from bench.self_check_record import last_self_check
 from bench.worker.lifecycle import Lifecycle
 from bench.worker.messages import Job, ProcessResult
-from linreg.config import BENCH_DEFAULTS, BenchSettings, DeviceChoice
+from linreg.arguments import as_path, as_texts, in_python
+from linreg.config import BENCH_DEFAULTS, BenchSettings
 from linreg.files import write_atomic
 from linreg.folders import work_folder
 
@@ -43,21 +44,22 @@ class _DeviceResults:
     skipped: tuple[Variant, ...]
 
 
+@in_python
 def bench(
     model: Model,
     *,
-    inputs: Sequence[str] = (),
+    inputs: str | Sequence[str] = (),
     state_dict: str | os.PathLike[str] | None = None,
-    batches: str | Sequence[int] = BENCH_DEFAULTS.batches,
-    threads: str | Sequence[int] = BENCH_DEFAULTS.threads,
+    batches: str | int | Sequence[int] = BENCH_DEFAULTS.batches,
+    threads: str | int | Sequence[int] = BENCH_DEFAULTS.threads,
     onnxruntime_threads: int | None = None,
     processes: int | None = None,
     rounds: int = BENCH_DEFAULTS.rounds,
     target: str | float = BENCH_DEFAULTS.target,
     reference: str | None = None,
-    device: str = DeviceChoice.AUTO,
+    device: str = "auto",
     compile: bool = False,  # noqa: A002
-    variants: Sequence[str] = (),
+    variants: str | Sequence[str] = (),
     against: str | os.PathLike[str] | None = None,
     runtimes: str | os.PathLike[str] | None = None,
     trust: bool = False,
@@ -72,8 +74,8 @@ def bench(
             `FILE.py:NAME` of one.
         inputs: inputs of a module, one for each argument of its forward, such as `x=float32[batch,16]`.
         state_dict: parameters for the module, a file of torch.save or safetensors.
-        batches: batch sizes, such as `1,4096`.
-        threads: intra-op threads of torch and ONNX Runtime, such as `1,2`; each number is measured separately.
+        batches: batch sizes, such as `[1, 4096]`, or one.
+        threads: intra-op threads of torch and ONNX Runtime, such as `[1, 2]`, or one; each is measured separately.
         onnxruntime_threads: ONNX Runtime threads; None: same as torch.
         processes: maximum number of processes; 1 measures in this process only. None: 10, and up to 5 more until
             all intervals are within 2 %.
@@ -111,14 +113,14 @@ def bench(
         request = Request(
             model=path,
             module=module,
-            state_dict=None if state_dict is None else Path(state_dict),
-            inputs=tuple(inputs),
+            state_dict=None if state_dict is None else as_path("state_dict", state_dict),
+            inputs=as_texts("inputs", inputs),
             settings=settings,
             device=parse_device(device),
             compiled=compile,
-            variants=tuple(variants),
-            against=None if against is None else Path(against),
-            runtimes=None if runtimes is None else Path(runtimes),
+            variants=as_texts("variants", variants),
+            against=None if against is None else as_path("against", against),
+            runtimes=None if runtimes is None else as_path("runtimes", runtimes),
             trust=trust,
             command=("linreg.bench",),
         )

@@ -86,9 +86,12 @@ def compare(
         >>> str(result.verdict)
         'slower'
     """
-    if rounds < FEWEST_PAIRED_ROUNDS:
+    for name, function in (("reference", reference), ("variant", variant)):
+        if not callable(function):
+            raise LinregError(f"{name}: got {type(function).__name__}, expected a function without arguments")
+    if not isinstance(rounds, int) or rounds < FEWEST_PAIRED_ROUNDS:
         raise LinregError(
-            f"rounds: got {rounds}, expected at least {FEWEST_PAIRED_ROUNDS}, since fewer give no 95 % interval"
+            f"rounds: got {rounds!r}, expected at least {FEWEST_PAIRED_ROUNDS}, since fewer give no 95 % interval"
         )
     calls = {
         name: Call(run=run, outputs=lambda: (), context=nullcontext)

@@ -20,4 +20,4 @@ class ExportPrecision(StrEnum):
     @classmethod
     def _missing_(cls, value: object) -> "ExportPrecision":
         why = f"; {NO_BFLOAT16}" if value == "bfloat16" else ""
-        raise ExportError(f"precision: got {value!r}, expected one of {', '.join(cls)}{why}")
+        raise ExportError(f"dtype: got {value!r}, expected one of {', '.join(cls)}{why}")

@@ -2,8 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -59,6 +59,20 @@ class ArrowColumns:
     def read(self, places: Sequence[int]) -> Iterator[pa.ChunkedArray]:
         """Return the columns at `places`, one after the other."""
         yield from (self.table.column(place) for place in places)
+
+
+def arrow_table(columns: Mapping[str, Any]) -> ArrowStream:
+    """A table of columns by name: lists, arrays, series or tensors.
+
+    Raises:
+        DataError: a name is not text, the columns differ in length, or Arrow cannot convert one.
+    """
+    try:
+        values = {name: column.tolist() if hasattr(column, "tolist") else column for name, column in columns.items()}
+        table: ArrowStream = pa.table(values)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise DataError(f"dict: is not a table of columns by name: {one_line(error)}") from None
+    return table
 
 
 def row_index(names: Sequence[str], metadata: dict[bytes, bytes] | None) -> frozenset[str]:

@@ -30,6 +30,9 @@ __all__ = [
     "state_sha256",
 ]
 
+EXPORTED = (".onnx", ".torchscript", ".pt2", ".c", ".h")
+"""Suffixes of exported files."""
+
 OUR_NAMES = ("weights", "bias", "linear_layer.weight", "linear_layer.bias")
 
 ANOTHER_WAY = (
@@ -90,6 +93,8 @@ def load(path: Path) -> Checkpoint:
 
 def load_settled(path: Path) -> Checkpoint:
     """`load`, after the changes of a command that was interrupted, or is writing there, are complete."""
+    if path.suffix in EXPORTED:
+        raise ModelError(f"{path}: is an exported file, which holds no state_dict; load its bundle: {path.parent}")
     return read_settled(path if path.is_dir() else path.parent, lambda: load(path))
 
 

@@ -118,6 +118,8 @@ def _no_column(origin: str, names: list[str], name: str) -> DataError:
     by_case = {other.casefold(): other for other in names}
     near = difflib.get_close_matches(name.casefold(), by_case, n=1)
     hint = f"did you mean {by_case[near[0]]!r}?" if near else f"expected one of {listed(names)}"
+    if len(words := name.split()) > 1 and set(words) <= set(names):
+        hint = f"separate names with commas: {','.join(words)}"
     return DataError(f"{origin}: has no column {name!r}; {hint}")
 
 

@@ -18,9 +18,14 @@ from typing import Any, ClassVar
 
 
 class LinregError(Exception):
-    """An expected failure, described in one line."""
+    """An expected failure, described in one line.
+
+    Attributes:
+        on_command_line: the message in the words of the command line, where those of Python differ; else None.
+    """
 
     exit_code: ClassVar[int] = 1
+    on_command_line: str | None = None
 
 
 class DataError(LinregError):

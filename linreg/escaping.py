@@ -15,6 +15,25 @@ def html_text(text: str) -> str:
     return escape(printable(text))
 
 
+def text_table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> str:
+    """A table of plain text, columns two spaces apart.
+
+    Args:
+        headings: one per column.
+        rows: cells, as many as headings.
+        left: number of first columns that are aligned to the left; the others are to the right.
+    """
+    lines = [[printable(cell) for cell in row] for row in (headings, *rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if place < left else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
 def html_table(
     headings: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str = "", struck: Collection[int] = ()
 ) -> str:

@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +49,21 @@ def read_bytes(path: Path, *, limit: int) -> bytes:
             raise LinregError(f"{path}: has {len(data)} bytes, expected at most {limit}")
         return data
     except FileNotFoundError:
-        raise LinregError(f"{path}: no such file; check the name and the folder") from None
+        near = similar_file(path)
+        hint = f"did you mean {near}?" if near else "check the name and the folder"
+        raise LinregError(f"{path}: no such file; {hint}") from None
     except (OSError, ValueError) as error:
         raise LinregError(f"{path}: cannot be read: {_reason(error)}") from error
+
+
+def similar_file(path: Path) -> Path | None:
+    """The file of the same kind beside a missing one whose name is the most similar, if any is."""
+    try:
+        beside = [entry.name for entry in path.parent.iterdir() if entry.suffix == path.suffix and entry.is_file()]
+    except OSError:
+        return None
+    near = get_close_matches(path.name, beside, n=1)
+    return path.parent / near[0] if near else None
 
 
 def write_atomic(path: Path, data: bytes) -> None:

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from linreg.arguments import as_path, in_python
 from linreg.bundle import Bundle, open_bundle
 from linreg.card import Card
 from linreg.changes import Changes
@@ -58,8 +59,9 @@ class FittedModel:
         inputs = f"{count} feature{'s' if count > 1 else ''}"
         if self.card is None:
             return f"FittedModel({inputs}, no card)"
-        fit = self.card.metrics.get("test") or self.card.metrics.get("train") or {}
-        r2 = "" if fit.get("r2") is None else f", R2 {fit['r2']:.4f}"
+        part = "test" if self.card.metrics.get("test") else "train"
+        fit = self.card.metrics.get(part) or {}
+        r2 = "" if fit.get("r2") is None else f", {part} R2 {fit['r2']:.4f}"
         return f"FittedModel({printable(self.card.target)!r} from {inputs}, {self.card.training['method']}{r2})"
 
     def _repr_html_(self) -> str:
@@ -117,6 +119,7 @@ class FittedModel:
             return summary_without_card(self._affine, self.coefficients)
         return summary_of(self.card, self.coefficients)
 
+    @in_python
     def predict(self, data: Any) -> Any:
         """Predict the target for every row.
 
@@ -141,6 +144,7 @@ class FittedModel:
         """
         return predict_like(data, self.module, self.card)
 
+    @in_python
     def save(self, folder: str | os.PathLike[str], *, force: bool = False) -> Bundle:
         """Save as a bundle: `model.pth`, `card.json`, `manifest.json` and `SHA256SUMS`, as `linreg train` does.
 
@@ -154,9 +158,9 @@ class FittedModel:
 
         Example:
             >>> linreg.fit(linreg.straight_line(), epochs=20).save("line")
-            Bundle('line', 2 files)
+            Bundle('line')
         """
-        path = Path(folder)
+        path = as_path("folder", folder)
         with replacing(path, command="linreg.FittedModel.save", force=force) as changes:
             self.stage(changes)
             changes.commit()
@@ -166,6 +170,7 @@ class FittedModel:
         """Stage the model and its manifest among changes that `linreg.saving.replacing` yields."""
         stage_model(changes, self.files, state_sha256(self.module.state_dict()))
 
+    @in_python
     def plot_predictions(self, data: Any = None, *, ax: "Axes | None" = None) -> "Axes":
         """Plot predictions: against the feature, or against actual values if there are several features.
 
@@ -181,6 +186,7 @@ class FittedModel:
         card = self._described()
         return plots.predictions(self._predicted_parts(data), features=card.features, target=card.target, ax=ax)
 
+    @in_python
     def plot_residuals(self, data: Any = None, *, ax: "Axes | None" = None) -> "Axes":
         """Plot residuals, actual - predicted, against predictions.
 
@@ -195,6 +201,7 @@ class FittedModel:
 
         return plots.residuals(self._predicted_parts(data), target=self._described().target, ax=ax)
 
+    @in_python
     def plot_loss_curves(self, *, ax: "Axes | None" = None) -> "Axes":
         """Plot train and held-out loss by epoch.
 
@@ -219,6 +226,7 @@ class FittedModel:
         return predicted_parts(self.module, self._described(), data, fitted_to=self.parts)
 
 
+@in_python
 def load(path: str | os.PathLike[str]) -> FittedModel:
     """Load a model that `linreg train` or `FittedModel.save` wrote.
 
@@ -233,7 +241,7 @@ def load(path: str | os.PathLike[str]) -> FittedModel:
     Example:
         >>> bundle = linreg.fit(linreg.straight_line()).save("line")
         >>> linreg.load(bundle)
-        FittedModel('y' from 1 feature, sgd, R2 0.9999)
+        FittedModel('y' from 1 feature, sgd, test R2 0.9999)
     """
-    found = load_settled(Path(path))
+    found = load_settled(as_path("path", path))
     return FittedModel(module=found.model, card=found.card, path=found.path, notes=found.notes)

@@ -1,18 +1,17 @@
 """Fit a linear model to data in any form: `linreg.fit`, and the course's line, `linreg.straight_line`."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from enum import StrEnum
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
-from numpy.typing import ArrayLike
-
 from linreg import data as datasets
+from linreg.arguments import in_python
 from linreg.arrays import dataset_of_arrays
-from linreg.arrow_columns import ArrowStream
+from linreg.arrow_columns import ArrowStream, arrow_table
 from linreg.config import (
     DEFAULT_SPLIT,
     LINE_DEFAULTS,
@@ -29,15 +28,21 @@ from linreg.config import (
 from linreg.data import Dataset, read_dataset
 from linreg.errors import DataError, LinregError
 from linreg.fitted import FittedModel
-from linreg.split_text import parse_split
+from linreg.split_text import parse_split, split_text
 from linreg.training import card_of
 from linreg.training import fit as train
 
 Choice = TypeVar("Choice", bound=StrEnum)
 Progress = Callable[[str, int, int], None]
-Data = str | os.PathLike[str] | ArrowStream | tuple[ArrayLike | torch.Tensor, ArrayLike | torch.Tensor] | Dataset
+Array = Any
+"""Whatever NumPy turns into an array, or a torch tensor. NumPy's own alias would fill a page of `help(linreg.fit)`."""
+
+Data = str | os.PathLike[str] | ArrowStream | Mapping[str, Array] | tuple[Array, Array] | Dataset
+
+_WHOLE = ("epochs", "batch_size", "test_every", "seed")
 
 
+@in_python
 def straight_line(
     *,
     weight: float = 0.7,
@@ -64,10 +69,12 @@ def straight_line(
         >>> linreg.straight_line(weight=2, bias=1)
         Dataset(50 rows, target 'y', features 'x')
     """
+    _check_numbers({"weight": weight, "bias": bias, "start": start, "end": end, "step": step})
     settings = LineSettings(weight=weight, bias=bias, start=start, end=end, step=step)
     return datasets.straight_line(settings, _choice("dtype", Precision, dtype) or Precision.FLOAT32)
 
 
+@in_python
 def fit(
     data: Data,
     *,
@@ -79,7 +86,7 @@ def fit(
     architecture: str = "linear",
     bias: bool = True,
     dtype: str = "float32",
-    split: str = DEFAULT_SPLIT,
+    split: str | float | Sequence[float] = DEFAULT_SPLIT,
     shuffle: bool | None = None,
     seed: int | None = None,
     lr: float | None = None,
@@ -95,11 +102,12 @@ def fit(
 
     Args:
         data: a CSV (also gzip) or Parquet file; a table in memory that exports an Arrow stream (pandas, polars,
-            DuckDB, pyarrow); a pair (X, y) of arrays or tensors of shapes (rows, features) and (rows,); or a Dataset
-            of `linreg.straight_line`. The index of a pandas DataFrame is not a feature.
-        target: the column to predict. A table needs it; for (X, y) it is the name of y, by default "y".
+            DuckDB, pyarrow) or a dict of its columns; a pair (X, y) of arrays, tensors or data frames of shapes
+            (rows, features) and (rows,); or a Dataset of `linreg.straight_line`. The index of a pandas DataFrame is
+            not a feature.
+        target: the column to predict. A table needs it; for (X, y) it is the name of y, by default its own or "y".
         features: the columns of a table to predict from; None uses every other numeric column.
-        feature_names: the names of the columns of X; None uses x0, x1, ...
+        feature_names: the names of the columns of X; None uses those of a data frame, or else x0, x1, ...
         method: "exact" (least squares in float64; default for tables and arrays), "sgd" (default for the line),
             "adam" or "lbfgs". The gradient methods standardise a table with its training part, and fold the scaling
             into weight and bias afterwards, so that every model takes raw features.
@@ -107,7 +115,8 @@ def fit(
         architecture: "linear" (nn.Linear), or "parameter" (two nn.Parameter, for one feature).
         bias: fit a bias.
         dtype: dtype of the parameters, "float32" or "float64".
-        split: the fraction of rows to train with, "0.8"; train/validation/test, "0.7/0.15/0.15"; or "1".
+        split: the fraction of rows to train with, 0.8; train, validation and test, (0.7, 0.15, 0.15); or 1. The text
+            of the command line, "0.7/0.15/0.15", works as well.
         shuffle: shuffle the rows before the split; default: True, but the line always keeps its order.
         seed: seed of the initial parameters, the shuffle and the batches. Default: 42.
         lr: learning rate. Default: 0.01; lbfgs 1.
@@ -127,10 +136,12 @@ def fit(
     Example:
         >>> model = linreg.fit("penguins.csv", target="body_mass_g", features=["flipper_length_mm"])
         >>> model
-        FittedModel('body_mass_g' from 1 feature, exact, R2 0.6727)
+        FittedModel('body_mass_g' from 1 feature, exact, test R2 0.6727)
         >>> linreg.fit(linreg.straight_line(weight=0.7, bias=0.3))
-        FittedModel('y' from 1 feature, sgd, R2 0.9999)
+        FittedModel('y' from 1 feature, sgd, test R2 0.9999)
     """
+    parted = split_text(split)
+    _check_numbers({"epochs": epochs, "batch_size": batch_size, "test_every": test_every, "seed": seed, "lr": lr})
     dataset = _dataset(data, target, features, feature_names)
     settings = _settings(
         dataset,
@@ -154,7 +165,7 @@ def fit(
             raise LinregError("shuffle: got True, but a straight line always keeps its order; leave it out")
         dataset = datasets.straight_line(dataset.line, settings.dtype)
     return _trained(
-        dataset, settings, split=split, shuffled=shuffled, keep_on_interrupt=keep_on_interrupt, progress=progress
+        dataset, settings, split=parted, shuffled=shuffled, keep_on_interrupt=keep_on_interrupt, progress=progress
     )
 
 
@@ -188,8 +199,10 @@ def _trained(
 
 
 def _dataset(
-    data: Data, target: str | None, features: Sequence[str] | None, feature_names: Sequence[str] | None
+    data: Any, target: str | None, features: Sequence[str] | None, feature_names: Sequence[str] | None
 ) -> Dataset:
+    _check_name("target", target)
+    features, feature_names = _names("features", features), _names("feature_names", feature_names)
     if isinstance(data, Dataset):
         _refuse("a Dataset has its columns already", target=target, features=features, feature_names=feature_names)
         return data
@@ -197,18 +210,49 @@ def _dataset(
         _refuse("it chooses columns of a table; name those of X with feature_names", features=features)
         if len(data) != 2:
             raise DataError(f"data: got a tuple of {len(data)}, expected (X, y)")
-        return dataset_of_arrays(*data, feature_names=feature_names, target_name="y" if target is None else target)
+        return dataset_of_arrays(*data, feature_names=feature_names, target_name=target)
+    if isinstance(data, Mapping):
+        data = arrow_table(data)
     if not isinstance(data, str | os.PathLike | ArrowStream):
+        hint = "; pass two arrays as one pair: fit((X, y))" if hasattr(data, "__len__") else ""
         raise DataError(
-            f"data: got {type(data).__name__}, expected a path, a table (pandas, polars, pyarrow), (X, y) or a Dataset"
+            f"data: got {type(data).__name__}, expected a path, a table (pandas, polars, pyarrow), (X, y) or a "
+            f"Dataset{hint}"
         )
     _refuse("it names the columns of (X, y); choose those of a table with features", feature_names=feature_names)
     if target is None:
         raise DataError("target: a table needs it; name the column to predict")
-    if isinstance(features, str):
-        raise DataError(f"features: got {features!r}, expected a list of column names: [{features!r}]")
     table = Path(data) if isinstance(data, str | os.PathLike) else data
-    return read_dataset(table, features=None if features is None else tuple(features), target=target)
+    return read_dataset(table, features=features, target=target)
+
+
+def _check_name(argument: str, name: object) -> None:
+    if name is not None and not isinstance(name, str):
+        hint = "" if isinstance(name, int) else "; pass two arrays as one pair: fit((X, y))"
+        raise DataError(f"{argument}: got {type(name).__name__}, expected the name of a column{hint}")
+
+
+def _names(argument: str, names: Any) -> tuple[str, ...] | None:
+    if names is None:
+        return None
+    if isinstance(names, str):
+        raise DataError(f"{argument}: got {names!r}, expected a list of column names: [{names!r}]")
+    try:
+        found = tuple(names)
+    except TypeError:
+        raise DataError(f"{argument}: got {type(names).__name__}, expected a list of column names") from None
+    for name in found:
+        if not isinstance(name, str):
+            raise DataError(f"{argument}: got {str(name)[:60]} in the list, expected column names, which are text")
+    return found
+
+
+def _check_numbers(options: Mapping[str, object]) -> None:
+    """Refuse what is not a number; `training.check_settings` checks the ranges."""
+    for name, value in options.items():
+        kind, expected = (Integral, "a whole number") if name in _WHOLE else (Real, "a number")
+        if value is not None and (isinstance(value, bool) or not isinstance(value, kind)):
+            raise LinregError(f"{name}: got {value!r}, expected {expected}")
 
 
 def _settings(dataset: Dataset, **options: Any) -> TrainSettings:

@@ -42,6 +42,10 @@ def located(model: Model) -> Iterator[tuple[Path | None, str]]:
         )
     elif callable(model):
         yield None, place_of(model)
+    elif not hasattr(model, "save"):
+        raise LinregError(
+            f"model: got {type(model).__name__}, expected a bundle, a fitted model, or a function that makes a module"
+        )
     else:
         with work_folder("linreg-bench-") as folder:
             path = folder / "model"

@@ -20,8 +20,8 @@ from linreg.memory import usable_cores
 
 def bench_settings(
     *,
-    batches: str | Iterable[int],
-    threads: str | Iterable[int],
+    batches: str | int | Iterable[int],
+    threads: str | int | Iterable[int],
     onnxruntime_threads: int | None,
     processes: int | None,
     rounds: int,
@@ -65,21 +65,23 @@ def bench_settings(
     )
 
 
-def parse_counts(value: str | Iterable[int], most: int) -> tuple[int, ...]:
+def parse_counts(value: str | int | Iterable[int], most: int) -> tuple[int, ...]:
     """Whole numbers such as `1,64,4096`, without duplicates.
 
     Raises:
         LinregError: a value is not an integer from 1 to `most`.
     """
     try:
-        counts = tuple(dict.fromkeys(map(int, value.split(",") if isinstance(value, str) else value)))
+        several = [value] if isinstance(value, int) else value.split(",") if isinstance(value, str) else value
+        counts = tuple(dict.fromkeys(map(int, several)))
     except (TypeError, ValueError):
         counts = ()
     if counts and all(1 <= count <= most for count in counts):
         return counts
     listed = isinstance(value, str) and re.fullmatch(r"\D*(\d+\D+)+\d+\D*", value)
     example = f": {','.join(re.findall('[0-9]+', str(value)))}" if listed else ""
-    raise LinregError(f"got {value!r}, expected integers from 1 to {most}, separated by commas{example}")
+    commas = f", separated by commas{example}" if isinstance(value, str) else ""
+    raise LinregError(f"got {value!r}, expected integers from 1 to {most}{commas}")
 
 
 def parse_fraction(value: str | float) -> float:
@@ -110,8 +112,8 @@ def parse_device(value: str) -> DeviceChoice:
 
 
 def _check_range(name: str, value: int, fewest: int, most: int) -> None:
-    if not fewest <= value <= most:
-        raise LinregError(f"{name}: got {value}, expected {fewest} to {most}")
+    if not isinstance(value, int) or not fewest <= value <= most:
+        raise LinregError(f"{name}: got {value!r}, expected {fewest} to {most}")
 
 
 @contextmanager

@@ -186,7 +186,7 @@ class Report:
         from bench.report.findings import findings
 
         found = "; ".join(f"{finding.where}: {finding.headline}" for finding in findings(self))
-        return f"<Report of {self.scope}: {found or 'nothing was timed'}>"
+        return f"Report({self.scope}, {found or 'nothing was timed'})"
 
 
 def _fault(error: str) -> str:

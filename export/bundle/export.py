@@ -11,8 +11,9 @@ from torch import Tensor
 from export.bundle.contents import make_room, record, renew_vectors
 from export.bundle.exportable import Exportable, Exported, Note, exportable, ignore
 from export.bundle.write import Artifact, ExportOptions, make_artifact
-from export.formats.names import OPSETS, Format, FormatChoice, chosen_formats
+from export.formats.names import OPSETS, READ_ONNX, Format, FormatChoice, chosen_formats
 from export.precision import ExportPrecision
+from linreg.arguments import as_path, as_texts, in_python
 from linreg.bundle import Bundle, open_bundle
 from linreg.changes import Changes, changing
 from linreg.config import CARD_FILE, MODEL_FILE
@@ -49,19 +50,16 @@ class Outcome:
             raise self.error
 
 
-def no_progress(_stage: str, _done: int, _total: int) -> None:
-    """Report nothing."""
-
-
+@in_python
 def export(
     model: Exported,
     folder: str | os.PathLike[str],
     *,
     formats: str | Sequence[str] = ("onnx",),
-    inputs: Sequence[str] | None = None,
+    inputs: str | Sequence[str] | None = None,
     example: Sequence[Tensor] | Tensor | None = None,
-    input_names: Sequence[str] = (),
-    output_names: Sequence[str] = (),
+    input_names: str | Sequence[str] = (),
+    output_names: str | Sequence[str] = (),
     opset: int | None = None,
     prefix: str | None = None,
     dtype: str | None = None,
@@ -70,18 +68,10 @@ def export(
     data: str | os.PathLike[str] | None = None,
     force: bool = False,
     wait: bool = False,
-    progress: Progress = no_progress,
-    note: Note = ignore,
+    progress: Progress | None = None,
+    note: Note | None = None,
 ) -> Bundle:
     """Export a model into a bundle: every file is verified against the float64 oracle before it is kept.
-
-    Example:
-        >>> import torch
-        >>> module = torch.nn.Sequential(torch.nn.Linear(16, 32), torch.nn.ReLU(), torch.nn.Linear(32, 3))
-        >>> bundle = export(module, "net", inputs=["x=float32[batch,16]"], formats=["onnx", "torchscript"])
-        >>> sorted(entry.name for entry in bundle.manifest.files if entry.proof)
-        ['model.onnx', 'model.torchscript']
-        >>> bundle = export(module, "same", example=(torch.randn(2, 16),))
 
     Args:
         model: a bundle or .pth of `linreg train`, a fitted model, or any torch.nn.Module. A module is copied; the copy
@@ -89,7 +79,8 @@ def export(
         folder: the bundle, created if needed. If it is not the model's own bundle, the state_dict and the card are
             also written to it.
         formats: any of `onnx`, `torchscript`, `torchscript-trace`, `pt2`, `c`, or `all` for all but `c`.
-        inputs: the inputs of a module, one string for each argument of forward, such as `x=float32[batch,16]`.
+        inputs: the inputs of a module, one string for each argument of forward, such as `x=float32[batch,16]`; a
+            single one needs no list.
         example: instead of `inputs`, one tensor for each argument of forward. The first axis of each becomes the
             dynamic batch. The values of a single tensor are also verified.
         input_names: names of the graph's inputs. Default: `input`, or the arguments of forward if there are several.
@@ -111,26 +102,35 @@ def export(
         MismatchError: the outputs of a file differ from the float64 oracle; that file is not kept.
         ModelError: the model cannot be loaded.
         LinregError: the folder cannot be written, or the user's files would be overwritten.
+
+    Example:
+        >>> import linreg, torch
+        >>> module = torch.nn.Sequential(torch.nn.Linear(16, 32), torch.nn.ReLU(), torch.nn.Linear(32, 3))
+        >>> bundle = linreg.export(module, "net", inputs="x=float32[batch,16]", formats=["onnx", "torchscript"])
+        >>> sorted(entry.name for entry in bundle.manifest.files if entry.proof)
+        ['model.onnx', 'model.torchscript']
+        >>> bundle = linreg.export(module, "same", example=(torch.randn(2, 16),))
     """
     kinds = _formats(formats, opset, prefix)
-    folder = Path(folder)
+    folder = as_path("folder", folder)
     chosen = exportable(
         model,
         folder,
         inputs=inputs,
         example=example,
-        input_names=input_names,
-        output_names=output_names,
+        input_names=as_texts("input_names", input_names),
+        output_names=as_texts("output_names", output_names),
         precision=None if dtype is None else ExportPrecision(dtype),
         static=static,
         units=units,
-        data=None if data is None else Path(data),
-        note=note,
+        data=None if data is None else as_path("data", data),
+        note=note or ignore,
     )
     options = ExportOptions(opset=opset, prefix=prefix, rows=chosen.rows)
 
     def on_wait(holder: str) -> None:
-        note(f"waiting for {holder}")
+        if note is not None:
+            note(f"waiting for {holder}")
 
     outcome = write_bundle(chosen, folder, kinds, options, force=force, wait=wait, on_wait=on_wait, progress=progress)
     outcome.raise_refused()
@@ -146,7 +146,7 @@ def write_bundle(
     force: bool = False,
     wait: bool = False,
     on_wait: Callable[[str], None] | None = None,
-    progress: Progress = no_progress,
+    progress: Progress | None = None,
 ) -> Outcome:
     """Write and verify every format, and apply all changes to the bundle together, the manifest last.
 
@@ -181,14 +181,15 @@ def write_bundle(
 
 
 def _make_artifacts(
-    chosen: Exportable, changes: Changes, kinds: list[Format], options: ExportOptions, progress: Progress
+    chosen: Exportable, changes: Changes, kinds: list[Format], options: ExportOptions, progress: Progress | None
 ) -> Outcome:
     outcome, source = Outcome(written=[], refused={}), chosen.source
     program: ExportedProgram | None = None
     for place, kind in enumerate(kinds):
 
         def begin(stage: str, done: int = place) -> None:
-            progress(stage, done, len(kinds))
+            if progress is not None:
+                progress(stage, done, len(kinds))
 
         try:
             if program is None and (kind is Format.PT2 or (kind is Format.ONNX and source.affine is None)):
@@ -199,7 +200,8 @@ def _make_artifacts(
             outcome.written.append(make_artifact(source, kind, changes, options, program=program, begin=begin))
         except LinregError as error:
             outcome.refused[kind] = error
-    progress("finish the bundle", len(kinds), len(kinds))
+    if progress is not None:
+        progress("finish the bundle", len(kinds), len(kinds))
     return outcome
 
 
@@ -216,14 +218,20 @@ def _stage_rest(chosen: Exportable, changes: Changes, written: list[Artifact]) -
 
 
 def _formats(formats: str | Sequence[str], opset: int | None, prefix: str | None) -> list[Format]:
+    expected = f"expected any of {', '.join(FormatChoice)}"
     try:
-        kinds = chosen_formats([FormatChoice(name) for name in ([formats] if isinstance(formats, str) else formats)])
-    except ValueError as error:
-        raise ExportError(f"formats: {error}; expected any of {', '.join(FormatChoice)}") from None
-    if not kinds:
-        raise ExportError(f"formats: got none, expected any of {', '.join(FormatChoice)}")
-    if opset is not None and opset not in OPSETS:
-        raise ExportError(f"opset: got {opset}, expected a number from {OPSETS[0]} to {OPSETS[-1]}")
+        names = [formats] if isinstance(formats, str) else list(formats)
+    except TypeError:
+        raise ExportError(f"formats: got {formats!r}, {expected}") from None
+    if not names:
+        raise ExportError(f"formats: got none, {expected}")
+    for name in names:
+        if name not in list(FormatChoice):
+            hint = f"; a converter to {name} reads ONNX" if str(name).lower() in READ_ONNX.split() else ""
+            raise ExportError(f"formats: got {str(name)[:60]!r}, {expected}{hint}")
+    kinds = chosen_formats([FormatChoice(name) for name in names])
+    if opset is not None and (isinstance(opset, bool) or opset not in OPSETS):
+        raise ExportError(f"opset: got {opset!r}, expected a number from {OPSETS[0]} to {OPSETS[-1]}")
     if opset is not None and Format.ONNX not in kinds:
         raise ExportError("opset belongs to ONNX; add it to formats, or leave opset out")
     if prefix is not None and Format.C not in kinds:

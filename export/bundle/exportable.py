@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -24,6 +24,8 @@ from linreg.fitted import FittedModel
 from linreg.manifest import read_listed
 
 Note = Callable[[str], None]
+Item = TypeVar("Item")
+MODULES = (nn.Module, *ALREADY_EXPORTED)
 
 
 Exported = str | os.PathLike[str] | Checkpoint | FittedModel | nn.Module
@@ -55,7 +57,7 @@ def exportable(
     model: Exported,
     folder: Path,
     *,
-    inputs: Sequence[str] | None = None,
+    inputs: str | Sequence[str] | None = None,
     example: Sequence[Tensor] | Tensor | None = None,
     input_names: Sequence[str] = (),
     output_names: Sequence[str] = (),
@@ -71,15 +73,16 @@ def exportable(
         ModelError: the model cannot be loaded.
         ExportError: the module cannot be exported, or an argument does not apply to it.
     """
-    if isinstance(model, (nn.Module, *ALREADY_EXPORTED)):
+    _check_kind(model)
+    if isinstance(model, MODULES):
         if units or data is not None:
             raise ExportError(
                 "units and data belong to a model of linreg train, whose columns have names; leave them out"
             )
         return _of_module(
             model,
-            inputs,
-            (example,) if isinstance(example, Tensor) else example,
+            _listed("inputs", inputs, str, "a text such as x=float32[batch,16]"),
+            _listed("example", example, Tensor, "a torch.Tensor"),
             note,
             input_names=input_names,
             output_names=output_names,
@@ -138,9 +141,35 @@ def _checkpoint(model: str | os.PathLike[str] | Checkpoint | FittedModel, note: 
         for text in checkpoint.notes:
             note(f"{checkpoint.path}: {text}")
         return checkpoint
-    if isinstance(model, FittedModel):
-        return model.checkpoint
-    raise ExportError(f"got {type(model).__name__}, expected the path of a bundle, a fitted model or a torch.nn.Module")
+    return model.checkpoint
+
+
+def _check_kind(model: object) -> None:
+    """Raise ExportError for what is no model, such as the class of a module or a function."""
+    if isinstance(model, (str, os.PathLike, Checkpoint, FittedModel, *MODULES)):
+        return
+    expected = "expected the path of a bundle, a fitted model or a torch.nn.Module"
+    if isinstance(model, type):
+        raise ExportError(f"model: got the class {model.__name__}, {expected}; pass an instance of it")
+    if callable(model):
+        raise ExportError(
+            f"model: got a {type(model).__name__}, {expected}; call it in the forward of a torch.nn.Module"
+        )
+    raise ExportError(f"model: got {type(model).__name__}, {expected}")
+
+
+def _listed(name: str, given: Any, kind: type[Item], expected: str) -> list[Item] | None:
+    """An argument that takes one item or several, as a list."""
+    if given is None:
+        return None
+    if isinstance(given, kind):
+        return [given]
+    if not isinstance(given, list | tuple):
+        raise ExportError(f"{name}: got {type(given).__name__}, expected {expected}, or a list of them")
+    for place, item in enumerate(given):
+        if not isinstance(item, kind):
+            raise ExportError(f"{name}: item {place} is {type(item).__name__}, expected {expected}")
+    return list(given)
 
 
 def _files_of(checkpoint: Checkpoint, folder: Path) -> dict[str, bytes]:

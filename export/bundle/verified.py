@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from export.formats.names import Format
-from linreg.escaping import html_table
+from linreg.escaping import html_table, text_table
 
 HEADINGS = ("file", "compared with", "cases", "error / allowed", "bit-equal")
 """Bit-equal to the test vectors, or to the outputs of eager mode if compared with the oracle."""
@@ -55,7 +55,10 @@ class VerifiedBundle:
     def __repr__(self) -> str:
         worst = max((row.worst_error for row in self.rows), default=0.0)
         run = len(self.files) - len(self.not_run)
-        return f"<VerifiedBundle {str(self.path)!r}: {run} of {len(self.files)} artifacts, error / allowed {worst:.3f}>"
+        return f"VerifiedBundle({str(self.path)!r}, {run} of {len(self.files)} artifacts, error / allowed {worst:.3f})"
+
+    def __str__(self) -> str:
+        return text_table(HEADINGS, [row.cells() for row in self.rows], left=3)
 
     def _repr_html_(self) -> str:
         return html_table(HEADINGS, [row.cells() for row in self.rows], caption=str(self.path))

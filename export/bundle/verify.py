@@ -9,6 +9,7 @@ from export.bundle.rows import rows_to_verify
 from export.bundle.verified import VerifiedBundle, VerifiedFile
 from export.formats.names import Format, format_of
 from export.precision import ExportPrecision
+from linreg.arguments import as_path, in_python
 from linreg.config import MODEL_FILE
 from linreg.errors import LinregError, MismatchError, ModelError, UntrustedError
 
@@ -24,20 +25,11 @@ if TYPE_CHECKING:
 # torch is imported only when needed: an .onnx file is checked against its test vectors without it.
 
 
+@in_python
 def verify(
     bundle: str | os.PathLike[str], *, data: str | os.PathLike[str] | None = None, trust: bool = False
 ) -> VerifiedBundle:
     """Check the bytes of a bundle against its manifest, and its outputs against test vectors and the float64 oracle.
-
-    Example:
-        >>> import torch
-        >>> from export.bundle.export import export
-        >>> bundle = export(torch.nn.Linear(4, 2), "net", inputs=["x=float32[batch,4]"])
-        >>> result = verify(bundle)
-        >>> [(row.file, row.against) for row in result.rows]
-        [('model.onnx', 'test vectors')]
-        >>> all(row.worst_error <= 1 for row in result.rows)
-        True
 
     Args:
         bundle: a bundle, or one artifact in it. A single .onnx file is checked against its test vectors, without torch.
@@ -50,8 +42,19 @@ def verify(
         UntrustedError: the bundle holds programs that this user did not export.
         LinregError: there is nothing to compare the outputs with, or `data` does not apply.
         DataError: the table cannot be used.
+
+    Example:
+        >>> import linreg, torch
+        >>> linreg.export(torch.nn.Linear(4, 2), "net", inputs="x=float32[batch,4]")
+        Bundle('net', model.onnx)
+        >>> result = linreg.verify("net")
+        >>> [(row.file, row.against) for row in result.rows]
+        [('model.onnx', 'test vectors')]
+        >>> all(row.worst_error <= 1 for row in result.rows)
+        True
     """
-    result = verify_artifacts(Path(bundle), data=None if data is None else Path(data), trust=trust)
+    table = None if data is None else as_path("data", data)
+    result = verify_artifacts(as_path("bundle", bundle), data=table, trust=trust)
     refuse_not_run(result)
     return result
 

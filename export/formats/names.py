@@ -71,3 +71,9 @@ def format_of(name: str) -> tuple[Format, ExportPrecision | None] | None:
 
 OPSETS = range(13, 27)
 """ONNX opset versions that can be written."""
+
+READ_ONNX = (
+    "tflite litert tensorflow tf coreml mlmodel mlpackage openvino tensorrt trt engine ncnn mnn tfjs ort rknn keras "
+    "savedmodel tvm executorch pte"
+)
+"""Formats that linreg does not write, but that other tools convert from ONNX."""

@@ -88,7 +88,7 @@ def require(path: Path) -> None:
     near = get_close_matches(path.name, beside, n=1)
     hint = f"did you mean {path.parent / near[0]}?" if near else "check the name and the folder"
     if not near and not path.suffix and MODEL_FILE not in beside:
-        hint = f"train one with: linreg train -o {path}"
+        hint = f"check the name, or train one: {_training(path)}"
     raise ModelError(f"{path}: no such bundle or file; {hint}")
 
 
@@ -145,7 +145,7 @@ def _check(model: Path) -> None:
     if model.is_dir():
         if not (model / MODEL_FILE).exists():
             inside = sorted(entry.name for entry in model.glob("*.pth"))
-            hint = f"did you mean {model / inside[0]}?" if inside else f"train one with: linreg train -o {quoted}"
+            hint = f"did you mean {model / inside[0]}?" if inside else f"train one: {_training(model)}"
             raise ModelError(f"{model}: has no {MODEL_FILE}; {hint}")
     elif is_table(model):
         raise ModelError(
@@ -198,6 +198,10 @@ def _refuse_module(path: Path) -> None:
             f"{path}: holds a module that was exported with --module; use linreg verify {quoted}, "
             f"or linreg bench --module FILE.py:NAME --state-dict {named}"
         ) from None
+
+
+def _training(folder: Path) -> str:
+    return f"linreg train TABLE --target COLUMN -o {shlex.quote(str(folder))}"
 
 
 def _named(path: Path) -> str:

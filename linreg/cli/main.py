@@ -95,7 +95,8 @@ def _run() -> tuple[int, str]:
         return INTERRUPTED, ""
     except LinregError as error:
         # The library does not know which command it works for.
-        return error.exit_code, str(error).replace("linreg COMMAND ", f"linreg {' '.join(sys.argv[1:2])} ")
+        text = error.on_command_line or str(error)
+        return error.exit_code, text.replace("linreg COMMAND ", f"linreg {' '.join(sys.argv[1:2])} ")
     except MemoryError:
         return 1, "out of memory; use fewer rows or columns"
     except ModuleNotFoundError as error:

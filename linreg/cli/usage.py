@@ -9,9 +9,10 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from export.formats.names import READ_ONNX
 from export.precision import NO_BFLOAT16
 from linreg.cli.help_text import write_help
-from linreg.cli.words import ARGUMENT, READ_ONNX, option_meant, value_meant
+from linreg.cli.words import ARGUMENT, option_meant, value_meant
 from linreg.memory import BASE_BYTES, LIGHT_BYTES, check_address_space
 
 SEPARATORS = {
@@ -75,7 +76,9 @@ def usage_message(error: Any, words: list[str]) -> str:
     """
     context = getattr(error, "ctx", None)
     text = str(error.format_message()).replace("Value error, ", "").rstrip(".")
+    text = _in_our_words(text, getattr(error, "__cause__", None))
     choice = re.search(r"'?: '(.*)' is not one of ('.*')$", text)
+    text = re.sub(r"^(No such command .*)\. Did you mean (.*\?)$", r"\1; did you mean \2", text)
     if getattr(error, "option_name", None) and text.startswith("No such option"):
         text = f"{error.message}{_option_hint(error, context, words)}"
     elif choice:
@@ -84,6 +87,23 @@ def usage_message(error: Any, words: list[str]) -> str:
         text += _extra_hint(context, words)
     path = context.command_path if context else "linreg"
     return f"{text.removeprefix('Invalid value: ')}{'' if text.endswith('?') else ';'} see: {path} --help"
+
+
+def _in_our_words(text: str, cause: Any) -> str:
+    """A message of pydantic about a number, with the value that was given."""
+    before, _, expected = text.partition("Input should be ")
+    if not expected or not hasattr(cause, "errors"):
+        return text
+    for theirs, ours in (
+        ("greater than or equal to", "at least"),
+        ("less than or equal to", "at most"),
+        ("a valid integer", "a whole number"),
+        ("a valid number", "a number"),
+    ):
+        if expected.startswith(theirs):
+            limit = expected.removeprefix(theirs).partition(",")[0]
+            return f"{before}got {cause.errors()[0]['input']!r}, expected {ours}{limit}"
+    return text
 
 
 def _options(command: Any) -> set[str]:

@@ -64,12 +64,6 @@ VALUES = {
 }
 """Names in other tools by our value of a choice."""
 
-READ_ONNX = (
-    "tflite litert tensorflow tf coreml mlmodel mlpackage openvino tensorrt trt engine ncnn mnn tfjs ort rknn keras "
-    "savedmodel tvm executorch pte"
-)
-"""Formats that linreg does not write, but that other tools convert from ONNX."""
-
 
 def option_meant(word: str, options: Collection[str]) -> str | None:
     """Our name for an unknown option.

@@ -1,0 +1,125 @@
+"""Arguments of the public Python functions: their errors name them as Python does, not as options."""
+
+import functools
+import inspect
+import json
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from linreg.errors import LinregError
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+NAMES = {
+    "input": "inputs",
+    "unit": "units",
+    "format": "formats",
+    "batch": "batches",
+    "variant": "variants",
+    "module": "model",
+}
+"""Arguments whose names differ from those of their options."""
+
+FLAGS = {
+    "no-bias": "bias=False",
+    "no-shuffle": "shuffle=False",
+    **{name: f"{name.replace('-', '_')}=True" for name in ("allow-collinear", "force", "static", "trust", "wait")},
+}
+WITH_VALUE = "architecture|device|dtype|format|loss|lr|method|opset|processes|reference|split"
+
+HINTS = {"fit": "; pass two arrays as one pair: fit((X, y))"}
+"""What a caller with too many positional arguments probably means, by function."""
+
+WORDS = re.compile(
+    r"(?P<command>linreg [a-z]+ -[^;]*)"
+    r"|(?P<module> that was exported with --module)"
+    r"|(?P<each>one --input\b)"
+    r"|--[a-z-]+ \(in Python: (?P<told>[^)]*)\)"
+    r"|(?P<output>another -o( BUNDLE)?\b)|(?P<folder>,? with -o\b)"
+    rf"|--(?P<flag>{'|'.join(FLAGS)})\b"
+    rf"|--(?P<option>{WITH_VALUE}) (?P<value>(?!or\b|and\b)\w(?:[\w.+-]*\w)?)"
+    r"|--(?P<name>[a-z]+(?:-[a-z]+)*)"
+)
+
+
+def in_python(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Decorate a public function: its errors name arguments, and keep the text for the command line."""
+    parameters = inspect.signature(function).parameters.values()
+    positional = sum(parameter.kind is not parameter.KEYWORD_ONLY for parameter in parameters)
+
+    @functools.wraps(function)
+    def translating(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        if len(args) > positional:
+            name = function.__name__
+            raise LinregError(
+                f"{name}: got {len(args)} arguments without a name, expected at most {positional}"
+                f"{HINTS.get(name, '; name the others')}"
+            )
+        try:
+            return function(*args, **kwargs)
+        except LinregError as error:
+            if error.on_command_line is None:
+                error.on_command_line = str(error)
+                error.args = (WORDS.sub(_argument, str(error)),)
+            raise
+
+    return translating
+
+
+def as_path(argument: str, value: object) -> Path:
+    """The path that an argument names.
+
+    Raises:
+        LinregError: it is not a path.
+    """
+    if not isinstance(value, str | os.PathLike):
+        raise LinregError(f"{argument}: got {type(value).__name__}, expected a path")
+    return Path(value)
+
+
+def as_texts(argument: str, values: object) -> tuple[str, ...]:
+    """The texts that an argument gives: one, or a list of them.
+
+    Raises:
+        LinregError: it is something else.
+    """
+    if isinstance(values, str):
+        return (values,)
+    if not isinstance(values, list | tuple):
+        raise LinregError(f"{argument}: got {type(values).__name__}, expected a text or a list of texts")
+    if wrong := [value for value in values if not isinstance(value, str)]:
+        raise LinregError(f"{argument}: got a list with {type(wrong[0]).__name__}, expected texts")
+    return tuple(values)
+
+
+def _argument(found: re.Match[str]) -> str:
+    """What Python calls an option; a whole command stays as it is."""
+    if found["command"]:
+        return found["command"]
+    if found["module"]:
+        return " of your own"
+    if found["each"]:
+        return "one text in inputs"
+    if found["told"]:
+        return found["told"]
+    if found["output"]:
+        return "another folder"
+    if found["folder"]:
+        return ""
+    if found["flag"]:
+        return FLAGS[found["flag"]]
+    name = found["option"] or found["name"]
+    name = NAMES.get(name, name.replace("-", "_"))
+    return name if found["value"] is None else f"{name}={_literal(found['value'])}"
+
+
+def _literal(value: str) -> str:
+    try:
+        float(value)
+    except ValueError:
+        return json.dumps(value)
+    return value
