@@ -65,11 +65,11 @@ def main() -> None:
         except BaseException:  # of any class: an import may wrap the exception that a signal raised
             if ending.number is None:
                 raise
-    if code == INTERRUPTED:
-        message = f"interrupted; {message or WHOLE}"
-    elif ending.number is not None:
+    reason = message if code == INTERRUPTED and message else WHOLE
+    if ending.number is not None:
         code, message = 128 + ending.number, ended_by(ending.number)
     if code == INTERRUPTED:
+        message = f"interrupted; {reason}"
         exec("")  # after an interruption inside exec, which dataclasses use, Python would die of the signal at exit
     if message:
         with suppress(*(() if ending.number is None else (OSError,))):  # the terminal may be gone
