@@ -72,9 +72,9 @@ def test_what_is_no_model_is_named_first(model, message):
         (lambda net: linreg.verify("net", data=3), "data: got int, expected a path"),
         (
             lambda net: linreg.bench("net", batches=[0]),
-            r"^batches: got \[0\], expected whole numbers from 1 to 1048576$",
+            r"^batches: got \[0\], expected integers from 1 to 1048576$",
         ),
-        (lambda net: linreg.bench("net", batches=0), "^batches: got 0, expected whole numbers from 1 to 1048576$"),
+        (lambda net: linreg.bench("net", batches=0), "^batches: got 0, expected integers from 1 to 1048576$"),
         (lambda net: linreg.bench("net", batches="1 2"), "separated by commas: 1,2$"),
         (lambda net: linreg.bench("net", processes="2"), "processes: got '2', expected 1 to"),
         (lambda net: linreg.bench("net", inputs=3), "inputs: got int, expected a text or a list of texts"),
@@ -114,5 +114,5 @@ def test_results_print_as_tables_and_have_one_style_of_repr(net):
     verified = linreg.verify("net")
     assert repr(verified).startswith("VerifiedBundle('net', 2 of 2 artifacts, error / allowed ")
     header, first, second = str(verified).splitlines()
-    assert header.startswith("format") and "error / allowed" in header
-    assert first.split()[1] == "model.onnx" and second.split()[1] == "model.torchscript"
+    assert header.startswith("file") and "error / allowed" in header
+    assert first.split()[0] == "model.onnx" and second.split()[0] == "model.torchscript"
