@@ -11,7 +11,7 @@ NO_BFLOAT16 = (
 
 
 class ExportPrecision(StrEnum):
-    """The dtype of an artifact's floating parameters and inputs, if it is not the model's own."""
+    """A dtype other than the model's own for an artifact's floating-point parameters and inputs."""
 
     FLOAT16 = "float16"
     FLOAT32 = "float32"

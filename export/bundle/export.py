@@ -1,4 +1,4 @@
-"""Export a model into a bundle: every format is written and verified, and the manifest comes last."""
+"""Export a model into a bundle: write and verify every format, then write the manifest."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -29,11 +29,11 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """The outcome for each format.
+    """The outcome of an export for each format.
 
     Attributes:
         written: the artifacts that were written and verified.
-        refused: why the other formats were refused.
+        refused: the error with which each other format was refused.
     """
 
     written: list[Artifact]
@@ -41,11 +41,11 @@ class Outcome:
 
     @property
     def error(self) -> LinregError | None:
-        """The error that `raise_refused` raises, if any; one with an exit code other than 1 comes first."""
+        """The error that `raise_refused` raises: the one with the highest exit code; None if no format was refused."""
         return max(self.refused.values(), key=lambda refusal: refusal.exit_code, default=None)
 
     def raise_refused(self) -> None:
-        """Raise the error of a refused format, if any."""
+        """Raise `error`, if any format was refused."""
         if self.error is not None:
             raise self.error
 
@@ -71,37 +71,37 @@ def export(
     progress: Progress | None = None,
     note: Note | None = None,
 ) -> Bundle:
-    """Export a model into a bundle: every file is verified against the float64 oracle before it is kept.
+    """Export a model into a bundle, and keep only files whose outputs match the float64 oracle.
 
     Args:
-        model: a bundle or .pth of `linreg train`, a fitted model, or any torch.nn.Module. A module is copied; the copy
-            is exported in eval mode.
-        folder: the bundle, created if needed. If it is not the model's own bundle, the state_dict and the card are
-            also written to it.
+        model: a bundle or .pth file of `linreg train`, a fitted model, or any torch.nn.Module. A module is copied; the
+            copy is exported in eval mode.
+        folder: the folder of the bundle, created if needed. Unless it is the model's own bundle, the state_dict and the
+            card are also written to it.
         formats: any of `onnx`, `torchscript`, `torchscript-trace`, `pt2`, `c`, or `all` for all but `c`.
-        inputs: the inputs of a module, one string for each argument of forward, such as `x=float32[batch,16]`; a
-            single one needs no list.
-        example: instead of `inputs`, one tensor for each argument of forward. The first axis of each becomes the
-            dynamic batch. The values of a single tensor are also verified.
+        inputs: the inputs of a module, one string such as `x=float32[batch,16]` per argument of forward; a single
+            string needs no list.
+        example: instead of `inputs`, one tensor per argument of forward. The first axis of each becomes the
+            dynamic batch. If there is only one tensor, files are also verified on its values.
         input_names: names of the graph's inputs. Default: `input`, or the arguments of forward if there are several.
         output_names: names of the graph's outputs. Default: `output`, or the keys of a dict.
         opset: ONNX opset version. Default: 18.
-        prefix: prefix for generated C identifiers. Default: `linreg`.
+        prefix: prefix of generated C identifiers. Default: `linreg`.
         dtype: dtype of the exported parameters, which becomes part of the file names. Default: the model's dtype.
-        static: fix the batch size, to that of `inputs` or `example`, or to 1.
-        units: units of the columns of a trained model, by name; written to the metadata.
-        data: for a trained model, a table whose rows are also verified.
-        force: overwrite files that the manifest of the bundle does not list, and another model.
+        static: fix the batch size to that of `inputs` or `example`, or to 1 if these leave it open.
+        units: for a trained model, the unit of each column, by column name; written to the metadata.
+        data: for a trained model, a table on whose rows the files are also verified.
+        force: overwrite files that the bundle's manifest does not list, and replace another model.
         wait: wait for another linreg command that is writing to the folder, instead of failing.
         progress: called as `progress(stage, done, total)` as each stage begins.
         note: called with each remark for the user.
 
     Raises:
-        ExportError: an argument does not apply, or the module cannot be exported to a format. The error of a format is
-            raised after the other formats were written.
+        ExportError: an argument does not apply, or the module cannot be exported to a format. In the latter case the
+            other formats are written first.
         MismatchError: the outputs of a file differ from the float64 oracle; that file is not kept.
         ModelError: the model cannot be loaded.
-        LinregError: the folder cannot be written, or the user's files would be overwritten.
+        LinregError: the folder cannot be written, or user files would be overwritten.
 
     Example:
         >>> import linreg, torch
@@ -148,12 +148,12 @@ def write_bundle(
     on_wait: Callable[[str], None] | None = None,
     progress: Progress | None = None,
 ) -> Outcome:
-    """Write and verify every format, and apply all changes to the bundle together, the manifest last.
+    """Write and verify every format, then apply all changes to the bundle together, with the manifest last.
 
     Args:
-        chosen: what is exported.
-        folder: the bundle.
-        kinds: the formats.
+        chosen: the model to export.
+        folder: the folder of the bundle.
+        kinds: the formats to write.
         options: how the files are written and verified.
         force: overwrite files that the manifest does not list, and remove those of another model.
         wait: wait for another command that is writing to the folder.
@@ -161,8 +161,8 @@ def write_bundle(
         progress: called as each stage begins.
 
     Raises:
-        LinregError: the folder cannot be written, another command is writing to it, the user's files would be
-            overwritten, or there is no compiler to verify C with.
+        LinregError: the folder cannot be written, another command is writing to it, user files would be overwritten,
+            or there is no compiler to verify C with.
     """
     if Format.C in kinds:
         from export.runners.c import compiler

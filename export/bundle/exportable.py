@@ -1,4 +1,4 @@
-"""What `export` accepts as a model, turned into a source and the files that a bundle keeps of it."""
+"""Turn whatever `export` accepts as a model into a source and the files that a bundle keeps of it."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -34,13 +34,13 @@ Exported = str | os.PathLike[str] | Checkpoint | FittedModel | nn.Module
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Exportable:
-    """A source, and what a bundle keeps beside its artifacts.
+    """A source, and the other files and rows that its bundle needs.
 
     Attributes:
         source: the module and its inputs.
-        files: the state_dict and the card by name; empty if the bundle is the model's own.
+        files: the state_dict and the card, by file name; empty if the model is exported into its own bundle.
         state_file: name of the state_dict in the bundle.
-        rows: the user's own inputs, with which the artifacts are also verified.
+        rows: the user's own inputs, on which the artifacts are also verified.
     """
 
     source: Source
@@ -50,7 +50,7 @@ class Exportable:
 
 
 def ignore(_note: str) -> None:
-    """Report nothing."""
+    """Discard a remark."""
 
 
 def exportable(
@@ -67,7 +67,7 @@ def exportable(
     data: Path | None = None,
     note: Note = ignore,
 ) -> Exportable:
-    """Turn a model into what `write_bundle` writes; see `export.bundle.export.export` for the arguments.
+    """Prepare a model for `write_bundle`; `export.bundle.export.export` documents the arguments.
 
     Raises:
         ModelError: the model cannot be loaded.
@@ -110,7 +110,7 @@ def exportable(
 def _of_module(
     module: nn.Module, inputs: Sequence[str] | None, example: Sequence[Tensor] | None, note: Note, **settings: Any
 ) -> Exportable:
-    """Return the source of a user's module, which must run at every batch size that its files will be verified at."""
+    """Prepare a user's module, after checking that it runs at every batch size at which its files will be verified."""
     inside, around = unwrap(check_module(module))
     if around:
         note(f"exporting the module inside {', '.join(around)}")
@@ -145,7 +145,7 @@ def _checkpoint(model: str | os.PathLike[str] | Checkpoint | FittedModel, note: 
 
 
 def _check_kind(model: object) -> None:
-    """Raise ExportError for what is no model, such as the class of a module or a function."""
+    """Raise ExportError if `model` is not a model but, for example, a class or a function."""
     if isinstance(model, (str, os.PathLike, Checkpoint, FittedModel, *MODULES)):
         return
     expected = "expected the path of a bundle, a fitted model or a torch.nn.Module"
@@ -159,7 +159,7 @@ def _check_kind(model: object) -> None:
 
 
 def _listed(name: str, given: Any, kind: type[Item], expected: str) -> list[Item] | None:
-    """An argument that takes one item or several, as a list."""
+    """Return an argument that takes one item or several as a list; None if it was not given."""
     if given is None:
         return None
     if isinstance(given, kind):
@@ -173,7 +173,7 @@ def _listed(name: str, given: Any, kind: type[Item], expected: str) -> list[Item
 
 
 def _files_of(checkpoint: Checkpoint, folder: Path) -> dict[str, bytes]:
-    """Return the state_dict and the card for another bundle; empty if the folder is the model's own bundle.
+    """Return the state_dict and the card, by file name, to copy into a bundle; empty if it is the model's own bundle.
 
     Raises:
         LinregError: the folder is the model's own, and its state_dict was converted while loading.

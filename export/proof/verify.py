@@ -1,4 +1,4 @@
-"""Verify the bytes on disk against the float64 oracle, at many batch sizes, scales and special rows."""
+"""Verify the bytes on disk against the float64 oracle, at many batch sizes and input scales and on special rows."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +25,7 @@ class Verification:
         worst_error: the largest error, as a multiple of the error allowed; at most 1.
         bytes_equal: every output of every case has the same bytes as eager's.
         cases: the number of cases compared.
-        parameters_kept: how many tensors of the state_dict are in the file, bit for bit; an exporter may fold others.
+        parameters_kept: how many tensors of the state_dict the file holds bit for bit; an exporter may fold others.
         not_judged: cases, at the smallest or largest input scale, that prove nothing because the module's own rounding
             error is too large (for example, a saturated activation).
     """
@@ -38,11 +38,11 @@ class Verification:
 
 
 def verify(runner: Runner, source: Source, *, rows: Array | None = None) -> Verification:
-    """Verify a runner of a saved file against the oracle.
+    """Compare the outputs of a saved file's runner with the oracle, and its parameters with the state_dict.
 
     Raises:
-        MismatchError: an output's shape, dtype, class or value differs; the message names the first, and `inputs` of
-            the error holds the inputs of that case.
+        MismatchError: a parameter differs, or an output's shape, dtype, class or value. For an output, the message
+            names the first difference, and the error's `inputs` holds the inputs of that case.
         ExportError: the module returns nothing.
         InexactError: the module's own error is too large to prove anything for ordinary inputs or the user's rows.
     """
@@ -72,12 +72,13 @@ def verify(runner: Runner, source: Source, *, rows: Array | None = None) -> Veri
 
 
 def check_parameters(runner: Runner, source: Source) -> int:
-    """Check that the parameters in a file equal the state_dict bit for bit, and return how many are there.
+    """Check that the parameters in a file equal the state_dict bit for bit, and return how many the file holds.
 
-    An ONNX file may leave some out. torch folds a BatchNorm into the preceding layer, whose parameter names stay.
+    An ONNX file may leave some out. torch folds a BatchNorm into the preceding layer, whose parameters keep their names
+    but not their values; if the module has a BatchNorm, parameters that differ are therefore not counted.
 
     Raises:
-        MismatchError: one differs, or is missing in a format that keeps all.
+        MismatchError: a parameter differs, or is missing in a format that keeps them all.
     """
     parameters, state = runner.parameters(), source.module.state_dict()
     folds = runner.folds and any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in source.module.modules())
