@@ -1,4 +1,4 @@
-"""Arguments of the public Python functions: their errors name them as Python does, not as options."""
+"""Check the arguments of the public Python functions, and rephrase errors to name arguments instead of options."""
 
 import functools
 import inspect
@@ -47,7 +47,10 @@ WORDS = re.compile(
 
 
 def in_python(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """Decorate a public function: its errors name arguments, and keep the text for the command line."""
+    """Decorate a public function so that its errors name Python arguments.
+
+    The original text of an error is kept for the command line.
+    """
     parameters = inspect.signature(function).parameters.values()
     positional = sum(parameter.kind is not parameter.KEYWORD_ONLY for parameter in parameters)
 
@@ -71,10 +74,10 @@ def in_python(function: Callable[Arguments, Result]) -> Callable[Arguments, Resu
 
 
 def as_path(argument: str, value: object) -> Path:
-    """The path that an argument names.
+    """Return the path that an argument names.
 
     Raises:
-        LinregError: it is not a path.
+        LinregError: the value is not a path.
     """
     if not isinstance(value, str | os.PathLike):
         raise LinregError(f"{argument}: got {type(value).__name__}, expected a path")
@@ -82,10 +85,10 @@ def as_path(argument: str, value: object) -> Path:
 
 
 def as_texts(argument: str, values: object) -> tuple[str, ...]:
-    """The texts that an argument gives: one, or a list of them.
+    """Return the texts that an argument gives, either one text or a list of texts.
 
     Raises:
-        LinregError: it is something else.
+        LinregError: the value is neither a text nor a list of texts.
     """
     if isinstance(values, str):
         return (values,)
@@ -97,7 +100,7 @@ def as_texts(argument: str, values: object) -> tuple[str, ...]:
 
 
 def _argument(found: re.Match[str]) -> str:
-    """What Python calls an option; a whole command stays as it is."""
+    """Return what Python calls an option; leave a whole command as it is."""
     if found["command"]:
         return found["command"]
     if found["module"]:

@@ -1,4 +1,4 @@
-"""Arrays as data: NumPy arrays, torch tensors and whatever NumPy turns into an array."""
+"""Make datasets from arrays: NumPy arrays, torch tensors and anything else that NumPy turns into an array."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -24,16 +24,16 @@ def dataset_of_arrays(
     feature_names: Sequence[str] | None,
     target_name: str | None,
 ) -> Dataset:
-    """Make a dataset of two arrays.
+    """Make a dataset from two arrays.
 
     Args:
         features: numbers, shape (rows, features), or (rows,) for one feature.
         target: numbers, shape (rows,) or (rows, 1).
-        feature_names: one for each column; None uses the columns of a data frame, or else x0, x1, ...
-        target_name: the name of the target; None uses that of a series, or else "y".
+        feature_names: one name for each column; None uses the names in a data frame, or else x0, x1, ...
+        target_name: the name of the target; None uses the name of a series, or else "y".
 
     Raises:
-        DataError: shapes, names or pandas indexes do not fit together, a value is not a finite number, or the target
+        DataError: shapes, names or pandas indexes do not match, a value is not a finite number, or the target
             is constant.
     """
     _check_indexes(features, target)
@@ -67,7 +67,7 @@ def dataset_of_arrays(
 
 
 def matrix_of(origin: str, values: ArrayLike | torch.Tensor) -> Array:
-    """Return an array of shape (rows, features) in float64; one of shape (rows,) is one feature.
+    """Return an array in float64 with shape (rows, features); shape (rows,) is read as one feature.
 
     Raises:
         DataError: the array has another shape, or does not hold real numbers.
@@ -83,7 +83,7 @@ def matrix_of(origin: str, values: ArrayLike | torch.Tensor) -> Array:
 
 
 def _numbers(origin: str, values: ArrayLike | torch.Tensor) -> Array:
-    """Numbers in float64, copied, so that later changes to them have no effect.
+    """Return the values as a copy in float64, so that later changes to the original have no effect.
 
     Raises:
         DataError: the values are not real numbers.
@@ -102,9 +102,9 @@ def _numbers(origin: str, values: ArrayLike | torch.Tensor) -> Array:
 
 
 def _column_names(values: Any) -> list[str]:
-    """Names of the columns of a data frame (pandas, polars, pyarrow), or of a series; empty if it has none.
+    """Return the column names of a data frame (pandas, polars, pyarrow), or the name of a series.
 
-    Names that are not text, such as the numbers that pandas counts columns with, do not count.
+    Return an empty list if there are none, or if any of them is not text: by default, pandas numbers its columns.
     """
     if isinstance(values, torch.Tensor):  # its `names` are those of axes
         return []
@@ -115,7 +115,7 @@ def _column_names(values: Any) -> list[str]:
 
 
 def _check_indexes(features: Any, target: Any) -> None:
-    """Refuse pandas objects whose rows differ: their values would be paired by position."""
+    """Refuse pandas objects whose indexes differ, since their values would be paired by position."""
     index: Any = getattr(features, "index", None)
     other: Any = getattr(target, "index", None)
     if hasattr(index, "equals") and hasattr(other, "equals") and not index.equals(other):

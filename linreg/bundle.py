@@ -1,4 +1,4 @@
-"""A bundle: the folder that holds one model in every form."""
+"""A bundle is a folder that holds one model in all its file formats."""
 
 import os
 from collections import Counter
@@ -13,11 +13,11 @@ HEADINGS = ("file", "bytes")
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Bundle(os.PathLike[str]):
-    """A folder that linreg has written; accepted wherever a path is.
+    """A folder that linreg has written. It is accepted wherever a path is.
 
     Attributes:
         path: the folder.
-        manifest: what it lists; None for a folder without one.
+        manifest: the manifest of the folder; None if it has none.
     """
 
     path: Path
@@ -38,7 +38,7 @@ class Bundle(os.PathLike[str]):
         return html_table(HEADINGS, self._rows(), caption=str(self.path))
 
     def _rows(self) -> list[tuple[str, str]]:
-        """Name and size of each file; a folder of test vectors is one row."""
+        """Return the name and size of each file; a folder of test vectors is one row."""
         files = self.manifest.files if self.manifest else ()
         sizes: Counter[str] = Counter()
         for entry in files:

@@ -1,4 +1,4 @@
-"""Fit a linear model to data in any form: `linreg.fit`, and the course's line, `linreg.straight_line`."""
+"""`linreg.fit` fits a linear model to data in any form; `linreg.straight_line` makes the example data set."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -52,14 +52,14 @@ def straight_line(
     step: float = 0.02,
     dtype: str = "float32",
 ) -> Dataset:
-    """Return the points of the line y = weight * x + bias, the data of the course.
+    """Return points of the line y = weight * x + bias, the example data set.
 
     Args:
         weight: slope of the line.
         bias: y at x = 0.
         start: first x.
         end: every x is below this.
-        step: distance between two x.
+        step: distance between one x and the next.
         dtype: the points are computed in "float32" or "float64"; `fit` computes them again in its own dtype.
 
     Raises:
@@ -105,26 +105,26 @@ def fit(
             DuckDB, pyarrow) or a dict of its columns; a pair (X, y) of arrays, tensors or data frames of shapes
             (rows, features) and (rows,); or a Dataset of `linreg.straight_line`. The index of a pandas DataFrame is
             not a feature.
-        target: the column to predict. A table needs it; for (X, y) it is the name of y, by default its own or "y".
-        features: the columns of a table to predict from; None uses every other numeric column.
+        target: the column to predict, required for a table; for (X, y) a name for y, by default its own name or "y".
+        features: the columns of a table to predict from; None uses all numeric columns but the target.
         feature_names: the names of the columns of X; None uses those of a data frame, or else x0, x1, ...
         method: "exact" (least squares in float64; default for tables and arrays), "sgd" (default for the line),
             "adam" or "lbfgs". The gradient methods standardise a table with its training part, and fold the scaling
             into weight and bias afterwards, so that every model takes raw features.
         loss: what a gradient method minimises: "l1" (default for the line), "mse" (default otherwise) or "huber".
         architecture: "linear" (nn.Linear), or "parameter" (two nn.Parameter, for one feature).
-        bias: fit a bias.
+        bias: whether to fit a bias.
         dtype: dtype of the parameters, "float32" or "float64".
-        split: the fraction of rows to train with, 0.8; train, validation and test, (0.7, 0.15, 0.15); or 1. The text
-            of the command line, "0.7/0.15/0.15", works as well.
-        shuffle: shuffle the rows before the split; default: True, but the line always keeps its order.
+        split: the fraction of rows to train with, such as 0.8; the fractions for train, validation and test, such as
+            (0.7, 0.15, 0.15); or 1 to train with all rows. "0.7/0.15/0.15", as on the command line, works as well.
+        shuffle: whether to shuffle the rows before the split. Default: True, but the line always keeps its order.
         seed: seed of the initial parameters, the shuffle and the batches. Default: 42.
         lr: learning rate. Default: 0.01; lbfgs 1.
         epochs: passes over the training part. Default: 1000.
         batch_size: rows in each batch. Default: all rows.
         test_every: epochs between two rows of the history. Default: 10.
         device: where a gradient method runs: "auto" (CUDA if available; the default), "cpu" or "cuda".
-        allow_collinear: take the minimum-norm solution if columns are collinear ("exact" only).
+        allow_collinear: return the minimum-norm solution if columns are collinear ("exact" only).
         keep_on_interrupt: on KeyboardInterrupt, return the parameters with the lowest train loss so far.
         progress: called as progress("training", epochs done, epochs) after each epoch.
 
@@ -248,7 +248,7 @@ def _names(argument: str, names: Any) -> tuple[str, ...] | None:
 
 
 def _check_numbers(options: Mapping[str, object]) -> None:
-    """Refuse what is not a number; `training.check_settings` checks the ranges."""
+    """Refuse values that are not numbers; `training.check_settings` checks the ranges."""
     for name, value in options.items():
         kind, expected = (Integral, "a whole number") if name in _WHOLE else (Real, "a number")
         if value is not None and (isinstance(value, bool) or not isinstance(value, kind)):
@@ -256,7 +256,7 @@ def _check_numbers(options: Mapping[str, object]) -> None:
 
 
 def _settings(dataset: Dataset, **options: Any) -> TrainSettings:
-    """Return the settings from the options that were given; None means that an option was not."""
+    """Build the settings from the options that were given; None means that an option was not given."""
     given = {name: value for name, value in options.items() if value is not None}
     defaults = TABLE_DEFAULTS if dataset.line is None else LINE_DEFAULTS
     method = given.get("method", defaults.method)

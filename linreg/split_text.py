@@ -1,4 +1,7 @@
-"""The fractions of a split. Light: the command line parses its options before torch is loaded."""
+"""Parse and write the fractions of a split.
+
+Nothing heavy is imported here, since the command line parses its options before torch is loaded.
+"""
 
 from collections.abc import Sequence
 from numbers import Real
@@ -10,10 +13,10 @@ EXPECTED = "expected a train fraction such as 0.8, train/validation/test such as
 
 
 def split_text(split: str | float | Sequence[float]) -> str:
-    """The text of a split: 0.7 and (0.7, 0.3) are "0.7", (0.7, 0.15, 0.15) is "0.7/0.15/0.15".
+    """Return a split as text: 0.7 and (0.7, 0.3) become "0.7", and (0.7, 0.15, 0.15) becomes "0.7/0.15/0.15".
 
     Raises:
-        DataError: it is neither a text nor one to three fractions.
+        DataError: the split is neither a text nor one to three fractions.
     """
     if isinstance(split, str):
         return split

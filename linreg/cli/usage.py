@@ -35,7 +35,7 @@ class Program(TyperGroup):
 
 
 class Command(TyperCommand):
-    """A command with our plain-text `--help`, which refuses options that would be misread."""
+    """A command with our plain-text `--help` that refuses options which would be misread."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the `--help` text."""
@@ -55,7 +55,7 @@ class Command(TyperCommand):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command after checking that there is memory for the packages it loads; `inspect` loads none.
+        """Run the command, after checking that there is memory for the packages it loads; `inspect` loads none.
 
         Raises:
             LinregError: `ulimit -v` leaves too little memory.
@@ -68,7 +68,7 @@ class Command(TyperCommand):
 
 
 def usage_message(error: Any, words: list[str]) -> str:
-    """Return one line for a usage error from typer, whose error classes are private.
+    """Return one line that describes a usage error from typer, whose error classes are private.
 
     Args:
         error: exception that was raised.
@@ -90,7 +90,7 @@ def usage_message(error: Any, words: list[str]) -> str:
 
 
 def _in_our_words(text: str, cause: Any) -> str:
-    """A message of pydantic about a number, with the value that was given."""
+    """Rephrase pydantic's message about a number, and include the value that was given."""
     before, _, expected = text.partition("Input should be ")
     if not expected or not hasattr(cause, "errors"):
         return text
@@ -148,7 +148,7 @@ def _extra_hint(context: Any, words: list[str]) -> str:
 
 
 def _several_hint(command: Any, words: list[str], extra: list[str]) -> str:
-    """Hint for several values after an option, separated by spaces."""
+    """Return a hint if several values follow an option, separated by spaces."""
     by_option = {name: parameter for parameter in command.params for name in parameter.opts}
     for place, word in enumerate(words):
         option, equals, value = word.partition("=")
@@ -168,7 +168,7 @@ def _several_hint(command: Any, words: list[str], extra: list[str]) -> str:
 
 
 def _model_hint(context: Any, plain: list[str], extra: list[str]) -> str:
-    """Hint for a model in the place of a table or of no argument."""
+    """Return a hint if a model was given in place of a table, or to a command that takes no argument."""
     if "--model" not in _options(context.command):
         return ""
     models = [word for word in plain if Path(word).is_dir() or Path(word).suffix in (".pth", ".onnx")]
