@@ -1,4 +1,4 @@
-"""A whole benchmark: prepare expected outputs and artifacts, time the same rounds in many processes, make one report.
+"""Run a whole benchmark: prepare expected outputs and artifacts, time them in many processes, and make one report.
 
 `bench` is the entry point in Python; the command line calls `measure`.
 """
@@ -37,7 +37,7 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, kw_only=True)
 class _DeviceResults:
-    """The job of one device, what each process measured, and the rows that cannot run."""
+    """The job of one device, the result of each process, and the rows that cannot run."""
 
     job: Job
     results: list[ProcessResult]
@@ -73,22 +73,22 @@ def bench(
         model: a bundle or .pth file, a fitted model, a function or class that makes a `torch.nn.Module`, or the
             `FILE.py:NAME` of one.
         inputs: inputs of a module, one for each argument of its forward, such as `x=float32[batch,16]`.
-        state_dict: parameters for the module, a file of torch.save or safetensors.
+        state_dict: parameters for the module, as a file written by torch.save or safetensors.
         batches: batch sizes, such as `[1, 4096]`, or one.
         threads: intra-op threads of torch and ONNX Runtime, such as `[1, 2]`, or one; each is measured separately.
         onnxruntime_threads: ONNX Runtime threads; None: same as torch.
         processes: maximum number of processes; 1 measures in this process only. None: 10, and up to 5 more until
             all intervals are within 2 %.
         rounds: blocks of every variant in each process.
-        target: stop once the half-width of every confidence interval is below this.
+        target: stop once the half-width of every confidence interval is at most this.
         reference: name of the row that ratios refer to; None: `eager-inference_mode`.
         device: `auto` (the CPU, and CUDA if there is one), `cpu` or `cuda`.
-        compile: time torch.compile too; compiling takes long.
+        compile: time torch.compile too; compiling takes many seconds.
         variants: your own rows, each the `FILE.py:NAME` of a function that returns a Runner. The files are run.
-        against: artifact of another bundle; only this model's and that one are timed.
-        runtimes: the `deploy` folder of linreg's repository: time its programs without Python too.
+        against: artifact of another bundle; only it and this model's artifact of the same format are timed.
+        runtimes: the `deploy` folder of linreg's repository; its programs, which need no Python, are timed too.
         trust: run programs that you did not export.
-        progress: called with a stage, the number of steps completed and their total.
+        progress: called with the stage, the number of steps completed and the total number of steps.
 
     Raises:
         MismatchError: the outputs of the reference are wrong.
@@ -128,12 +128,12 @@ def bench(
 
 
 def measure(request: Request, plan: Plan, *, progress: Progress | None = None) -> Report:
-    """Time a plan, and return the report, with the last self-check of this machine.
+    """Time a plan, and return the report; it includes the last self-check on this machine.
 
     Args:
         request: the settings and the command that the report shows.
         plan: the models and rows of the request.
-        progress: called with a stage, the number of steps completed and their total.
+        progress: called with the stage, the number of steps completed and the total number of steps.
 
     Raises:
         MismatchError: the outputs of the reference are wrong.
@@ -171,17 +171,17 @@ def run_benchmark(
     """Measure every variant on every device.
 
     Args:
-        subjects: by name, `model` first; each variant must give the outputs of one of them.
-        variants: by device; those that cannot run on this machine are reported as skipped, with the reason.
+        subjects: models by name, `model` first; each variant must give the outputs of one of them.
+        variants: variants by device; those that cannot run on this machine are reported as skipped, with the reason.
         settings: how much to measure.
-        bundle: where artifacts are taken from; those it lacks are exported in memory.
+        bundle: folder that artifacts are taken from; those that it lacks are exported in memory.
         provided: bytes of artifacts that are not from the bundle, by file name.
         trust: time programs of the bundle that this user did not export, instead of exporting them again.
         progress: called with the number of processes completed on a device.
 
     Raises:
         MismatchError: the outputs of the reference are wrong.
-        LinregError: a process failed, or there is no such reference row.
+        LinregError: a process failed, or the reference row does not exist or cannot run.
     """
     start, stolen = time.perf_counter(), stolen_s()
     environment = describe_environment()

@@ -1,4 +1,4 @@
-"""Settings of a benchmark, from the strings that the command line takes or from values in Python."""
+"""Parse the settings of a benchmark, given as strings on the command line or as values in Python."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -35,11 +35,12 @@ def bench_settings(
         batches: batch sizes, such as `1,4096`.
         threads: intra-op threads, such as `1,2`.
         onnxruntime_threads: ONNX Runtime threads; None: same as torch.
-        processes: maximum number of processes; None: the default, and more while an interval is wider than 2 %.
+        processes: maximum number of processes; None: the default, and a few more while the half-width of an interval
+            exceeds 2 %.
         rounds: blocks of every variant in each process.
         target: half-width of the intervals at which to stop, such as `1%`.
-        reference: name of the row that ratios refer to; None: the default.
-        against: whether the default reference is another bundle's artifact.
+        reference: name of the row that ratios refer to; None: the default row.
+        against: whether another bundle's artifact is timed; it is then the default reference.
 
     Raises:
         LinregError: a setting is malformed or out of range.
@@ -66,7 +67,7 @@ def bench_settings(
 
 
 def parse_counts(value: str | int | Iterable[int], most: int) -> tuple[int, ...]:
-    """Whole numbers such as `1,64,4096`, without duplicates.
+    """Parse whole numbers such as `1,64,4096`, and drop duplicates.
 
     Raises:
         LinregError: a value is not an integer from 1 to `most`.
@@ -85,10 +86,10 @@ def parse_counts(value: str | int | Iterable[int], most: int) -> tuple[int, ...]
 
 
 def parse_fraction(value: str | float) -> float:
-    """`3%` or `0.03` as 0.03.
+    """Parse a fraction: `3%` and `0.03` both give 0.03.
 
     Raises:
-        LinregError: the value is neither, or not between 0 and 100 %.
+        LinregError: the value is not a number or a percentage, or is not between 0 and 100 %.
     """
     try:
         text = str(value)
@@ -118,7 +119,7 @@ def _check_range(name: str, value: int, fewest: int, most: int) -> None:
 
 @contextmanager
 def _naming(name: str) -> Iterator[None]:
-    """Begin the message of an error with the name of the setting."""
+    """Put the name of a setting before the message of a LinregError raised in the block."""
     try:
         yield
     except LinregError as error:
