@@ -65,10 +65,10 @@ class ArrowColumns:
 
 
 def arrow_table(columns: Mapping[str, Any]) -> ArrowStream:
-    """Make a table from columns by name, which may be lists, arrays, series or tensors.
+    """Make a table from a mapping of names to columns: lists, arrays, series or tensors.
 
     Raises:
-        DataError: a name is not text, the columns differ in length, or Arrow cannot convert one.
+        DataError: a name is not text, the columns differ in length, or Arrow cannot convert a column.
     """
     try:
         values = {name: column.tolist() if hasattr(column, "tolist") else column for name, column in columns.items()}

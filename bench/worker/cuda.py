@@ -23,7 +23,7 @@ LAUNCH_BOUND = 0.8
 
 
 def time_block_on_device(run: Callable[[], object], calls: int) -> tuple[int, int]:
-    """Time `calls` calls; return the nanoseconds between two device events, and on the host until all are done."""
+    """Time `calls` calls; return nanoseconds on the device, between two events, and on the host, until all are done."""
     start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
     iterations = repeat(None, calls)
     torch.cuda.synchronize()

@@ -60,10 +60,10 @@ def show_changes(changes: "list[Change]", *, markdown: bool) -> None:
 
 
 def check_changes(changes: "list[Change]", limit: float | None) -> None:
-    """Fail if a ratio has grown by more than the limit.
+    """Fail if any change was judged slower; without a limit, do nothing.
 
     Raises:
-        SlowerError: a ratio grew by more than the limit.
+        SlowerError: a slowdown exceeds the limit, and its whole interval lies above 1.
     """
     slower = [change for change in changes if change.slower]
     if slower and limit is not None:
