@@ -26,10 +26,11 @@ from bench.report.report import Quality, Report, Settings
 from bench.self_check_record import last_self_check
 from bench.worker.lifecycle import Lifecycle
 from bench.worker.messages import Job, ProcessResult
-from linreg.arguments import as_path, as_texts, in_python
+from linreg.arguments import as_path, as_texts
 from linreg.config import BENCH_DEFAULTS, BenchSettings
 from linreg.files import write_atomic
 from linreg.folders import work_folder
+from linreg.in_python import in_python
 
 Progress = Callable[[str, int, int], None]
 """Called with a stage, the number of its steps completed and their total."""

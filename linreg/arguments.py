@@ -1,76 +1,17 @@
-"""Check the arguments of the public Python functions, and rephrase errors to name arguments instead of options."""
+"""Check the values that the public Python functions are given."""
 
-import functools
-import inspect
-import json
 import os
-import re
-from collections.abc import Callable
+from collections.abc import Mapping
+from enum import StrEnum
+from numbers import Integral, Real
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, TypeVar
 
-from linreg.errors import LinregError
+from linreg.errors import DataError, LinregError
 
-Arguments = ParamSpec("Arguments")
-Result = TypeVar("Result")
+Choice = TypeVar("Choice", bound=StrEnum)
 
-NAMES = {
-    "input": "inputs",
-    "unit": "units",
-    "format": "formats",
-    "batch": "batches",
-    "variant": "variants",
-    "module": "model",
-}
-"""Arguments whose names differ from those of their options."""
-
-FLAGS = {
-    "no-bias": "bias=False",
-    "no-shuffle": "shuffle=False",
-    **{name: f"{name.replace('-', '_')}=True" for name in ("allow-collinear", "force", "static", "trust", "wait")},
-}
-WITH_VALUE = "architecture|device|dtype|format|loss|lr|method|opset|processes|reference|split"
-
-HINTS = {"fit": "; pass two arrays as one pair: fit((X, y))"}
-"""What a caller with too many positional arguments probably means, by function."""
-
-WORDS = re.compile(
-    r"(?P<command>linreg [a-z]+ -[^;]*)"
-    r"|(?P<module> that was exported with --module)"
-    r"|(?P<each>one --input\b)"
-    r"|--[a-z-]+ \(in Python: (?P<told>[^)]*)\)"
-    r"|(?P<output>another -o( BUNDLE)?\b)|(?P<folder>,? with -o\b)"
-    rf"|--(?P<flag>{'|'.join(FLAGS)})\b"
-    rf"|--(?P<option>{WITH_VALUE}) (?P<value>(?!or\b|and\b)\w(?:[\w.+-]*\w)?)"
-    r"|--(?P<name>[a-z]+(?:-[a-z]+)*)"
-)
-
-
-def in_python(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """Decorate a public function so that its errors name Python arguments.
-
-    The original text of an error is kept for the command line.
-    """
-    parameters = inspect.signature(function).parameters.values()
-    positional = sum(parameter.kind is not parameter.KEYWORD_ONLY for parameter in parameters)
-
-    @functools.wraps(function)
-    def translating(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-        if len(args) > positional:
-            name = function.__name__
-            raise LinregError(
-                f"{name}: got {len(args)} arguments without a name, expected at most {positional}"
-                f"{HINTS.get(name, '; name the others')}"
-            )
-        try:
-            return function(*args, **kwargs)
-        except LinregError as error:
-            if error.on_command_line is None:
-                error.on_command_line = str(error)
-                error.args = (WORDS.sub(_argument, str(error)),)
-            raise
-
-    return translating
+_WHOLE = ("epochs", "batch_size", "test_every", "seed")
 
 
 def as_path(argument: str, value: object) -> Path:
@@ -99,30 +40,49 @@ def as_texts(argument: str, values: object) -> tuple[str, ...]:
     return tuple(values)
 
 
-def _argument(found: re.Match[str]) -> str:
-    """Return what Python calls an option; leave a whole command as it is."""
-    if found["command"]:
-        return found["command"]
-    if found["module"]:
-        return " of your own"
-    if found["each"]:
-        return "one text in inputs"
-    if found["told"]:
-        return found["told"]
-    if found["output"]:
-        return "another folder"
-    if found["folder"]:
-        return ""
-    if found["flag"]:
-        return FLAGS[found["flag"]]
-    name = found["option"] or found["name"]
-    name = NAMES.get(name, name.replace("-", "_"))
-    return name if found["value"] is None else f"{name}={_literal(found['value'])}"
+def check_name(argument: str, name: object) -> None:
+    """Refuse the name of a column that is not text."""
+    if name is not None and not isinstance(name, str):
+        hint = "" if isinstance(name, int) else "; pass two arrays as one pair: fit((X, y))"
+        raise DataError(f"{argument}: got {type(name).__name__}, expected the name of a column{hint}")
 
 
-def _literal(value: str) -> str:
+def as_names(argument: str, names: Any) -> tuple[str, ...] | None:
+    """Return the column names that an argument gives, or None if it was not given."""
+    if names is None:
+        return None
+    if isinstance(names, str):
+        raise DataError(f"{argument}: got {names!r}, expected a list of column names: [{names!r}]")
     try:
-        float(value)
+        found = tuple(names)
+    except TypeError:
+        raise DataError(f"{argument}: got {type(names).__name__}, expected a list of column names") from None
+    for name in found:
+        if not isinstance(name, str):
+            raise DataError(f"{argument}: got {str(name)[:60]} in the list, expected column names, which are text")
+    return found
+
+
+def check_numbers(options: Mapping[str, object]) -> None:
+    """Refuse values that are not numbers; `training.check_settings` checks the ranges."""
+    for name, value in options.items():
+        kind, expected = (Integral, "a whole number") if name in _WHOLE else (Real, "a number")
+        if value is not None and (isinstance(value, bool) or not isinstance(value, kind)):
+            raise LinregError(f"{name}: got {value!r}, expected {expected}")
+
+
+def as_choice(name: str, kind: type[Choice], value: str | None) -> Choice | None:
+    """Return the member of an enumeration that a text names, or None if it was not given."""
+    if value is None:
+        return None
+    try:
+        return kind(value)
     except ValueError:
-        return json.dumps(value)
-    return value
+        raise LinregError(f"{name}: got {str(value)[:60]!r}, expected one of {', '.join(kind)}") from None
+
+
+def refuse(why: str, **options: object) -> None:
+    """Raise LinregError for the first option that was given but does not apply."""
+    for name, value in options.items():
+        if value is not None:
+            raise LinregError(f"{name}: got {str(value)[:60]!r}, but {why}")

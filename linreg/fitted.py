@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from linreg.arguments import as_path, in_python
+from linreg.arguments import as_path
 from linreg.bundle import Bundle, open_bundle
 from linreg.card import Card
 from linreg.changes import Changes
@@ -17,6 +17,7 @@ from linreg.config import MODEL_FILE
 from linreg.data import Part
 from linreg.errors import ModelError
 from linreg.escaping import printable
+from linreg.in_python import in_python
 from linreg.models import Affine, LinearRegressionModel, LinearRegressionModelV2, affine_of
 from linreg.predict_like import UNNAMED, predict_like
 from linreg.saving import replacing, stage_model

@@ -3,13 +3,11 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
-from enum import StrEnum
-from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from linreg import data as datasets
-from linreg.arguments import in_python
+from linreg.arguments import as_choice, as_names, check_name, check_numbers, refuse
 from linreg.arrays import dataset_of_arrays
 from linreg.arrow_columns import ArrowStream, arrow_table
 from linreg.config import (
@@ -28,18 +26,16 @@ from linreg.config import (
 from linreg.data import Dataset, read_dataset
 from linreg.errors import DataError, LinregError
 from linreg.fitted import FittedModel
+from linreg.in_python import in_python
 from linreg.split_text import parse_split, split_text
 from linreg.training import card_of
 from linreg.training import fit as train
 
-Choice = TypeVar("Choice", bound=StrEnum)
 Progress = Callable[[str, int, int], None]
 Array = Any
 """Whatever NumPy turns into an array, or a torch tensor. NumPy's own alias would fill a page of `help(linreg.fit)`."""
 
 Data = str | os.PathLike[str] | ArrowStream | Mapping[str, Array] | tuple[Array, Array] | Dataset
-
-_WHOLE = ("epochs", "batch_size", "test_every", "seed")
 
 
 @in_python
@@ -69,9 +65,9 @@ def straight_line(
         >>> linreg.straight_line(weight=2, bias=1)
         Dataset(50 rows, target 'y', features 'x')
     """
-    _check_numbers({"weight": weight, "bias": bias, "start": start, "end": end, "step": step})
+    check_numbers({"weight": weight, "bias": bias, "start": start, "end": end, "step": step})
     settings = LineSettings(weight=weight, bias=bias, start=start, end=end, step=step)
-    return datasets.straight_line(settings, _choice("dtype", Precision, dtype) or Precision.FLOAT32)
+    return datasets.straight_line(settings, as_choice("dtype", Precision, dtype) or Precision.FLOAT32)
 
 
 @in_python
@@ -141,21 +137,21 @@ def fit(
         FittedModel('y' from 1 feature, sgd, test R2 0.9999)
     """
     parted = split_text(split)
-    _check_numbers({"epochs": epochs, "batch_size": batch_size, "test_every": test_every, "seed": seed, "lr": lr})
+    check_numbers({"epochs": epochs, "batch_size": batch_size, "test_every": test_every, "seed": seed, "lr": lr})
     dataset = _dataset(data, target, features, feature_names)
     settings = _settings(
         dataset,
-        method=_choice("method", Method, method),
-        loss=_choice("loss", Loss, loss),
-        architecture=_choice("architecture", Architecture, architecture),
+        method=as_choice("method", Method, method),
+        loss=as_choice("loss", Loss, loss),
+        architecture=as_choice("architecture", Architecture, architecture),
         bias=bias,
-        dtype=_choice("dtype", Precision, dtype),
+        dtype=as_choice("dtype", Precision, dtype),
         seed=seed,
         lr=lr,
         epochs=epochs,
         batch_size=batch_size,
         test_every=test_every,
-        device=_choice("device", DeviceChoice, device),
+        device=as_choice("device", DeviceChoice, device),
         allow_collinear=allow_collinear or None,
         keep_on_interrupt=keep_on_interrupt or None,
     )
@@ -201,13 +197,13 @@ def _trained(
 def _dataset(
     data: Any, target: str | None, features: Sequence[str] | None, feature_names: Sequence[str] | None
 ) -> Dataset:
-    _check_name("target", target)
-    features, feature_names = _names("features", features), _names("feature_names", feature_names)
+    check_name("target", target)
+    features, feature_names = as_names("features", features), as_names("feature_names", feature_names)
     if isinstance(data, Dataset):
-        _refuse("a Dataset has its columns already", target=target, features=features, feature_names=feature_names)
+        refuse("a Dataset has its columns already", target=target, features=features, feature_names=feature_names)
         return data
     if isinstance(data, tuple):
-        _refuse("it chooses columns of a table; name those of X with feature_names", features=features)
+        refuse("it chooses columns of a table; name those of X with feature_names", features=features)
         if len(data) != 2:
             raise DataError(f"data: got a tuple of {len(data)}, expected (X, y)")
         return dataset_of_arrays(*data, feature_names=feature_names, target_name=target)
@@ -219,40 +215,11 @@ def _dataset(
             f"data: got {type(data).__name__}, expected a path, a table (pandas, polars, pyarrow), (X, y) or a "
             f"Dataset{hint}"
         )
-    _refuse("it names the columns of (X, y); choose those of a table with features", feature_names=feature_names)
+    refuse("it names the columns of (X, y); choose those of a table with features", feature_names=feature_names)
     if target is None:
         raise DataError("target: a table needs it; name the column to predict")
     table = Path(data) if isinstance(data, str | os.PathLike) else data
     return read_dataset(table, features=features, target=target)
-
-
-def _check_name(argument: str, name: object) -> None:
-    if name is not None and not isinstance(name, str):
-        hint = "" if isinstance(name, int) else "; pass two arrays as one pair: fit((X, y))"
-        raise DataError(f"{argument}: got {type(name).__name__}, expected the name of a column{hint}")
-
-
-def _names(argument: str, names: Any) -> tuple[str, ...] | None:
-    if names is None:
-        return None
-    if isinstance(names, str):
-        raise DataError(f"{argument}: got {names!r}, expected a list of column names: [{names!r}]")
-    try:
-        found = tuple(names)
-    except TypeError:
-        raise DataError(f"{argument}: got {type(names).__name__}, expected a list of column names") from None
-    for name in found:
-        if not isinstance(name, str):
-            raise DataError(f"{argument}: got {str(name)[:60]} in the list, expected column names, which are text")
-    return found
-
-
-def _check_numbers(options: Mapping[str, object]) -> None:
-    """Refuse values that are not numbers; `training.check_settings` checks the ranges."""
-    for name, value in options.items():
-        kind, expected = (Integral, "a whole number") if name in _WHOLE else (Real, "a number")
-        if value is not None and (isinstance(value, bool) or not isinstance(value, kind)):
-            raise LinregError(f"{name}: got {value!r}, expected {expected}")
 
 
 def _settings(dataset: Dataset, **options: Any) -> TrainSettings:
@@ -262,24 +229,8 @@ def _settings(dataset: Dataset, **options: Any) -> TrainSettings:
     method = given.get("method", defaults.method)
     if method is Method.EXACT:
         why = "only a gradient method uses it; leave it out, or choose method sgd, adam or lbfgs"
-        _refuse(why, **{name: given.get(name) for name in OF_DESCENT})
+        refuse(why, **{name: given.get(name) for name in OF_DESCENT})
     else:
-        _refuse(f"only the exact method uses it, and this is {method}", allow_collinear=given.get("allow_collinear"))
+        refuse(f"only the exact method uses it, and this is {method}", allow_collinear=given.get("allow_collinear"))
     known = {field.name for field in fields(TrainSettings)}
     return replace(defaults, **{name: value for name, value in given.items() if name in known})
-
-
-def _refuse(why: str, **options: object) -> None:
-    """Raise LinregError for the first option that was given but does not apply."""
-    for name, value in options.items():
-        if value is not None:
-            raise LinregError(f"{name}: got {str(value)[:60]!r}, but {why}")
-
-
-def _choice(name: str, kind: type[Choice], value: str | None) -> Choice | None:
-    if value is None:
-        return None
-    try:
-        return kind(value)
-    except ValueError:
-        raise LinregError(f"{name}: got {str(value)[:60]!r}, expected one of {', '.join(kind)}") from None

@@ -13,12 +13,13 @@ from export.bundle.exportable import Exportable, Exported, Note, exportable, ign
 from export.bundle.write import Artifact, ExportOptions, make_artifact
 from export.formats.names import OPSETS, READ_ONNX, Format, FormatChoice, chosen_formats
 from export.precision import ExportPrecision
-from linreg.arguments import as_path, as_texts, in_python
+from linreg.arguments import as_path, as_texts
 from linreg.bundle import Bundle, open_bundle
 from linreg.changes import Changes, changing
 from linreg.config import CARD_FILE, MODEL_FILE
 from linreg.errors import ExportError, LinregError
 from linreg.folders import ensure_folder
+from linreg.in_python import in_python
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram

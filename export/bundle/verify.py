@@ -9,9 +9,10 @@ from export.bundle.rows import rows_to_verify
 from export.bundle.verified import VerifiedBundle, VerifiedFile
 from export.formats.names import Format, format_of
 from export.precision import ExportPrecision
-from linreg.arguments import as_path, in_python
+from linreg.arguments import as_path
 from linreg.config import MODEL_FILE
 from linreg.errors import LinregError, MismatchError, ModelError, UntrustedError
+from linreg.in_python import in_python
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import linreg
-from linreg.arguments import WORDS, _argument
+from linreg.in_python import WORDS, _argument
 from tests.conftest import PENGUINS
 
 ROWS = 40
