@@ -138,12 +138,7 @@ def from_module(
     if output_names:
         _check_names("--output-names", output_names, len(found))
     outputs = tuple(output_names) or found
-    taken = [*names, *outputs, *own.state_dict()]
-    if clashing := sorted({name for name in taken if taken.count(name) > 1}):
-        raise ExportError(
-            f"these names are used twice among inputs, outputs and parameters: {', '.join(clashing)}; "
-            "choose others with --input-names and --output-names"
-        )
+    _check_clashes([*names, *outputs, *own.state_dict()])
     described = {
         "inputs": [entry.described() for entry in entries],
         "outputs": [{"name": name, **shape} for name, shape in zip(outputs, shapes, strict=True)],
@@ -185,3 +180,11 @@ def _check_names(option: str, names: Sequence[str], count: int) -> None:
         raise ExportError(f"{option}: got {len(names)} names ({', '.join(names)}), expected {count}")
     if len(set(names)) != len(names) or not all(names):
         raise ExportError(f"{option}: got {', '.join(names)}, expected different names")
+
+
+def _check_clashes(taken: Sequence[str]) -> None:
+    if clashing := sorted({name for name in taken if taken.count(name) > 1}):
+        raise ExportError(
+            f"these names are used twice among inputs, outputs and parameters: {', '.join(clashing)}; "
+            "choose others with --input-names and --output-names"
+        )
