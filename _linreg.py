@@ -26,7 +26,7 @@ def main() -> None:
 
 
 def load_own_packages() -> None:
-    """Put our packages into `sys.modules`, unless they were already loaded from here."""
+    """Put our packages into `sys.modules`, unless they are already loaded from this folder."""
     for name in PACKAGES:
         file = Path(__file__).resolve().parent / name / "__init__.py"
         loaded = getattr(sys.modules.get(name), "__file__", None)
@@ -39,7 +39,7 @@ def load_own_packages() -> None:
 
 
 def child_command(module: str) -> list[str]:
-    """The command that runs one of our modules, such as `bench.worker.process`, in a child process."""
+    """Return the command that runs one of our modules, such as `bench.worker.process`, in a child process."""
     return [sys.executable, "-P", str(Path(__file__).resolve()), module]
 
 

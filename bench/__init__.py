@@ -1,4 +1,4 @@
-"""bench: time every way to run a model, after proving that its outputs are right.
+"""Time every way to run a model, after proving that each gives the right outputs.
 
 Entry points: `bench.benchmark.bench` for a model and `bench.compare.compare` for two callables.
 """

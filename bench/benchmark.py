@@ -1,4 +1,4 @@
-"""A whole benchmark: prepare expected outputs and artifacts, time the same rounds in many processes, make one report.
+"""Run a whole benchmark: prepare expected outputs and artifacts, time them in many processes, and make one report.
 
 `bench` is the entry point in Python; the command line calls `measure`.
 """
@@ -26,9 +26,11 @@ from bench.report.report import Quality, Report, Settings
 from bench.self_check_record import last_self_check
 from bench.worker.lifecycle import Lifecycle
 from bench.worker.messages import Job, ProcessResult
-from linreg.config import BENCH_DEFAULTS, BenchSettings, DeviceChoice
+from linreg.arguments import as_path, as_texts
+from linreg.config import BENCH_DEFAULTS, BenchSettings
 from linreg.files import write_atomic
 from linreg.folders import work_folder
+from linreg.in_python import in_python
 
 Progress = Callable[[str, int, int], None]
 """Called with a stage, the number of its steps completed and their total."""
@@ -36,28 +38,29 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, kw_only=True)
 class _DeviceResults:
-    """The job of one device, what each process measured, and the rows that cannot run."""
+    """The job of one device, the result of each process, and the rows that cannot run."""
 
     job: Job
     results: list[ProcessResult]
     skipped: tuple[Variant, ...]
 
 
+@in_python
 def bench(
     model: Model,
     *,
-    inputs: Sequence[str] = (),
+    inputs: str | Sequence[str] = (),
     state_dict: str | os.PathLike[str] | None = None,
-    batches: str | Sequence[int] = BENCH_DEFAULTS.batches,
-    threads: str | Sequence[int] = BENCH_DEFAULTS.threads,
+    batches: str | int | Sequence[int] = BENCH_DEFAULTS.batches,
+    threads: str | int | Sequence[int] = BENCH_DEFAULTS.threads,
     onnxruntime_threads: int | None = None,
     processes: int | None = None,
     rounds: int = BENCH_DEFAULTS.rounds,
     target: str | float = BENCH_DEFAULTS.target,
     reference: str | None = None,
-    device: str = DeviceChoice.AUTO,
+    device: str = "auto",
     compile: bool = False,  # noqa: A002
-    variants: Sequence[str] = (),
+    variants: str | Sequence[str] = (),
     against: str | os.PathLike[str] | None = None,
     runtimes: str | os.PathLike[str] | None = None,
     trust: bool = False,
@@ -71,22 +74,22 @@ def bench(
         model: a bundle or .pth file, a fitted model, a function or class that makes a `torch.nn.Module`, or the
             `FILE.py:NAME` of one.
         inputs: inputs of a module, one for each argument of its forward, such as `x=float32[batch,16]`.
-        state_dict: parameters for the module, a file of torch.save or safetensors.
-        batches: batch sizes, such as `1,4096`.
-        threads: intra-op threads of torch and ONNX Runtime, such as `1,2`; each number is measured separately.
+        state_dict: parameters for the module, as a file written by torch.save or safetensors.
+        batches: batch sizes, such as `[1, 4096]`, or one.
+        threads: intra-op threads of torch and ONNX Runtime, such as `[1, 2]`, or one; each is measured separately.
         onnxruntime_threads: ONNX Runtime threads; None: same as torch.
         processes: maximum number of processes; 1 measures in this process only. None: 10, and up to 5 more until
             all intervals are within 2 %.
         rounds: blocks of every variant in each process.
-        target: stop once the half-width of every confidence interval is below this.
+        target: stop once the half-width of every confidence interval is at most this.
         reference: name of the row that ratios refer to; None: `eager-inference_mode`.
         device: `auto` (the CPU, and CUDA if there is one), `cpu` or `cuda`.
-        compile: time torch.compile too; compiling takes long.
+        compile: time torch.compile too; compiling takes many seconds.
         variants: your own rows, each the `FILE.py:NAME` of a function that returns a Runner. The files are run.
-        against: artifact of another bundle; only this model's and that one are timed.
-        runtimes: the `deploy` folder of linreg's repository: time its programs without Python too.
+        against: artifact of another bundle; only it and this model's artifact of the same format are timed.
+        runtimes: the `deploy` folder of linreg's repository; its programs, which need no Python, are timed too.
         trust: run programs that you did not export.
-        progress: called with a stage, the number of steps completed and their total.
+        progress: called with the stage, the number of steps completed and the total number of steps.
 
     Raises:
         MismatchError: the outputs of the reference are wrong.
@@ -111,14 +114,14 @@ def bench(
         request = Request(
             model=path,
             module=module,
-            state_dict=None if state_dict is None else Path(state_dict),
-            inputs=tuple(inputs),
+            state_dict=None if state_dict is None else as_path("state_dict", state_dict),
+            inputs=as_texts("inputs", inputs),
             settings=settings,
             device=parse_device(device),
             compiled=compile,
-            variants=tuple(variants),
-            against=None if against is None else Path(against),
-            runtimes=None if runtimes is None else Path(runtimes),
+            variants=as_texts("variants", variants),
+            against=None if against is None else as_path("against", against),
+            runtimes=None if runtimes is None else as_path("runtimes", runtimes),
             trust=trust,
             command=("linreg.bench",),
         )
@@ -126,12 +129,12 @@ def bench(
 
 
 def measure(request: Request, plan: Plan, *, progress: Progress | None = None) -> Report:
-    """Time a plan, and return the report, with the last self-check of this machine.
+    """Time a plan, and return the report; it includes the last self-check on this machine.
 
     Args:
         request: the settings and the command that the report shows.
         plan: the models and rows of the request.
-        progress: called with a stage, the number of steps completed and their total.
+        progress: called with the stage, the number of steps completed and the total number of steps.
 
     Raises:
         MismatchError: the outputs of the reference are wrong.
@@ -169,17 +172,17 @@ def run_benchmark(
     """Measure every variant on every device.
 
     Args:
-        subjects: by name, `model` first; each variant must give the outputs of one of them.
-        variants: by device; those that cannot run on this machine are reported as skipped, with the reason.
+        subjects: models by name, `model` first; each variant must give the outputs of one of them.
+        variants: variants by device; those that cannot run on this machine are reported as skipped, with the reason.
         settings: how much to measure.
-        bundle: where artifacts are taken from; those it lacks are exported in memory.
+        bundle: folder that artifacts are taken from; those that it lacks are exported in memory.
         provided: bytes of artifacts that are not from the bundle, by file name.
         trust: time programs of the bundle that this user did not export, instead of exporting them again.
         progress: called with the number of processes completed on a device.
 
     Raises:
         MismatchError: the outputs of the reference are wrong.
-        LinregError: a process failed, or there is no such reference row.
+        LinregError: a process failed, or the reference row does not exist or cannot run.
     """
     start, stolen = time.perf_counter(), stolen_s()
     environment = describe_environment()

@@ -1,7 +1,7 @@
 """Compare the speed of two callables.
 
-Two callables are timed in this process only. In another process, with another memory layout, their ratio may differ by
-a further 1 %.
+The callables are timed in this process only. In another process, with another memory layout, their ratio may differ
+by a further 1 %.
 """
 
 from collections.abc import Callable
@@ -26,11 +26,12 @@ class PairedComparison:
     Attributes:
         names: names of the reference and of the variant.
         ratio: time of the variant over that of the reference, with its 95 % interval.
-        null: the same for the reference against itself, timed in the same rounds: the noise of this machine.
-        verdict: slower or faster (by more than 1 %), equivalent (within 2 %) or inconclusive.
+        null: the same for the reference against itself, timed in the same rounds; it shows the noise of this machine.
+        verdict: slower or faster (by more than 1 %, or than twice the noise if that is more), equivalent (within 2 %),
+            or inconclusive.
         reference_s: median seconds per call of the reference.
         variant_s: median seconds per call of the variant.
-        scope: what the intervals hold for: `this process only`.
+        scope: where the intervals hold, which is `this process only`.
     """
 
     names: tuple[str, str]
@@ -70,11 +71,11 @@ def compare(
     """Time two callables in paired, shuffled rounds in this process.
 
     Args:
-        reference: called without arguments.
-        variant: called without arguments.
-        names: what to call the two in the result; None: their own names, or `reference` and `variant`.
-        rounds: blocks of each, of about 0.1 ms.
-        seed: seed of the order.
+        reference: callable to compare with, called without arguments.
+        variant: callable to judge, called without arguments.
+        names: names for the two in the result; None: their own names, or `reference` and `variant`.
+        rounds: number of blocks of each callable; a block takes about 0.1 ms, or one call if that is longer.
+        seed: seed for the order within each round.
 
     Raises:
         LinregError: there are too few rounds for a 95 % interval.
@@ -86,9 +87,12 @@ def compare(
         >>> str(result.verdict)
         'slower'
     """
-    if rounds < FEWEST_PAIRED_ROUNDS:
+    for name, function in (("reference", reference), ("variant", variant)):
+        if not callable(function):
+            raise LinregError(f"{name}: got {type(function).__name__}, expected a function without arguments")
+    if not isinstance(rounds, int) or rounds < FEWEST_PAIRED_ROUNDS:
         raise LinregError(
-            f"rounds: got {rounds}, expected at least {FEWEST_PAIRED_ROUNDS}, since fewer give no 95 % interval"
+            f"rounds: got {rounds!r}, expected at least {FEWEST_PAIRED_ROUNDS}, since fewer give no 95 % interval"
         )
     calls = {
         name: Call(run=run, outputs=lambda: (), context=nullcontext)
@@ -107,7 +111,7 @@ def compare(
 
 
 def _names(*callables: Callable[[], object]) -> tuple[str, str]:
-    """Return the functions' names; `reference` and `variant` if one is a lambda, or if the names are equal."""
+    """Return the names of the callables, or `reference` and `variant` if one has no name or the names are equal."""
     first, second = (getattr(function, "__name__", "<") for function in callables)
     return ("reference", "variant") if first == second or "<" in first + second else (first, second)
 

@@ -1,4 +1,4 @@
-"""Machine, threads, versions and load, as read from the system; nothing that identifies this machine."""
+"""Read the hardware, versions and load from the system, but nothing that identifies this machine."""
 
 import os
 import platform
@@ -24,7 +24,7 @@ class Environment:
         system: name and release of the kernel.
         python: version of Python.
         versions: versions of the relevant packages, by name.
-        cpu_capability: vector instructions that torch uses.
+        cpu_capability: vector instruction set that torch uses.
         cuda: name of the CUDA device; None without one.
         clock_resolution_s: resolution of `time.perf_counter` in seconds.
         address_layout_randomised: whether the kernel randomises memory layout; None if unknown.
@@ -61,7 +61,7 @@ def describe_environment() -> Environment:
 
 
 def stolen_s() -> float:
-    """Processor seconds that the host has taken from this machine since it started; 0 if unknown."""
+    """Return how many processor seconds the host has taken from this machine since it booted; 0 if unknown."""
     status = Path("/proc/stat")
     if not status.exists():
         return 0.0

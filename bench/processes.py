@@ -1,8 +1,8 @@
-"""The same job in many fresh processes, one after the other.
+"""Run the same job in many fresh processes, one after the other.
 
 Ratios differ between processes by about 1 % more than the interval within one process suggests, because each process
-lays out memory differently. So the reported interval is the one over processes, and ten short processes are more
-informative than a long one.
+lays out memory differently. So the reported interval is the one over processes, and ten short processes tell more than
+a long one.
 """
 
 import signal
@@ -30,7 +30,7 @@ def run_job(job: Job, settings: BenchSettings, progress: Callable[[int], None] |
 
     Args:
         job: what each process does.
-        settings: number of processes, and the half-width at which to stop.
+        settings: the largest number of processes, and the half-width at which to stop.
         progress: called with the number of processes completed.
 
     Raises:
@@ -56,9 +56,9 @@ def run_processes(job: Job, count: int, enough: Callable[[list[ProcessResult]], 
     """Run a job in up to `count` processes and yield each result as it comes, until `enough` returns True.
 
     Args:
-        job: what each process does; the order within rounds differs from process to process.
+        job: what each process does; each gets its own seed for the order within rounds.
         count: maximum number of processes.
-        enough: called with the results so far.
+        enough: called with the results so far; returns whether to stop.
 
     Raises:
         MismatchError: the outputs of the reference are wrong.
@@ -75,7 +75,7 @@ def run_processes(job: Job, count: int, enough: Callable[[list[ProcessResult]], 
 
 
 def lifecycle_names(job: Job) -> list[str]:
-    """Choose one variant per way to load a model; call modes share a sample, as do the reference and the null row."""
+    """Choose one variant for each way to load a model, since variants that load the same way share their samples."""
     first: dict[tuple[Kind, str], str] = {}
     for variant in job.variants:
         if variant.kind in LIFECYCLE_KINDS:

@@ -1,4 +1,4 @@
-"""Run the self-check of the harness with a model, and keep its record for later reports of this machine."""
+"""Run the self-check of the harness with a model, and store its record for later reports on this machine."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -25,7 +25,7 @@ SAME_FIELDS = ("processor", "cores", "versions")
 
 
 def check_harness(model: Path, progress: Callable[[int], None]) -> tuple[SelfCheck, dict[str, Any]]:
-    """Measure the harness with a model on one thread, and keep the record.
+    """Check the harness with a model on one thread, and store the record.
 
     Args:
         model: bundle or .pth file.
@@ -52,7 +52,7 @@ def check_harness(model: Path, progress: Callable[[int], None]) -> tuple[SelfChe
 
 
 def last_self_check() -> dict[str, Any] | None:
-    """Return the record of the last self-check on this machine with these versions; None without one."""
+    """Return the record of the last self-check if it ran on this machine with these versions; else None."""
     try:
         record = read_json(state_folder() / FILE)
     except LinregError:

@@ -1,1 +1,1 @@
-"""export: from a module, or a reloaded state_dict, to artifacts that can be trusted."""
+"""Export a module, or a reloaded state_dict, to artifacts that are verified before they are kept."""

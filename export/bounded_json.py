@@ -10,10 +10,10 @@ BYTES_OF_A_VALUE = 60
 
 
 def parse_json(data: bytes, *, max_bytes: int) -> Any:
-    """Parse JSON whose text and values need at most `max_bytes` of memory, by an upper estimate.
+    """Parse JSON, unless an upper estimate of the memory for its text and values exceeds `max_bytes`.
 
     Raises:
-        ValueError: the data is not JSON, needs more memory, or is nested too deeply.
+        ValueError: the data is not JSON, may need more memory than that, or is nested too deeply.
     """
     wanted = (
         len(data) * (1 if data.isascii() else 4)

@@ -11,7 +11,7 @@ NO_BFLOAT16 = (
 
 
 class ExportPrecision(StrEnum):
-    """The dtype of an artifact's floating parameters and inputs, if it is not the model's own."""
+    """A dtype other than the model's own for an artifact's floating-point parameters and inputs."""
 
     FLOAT16 = "float16"
     FLOAT32 = "float32"
@@ -20,4 +20,4 @@ class ExportPrecision(StrEnum):
     @classmethod
     def _missing_(cls, value: object) -> "ExportPrecision":
         why = f"; {NO_BFLOAT16}" if value == "bfloat16" else ""
-        raise ExportError(f"precision: got {value!r}, expected one of {', '.join(cls)}{why}")
+        raise ExportError(f"dtype: got {value!r}, expected one of {', '.join(cls)}{why}")

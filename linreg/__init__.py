@@ -1,6 +1,14 @@
-"""linreg: fit a linear model with PyTorch, export it, prove it equal, measure it.
+"""linreg: fit a linear model with PyTorch, export it, verify every exported file, and benchmark it.
 
-Names load their modules when they are first used, so that `import linreg` stays light.
+    fit             fit a linear model to a table or to arrays
+    straight_line   make the points of a straight line, the example data set
+    load            load a model that `linreg train` or `FittedModel.save` saved
+    export          export a model or any nn.Module to ONNX, TorchScript, .pt2 or C, and verify every file
+    verify          check the files of a bundle again
+    bench           time every way to run a model
+    compare         compare the speed of two callables
+
+A name's module is imported when the name is first used, so that `import linreg` stays fast.
 """
 
 from importlib import import_module
@@ -89,4 +97,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

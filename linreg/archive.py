@@ -1,8 +1,9 @@
-"""Strict reader for torch's zip archives (.pth, TorchScript, .pt2), so that what is checked is what torch loads.
+"""Read torch's zip archives (.pth, TorchScript, .pt2) strictly, so that torch loads exactly what was checked.
 
-Zip archives can be ambiguous: a prefix, a gap, a second central directory or a local header that contradicts the
-central directory makes two programs see different records. Only the form that torch writes is accepted: entries back to
-back from the first byte on, then the central directory, then the end record, and nothing else.
+Zip archives can be ambiguous: given a prefix, a gap, a second central directory, or a local header that contradicts the
+central directory, two programs can see different records. This reader accepts only the form that torch writes: entries
+that follow each other without gaps from the first byte on, then the central directory, then the end record, and nothing
+else.
 """
 
 import struct
@@ -34,8 +35,8 @@ class _Entry:
     """An entry of the central directory.
 
     Attributes:
-        name: encoded, as stored.
-        shared: fields that the local header repeats: version needed, flags, method, time and date.
+        name: the name as stored, still encoded.
+        shared: the fields that the local header repeats (version needed, flags, method, time and date).
         crc: CRC-32 of the record.
         packed: compressed size in bytes.
         size: uncompressed size in bytes.
@@ -51,7 +52,7 @@ class _Entry:
 
     @property
     def sums(self) -> tuple[int, int, int]:
-        """Fields that the local header or the data descriptor repeats."""
+        """The fields that the local header or the data descriptor repeats: CRC-32 and both sizes."""
         return self.crc, self.packed, self.size
 
 
@@ -61,11 +62,11 @@ def is_archive(data: bytes) -> bool:
 
 
 def read_archive(name: str, data: bytes) -> dict[str, memoryview]:
-    """Read the records of an archive, by name without their common top folder.
+    """Read the records of an archive; return them by name, without their common top folder.
 
     Args:
         name: name of the file, used in messages.
-        data: bytes of the file. Uncompressed records are views of it.
+        data: bytes of the file; uncompressed records are returned as views of them.
 
     Raises:
         ModelError: the archive is damaged, or not in the form that torch writes.
@@ -110,7 +111,7 @@ def _read(data: memoryview) -> dict[str, memoryview]:
 
 
 def _directory(data: memoryview) -> tuple[int, int, int]:
-    """Start, number of entries and end of the central directory."""
+    """Return the start of the central directory, the number of its entries, and its end."""
     end = len(data) - END.size
     if end < 0 or bytes(data[end : end + 4]) != b"PK\x05\x06":
         raise _NotCanonicalError("is cut off, or has bytes after its archive; restore it from a copy")
@@ -165,7 +166,7 @@ def _entries(data: memoryview, position: int, count: int, end: int) -> list[_Ent
 
 
 def _checked_name(name: bytes) -> tuple[str, str]:
-    """Split a name into the top folder and the record in it."""
+    """Split a name into the top folder and the record's name inside it."""
     try:
         text = name.decode()
     except UnicodeDecodeError:
@@ -213,7 +214,7 @@ def _is_padding(extra: bytes) -> bool:
 
 
 def _unpacked(packed: memoryview, entry: _Entry, name: str, total: int) -> memoryview:
-    """Unpack source code of torch.jit.save; nothing else may be compressed."""
+    """Decompress source code that torch.jit.save wrote, and refuse any other compressed entry."""
     if not name.startswith("code/"):
         raise _NotCanonicalError("its archive has compressed or repeated entries, which torch.save never writes")
     if total > MAX_UNPACKED_BYTES:

@@ -1,8 +1,10 @@
-"""Arrays as data: NumPy arrays, torch tensors and whatever NumPy turns into an array."""
+"""Make datasets from arrays: NumPy arrays, torch tensors and anything else that NumPy turns into an array."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 from numpy.typing import ArrayLike, NDArray
 
@@ -20,26 +22,31 @@ def dataset_of_arrays(
     target: ArrayLike | torch.Tensor,
     *,
     feature_names: Sequence[str] | None,
-    target_name: str,
+    target_name: str | None,
 ) -> Dataset:
-    """Make a dataset of two arrays.
+    """Make a dataset from two arrays.
 
     Args:
         features: numbers, shape (rows, features), or (rows,) for one feature.
         target: numbers, shape (rows,) or (rows, 1).
-        feature_names: one for each column; None uses x0, x1, ...
-        target_name: the name of the target.
+        feature_names: one name for each column; None uses the names in a data frame, or else x0, x1, ...
+        target_name: the name of the target; None uses the name of a series, or else "y".
 
     Raises:
-        DataError: shapes or names do not fit together, a value is not a finite number, or the target is constant.
+        DataError: shapes, names or pandas indexes do not match, a value is not a finite number, or the target
+            is constant.
     """
+    _check_indexes(features, target)
     x, y = matrix_of("X", features), _numbers("y", target)
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim != 1 or len(y) != len(x):
         raise DataError(f"y: has shape {y.shape}, expected ({len(x)},) as X has {len(x)} rows")
-    names = tuple(f"x{place}" for place in range(x.shape[1])) if feature_names is None else tuple(feature_names)
-    names, target_name = tuple(tidy(name) for name in names), tidy(target_name)
+    if feature_names is None:
+        feature_names = _column_names(features) or [f"x{place}" for place in range(x.shape[1])]
+    if target_name is None:
+        target_name = next(iter(_column_names(target)), "y")
+    names, target_name = tuple(tidy(name) for name in feature_names), tidy(target_name)
     _check_names(names, target_name, x.shape[1])
     if len(y) < 2:
         raise DataError(f"X: has {len(y)} rows, expected at least 2")
@@ -60,7 +67,7 @@ def dataset_of_arrays(
 
 
 def matrix_of(origin: str, values: ArrayLike | torch.Tensor) -> Array:
-    """Return an array of shape (rows, features) in float64; one of shape (rows,) is one feature.
+    """Return an array in float64 with shape (rows, features); shape (rows,) is read as one feature.
 
     Raises:
         DataError: the array has another shape, or does not hold real numbers.
@@ -76,7 +83,7 @@ def matrix_of(origin: str, values: ArrayLike | torch.Tensor) -> Array:
 
 
 def _numbers(origin: str, values: ArrayLike | torch.Tensor) -> Array:
-    """Numbers in float64, copied, so that later changes to them have no effect.
+    """Return the values as a copy in float64, so that later changes to the original have no effect.
 
     Raises:
         DataError: the values are not real numbers.
@@ -94,6 +101,30 @@ def _numbers(origin: str, values: ArrayLike | torch.Tensor) -> Array:
     return array.astype(np.float64)
 
 
+def _column_names(values: Any) -> list[str]:
+    """Return the column names of a data frame (pandas, polars, pyarrow), or the name of a series.
+
+    Return an empty list if there are none, or if any of them is not text: by default, pandas numbers its columns.
+    """
+    if isinstance(values, torch.Tensor):  # its `names` are those of axes
+        return []
+    if isinstance(values, pa.Table):
+        return list(values.column_names)
+    names = list(values.columns) if hasattr(values, "columns") else [getattr(values, "name", None)]
+    return [str(name) for name in names] if all(isinstance(name, str) and name for name in names) else []
+
+
+def _check_indexes(features: Any, target: Any) -> None:
+    """Refuse pandas objects whose indexes differ, since their values would be paired by position."""
+    index: Any = getattr(features, "index", None)
+    other: Any = getattr(target, "index", None)
+    if hasattr(index, "equals") and hasattr(other, "equals") and not index.equals(other):
+        raise DataError(
+            "y: its index differs from the index of X, so their rows do not match; align it with y.loc[X.index], or "
+            "pass y.to_numpy() if the rows match by position"
+        )
+
+
 def _check_names(names: tuple[str, ...], target_name: str, columns: int) -> None:
     if len(names) != columns:
         raise DataError(f"feature_names: got {len(names)} names, expected {columns} as X has {columns} columns")
@@ -103,5 +134,6 @@ def _check_names(names: tuple[str, ...], target_name: str, columns: int) -> None
             raise DataError("feature_names: got an empty name, expected one for each column of X")
         if name in seen:
             what = "the target" if name == target_name else "another feature"
-            raise DataError(f"feature_names: {short(name)} is also the name of {what}; use different names")
+            way_out = "; use different names" + (", or name y with target" if name == target_name else "")
+            raise DataError(f"feature_names: {short(name)} is also the name of {what}{way_out}")
         seen.add(name)

@@ -1,9 +1,9 @@
-"""The columns of a table in memory: any object that exports an Arrow stream (pandas, polars, DuckDB, pyarrow)."""
+"""Read the columns of a table in memory: any object that exports an Arrow stream (pandas, polars, DuckDB, pyarrow)."""
 
 import json
 import re
-from collections.abc import Iterator, Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -22,15 +22,15 @@ class ArrowStream(Protocol):
 
 
 class ArrowColumns:
-    """A table in memory.
+    """The columns of a table in memory.
 
     Attributes:
         names: normalised column names, in their order; some may be empty or duplicated.
-        row_index: those of `names` that are the index of a pandas DataFrame.
+        row_index: the names of the columns that hold the index of a pandas DataFrame.
     """
 
     def __init__(self, origin: str, data: ArrowStream) -> None:
-        """Import the table; its buffers are shared, not copied.
+        """Import the table. Its buffers are shared, not copied.
 
         Args:
             origin: what messages call the table.
@@ -51,18 +51,37 @@ class ArrowColumns:
         self.row_index = row_index(self.names, self.table.schema.metadata)
 
     def size(self, places: Sequence[int]) -> tuple[int, int, int]:
-        """Rows, columns at `places` that may hold numbers, and the bytes needed to read those one by one."""
+        """Return the number of rows, how many columns at `places` may hold numbers, and the bytes needed to read them.
+
+        The bytes are those for reading one column at a time.
+        """
         used = [self.table.column(place) for place in places if may_hold_numbers(self.table.schema.types[place])]
         text = max((column.nbytes for column in used if is_text(column.type)), default=0)
         return self.table.num_rows, len(used), 2 * text + 32 * self.table.num_rows
 
     def read(self, places: Sequence[int]) -> Iterator[pa.ChunkedArray]:
-        """Return the columns at `places`, one after the other."""
+        """Yield the columns at `places`, one by one."""
         yield from (self.table.column(place) for place in places)
 
 
+def arrow_table(columns: Mapping[str, Any]) -> ArrowStream:
+    """Make a table from a mapping of names to columns: lists, arrays, series or tensors.
+
+    Raises:
+        DataError: a name is not text, the columns differ in length, or Arrow cannot convert a column.
+    """
+    try:
+        values = {name: column.tolist() if hasattr(column, "tolist") else column for name, column in columns.items()}
+        table: ArrowStream = pa.table(values)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise DataError(f"dict: is not a table of columns by name: {one_line(error)}") from None
+    return table
+
+
 def row_index(names: Sequence[str], metadata: dict[bytes, bytes] | None) -> frozenset[str]:
-    """Return the columns that are the index of a pandas DataFrame, according to the schema; a range is not a column.
+    """Return the names of the columns that hold the index of a pandas DataFrame, according to the schema.
+
+    A RangeIndex is not stored as a column, so it has no name here.
 
     Args:
         names: names of the columns.

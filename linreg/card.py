@@ -1,4 +1,4 @@
-"""The card of a model: all that is needed to rebuild the module and prepare its inputs."""
+"""The card of a model holds all that is needed to rebuild the module and to prepare its inputs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -23,12 +23,12 @@ class Card:
         target: name of the target.
         bias: whether the model has a bias.
         dtype: dtype of the parameters.
-        state_sha256: identity of the weights.
-        data: training data: kind, sha256, rows, split; for a line also its parameters.
+        state_sha256: SHA-256 that identifies the weights.
+        data: the training data: kind, sha256, rows and split; for a line also its parameters.
         training: training settings.
         coefficients: name, value and standard error (null if there is none) of each coefficient, the bias last.
         metrics: rows, r2, rmse and mae of each part.
-        history: epoch, train_loss and test_loss of each row.
+        history: epoch, train_loss and test_loss of each recorded epoch.
         schema_version: version of the format of card.json.
     """
 
@@ -117,7 +117,7 @@ def _check_inside(value: dict[str, Any]) -> None:
 
 
 def _check(entry: object, wanted: Mapping[str, tuple[type, ...]], where: str) -> None:
-    """Check that `entry` is an object with the wanted keys, each of an allowed type."""
+    """Check that `entry` is an object with the expected keys, each with a value of an allowed type."""
     if type(entry) is not dict:
         raise ValueError(f"{where} holds {type(entry).__name__}, expected an object")
     for key, kinds in wanted.items():

@@ -60,8 +60,8 @@ def is_text(kind: pa.DataType) -> bool:
 def read_cells(column: pa.ChunkedArray) -> Cells:
     """Parse a column as numbers, or say what is wrong with it.
 
-    A text column with at least one number counts as numeric, so that a typo in another cell is an error and does not
-    silently drop the column.
+    A text column with at least one number counts as numeric, so that a typo in another cell is reported as an error
+    instead of silently dropping the column.
     """
     kind = column.type
     if pa.types.is_dictionary(kind) and not is_text(kind.value_type):
@@ -83,7 +83,10 @@ def read_cells(column: pa.ChunkedArray) -> Cells:
 
 
 def _numbers_of_text(column: pa.ChunkedArray) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
-    """Numbers (NaN for missing values) and the kind of each cell; a dictionary is parsed entry by entry, once."""
+    """Return the numbers (NaN for missing values) and the kind of each cell.
+
+    In a dictionary-encoded column, each entry of the dictionary is parsed only once.
+    """
     parts = [(np.empty(0), np.empty(0, np.uint8))]
     for chunk in column.chunks:
         if not pa.types.is_dictionary(chunk.type):
@@ -114,7 +117,11 @@ def _read_text(array: pa.Array) -> tuple[NDArray[np.float64], NDArray[np.uint8]]
 
 
 def _not_numbers(column: pa.ChunkedArray, kinds: NDArray[np.uint8]) -> Cells:
-    """Report the first cell that is not a number and, if most cells are text, the first one that is."""
+    """Report the first cell that is not a number.
+
+    If it is text and at least half of the cells that have a value are not numbers, also report the first cell that is a
+    number or nearly one.
+    """
     bad = kinds >= _OTHERWISE
     row = int(bad.argmax())
     value = column[row].as_py()

@@ -24,10 +24,14 @@ Read = TypeVar("Read")
 
 
 class Changes:
-    """Changes that one command makes in one folder, under its lock; see `changing`."""
+    """The changes that one command makes in one folder while it holds the lock; see `changing`."""
 
     def __init__(self, folder: Path) -> None:
-        """Args: the bundle."""
+        """Start without any changes.
+
+        Args:
+            folder: the bundle.
+        """
         self.folder = folder
         self._stage = folder / STAGE_FOLDER
         self._written: dict[str, tuple[str, str]] = {}
@@ -44,7 +48,7 @@ class Changes:
         """Stage a file that `commit` will rename to `name`. Returns its temporary path.
 
         Raises:
-            ModelError: `name` exists as a link or is not a regular file.
+            ModelError: `name` exists but is a link or not a regular file.
             LinregError: the file cannot be written.
         """
         check_name(name)
@@ -60,7 +64,7 @@ class Changes:
         return self._stage / file
 
     def staged_bytes(self, name: str) -> bytes:
-        """Read a staged file back from disk and check that it is as it was written.
+        """Read a staged file back from disk, and check that it holds what was written.
 
         Raises:
             LinregError: the file cannot be read.
@@ -73,11 +77,14 @@ class Changes:
         return data
 
     def removes(self, name: str) -> bool:
-        """Return whether an existing file will be removed."""
+        """Return whether an existing file is marked for removal."""
         return name in self._removed
 
     def drop(self, name: str) -> None:
-        """Discard a staged file; an existing file of that name that was marked for removal is removed again."""
+        """Discard a staged file.
+
+        If staging it cancelled the removal of an existing file of that name, that file is marked for removal again.
+        """
         file, _ = self._written.pop(name)
         if name in self._spared:
             self._removed[name] = self._spared.pop(name)
@@ -89,7 +96,7 @@ class Changes:
         self._removed, self._spared = {}, {}
 
     def remove(self, name: str) -> None:
-        """Mark an existing file for removal; a file that replaces it before the commit is kept.
+        """Mark an existing file for removal, unless the commit will replace it.
 
         Raises:
             ModelError: the file is a link or not a regular file.
@@ -102,7 +109,7 @@ class Changes:
         """Apply the changes, the manifest last.
 
         Raises:
-            LinregError: a file cannot be written; if the journal is written, the next command finishes the work.
+            LinregError: a file cannot be written; if the journal was written, the next command finishes the work.
         """
         if not self._written and not self._removed:
             return
@@ -120,7 +127,7 @@ class Changes:
 def changing(
     folder: Path, *, command: str, wait: bool = False, on_wait: Callable[[str], None] | None = None
 ) -> Iterator[Changes]:
-    """Lock a folder, finish the changes of an interrupted command, and collect new ones.
+    """Lock a folder, finish the changes that an interrupted command left, and collect new changes.
 
     Changes that are not committed are discarded at the end.
 
@@ -166,7 +173,7 @@ def read_settled(folder: Path, read: Callable[[], Read]) -> Read:
         read: function that reads it.
 
     Raises:
-        LinregError: whatever `read` raises; MismatchError only if the files still contradict each other.
+        LinregError: whatever `read` raises, but MismatchError only if the files still contradict each other.
     """
     settle(folder)
     try:
@@ -178,7 +185,7 @@ def read_settled(folder: Path, read: Callable[[], Read]) -> Read:
 
 
 def recover(folder: Path) -> None:
-    """Apply the changes of a journal, or discard files that were staged without one. Needs the lock.
+    """Apply the changes of a journal, or discard files that were staged without one. The caller must hold the lock.
 
     Raises:
         LinregError: a file cannot be written.

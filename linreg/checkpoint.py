@@ -1,4 +1,4 @@
-"""Save and reload a model: a plain state_dict in model.pth, described by card.json next to it."""
+"""Save and reload a model: model.pth holds a plain state_dict, and card.json beside it describes the model."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -30,6 +30,9 @@ __all__ = [
     "state_sha256",
 ]
 
+EXPORTED = (".onnx", ".torchscript", ".pt2", ".c", ".h")
+"""Suffixes of exported files."""
+
 OUR_NAMES = ("weights", "bias", "linear_layer.weight", "linear_layer.bias")
 
 ANOTHER_WAY = (
@@ -46,7 +49,7 @@ class Checkpoint:
         model: the model, on the CPU and in eval mode.
         card: its card; None for a bare .pth.
         path: path of the state_dict.
-        state_sha256: identity of the weights.
+        state_sha256: SHA-256 that identifies the weights.
         notes: what was left out, stripped, renamed or converted while reading; empty if the file is the model's own
             state_dict.
     """
@@ -59,18 +62,18 @@ class Checkpoint:
 
 
 def files_of(model: LinearRegressionModel | LinearRegressionModelV2, card: Card | None) -> dict[str, bytes]:
-    """Return the bytes of `model.pth` and, if there is a card, of `card.json`, by name."""
+    """Return the files to save, by name: the bytes of `model.pth` and, if there is a card, of `card.json`."""
     described = {} if card is None else {CARD_FILE: json_bytes(asdict(card))}
     return {MODEL_FILE: model_bytes(model), **described}
 
 
 def model_bytes(model: LinearRegressionModel | LinearRegressionModelV2) -> bytes:
-    """Serialise the state_dict of one of our models; its layers have a single version, so none is written."""
+    """Serialise the state_dict of one of our models, without module versions: our layers have only one version."""
     return state_bytes(dict(model.state_dict()))
 
 
 def load(path: Path) -> Checkpoint:
-    """Reload a bundle, or a bare .pth, which is recognised by its keys.
+    """Reload a bundle, or a bare .pth whose architecture is recognised by its keys.
 
     Raises:
         ModelError: the file is damaged, is not a state_dict of our models, or contradicts its card.
@@ -89,7 +92,12 @@ def load(path: Path) -> Checkpoint:
 
 
 def load_settled(path: Path) -> Checkpoint:
-    """`load`, after the changes of a command that was interrupted, or is writing there, are complete."""
+    """Call `load`, after finishing the changes of an interrupted command.
+
+    If the files contradict each other because another command is writing there, wait for it and load again.
+    """
+    if path.suffix in EXPORTED:
+        raise ModelError(f"{path}: is an exported file, which holds no state_dict; load its bundle: {path.parent}")
     return read_settled(path if path.is_dir() else path.parent, lambda: load(path))
 
 
@@ -103,7 +111,7 @@ def _card(folder: Path, manifest: Manifest | None) -> Card | None:
 
 
 def _rebuilt(file: Path, state: StateDict, card: Card | None) -> Checkpoint:
-    """Rebuild the model of a state_dict; the card, if any, must agree with the unchanged file."""
+    """Rebuild a model from its state_dict; if there is a card, it must agree with the unchanged file."""
     if card is None:
         state = _ours(state)
     try:
@@ -127,7 +135,7 @@ def _rebuilt(file: Path, state: StateDict, card: Card | None) -> Checkpoint:
 
 
 def _ours(state: StateDict) -> StateDict:
-    """Convert the state_dict of a single nn.Linear, as people save it, to our names and to float32."""
+    """Convert the state_dict of a single nn.Linear to our names, and widen float16 and bfloat16 to float32."""
     state = without_wrappers(state, OUR_NAMES)
     if not set(state) & set(OUR_NAMES[2:]):
         state = as_one_linear(state) or state

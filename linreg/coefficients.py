@@ -1,4 +1,4 @@
-"""The coefficients of a fitted model, with what the exact method knows of their uncertainty."""
+"""The coefficients of a fitted model and, if the exact method was used, their uncertainty."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ class Coefficient:
         value: value in the model.
         standard_error: from the exact method, in the unit of `value`; None for a gradient method, collinear columns or
             no degrees of freedom.
-        t: value / standard error; None without a standard error, or if that is 0.
+        t: value / standard error; None if the standard error is missing or 0.
         p: two-sided p-value of the hypothesis that the coefficient is 0; None if `t` is None.
-        interval: the 95 % confidence interval; None without a standard error.
-        true_value: the coefficient of a straight line; None for other data.
+        interval: the 95 % confidence interval; None if there is no standard error.
+        true_value: the coefficient that a straight line was made with; None for other data.
     """
 
     name: str
@@ -38,10 +38,10 @@ class Coefficient:
 
 
 def coefficients_of(card: Card) -> tuple[Coefficient, ...]:
-    """Return the coefficients that a card lists, the bias last.
+    """Return the coefficients that a card lists, with the bias last.
 
-    t, p and interval are those of ordinary least squares: Student's t with rows - coefficients degrees of freedom,
-    counting the rows of the training part.
+    t, p and interval are those of ordinary least squares: Student's t with (rows - coefficients) degrees of freedom,
+    where rows is the number of rows in the training part.
     """
     truth: Mapping[str, float] = {}
     if card.data["kind"] == "line":
@@ -52,7 +52,7 @@ def coefficients_of(card: Card) -> tuple[Coefficient, ...]:
 
 
 def unnamed_coefficients(affine: Affine) -> tuple[Coefficient, ...]:
-    """Return the coefficients of a model without a card, called x0, x1, ..., the bias last."""
+    """Return the coefficients of a model without a card, named x0, x1, ..., with the bias last."""
     named = [(f"x{place}", value) for place, value in enumerate(affine.weight[0])]
     named += [] if affine.bias is None else [(BIAS_NAME, affine.bias[0])]
     return tuple(Coefficient(name=name, value=float(value)) for name, value in named)

@@ -1,8 +1,8 @@
-"""Find columns that are linear combinations of each other, judged on the data themselves.
+"""Find columns that are linear combinations of each other; the data themselves decide, not R alone.
 
-R alone is not enough: its rounding errors grow with the number of rows, up to rows K eps for K columns, and so do the
-singular values of R that should be 0. They only give candidates, the directions v with a small singular value. Then, on
-the data:
+R alone is not enough. Its rounding errors grow with the number of rows, up to rows K eps for K columns, and so do the
+singular values of R that should be 0. So R gives only candidates: the directions v with a small singular value. The
+data then decide:
 
 1. Compute A v in more than float64 precision, and move v along the other directions to where |A v| is smallest. This
    removes what the rounding errors of R have put into v.
@@ -10,16 +10,18 @@ the data:
    with one in which they nearly vanish.
 3. Compute A v again and compare it with the rounding errors of the data. The columns are collinear if
    |A v| <= K eps | |A| |v| |, with norms over all rows.
-4. A column with a small part in v is not to blame if the others are collinear without it, by the same steps: if the
-   columns are ill-conditioned, rounding errors alone can give a column a part.
+4. A column with a small component in v does not count as collinear if the other columns are collinear without it, by
+   the same steps. In ill-conditioned columns, rounding errors alone can give a column such a component.
 
-Why K eps: an entry is known to half a unit in its last place, which moves A v by eps/2 |A||v|; the coefficients v are
-rounded by as much; a column computed from others (a sum, or 1.8 x + 32) has one more rounding error for each of them.
-Why norms and not single rows: v is fitted to all rows, and large rows hide what it should be in small ones. Next to a
-temperature of 1e12, the last digits of 32 are lost, so a test of each row would call such columns regular, with
-coefficients of noise. Norms err by refusing columns that differ only in rows of 1e-16 of the largest, where R is
-useless anyway. Columns that are nearly collinear are accepted: Filip's (1.9e-10 of their norm) are far from K eps, for
-any number of rows.
+Why K eps: each entry is known only to half a unit in its last place, which moves A v by eps/2 |A||v|; the coefficients
+v are rounded by as much; and a column computed from others (a sum, or 1.8 x + 32) has one more rounding error for each
+of them.
+
+Why norms over all rows, and not a test of each row: v is fitted to all rows, so large rows determine it and small rows
+hardly count. Next to a temperature of 1e12, the last digits of 32 are lost, so a test of each row would call such
+columns regular, and their coefficients would be noise. Norms err the other way: they refuse columns that differ only in
+rows of 1e-16 of the largest, where R is useless anyway. Columns that are nearly collinear are accepted: those of Filip,
+a NIST test problem (1.9e-10 of their norm), are far from K eps for any number of rows.
 """
 
 from collections.abc import Iterator
@@ -39,13 +41,13 @@ SMALL_PARTS = 2.0 ** -np.arange(6.0, 50.0, 7.0)
 
 @dataclass(frozen=True, kw_only=True)
 class Matrix:
-    """The scaled matrix A, of which only batches are ever formed.
+    """The scaled matrix A, which is only ever formed in batches.
 
     Attributes:
         features: unscaled features, float64, shape (rows, features).
         places: indices of the features that are A's columns, in order.
         intercept: whether a column of ones follows.
-        exponents: scaling of A's columns: column k is divided by 2^exponents[k], which gives norms below 1.
+        exponents: column k of A is divided by 2^exponents[k], which gives it a norm below 1.
     """
 
     features: Array
@@ -56,11 +58,11 @@ class Matrix:
 
 @dataclass(frozen=True, kw_only=True)
 class Directions:
-    """The parameter space split in three, in units of the scaled columns.
+    """The parameter space, split into three parts, in units of the scaled columns.
 
     Attributes:
         kept: all directions but the candidates, shape (columns, columns - candidates); kept kept^T is the inverse of
-            A^T A there, as far as R knows it.
+            A^T A on these directions, as accurately as R determines it.
         near: candidates in which the columns do not vanish, each divided by |A v|, shape (columns, count).
         null: candidates in which the columns vanish, shape (columns, rank deficiency).
     """
@@ -71,7 +73,7 @@ class Directions:
 
 
 def directions_of(basis: Array, matrix: Matrix) -> Directions | None:
-    """Find the null directions of A: combinations of columns that are zero. None if R alone rules them out.
+    """Find the null directions of A, the combinations of columns that are zero; return None if R alone rules them out.
 
     Args:
         basis: R of A, shape (columns, columns).
@@ -143,7 +145,10 @@ def _columns(matrix: Matrix, chosen: NDArray[np.int_]) -> Matrix:
 
 
 def _images(matrix: Matrix, directions: Array) -> Iterator[tuple[Array, Array]]:
-    """Yield batches of A and of A V, computed with about 75 bits: the leading products are exact and cancel."""
+    """Yield batches of A and of A V, computed with about 75 bits.
+
+    The leading products are exact, so nothing is lost when they cancel.
+    """
     columns, count = len(directions), len(matrix.places)
     total_exponent = int(np.frexp(columns * float(np.abs(directions).max()))[1])
     leading = cut(directions, total_exponent - (53 - HIGH_BITS))

@@ -1,6 +1,6 @@
-"""The columns of a table, found by name.
+"""Find the columns of a table by name.
 
-The first bytes of a file decide what it is, not its name.
+The first bytes of a file, not its name, decide what it is.
 """
 
 import difflib
@@ -27,7 +27,7 @@ Columns = CsvColumns | ParquetColumns | ArrowColumns
 
 
 def open_columns(path: Path, raw: bytes, wanted: Sequence[str] = ()) -> Columns:
-    """Read the column names of a file, but no column yet.
+    """Read the column names of a file, but none of its columns yet.
 
     Args:
         path: the name used in messages.
@@ -51,12 +51,12 @@ def open_columns(path: Path, raw: bytes, wanted: Sequence[str] = ()) -> Columns:
 
 
 def places_of_all(origin: str, columns: Columns, target: str | None) -> list[int]:
-    """Positions of all columns except the pandas index.
+    """Return the positions of all columns except the pandas index.
 
     Args:
         origin: what messages call the table: its path, or its type.
         columns: columns of the table.
-        target: the column to predict; taken even if it is the row index.
+        target: the column to predict; included even if it is the pandas index.
 
     Raises:
         DataError: a name is empty, too long or duplicated, or the target is missing.
@@ -85,7 +85,7 @@ def places_of_all(origin: str, columns: Columns, target: str | None) -> list[int
 
 
 def places_of_named(origin: str, columns: Columns, names: Sequence[str]) -> list[int]:
-    """Positions of the columns `names`, in the file's order; the names of other columns are not checked.
+    """Return the positions of the columns `names`, in the file's order; the names of other columns are not checked.
 
     Raises:
         DataError: a name is missing or duplicated.
@@ -100,7 +100,7 @@ def places_of_named(origin: str, columns: Columns, names: Sequence[str]) -> list
 
 
 def check_size(origin: str, columns: Columns, places: Sequence[int]) -> None:
-    """Check the size of a table before reading it.
+    """Check the size of a table before it is read.
 
     Raises:
         DataError: the table has more cells than the limit, or needs more memory than is available.
@@ -118,6 +118,8 @@ def _no_column(origin: str, names: list[str], name: str) -> DataError:
     by_case = {other.casefold(): other for other in names}
     near = difflib.get_close_matches(name.casefold(), by_case, n=1)
     hint = f"did you mean {by_case[near[0]]!r}?" if near else f"expected one of {listed(names)}"
+    if len(words := name.split()) > 1 and set(words) <= set(names):
+        hint = f"separate names with commas: {','.join(words)}"
     return DataError(f"{origin}: has no column {name!r}; {hint}")
 
 

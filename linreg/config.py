@@ -25,7 +25,7 @@ MAX_LINE_POINTS = 10_000_000
 
 
 class Architecture(StrEnum):
-    """The two models of the course."""
+    """The two forms of the linear model."""
 
     LINEAR = "linear"
     PARAMETER = "parameter"
@@ -41,7 +41,7 @@ class Method(StrEnum):
 
 
 class Loss(StrEnum):
-    """Loss that the gradient methods minimise."""
+    """The loss that the gradient methods minimise."""
 
     L1 = "l1"
     MSE = "mse"
@@ -49,7 +49,7 @@ class Loss(StrEnum):
 
 
 class DeviceChoice(StrEnum):
-    """Device for training; auto takes CUDA if it is available."""
+    """The device for training; `auto` uses CUDA if it is available."""
 
     AUTO = "auto"
     CPU = "cpu"
@@ -90,7 +90,7 @@ class TrainSettings:
         lr: learning rate; None uses the default of the method from `DEFAULT_RATES`.
         epochs: passes over the training part.
         batch_size: batch size; None uses all rows.
-        test_every: epochs between two rows of the history, which also holds the last epoch.
+        test_every: epochs between two rows of the history; the last epoch always has a row.
         seed: seed of the initial parameters, of the shuffle of a table, and of the batches.
         device: device for training.
         dtype: dtype of the parameters.
@@ -112,7 +112,7 @@ class TrainSettings:
 
     @property
     def learning_rate(self) -> float:
-        """The learning rate, or the default of the method."""
+        """The learning rate that was set, or the default of the method."""
         return DEFAULT_RATES[self.method] if self.lr is None else self.lr
 
 
@@ -153,11 +153,11 @@ class BenchSettings:
     Attributes:
         batches: batch sizes.
         threads: intra-op thread counts for torch and ONNX Runtime; each is measured separately.
-        onnxruntime_threads: threads for ONNX Runtime; None uses those of torch.
-        rounds: blocks per variant, batch size and process.
+        onnxruntime_threads: threads for ONNX Runtime; None uses the same number as torch.
+        rounds: timed blocks per process, for each variant and batch size.
         processes: largest number of processes; 1 measures in this process only.
-        more_processes: additional processes, at most, while an interval is wider than 2 % to either side.
-        target: stop once every interval is within this fraction to either side.
+        more_processes: largest number of extra processes, run while an interval extends over 2 % to either side.
+        target: stop once no interval extends further than this fraction to either side.
         reference: baseline row of the ratios.
         single_calls: calls per process that are timed one by one, for the tail latencies.
     """

@@ -23,7 +23,7 @@ class CsvColumns:
     """A CSV file whose header has been read.
 
     Attributes:
-        names: normalised column names, in the order of the file; may be empty or duplicated.
+        names: normalised column names, in the order of the file; some may be empty or duplicated.
         row_index: names of pandas index columns; always empty, since a CSV does not record them.
     """
 
@@ -46,7 +46,10 @@ class CsvColumns:
         self.names, self._header_bytes = _header(path, raw, wanted)
 
     def size(self, places: Sequence[int]) -> tuple[int, int, int]:
-        """Upper bound on the rows, number of columns parsed, and bytes needed to read the columns at `places`."""
+        """Return an upper bound on the rows, the number of columns, and the bytes needed to read those at `places`.
+
+        The number counts all columns of the file, since all of them are parsed.
+        """
         rows = max(self._raw.count(b"\n"), self._raw.count(b"\r"))
         # The parser holds 4 bytes per cell and one copy of the text; a column of text takes 8 more per cell.
         return rows, len(self.names), len(self._raw) + rows * (4 * len(self.names) + 8 * len(places))
@@ -96,7 +99,7 @@ class CsvColumns:
 
 
 def _header(path: Path, raw: bytes, wanted: Sequence[str]) -> tuple[list[str], int]:
-    """Return the names in the first record and the offset where it ends; checks that every quote is closed."""
+    """Return the names in the first record and the offset where it ends, after checking that every quote is closed."""
     ends = [len(UTF_8_MARK) if raw.startswith(UTF_8_MARK) else 0]
     records = csv.reader(_lines(path, raw, ends), strict=True)
     row = 0
@@ -123,7 +126,7 @@ def _header(path: Path, raw: bytes, wanted: Sequence[str]) -> tuple[list[str], i
 
 
 def _lines(path: Path, raw: bytes, ends: list[int]) -> Iterator[str]:
-    """Yield the lines of a CSV with their line ends; `ends[0]` is the offset where the last one ended."""
+    """Yield the lines of a CSV with their line ends, and set `ends[0]` to the offset where the latest line ends."""
     # Columns that are not used may contain bytes that are not UTF-8.
     stream = io.TextIOWrapper(io.BytesIO(raw), encoding="utf-8-sig", errors="surrogateescape", newline="")
     names = True

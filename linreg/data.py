@@ -1,4 +1,4 @@
-"""What a model is fitted to: the straight line or a table, its parts, and the scaler."""
+"""The data that a model is fitted to, their split into parts, and the scaler."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +23,11 @@ class Dataset:
     Attributes:
         features: float64, shape (rows, features). A float32 line is held exactly.
         target: float64, shape (rows,).
-        feature_names: one for each column.
+        feature_names: one name for each column.
         target_name: name of the target.
         line: the settings of a straight line; None for other data.
         table: the table that it was read from; None for a straight line or arrays.
-        sha256: SHA-256 of the file's bytes, of a line's values, or `linreg.tables.values_sha256` for data in memory.
+        sha256: SHA-256 of the file's bytes or of a line's values; `linreg.tables.values_sha256` for data in memory.
     """
 
     features: Array
@@ -45,7 +45,7 @@ class Dataset:
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """Some rows of a dataset: features float64 (rows, features), target float64 (rows,)."""
+    """Some rows of a dataset: float64 features of shape (rows, features), and a float64 target of shape (rows,)."""
 
     features: Array
     target: Array
@@ -67,10 +67,10 @@ class Parts:
 
 @dataclass(frozen=True, kw_only=True)
 class Scaler:
-    """z = (x - mean) / scale, for every feature and for the target, from the training part alone.
+    """Standardise features and target: z = (x - mean) / scale, with mean and scale of the training part alone.
 
-    A column that is constant up to its own rounding has scale inf: it becomes 0, and so does its coefficient when the
-    scaling is folded in.
+    A feature that is constant up to rounding gets an infinite scale. It then becomes 0, and so does its coefficient
+    when the scaling is folded into the model.
     """
 
     feature_mean: Array
@@ -80,7 +80,7 @@ class Scaler:
 
 
 def straight_line(settings: LineSettings, dtype: Precision = Precision.FLOAT32) -> Dataset:
-    """Return the points of a straight line, computed by torch in `dtype` as the course does.
+    """Return the points of a straight line, computed by torch in `dtype`.
 
     Raises:
         DataError: the settings are not finite, or give no points or too many.
@@ -126,7 +126,7 @@ def read_dataset(data: Path | ArrowStream, *, features: tuple[str, ...] | None, 
         target: column name.
 
     Raises:
-        DataError: see `linreg.tables.read_table`; or the table has fewer than two complete rows, or a constant target.
+        DataError: as in `linreg.tables.read_table`; or the table has fewer than two complete rows or a constant target.
     """
     origin = str(data) if isinstance(data, Path) else type(data).__name__
     return dataset_of_table(origin, read_table(data, features=features, target=target))
@@ -160,12 +160,12 @@ def dataset_of_table(origin: str, table: Table) -> Dataset:
 
 
 def split(dataset: Dataset, fractions: tuple[float, ...], *, shuffle_seed: int | None) -> Parts:
-    """Split a dataset into parts, the first rows for training and the last for testing.
+    """Split a dataset into parts; the first rows are for training and the last for testing.
 
     Args:
         dataset: the dataset to split.
         fractions: as `linreg.split_text.parse_split` returns them.
-        shuffle_seed: the rows are shuffled with it first; None keeps their order.
+        shuffle_seed: seed with which the rows are shuffled first; None keeps their order.
 
     Raises:
         DataError: a part would have no rows, or the training part's target is constant.
@@ -189,7 +189,7 @@ def split(dataset: Dataset, fractions: tuple[float, ...], *, shuffle_seed: int |
 
 
 def fit_scaler(train: Part, *, centre: bool) -> Scaler:
-    """Mean and standard deviation of each column; without `centre` (a model with no bias) the means are 0.
+    """Return the mean and standard deviation of each column; without `centre` (a model with no bias) the means are 0.
 
     Raises:
         DataError: a sum of the values' squares overflows float64.
@@ -213,7 +213,10 @@ def fit_scaler(train: Part, *, centre: bool) -> Scaler:
 
 
 def _root_mean_square(values: Array) -> Array:
-    """Return the root mean square of each column; values as small as 1e-200, whose squares underflow, do not give 0."""
+    """Return the root mean square of each column.
+
+    It is right even for values such as 1e-200, whose squares underflow to 0.
+    """
     exponents = np.frexp(np.abs(values).max(axis=0))[1]
     unit = np.ldexp(1.0, exponents - 1)  # a power of two: dividing by it rounds nothing
     root: Array = unit * np.sqrt(((values / unit) ** 2).mean(axis=0))

@@ -1,4 +1,4 @@
-"""The course's training and testing loop, for every gradient method."""
+"""The training and testing loop of the gradient methods."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -22,8 +22,8 @@ class HistoryRow:
 
     Attributes:
         epoch: counted from 0.
-        train_loss: before the epoch's step (the mean over its batches).
-        test_loss: after the epoch, on the validation part if there is one, else on the test part; None without either.
+        train_loss: loss before each optimizer step, averaged over the rows of the epoch.
+        test_loss: loss after the epoch, on the validation part if there is one, else on the test part; else None.
     """
 
     epoch: int
@@ -36,7 +36,7 @@ class Descent:
     """How training went.
 
     Attributes:
-        history: every `test_every` epochs, and the last epoch.
+        history: one row every `test_every` epochs, and one for the last epoch.
         warnings: what the user should know, one line each.
         interrupted_at: the last complete epoch, if the user interrupted training; else None.
     """
@@ -54,7 +54,10 @@ def loss_function(loss: Loss) -> nn.Module:
 def train_epoch(
     model: nn.Module, batches: Iterator[tuple[Tensor, Tensor]], loss_fn: nn.Module, optimizer: torch.optim.Optimizer
 ) -> float:
-    """Run one pass over the training data in the course's five steps; return the mean loss before each step."""
+    """Run one pass over the training data, and return the mean loss before each step.
+
+    Each step computes the prediction and the loss, zeroes the gradients, backpropagates, and updates the parameters.
+    """
     model.train()
     total, rows = 0.0, 0
     for x, y in batches:
@@ -100,11 +103,11 @@ def descend(
         scaler: standardises the rows; None leaves them raw.
         settings: method, loss, learning rate, epochs and batch size.
         progress: called after each epoch with its number and train loss.
-        keep_on_interrupt: on KeyboardInterrupt, go back to the parameters with the lowest train loss and return.
+        keep_on_interrupt: on KeyboardInterrupt, restore the parameters with the lowest train loss, and return.
 
     Raises:
         TrainingError: the loss became NaN or infinite.
-        KeyboardInterrupt: unless `keep_on_interrupt` is set and at least one epoch is complete.
+        KeyboardInterrupt: the user interrupted training, and `keep_on_interrupt` is not set or no epoch is complete.
     """
     history: list[HistoryRow] = []
     first = last = math.inf
@@ -136,7 +139,7 @@ def descend(
 def _epochs(
     model: Model, parts: Parts, scaler: Scaler | None, settings: TrainSettings
 ) -> Iterator[tuple[int, float, float | None]]:
-    """Train epoch by epoch; yields each one's number, train loss, and test loss if one is measured."""
+    """Train epoch by epoch; yield the number of each epoch, its train loss, and its test loss if one is measured."""
     x, y = _tensors(parts.train, scaler, model)
     watched = parts.validation or parts.test
     held_out = None if watched is None else _tensors(watched, scaler, model)
@@ -186,7 +189,10 @@ def _optimizer(model: Model, settings: TrainSettings) -> torch.optim.Optimizer:
 
 
 def _tensors(part: Part, scaler: Scaler | None, model: Model) -> tuple[Tensor, Tensor]:
-    """Features (rows, features) and target (rows, 1), standardised, in the model's dtype and on its device."""
+    """Return features (rows, features) and target (rows, 1), in the model's dtype and on its device.
+
+    They are standardised if there is a scaler.
+    """
     x, y = part.features, part.target
     if scaler is not None:
         x = (x - scaler.feature_mean) / scaler.feature_scale

@@ -32,7 +32,7 @@ _names_pipe: int | None = None
 
 
 class Ending:
-    """The signal that was received, even if the exception that it raised was swallowed.
+    """Holds the signal that was received, even if the exception that it raised was swallowed.
 
     Attributes:
         number: number of the first signal, or None.
@@ -43,7 +43,7 @@ class Ending:
     is_over: bool = False
 
     def handle(self, number: int, _frame: object) -> None:
-        """Interrupt the command once; clean-up is not interrupted."""
+        """Interrupt the command once; further signals do not interrupt its clean-up."""
         if self.number is not None:
             return
         self.number = number
@@ -61,7 +61,7 @@ def ending_by_signal(*, watched: bool) -> Iterator[Ending]:
     """Turn SIGINT, SIGTERM and SIGHUP into exceptions, except those that are ignored, as under nohup.
 
     Args:
-        watched: fork a process that makes sure that the command ends.
+        watched: whether to fork a process that makes sure that the command ends.
     """
     ending, hook = Ending(), sys.unraisablehook
     handlers = {number: signal.getsignal(number) for number in ENDINGS}
@@ -87,19 +87,19 @@ def ended_by(number: int) -> str:
 
 
 def _is_loading(package: str) -> bool:
-    """Return whether a package is being imported, when an exception may pass through C++ code and abort the process."""
+    """Return whether a package is being imported; an exception may then pass through C++ code and abort the process."""
     return bool(getattr(getattr(sys.modules.get(package), "__spec__", None), "_initializing", False))
 
 
 def remove_if_killed(path: Path) -> None:
-    """Have a temporary file or folder removed if this process dies before it can do so itself."""
+    """Register a temporary file or folder to be removed if this process dies before it can remove it itself."""
     if _names_pipe is not None:
         with suppress(OSError):
             os.write(_names_pipe, os.fsencode(path.absolute()) + b"\0")
 
 
 def _start_watching(numbers: list[int]) -> tuple[int, int, int]:
-    """Fork the watching process; returns its process id and our ends of the two pipes."""
+    """Fork the watching process; return its process id and our ends of the two pipes."""
     global _names_pipe
     signals_in, signals_out = os.pipe()
     names_in, names_out = os.pipe()
@@ -130,7 +130,7 @@ def _stop_watching(watcher: tuple[int, int, int]) -> None:
 
 
 def _reset_when_received(numbers: list[int]) -> None:
-    """Restore the default action of a signal after its first delivery; only glibc has a function for this."""
+    """Make each signal return to its default action once it is received; only glibc has a function for this."""
     import ctypes
 
     libc = ctypes.CDLL(None)
@@ -160,7 +160,10 @@ def _watch(parent: int, signals: int, names: int) -> NoReturn:
 
 
 def _wait_for_the_end(parent: int, signals: int, names: int) -> bytes:
-    """Wait until the parent closes its end of the pipe, if only by dying; returns the names of temporary files."""
+    """Wait until the parent closes its end of the pipe, if only by dying; kill it if it takes too long after a signal.
+
+    Return the names of its temporary files.
+    """
     kept = b""
     number: int = signal.SIGKILL
     deadline: float | None = None

@@ -6,9 +6,9 @@
     ├── ModelError         a state_dict, a card or an artifact cannot be read
     │   └── UntrustedError an artifact is a program that this user did not export
     ├── ExportError        a module cannot be exported with these options
-    │   └── InexactError   its rounding errors are too large to verify its files
+    │   └── InexactError   a module's rounding errors are too large to verify its files
     ├── MismatchError      outputs or checksums differ; exit code 3
-    └── SlowerError        slower than the gate allows; exit code 4
+    └── SlowerError        a variant is slower than the gate allows; exit code 4
 
 A message is one line: what is wrong, what was given, what is expected, and what to do. Only the command line prints it.
 """
@@ -18,9 +18,14 @@ from typing import Any, ClassVar
 
 
 class LinregError(Exception):
-    """An expected failure, described in one line."""
+    """An expected failure, described in one line.
+
+    Attributes:
+        on_command_line: the message as worded for the command line, if it differs from the one for Python; else None.
+    """
 
     exit_code: ClassVar[int] = 1
+    on_command_line: str | None = None
 
 
 class DataError(LinregError):
@@ -48,7 +53,7 @@ class InexactError(ExportError):
 
 
 class MismatchError(LinregError):
-    """Outputs differ from the expected ones, or checksums from the manifest.
+    """Outputs differ from the expected ones, or checksums differ from the manifest.
 
     Attributes:
         inputs: inputs by name that reproduce the difference, if there are any.
@@ -65,9 +70,12 @@ class SlowerError(LinregError):
 
 
 class TerminatedError(BaseException):
-    """A signal ends the process. Not a SystemExit, since user code may raise one, and that is caught."""
+    """A signal ends the process.
+
+    This is not a SystemExit, because user code may raise one, and linreg catches that.
+    """
 
 
 def one_line(error: BaseException, limit: int = 200) -> str:
-    """Return the message of a foreign exception, on one line of at most `limit` characters."""
+    """Return the message of an exception from another library, on one line of at most `limit` characters."""
     return " ".join(str(error).split())[:limit] or type(error).__name__

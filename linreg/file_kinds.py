@@ -51,11 +51,11 @@ UTF_8_MARK = b"\xef\xbb\xbf"
 
 
 def check_kind(path: Path, raw: bytes) -> None:
-    """Check that a file can be a CSV in UTF-8: not empty, not binary, and no other kind of text.
+    """Check that a file may be a CSV in UTF-8: not empty, not binary, and not another kind of text.
 
     Args:
-        path: for the message.
-        raw: the file's bytes, gzip unpacked.
+        path: the name used in messages.
+        raw: the file's bytes, after gzip is unpacked.
 
     Raises:
         DataError: the file cannot be a CSV; the message names the kind of file and what to do.
@@ -79,7 +79,7 @@ def check_kind(path: Path, raw: bytes) -> None:
 
 
 def _kind(raw: bytes, start: bytes) -> tuple[str, str]:
-    """Return what a file that is not a CSV is and what to do, or two empty strings."""
+    """Return what a file is if it is not a CSV, and what to do about it; otherwise return two empty strings."""
     if raw[:4] == b"PK\x03\x04":
         return next((what, remedy) for inside, what, remedy in ZIPS if inside in raw)
     # A column name could begin with these bytes, so a second marker elsewhere in the file must match too.

@@ -1,7 +1,7 @@
 """Atomic file writing; every file that linreg writes goes through here.
 
-Data are written to a temporary file in the target's folder, synced and renamed. So an interrupted command leaves the
-old file or none, a full disk is an ordinary error, and a reader never sees a mixture.
+Data are written to a temporary file in the target's folder; that file is then synced and renamed. So an interrupted
+command leaves the old file or none, a full disk is an ordinary error, and a reader never sees a half-written file.
 """
 
 import hashlib
@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ STALE_AFTER_S = 3600.0
 
 
 def sha256(data: bytes) -> str:
-    """SHA-256 of `data` in lower-case hexadecimal."""
+    """Return the SHA-256 of `data` in lower-case hexadecimal."""
     return hashlib.sha256(data).hexdigest()
 
 
@@ -48,9 +49,24 @@ def read_bytes(path: Path, *, limit: int) -> bytes:
             raise LinregError(f"{path}: has {len(data)} bytes, expected at most {limit}")
         return data
     except FileNotFoundError:
-        raise LinregError(f"{path}: no such file; check the name and the folder") from None
+        near = similar_file(path)
+        hint = f"did you mean {near}?" if near else "check the name and the folder"
+        raise LinregError(f"{path}: no such file; {hint}") from None
     except (OSError, ValueError) as error:
         raise LinregError(f"{path}: cannot be read: {_reason(error)}") from error
+
+
+def similar_file(path: Path) -> Path | None:
+    """Return the file that a missing one was probably meant to be, or None.
+
+    It is the file in the same folder that has the same suffix and the most similar name.
+    """
+    try:
+        beside = [entry.name for entry in path.parent.iterdir() if entry.suffix == path.suffix and entry.is_file()]
+    except OSError:
+        return None
+    near = get_close_matches(path.name, beside, n=1)
+    return path.parent / near[0] if near else None
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -67,7 +83,9 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 @contextmanager
 def staged(path: Path, data: bytes) -> Iterator[Path]:
-    """Write `data` to a temporary file beside `path`, yield it for inspection, and rename it if no error is raised.
+    """Write `data` to a temporary file beside `path`, yield it for inspection, and then rename it.
+
+    If an error is raised, the file is not renamed.
 
     Raises:
         LinregError: the target is not a regular file, or the folder is not writable.
@@ -95,7 +113,9 @@ def staged(path: Path, data: bytes) -> Iterator[Path]:
 
 
 def write_new(path: Path, data: bytes) -> None:
-    """Create and sync a new file in an existing folder; for files that no reader looks for yet.
+    """Create and sync a new file in an existing folder.
+
+    This is not atomic, so use it only for files that no reader looks for yet.
 
     Raises:
         LinregError: the file exists, or cannot be written.
@@ -143,7 +163,7 @@ def append_line(path: Path, line: str, *, hint: str) -> None:
 
 
 def json_bytes(value: object) -> bytes:
-    """Encode `value` as indented JSON; NaN and infinity are refused, since JSON has none."""
+    """Encode `value` as indented JSON; refuse NaN and infinity, which JSON does not have."""
     return (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
@@ -166,7 +186,7 @@ def parse_json(path: Path, data: bytes) -> dict[str, Any]:
     """Parse the contents of a file as a JSON object.
 
     Raises:
-        ModelError: not UTF-8, not JSON, not an object, a duplicate key, or a number beyond the range of float64.
+        ModelError: the contents are not a JSON object in UTF-8, have a duplicate key, or have a number beyond float64.
     """
     try:
         value = json.loads(
@@ -194,7 +214,7 @@ def _mode_of(target: Path) -> int:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove temporary files of killed processes; those of other users are left alone."""
+    """Remove temporary files that killed processes left; skip those that this user may not remove."""
     for stale in folder.glob(".*.linreg-tmp"):
         with suppress(OSError):
             if time.time() - stale.lstat().st_mtime > STALE_AFTER_S:
@@ -202,7 +222,7 @@ def _sweep(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Sync a rename, if the folder allows it; the new file is already in place, so failing is not an error."""
+    """Sync a rename, if the folder allows it. A failure is no error, since the new file is already in place."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:

@@ -1,4 +1,4 @@
-"""A fitted model in Python: its coefficients, metrics, predictions and plots; saving and loading."""
+"""A fitted model in Python, with its coefficients, metrics, predictions and plots; it can be saved and loaded."""
 
 import os
 from collections.abc import Mapping
@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from linreg.arguments import as_path
 from linreg.bundle import Bundle, open_bundle
 from linreg.card import Card
 from linreg.changes import Changes
@@ -16,6 +17,7 @@ from linreg.config import MODEL_FILE
 from linreg.data import Part
 from linreg.errors import ModelError
 from linreg.escaping import printable
+from linreg.in_python import in_python
 from linreg.models import Affine, LinearRegressionModel, LinearRegressionModelV2, affine_of
 from linreg.predict_like import UNNAMED, predict_like
 from linreg.saving import replacing, stage_model
@@ -36,12 +38,12 @@ class FittedModel:
     Attributes:
         module: an `nn.Module` on the CPU, in eval mode; takes raw features of shape (rows, features).
         card: features, target, settings, metrics and history; None for a bare .pth file.
-        path: the state_dict file it was loaded from; None for a model that was fitted just now.
+        path: the state_dict file that the model was loaded from; None for a model that was just fitted.
         warnings: what the user should know about the fit, one line each.
         notes: what was left out, renamed or converted while the data or the file were read, one line each.
         left_out: the columns of a table that were not used, and why.
         interrupted_at: the last complete epoch, if training was interrupted; else None.
-        parts: the rows it was fitted to, by part; None for a model that was loaded.
+        parts: the rows that the model was fitted to, by part; None for a model that was loaded.
     """
 
     module: LinearRegressionModel | LinearRegressionModelV2
@@ -58,8 +60,9 @@ class FittedModel:
         inputs = f"{count} feature{'s' if count > 1 else ''}"
         if self.card is None:
             return f"FittedModel({inputs}, no card)"
-        fit = self.card.metrics.get("test") or self.card.metrics.get("train") or {}
-        r2 = "" if fit.get("r2") is None else f", R2 {fit['r2']:.4f}"
+        part = "test" if self.card.metrics.get("test") else "train"
+        fit = self.card.metrics.get(part) or {}
+        r2 = "" if fit.get("r2") is None else f", {part} R2 {fit['r2']:.4f}"
         return f"FittedModel({printable(self.card.target)!r} from {inputs}, {self.card.training['method']}{r2})"
 
     def _repr_html_(self) -> str:
@@ -73,22 +76,31 @@ class FittedModel:
 
     @cached_property
     def coefficients(self) -> tuple[Coefficient, ...]:
-        """Value and, from the exact method, standard error, t, p and 95 % interval of each; the bias last."""
+        """The coefficients, with the bias last.
+
+        The exact method also gives each a standard error, t, p and a 95 % interval.
+        """
         return unnamed_coefficients(self._affine) if self.card is None else coefficients_of(self.card)
 
     @property
     def metrics(self) -> Mapping[str, Mapping[str, Any]]:
-        """rows, r2, rmse and mae of each part; empty without a card."""
+        """The rows, r2, rmse and mae of each part; empty if there is no card."""
         return {} if self.card is None else self.card.metrics
 
     @property
     def history(self) -> list[dict[str, Any]]:
-        """epoch, train_loss and test_loss, one row every `test_every` epochs; empty for the exact method."""
+        """The epoch, train_loss and test_loss of each recorded epoch; empty for the exact method.
+
+        An epoch is recorded every `test_every` epochs, and so is the last one.
+        """
         return [] if self.card is None else self.card.history
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """The model as exporters take it; the path is `model.pth` if the model was not loaded from a file."""
+        """The model in the form that exporters take.
+
+        Its path is `model.pth` if the model was not loaded from a file.
+        """
         return Checkpoint(
             model=self.module,
             card=self.card,
@@ -99,13 +111,13 @@ class FittedModel:
 
     @property
     def files(self) -> dict[str, bytes]:
-        """The bytes of `model.pth` and, if there is a card, of `card.json`, by name."""
+        """The files to save, by name: the bytes of `model.pth` and, if there is a card, of `card.json`."""
         return files_of(self.module, self.card)
 
     def summary(self) -> Summary:
-        """Coefficients and metrics; prints as text, shows as HTML in a notebook.
+        """Return the coefficients and metrics, which print as text and are shown as HTML in a notebook.
 
-        Coefficients are rounded to their standard errors; `coefficients` has all digits.
+        Coefficients are rounded according to their standard errors; `coefficients` has all digits.
 
         Example:
             >>> model = linreg.fit("penguins.csv", target="body_mass_g")
@@ -117,6 +129,7 @@ class FittedModel:
             return summary_without_card(self._affine, self.coefficients)
         return summary_of(self.card, self.coefficients)
 
+    @in_python
     def predict(self, data: Any) -> Any:
         """Predict the target for every row.
 
@@ -126,7 +139,7 @@ class FittedModel:
 
         Returns:
             The same kind as `data`. For an array or a tensor: predictions of shape (rows,) in the model's dtype; NaN
-            for a row that holds NaN. For a pandas or polars DataFrame: a DataFrame of that library with one column,
+            for a row that contains NaN. For a pandas or polars DataFrame: a DataFrame of that library with one column,
             `predicted`, one output row per input row; pandas keeps its index. For a file or any other table: a pyarrow
             Table with that column. A row without a value in some feature gets no prediction: NaN in pandas, else null.
 
@@ -141,8 +154,9 @@ class FittedModel:
         """
         return predict_like(data, self.module, self.card)
 
+    @in_python
     def save(self, folder: str | os.PathLike[str], *, force: bool = False) -> Bundle:
-        """Save as a bundle: `model.pth`, `card.json`, `manifest.json` and `SHA256SUMS`, as `linreg train` does.
+        """Save the model as a bundle, as `linreg train` does: `model.pth`, `card.json`, `manifest.json`, `SHA256SUMS`.
 
         Args:
             folder: the bundle; it is created if it does not exist.
@@ -150,51 +164,54 @@ class FittedModel:
                 write.
 
         Raises:
-            LinregError: something would be lost and `force` is not set, or the folder cannot be written.
+            LinregError: files would be lost and `force` is not set, or the folder cannot be written.
 
         Example:
             >>> linreg.fit(linreg.straight_line(), epochs=20).save("line")
-            Bundle('line', 2 files)
+            Bundle('line')
         """
-        path = Path(folder)
+        path = as_path("folder", folder)
         with replacing(path, command="linreg.FittedModel.save", force=force) as changes:
             self.stage(changes)
             changes.commit()
         return open_bundle(path)
 
     def stage(self, changes: Changes) -> None:
-        """Stage the model and its manifest among changes that `linreg.saving.replacing` yields."""
+        """Stage the model and its manifest in the changes that `linreg.saving.replacing` yields."""
         stage_model(changes, self.files, state_sha256(self.module.state_dict()))
 
+    @in_python
     def plot_predictions(self, data: Any = None, *, ax: "Axes | None" = None) -> "Axes":
-        """Plot predictions: against the feature, or against actual values if there are several features.
+        """Plot predictions against the feature or, if there are several features, against the actual values.
 
         Args:
             data: a table with features and target; None uses the rows that the model was fitted to.
             ax: matplotlib Axes to draw into; None makes a new figure.
 
         Raises:
-            LinregError: no rows are known, or a value is too large to be drawn.
+            LinregError: there are no rows to plot, or a value is too large to be drawn.
         """
         from linreg import plots
 
         card = self._described()
         return plots.predictions(self._predicted_parts(data), features=card.features, target=card.target, ax=ax)
 
+    @in_python
     def plot_residuals(self, data: Any = None, *, ax: "Axes | None" = None) -> "Axes":
-        """Plot residuals, actual - predicted, against predictions.
+        """Plot residuals (actual - predicted) against predictions.
 
         Args:
             data: a table with features and target; None uses the rows that the model was fitted to.
             ax: matplotlib Axes to draw into; None makes a new figure.
 
         Raises:
-            LinregError: no rows are known, or a value is too large to be drawn.
+            LinregError: there are no rows to plot, or a value is too large to be drawn.
         """
         from linreg import plots
 
         return plots.residuals(self._predicted_parts(data), target=self._described().target, ax=ax)
 
+    @in_python
     def plot_loss_curves(self, *, ax: "Axes | None" = None) -> "Axes":
         """Plot train and held-out loss by epoch.
 
@@ -219,11 +236,12 @@ class FittedModel:
         return predicted_parts(self.module, self._described(), data, fitted_to=self.parts)
 
 
+@in_python
 def load(path: str | os.PathLike[str]) -> FittedModel:
     """Load a model that `linreg train` or `FittedModel.save` wrote.
 
     Args:
-        path: a bundle, or a .pth file with a state_dict of one of the two models or of one `nn.Linear`. No code is
+        path: a bundle, or a .pth file with a state_dict of a linreg model or of a single `nn.Linear`. No code is
             unpickled.
 
     Raises:
@@ -233,7 +251,7 @@ def load(path: str | os.PathLike[str]) -> FittedModel:
     Example:
         >>> bundle = linreg.fit(linreg.straight_line()).save("line")
         >>> linreg.load(bundle)
-        FittedModel('y' from 1 feature, sgd, R2 0.9999)
+        FittedModel('y' from 1 feature, sgd, test R2 0.9999)
     """
-    found = load_settled(Path(path))
+    found = load_settled(as_path("path", path))
     return FittedModel(module=found.model, card=found.card, path=found.path, notes=found.notes)

@@ -1,18 +1,15 @@
-"""Fit a linear model to data in any form: `linreg.fit`, and the course's line, `linreg.straight_line`."""
+"""`linreg.fit` fits a linear model to data in any form; `linreg.straight_line` makes the example data set."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
-from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar
-
-import torch
-from numpy.typing import ArrayLike
+from typing import Any
 
 from linreg import data as datasets
+from linreg.arguments import as_choice, as_names, check_name, check_numbers, refuse
 from linreg.arrays import dataset_of_arrays
-from linreg.arrow_columns import ArrowStream
+from linreg.arrow_columns import ArrowStream, arrow_table
 from linreg.config import (
     DEFAULT_SPLIT,
     LINE_DEFAULTS,
@@ -29,15 +26,19 @@ from linreg.config import (
 from linreg.data import Dataset, read_dataset
 from linreg.errors import DataError, LinregError
 from linreg.fitted import FittedModel
-from linreg.split_text import parse_split
+from linreg.in_python import in_python
+from linreg.split_text import parse_split, split_text
 from linreg.training import card_of
 from linreg.training import fit as train
 
-Choice = TypeVar("Choice", bound=StrEnum)
 Progress = Callable[[str, int, int], None]
-Data = str | os.PathLike[str] | ArrowStream | tuple[ArrayLike | torch.Tensor, ArrayLike | torch.Tensor] | Dataset
+Array = Any
+"""Whatever NumPy turns into an array, or a torch tensor. NumPy's own alias would fill a page of `help(linreg.fit)`."""
+
+Data = str | os.PathLike[str] | ArrowStream | Mapping[str, Array] | tuple[Array, Array] | Dataset
 
 
+@in_python
 def straight_line(
     *,
     weight: float = 0.7,
@@ -47,14 +48,14 @@ def straight_line(
     step: float = 0.02,
     dtype: str = "float32",
 ) -> Dataset:
-    """Return the points of the line y = weight * x + bias, the data of the course.
+    """Return points of the line y = weight * x + bias, the example data set.
 
     Args:
         weight: slope of the line.
         bias: y at x = 0.
         start: first x.
         end: every x is below this.
-        step: distance between two x.
+        step: distance between one x and the next.
         dtype: the points are computed in "float32" or "float64"; `fit` computes them again in its own dtype.
 
     Raises:
@@ -64,10 +65,12 @@ def straight_line(
         >>> linreg.straight_line(weight=2, bias=1)
         Dataset(50 rows, target 'y', features 'x')
     """
+    check_numbers({"weight": weight, "bias": bias, "start": start, "end": end, "step": step})
     settings = LineSettings(weight=weight, bias=bias, start=start, end=end, step=step)
-    return datasets.straight_line(settings, _choice("dtype", Precision, dtype) or Precision.FLOAT32)
+    return datasets.straight_line(settings, as_choice("dtype", Precision, dtype) or Precision.FLOAT32)
 
 
+@in_python
 def fit(
     data: Data,
     *,
@@ -79,7 +82,7 @@ def fit(
     architecture: str = "linear",
     bias: bool = True,
     dtype: str = "float32",
-    split: str = DEFAULT_SPLIT,
+    split: str | float | Sequence[float] = DEFAULT_SPLIT,
     shuffle: bool | None = None,
     seed: int | None = None,
     lr: float | None = None,
@@ -95,27 +98,29 @@ def fit(
 
     Args:
         data: a CSV (also gzip) or Parquet file; a table in memory that exports an Arrow stream (pandas, polars,
-            DuckDB, pyarrow); a pair (X, y) of arrays or tensors of shapes (rows, features) and (rows,); or a Dataset
-            of `linreg.straight_line`. The index of a pandas DataFrame is not a feature.
-        target: the column to predict. A table needs it; for (X, y) it is the name of y, by default "y".
-        features: the columns of a table to predict from; None uses every other numeric column.
-        feature_names: the names of the columns of X; None uses x0, x1, ...
+            DuckDB, pyarrow) or a dict of its columns; a pair (X, y) of arrays, tensors or data frames of shapes
+            (rows, features) and (rows,); or a Dataset of `linreg.straight_line`. The index of a pandas DataFrame is
+            not a feature.
+        target: the column to predict, required for a table; for (X, y) a name for y, by default its own name or "y".
+        features: the columns of a table to predict from; None uses all numeric columns but the target.
+        feature_names: the names of the columns of X; None uses those of a data frame, or else x0, x1, ...
         method: "exact" (least squares in float64; default for tables and arrays), "sgd" (default for the line),
             "adam" or "lbfgs". The gradient methods standardise a table with its training part, and fold the scaling
             into weight and bias afterwards, so that every model takes raw features.
         loss: what a gradient method minimises: "l1" (default for the line), "mse" (default otherwise) or "huber".
         architecture: "linear" (nn.Linear), or "parameter" (two nn.Parameter, for one feature).
-        bias: fit a bias.
+        bias: whether to fit a bias.
         dtype: dtype of the parameters, "float32" or "float64".
-        split: the fraction of rows to train with, "0.8"; train/validation/test, "0.7/0.15/0.15"; or "1".
-        shuffle: shuffle the rows before the split; default: True, but the line always keeps its order.
+        split: the fraction of rows to train with, such as 0.8; the fractions for train, validation and test, such as
+            (0.7, 0.15, 0.15); or 1 to train with all rows. "0.7/0.15/0.15", as on the command line, works as well.
+        shuffle: whether to shuffle the rows before the split. Default: True, but the line always keeps its order.
         seed: seed of the initial parameters, the shuffle and the batches. Default: 42.
         lr: learning rate. Default: 0.01; lbfgs 1.
         epochs: passes over the training part. Default: 1000.
         batch_size: rows in each batch. Default: all rows.
         test_every: epochs between two rows of the history. Default: 10.
         device: where a gradient method runs: "auto" (CUDA if available; the default), "cpu" or "cuda".
-        allow_collinear: take the minimum-norm solution if columns are collinear ("exact" only).
+        allow_collinear: return the minimum-norm solution if columns are collinear ("exact" only).
         keep_on_interrupt: on KeyboardInterrupt, return the parameters with the lowest train loss so far.
         progress: called as progress("training", epochs done, epochs) after each epoch.
 
@@ -127,24 +132,26 @@ def fit(
     Example:
         >>> model = linreg.fit("penguins.csv", target="body_mass_g", features=["flipper_length_mm"])
         >>> model
-        FittedModel('body_mass_g' from 1 feature, exact, R2 0.6727)
+        FittedModel('body_mass_g' from 1 feature, exact, test R2 0.6727)
         >>> linreg.fit(linreg.straight_line(weight=0.7, bias=0.3))
-        FittedModel('y' from 1 feature, sgd, R2 0.9999)
+        FittedModel('y' from 1 feature, sgd, test R2 0.9999)
     """
+    parted = split_text(split)
+    check_numbers({"epochs": epochs, "batch_size": batch_size, "test_every": test_every, "seed": seed, "lr": lr})
     dataset = _dataset(data, target, features, feature_names)
     settings = _settings(
         dataset,
-        method=_choice("method", Method, method),
-        loss=_choice("loss", Loss, loss),
-        architecture=_choice("architecture", Architecture, architecture),
+        method=as_choice("method", Method, method),
+        loss=as_choice("loss", Loss, loss),
+        architecture=as_choice("architecture", Architecture, architecture),
         bias=bias,
-        dtype=_choice("dtype", Precision, dtype),
+        dtype=as_choice("dtype", Precision, dtype),
         seed=seed,
         lr=lr,
         epochs=epochs,
         batch_size=batch_size,
         test_every=test_every,
-        device=_choice("device", DeviceChoice, device),
+        device=as_choice("device", DeviceChoice, device),
         allow_collinear=allow_collinear or None,
         keep_on_interrupt=keep_on_interrupt or None,
     )
@@ -154,7 +161,7 @@ def fit(
             raise LinregError("shuffle: got True, but a straight line always keeps its order; leave it out")
         dataset = datasets.straight_line(dataset.line, settings.dtype)
     return _trained(
-        dataset, settings, split=split, shuffled=shuffled, keep_on_interrupt=keep_on_interrupt, progress=progress
+        dataset, settings, split=parted, shuffled=shuffled, keep_on_interrupt=keep_on_interrupt, progress=progress
     )
 
 
@@ -188,54 +195,42 @@ def _trained(
 
 
 def _dataset(
-    data: Data, target: str | None, features: Sequence[str] | None, feature_names: Sequence[str] | None
+    data: Any, target: str | None, features: Sequence[str] | None, feature_names: Sequence[str] | None
 ) -> Dataset:
+    check_name("target", target)
+    features, feature_names = as_names("features", features), as_names("feature_names", feature_names)
     if isinstance(data, Dataset):
-        _refuse("a Dataset has its columns already", target=target, features=features, feature_names=feature_names)
+        refuse("a Dataset has its columns already", target=target, features=features, feature_names=feature_names)
         return data
     if isinstance(data, tuple):
-        _refuse("it chooses columns of a table; name those of X with feature_names", features=features)
+        refuse("it chooses columns of a table; name those of X with feature_names", features=features)
         if len(data) != 2:
             raise DataError(f"data: got a tuple of {len(data)}, expected (X, y)")
-        return dataset_of_arrays(*data, feature_names=feature_names, target_name="y" if target is None else target)
+        return dataset_of_arrays(*data, feature_names=feature_names, target_name=target)
+    if isinstance(data, Mapping):
+        data = arrow_table(data)
     if not isinstance(data, str | os.PathLike | ArrowStream):
+        hint = "; pass two arrays as one pair: fit((X, y))" if hasattr(data, "__len__") else ""
         raise DataError(
-            f"data: got {type(data).__name__}, expected a path, a table (pandas, polars, pyarrow), (X, y) or a Dataset"
+            f"data: got {type(data).__name__}, expected a path, a table (pandas, polars, pyarrow), (X, y) or a "
+            f"Dataset{hint}"
         )
-    _refuse("it names the columns of (X, y); choose those of a table with features", feature_names=feature_names)
+    refuse("it names the columns of (X, y); choose those of a table with features", feature_names=feature_names)
     if target is None:
         raise DataError("target: a table needs it; name the column to predict")
-    if isinstance(features, str):
-        raise DataError(f"features: got {features!r}, expected a list of column names: [{features!r}]")
     table = Path(data) if isinstance(data, str | os.PathLike) else data
-    return read_dataset(table, features=None if features is None else tuple(features), target=target)
+    return read_dataset(table, features=features, target=target)
 
 
 def _settings(dataset: Dataset, **options: Any) -> TrainSettings:
-    """Return the settings from the options that were given; None means that an option was not."""
+    """Build the settings from the options that were given; None means that an option was not given."""
     given = {name: value for name, value in options.items() if value is not None}
     defaults = TABLE_DEFAULTS if dataset.line is None else LINE_DEFAULTS
     method = given.get("method", defaults.method)
     if method is Method.EXACT:
         why = "only a gradient method uses it; leave it out, or choose method sgd, adam or lbfgs"
-        _refuse(why, **{name: given.get(name) for name in OF_DESCENT})
+        refuse(why, **{name: given.get(name) for name in OF_DESCENT})
     else:
-        _refuse(f"only the exact method uses it, and this is {method}", allow_collinear=given.get("allow_collinear"))
+        refuse(f"only the exact method uses it, and this is {method}", allow_collinear=given.get("allow_collinear"))
     known = {field.name for field in fields(TrainSettings)}
     return replace(defaults, **{name: value for name, value in given.items() if name in known})
-
-
-def _refuse(why: str, **options: object) -> None:
-    """Raise LinregError for the first option that was given but does not apply."""
-    for name, value in options.items():
-        if value is not None:
-            raise LinregError(f"{name}: got {str(value)[:60]!r}, but {why}")
-
-
-def _choice(name: str, kind: type[Choice], value: str | None) -> Choice | None:
-    if value is None:
-        return None
-    try:
-        return kind(value)
-    except ValueError:
-        raise LinregError(f"{name}: got {str(value)[:60]!r}, expected one of {', '.join(kind)}") from None

@@ -20,7 +20,7 @@ def work_folder(prefix: str) -> Iterator[Path]:
 
 
 def ensure_folder(path: Path, option: str = "-o") -> None:
-    """Check before long work that `path` is writable or can be created; nothing is created yet.
+    """Check, before long work starts, that `path` is writable or can be created; nothing is created yet.
 
     Args:
         path: path of the folder.

@@ -4,7 +4,7 @@ Each operand is split in two, v = high + low, where `high` is a multiple of a po
 sum of the leading products fits in 53 bits. `high @ high` is then exact in any BLAS, whatever its order of summation,
 and the rounding errors of the other products are 2^-26 times smaller. By Cauchy-Schwarz, the sum of |a_i r_i| over any
 number of rows is at most |a| |r|, so the norms from R determine the grids.
-(Rump, Ogita, Oishi 2008, "Accurate floating-point summation"; the splitting is Dekker's.)
+See Rump, Ogita and Oishi 2008, "Accurate floating-point summation"; the splitting is Dekker's.
 """
 
 import math
@@ -35,7 +35,10 @@ def gradient(
     residual_bound: float,
     intercept: bool,
 ) -> tuple[Array, float]:
-    """Return a^T (y - A x) with about 70 bits, and |y - A x|^2, in scaled units; A is scaled exactly, on the fly."""
+    """Return A^T (y - A x), computed with about 70 bits, and |y - A x|^2, both in scaled units.
+
+    A is scaled on the fly by powers of two, so scaling rounds nothing.
+    """
     if np.abs(exponents).max() > EXTREME:  # a grid or a factor would overflow: use scaled copies, which are exact too
         count = features.shape[1]
         features, target = np.ldexp(features, -exponents[:count]), np.ldexp(target, -exponents[-1])

@@ -1,4 +1,4 @@
-"""Predict by the three rules of inference: eval mode, no gradients, everything on one device."""
+"""Predict the way inference should run: in eval mode, without gradients, and with everything on one device."""
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ COARSE = 0.01
 
 
 def resolve_device(choice: DeviceChoice) -> torch.device:
-    """Resolve a device choice; auto takes CUDA if it is available.
+    """Resolve a device choice; `auto` uses CUDA if it is available.
 
     Raises:
         LinregError: CUDA is requested but not available.
@@ -31,7 +31,7 @@ def predict(model: nn.Module, features: NDArray[np.float64]) -> NDArray[np.float
     """Predict with a model that has a single output.
 
     Args:
-        model: a linear model; left in eval mode.
+        model: a linear model, which is left in eval mode.
         features: raw values, shape (rows, features), any layout and byte order; rounded to the model's dtype.
 
     Returns:
@@ -74,7 +74,7 @@ def check_usefulness(
     weight: NDArray[np.float64],
     bias: float,
 ) -> None:
-    """Check that rounding does not make the model worse than a constant, or than 0 without a bias.
+    """Check that rounding does not make the model worse than a constant (than 0, for a model without a bias).
 
     Args:
         model: holds `weight` and `bias` rounded to its dtype.
@@ -115,7 +115,7 @@ def coarseness(
     weight: NDArray[np.float64],
     bias: float,
 ) -> list[str]:
-    """Warn if the model's dtype is too coarse for the raw scale, with the size of the effect.
+    """Warn if the model's dtype is too coarse for the raw values, and say how large the effect is.
 
     Args:
         model: holds `weight` and `bias` rounded to its dtype.

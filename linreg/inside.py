@@ -1,4 +1,4 @@
-"""Access to files inside a bundle; symbolic links below the bundle are never followed, for reading or writing.
+"""Access files inside a bundle; symbolic links below the bundle are never followed, neither to read nor to write.
 
 A downloaded bundle may hold `SHA256SUMS -> ../../anything`. So every component below the bundle is opened separately
 with O_NOFOLLOW. The path of the bundle itself comes from the user and may contain links.
@@ -52,7 +52,7 @@ def file_inside(folder: Path, name: str) -> bool:
     """Return whether there is a regular file of this name.
 
     Raises:
-        ModelError: a component is a link, or it is not a regular file.
+        ModelError: a component is a link, or the path exists but is not a regular file.
         LinregError: the folder cannot be read.
     """
     path = folder / name
@@ -93,7 +93,7 @@ def vector_folders(folder: Path) -> list[str]:
     """Return the names of the test vector folders, in numerical order.
 
     Raises:
-        ModelError: such a name is a link or a file.
+        ModelError: an entry with such a name is a link or a file.
     """
     return sorted(_matching(folder, "test_data_set_", folders=True), key=lambda name: (len(name), name))
 
@@ -132,7 +132,7 @@ def _matching(folder: Path, prefix: str, *, folders: bool) -> list[str]:
 
 @contextmanager
 def _opened_parent(folder: Path, name: str) -> Iterator[tuple[int, str]]:
-    """Open the folder that holds `name`; yields its descriptor and the last component of `name`."""
+    """Open the folder that holds `name`; yield its descriptor and the last component of `name`."""
     parts = PurePosixPath(name).parts
     if not parts or ".." in parts or name.startswith("/"):
         raise ModelError(f"{folder}: {name!r} is not a name inside it")

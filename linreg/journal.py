@@ -1,7 +1,7 @@
-"""The journal of a transaction on a bundle: which staged files are renamed, and which files are removed.
+"""The journal of a transaction on a bundle lists which staged files to rename and which files to remove.
 
-A downloaded bundle may bring a journal, so it can name only files that belong in a bundle, and each file that it
-renames or removes must have the sha256 that it lists.
+A downloaded bundle may contain a journal. So a journal can name only files that belong in a bundle, and each file that
+it renames or removes must have the sha256 that the journal lists.
 """
 
 import shutil
@@ -45,7 +45,7 @@ def apply(folder: Path, journal: dict[str, Any]) -> None:
     """Apply the changes of a journal; changes that are already applied are skipped.
 
     Raises:
-        ModelError: the journal is damaged, or a staged file differs from the one it lists.
+        ModelError: the journal is damaged, or a staged file is missing or differs from what the journal lists.
         LinregError: a file cannot be written.
     """
     stage = folder / STAGE_FOLDER
@@ -110,7 +110,7 @@ def check_name(name: str) -> None:
     """Check that a file of this name belongs in a bundle.
 
     Raises:
-        LinregError: the name is not that of a bundle's file.
+        LinregError: a bundle cannot hold a file of this name.
     """
     if not (is_bundle_file(name) or name in REPORT_FILES or name in (MANIFEST_FILE, CHECKSUM_FILE)):
         raise LinregError(f"{name!r} is not a file of a bundle; expected a plain name such as model.pth")

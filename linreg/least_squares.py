@@ -1,10 +1,11 @@
-"""The exact solution of a linear least-squares problem, in float64.
+"""Solve a linear least-squares problem exactly, in float64.
 
 1. R of a QR factorisation of [features, 1, target] is accumulated over row batches: `linreg.triangle`.
-2. R gives the rest without another pass: finiteness, column scales, the first solution, the residual norm, and whether
-   columns are collinear; if R is inconclusive, the data decide: `linreg.collinearity`.
-3. One refinement x += R^-1 R^-T A^T r, with r = y - A x and A^T r formed beyond float64: `linreg.gradient`. Certified
-   digits need it. If columns are nearly collinear it is repeated, if necessary with the result of step 2 instead of R.
+2. R gives the rest without another pass: whether values are finite, column scales, the first solution, the residual
+   norm, and whether columns are collinear. If R is inconclusive, the data decide: `linreg.collinearity`.
+3. One refinement step x += R^-1 R^-T A^T r follows, where r = y - A x and A^T r are computed in more than float64
+   precision: `linreg.gradient`. The certified digits of NIST's test problems need it. If columns are nearly collinear,
+   the step is repeated, if necessary with the result of step 2 instead of R.
 """
 
 import math
@@ -32,8 +33,8 @@ class LeastSquares:
     Attributes:
         weight: float64, shape (features,).
         bias: 0.0 if none was fitted.
-        weight_errors: standard errors, shape (features,); None without a degree of freedom or with collinear columns.
-        bias_error: standard error of the bias; None as above, or if no bias was fitted.
+        weight_errors: standard errors, shape (features,); None without a degree of freedom or if columns are collinear.
+        bias_error: standard error of the bias; None in the same cases, or if no bias was fitted.
         residual_norm: |y - A x|.
         rank: rank of the matrix of features and intercept.
         collinear: names of columns that are linear combinations of others; empty at full rank.
@@ -62,12 +63,12 @@ def solve(
         features: float64, shape (rows, features).
         target: float64, shape (rows,).
         names: names of the features, used in messages.
-        intercept: fit a bias.
+        intercept: whether to fit a bias.
         allow_collinear: return the minimum-norm solution (over weights and bias) if columns are collinear.
 
     Raises:
-        DataError: fewer rows than parameters, or values or coefficients that float64 cannot hold.
-        TrainingError: columns are collinear and that is not allowed.
+        DataError: there are fewer rows than parameters, or float64 cannot hold a value or a coefficient.
+        TrainingError: columns are collinear, and `allow_collinear` is not set.
     """
     rows, columns = features.shape[0], features.shape[1] + intercept
     if rows < columns:
@@ -110,7 +111,9 @@ def solve(
 
 
 def _scaled_triangle(features: Array, target: Array, intercept: bool) -> tuple[Array, NDArray[np.int_]]:
-    """R of [features, 1, target] divided by powers of two, and their exponents: columns of norm 1/2 to 1, unrounded.
+    """Return R of [features, 1, target] with its columns scaled to a norm of 1/2 to 1, and the exponents of the scale.
+
+    The scales are powers of two, so scaling rounds nothing.
 
     Raises:
         DataError: a value is not finite, or the norm of a column exceeds float64.
@@ -130,7 +133,7 @@ def _solution(
     intercept: bool,
     directions: Directions | None,
 ) -> tuple[Array, float, Array]:
-    """Return the scaled solution, |y - A x|^2, and the matrix whose row norms are standard errors per unit residual.
+    """Return the scaled solution, |y - A x|^2, and a matrix whose row norms are standard errors per unit residual.
 
     Args:
         features: shape (rows, features).
@@ -152,13 +155,19 @@ def _solution(
 
 
 def _exponents(triangle: Array) -> NDArray[np.int_]:
-    """Exponents of the columns' norms, of columns of peak 1/2 to 1, so that no square leaves float64."""
+    """Return the exponents of the norms of the columns.
+
+    Each column is first scaled to a peak of 1/2 to 1, so that no square leaves the range of float64.
+    """
     peaks = np.frexp(np.abs(triangle).max(axis=0))[1].astype(np.int_)
     return np.asarray(peaks + np.frexp(np.linalg.norm(np.ldexp(triangle, -peaks), axis=0))[1], dtype=np.int_)
 
 
 def _in_range(values: Array, exponents: NDArray[np.int_]) -> Array:
-    """`values * 2^exponents`; what float64 cannot hold is refused, unless it is the rounding of a 0."""
+    """Return `values * 2^exponents`, and refuse what float64 cannot hold.
+
+    A value so small that it is only the rounding error of a 0 is not refused.
+    """
     with np.errstate(over="ignore"):
         scaled = np.ldexp(values, exponents)
     lost = (np.abs(scaled) < 2.0**-1040) & (np.abs(values) > 2.0**-44)  # 34 bits are left there
@@ -176,9 +185,9 @@ def _refined(
     solution: Array,
     inverse: Array | None,
 ) -> tuple[Array, float]:
-    """Return the scaled solution and |y - A x|^2 from a first solution.
+    """Refine a first solution; return the scaled solution and |y - A x|^2.
 
-    A step gains as many digits as it is smaller than the solution, so one is enough unless columns are nearly
+    If a step is k digits smaller than the solution, it gains k digits, so one step is enough unless columns are nearly
     collinear. In that case R is too inaccurate, and `inverse` inverse^T is used as the inverse of A^T A instead.
     """
     basis = scaled[:-1, :-1]
@@ -202,7 +211,7 @@ def _refined(
 
 
 def _smallest(solution: Array, null: Array, exponents: NDArray[np.int_]) -> Array:
-    """Return the minimum-norm solution, with the norm in the units of the data: x - N z for the best z.
+    """Return the minimum-norm solution x - N z, where z minimises the norm in the units of the data.
 
     The correction lies in the null space, so rounding of z does not change the fit. A QR factorisation with rows sorted
     by size and pivoted columns stays accurate in small rows (Cox, Higham 1998).

@@ -24,19 +24,19 @@ POLL_S = 0.05
 def locked(
     folder: Path, *, command: str, wait: bool = False, on_wait: Callable[[str], None] | None = None
 ) -> Iterator[None]:
-    """Hold the lock of a folder, creating the folder if needed.
+    """Hold the lock of a folder, which is created if needed.
 
     A folder that was created here and is empty at the end is removed again.
 
     Args:
         folder: a bundle.
-        command: name of the holder, for the message that other commands show.
+        command: name that other commands show while this one holds the lock.
         wait: wait until the lock is free instead of raising an error.
         on_wait: called once, with the name of the holder, before waiting.
 
     Raises:
         LinregError: another command holds the lock, or the folder is not writable.
-        ModelError: the lock file is not a regular file of its own.
+        ModelError: the lock file is not a regular file, or has another hard link.
     """
     path = folder / LOCK_FILE
     made = _make_folders(folder)
@@ -58,7 +58,7 @@ def locked(
 
 
 def wait_until_free(folder: Path, *, limit_s: float) -> None:
-    """Wait until no command holds the lock of a folder, for at most `limit_s`; writes nothing."""
+    """Wait until no command holds the lock of a folder, but at most `limit_s` seconds; write nothing."""
     end = time.monotonic() + limit_s
     while time.monotonic() < end and _is_held(folder / LOCK_FILE):
         time.sleep(POLL_S)
@@ -79,7 +79,7 @@ def _is_held(path: Path) -> bool:
 
 
 def _make_folders(folder: Path) -> list[Path]:
-    """Make a folder with its parents, and return those made, the innermost first."""
+    """Create a folder and its missing parents; return the folders that were created, the innermost first."""
     with writing(folder):
         missing = [place for place in (folder, *folder.parents) if not place.exists()]
         folder.mkdir(parents=True, exist_ok=True)
@@ -87,7 +87,7 @@ def _make_folders(folder: Path) -> list[Path]:
 
 
 def _acquire(path: Path, *, wait: bool, on_wait: Callable[[str], None] | None) -> int:
-    """Return the descriptor of the locked file at `path`."""
+    """Lock the file at `path`, and return its descriptor."""
     reported = False
     while True:
         with writing(path):

@@ -1,4 +1,4 @@
-"""The manifest of a bundle: its files, their checksums, and how they were verified."""
+"""The manifest of a bundle lists its files, their checksums, and how they were verified."""
 
 import platform
 import re
@@ -51,7 +51,7 @@ class Manifest:
     """The contents of manifest.json.
 
     Attributes:
-        state_sha256: identity of the weights that every file was made from.
+        state_sha256: SHA-256 that identifies the weights from which every file was made.
         files: the files, sorted by name.
         verified_with: package versions and processor of the last verification.
         schema_version: version of the format of manifest.json.
@@ -63,7 +63,7 @@ class Manifest:
     schema_version: int = SCHEMA_VERSION
 
     def entry(self, name: str) -> FileEntry | None:
-        """Return the entry of a file, or None."""
+        """Return the entry of a file, or None if the file is not listed."""
         return next((entry for entry in self.files if entry.name == name), None)
 
     @property
@@ -94,10 +94,12 @@ def entry_of(name: str, data: bytes, proof: dict[str, Any] | None = None) -> Fil
 
 
 def read_manifest(folder: Path) -> Manifest | None:
-    """Read the manifest of a bundle; None if there is none, or manifest.json belongs to another program.
+    """Read the manifest of a bundle.
+
+    Return None if there is none, or if manifest.json belongs to another program.
 
     Raises:
-        ModelError: the manifest is a link, damaged, of a later schema, or lists a file that a bundle cannot hold.
+        ModelError: the manifest is a link, is damaged, has a later schema, or lists a file that a bundle cannot hold.
     """
     path = folder / MANIFEST_FILE
     if not folder.is_dir() or not file_inside(folder, MANIFEST_FILE):
@@ -130,7 +132,7 @@ def _check_entry(entry: FileEntry) -> None:
 
 
 def manifest_files(state_sha256: str, entries: list[FileEntry]) -> dict[str, bytes]:
-    """Return the bytes of SHA256SUMS and of the manifest, in this order."""
+    """Return the bytes of SHA256SUMS and of the manifest, by name and in this order."""
     files = tuple(sorted(entries, key=lambda entry: entry.name))
     manifest = Manifest(state_sha256=state_sha256, files=files, verified_with=verifying_machine())
     return {CHECKSUM_FILE: checksums(files), MANIFEST_FILE: json_bytes(asdict(manifest))}
@@ -142,7 +144,7 @@ def checksums(files: Iterable[FileEntry]) -> bytes:
 
 
 def verifying_machine() -> dict[str, str]:
-    """Package versions and processor; nothing that identifies the machine."""
+    """Return the package versions and the kind of processor, but nothing that identifies the machine."""
     from importlib.metadata import version
 
     found = {"python": platform.python_version(), "processor": platform.machine()}
@@ -153,13 +155,13 @@ def verifying_machine() -> dict[str, str]:
 
 
 def read_listed(folder: Path, name: str, *, limit: int, manifest: Manifest | None = None) -> bytes:
-    """Read a file that may belong to a bundle, and compare it with the manifest if that lists it.
+    """Read a file that may belong to a bundle; if the manifest lists it, compare it with the manifest.
 
     Args:
         folder: folder of the file; without a manifest there, the file may be a link.
         name: path relative to `folder`.
         limit: largest size in bytes.
-        manifest: manifest of the folder, if it has been read already.
+        manifest: manifest of the folder, if it was already read.
 
     Raises:
         MismatchError: the contents differ from the manifest.
@@ -177,7 +179,7 @@ def read_entry(folder: Path, entry: FileEntry, *, limit: int = MAX_STATE_BYTES) 
     """Read a file that the manifest of `folder` lists.
 
     Raises:
-        MismatchError: the file is missing, a link, or its contents differ.
+        MismatchError: the file is missing or is a link, or its contents differ.
     """
     path = folder / entry.name
     try:
@@ -198,11 +200,11 @@ def read_entry(folder: Path, entry: FileEntry, *, limit: int = MAX_STATE_BYTES) 
 
 
 def check_overwrite(folder: Path, names: Iterable[str], *, force: bool) -> None:
-    """Check that only our own files are overwritten: those whose contents are as the manifest lists them.
+    """Check that only files of linreg are overwritten: those whose contents match the manifest.
 
     Raises:
         ModelError: a file is a link, or not a regular file.
-        LinregError: a file is not ours, and `force` is not set.
+        LinregError: a file is not linreg's, and `force` is not set.
     """
     manifest = read_manifest(folder)
     for name in names:

@@ -1,4 +1,4 @@
-"""How much memory is left for this process, so that an oversized table gives a clear error instead of a crash."""
+"""Measure how much memory is left for this process, so that an oversized table is an error instead of a crash."""
 
 import os
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ THREAD_BYTES = 10**8
 
 
 def available_bytes() -> int | None:
-    """Return the bytes left under the tightest limit: physical memory, the cgroup's, or `ulimit -v`'s address space.
+    """Return the bytes left under the tightest limit: physical memory, cgroups, or address space (`ulimit -v`).
 
     Returns:
         None if the system reports none of them.
@@ -27,15 +27,15 @@ def available_bytes() -> int | None:
 
 
 def check_memory(origin: str, needed: int, purpose: str) -> None:
-    """Check before the work that a table fits into memory.
+    """Check that a table fits into memory before the work on it starts.
 
     Args:
         origin: what the message calls the table.
-        needed: bytes, about.
-        purpose: what needs them, for the message.
+        needed: approximate number of bytes.
+        purpose: what needs the memory, for the message.
 
     Raises:
-        DataError: there are fewer bytes; the message has both numbers.
+        DataError: less memory is available; the message has both numbers.
     """
     there = available_bytes()
     if there is not None and needed > there:
@@ -46,7 +46,7 @@ def check_memory(origin: str, needed: int, purpose: str) -> None:
 
 
 def check_address_space(base: int = BASE_BYTES) -> None:
-    """Check before loading torch and OpenBLAS that `ulimit -v` leaves room for them; without it they abort or hang.
+    """Check, before torch and OpenBLAS are loaded, that `ulimit -v` leaves room for them: otherwise they abort or hang.
 
     Args:
         base: bytes needed besides those of the threads.
@@ -64,7 +64,7 @@ def check_address_space(base: int = BASE_BYTES) -> None:
 
 
 def in_words(size: int) -> str:
-    """Format a number of bytes: 512 B, 3.2 MB, 20.0 GB."""
+    """Format a number of bytes, such as 512 B, 3.2 MB or 20.0 GB."""
     value = float(size)
     for unit in ("B", "kB", "MB", "GB"):
         if value < 1000 or unit == "GB":
@@ -85,7 +85,7 @@ def _of_machine() -> Iterator[int]:
 
 
 def _of_cgroups() -> Iterator[int]:
-    """Return the bytes left in each enclosing cgroup; page cache can be reclaimed, so it does not count as used."""
+    """Yield the bytes left in each enclosing cgroup; page cache can be reclaimed, so it does not count as used."""
     for line in _lines(PROC / "self" / "cgroup"):
         number, kinds, name = line.split(":", 2)
         if number == "0":

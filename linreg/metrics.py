@@ -24,7 +24,7 @@ class Metrics:
 
 
 def measure(target: NDArray[np.float64], prediction: NDArray[np.floating]) -> Metrics:
-    """Compute the metrics of predictions.
+    """Compute how well predictions fit the target.
 
     Args:
         target: actual values, shape (rows,), at least one row.

@@ -1,4 +1,4 @@
-"""The two models of the course, and modules as affine maps."""
+"""The two linear models, and modules as affine maps."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ NUMPY_FLOATS = (torch.float16, torch.float32, torch.float64)
 
 
 class LinearRegressionModel(nn.Module):
-    """y = weights * x + bias, with two nn.Parameter and a single feature.
+    """The model y = weights * x + bias, with two nn.Parameter and a single feature.
 
     The parameters are drawn by torch.randn, `weights` first. `forward` maps (rows, 1) to (rows, 1).
     """
@@ -27,12 +27,12 @@ class LinearRegressionModel(nn.Module):
         self.bias = nn.Parameter(torch.randn(1, dtype=dtype))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Predict; shape (rows, 1) to (rows, 1)."""
+        """Predict; maps shape (rows, 1) to (rows, 1)."""
         return self.weights * x + self.bias
 
 
 class LinearRegressionModelV2(nn.Module):
-    """y = linear_layer(x), with one nn.Linear and any number of features.
+    """The model y = linear_layer(x), with one nn.Linear and any number of features.
 
     `forward` maps (rows, features) to (rows, 1).
     """
@@ -42,14 +42,14 @@ class LinearRegressionModelV2(nn.Module):
         self.linear_layer = nn.Linear(features, 1, bias=bias, dtype=dtype)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Predict; shape (rows, features) to (rows, 1)."""
+        """Predict; maps shape (rows, features) to (rows, 1)."""
         prediction: Tensor = self.linear_layer(x)
         return prediction
 
 
 @dataclass(frozen=True, kw_only=True)
 class Affine:
-    """y = x weight^T + bias, with the model's own numbers.
+    """The affine map y = x weight^T + bias, with the model's own numbers.
 
     Attributes:
         weight: shape (outputs, features), in the model's dtype.
@@ -71,7 +71,7 @@ def make_model(
     """Create a model on the CPU, with parameters drawn from torch's generator.
 
     Raises:
-        ModelError: the architecture is `parameter`, and there are several features or no bias.
+        ModelError: the architecture is `parameter`, but there are several features or no bias.
     """
     if architecture is Architecture.LINEAR:
         return LinearRegressionModelV2(features, bias=bias, dtype=dtype)
@@ -86,7 +86,7 @@ def make_model(
 
 
 def recognise(state: Mapping[str, Tensor]) -> tuple[Architecture, int, bool]:
-    """Infer architecture, number of features and presence of a bias from the keys and shapes of a state_dict.
+    """Infer the architecture, the number of features and whether there is a bias from the tensors of a state_dict.
 
     Raises:
         ModelError: the keys match neither model.
@@ -106,7 +106,7 @@ def recognise(state: Mapping[str, Tensor]) -> tuple[Architecture, int, bool]:
 
 
 def affine_of(module: nn.Module) -> Affine | None:
-    """Return the affine map of one of the course's models or of a bare nn.Linear; None for any other module.
+    """Return the affine map of one of linreg's models or of a bare nn.Linear; None for any other module.
 
     A module with hooks, with its own `forward`, or with a dtype that NumPy lacks counts as another module.
     """
@@ -133,7 +133,10 @@ def _altered(module: nn.Module) -> bool:
 def set_affine(
     model: LinearRegressionModel | LinearRegressionModelV2, weight: NDArray[np.float64], bias: float
 ) -> None:
-    """Set weight, shape (features,), and bias of a model, rounded to its dtype; overflow becomes infinity."""
+    """Set the weight, of shape (features,), and the bias of a model.
+
+    They are rounded to its dtype; overflow becomes infinity.
+    """
     if isinstance(model, LinearRegressionModel):
         model.weights.copy_(torch.from_numpy(weight))
         model.bias.copy_(torch.tensor(bias, dtype=torch.float64))

@@ -18,8 +18,8 @@ class ParquetColumns:
     """A Parquet file whose footer has been read.
 
     Attributes:
-        names: normalised column names, in the order of the file; may be empty or duplicated.
-        row_index: those of `names` that pandas stored as the index.
+        names: normalised column names, in the order of the file; some may be empty or duplicated.
+        row_index: the names of the columns that pandas stored as the index.
     """
 
     def __init__(self, path: Path, raw: bytes) -> None:
@@ -45,7 +45,10 @@ class ParquetColumns:
         self.row_index = row_index(self.names, self._schema.metadata)
 
     def size(self, places: Sequence[int]) -> tuple[int, int, int]:
-        """Rows, numeric columns among `places`, and bytes needed to read those one by one."""
+        """Return the number of rows, how many columns at `places` may hold numbers, and the bytes needed to read them.
+
+        The bytes are those for reading one column at a time.
+        """
         rows = self._file.metadata.num_rows
         used = [place for place in places if may_hold_numbers(self._schema.types[place])]
         texts = {self._schema.names[place] for place in used if is_text(self._schema.types[place])}
@@ -58,7 +61,7 @@ class ParquetColumns:
         return sum(self._file.metadata.row_group(group).column(leaf).total_uncompressed_size for group in groups)
 
     def read(self, places: Sequence[int]) -> Iterator[pa.ChunkedArray]:
-        """Yield the columns at `places`; a column that cannot hold numbers is empty and has only the right type.
+        """Yield the columns at `places`; of a column that cannot hold numbers, yield only the type, without rows.
 
         Text is dictionary-encoded, so that a long value repeated in many rows is held once.
 

@@ -1,4 +1,4 @@
-"""The parts of the data that a model is evaluated on, by name."""
+"""Split the data that a model is evaluated on into parts, by name."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -44,7 +44,10 @@ def predict_parts(
 
 
 def parts_of(table: Table | None, card: Card) -> dict[str, Part]:
-    """Split the training data as in training: `train`, `validation`, `test`; any other table is one part, `rows`.
+    """Return the parts of the data to evaluate a model on, by name.
+
+    The training data are split as in training, into `train`, `validation` and `test`. Any other table is one part,
+    `rows`.
 
     Args:
         table: as `read_rows` returns it; None computes the points of the straight line again.
@@ -67,7 +70,7 @@ def parts_of(table: Table | None, card: Card) -> dict[str, Part]:
 
 
 def read_rows(data: Path | ArrowStream, card: Card) -> Table:
-    """Read the features and the target of a model from a table.
+    """Read a model's features and target from a table.
 
     Raises:
         DataError: the table cannot be used, or has no complete row.

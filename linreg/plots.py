@@ -1,7 +1,8 @@
 """Plots of a fitted model: predictions, residuals and loss curves.
 
-Every function returns matplotlib Axes and draws into `ax` if one is given. Without `ax` it makes a Figure of its own,
-not through pyplot: no window, no global state. `png` turns such a figure into bytes that do not depend on the machine.
+Every plot is drawn into `ax` if that is given, and is returned as matplotlib Axes. Without `ax`, a new Figure is made
+without pyplot, so no window opens and no global state changes. `png` turns such a figure into bytes that do not depend
+on the machine.
 """
 
 import io
@@ -43,8 +44,9 @@ Parts = Mapping[str, PredictedPart]
 def predictions(parts: Parts, *, features: Sequence[str], target: str, ax: Axes | None = None) -> Axes:
     """Plot predictions, with R2 and RMSE of each part in the legend.
 
-    One feature: target against feature, with the predictions of the test part (else of the only part).
-    Several features: predicted against actual values on equal axes, where a perfect fit lies on the diagonal.
+    With one feature, the target is plotted against the feature, with the predictions of the test part (or of the only
+    part). With several features, predicted values are plotted against actual values on equal axes, so that a perfect
+    fit lies on the diagonal.
 
     Args:
         parts: what to draw.
@@ -62,7 +64,7 @@ def predictions(parts: Parts, *, features: Sequence[str], target: str, ax: Axes 
 
 
 def residuals(parts: Parts, *, target: str, ax: Axes | None = None) -> Axes:
-    """Plot residuals (actual - predicted) against predictions; any pattern is something that a linear model cannot fit.
+    """Plot residuals (actual - predicted) against predictions; a visible pattern is one that a linear model cannot fit.
 
     Args:
         parts: what to draw.
@@ -84,10 +86,10 @@ def residuals(parts: Parts, *, target: str, ax: Axes | None = None) -> Axes:
 
 
 def loss_curves(card: Card, *, ax: Axes | None = None) -> Axes:
-    """Plot train and held-out loss by epoch, on a logarithmic scale if they fall far.
+    """Plot train and held-out loss by epoch, on a logarithmic scale if the train loss varies by a factor of over 20.
 
     Args:
-        card: card of a model that was trained by gradient descent, so it has a history.
+        card: card of a model that was trained by a gradient method, so that it has a history.
         ax: axes to draw into.
 
     Raises:
@@ -116,7 +118,7 @@ def loss_curves(card: Card, *, ax: Axes | None = None) -> Axes:
 
 
 def pictures(card: Card, parts: Parts) -> dict[str, bytes]:
-    """Draw every plot of a model, as PNG files by name.
+    """Draw every plot of a model; return the PNG bytes by file name.
 
     Raises:
         LinregError: a value is too large to be drawn.
@@ -131,7 +133,7 @@ def pictures(card: Card, parts: Parts) -> dict[str, bytes]:
 
 
 def png(axes: Axes) -> bytes:
-    """Render the figure of some axes as a PNG file; the same data give the same bytes."""
+    """Render the figure that holds the axes as a PNG file; the same data give the same bytes."""
     buffer = io.BytesIO()
     with _any_glyph():
         axes.figure.canvas.print_figure(buffer, format="png", metadata={"Software": "linreg"})
@@ -139,12 +141,12 @@ def png(axes: Axes) -> bytes:
 
 
 def drawn_here(data: bytes) -> bool:
-    """Return whether a file's bytes are a picture drawn by this module."""
+    """Return whether the bytes of a file are a picture that this module drew."""
     return SIGNATURE in data[:256]
 
 
 def _by_feature(parts: Parts, feature: str, target: str, ax: Axes | None) -> Axes:
-    """Draw the course's picture: train blue, test green, predictions red."""
+    """Draw the training points in blue, the test points in green and the predictions in red."""
     axes = _axes(ax, WIDE)
     for name, part in parts.items():
         size = 36 if name == "test" else 14
@@ -211,7 +213,7 @@ def _labelled(axes: Axes, *, x: str, y: str, title: str) -> Axes:
 
 
 def _shorten(text: Text, room: float) -> None:
-    """Cut a text that is longer than `room`, in pixels."""
+    """Cut a text that takes more than `room` pixels."""
     for _ in range(4):
         extent = text.get_window_extent()
         excess = max(extent.width, extent.height) / room
@@ -221,13 +223,13 @@ def _shorten(text: Text, room: float) -> None:
 
 @contextmanager
 def _any_glyph() -> Iterator[None]:
-    """Draw a box for a character that the font lacks, without a warning."""
+    """Let matplotlib draw a box for a character that the font lacks, without a warning."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         yield
 
 
 def _plain(text: str, longest: int = LONGEST_NAME) -> str:
-    """Text that matplotlib draws literally: no mathematics, no control characters, limited length."""
+    """Return text that matplotlib draws literally: without mathematics or control characters, and of limited length."""
     printable = "".join(character if character.isprintable() else "?" for character in text)
     return (printable if len(printable) <= longest else printable[: longest - 3] + "...").replace("$", r"\$")

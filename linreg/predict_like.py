@@ -1,6 +1,7 @@
 """Predict for a table, an array or a tensor, and return the same kind."""
 
 import os
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from linreg.arrays import matrix_of
-from linreg.arrow_columns import ArrowStream
+from linreg.arrow_columns import ArrowStream, arrow_table
 from linreg.card import Card
 from linreg.errors import DataError, ModelError
 from linreg.inference import predict
@@ -32,6 +33,8 @@ def predict_like(data: Any, module: nn.Module, card: Card | None) -> Any:
     """
     if isinstance(data, str | os.PathLike):
         return _of_table(Path(data), module, card)
+    if isinstance(data, Mapping):
+        return _of_table(arrow_table(data), module, card)
     if isinstance(data, ArrowStream):
         return _as_library_of(data, _of_table(data, module, card))
     predicted = _of_array(data, module)

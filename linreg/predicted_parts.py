@@ -1,4 +1,4 @@
-"""The rows that a model is plotted with, and its predictions for them."""
+"""Predict the rows that a model is plotted with."""
 
 import os
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ def predicted_parts(
         fitted_to: those rows by part; None computes the points of a straight line again.
 
     Raises:
-        LinregError: no rows are known.
+        LinregError: there are no rows to predict.
         DataError: the table cannot be used, or has no complete row.
     """
     if data is not None:

@@ -1,4 +1,4 @@
-"""Predictions for the rows of a table, by a module or an ONNX file. Needs no torch."""
+"""Predict the rows of a table with a module or an ONNX file; torch is not needed."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,12 +15,12 @@ Predict = Callable[[NDArray[np.float64]], NDArray[Any]]
 
 
 def predict_table(origin: str, rows: Table, predict: Predict) -> pa.Array:
-    """Return a prediction for every row of a table; null if a feature has no value.
+    """Return a prediction for every row of a table; a row gets null if a feature has no value.
 
     Args:
         origin: what messages call the table.
         rows: the rows, read with the features of the model.
-        predict: predicts with the model.
+        predict: function that predicts with the model.
 
     Raises:
         DataError: a prediction is not finite.

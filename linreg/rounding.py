@@ -9,11 +9,11 @@ LARGEST_PLAIN = 1e7
 
 
 def to_error(value: float, error: float | None) -> str:
-    """Round a value to the last digit of its standard error: 18.7 for 18.6879082 with 15.52.
+    """Round a value to the last digit of its standard error: 18.6879082 with error 15.52 becomes 18.7.
 
     Args:
         value: finite.
-        error: its standard error; None or 0 leaves seven significant digits.
+        error: its standard error; with None or 0, seven significant digits are kept.
     """
     if not error:
         return f"{value:.7g}"
@@ -29,7 +29,7 @@ def p_value(p: float) -> str:
 
 
 def _exponent(value: float) -> int:
-    """Return the power of ten of the first digit that is shown, of a number rounded to `DIGITS_OF_ERROR` digits."""
+    """Return the power of ten of a number's first digit, after rounding to `DIGITS_OF_ERROR` digits."""
     if value == 0:
         return 0
     return int(f"{abs(value):.{DIGITS_OF_ERROR - 1}e}".partition("e")[2]) if math.isfinite(value) else 0

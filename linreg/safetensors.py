@@ -1,4 +1,4 @@
-"""Strict reader for safetensors: eight bytes with the length of the header, the header in JSON, and the numbers.
+"""Read safetensors files strictly: eight bytes with the length of the header, the header in JSON, then the numbers.
 
 Every byte of the numbers must belong to exactly one tensor: files with holes, overlaps or duplicate names are refused.
 """
@@ -38,7 +38,7 @@ def is_safetensors(data: bytes) -> bool:
 
 
 def read_safetensors(name: str, data: bytes) -> "dict[str, Tensor]":
-    """Read the tensors by name, in the order of their numbers in the file.
+    """Return the tensors by name, in the order in which the file stores their numbers.
 
     Args:
         name: name of the file, used in messages.
@@ -67,7 +67,7 @@ def read_safetensors(name: str, data: bytes) -> "dict[str, Tensor]":
 
 
 def _place(key: str, entry: Any) -> tuple[str, str, list[int], int, int]:
-    """Name, dtype, shape, start and end offset of a tensor."""
+    """Return the name, dtype, shape, start offset and end offset of a tensor."""
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
         raise ValueError(f"{key[:60]!r} has no dtype, shape and data_offsets")
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]

@@ -1,4 +1,4 @@
-"""Save a fitted model as a bundle: what may be overwritten, and what is removed with the old weights."""
+"""Save a fitted model as a bundle: check what may be overwritten, and remove files made from the old weights."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -32,17 +32,19 @@ def replacing(
     wait: bool = False,
     on_wait: Callable[[str], None] | None = None,
 ) -> Iterator[Changes]:
-    """Lock a bundle in order to put a newly fitted model there; enter before training, so that it fails early.
+    """Lock a bundle, and yield the changes that put a newly fitted model there.
+
+    Enter this before training, so that errors come early.
 
     Args:
         folder: the bundle; it is created if it does not exist.
-        command: the name that another command shows while this one holds the lock.
+        command: the name that other commands show while this one holds the lock.
         force: remove artifacts of the old weights, and overwrite files that the manifest does not list.
         wait: wait for another command to end, instead of raising an error.
         on_wait: called once with the name of that command.
 
     Raises:
-        LinregError: something would be lost and `force` is not set, another command holds the lock, or the folder
+        LinregError: files would be lost and `force` is not set, another command holds the lock, or the folder
             cannot be written.
     """
     ensure_folder(folder)
@@ -60,12 +62,12 @@ def replacing(
 
 
 def stage_model(changes: Changes, files: Mapping[str, bytes], state_sha256: str) -> None:
-    """Stage the files of a model and their manifest, and remove every file of the old weights.
+    """Stage the files of a model and their manifest, and remove every file made from the old weights.
 
     Args:
-        changes: to a bundle, as `replacing` yields them.
-        files: bytes by name: the state_dict, and the card if there is one.
-        state_sha256: the identity of the weights.
+        changes: the changes that `replacing` yields.
+        files: bytes by name, for the state_dict and, if there is one, the card.
+        state_sha256: SHA-256 that identifies the weights.
 
     Raises:
         LinregError: a file cannot be written.
@@ -80,7 +82,7 @@ def stage_model(changes: Changes, files: Mapping[str, bytes], state_sha256: str)
 
 
 def remove_listed(changes: Changes, manifest: Manifest, *, keep: tuple[str, ...]) -> None:
-    """Remove the manifest and every file it lists, so that nothing made from the old weights is left.
+    """Remove the manifest and every file it lists but those in `keep`, so that nothing of the old weights is left.
 
     A file that no longer matches its checksum is kept.
     """

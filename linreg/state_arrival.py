@@ -1,8 +1,9 @@
 """Check that torch loaded every tensor unchanged.
 
-torch silently drops, rounds and overwrites numbers: if two names share a parameter the later one wins, and a hook may
-do anything. So each tensor of the file is looked up in the module, bit for bit. Only if a module has its own loading
-code and the file is of an older version, whatever torch makes of the file is right by definition.
+torch may silently drop, round or overwrite numbers: if two names share a parameter, the later one wins, and a hook may
+do anything. So each tensor of the file is looked up in the module and compared bit for bit. There is one exception: if
+a module has its own loading code and the file is of an older version, whatever torch makes of the file is right by
+definition.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,7 +23,7 @@ WIDER = {
 
 
 def check_arrival(module: nn.Module, state: StateDict, loaded: Mapping[str, Tensor]) -> tuple[str, ...]:
-    """Check that every tensor of a file is in the module that it was loaded into.
+    """Check that the module holds every tensor of the file that was loaded into it.
 
     Args:
         module: the module, after loading.
@@ -33,7 +34,7 @@ def check_arrival(module: nn.Module, state: StateDict, loaded: Mapping[str, Tens
         Notes on what the module's own loading code changed, renamed or set.
 
     Raises:
-        ModelError: a tensor is missing, and no migration of an older version explains it.
+        ModelError: a tensor is missing or changed, and no migration of an older version explains it.
     """
     changed, renamed = [], []
     left = {key: value for key, value in loaded.items() if key not in state}
@@ -63,7 +64,7 @@ def check_arrival(module: nn.Module, state: StateDict, loaded: Mapping[str, Tens
 def check_tied(module: nn.Module, state: StateDict) -> None:
     """Check that all names of a tied parameter have the same numbers, and fill in missing names.
 
-    safetensors stores a tied parameter under one name only.
+    safetensors stores a tied parameter under only one of its names.
 
     Raises:
         ModelError: the numbers differ.
@@ -82,7 +83,7 @@ def check_tied(module: nn.Module, state: StateDict) -> None:
 
 
 def migrates(module: nn.Module, state: StateDict, key: str) -> bool:
-    """Return whether a module that contains this key has its own loading code and the file is of an older version."""
+    """Return whether a module that contains this key has its own loading code and a newer version than the file."""
     metadata = metadata_of(state) or {}
     for name, part in _around(module, key):
         version = metadata.get(name, {}).get("version") or 1
@@ -111,7 +112,7 @@ def _equal(tensor: Tensor, other: Tensor) -> bool:
 
 
 def _tied(module: nn.Module) -> list[list[str]]:
-    """Return the names of each parameter or buffer that has more than one."""
+    """Return the names of each parameter or buffer that has more than one name."""
     found: dict[int, list[str]] = {}
     for key, value in module.state_dict(keep_vars=True).items():
         if isinstance(value, Tensor):

@@ -15,7 +15,7 @@ class StateDict(OrderedDict[str, Tensor]):
 
     Attributes:
         notes: what was left out, stripped or converted while reading, one line each.
-        _metadata: torch's metadata: the version of each module, by name; None if the file has none.
+        _metadata: torch's metadata, which gives the version of each module by name; None if the file has none.
             `Module.load_state_dict` reads it.
     """
 
@@ -26,7 +26,7 @@ class StateDict(OrderedDict[str, Tensor]):
 def state_dict_of(
     tensors: Mapping[str, Tensor], metadata: Mapping[str, Mapping[str, Any]] | None, notes: tuple[str, ...] = ()
 ) -> StateDict:
-    """Make a state_dict of tensors, module versions and notes."""
+    """Make a state_dict from tensors, module versions and notes."""
     state = StateDict(tensors)
     state._metadata = None if metadata is None else {key: dict(value) for key, value in metadata.items()}
     state.notes = notes
@@ -39,7 +39,10 @@ def metadata_of(state: Mapping[str, Tensor]) -> dict[str, dict[str, Any]] | None
 
 
 def state_sha256(state: Mapping[str, Tensor]) -> str:
-    """SHA-256 over sorted (key, dtype, shape, little-endian bytes): the identity of weights in any file format."""
+    """Return the SHA-256 that identifies weights in any file format.
+
+    It is computed over the sorted (key, dtype, shape, little-endian bytes) of every tensor.
+    """
     digest = hashlib.sha256()
     for key in sorted(state):
         tensor = state[key].detach().cpu().contiguous()
@@ -50,7 +53,10 @@ def state_sha256(state: Mapping[str, Tensor]) -> str:
 
 
 def state_bytes(state: Mapping[str, Tensor]) -> bytes:
-    """Serialise a state_dict as torch.save does, with module versions; in memory, so that no file name is embedded."""
+    """Serialise a state_dict as torch.save does, with module versions.
+
+    This is done in memory, so that no file name is embedded.
+    """
     plain: dict[str, Tensor] = {key: tensor.detach().cpu().contiguous().clone() for key, tensor in state.items()}
     if (metadata := metadata_of(state)) is not None:
         plain = OrderedDict(plain)
@@ -61,7 +67,7 @@ def state_bytes(state: Mapping[str, Tensor]) -> bytes:
 
 
 def describe_state(state: Mapping[str, Tensor]) -> list[dict[str, Any]]:
-    """Name, dtype and shape of every tensor."""
+    """Return the name, dtype and shape of every tensor."""
     return [
         {"name": key, "dtype": str(value.dtype).removeprefix("torch."), "shape": list(value.shape)}
         for key, value in state.items()

@@ -60,10 +60,10 @@ def load_into(module: nn.Module, state: StateDict) -> tuple[str, ...]:
 
 
 def check_state(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
-    """Compare a state_dict with that of a fresh instance: keys, layout, dtypes, shapes, finite values.
+    """Check a state_dict against that of a fresh instance: keys, layout, dtypes, shapes, finite values.
 
     Raises:
-        ModelError: the state_dicts differ; the message names the first differences.
+        ModelError: the state_dicts differ, or a value is not finite; the message names the first problems.
     """
     missing, surplus = sorted(set(expected) - set(state)), sorted(set(state) - set(expected))
     if missing or surplus:
@@ -82,7 +82,7 @@ def _tensors_of(module: nn.Module) -> dict[str, Tensor]:
     """Return the tensors of a module, without those of lazy layers that have no shape yet.
 
     Raises:
-        ModelError: its state_dict holds something that is not a tensor.
+        ModelError: its state_dict holds something that is not a dense tensor.
     """
     found = {}
     for key, value in module.state_dict().items():
@@ -97,7 +97,7 @@ def _tensors_of(module: nn.Module) -> dict[str, Tensor]:
 
 
 def _load(module: nn.Module, state: StateDict) -> None:
-    """Load a copy, since a hook may change the state_dict that it gets."""
+    """Load a copy of the state_dict, since a hook may change the one that it gets."""
     with warnings.catch_warnings():  # whatever torch warns about is checked afterwards
         warnings.simplefilter("ignore")
         module.load_state_dict(state_dict_of(state, metadata_of(state)))
@@ -118,7 +118,7 @@ def _check_kinds(module: nn.Module, state: StateDict, expected: Mapping[str, Ten
 
 
 def _check_stable(module: nn.Module, loaded: Mapping[str, Tensor]) -> None:
-    """Check that the module reloads its own state_dict unchanged, since that goes into the bundle."""
+    """Check that the module reloads its own state_dict unchanged, since the bundle will hold that state_dict."""
     held = state_dict_of(
         {key: value.detach().clone() for key, value in loaded.items()}, metadata_of(module.state_dict())
     )
@@ -134,7 +134,7 @@ def _check_stable(module: nn.Module, loaded: Mapping[str, Tensor]) -> None:
 
 
 def _load_error(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], error: Exception) -> str:
-    """Say what differs; only keys that torch itself names count, since hooks may rename others."""
+    """Say what differs; only keys that torch itself reports count, since hooks may rename others."""
     text = str(error)
     missing, surplus = (
         [key for key in sorted(keys) if f'"{key}"' in text]

@@ -1,4 +1,4 @@
-"""Names in a state_dict: strip what wrappers add to them, and recognise one nn.Linear under any name."""
+"""Strip what wrappers add to the names in a state_dict, and recognise a single nn.Linear under any name."""
 
 from collections.abc import Collection
 from typing import Any
@@ -13,11 +13,11 @@ INNER_WRAPPERS = ("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wr
 
 
 def without_wrappers(state: StateDict, expected: Collection[str]) -> StateDict:
-    """Copy a state_dict without what wrappers add to its names; a note says what was stripped.
+    """Return a copy of a state_dict without what wrappers add to its names, with a note on what was stripped.
 
     Args:
         state: the state_dict, which is not changed.
-        expected: names in the module; parts that these have too are kept.
+        expected: names in the module; a part that also occurs in these is not stripped.
     """
     tensors, metadata = dict(state), metadata_of(state)
     stripped = ""
@@ -39,7 +39,7 @@ def as_one_linear(state: StateDict) -> StateDict | None:
     """Rename the weights of a single nn.Linear with one output to the names of our model.
 
     Returns:
-        None for any other state_dict.
+        The renamed state_dict; None if the state_dict is anything else.
     """
     weights = [key for key in state if key.rpartition(".")[2] == "weight"]
     if len(weights) != 1:
@@ -59,7 +59,7 @@ def as_one_linear(state: StateDict) -> StateDict | None:
 
 
 def _prefix(names: Collection[str], expected: Collection[str]) -> str | None:
-    """Return the wrapper prefix of all names, if any; the module may have a submodule of that name itself."""
+    """Return the wrapper prefix that all names have, or None; the module itself may have a submodule of that name."""
     if not names or set(names) & set(expected):
         return None
     for wrapper in WRAPPERS:
@@ -79,11 +79,11 @@ def _without(name: str, parts: Collection[str]) -> str:
 
 
 def _metadata_below(metadata: dict[str, dict[str, Any]], prefix: str) -> dict[str, dict[str, Any]]:
-    """As torch does: drop metadata of the wrapper, keep that of the wrapped module."""
+    """Drop the wrapper's metadata and keep that of the wrapped module, as torch does."""
     return {key[len(prefix) :]: value for key, value in metadata.items() if f"{key}.".startswith(prefix)}
 
 
 def _metadata_without(metadata: dict[str, dict[str, Any]], parts: Collection[str]) -> dict[str, dict[str, Any]]:
-    """If wrapper and wrapped module get the same name, the metadata of the innermost module wins."""
+    """Strip `parts` from the names; if two modules then share a name, the metadata of the innermost one wins."""
     names = sorted(metadata, key=lambda name: name.count("."))
     return {_without(name, parts): metadata[name] for name in names}

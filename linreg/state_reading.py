@@ -34,7 +34,7 @@ def load_state(path: Path, manifest: Manifest | None = None) -> StateDict:
 
     Args:
         path: path of the file.
-        manifest: manifest of its folder, if it has been read already.
+        manifest: manifest of its folder, if it was already read.
 
     Raises:
         ModelError: the file is damaged, or holds anything but dense tensors by name.
@@ -52,7 +52,8 @@ def load_state(path: Path, manifest: Manifest | None = None) -> StateDict:
 def read_state(name: str, data: bytes) -> StateDict:
     """Read a state_dict from the contents of a torch.save or safetensors file, without running code.
 
-    From a checkpoint that holds one dictionary of tensors among other things, that dictionary is taken, with a note.
+    If the file is a checkpoint that holds one dictionary of tensors among other things, that dictionary is returned,
+    with a note.
 
     Args:
         name: name of the file, used in messages.
@@ -80,7 +81,10 @@ def read_state(name: str, data: bytes) -> StateDict:
 
 
 def storage_problem(tensor: Tensor) -> str | None:
-    """Say why a tensor cannot be read: it is not dense, or its shape claims more numbers than are stored; else None."""
+    """Say why a tensor cannot be read, or return None.
+
+    A tensor cannot be read if it is not dense, or if its shape claims more numbers than are stored.
+    """
     kind = _kind_of(tensor)
     if kind is not None:
         return f"is not a dense tensor; save model.state_dict() of an ordinary model; got {kind}"
@@ -135,10 +139,10 @@ def _not_plain(name: str, error: Exception, *, whole_module: bool) -> str:
 
 
 def _place_of_weights(name: str, content: dict[Any, Any]) -> str | None:
-    """Return the key of the only dictionary of tensors in a checkpoint; None if the checkpoint is itself a state_dict.
+    """Return the key of the only dictionary of tensors in a checkpoint, or None if it holds no such dictionary.
 
     Raises:
-        ModelError: the checkpoint holds several such dictionaries, or none and something that is not a tensor.
+        ModelError: the checkpoint holds several such dictionaries.
     """
     items = list(dict.items(content))
     if not any(isinstance(value, dict) for _, value in items):
@@ -200,7 +204,7 @@ def _checked_metadata(name: str, content: dict[Any, Any]) -> dict[str, dict[str,
 
 
 def _kind_of(tensor: Tensor) -> str | None:
-    """Say what kind of tensor this is, and how to make it dense."""
+    """Say what kind of tensor this is and how to make it dense, or return None if it is dense."""
     if tensor.device.type != "cpu":
         return f"one on the device {tensor.device.type}, which holds no numbers: load the weights first"
     if tensor.is_quantized:

@@ -21,11 +21,11 @@ LOSSES = {"l1": "L1", "mse": "MSE", "huber": "Huber"}
 class Summary:
     """A summary that prints as text in a terminal and as HTML in a notebook.
 
-    Values are rounded to the last digit of their standard errors; `coefficients` has all digits.
+    Values are rounded according to their standard errors; `coefficients` has all digits.
 
     Attributes:
         title: the target, and how it was fitted.
-        coefficients: the bias last.
+        coefficients: the coefficients, with the bias last.
         metrics: rows, r2, rmse and mae by part.
         notes: remarks on the numbers, one line each.
     """
@@ -79,12 +79,15 @@ def summary_without_card(affine: Affine, coefficients: tuple[Coefficient, ...]) 
 
 
 def metrics_table(metrics: Mapping[str, Mapping[str, Any]]) -> str:
-    """Rows, R2, RMSE and MAE of each part as text, R2 to four decimals and errors to four digits."""
+    """Return the rows, R2, RMSE and MAE of each part as text.
+
+    R2 has four decimals; RMSE and MAE have four significant digits.
+    """
     return _text(*_metric_rows(metrics))
 
 
 def _coefficient_rows(coefficients: Sequence[Coefficient]) -> tuple[list[str], list[list[str]]]:
-    """Header and rows; columns that no coefficient has a value for are left out."""
+    """Return the header and the rows; a column in which no coefficient has a value is left out."""
     header = ["coefficient", "value", "true value", "std. error", "t", "p", "95 % interval"]
     rows = [_cells(entry) for entry in coefficients]
     used = [place for place in range(len(header)) if place < 2 or any(row[place] for row in rows)]
@@ -115,7 +118,10 @@ def _metric_rows(metrics: Mapping[str, Mapping[str, Any]]) -> tuple[list[str], l
 
 
 def _text(header: list[str], rows: list[list[str]]) -> str:
-    """Align columns two spaces apart, the first to the left; cut names so that a line has at most `WIDTH` columns."""
+    """Align columns two spaces apart, the first one to the left; cut names so that no line is longer than `WIDTH`.
+
+    If names would be cut too short, the last column moves to a table of its own.
+    """
     widths = [max(len(row[place]) for row in [header, *rows]) for place in range(len(header))]
     room = WIDTH - sum(widths[1:]) - 2 * (len(widths) - 1)
     if min(widths[0], SHORTEST_CUT) > room and len(header) > 2:

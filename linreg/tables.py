@@ -1,4 +1,4 @@
-"""Tables: CSV (also gzip), Parquet or any Arrow table in memory, their columns chosen by name.
+"""Read tables: CSV (also gzip), Parquet or any Arrow table in memory, with columns chosen by name.
 
 A CSV is read as text and only then turned into numbers, so that a typo is reported with its row instead of silently
 turning a column into text. Rows are counted from 1 after the header; empty lines are not counted.
@@ -46,7 +46,7 @@ class Table:
         feature_names: in the order of the columns of `features`.
         target_name: None if no target was requested.
         complete: bool, shape (rows of the table,): False if a used column has no value.
-        left_out: the columns not used.
+        left_out: the columns that are not used, and why.
         notes: what the user should know, one line each.
         sha256: SHA-256 of the file's bytes; for a table in memory, `values_sha256` of the used columns.
     """
@@ -89,11 +89,11 @@ def read_table(data: Path | ArrowStream, *, features: tuple[str, ...] | None, ta
 
 
 def values_sha256(names: Sequence[str], values: NDArray[np.float64]) -> str:
-    """SHA-256 of numbers in memory: their names as a JSON list, then the rows as little-endian float64.
+    """Return the SHA-256 of numbers in memory: of their names as a JSON list, then the rows as little-endian float64.
 
     Args:
-        names: one for each column: the features in their order, then the target.
-        values: shape (rows, columns); every NaN counts as the same one.
+        names: one name for each column: the features in their order, then the target.
+        values: shape (rows, columns); all NaNs give the same bytes.
     """
     same = np.where(np.isnan(values), np.nan, values).astype("<f8")
     return sha256(json.dumps(list(names)).encode() + same.tobytes())
@@ -156,7 +156,7 @@ def _nothing_left(origin: str, columns: Columns, left_out: list[LeftOut]) -> Dat
 def _choose(
     origin: str, columns: Columns, places: list[int], features: tuple[str, ...] | None, target: str | None
 ) -> tuple[dict[str, NDArray[np.float64]], list[LeftOut]]:
-    """Numbers by column name, NaN for a missing value, and the columns left out."""
+    """Return the numbers by column name, with NaN for a missing value, and the columns left out."""
     numbers: dict[str, NDArray[np.float64]] = {}
     reasons: dict[int, str] = {}
     wanted = {*(features or ()), target}
@@ -183,7 +183,7 @@ def _choose(
 
 
 def _refuse_numbers(origin: str, name: str, cells: Cells, *, asked: bool) -> None:
-    """Raise an error if a column that was requested, or that has numbers, cannot be used."""
+    """Raise an error if the column cannot be left out: it was requested, or is meant to hold numbers."""
     if asked or cells.numeric:
         way_out = "" if asked else "; correct it, or choose columns with --features"
         raise DataError(f"{origin}: column {name!r}: {cells.problem}{way_out}")

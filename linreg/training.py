@@ -1,7 +1,7 @@
-"""From parts to a fitted model: the course's training and testing loop, or the exact solution.
+"""Fit a model to the parts of a dataset, with a gradient method or the exact solution.
 
-The gradient methods see a table standardised by its training part; the scaling is folded into weight and bias in
-float64 afterwards, so that a model always takes raw features. The line stays raw, as in the course.
+The gradient methods see a table standardised by its training part. The scaling is folded into weight and bias in
+float64 afterwards, so that a model always takes raw features. A straight line is not standardised.
 """
 
 from dataclasses import asdict, dataclass
@@ -80,14 +80,14 @@ def fit(
     """Fit a model to the training part.
 
     Args:
-        dataset: names, and whether this is a line or a table.
+        dataset: gives the names, and whether the data are a line or a table.
         parts: the parts of the dataset.
         settings: how to fit.
         progress: called after each epoch with its number and train loss.
         keep_on_interrupt: on KeyboardInterrupt in a gradient method, return the best parameters so far.
 
     Raises:
-        LinregError: a setting cannot be used, or the data and the method or the dtype do not fit together.
+        LinregError: a setting cannot be used, or the data do not suit the method or the dtype.
         TrainingError: the loss became NaN or infinite, columns are collinear, or an exact fit is worse than a constant.
     """
     check_settings(settings)
@@ -129,7 +129,7 @@ def fit(
 
 
 def _solved(dataset: Dataset, parts: Parts, settings: TrainSettings) -> tuple[LeastSquares, list[str]]:
-    """Return the exact solution of the training part, and warnings."""
+    """Return the exact solution for the training part, and warnings."""
     solution = solve(
         parts.train.features,
         parts.train.target,
@@ -147,11 +147,11 @@ def card_of(dataset: Dataset, settings: TrainSettings, result: Fit, *, split: st
     """Return the card of a fitted model.
 
     Args:
-        dataset: the data that it was fitted to.
+        dataset: the data that the model was fitted to.
         settings: the settings that were used.
         result: the result of `fit`.
         split: the fractions of the parts, such as "0.8".
-        shuffled: whether the rows were shuffled with the seed first.
+        shuffled: whether the rows were first shuffled with the seed.
     """
     affine = affine_of(result.model)
     assert affine is not None
@@ -186,7 +186,7 @@ def card_of(dataset: Dataset, settings: TrainSettings, result: Fit, *, split: st
 
 
 def _fold(model: Model, scaler: Scaler | None) -> tuple[NDArray[np.float64], float]:
-    """Weight (features,) and bias for raw features, in float64."""
+    """Return the weight, of shape (features,), and the bias for raw features, in float64."""
     affine = affine_of(model)
     assert affine is not None
     weight = affine.weight[0].astype(np.float64)

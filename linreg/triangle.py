@@ -42,7 +42,7 @@ def triangle_of(features: Array, target: Array, intercept: bool) -> Array:
 
 
 def _by_products(features: Array, target: Array, intercept: bool) -> Array | None:
-    """R by Cholesky; None if that would lose more than 12 of 53 bits or leave the range of float64."""
+    """Compute R by Cholesky; return None if that would lose more than 12 of 53 bits or leave the range of float64."""
     count, size = features.shape[1], features.shape[1] + intercept + 1
     rows = serial_rows(262_144 // size**2, size)
     buffer, products = np.ones((rows, size)), np.zeros((size, size))
@@ -60,5 +60,9 @@ def _by_products(features: Array, target: Array, intercept: bool) -> Array | Non
 
 
 def serial_rows(rows: int, size: int) -> int:
-    """Batch size: `rows`, up to which BLAS starts no threads (costly for narrow matrices); larger for wide matrices."""
+    """Return the batch size for a matrix of `size` columns.
+
+    It is `rows` for a narrow matrix, since BLAS starts no threads for so few rows, and threads would be costly there.
+    It is larger for a wide matrix.
+    """
     return rows if rows >= 2 * size else max(BATCH_ROWS, size)

@@ -81,7 +81,7 @@ def test_doctor_and_other_commands_name_what_is_missing(python, bundle, tmp_path
     doctor = run("doctor")
     assert doctor.returncode == 0
     assert doctor.stderr == (
-        "to install what is missing: pip install torch scipy onnxscript pyarrow matplotlib jinja2\n"
+        "to install what is missing: pip install torch scipy onnxscript pyarrow matplotlib jinja2 msgspec\n"
     )
     assert run("inspect", "penguins/model.onnx").returncode == 0
     for words, package in (

@@ -1,4 +1,4 @@
-"""The lifecycle rows: the cost of each variant from the start of a process, and the calls after which it pays off."""
+"""Make the lifecycle rows: what each variant costs from the start of a process, and when it overtakes eager."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,10 +12,10 @@ from bench.worker.lifecycle import Lifecycle
 
 
 def lifecycle_rows(comparisons: Sequence[Comparison], samples: Sequence[Lifecycle]) -> tuple[LifecycleRow, ...]:
-    """Return the medians of the samples of each variant, and after how many calls it has caught up with eager.
+    """Return one row per variant: the medians of its samples, and after how many calls it catches up with eager.
 
-    A fresh process calls its variant at the smallest batch size, so the latency there decides. Variants with wrong
-    outputs are left out.
+    A fresh process calls its variant at the smallest batch size, so the break-even uses the latencies at that size.
+    Variants with wrong outputs are left out.
     """
     every = [row for comparison in comparisons for row in comparison.rows]
     wrong = {row.name for row in every if row.status is Status.WRONG}
@@ -39,7 +39,7 @@ def lifecycle_rows(comparisons: Sequence[Comparison], samples: Sequence[Lifecycl
 
 
 def _imports(library: str, rows: Sequence[LifecycleRow], samples: Mapping[str, Sequence[Lifecycle]]) -> list[float]:
-    """Seconds of every import of a library: they do not depend on which variant is loaded afterwards."""
+    """Return the seconds of every import of a library; they do not depend on which variant is loaded afterwards."""
     return [sample.import_s for row in rows if row.library == library for sample in samples[row.name]]
 
 
@@ -63,10 +63,11 @@ def _row(variant: Row, samples: Sequence[Lifecycle]) -> LifecycleRow:
 def break_even(
     row: LifecycleRow, eager: LifecycleRow, call_s: float | None, eager_call_s: float | None
 ) -> int | Literal["never"] | None:
-    """After how many calls a variant, start-up included, has taken less time than eager.
+    """Return after how many calls a variant has caught up with eager, start-up included.
 
     Returns:
-        0 if it is ahead from the start, `never` if it does not catch up, None if a latency is missing.
+        0 if the variant is ahead from the start, `never` if it does not catch up or falls behind, None if a latency is
+        missing.
     """
     if call_s is None or eager_call_s is None:
         return None

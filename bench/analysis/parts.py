@@ -1,6 +1,6 @@
-"""The parts of a report: a row per variant, per start-up and per runtime, and the blocks of each process.
+"""The parts of a report: rows for variants, start-ups and runtimes, each with the blocks of its processes.
 
-Their fields are those of bench.json (bench/report/schema.md), with the constraints that a file is checked against.
+Their fields are those of bench.json (bench/report/schema.md). A bench.json is checked against their constraints.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ LEAST_RATIO, LARGEST_RATIO = 1e-12, 1e12
 
 
 class Status(StrEnum):
-    """Whether a variant was timed."""
+    """Whether a variant was timed, gave wrong outputs or was skipped."""
 
     TIMED = "timed"
     WRONG = "wrong"
@@ -34,13 +34,13 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class RowProcess:
-    """What one process measured of one variant.
+    """What one process measured for one variant.
 
     Attributes:
-        ratio: ratio to the reference in this process, with the interval of its rounds; None for a row without a ratio.
+        ratio: ratio to the reference in this process, with its interval over the rounds; None if the row has no ratio.
         calls_per_block: calls in each block.
-        block_ns: duration of each block in nanoseconds, one per round.
-        host_ns: the same on the host's clock; None on the CPU, where the two are equal.
+        block_ns: duration of each block in nanoseconds; there is one block per round.
+        host_ns: the same durations on the host's clock; None on the CPU, where both clocks are the same.
     """
 
     ratio: Ratio | None
@@ -55,21 +55,21 @@ class Row:
 
     Attributes:
         name: unique in its comparison.
-        kind: how the model is run.
+        kind: what runs the model.
         mode: how a torch module is called.
-        origin: whether its file is the bundle's own or was rebuilt from the weights; None without a file.
-        status: only a variant that is timed has latencies and a ratio.
+        origin: whether its file came from the bundle or was rebuilt from the weights; None if it has no file.
+        status: whether it was timed; only a timed variant has latencies and a ratio.
         reason: why its outputs are wrong, or why it was skipped; empty for a timed variant.
         answers: False for rows that give no output, such as the empty call; they get no verdict.
         worst_error: largest error over all outputs and processes, in units of the allowed error.
-        bytes_equal: whether all outputs are bit-equal to eager's on the CPU; None without outputs.
+        bytes_equal: whether all outputs are bit-equal to eager's on the CPU; None if there are no outputs.
         median_s: seconds per call, the median over processes.
-        host_median_s: the same on the host's clock; differs only on CUDA.
+        host_median_s: the same on the host's clock; it differs from `median_s` only on CUDA.
         rows_per_s: batch size over `median_s`; None for a row without outputs.
         ratio: ratio to the reference row; None for the reference itself and for the empty call.
-        verdict: the claim that the ratio supports.
+        verdict: the claim that the ratio supports; None for a row that is not judged.
         launch_bound: whether, on CUDA, most of the time is spent on launching kernels.
-        tails_s: percentiles of calls timed one by one, each only if there are enough calls.
+        tails_s: percentiles, in seconds, of calls timed one by one; a percentile that needs more calls is left out.
         processes: measurements of each process, in the order in which they ran; empty unless timed.
     """
 
@@ -117,7 +117,7 @@ class Row:
 
     @property
     def problem(self) -> str:
-        """Why there is no latency, in one text, as in bench.json; empty for a timed variant."""
+        """The text that says in bench.json why there is no latency; empty for a timed variant."""
         return f"skipped: {self.reason}" if self.status is Status.SKIPPED else self.reason
 
 
@@ -130,7 +130,7 @@ class Comparison:
         threads: torch's intra-op threads.
         onnxruntime_threads: ONNX Runtime's intra-op threads.
         batch: batch size.
-        rows: the reference first, its fresh copy (the null row) second.
+        rows: the reference first, then its second copy (the null row), then all others.
     """
 
     device: Device
@@ -142,20 +142,21 @@ class Comparison:
 
 @dataclass(frozen=True, kw_only=True)
 class LifecycleRow:
-    """What a variant costs from the start of a fresh process: medians over the processes that loaded it first.
+    """What a variant costs from the start of a process, as medians over the processes that loaded it before any other.
 
     Attributes:
         name: name of the variant.
         library: library that runs it.
         samples: number of processes.
-        import_s: seconds to import the library, the median over all variants of that library.
+        import_s: seconds to import the library, as the median over the samples of all its variants.
         load_s: seconds to turn the file, or the user's code, into something that can be called.
         calls_s: seconds of the first, second and third call.
         steady_s: seconds of a call once the variant is warm.
-        calls_until_steady: calls before it is within 10 % of `steady_s`; None if it never was.
+        calls_until_steady: calls before its latency is at most 10 % above `steady_s`; None if a process never was.
         memory_bytes: resident memory added by importing, loading and calling.
         file_bytes: size of the artifact; 0 without one.
-        break_even_calls: calls after which it has taken less time than eager, start-up included; 0 from the start.
+        break_even_calls: calls after which it has caught up with eager, start-up included; 0 if it is ahead from the
+            start, `never` if it does not stay ahead, None for eager itself or if a latency is missing.
     """
 
     name: str
@@ -172,13 +173,13 @@ class LifecycleRow:
 
     @property
     def third_call_s(self) -> float:
-        """Seconds from the start of the process to the end of the third call."""
+        """Seconds to import the library, load the variant and make three calls."""
         return self.import_s + self.load_s + sum(self.calls_s)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RuntimeProcess:
-    """What one process of a runtime measured: blocks in nanoseconds, shape (blocks,)."""
+    """What one process of a runtime measured; `block_ns` has the duration of each block in nanoseconds."""
 
     calls_per_block: int
     block_ns: tuple[int, ...]
@@ -190,9 +191,9 @@ class RuntimeRow:
 
     Attributes:
         name: name of the runtime.
-        version: as the runtime reports it.
+        version: version that the runtime reports.
         batch: batch size.
-        proof: last line of its verification by the test vectors of the bundle.
+        proof: line in which its `verify` command sums up the check of the bundle's test vectors.
         median_s: seconds per call, the median over processes.
         rows_per_s: batch size over `median_s`.
         ratio: ratio to ONNX Runtime in Python; None for Python itself.
@@ -211,11 +212,11 @@ class RuntimeRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Runtimes:
-    """The same model without Python.
+    """The timings of the model in runtimes that need no Python.
 
     Attributes:
         reference: name of the runtime that ratios refer to.
-        missing: why runtimes were not timed, by name.
+        missing: name of each runtime that was not timed, and the reason.
         rows: one per runtime and batch size.
     """
 

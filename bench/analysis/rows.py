@@ -1,4 +1,4 @@
-"""The rows of a comparison, combined from what each process measured."""
+"""Combine what each process measured into the rows of a comparison."""
 
 from collections.abc import Sequence
 
@@ -15,12 +15,12 @@ TAIL_COUNTS = {"p50": (0.5, 11), "p90": (0.9, 64), "p99": (0.99, 662), "p99.9": 
 
 
 def compare_results(job: Job, results: Sequence[ProcessResult], skipped: Sequence[Variant]) -> list[Comparison]:
-    """Combine the results of the processes of a job.
+    """Combine the results of all processes of a job into comparisons.
 
     Args:
         job: what each process did.
         results: one per process; empty if no variant can run here.
-        skipped: variants that cannot run here, with the reason.
+        skipped: variants that cannot run here; each has its reason.
     """
     return [
         Comparison(
@@ -39,7 +39,7 @@ def compare_results(job: Job, results: Sequence[ProcessResult], skipped: Sequenc
 
 
 def untimed(variant: Variant, status: Status, reason: str) -> Row:
-    """Return the row of a variant that is wrong or skipped."""
+    """Return the row of a variant that gave wrong outputs or was skipped."""
     return Row(
         name=variant.name,
         kind=variant.kind,
@@ -127,7 +127,7 @@ def _timed(
 
 
 def percentiles(seconds: Sequence[float]) -> dict[str, float]:
-    """Return the percentiles for which there are enough calls."""
+    """Return, in seconds, each percentile for which there are enough calls."""
     return {
         name: float(np.quantile(seconds, part))
         for name, (part, needed) in TAIL_COUNTS.items()
@@ -136,13 +136,13 @@ def percentiles(seconds: Sequence[float]) -> dict[str, float]:
 
 
 def narrow_enough(job: Job, results: Sequence[ProcessResult], target: float, least: int) -> bool:
-    """Return whether the interval of every judged row has a half-width of at most `target`.
+    """Return whether each interval has a half-width of at most `target`; rows without outputs are not counted.
 
     Args:
         job: what each process did.
         results: the results so far.
         target: the largest half-width, such as 0.01.
-        least: fewest processes that count: an interval over fewer may be narrow by chance.
+        least: smallest number of processes needed, since an interval over fewer may be narrow by chance.
     """
     if len(results) < least:
         return False

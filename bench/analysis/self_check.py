@@ -1,7 +1,7 @@
-"""Check the harness itself on this machine: how often it reports a false difference, or misses a real one.
+"""Check how often the harness reports a false difference on this machine, or misses a real one.
 
-The planted slowdowns are known exactly: for every hundred calls, a block of 101 or 103 calls is timed beside a block of
-100, and both are divided by 100.
+A planted slowdown is known exactly: a block of 101 or 103 calls is timed beside a block of 100 calls, and both times
+are divided by 100.
 """
 
 import math
@@ -42,14 +42,14 @@ class SelfCheck:
 
     Attributes:
         runs: number of runs of one call against itself (A/A runs).
-        excluded: fraction of these runs whose 95 % interval excludes 1.
-        beyond_margin: how many of these runs claim a difference of more than 1 %.
-        spread: standard deviation of the log-ratios of those runs.
-        copies_spread: the same for two fresh copies of the model.
-        found_1_percent: fraction of the runs with 1 % planted that found it.
-        found_3_percent: the same for 3 %.
-        bias: relative error of the mean measured slowdown where 3 % is planted.
-        order_bias: shift of the log-ratio of one call against itself without shuffling.
+        excluded: fraction of the A/A runs whose 95 % interval excludes 1.
+        beyond_margin: number of A/A runs that claim a difference of more than 1 %.
+        spread: standard deviation of the log-ratios of the A/A runs.
+        copies_spread: standard deviation of the log-ratios of runs of two fresh copies of the model.
+        found_1_percent: fraction of the runs with a planted slowdown of 1 % that found it.
+        found_3_percent: the same for a planted slowdown of 3 %.
+        bias: relative error of the mean measured slowdown if 3 % is planted.
+        order_bias: shift of the log-ratio of one call against itself if the order is not shuffled.
         neighbour: shift of the log-ratio of two copies when a third, busier variant runs in the same rounds.
         duration_s: seconds of the whole self-check.
     """
@@ -68,7 +68,7 @@ class SelfCheck:
 
     @property
     def failures(self) -> list[str]:
-        """The figures that are not as expected, in words; empty if the harness can be trusted on this machine."""
+        """Sentences on the figures that are not as expected; empty if the harness can be trusted on this machine."""
         found = []
         if not FEWEST_EXCLUDED <= self.excluded <= MOST_EXCLUDED:
             found.append(
@@ -94,11 +94,11 @@ def self_check(
     inputs: tuple[Any, ...],
     progress: Callable[[int], None] | None = None,
 ) -> SelfCheck:
-    """Measure the harness in this process.
+    """Run the self-check in this process, and return its figures.
 
     Args:
-        build: makes the runner that is timed against itself, a new one each time.
-        neighbour: makes another, busier one.
+        build: makes a new runner on each call; a runner is timed against itself, and against another one.
+        neighbour: makes another, busier runner.
         inputs: one array per input.
         progress: called with the number of runs completed, of `ALL_RUNS`.
     """
@@ -136,14 +136,14 @@ def self_check(
 
 
 def _pair(one: Call, other: Call, seed: int | None, *more: Call) -> Ratio:
-    """Measure the ratio of two calls in paired rounds, with further calls beside them if given."""
+    """Measure the ratio of two calls in paired rounds; any further calls are timed in the same rounds."""
     calls = {"one": one, "other": other, **{f"beside {place}": call for place, call in enumerate(more)}}
     blocks = measure_rounds(calls, rounds=ROUNDS, seed=seed)
     return paired_ratio(blocks["other"].call_s, blocks["one"].call_s)
 
 
 def _planted(call: Call, percent: int, seed: int) -> Ratio:
-    """Measure the ratio of a call to itself, if the second block makes `percent` % more calls than it counts."""
+    """Measure the ratio of a call to itself when one block per round makes `percent` % more calls than counted."""
     timer, order = host_timer(time.perf_counter_ns), random.Random(seed)
     nanoseconds: dict[int, list[int]] = {0: [], percent: []}
     counts = list(nanoseconds)

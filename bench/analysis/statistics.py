@@ -1,11 +1,11 @@
-"""The median of paired log-ratios, its exact interval, the mean over processes, and the claims that it supports.
+"""Estimate ratios with their intervals, within a process and over processes, and decide what an interval supports.
 
 Pairing cancels drift: the log-ratios of blocks in one round are not autocorrelated, even if the latencies are.
 So the interval between two order statistics is exact for their median, whatever their distribution (David and Nagaraja,
-Order Statistics, section 7.1), and needs no bootstrap. Each process draws a memory layout independently, so the mean
-of the medians over processes has Student's interval. With ten processes or more, the highest and the lowest tenth are
-trimmed from the mean: in three of sixty processes one row took 16 to 27 % longer than in the others, which by itself
-makes an interval 4 % wide.
+Order Statistics, section 7.1), and needs no bootstrap. Each process draws its memory layout independently, so Student's
+t gives an interval for the mean of the processes' medians. With ten processes or more, the highest and the lowest tenth
+are trimmed from the mean. This is needed because in three of sixty processes one row took 16 to 27 % longer than in the
+others; one such process is enough to make an interval 4 % wide.
 """
 
 import math
@@ -40,7 +40,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Ratio:
-    """Time of a variant over that of the reference, with its 95 % interval."""
+    """Time of a variant divided by the time of the reference, with its 95 % interval."""
 
     estimate: float
     low: float
@@ -53,9 +53,10 @@ class Ratio:
 
 
 def median_interval(values: NDArray[np.float64], confidence: float = 0.95) -> tuple[float, float, float]:
-    """Return the median and the narrowest symmetric pair of order statistics that covers it with `confidence`.
+    """Return the sample median, and the low and high end of an interval that covers the true median.
 
-    With too few values for that confidence (5 or fewer for 95 %) the interval is the whole line.
+    The ends are the narrowest symmetric pair of order statistics that covers it with `confidence`. If there are too few
+    values (5 or fewer for 95 %), the interval is the whole line.
     """
     ordered = np.sort(values)
     count = len(ordered)
@@ -68,13 +69,13 @@ def median_interval(values: NDArray[np.float64], confidence: float = 0.95) -> tu
 
 
 def paired_ratio(variant_s: NDArray[np.float64], reference_s: NDArray[np.float64], confidence: float = 0.95) -> Ratio:
-    """Return the ratio of two series of block times from the same rounds, each of shape (rounds,)."""
+    """Return the median ratio of two series of times from the same rounds, of shape (rounds,), with its interval."""
     estimate, low, high = median_interval(np.log(variant_s / reference_s), confidence)
     return Ratio(estimate=math.exp(estimate), low=math.exp(low), high=math.exp(high) if high < 700 else math.inf)
 
 
 def over_processes(ratios: Sequence[Ratio], confidence: float = 0.95) -> Ratio:
-    """Return the trimmed mean of several processes' log-ratios and its interval; one process keeps its own interval.
+    """Combine the ratios of several processes by the trimmed mean of their logarithms; one process keeps its interval.
 
     The variance of that mean comes from the winsorised log-ratios, in which each trimmed value is replaced by the
     nearest one kept (Yuen, Biometrika 61, 1974). Below ten processes nothing is trimmed, and the interval is Student's.
@@ -92,9 +93,9 @@ def over_processes(ratios: Sequence[Ratio], confidence: float = 0.95) -> Ratio:
 
 
 def change(old: Sequence[Ratio], new: Sequence[Ratio], confidence: float = 0.95) -> Ratio:
-    """Return the ratio of two ratios, each from its own processes, with Yuen's interval (Welch's below ten processes).
+    """Return the new ratio over the old one, with Yuen's interval (Welch's if there are fewer than ten processes).
 
-    A side with one process has no spread between processes; then the interval is the whole line.
+    If either side has only one process, the spread between processes is unknown, so the interval is 0 to infinity.
     """
     before, after = (np.log([ratio.estimate for ratio in side]) for side in (old, new))
     if min(len(before), len(after)) < 2:
@@ -109,7 +110,8 @@ def change(old: Sequence[Ratio], new: Sequence[Ratio], confidence: float = 0.95)
 def verdict(ratio: Ratio, null: Ratio) -> Verdict:
     """Return the conclusion that `ratio` supports.
 
-    No difference smaller than twice the null row's interval is reported.
+    A variant is slower or faster only if its whole interval differs from 1 by more than 1 %, and by more than twice the
+    distance that the interval of the null row reaches from 1.
     """
     noise = 2 * max(1 - null.low, null.high - 1, 0.0)
     margin = 1 + max(CLAIM_MARGIN, noise)

@@ -1,1 +1,1 @@
-"""What is timed: subjects and variants, and the files and outputs that they need before anything is timed."""
+"""Plan what to time: the models and rows, and the files and expected outputs that they need."""

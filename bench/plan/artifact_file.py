@@ -1,4 +1,4 @@
-"""An exported file to time, and the model in its bundle that it must agree with."""
+"""Read an exported file to time, with the model in its bundle that it must agree with."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from linreg.manifest import read_listed
 
 @dataclass(frozen=True, kw_only=True)
 class ArtifactFile:
-    """An artifact in its bundle.
+    """An artifact, and the model of the bundle that it is in.
 
     Attributes:
         kind: format of the file.
@@ -30,12 +30,12 @@ def read_artifact(path: Path, *, trust: bool) -> ArtifactFile:
     """Read an artifact without running any of it.
 
     Args:
-        path: path in the bundle, such as `other/model.onnx`.
+        path: path of the file in its bundle, such as `other/model.onnx`.
         trust: accept TorchScript and .pt2 files that this user did not export; they are programs.
 
     Raises:
         UntrustedError: the artifact is a program that is not trusted.
-        LinregError: the file is not an artifact that can be timed, or has no model beside it.
+        LinregError: the file cannot be read, is not an artifact that can be timed, or has no model beside it.
     """
     found = format_of(path.name)
     if found is None or found[0] not in RUNTIME_FORMATS or found[1] is not None:

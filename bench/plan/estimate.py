@@ -13,7 +13,7 @@ BLOCK_S = 0.00025
 
 
 def estimate_s(plan: Plan, settings: BenchSettings) -> float:
-    """Expected duration in seconds for a small model, without the programs of `--runtimes`."""
+    """Return the expected duration in seconds for a small model, without the programs of `--runtimes`."""
     rows = sum(len(plan.variants[device]) + 1 for device in _devices(plan))  # the null row is a copy of the reference
     blocks = rows * settings.rounds * len(settings.batches) * len(settings.threads)
     start_s = PROCESS_S if settings.processes > 1 else 0.0

@@ -1,7 +1,7 @@
-"""The outputs that every row must give, computed once and passed to each process in a file.
+"""Compute once which outputs every row must give, and pass them to each process in a file.
 
-The file holds, for each batch size, the inputs, and for every output the float64 oracle, the allowed error and eager's
-output.
+For each batch size, the file holds the inputs and, for every output, the values of the float64 oracle, the allowed
+error, a mask of elements at which any finite, infinite or NaN output passes, and eager's output.
 """
 
 import io
@@ -27,11 +27,11 @@ FIELDS = ("values", "allowed", "any_class", "eager")
 
 @dataclass(frozen=True, kw_only=True)
 class Expected:
-    """One batch of one subject.
+    """The inputs and expected outputs of one subject at one batch size.
 
     Attributes:
         inputs: one array per input.
-        outputs: expected values and allowed error of each output, as in verification.
+        outputs: expected values and allowed error of each output, as `linreg verify` computes them.
         output_names: names of the outputs in the graph.
     """
 
@@ -41,7 +41,7 @@ class Expected:
 
 
 def write_expected(path: Path, source: "Source", batches: tuple[int, ...]) -> None:
-    """Compute the outputs of a source at each batch size, and write them.
+    """Compute the expected outputs of a source at each batch size, and write them to a file.
 
     Raises:
         ExportError: the module does not run at one of the batch sizes.
@@ -64,7 +64,7 @@ def write_expected(path: Path, source: "Source", batches: tuple[int, ...]) -> No
 
 
 def read_expected(path: Path) -> dict[int, Expected]:
-    """Read what `write_expected` wrote, by batch size."""
+    """Read the file of `write_expected`, and return the expected outputs by batch size."""
     with np.load(io.BytesIO(read_bytes(path, limit=MAX_STATE_BYTES)), allow_pickle=False) as archive:
         arrays = dict(archive)
     names = tuple(str(name) for name in arrays.pop("output_names"))

@@ -1,4 +1,4 @@
-"""The models that `bench` accepts, as paths from which a fresh process can load them."""
+"""Turn the models that `bench` accepts into paths from which a fresh process can load them."""
 
 import inspect
 import os
@@ -15,7 +15,7 @@ class Saveable(Protocol):
     """A model that can be saved as a bundle."""
 
     def save(self, folder: str | os.PathLike[str], /) -> object:
-        """Save it into a folder."""
+        """Save the model as a bundle in a folder."""
 
 
 Model = str | os.PathLike[str] | Callable[[], object] | Saveable
@@ -24,10 +24,12 @@ Model = str | os.PathLike[str] | Callable[[], object] | Saveable
 
 @contextmanager
 def located(model: Model) -> Iterator[tuple[Path | None, str]]:
-    """The path of a bundle, or the `FILE.py:NAME`, to load a model from; a fitted model is saved while the block runs.
+    """Yield where to load a model from: (path, "") for a bundle or .pth file, or (None, `FILE.py:NAME`).
+
+    A fitted model is saved to a temporary folder, which is removed after the block.
 
     Raises:
-        LinregError: the model is a module instance, or a function that another process cannot import.
+        LinregError: the model is a module instance, a function that another process cannot import, or not a model.
     """
     if isinstance(model, str | os.PathLike):
         text = os.fspath(model)
@@ -42,6 +44,10 @@ def located(model: Model) -> Iterator[tuple[Path | None, str]]:
         )
     elif callable(model):
         yield None, place_of(model)
+    elif not hasattr(model, "save"):
+        raise LinregError(
+            f"model: got {type(model).__name__}, expected a bundle, a fitted model, or a function that makes a module"
+        )
     else:
         with work_folder("linreg-bench-") as folder:
             path = folder / "model"
@@ -50,7 +56,7 @@ def located(model: Model) -> Iterator[tuple[Path | None, str]]:
 
 
 def place_of(factory: Callable[[], object]) -> str:
-    """Return `FILE.py:NAME` of a function or class.
+    """Return the `FILE.py:NAME` of a function or class.
 
     Raises:
         LinregError: the factory is not defined at the top level of a .py file.

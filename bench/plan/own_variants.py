@@ -1,4 +1,4 @@
-"""The user's own rows: each is a function, `FILE.py:NAME`, that returns an `export.runners.base.Runner`."""
+"""Add the user's own rows; each is the `FILE.py:NAME` of a function that returns an `export.runners.base.Runner`."""
 
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ def own_variants(places: Sequence[str], *, taken: Collection[str]) -> list[Varia
     """Return the rows of functions given as `FILE.py:NAME`, each named after its function.
 
     Args:
-        places: the functions.
+        places: `FILE.py:NAME` of each function.
         taken: names of the other rows.
 
     Raises:
@@ -26,10 +26,10 @@ def own_variants(places: Sequence[str], *, taken: Collection[str]) -> list[Varia
 
 
 def load_factory(place: str) -> Callable[[], Any]:
-    """Run a file and return the function `FILE.py:NAME`.
+    """Run the file of a `FILE.py:NAME`, and return the function that it names.
 
     Raises:
-        LinregError: there is no such file or name, or it is not callable.
+        LinregError: the file or the name does not exist, or the name is not callable.
     """
     from export.source.user_module import load_name
 

@@ -1,4 +1,4 @@
-"""The models and rows that follow from a request; no code of the user's runs here."""
+"""Work out the models and rows of a request, without running any of the user's code."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +17,9 @@ class Plan:
     """The models and rows of a benchmark.
 
     Attributes:
-        subjects: by name, `model` first; each row must give the outputs of one of them.
-        variants: rows of each device.
-        bundle: where artifacts are taken from; None to export all of them.
+        subjects: models by name, `model` first; each row must give the outputs of one of them.
+        variants: rows by device.
+        bundle: folder that artifacts are taken from; None to export all of them.
         provided: bytes of artifacts that are not from the bundle, by the file name of their row.
     """
 
@@ -30,7 +30,7 @@ class Plan:
 
 
 def plan_request(request: Request) -> Plan:
-    """Find the models and rows of a request.
+    """Check a request, and return its models and rows.
 
     Raises:
         ModelError: `against` is a program that is not trusted.
@@ -54,7 +54,7 @@ def _check(request: Request) -> None:
     """Refuse settings that would have no effect, or that contradict each other.
 
     Raises:
-        LinregError: there are such settings.
+        LinregError: the request has such settings, or asks for CUDA on a machine without it.
     """
     if not request.module and (request.state_dict is not None or request.inputs):
         raise LinregError("state_dict and inputs apply to your own module, FILE.py:NAME; leave them out")
@@ -77,7 +77,7 @@ def _check(request: Request) -> None:
 
 
 def _subject(request: Request) -> tuple[Subject, Path | None]:
-    """Return the model to time, and its bundle if it has one."""
+    """Return the model to time, and the folder that its artifacts are taken from; None for the user's own module."""
     if request.module:
         state_dict = "" if request.state_dict is None else str(request.state_dict)
         return Subject(path=state_dict, module=request.module, inputs=request.inputs), None
@@ -87,7 +87,7 @@ def _subject(request: Request) -> tuple[Subject, Path | None]:
 
 
 def _variants(request: Request) -> dict[Device, list[Variant]]:
-    """Return the rows of each device; the user's own rows run on the CPU."""
+    """Return the rows by device; the user's own rows run on the CPU only."""
     rows = {
         device: rows(compiled=request.compiled)
         for device, rows in ((Device.CPU, cpu_variants), (Device.CUDA, cuda_variants))

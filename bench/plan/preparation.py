@@ -1,4 +1,4 @@
-"""Prepare a benchmark: artifacts and expected outputs in a work folder, and the rows that can run here."""
+"""Prepare a benchmark: put artifacts and expected outputs into a work folder, and find the rows that can run here."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -23,14 +23,14 @@ from linreg.manifest import read_listed
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """The rows that can run, the reference first and the null row second, and those that cannot, with the reason."""
+    """The rows that can run (the reference, the null row, the others), and the skipped rows with their reasons."""
 
     variants: tuple[Variant, ...]
     skipped: tuple[Variant, ...]
 
 
 def prepare_answers(folder: Path, subjects: dict[str, Subject], batches: tuple[int, ...]) -> dict[str, Source]:
-    """Write the expected outputs of every subject into the work folder, and return the sources."""
+    """Write the expected outputs of every subject into the work folder, and return the source of each by name."""
     sources = {name: subject.source() for name, subject in subjects.items()}
     for name, source in sources.items():
         if source.static:
@@ -40,9 +40,9 @@ def prepare_answers(folder: Path, subjects: dict[str, Subject], batches: tuple[i
 
 
 def keep_states(folder: Path, subjects: dict[str, Subject], sources: dict[str, Source]) -> dict[str, Subject]:
-    """Fix the parameters of subjects: a module without a state_dict gets that of its source.
+    """Save the parameters of every module that has no state_dict, so that all processes load the same ones.
 
-    Otherwise each process could make it with other random parameters, or with others for each number of threads.
+    Otherwise the random parameters of the module could differ between processes, or between numbers of threads.
     """
     kept = dict(subjects)
     for name, subject in subjects.items():
@@ -63,19 +63,19 @@ def prepare_devices(
     reference: str,
     trust: bool,
 ) -> dict[Device, Prepared]:
-    """Put the artifacts of all devices into the work folder, and separate the rows that can run.
+    """Put the artifacts of all devices into the work folder, and separate the rows that can run from those that cannot.
 
     Args:
-        variants: rows of each device.
-        source: source of the artifacts that the bundle does not provide.
-        bundle: where artifacts are taken from; None without a bundle.
+        variants: rows by device.
+        source: what to export if the bundle lacks an artifact.
+        bundle: folder that artifacts are taken from; None if there is no bundle.
         folder: the work folder.
-        provided: names of files that are already there.
+        provided: names of files that are already in the work folder.
         reference: name of the reference row.
-        trust: take programs of the bundle that this user did not export, instead of exporting them again.
+        trust: use programs of the bundle that this user did not export, instead of exporting them again.
 
     Raises:
-        LinregError: no row has the name `reference`, or that row cannot run.
+        LinregError: no row with outputs has the name `reference`, or that row cannot run.
     """
     files: dict[str, Origin | str] = dict.fromkeys(provided, Origin.BUNDLE)
     ready = {}
@@ -95,7 +95,7 @@ def _with_file(variant: Variant, file: Origin | str | None) -> Variant:
 
 
 def _ordered(found: list[Variant], device: Device, reference: str) -> Prepared:
-    """Order variants: the reference first, its copy second."""
+    """Put the reference first and its copy second, and separate the rows that cannot run."""
     runnable = [variant for variant in found if not variant.skipped]
     if device is Device.CUDA and not any(variant.kind is not Kind.FLOOR for variant in runnable):
         return Prepared(variants=(), skipped=tuple(found))
@@ -131,7 +131,7 @@ def unavailable(variant: Variant, device: Device) -> str:
 
 
 def _provide(file: str, source: Source, bundle: Path | None, folder: Path, *, trust: bool) -> Origin | str:
-    """Put an artifact into the work folder; returns its origin, or why it could not be made."""
+    """Put an artifact into the work folder; return its origin, or the reason why it could not be made."""
     kind = _format(file)
     if bundle is not None and file_inside(bundle, file):
         data = read_listed(bundle, file, limit=MAX_STATE_BYTES)

@@ -13,15 +13,15 @@ class Request:
 
     Attributes:
         model: bundle or .pth file; None for the user's own module.
-        module: `FILE.py:NAME` of that module; empty for a model of `linreg train`.
-        state_dict: parameters for the module; None keeps those it is made with.
+        module: `FILE.py:NAME` of the user's own module; empty for a model of `linreg train`.
+        state_dict: file with parameters for the module; None keeps the parameters that it is made with.
         inputs: inputs of the module, such as `x=float32[batch,16]`.
         settings: how much to measure.
         device: devices to time on.
         compiled: time torch.compile too.
         variants: the user's own rows, each `FILE.py:NAME`.
         against: artifact of another bundle to compare with.
-        runtimes: folder of programs without Python to time too.
+        runtimes: folder of programs that need no Python, to time too; None: time none.
         trust: run programs that this user did not export.
         command: the command that the report shows.
     """
@@ -41,7 +41,7 @@ class Request:
 
 
 def public_command(words: Sequence[str]) -> tuple[str, ...]:
-    """Return the command line as shown in a report: absolute paths are reduced to their last component."""
+    """Return the command line for a report, with only the last component of each absolute path."""
     return tuple(map(_public_word, words))
 
 

@@ -1,4 +1,4 @@
-"""Settings of a benchmark, from the strings that the command line takes or from values in Python."""
+"""Parse the settings of a benchmark, given as strings on the command line or as values in Python."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -20,8 +20,8 @@ from linreg.memory import usable_cores
 
 def bench_settings(
     *,
-    batches: str | Iterable[int],
-    threads: str | Iterable[int],
+    batches: str | int | Iterable[int],
+    threads: str | int | Iterable[int],
     onnxruntime_threads: int | None,
     processes: int | None,
     rounds: int,
@@ -35,11 +35,12 @@ def bench_settings(
         batches: batch sizes, such as `1,4096`.
         threads: intra-op threads, such as `1,2`.
         onnxruntime_threads: ONNX Runtime threads; None: same as torch.
-        processes: maximum number of processes; None: the default, and more while an interval is wider than 2 %.
+        processes: maximum number of processes; None: the default, and a few more while the half-width of an interval
+            exceeds 2 %.
         rounds: blocks of every variant in each process.
         target: half-width of the intervals at which to stop, such as `1%`.
-        reference: name of the row that ratios refer to; None: the default.
-        against: whether the default reference is another bundle's artifact.
+        reference: name of the row that ratios refer to; None: the default row.
+        against: whether another bundle's artifact is timed; it is then the default reference.
 
     Raises:
         LinregError: a setting is malformed or out of range.
@@ -65,28 +66,30 @@ def bench_settings(
     )
 
 
-def parse_counts(value: str | Iterable[int], most: int) -> tuple[int, ...]:
-    """Whole numbers such as `1,64,4096`, without duplicates.
+def parse_counts(value: str | int | Iterable[int], most: int) -> tuple[int, ...]:
+    """Parse whole numbers such as `1,64,4096`, and drop duplicates.
 
     Raises:
         LinregError: a value is not an integer from 1 to `most`.
     """
     try:
-        counts = tuple(dict.fromkeys(map(int, value.split(",") if isinstance(value, str) else value)))
+        several = [value] if isinstance(value, int) else value.split(",") if isinstance(value, str) else value
+        counts = tuple(dict.fromkeys(map(int, several)))
     except (TypeError, ValueError):
         counts = ()
     if counts and all(1 <= count <= most for count in counts):
         return counts
     listed = isinstance(value, str) and re.fullmatch(r"\D*(\d+\D+)+\d+\D*", value)
     example = f": {','.join(re.findall('[0-9]+', str(value)))}" if listed else ""
-    raise LinregError(f"got {value!r}, expected integers from 1 to {most}, separated by commas{example}")
+    commas = f", separated by commas{example}" if isinstance(value, str) else ""
+    raise LinregError(f"got {value!r}, expected integers from 1 to {most}{commas}")
 
 
 def parse_fraction(value: str | float) -> float:
-    """`3%` or `0.03` as 0.03.
+    """Parse a fraction: `3%` and `0.03` both give 0.03.
 
     Raises:
-        LinregError: the value is neither, or not between 0 and 100 %.
+        LinregError: the value is not a number or a percentage, or is not between 0 and 100 %.
     """
     try:
         text = str(value)
@@ -110,13 +113,13 @@ def parse_device(value: str) -> DeviceChoice:
 
 
 def _check_range(name: str, value: int, fewest: int, most: int) -> None:
-    if not fewest <= value <= most:
-        raise LinregError(f"{name}: got {value}, expected {fewest} to {most}")
+    if not isinstance(value, int) or not fewest <= value <= most:
+        raise LinregError(f"{name}: got {value!r}, expected {fewest} to {most}")
 
 
 @contextmanager
 def _naming(name: str) -> Iterator[None]:
-    """Begin the message of an error with the name of the setting."""
+    """Put the name of a setting before the message of a LinregError raised in the block."""
     try:
         yield
     except LinregError as error:

@@ -15,8 +15,8 @@ class Subject:
     """A model of `linreg train`, or the user's own module.
 
     Attributes:
-        path: bundle or .pth file; with `module`, the file of its state_dict, or empty.
-        module: `FILE.py:NAME`; the file is run. Empty for a model of `linreg train`.
+        path: bundle or .pth file; if there is a `module`, the file of its state_dict, or empty.
+        module: `FILE.py:NAME` of the user's own module, whose file is run; empty for a model of `linreg train`.
         inputs: inputs of the module, such as `x=float32[batch,16]`.
     """
 
@@ -25,7 +25,7 @@ class Subject:
     inputs: tuple[str, ...] = ()
 
     def module_itself(self) -> "nn.Module":
-        """Load a new module in eval mode.
+        """Load a new instance of the module, in eval mode.
 
         Raises:
             LinregError: the model cannot be loaded.
@@ -39,7 +39,7 @@ class Subject:
         return load_module(self.module, Path(self.path) if self.path else None).eval()
 
     def source(self) -> "Source":
-        """Make a source with a new module.
+        """Load a new instance of the module, and return it as a source that can be exported.
 
         Raises:
             LinregError: the model cannot be loaded or exported.

@@ -1,7 +1,7 @@
-"""The rows of a report: each is a runner in a call mode, built on its own module in the process that times it.
+"""The rows of a report. A row is a runner in a call mode; the process that times it builds it on its own module.
 
-Sharing one module would change the ratios: torch.jit.script(m) makes the eager m about 3 % faster. A variant is a
-description that goes to another process as JSON; bench/worker/building.py makes the runner.
+Sharing one module would change the ratios: torch.jit.script(m) makes the eager m about 3 % faster. A variant describes
+a row and is sent to another process as JSON, where bench/worker/building.py makes the runner.
 """
 
 from dataclasses import dataclass
@@ -59,16 +59,16 @@ NEEDS_TORCH = frozenset(Kind) - {Kind.ONNXRUNTIME_RUN, Kind.ONNXRUNTIME_IO_BINDI
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """One row.
+    """The description of one row.
 
     Attributes:
-        name: name in the report, unique there.
-        kind: what it calls.
+        name: name in the report, where it is unique.
+        kind: what the row calls.
         mode: how a torch module is called.
-        file: artifact in the work folder; for a factory, `FILE.py:NAME`.
-        subject: name of the subject whose outputs it must give.
-        origin: whether its file is the bundle's own or was exported again from the weights; None without a file.
-        skipped: why it cannot run here; empty if it can.
+        file: name of the artifact in the work folder; for a factory, `FILE.py:NAME`; empty without a file.
+        subject: name of the subject whose outputs the row must give.
+        origin: whether the file came from the bundle or was rebuilt from the weights; None if there is no file.
+        skipped: why the row cannot run here; empty if it can.
     """
 
     name: str
@@ -81,7 +81,7 @@ class Variant:
 
 
 def eager_variants() -> list[Variant]:
-    """Eager in five call modes, with the context entered once around all calls or within each call."""
+    """Return the eager rows in five call modes; the context is entered once around all calls, or within each call."""
     modes = (
         CallMode.INFERENCE_MODE,
         CallMode.NO_GRAD,
@@ -93,7 +93,7 @@ def eager_variants() -> list[Variant]:
 
 
 def _torch_variants(*, compiled: bool) -> list[Variant]:
-    """Return the rows of torch that every device has."""
+    """Return the torch rows that every device has."""
     scripted, traced = file_name(Format.TORCHSCRIPT), file_name(Format.TORCHSCRIPT_TRACE)
     return [
         *eager_variants(),
@@ -105,7 +105,7 @@ def _torch_variants(*, compiled: bool) -> list[Variant]:
 
 
 def cpu_variants(*, compiled: bool = False) -> list[Variant]:
-    """Return every row on the CPU; torch.compile on request, since its first call takes many seconds."""
+    """Return every row for the CPU; torch.compile is optional, since its first call takes many seconds."""
     return [
         *_torch_variants(compiled=compiled),
         Variant(name="pt2", kind=Kind.PT2, file=file_name(Format.PT2)),
@@ -116,7 +116,7 @@ def cpu_variants(*, compiled: bool = False) -> list[Variant]:
 
 
 def against_variants(kind: Format) -> list[Variant]:
-    """Two artifacts of the same format: another bundle's, which is the reference, and this model's."""
+    """Return rows for two artifacts of one format: another bundle's, which is the reference, and this model's."""
     how = {Format.ONNX: Kind.ONNXRUNTIME_RUN, Format.PT2: Kind.PT2}.get(kind, Kind.TORCHSCRIPT)
     return [
         Variant(name=AGAINST, kind=how, file=f"{AGAINST}-{file_name(kind)}", subject=AGAINST),
@@ -126,7 +126,7 @@ def against_variants(kind: Format) -> list[Variant]:
 
 
 def cuda_variants(*, compiled: bool = False) -> list[Variant]:
-    """Return every row on a CUDA device: inputs are already there, and copies are timed in separate rows."""
+    """Return every row for CUDA; the inputs are already on the device, and separate rows time the copies."""
     return [
         *_torch_variants(compiled=compiled),
         Variant(name="cuda-graph", kind=Kind.CUDA_GRAPH),

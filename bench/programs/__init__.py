@@ -1,1 +1,1 @@
-"""The runtimes of deploy/, timed beside Python."""
+"""Time the runtimes of deploy/ beside Python."""

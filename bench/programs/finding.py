@@ -1,4 +1,4 @@
-"""The programs of deploy/ that can run a bundle here, and why others cannot."""
+"""Find the programs of deploy/ that can run a bundle here, and say why the others cannot."""
 
 import shutil
 import subprocess
@@ -26,7 +26,7 @@ TIMEOUT_S = 300.0
 
 @dataclass(frozen=True, kw_only=True)
 class Runtime:
-    """A program that runs a bundle: `COMMAND verify BUNDLE` and `COMMAND bench BUNDLE BATCH BLOCKS`."""
+    """A program that runs a bundle, as `COMMAND verify BUNDLE` or `COMMAND bench BUNDLE BATCH BLOCKS`."""
 
     name: str
     command: tuple[str, ...]
@@ -35,12 +35,12 @@ class Runtime:
 def find_runtimes(
     deploy: Path, bundle: Path, work: Path, *, trust: bool = False
 ) -> tuple[list[Runtime], dict[str, str]]:
-    """Return the runtimes that are built, and for the others the reason why not, by name.
+    """Return the runtimes that can run here, and for each of the others, by name, the reason why it cannot.
 
     Args:
         deploy: the folder of the programs.
-        bundle: the bundle to time, as `copy_checked` copied it; the standalone C program is compiled for it.
-        work: a folder for the compiled program.
+        bundle: the copy that `copy_checked` made of the bundle to time; the standalone C program is compiled for it.
+        work: a folder for the compiled standalone C program.
         trust: run the bundle's programs, model.torchscript and model.c, even if this user did not export them.
 
     Raises:
@@ -72,7 +72,7 @@ def find_runtimes(
 
 
 def copy_checked(bundle: Path, work: Path) -> Path:
-    """Copy a bundle, checking every file against the manifest, so that programs run the bytes that were checked.
+    """Copy a bundle and check every file against the manifest, so that programs run only bytes that were checked.
 
     Args:
         bundle: a bundle with a manifest.
@@ -96,7 +96,7 @@ def copy_checked(bundle: Path, work: Path) -> Path:
 
 
 def _untrusted(bundle: Path, file: str, *, trust: bool) -> str:
-    """Return why a program of the bundle is not run; empty if this user exported it or trusts it."""
+    """Return why a program of the bundle may not run: it is missing, or not trusted. Empty if it may."""
     if not file_inside(bundle, file):
         return f"{file} is not in the bundle; run: linreg export --format {file.partition('.')[2]}"
     kind = format_of(file)
@@ -110,9 +110,10 @@ def _untrusted(bundle: Path, file: str, *, trust: bool) -> str:
 
 
 def _compile_standalone(deploy: Path, bundle: Path, work: Path) -> str:
-    """Compile the standalone program with the bundle's model.c; returns why that failed, or an empty string.
+    """Compile the standalone C program with the bundle's model.c; return why that failed, or an empty string.
 
-    Only the checked bytes of model.c and the header at their beginning are compiled, in a separate folder.
+    Only the checked bytes of model.c, and the text of model.h that they begin with, are compiled. Both are written to a
+    separate folder.
     """
     folder = work / "standalone-c"
     data = read_listed(bundle, "model.c", limit=MAX_STATE_BYTES)

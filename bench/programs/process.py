@@ -1,6 +1,6 @@
-"""ONNX Runtime in Python as one of the runtimes: `verify BUNDLE`, or `bench BUNDLE BATCH`.
+"""Run ONNX Runtime in Python as one of the runtimes, with the commands `verify BUNDLE` and `bench BUNDLE BATCH`.
 
-It has the commands and the output of the programs in deploy/, and needs no torch.
+Its commands and output are like those of the programs in deploy/, and it needs no torch.
 """
 
 import json
@@ -22,7 +22,7 @@ from linreg.manifest import read_listed
 
 
 def main() -> int:
-    """Verify or time a bundle's model.onnx; an expected failure is one line on stderr."""
+    """Verify or time a bundle's model.onnx; print an expected failure as one line on stderr."""
     command, bundle, *rest = sys.argv[1:]
     try:
         path = Path(bundle) / file_name(Format.ONNX)
@@ -40,7 +40,7 @@ def main() -> int:
 
 
 def time_vector(runner: Runner, bundle: Path, batch: int) -> dict[str, object]:
-    """Time blocks of calls with the inputs of the test vector that has this batch size.
+    """Time blocks of calls on the inputs of the test vector with this batch size.
 
     Raises:
         LinregError: no test vector has this batch size.

@@ -1,7 +1,7 @@
 """Time the programs of deploy/ beside ONNX Runtime in Python, after verifying each with the test vectors.
 
-A program cannot share rounds with another process. So every program runs in several processes, in shuffled order with
-Python's, and each ratio compares the medians of two processes that ran one after the other.
+Two processes cannot share rounds. So each program runs in several processes: each pass runs one process of every
+program, and one of Python, in shuffled order. A ratio compares the medians of two processes of the same pass.
 """
 
 import json
@@ -44,13 +44,13 @@ def time_deploy(
     Args:
         deploy: the deploy folder of linreg's repository.
         bundle: the bundle that the programs run.
-        processes: processes of each program; at least `FEWEST_RUNTIME_PROCESSES` run.
+        processes: processes of each program at each batch size; at least `FEWEST_RUNTIME_PROCESSES` are run.
         trust: run programs in the bundle that this user did not export.
-        progress: called with the stage, the number of processes completed and their total.
+        progress: called with the stage, the number of processes completed and the total number of processes.
 
     Raises:
         MismatchError: the outputs of a program are wrong.
-        LinregError: there is no bundle with test vectors, or a program fails.
+        LinregError: `deploy` is not linreg's deploy folder, there is no bundle with test vectors, or a program fails.
     """
     if not (deploy / "standalone-c").is_dir():
         raise LinregError(f"--runtimes {deploy}: expected the deploy folder of linreg's repository")
@@ -69,10 +69,10 @@ def time_deploy(
 def time_runtimes(
     runtimes: list[Runtime], bundle: Path, *, processes: int, progress: Callable[[int], None] | None = None
 ) -> list[RuntimeRow]:
-    """Verify every runtime with the bundle's test vectors, then time it in processes that alternate with Python's.
+    """Verify every runtime with the bundle's test vectors, then time it in processes shuffled with Python's.
 
     Args:
-        runtimes: as found by `find_runtimes`.
+        runtimes: the runtimes that `find_runtimes` found.
         bundle: the bundle that they run.
         processes: processes of each runtime at each batch size.
         progress: called with the number of processes completed.

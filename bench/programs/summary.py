@@ -1,4 +1,4 @@
-"""One line per runtime: `python -m bench.programs.summary DEPLOY BUNDLE`, the end of `make deploy-test`."""
+"""Print one line per runtime; `make deploy-test` ends with `python -m bench.programs.summary DEPLOY BUNDLE`."""
 
 import sys
 from pathlib import Path
@@ -15,7 +15,7 @@ PROCESSES = 1
 
 
 def main() -> int:
-    """Verify and time every runtime of the repository's own bundle; a runtime that is not built is a failure."""
+    """Verify and time every runtime on the given bundle; it is a failure if one cannot run here."""
     deploy, bundle = map(Path, sys.argv[1:])
     try:
         with work_folder("linreg-runtimes-") as work:
@@ -33,7 +33,7 @@ def main() -> int:
 
 
 def line(rows: list[RuntimeRow]) -> str:
-    """Return one runtime: how it was verified, and its latency at each batch size."""
+    """Return the line for one runtime: how it was verified, and its speed at each batch size."""
     first = rows[0]
     figures = [
         f"{duration(row.median_s)} per call at batch 1"

@@ -1,1 +1,1 @@
-"""The report, a type that reads and writes its JSON, and what is made from it: tables, page, plots and the gate."""
+"""The report, which reads and writes bench.json, and what is made from it: tables, page, plots and the gate."""

@@ -20,25 +20,25 @@ class Axis:
     ticks: tuple[float, ...]
 
     def place(self, value: float) -> float:
-        """From 0 at the low end to 1 at the high end; values beyond an end are placed there."""
+        """Return the position of a value, from 0 at the low end to 1 at the high end; clip values beyond an end."""
         if value <= self.low:
             return 0.0
         return min(math.log(value / self.low) / math.log(self.high / self.low), 1.0)
 
     def beyond(self, value: float) -> bool:
-        """Return whether a value, or an open end of an interval, lies outside."""
+        """Return whether a value lies outside the axis, as the open end of an interval always does."""
         return not self.low <= value <= self.high
 
 
 def axis_around(low: float, high: float) -> Axis:
-    """Return an axis with some room around its values."""
+    """Return an axis from `low` to `high` with some room at both ends."""
     room = (high / low) ** 0.06
     low, high = low / room, high * room
     return Axis(low=low, high=high, ticks=_ticks(low, high))
 
 
 def batch_axis(batches: list[int]) -> Axis:
-    """Return an axis of ascending batch sizes, labelled at the last and, if there is room, every tenth of the axis."""
+    """Return an axis for ascending batch sizes, whose labels are at least a tenth of its length apart."""
     ticks = [float(batches[0])]
     room = 0.1 * math.log(batches[-1] / batches[0])
     for batch in batches[1:-1]:
@@ -48,13 +48,13 @@ def batch_axis(batches: list[int]) -> Axis:
 
 
 def round_top(value: float) -> float:
-    """Return the smallest of 1, 1.5, 2, 3, 5 and 7.5 times a power of ten that is at least `value`."""
+    """Return the smallest number of at least `value` that is 1, 1.5, 2, 3, 5 or 7.5 times a power of ten."""
     decade = 10.0 ** math.floor(math.log10(value)) if value > 0 else 1.0
     return next(factor * decade for factor in (1, 1.5, 2, 3, 5, 7.5, 10) if factor * decade >= value * (1 - 1e-9))
 
 
 def _ticks(low: float, high: float) -> tuple[float, ...]:
-    """Return the coarsest round numbers with at least four of them between `low` and `high`."""
+    """Return round numbers between `low` and `high`, on the coarsest grid that has at least four of them there."""
     found: tuple[float, ...] = ()
     for candidates in _candidates(low, high):
         found = tuple(value for value in candidates if low <= value <= high)

@@ -1,4 +1,4 @@
-"""What a report shows, in sentences: the fastest variant, how certain that is, and which variants are wrong."""
+"""Say in sentences what a report shows: the fastest variant, how certain that is, and which variants are wrong."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Finding:
     Attributes:
         where: batch size, threads and device.
         headline: the fastest variant, and how many times as fast as the reference it is.
-        text: the same with its interval, in sentences.
+        text: the headline in full sentences, with the interval of the ratio.
     """
 
     where: str
@@ -67,7 +67,7 @@ def _times(ratio: Ratio) -> str:
 
 
 def certainty(report: Report) -> str:
-    """Return how far the intervals can be trusted."""
+    """Say in one sentence what the intervals of a report rest on, and how far they hold."""
     processes, rounds = report.settings.processes_run, report.settings.rounds
     if processes == 1:
         return (
@@ -83,7 +83,7 @@ def certainty(report: Report) -> str:
 
 
 def noise_floor(report: Report) -> str:
-    """Return how far two copies of the reference differ, and so the smallest difference that is claimed."""
+    """Say how far two copies of the reference differ, and which differences are therefore too small to be claimed."""
     measured = [
         (max(1 - interval[0], interval[1] - 1, 0.0), where(comparison))
         for comparison in report.comparisons
@@ -101,7 +101,7 @@ def noise_floor(report: Report) -> str:
 
 
 def wrong_variants(report: Report) -> list[tuple[str, str, str]]:
-    """Name, place and reason of each variant with wrong outputs."""
+    """Return (name, place, reason) for each variant with wrong outputs."""
     return [
         (row.name, where(comparison), row.reason)
         for comparison in report.comparisons

@@ -1,8 +1,8 @@
-"""The gate: has a variant become slower? Ratios to the reference are compared, never nanoseconds.
+"""Decide whether a variant has become slower. The gate compares ratios to the reference, never nanoseconds.
 
-Times of unchanged code move by a factor of 1.8 within minutes on a shared machine; the ratio to a reference timed in
-the same rounds does not. A row is slower if the estimate of the change exceeds the limit and its interval excludes no
-change: an interval that had to exceed the limit itself would miss one in five slowdowns of 5 %.
+On a shared machine, the time of unchanged code moves by a factor of 1.8 within minutes; its ratio to a reference timed
+in the same rounds does not. A row is slower if its estimated slowdown exceeds the limit and the whole interval of the
+change lies above 1. If the whole interval had to exceed the limit, one in five slowdowns of 5 % would be missed.
 """
 
 from dataclasses import dataclass
@@ -30,8 +30,8 @@ class Change:
         threads: number of torch threads.
         batch: batch size.
         name: name of the row.
-        ratio: new over old, with the 95 % interval over the processes of both.
-        slower: whether it exceeds the limit.
+        ratio: new ratio over old ratio, with its 95 % interval over the processes of both reports.
+        slower: whether the slowdown exceeds the limit, and its whole interval lies above 1.
     """
 
     device: str
@@ -47,11 +47,12 @@ def compare_reports(old: Report, new: Report, *, limit: float | None) -> list[Ch
 
     Args:
         old: the earlier report.
-        new: the later one.
-        limit: largest allowed slowdown, such as 0.03; None: no limit.
+        new: the later report.
+        limit: largest slowdown allowed, such as 0.03; None: no limit.
 
     Raises:
-        LinregError: the reports differ in machine, threads or reference, or have no row in common.
+        LinregError: the reports differ in machine, threads or reference, or have no row in common; a report has fewer
+            than two processes; or there is a limit, and a row is missing in a comparison that is in both.
     """
     check_same(old, new.environment, new.settings)
     before, after = _ratios(old), _ratios(new)
@@ -76,7 +77,7 @@ def check_same(old: Report, environment: Environment, settings: BenchSettings | 
     """Check that an earlier report can be compared with a benchmark, which need not have run yet.
 
     Raises:
-        LinregError: machine, threads or reference differ.
+        LinregError: the two differ in machine, threads or reference.
     """
     for name in SAME:
         then, now = getattr(old.environment, name), getattr(environment, name)
@@ -107,7 +108,7 @@ def _onnxruntime_threads(settings: BenchSettings | Settings) -> list[int]:
 
 
 def slower_than_reference(report: Report, *, limit: float | None) -> list[Change]:
-    """Return the rows of a report as changes from its reference, which is the older artifact with `--against`."""
+    """Return the judged rows of a report as changes from its reference (with `--against`, the other artifact)."""
     return [
         _judged((comparison.device, comparison.threads, comparison.batch, row.name), row.ratio, limit)
         for comparison in report.comparisons
@@ -117,7 +118,7 @@ def slower_than_reference(report: Report, *, limit: float | None) -> list[Change
 
 
 def first_wrong(report: Report) -> str:
-    """Return why the first variant with wrong outputs is wrong; empty if there is none."""
+    """Return what is wrong with the first variant whose outputs are wrong; empty if there is none."""
     rows = (row for comparison in report.comparisons for row in comparison.rows)
     return next((row.reason for row in rows if row.status is Status.WRONG), "")
 
@@ -129,7 +130,7 @@ def _judged(key: Key, ratio: Ratio, limit: float | None) -> Change:
 
 
 def _ratios(report: Report) -> dict[Key, list[Ratio]]:
-    """Return the ratio of each process, by row; rows without outputs are left out."""
+    """Return the ratios of all processes, by row; the reference and rows without outputs are left out."""
     return {
         (comparison.device, comparison.threads, comparison.batch, row.name): [
             process.ratio for process in row.processes if process.ratio is not None

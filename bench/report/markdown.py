@@ -1,4 +1,4 @@
-"""A report in Markdown, for a pull request; text from files is escaped."""
+"""Render a report as Markdown, for a pull request; text from files is escaped."""
 
 import re
 
@@ -26,7 +26,7 @@ def markdown_table(table: Table) -> str:
 
 
 def _escape(text: str) -> str:
-    """Escape text, so that it ends no table cell and is neither HTML nor emphasis."""
+    """Escape text so that it cannot end a table cell, and is not read as HTML or emphasis."""
     for sign, shown in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("\\", "&#92;")):
         text = text.replace(sign, shown)
     text = re.sub(r"([|*`~\[\]])", r"\\\1", " ".join(text.splitlines()))
@@ -34,7 +34,7 @@ def _escape(text: str) -> str:
 
 
 def _code(text: str) -> str:
-    """Format text as code, between more backticks than it has in a row."""
+    """Format text as code; the fence has one backtick more than the longest run of backticks in the text."""
     fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
     space = " " if "`" in text else ""
     return f"{fence}{space}{' '.join(text.splitlines())}{space}{fence}"

@@ -1,4 +1,4 @@
-"""A report as a fragment of HTML, for a notebook; text from files is escaped."""
+"""Render a report as an HTML fragment, for a notebook; text from files is escaped."""
 
 from bench.report.findings import findings
 from bench.report.report import Report
@@ -7,7 +7,7 @@ from linreg.escaping import html_table, html_text
 
 
 def to_fragment(report: Report) -> str:
-    """Render a report as HTML: what each comparison shows, every table, and what was skipped."""
+    """Render a report as an HTML fragment: what each comparison shows, every table, and what was skipped."""
     lines = [f"{finding.where}: {finding.headline}. {finding.text}" for finding in findings(report)]
     parts = [f"<p>{html_text(line)}</p>" for line in lines]
     parts += [

@@ -4,7 +4,7 @@ import math
 
 
 def number(ratio: float) -> str:
-    """Format a ratio with three decimals, one if it is large, or two digits if it is small; an open end is infinity."""
+    """Format a ratio: three decimals, one decimal from 100 on, two significant digits below 0.1, and ∞ for infinity."""
     if math.isinf(ratio):
         return "∞"
     if ratio >= 100:
@@ -13,7 +13,7 @@ def number(ratio: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds with at most three digits in a unit that fits."""
+    """Format seconds with at most three significant digits, in the unit that suits their size."""
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
         if seconds >= size * 0.9995:  # three digits round it up to `size`
             return f"{seconds / size:.3g} {unit}"

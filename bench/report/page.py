@@ -1,7 +1,7 @@
-"""A report as one self-contained HTML file: no network, no fonts, and readable without its script.
+"""Render a report as one HTML file that loads nothing else and can be read without its script.
 
-Its script only sorts tables. The content security policy allows that script and that style by their hashes, and nothing
-else, so that a name in a report can only ever be displayed.
+The script only sorts tables. The content security policy allows only this script and this style sheet, by their hashes,
+so a name in a report can be displayed but never executed.
 """
 
 import base64
@@ -96,7 +96,7 @@ def to_page(report: Report) -> str:
 
 
 def _environment() -> Environment:
-    """Return the template engine, which escapes everything, with the functions that the template uses."""
+    """Return a Jinja environment that escapes every value and has the functions that the template calls."""
     environment = Environment(
         loader=FileSystemLoader(HERE),
         autoescape=True,
@@ -136,7 +136,7 @@ def _hash(text: str) -> str:
 
 
 def _shown(value: object) -> object:
-    """Make every text of the template printable; markup is left alone."""
+    """Make text printable before the template shows it; leave markup and other values as they are."""
     return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
@@ -149,17 +149,17 @@ def _rounded(value: float) -> str:
 
 
 def _across(part: float) -> str:
-    """Return the horizontal position in a figure of a place on its axis, from 0 to 1."""
+    """Convert a position on an axis, from 0 to 1, to a horizontal position in its figure, in percent."""
     return f"{MARGIN + (100 - 2 * MARGIN) * part:.2f}%"
 
 
 def _along(part: float) -> str:
-    """Return the horizontal position in the latency figure, which has its scale on the left."""
+    """Do what `_across` does for the latency figure, which has room for its scale on the left."""
     return f"{LATENCY_MARGIN + (100 - MARGIN - LATENCY_MARGIN) * part:.2f}%"
 
 
 def _latency_places(plot: LatencyPlot, points: Sequence[tuple[int, float]]) -> list[tuple[str, str]]:
-    """Return the positions of the points of a line: percent from the left, pixels from the top."""
+    """Return the position of each point of a line: percent from the left, pixels from the top."""
     top, bottom = LATENCY_ENDS
     return [
         (_along(plot.batches.place(batch)), f"{bottom - (bottom - top) * plot.seconds.place(seconds):.1f}")
@@ -168,13 +168,13 @@ def _latency_places(plot: LatencyPlot, points: Sequence[tuple[int, float]]) -> l
 
 
 def _start_tops(report: Report) -> dict[int, float]:
-    """Return the upper ends of the lifecycle axes: with the import (0), and after it (1)."""
+    """Return the upper end in seconds of each lifecycle axis: 0 is the axis with the import, 1 the one without it."""
     rows = [start_parts(row) for row in report.lifecycle]
     return {first: round_top(max((sum(parts[first:]) for parts in rows), default=1.0)) for first in (0, 1)}
 
 
 def _equality(comparisons: Sequence[Comparison]) -> list[tuple[str, str, list[Row | None]]]:
-    """For each variant with outputs: the origin of its file, and its row in each comparison, None if not run."""
+    """Return (name, origin of the file, row in each comparison) per variant with outputs; a row is None if not run."""
     found: dict[str, list[Row | None]] = {}
     origins: dict[str, str] = {}
     for place, comparison in enumerate(comparisons):
@@ -186,7 +186,7 @@ def _equality(comparisons: Sequence[Comparison]) -> list[tuple[str, str, list[Ro
 
 
 def _tail_names(report: Report) -> list[str]:
-    """Return the percentiles that any row has, in order."""
+    """Return the names of all percentiles that any row has, in ascending order."""
     names = {name for comparison in report.comparisons for row in comparison.rows for name in row.tails_s}
     return sorted(names, key=lambda name: float(name.removeprefix("p")))
 
@@ -206,7 +206,7 @@ def _fact(name: str, value: Any) -> str:
 
 
 def _self_check(values: Mapping[str, Any] | None) -> list[tuple[str, str]] | None:
-    """Return the figures of a self-check, without its machine, which is that of the report."""
+    """Return the figures of a self-check; its machine is left out, since it is that of the report."""
     if values is None:
         return None
     found = []

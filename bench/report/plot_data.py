@@ -1,4 +1,4 @@
-"""The data of a report's figures, for the page and for the plots: rows, signs and axes, but not how to draw them."""
+"""Prepare the data that the page and the plots draw: rows, signs and axes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ ENDINGS = ("svg", "png")
 
 
 class Sign(StrEnum):
-    """How a row is marked; each sign has its own colour and shape."""
+    """How a row is marked in a figure; each sign has its own colour and shape."""
 
     FASTER = "faster"
     SLOWER = "slower"
@@ -39,7 +39,7 @@ class Sign(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class ForestRow:
-    """One ratio and its interval; None for a row without one."""
+    """The ratio of one row, with its interval; the estimate is None if the row has no ratio."""
 
     name: str
     sign: Sign
@@ -59,15 +59,15 @@ class Forest:
 
 @dataclass(frozen=True, kw_only=True)
 class LatencyPlot:
-    """Seconds per call by batch size on one device with one number of threads, one line per variant.
+    """Seconds per call against batch size, for one device and one number of threads; each variant is a line.
 
     Attributes:
-        device: as in the report.
-        threads: torch's threads.
-        budget: the threads in words.
+        device: device, as the report names it.
+        threads: number of torch threads.
+        budget: the numbers of threads in words.
         batches: the horizontal axis.
         seconds: the vertical axis.
-        lines: name and points of each variant, the slowest first.
+        lines: name and points (batch size, seconds) of each variant, the slowest at its largest batch size first.
     """
 
     device: str
@@ -79,12 +79,12 @@ class LatencyPlot:
 
 
 def ratios_name(device: str, threads: int, batch: int) -> str:
-    """File name of the ratios of one comparison, without suffix."""
+    """Return the file name, without suffix, of the plot of one comparison's ratios."""
     return f"ratios-{_place(device, threads)}-batch{batch}"
 
 
 def latency_name(device: str, threads: int) -> str:
-    """File name of the latencies, without suffix."""
+    """Return the file name, without suffix, of a plot of latencies."""
     return f"latency-{_place(device, threads)}"
 
 
@@ -93,7 +93,7 @@ def _place(device: str, threads: int) -> str:
 
 
 def sign_of(report: Report, row: Row) -> Sign:
-    """Return the mark of a row."""
+    """Return the sign that marks a row."""
     if row.status is not Status.TIMED:
         return Sign.WRONG
     if row.name == report.reference:
@@ -104,7 +104,7 @@ def sign_of(report: Report, row: Row) -> Sign:
 
 
 def null_interval(comparison: Comparison) -> tuple[float, float] | None:
-    """Return the interval between two copies of the reference; None if it was not measured or is open."""
+    """Return the interval of the null row's ratio; None if it was not measured or has an open end."""
     for row in comparison.rows:
         if row.name == NULL and row.ratio and row.ratio.low > 0 and row.ratio.high != float("inf"):
             return row.ratio.low, row.ratio.high
@@ -144,7 +144,7 @@ def _ratio_axis(rows: Sequence[Row]) -> Axis:
 
 
 def latency_plots(report: Report) -> list[LatencyPlot]:
-    """Return a plot for each device and number of threads with two batch sizes or more."""
+    """Return a plot for each device and number of threads that were timed at two or more batch sizes."""
     groups: dict[tuple[str, int, str], dict[int, dict[str, float]]] = {}
     for comparison in report.comparisons:
         medians = {
@@ -176,11 +176,11 @@ def _latency_plot(device: str, threads: int, words: str, batches: dict[int, dict
 
 
 def start_parts(row: LifecycleRow) -> tuple[float, ...]:
-    """Return the seconds of `START_PARTS` of one row of the lifecycle."""
+    """Return the seconds of one lifecycle row, one value for each of `START_PARTS`."""
     return (row.import_s, row.load_s, *row.calls_s)
 
 
 def plain(text: str, longest: int) -> str:
-    """`text` with control characters and direction marks made visible, cut to `longest` characters."""
+    """Make control characters and direction marks in `text` visible, and cut it to `longest` characters."""
     shown = printable(text)
     return shown if len(shown) <= longest else shown[: longest - 1] + "…"

@@ -1,7 +1,7 @@
-"""The figures of a report as SVG and PNG files: ratios, latency against batch size, and start-up cost.
+"""Draw the figures of a report as SVG and PNG: ratios, latency against batch size, and start-up cost.
 
-They are drawn on matplotlib's own canvases, without a window or global state, and nothing in the files names this
-machine or the date. A dollar sign in a name does not start mathematics.
+The figures need neither a window nor the global state of pyplot, and the files contain neither the name of this machine
+nor the date. A dollar sign in a name does not start math text.
 """
 
 import io
@@ -58,7 +58,7 @@ START_COLORS = ("#9aa5b1", "#0a58a8", "#b3400c", "#e0a030", "#1a7348")
 
 
 def draw_plots(report: Report) -> dict[str, bytes]:
-    """Return every plot of a report by file name, each as .svg and .png."""
+    """Draw every plot of a report as .svg and .png; return the bytes by file name."""
     figures: dict[str, Figure] = {}
     for comparison in report.comparisons:
         ratios = forest(report, comparison)
@@ -198,7 +198,7 @@ def _logarithmic(axes: Axes, axis: Axis, which: str, labels: list[str]) -> None:
 
 
 def _save(figure: Figure, kind: str) -> bytes:
-    """Return the figure's bytes, reproducibly: identifiers in the SVG come from its content, and no date is written."""
+    """Return a figure as reproducible bytes: identifiers in an SVG come from its content, and no date is written."""
     buffer = io.BytesIO()
     metadata = {"Software": "linreg"} if kind == "png" else {"Creator": "linreg", "Date": None}
     with warnings.catch_warnings(), rc_context({"svg.hashsalt": "linreg", "svg.fonttype": "path"}):

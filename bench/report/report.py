@@ -1,6 +1,6 @@
-"""A benchmark report: everything that was measured, with every raw block, read from and written to bench.json.
+"""Read and write a benchmark report, bench.json; it has everything that was measured, down to each block.
 
-Tables, Markdown, the page, the plots and the gate work on this type. bench/report/schema.md documents the JSON.
+Tables, Markdown, the page, the plots and the gate are made from a `Report`. bench/report/schema.md documents the JSON.
 """
 
 import json
@@ -45,11 +45,11 @@ class Settings:
         onnxruntime_threads: ONNX Runtime threads; None: same as torch.
         rounds: blocks of every variant at each batch size, in each process.
         processes: maximum number of processes.
-        more_processes: maximum number of additional processes, while an interval's half-width exceeds 2 %.
-        target: half-width of every interval at which the benchmark stops.
+        more_processes: maximum number of additional processes; they run while an interval's half-width exceeds 2 %.
+        target: the benchmark stops once the half-width of every interval is at most this.
         reference: name of the row that ratios refer to.
         single_calls: calls timed one by one in each process.
-        processes_run: number of processes that ran; the largest over all devices.
+        processes_run: number of processes that ran, on the device with the most.
     """
 
     batches: tuple[int, ...]
@@ -65,7 +65,7 @@ class Settings:
 
     @property
     def scope(self) -> str:
-        """What the intervals hold for, in words."""
+        """Where the intervals hold: `this process only`, or how many processes."""
         return "this process only" if self.processes == 1 else f"{self.processes_run} processes"
 
 
@@ -74,8 +74,8 @@ class Quality:
     """What disturbed the measurement.
 
     Attributes:
-        preempted: involuntary context switches during the rounds.
-        stolen_s: seconds of processor time stolen by the host.
+        preempted: number of involuntary context switches while rows were built, checked and timed, over all processes.
+        stolen_s: seconds of processor time that the host took from this machine.
         duration_s: seconds of the whole benchmark.
     """
 
@@ -89,17 +89,17 @@ class Report:
     """The results of a benchmark.
 
     Attributes:
-        state_sha256: identity of the weights.
+        state_sha256: SHA-256 that identifies the weights.
         reference: name of the row that ratios refer to.
-        scope: `this process only`, or how many processes.
-        command: the command that made the report, as words.
+        scope: where the intervals hold: `this process only`, or how many processes.
+        command: the command that made the report, as a sequence of words.
         settings: settings of the benchmark.
         environment: machine and versions.
         quality: what disturbed the measurement.
         self_check: the figures of the last `linreg bench --self-check` on this machine; None without one.
-        comparisons: one per device, number of threads and batch size.
-        lifecycle: one row per variant that a process loaded first.
-        runtimes: the same model without Python; None if not timed.
+        comparisons: one for each combination of device, number of threads and batch size.
+        lifecycle: one row per variant that some process loaded before any other.
+        runtimes: timings of the model in runtimes that need no Python; None if not timed.
 
     Example:
         >>> report = Report.read("artifacts/reference/line/bench.json")
@@ -134,8 +134,8 @@ class Report:
         """Parse the text of a bench.json.
 
         Args:
-            text: as `to_json` returns it, or its UTF-8 bytes.
-            name: what error messages call it.
+            text: text that `to_json` returned, or its UTF-8 bytes.
+            name: name of the file in error messages.
 
         Raises:
             ModelError: the text is not a report of this schema version, or is damaged.
@@ -158,16 +158,16 @@ class Report:
             ) from None
 
     def to_values(self) -> dict[str, Any]:
-        """Return the report as JSON values; times in seconds, raw blocks in whole nanoseconds."""
+        """Return the report as JSON values, with times in seconds and raw blocks in whole nanoseconds."""
         return {"schema_version": SCHEMA_VERSION, **_values(self)}
 
     def to_json(self) -> str:
-        """Return the text of bench.json: one line per key, since the raw blocks would fill a line each otherwise."""
+        """Return the text of bench.json with one line per top-level key; full indentation gives each block a line."""
         lines = [f" {json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in self.to_values().items()]
         return "{\n" + ",\n".join(lines) + "\n}\n"
 
     def to_html(self, path: Path | str) -> None:
-        """Write the report as one HTML page that needs nothing beside it.
+        """Write the report as one HTML page that needs no other file.
 
         Raises:
             LinregError: the file cannot be written.
@@ -177,7 +177,7 @@ class Report:
         write_atomic(Path(path), to_page(self).encode())
 
     def _repr_html_(self) -> str:
-        """Return the tables, for a notebook."""
+        """Return the report as an HTML fragment, which notebooks display."""
         from bench.report.notebook import to_fragment
 
         return to_fragment(self)
@@ -186,11 +186,11 @@ class Report:
         from bench.report.findings import findings
 
         found = "; ".join(f"{finding.where}: {finding.headline}" for finding in findings(self))
-        return f"<Report of {self.scope}: {found or 'nothing was timed'}>"
+        return f"Report({self.scope}, {found or 'nothing was timed'})"
 
 
 def _fault(error: str) -> str:
-    """Return a fault that msgspec found, its place first, without the middle of a long value."""
+    """Reword an error of msgspec to name the place first; the middle of a long error is cut out."""
     text, _, place = error.partition(" - at `$")
     place = place.removeprefix(".").removesuffix("`")
     if field := re.fullmatch(r"Object missing required field `(.*)`", text):
@@ -201,7 +201,7 @@ def _fault(error: str) -> str:
 
 
 def _values(value: Any) -> Any:
-    """Return a part of a report as JSON values. An open end of an interval is null: JSON has no infinity."""
+    """Return a part of a report as JSON values. An open end of an interval is null, since JSON has no infinity."""
     if isinstance(value, list | tuple):
         return [_values(entry) for entry in value]
     if not is_dataclass(value):
@@ -219,7 +219,7 @@ def _values(value: Any) -> Any:
 
 
 def _parsed(value: Any) -> Any:
-    """Undo what `_values` changes: `problem` of a row, and open ends of intervals."""
+    """Undo the changes of `_values`: split `problem` into status and reason, and restore open ends of intervals."""
     if isinstance(value, list):
         return value if value and isinstance(value[0], int) else [_parsed(entry) for entry in value]
     if not isinstance(value, dict):

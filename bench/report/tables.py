@@ -1,4 +1,4 @@
-"""The tables of a report, as text cells: for the terminal, a pull request and a notebook."""
+"""Make the tables of a report as text cells, for the terminal, a pull request or a notebook."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,11 +31,11 @@ class Table:
     """A table of text.
 
     Attributes:
-        title: above the table.
-        headings: one per column.
-        rows: cells, as many as headings.
+        title: text above the table.
+        headings: one heading per column.
+        rows: rows of cells; each row has as many cells as there are headings.
         left: indexes of the columns that are aligned left; the others are aligned right.
-        struck: indexes of the rows whose first cell is struck through: variants with wrong outputs.
+        struck: indexes of the rows whose first cell is struck through, since the variant has wrong outputs.
     """
 
     title: str
@@ -46,7 +46,7 @@ class Table:
 
 
 def report_tables(report: Report) -> list[Table]:
-    """Return every table of a report that has a row."""
+    """Return the tables of a report; empty tables are left out."""
     found = [comparison_table(report, comparison) for comparison in report.comparisons]
     found.append(lifecycle_table(report))
     found.append(runtimes_table(report))
@@ -54,12 +54,12 @@ def report_tables(report: Report) -> list[Table]:
 
 
 def where(comparison: Comparison) -> str:
-    """Batch size, threads and device of a comparison."""
+    """Return the batch size, threads and device of a comparison in words."""
     return f"batch {comparison.batch}, {budget(comparison)}, {comparison.device.upper()}"
 
 
 def budget(comparison: Comparison) -> str:
-    """Return the threads of a comparison; both numbers if ONNX Runtime has another one."""
+    """Return the number of threads of a comparison in words; both numbers if ONNX Runtime has its own."""
     threads, other = comparison.threads, comparison.onnxruntime_threads
     text = f"{threads} thread{'' if threads == 1 else 's'}"
     return text if other == threads else f"{text} (onnxruntime {other})"
@@ -92,12 +92,12 @@ def _cells(row: Row) -> list[str]:
 
 
 def interval(ratio: Ratio | None) -> str:
-    """Return the ends of an interval; empty without a ratio."""
+    """Return the interval of a ratio as text; empty if there is no ratio."""
     return "" if ratio is None else f"{number(ratio.low)} to {number(ratio.high)}"
 
 
 def skipped(report: Report) -> list[str]:
-    """Return one line per device and reason that variants were skipped; many variants are counted rather than named."""
+    """Return one line for each device and reason for skipping; more than three variants are counted, not named."""
     names: dict[tuple[str, str], dict[str, None]] = {}
     for comparison in report.comparisons:
         for row in comparison.rows:
@@ -112,7 +112,7 @@ def skipped(report: Report) -> list[str]:
 
 
 def explanation(report: Report) -> str:
-    """What the rows `null` and `floor` are; empty if there is neither."""
+    """Explain the rows `null` and `floor`; return an empty string if there is neither."""
     names = {row.name for comparison in report.comparisons for row in comparison.rows if row.status is Status.TIMED}
     meanings = {NULL: "a second copy of the reference, shows the noise", FLOOR: "an empty call"}
     return "; ".join(f"{name}: {meaning}" for name, meaning in meanings.items() if name in names)
@@ -143,7 +143,7 @@ def _calls(count: int) -> str:
 
 
 def runtimes_table(report: Report) -> Table:
-    """Runtimes without Python, from processes that alternated with Python's; no rows if none was timed."""
+    """Return the table of runtimes that need no Python; it has no rows if none was timed."""
     rows = [runtime_cells(row) for row in report.runtimes.rows] if report.runtimes else []
     title = "the same model.onnx without Python; ratios to Python's onnxruntime"
     return Table(title=title, headings=RUNTIME_HEADINGS, rows=rows, left=frozenset({0, 1, 7}))
@@ -165,7 +165,7 @@ def runtime_cells(row: RuntimeRow) -> list[str]:
 
 
 def changes_table(changes: Sequence[Change]) -> Table:
-    """Return the table of changes of each row's ratio."""
+    """Return the table of changes between two reports, one row per change."""
     rows = [
         [
             change.name,

@@ -1,4 +1,4 @@
-"""A table for the terminal; one that is too wide continues below, with the first column repeated."""
+"""Print a table on the terminal; if it is too wide, the rest continues below with the first column repeated."""
 
 import textwrap
 from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ class TerminalTable:
         self.table = table
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RichTable | Text]:
-        """Return the table in a frame if it fits, else in parts without a frame."""
+        """Yield the table in a frame if it fits, or else in parts without a frame."""
         width, widths = options.max_width, [self._least_width(column) for column in range(len(self.table.headings))]
         framed = sum(widths) + RULE * len(widths) + 1 <= width
         for place, columns in enumerate([list(range(len(widths)))] if framed else _parts(widths, width)):
@@ -47,13 +47,13 @@ class TerminalTable:
             yield part
 
     def _least_width(self, column: int) -> int:
-        """Return the smallest width that breaks no word and no figure with its unit."""
+        """Return the smallest width of a column that breaks no word, and no number from its unit."""
         cells = [printable(row[column]) for row in self.table.rows]
         words = [word for cell in cells for word in (cell.split() if _is_sentence(column, cell) else [cell])]
         return max(map(cell_len, (self.table.headings[column], *words)))
 
     def _add_rows(self, part: RichTable, rooms: Mapping[int, int]) -> None:
-        """Add the columns of `rooms`, which gives the width for sentences in each."""
+        """Add every row to `part`; `rooms` maps each of its columns to the width at which sentences are wrapped."""
         for place, row in enumerate(self.table.rows):
             first, *others = (Text(_wrapped(column, printable(row[column]), room)) for column, room in rooms.items())
             if place in self.table.struck:
@@ -66,14 +66,14 @@ def _is_sentence(column: int, cell: str) -> bool:
 
 
 def _wrapped(column: int, cell: str, room: int) -> str:
-    """Wrap sentences between words: rich cuts a character off the last column of a table without edges."""
+    """Wrap a sentence between words here, since rich would cut a character off the last column of a frameless table."""
     if not _is_sentence(column, cell):
         return cell
     return "\n".join(textwrap.wrap(cell, room, break_long_words=False, break_on_hyphens=False))
 
 
 def _parts(widths: list[int], width: int) -> list[list[int]]:
-    """Return the columns of each part, the first column in all of them."""
+    """Divide the columns into parts that fit `width`; every part begins with the first column."""
     parts = [[0]]
     for column in range(1, len(widths)):
         if sum(widths[own] + RULE for own in (*parts[-1], column)) - RULE > width and len(parts[-1]) > 1:

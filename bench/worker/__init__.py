@@ -1,1 +1,1 @@
-"""One fresh process: it reads a job, times rounds of calls and writes a result."""
+"""Work in one fresh process: read a job, time rounds of calls, and write a result."""

@@ -1,6 +1,6 @@
-"""Check a row's outputs before and after timing, and catch exceptions it raises during timing.
+"""Check a row's outputs before and after timing, and catch exceptions that it raises during timing.
 
-A row may be the user's own code, or a file that a runtime rejects: whatever it raises affects that row only.
+A row may be the user's own code, or a file that a runtime rejects. Whatever it raises must affect that row only.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ ANYTHING = (Exception, SystemExit)
 
 
 class RowFailedError(MismatchError):
-    """A row raised while it was timed.
+    """A row raised an exception while it was timed.
 
     Attributes:
         name: name of the row.
@@ -36,7 +36,7 @@ class RowFailedError(MismatchError):
 
 
 def bind(variant: Variant, runner: "Runner", expected: Expected, batch: int) -> "Call":
-    """Bind a row to its inputs; errors raised by its calls name the row.
+    """Bind a row to its inputs, so that an exception from its calls becomes an error that names the row.
 
     Raises:
         MismatchError: the runner rejects the inputs.
@@ -60,7 +60,11 @@ def _watched(name: str, batch: int, call: "Call") -> Iterator[None]:
 def check_row(
     variant: Variant, runner: "Runner", calls: "list[Call]", source: Any, expected: Expected, batch: int
 ) -> Measured:
-    """Check the weights, then the outputs: a bound on the outputs cannot detect a single wrong bit of a weight."""
+    """Check the weights of a row, then its outputs; return its errors, or the problem.
+
+    The outputs alone do not suffice: their bound cannot detect a single wrong bit of a weight. The user's own rows have
+    no weights to check.
+    """
     from export.proof.comparison import compare_outputs
     from export.proof.verify import check_parameters
 

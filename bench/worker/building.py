@@ -23,10 +23,10 @@ def build(variant: Variant, subject: Subject, folder: Path, *, device: Device, t
 
     Args:
         variant: the row to build.
-        subject: makes the module of an eager row.
-        folder: folder of the artifacts.
+        subject: model that loads the module of a row that needs one.
+        folder: the work folder, which has the artifacts.
         device: device of the runner.
-        threads: ONNX Runtime threads; those of torch are set for the whole process.
+        threads: ONNX Runtime threads; torch's threads are set for the whole process elsewhere.
 
     Raises:
         LinregError: the runner cannot be built.
@@ -41,7 +41,7 @@ def build(variant: Variant, subject: Subject, folder: Path, *, device: Device, t
 
 
 def nothing() -> None:
-    """The empty call of the floor row."""
+    """Do nothing; this is the call that the floor row times."""
 
 
 def _floor(name: str) -> "Runner":
@@ -52,7 +52,7 @@ def _floor(name: str) -> "Runner":
 
 
 def _made(variant: Variant) -> "Runner":
-    """Return the runner that the user's function returns."""
+    """Call the user's function, and return the runner that it makes."""
     from export.runners.base import Runner
     from export.source.user_module import call_without_arguments
 

@@ -1,8 +1,8 @@
-"""CUDA: blocks timed between two events with one synchronisation, a captured graph, and the cost of copies.
+"""Time blocks on CUDA between two events, and make the runners that replay a captured graph or copy data.
 
-A launch returns before its work is done, so a host clock around the calls would only measure the launches. The events
-of a block are recorded in the stream; the wall time of the block on the host is kept too, since it shows when the
-launches take longer than the computation.
+A launch returns before its work is done, so a host clock around the calls would measure only the launches. So a block
+is timed between two events in the stream, with one synchronisation at the end. The wall time of the block on the host
+is kept too, since it shows when the launches take longer than the computation.
 """
 
 import time
@@ -23,7 +23,7 @@ LAUNCH_BOUND = 0.8
 
 
 def time_block_on_device(run: Callable[[], object], calls: int) -> tuple[int, int]:
-    """Return the nanoseconds of `calls` calls between two device events, and on the host until they complete."""
+    """Time `calls` calls; return nanoseconds on the device, between two events, and on the host, until all are done."""
     start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
     iterations = repeat(None, calls)
     torch.cuda.synchronize()
@@ -49,7 +49,7 @@ def time_launches(run: Callable[[], object], calls: int) -> int:
 
 
 def graph_runner(name: str, module: torch.nn.Module) -> Runner:
-    """Replay a CUDA graph of one call, which almost removes the cost of launching."""
+    """Make a runner that replays a CUDA graph of one call, which almost removes the cost of launching."""
 
     def bind(inputs: tuple[NDArray[Any], ...]) -> Call:
         arguments = _on_device(inputs)
@@ -73,7 +73,7 @@ def graph_runner(name: str, module: torch.nn.Module) -> Runner:
 
 
 def copy_to_device_runner(name: str, module: torch.nn.Module) -> Runner:
-    """Copy the inputs from pageable host memory, as `x.cuda()` does."""
+    """Make a runner that copies the inputs from pageable host memory to the device, as `x.cuda()` does."""
 
     def bind(inputs: tuple[NDArray[Any], ...]) -> Call:
         hosts = [torch.from_numpy(array.copy()) for array in inputs]
@@ -88,7 +88,7 @@ def copy_to_device_runner(name: str, module: torch.nn.Module) -> Runner:
 
 
 def copy_from_device_runner(name: str, module: torch.nn.Module) -> Runner:
-    """Copy the outputs to the host, as `y.cpu()` does."""
+    """Make a runner that copies the outputs to the host, as `y.cpu()` does."""
 
     def bind(inputs: tuple[NDArray[Any], ...]) -> Call:
         with torch.inference_mode():

@@ -1,6 +1,6 @@
-"""The start-up cost of a runtime: import, load, first calls and memory.
+"""Measure the start-up cost of a variant: import, load, first calls and memory.
 
-Each process loads one variant before any other, so every process gives one sample of a cold start.
+Each process loads one variant before any other, so it gives one sample of a cold start.
 """
 
 import math
@@ -29,16 +29,17 @@ STEADY_MARGIN = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class Lifecycle:
-    """One sample of one variant, from the start of its process.
+    """One cold start of one variant, in a process that loaded it before any other.
 
     Attributes:
         name: name of the variant.
         import_s: seconds to import the library that runs it.
         load_s: seconds to turn the file, or the user's code, into something that can be called.
         calls_s: seconds of the first, second and third call.
-        steady_s: median seconds of the last fifty of `CALLS` calls timed one by one, or of the last half of the
-            calls of a slow variant.
-        calls_until_steady: calls before the first window of five within 10 % of `steady_s`; None if there is none.
+        steady_s: median seconds of the last fifty of `CALLS` calls, timed one by one; for a slow variant, which makes
+            fewer calls, of the last half.
+        calls_until_steady: calls before the first five in a row whose median is at most 10 % above `steady_s`; None if
+            there are none.
         memory_bytes: resident memory added by importing, loading and calling.
         file_bytes: size of the artifact; 0 without one.
     """
@@ -55,14 +56,14 @@ class Lifecycle:
 
 @dataclass(frozen=True, kw_only=True)
 class Imported:
-    """Seconds and resident memory that importing a library took in this process."""
+    """How long the import of a library took in this process, and how much resident memory it added."""
 
     seconds: float
     memory_bytes: int
 
 
 def import_library(variant: Variant) -> Imported:
-    """Import the library that runs a variant, before anything else is imported."""
+    """Import the library that runs a variant, and return the cost; call this before it is imported by anything else."""
     memory, start = resident_bytes(), time.perf_counter()
     if variant.kind in NEEDS_TORCH:
         import torch  # noqa: F401
@@ -78,7 +79,7 @@ def measure_lifecycle(
     bind: "Callable[[Runner], Call]",
     file_bytes: int,
 ) -> Lifecycle:
-    """Build and call a variant for the first time in this process.
+    """Build and call a variant, the first in this process, and return what its start-up cost.
 
     Args:
         variant: the first variant that this process loads.
@@ -113,7 +114,7 @@ def measure_lifecycle(
 
 
 def time_calls(call: "Call", count: int, budget_s: float = math.inf) -> list[float]:
-    """Seconds of each of `count` calls, timed one by one; fewer calls if they take longer than `budget_s`."""
+    """Time `count` calls one by one, and return the seconds of each; after `budget_s` and ten calls, stop early."""
     clock, run, nanoseconds = time.perf_counter_ns, call.run, []
     end = clock() + budget_s * 1e9
     with call.context():
@@ -128,7 +129,7 @@ def time_calls(call: "Call", count: int, budget_s: float = math.inf) -> list[flo
 
 
 def calls_until_steady(seconds: list[float], steady_s: float) -> int | None:
-    """Return the number of calls before the first window of five whose median is within 10 % of `steady_s`."""
+    """Return the number of calls before the first five in a row with a median at most 10 % above `steady_s`, if any."""
     for start in range(len(seconds) - STEADY_WINDOW + 1):
         if median(seconds[start : start + STEADY_WINDOW]) <= steady_s * (1 + STEADY_MARGIN):
             return start
@@ -136,7 +137,7 @@ def calls_until_steady(seconds: list[float], steady_s: float) -> int | None:
 
 
 def resident_bytes() -> int:
-    """Resident memory of this process; 0 if unknown."""
+    """Return the resident memory of this process in bytes; 0 if unknown."""
     status = Path("/proc/self/statm")
     if not status.exists():
         return 0

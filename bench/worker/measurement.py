@@ -1,4 +1,4 @@
-"""The work of one process: a lifecycle sample, then for each batch size checked outputs, paired rounds and tails."""
+"""Do the work of one process: sample a cold start, then check outputs and time rounds and tails at each batch size."""
 
 import resource
 from collections.abc import Callable, Iterator
@@ -30,16 +30,17 @@ TAIL_BUDGET_S = 0.1
 def measure(
     job: Job, *, imported: Imported | None = None, progress: Callable[[int], None] | None = None
 ) -> ProcessResult:
-    """Run a job in this process.
+    """Run a job in this process, and return what it measured.
 
     Args:
         job: what to measure.
-        imported: cost of importing the library of the job's fresh variant; None if the process is not fresh.
-        progress: called with the number of rounds completed, over all batch sizes and thread counts.
+        imported: cost of importing the library of `job.fresh`; None to skip the lifecycle sample.
+        progress: called with the number of rounds completed so far, over all batch sizes and thread counts.
 
     Raises:
-        LinregError: a variant cannot be built, or torch does not use the requested number of threads.
-        MismatchError: outputs of the reference or the null row are wrong, so nothing can be compared with it.
+        LinregError: the model cannot be loaded, or torch does not use the requested number of threads.
+        MismatchError: the reference or the null row cannot be built or gives wrong outputs, so nothing can be compared
+            with it.
     """
     expected = {name: read_expected(job.folder / f"{name}.npz") for name in job.subjects}
     lifecycle = None if imported is None else _lifecycle(job, imported, expected)
@@ -82,7 +83,7 @@ def _lifecycle(job: Job, imported: Imported, expected: dict[str, dict[int, Expec
 
 
 def _build_all(job: Job, threads: int) -> "tuple[dict[str, Runner], dict[str, Measured]]":
-    """Build the runners of all rows; for rows that cannot be built, return the problem.
+    """Build the runner of every row; return the runners, and the problem of each row that could not be built.
 
     Raises:
         MismatchError: the reference or the null row cannot be built.
@@ -106,7 +107,7 @@ def _build(job: Job, variant: Variant, threads: int) -> "Runner":
 
 @contextmanager
 def torch_threads(threads: int) -> Iterator[int]:
-    """Set the number of torch threads within the block, and yield the number read back.
+    """Set the number of torch threads within the block, and yield the number that torch then reports.
 
     Raises:
         LinregError: torch reports another number.
@@ -175,10 +176,10 @@ def _measure_batch(
 def _time(
     job: Job, calls: "dict[str, list[Call]]", batch: int, progress: Callable[[int], None] | None
 ) -> dict[str, Measured]:
-    """Time the rounds of all rows, then single calls of each.
+    """Time the rounds of all rows, then single calls of each row.
 
     Raises:
-        RowFailedError: a row raised.
+        RowFailedError: a row raised an exception.
     """
     first, *more = ({name: bound[place] for name, bound in calls.items()} for place in range(BINDINGS))
     blocks = measure_rounds(
@@ -219,7 +220,7 @@ def _launch_bound(call: "Call", blocks: Blocks) -> bool:
 
 
 def _tail(call: "Call", blocks: Blocks, job: Job) -> tuple[float, ...]:
-    """Calls timed one by one; none on CUDA, where a call returns before its work is done."""
+    """Return the seconds of calls timed one by one; none on CUDA, where a call returns before its work is done."""
     if job.device is Device.CUDA:
         return ()
     count = min(job.single_calls, int(TAIL_BUDGET_S / float(np.median(blocks.call_s))))

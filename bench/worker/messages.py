@@ -1,6 +1,7 @@
-"""The job that a fresh process reads and the result that it writes, as JSON files.
+"""Define the job that a fresh process reads and the result that it writes, both as JSON files.
 
-The process reads its job before it imports the library whose import it times, so this file imports no numpy.
+The process reads its job before it times the import of a library. This file does not import numpy, since that would
+already load a part of the library.
 """
 
 from collections.abc import Mapping
@@ -27,17 +28,17 @@ class Job:
     """What one process measures.
 
     Attributes:
-        variants: the rows that can run; the first is the reference, the second its copy, the null row.
-        subjects: by name; each variant must give the outputs of one of them.
-        folder: the work folder, with artifacts by file name and the expected outputs of each subject.
+        variants: the rows that can run; the first is the reference, and the second is its copy, the null row.
+        subjects: models by name; each variant must give the outputs of one of them.
+        folder: the work folder, which has the artifacts and the expected outputs of each subject.
         device: device of all rows.
         batches: batch sizes.
         threads: intra-op threads of torch and ONNX Runtime; each number is measured separately.
         onnxruntime_threads: ONNX Runtime threads; None: same as torch.
         rounds: blocks of every variant at each batch size.
-        seed: seed of the order.
-        fresh: name of the variant that this process loads and calls before any other; empty for none.
-        single_calls: calls timed one by one for the tails; 0 for none.
+        seed: seed for the order within each round.
+        fresh: name of the variant that this process loads and calls before any other; empty if there is none.
+        single_calls: largest number of calls of each variant to time one by one for the tails; 0 for none.
     """
 
     variants: tuple[Variant, ...]
@@ -63,7 +64,7 @@ class Job:
 
     @property
     def null(self) -> Variant:
-        """A second copy of the reference."""
+        """The second copy of the reference."""
         return self.variants[1]
 
 
@@ -89,15 +90,15 @@ def job_from_json(value: Mapping[str, Any]) -> Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """One variant at one batch size in one process.
+    """What one process measured for one variant at one batch size.
 
     Attributes:
-        problem: what is wrong with its outputs; empty if they are right.
-        worst_error: largest error before or after timing, in units of the allowed error; 0 for a row without outputs.
+        problem: why the variant failed or what is wrong with its outputs; empty if they are right.
+        worst_error: largest error, before or after timing, in units of the allowed error; 0 for a row without outputs.
         bytes_equal: whether its outputs are bit-equal to eager's on the CPU, before and after timing.
-        blocks: timed blocks; None if its outputs are wrong.
+        blocks: the timed blocks; None if there is a problem.
         single_s: seconds of calls timed one by one.
-        launch_bound: whether, on CUDA, launches take most of its time.
+        launch_bound: whether, on CUDA, launches take most of the time.
     """
 
     problem: str = ""
@@ -113,10 +114,10 @@ class ProcessResult:
     """Everything that one process measured.
 
     Attributes:
-        rows: by (threads, batch size), then by name of the variant.
-        lifecycle: the cold start; None if the process was not fresh.
-        preempted: involuntary context switches during the rounds.
-        torch_threads: threads that torch reported, by the number requested.
+        rows: measurements by (threads, batch size), then by name of the variant.
+        lifecycle: the cold start; None if it was not measured or failed.
+        preempted: number of involuntary context switches while the rows were built, checked and timed.
+        torch_threads: number of threads that torch reported, by the number requested.
     """
 
     rows: dict[tuple[int, int], dict[str, Measured]]
@@ -126,7 +127,7 @@ class ProcessResult:
 
 
 def result_to_json(result: ProcessResult) -> dict[str, Any]:
-    """Return a result as JSON values; times in whole nanoseconds."""
+    """Return a result as JSON values, with measured calls and blocks in whole nanoseconds."""
     return {
         "lifecycle": None if result.lifecycle is None else asdict(result.lifecycle),
         "preempted": result.preempted,
@@ -189,7 +190,7 @@ def _measured_from_json(row: Mapping[str, Any]) -> Measured:
 
 
 def nanoseconds(seconds: "NDArray[np.float64]") -> list[int]:
-    """Whole nanoseconds, as the clock gave them."""
+    """Convert seconds back to the whole nanoseconds that the clock gave."""
     import numpy as np
 
     return [int(value) for value in np.rint(seconds * 1e9)]

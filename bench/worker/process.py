@@ -1,6 +1,6 @@
-"""A process of a benchmark: `python -P _linreg.py bench.worker.process JOB.json RESULT.json`.
+"""Run one process of a benchmark, as `python -P _linreg.py bench.worker.process JOB.json RESULT.json`.
 
-Nothing imported here loads numpy, torch or onnxruntime: the cost of importing them is part of what is measured.
+Nothing imported here loads numpy, torch or onnxruntime, since the cost of importing them is measured.
 """
 
 import ctypes
@@ -18,7 +18,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def main() -> int:
-    """Run the job and write its result; an expected failure is one line on stderr."""
+    """Run the job and write its result; print an expected failure as one line on stderr."""
     _end_with_parent()
     job = job_from_json(read_json(Path(sys.argv[1])))
     imported = import_library(job.variant(job.fresh)) if job.fresh else None
@@ -34,7 +34,7 @@ def main() -> int:
 
 
 def _end_with_parent() -> None:
-    """End when the parent process ends. Linux only; elsewhere the job runs to completion."""
+    """Make this process end when its parent ends. This works on Linux only; elsewhere the job runs to completion."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 

@@ -1,9 +1,9 @@
-"""Calibrated blocks, warm-in calls, and shuffled rounds in which every variant has one block.
+"""Time calls in calibrated blocks and shuffled rounds; in each round, every variant has one block.
 
-A block is 0.1 ms of calls between one pair of clock readings: short enough to fit between two interruptions of a
-shared machine. The shortest blocks give the narrowest ratio in the same time (in 2 s a standard deviation of 0.0115 %
-at 0.1 ms, 0.0187 % at 0.2 ms and 0.0293 % at 0.6 ms on two shared cores). A few calls before each block are not timed,
-since the first calls after a switch take up to 40 % longer. The garbage collector is off.
+A block is 0.1 ms of calls between two clock readings, short enough to fit between two interruptions on a shared
+machine. For the same total time, the shortest blocks give the narrowest ratio: in 2 s on two shared cores, its standard
+deviation was 0.0115 % with blocks of 0.1 ms, 0.0187 % with 0.2 ms and 0.0293 % with 0.6 ms. A few warm-in calls before
+each block are not timed, since the first calls after a switch take up to 40 % longer. The garbage collector is off.
 """
 
 import gc
@@ -63,15 +63,15 @@ def measure_rounds(
     timer: BlockTimer | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> dict[str, Blocks]:
-    """Time every call in every round, in a new order each round.
+    """Time one block of every call in each round, in a new order each round.
 
     Args:
-        calls: by name; each runs inside its own context.
-        rounds: number of blocks of each call.
-        seed: seed of the order; None keeps the order of `calls` in every round.
-        more: the same calls bound to other memory; rounds use them and `calls` in turn, so that an unlucky address
-            does not slow down every round.
-        timer: times a block; None uses the host's clock.
+        calls: calls by name; each runs inside its own context.
+        rounds: number of rounds, and so of blocks of each call.
+        seed: seed for shuffling the order; None keeps the order of `calls` in every round.
+        more: the same calls, bound to other memory; the rounds take turns between these and `calls`, so that an unlucky
+            address does not slow down every round.
+        timer: function that times a block; None uses the host's clock.
         progress: called with the number of rounds completed.
     """
     timer = timer or host_timer(time.perf_counter_ns)
@@ -99,7 +99,7 @@ def measure_rounds(
 
 
 def host_timer(clock: Clock) -> BlockTimer:
-    """Return a timer for blocks that end when their last call returns."""
+    """Return a timer that reads `clock` before and after a block, for calls whose work is done when they return."""
 
     def timer(run: Callable[[], object], calls: int) -> tuple[int, int]:
         nanoseconds = time_block(run, calls, clock)
@@ -109,7 +109,7 @@ def host_timer(clock: Clock) -> BlockTimer:
 
 
 def time_block(run: Callable[[], object], calls: int, clock: Clock) -> int:
-    """Return the nanoseconds of `calls` calls between one pair of clock readings."""
+    """Return how many nanoseconds `calls` calls take, by one clock reading before them and one after."""
     iterations = repeat(None, calls)
     start = clock()
     for _ in iterations:
@@ -118,9 +118,9 @@ def time_block(run: Callable[[], object], calls: int, clock: Clock) -> int:
 
 
 def calibrate(call: "Call", timer: BlockTimer, target_s: float = BLOCK_S) -> tuple[int, int]:
-    """Return the number of calls in a block of `target_s`, and of warm-in calls before each block.
+    """Return how many calls fill a block of `target_s` seconds, and how many warm-in calls to make before each block.
 
-    The fastest of several trials counts, so that a preempted trial does not end the calibration.
+    Only the fastest of several trials is used, so a preempted trial cannot end the calibration early.
     """
     target_ns, count = target_s * 1e9, 1
     with call.context():
@@ -134,7 +134,7 @@ def calibrate(call: "Call", timer: BlockTimer, target_s: float = BLOCK_S) -> tup
 
 
 def _trials(timer: BlockTimer, run: Callable[[], object], calls: int, *, most: int, slow_s: float) -> list[int]:
-    """Return the nanoseconds of up to `most` blocks of `calls` calls; of only two if they take `slow_s`."""
+    """Time up to `most` blocks of `calls` calls, and return their nanoseconds; time only two if both take `slow_s`."""
     found = [timer(run, calls)[0] for _ in range(2)]
     while len(found) < most and min(found) < slow_s * 1e9:
         found.append(timer(run, calls)[0])

@@ -1,7 +1,7 @@
 """Check the ONNX graph of an affine model: one Gemm with the names and coefficients of its card, and nothing else.
 
-Test vectors are only samples: they miss a Gather and Where before the Gemm that change one row in a million, and a
-reordered list of features. This check rejects both.
+Test vectors are only samples. They miss a Gather and a Where before the Gemm that change one row in a million, and they
+miss a reordered list of features. This check rejects both.
 """
 
 import json
@@ -37,7 +37,7 @@ def check_affine_graph(name: str, data: bytes, card: Card) -> None:
 
 
 def check_affine_weights(name: str, data: bytes, weights: Sequence[float], bias: Sequence[float]) -> None:
-    """Check that an ONNX file is an affine model without a card, so without names.
+    """Check an ONNX file against the weights of an affine model that has no card and hence no column names.
 
     Args:
         name: name of the file, used in messages.
@@ -103,7 +103,7 @@ def _names_problem(model: Any, card: Card) -> str:
 
 
 def _coefficients_problem(arrays: list[NDArray[Any]], weights: Sequence[float], bias: Sequence[float]) -> str:
-    """Return how coefficients differ from the weights, rounded to the file's precision; empty if they are equal."""
+    """Return how a file's coefficients differ from the model's after rounding to the file's precision; '' if equal."""
     values = np.array([*weights, *bias], np.float64)
     shapes = [array.shape for array in arrays]
     if shapes != [(1, len(weights)), (1,)][: 1 + len(bias)]:

@@ -1,4 +1,4 @@
-"""The oldest onnxruntime version that reads a file, according to real runs."""
+"""The oldest onnxruntime version that runs a file correctly, as found in real runs."""
 
 OLDEST_ONNXRUNTIME = {18: "1.15.1", 19: "1.16.3", 20: "1.17.3", 21: "1.18.1", 22: "1.22.1", 26: "1.32.0"}
 """The oldest onnxruntime with correct outputs, by the highest opset, at the lowest IR version that the opset allows.
@@ -10,5 +10,5 @@ layer at every opset from 13 to 26, on onnxruntime 1.15.1 (the oldest tested), 1
 
 
 def oldest_onnxruntime(opset: int) -> str:
-    """Return the oldest onnxruntime known to run files of an opset; `unknown` for opsets that were not tested."""
+    """Return the oldest onnxruntime version known to run files of an opset; `unknown` if the opset was not tested."""
     return next((version for highest, version in sorted(OLDEST_ONNXRUNTIME.items()) if opset <= highest), "unknown")

@@ -1,4 +1,4 @@
-"""What an export changes in a bundle besides its artifacts: what is removed, the test vectors, and the manifest."""
+"""Update a bundle around its new artifacts: remove old files, renew the test vectors and write the manifest."""
 
 from dataclasses import replace
 
@@ -27,13 +27,13 @@ from linreg.saving import remove_listed
 
 
 def make_room(changes: Changes, source: Source, kinds: list[Format], files: dict[str, bytes], *, force: bool) -> None:
-    """Check that no file of the user's would be overwritten, and remove artifacts of other weights.
+    """Check that no user file would be overwritten, and remove the artifacts of another model.
 
     Args:
-        changes: the changes of the bundle.
-        source: the module that is exported.
+        changes: the pending changes to the bundle.
+        source: the module to export.
         kinds: the formats that will be written.
-        files: other files that will be written, by name; empty if the bundle is the model's own.
+        files: other files that will be written, by name; empty if the model is exported into its own bundle.
         force: overwrite the user's files, and remove another model.
 
     Raises:
@@ -56,7 +56,7 @@ def _written_names(changes: Changes, source: Source, kinds: list[Format]) -> lis
     """Return the artifacts and vectors that an export may write, or remove.
 
     Raises:
-        LinregError: a file of the user's is among the vectors.
+        LinregError: a user file is among the vectors.
     """
     folder, precision = changes.folder, source.precision
     names = [file_name(kind, precision) for kind in kinds]
@@ -74,11 +74,11 @@ def _written_names(changes: Changes, source: Source, kinds: list[Format]) -> lis
 
 
 def renew_vectors(changes: Changes, source: Source, written: list[Artifact]) -> None:
-    """Stage test vectors in place of older ones.
+    """Stage new test vectors that replace the older ones.
 
-    Their outputs are those of model.onnx if it was just written. Otherwise, if the bundle has no vectors in the model's
-    own precision, they are those of the first artifact that was written, so that it can be verified again. Artifacts in
-    another precision get vectors only if the bundle has none.
+    Their outputs come from model.onnx if it was just written. Otherwise, if the bundle has no vectors in the model's
+    own precision, the outputs come from the first artifact that was written, so that it can be verified again.
+    Artifacts in another precision get vectors only if the bundle has none.
     """
     there = bool(vector_folders(changes.folder)) and not changes.removes("test_data_set_0/input_0.pb")
     if source.precision is not None:
@@ -101,14 +101,14 @@ def record(
     artifacts: list[Artifact],
     vectors_of: ExportPrecision | None = None,
 ) -> None:
-    """Stage the manifest of a bundle: plain files by name, and artifacts beside those already listed.
+    """Stage the manifest of a bundle, which adds these files and artifacts to those already listed.
 
     Args:
-        changes: the changes of the bundle.
-        state_sha256: the identity of the weights from which everything was made.
+        changes: the pending changes to the bundle.
+        state_sha256: SHA-256 of the weights from which all artifacts were made.
         plain: names of files that are not artifacts.
         artifacts: the artifacts that were just written.
-        vectors_of: precision of the vectors that are staged, if it is not the model's own.
+        vectors_of: precision of the staged vectors; None if it is the model's own.
 
     Raises:
         MismatchError: an artifact already listed was made from other weights.

@@ -1,4 +1,4 @@
-"""Export a model into a bundle: every format is written and verified, and the manifest comes last."""
+"""Export a model into a bundle: write and verify every format, then write the manifest."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -11,13 +11,15 @@ from torch import Tensor
 from export.bundle.contents import make_room, record, renew_vectors
 from export.bundle.exportable import Exportable, Exported, Note, exportable, ignore
 from export.bundle.write import Artifact, ExportOptions, make_artifact
-from export.formats.names import OPSETS, Format, FormatChoice, chosen_formats
+from export.formats.names import OPSETS, READ_ONNX, Format, FormatChoice, chosen_formats
 from export.precision import ExportPrecision
+from linreg.arguments import as_path, as_texts
 from linreg.bundle import Bundle, open_bundle
 from linreg.changes import Changes, changing
 from linreg.config import CARD_FILE, MODEL_FILE
 from linreg.errors import ExportError, LinregError
 from linreg.folders import ensure_folder
+from linreg.in_python import in_python
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -28,11 +30,11 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """The outcome for each format.
+    """The outcome of an export for each format.
 
     Attributes:
         written: the artifacts that were written and verified.
-        refused: why the other formats were refused.
+        refused: the error with which each other format was refused.
     """
 
     written: list[Artifact]
@@ -40,28 +42,25 @@ class Outcome:
 
     @property
     def error(self) -> LinregError | None:
-        """The error that `raise_refused` raises, if any; one with an exit code other than 1 comes first."""
+        """The error that `raise_refused` raises: the one with the highest exit code; None if no format was refused."""
         return max(self.refused.values(), key=lambda refusal: refusal.exit_code, default=None)
 
     def raise_refused(self) -> None:
-        """Raise the error of a refused format, if any."""
+        """Raise `error`, if any format was refused."""
         if self.error is not None:
             raise self.error
 
 
-def no_progress(_stage: str, _done: int, _total: int) -> None:
-    """Report nothing."""
-
-
+@in_python
 def export(
     model: Exported,
     folder: str | os.PathLike[str],
     *,
     formats: str | Sequence[str] = ("onnx",),
-    inputs: Sequence[str] | None = None,
+    inputs: str | Sequence[str] | None = None,
     example: Sequence[Tensor] | Tensor | None = None,
-    input_names: Sequence[str] = (),
-    output_names: Sequence[str] = (),
+    input_names: str | Sequence[str] = (),
+    output_names: str | Sequence[str] = (),
     opset: int | None = None,
     prefix: str | None = None,
     dtype: str | None = None,
@@ -70,67 +69,69 @@ def export(
     data: str | os.PathLike[str] | None = None,
     force: bool = False,
     wait: bool = False,
-    progress: Progress = no_progress,
-    note: Note = ignore,
+    progress: Progress | None = None,
+    note: Note | None = None,
 ) -> Bundle:
-    """Export a model into a bundle: every file is verified against the float64 oracle before it is kept.
-
-    Example:
-        >>> import torch
-        >>> module = torch.nn.Sequential(torch.nn.Linear(16, 32), torch.nn.ReLU(), torch.nn.Linear(32, 3))
-        >>> bundle = export(module, "net", inputs=["x=float32[batch,16]"], formats=["onnx", "torchscript"])
-        >>> sorted(entry.name for entry in bundle.manifest.files if entry.proof)
-        ['model.onnx', 'model.torchscript']
-        >>> bundle = export(module, "same", example=(torch.randn(2, 16),))
+    """Export a model into a bundle, and keep only files whose outputs match the float64 oracle.
 
     Args:
-        model: a bundle or .pth of `linreg train`, a fitted model, or any torch.nn.Module. A module is copied; the copy
-            is exported in eval mode.
-        folder: the bundle, created if needed. If it is not the model's own bundle, the state_dict and the card are
-            also written to it.
+        model: a bundle or .pth file of `linreg train`, a fitted model, or any torch.nn.Module. A module is copied; the
+            copy is exported in eval mode.
+        folder: the folder of the bundle, created if needed. Unless it is the model's own bundle, the state_dict and the
+            card are also written to it.
         formats: any of `onnx`, `torchscript`, `torchscript-trace`, `pt2`, `c`, or `all` for all but `c`.
-        inputs: the inputs of a module, one string for each argument of forward, such as `x=float32[batch,16]`.
-        example: instead of `inputs`, one tensor for each argument of forward. The first axis of each becomes the
-            dynamic batch. The values of a single tensor are also verified.
+        inputs: the inputs of a module, one string such as `x=float32[batch,16]` per argument of forward; a single
+            string needs no list.
+        example: instead of `inputs`, one tensor per argument of forward. The first axis of each becomes the
+            dynamic batch. If there is only one tensor, files are also verified on its values.
         input_names: names of the graph's inputs. Default: `input`, or the arguments of forward if there are several.
         output_names: names of the graph's outputs. Default: `output`, or the keys of a dict.
         opset: ONNX opset version. Default: 18.
-        prefix: prefix for generated C identifiers. Default: `linreg`.
+        prefix: prefix of generated C identifiers. Default: `linreg`.
         dtype: dtype of the exported parameters, which becomes part of the file names. Default: the model's dtype.
-        static: fix the batch size, to that of `inputs` or `example`, or to 1.
-        units: units of the columns of a trained model, by name; written to the metadata.
-        data: for a trained model, a table whose rows are also verified.
-        force: overwrite files that the manifest of the bundle does not list, and another model.
+        static: fix the batch size to that of `inputs` or `example`, or to 1 if these leave it open.
+        units: for a trained model, the unit of each column, by column name; written to the metadata.
+        data: for a trained model, a table on whose rows the files are also verified.
+        force: overwrite files that the bundle's manifest does not list, and replace another model.
         wait: wait for another linreg command that is writing to the folder, instead of failing.
         progress: called as `progress(stage, done, total)` as each stage begins.
         note: called with each remark for the user.
 
     Raises:
-        ExportError: an argument does not apply, or the module cannot be exported to a format. The error of a format is
-            raised after the other formats were written.
+        ExportError: an argument does not apply, or the module cannot be exported to a format. In the latter case the
+            other formats are written first.
         MismatchError: the outputs of a file differ from the float64 oracle; that file is not kept.
         ModelError: the model cannot be loaded.
-        LinregError: the folder cannot be written, or the user's files would be overwritten.
+        LinregError: the folder cannot be written, or user files would be overwritten.
+
+    Example:
+        >>> import linreg, torch
+        >>> module = torch.nn.Sequential(torch.nn.Linear(16, 32), torch.nn.ReLU(), torch.nn.Linear(32, 3))
+        >>> bundle = linreg.export(module, "net", inputs="x=float32[batch,16]", formats=["onnx", "torchscript"])
+        >>> sorted(entry.name for entry in bundle.manifest.files if entry.proof)
+        ['model.onnx', 'model.torchscript']
+        >>> bundle = linreg.export(module, "same", example=(torch.randn(2, 16),))
     """
     kinds = _formats(formats, opset, prefix)
-    folder = Path(folder)
+    folder = as_path("folder", folder)
     chosen = exportable(
         model,
         folder,
         inputs=inputs,
         example=example,
-        input_names=input_names,
-        output_names=output_names,
+        input_names=as_texts("input_names", input_names),
+        output_names=as_texts("output_names", output_names),
         precision=None if dtype is None else ExportPrecision(dtype),
         static=static,
         units=units,
-        data=None if data is None else Path(data),
-        note=note,
+        data=None if data is None else as_path("data", data),
+        note=note or ignore,
     )
     options = ExportOptions(opset=opset, prefix=prefix, rows=chosen.rows)
 
     def on_wait(holder: str) -> None:
-        note(f"waiting for {holder}")
+        if note is not None:
+            note(f"waiting for {holder}")
 
     outcome = write_bundle(chosen, folder, kinds, options, force=force, wait=wait, on_wait=on_wait, progress=progress)
     outcome.raise_refused()
@@ -146,14 +147,14 @@ def write_bundle(
     force: bool = False,
     wait: bool = False,
     on_wait: Callable[[str], None] | None = None,
-    progress: Progress = no_progress,
+    progress: Progress | None = None,
 ) -> Outcome:
-    """Write and verify every format, and apply all changes to the bundle together, the manifest last.
+    """Write and verify every format, then apply all changes to the bundle together, with the manifest last.
 
     Args:
-        chosen: what is exported.
-        folder: the bundle.
-        kinds: the formats.
+        chosen: the model to export.
+        folder: the folder of the bundle.
+        kinds: the formats to write.
         options: how the files are written and verified.
         force: overwrite files that the manifest does not list, and remove those of another model.
         wait: wait for another command that is writing to the folder.
@@ -161,8 +162,8 @@ def write_bundle(
         progress: called as each stage begins.
 
     Raises:
-        LinregError: the folder cannot be written, another command is writing to it, the user's files would be
-            overwritten, or there is no compiler to verify C with.
+        LinregError: the folder cannot be written, another command is writing to it, user files would be overwritten,
+            or there is no compiler to verify C with.
     """
     if Format.C in kinds:
         from export.runners.c import compiler
@@ -181,14 +182,15 @@ def write_bundle(
 
 
 def _make_artifacts(
-    chosen: Exportable, changes: Changes, kinds: list[Format], options: ExportOptions, progress: Progress
+    chosen: Exportable, changes: Changes, kinds: list[Format], options: ExportOptions, progress: Progress | None
 ) -> Outcome:
     outcome, source = Outcome(written=[], refused={}), chosen.source
     program: ExportedProgram | None = None
     for place, kind in enumerate(kinds):
 
         def begin(stage: str, done: int = place) -> None:
-            progress(stage, done, len(kinds))
+            if progress is not None:
+                progress(stage, done, len(kinds))
 
         try:
             if program is None and (kind is Format.PT2 or (kind is Format.ONNX and source.affine is None)):
@@ -199,7 +201,8 @@ def _make_artifacts(
             outcome.written.append(make_artifact(source, kind, changes, options, program=program, begin=begin))
         except LinregError as error:
             outcome.refused[kind] = error
-    progress("finish the bundle", len(kinds), len(kinds))
+    if progress is not None:
+        progress("finish the bundle", len(kinds), len(kinds))
     return outcome
 
 
@@ -216,14 +219,20 @@ def _stage_rest(chosen: Exportable, changes: Changes, written: list[Artifact]) -
 
 
 def _formats(formats: str | Sequence[str], opset: int | None, prefix: str | None) -> list[Format]:
+    expected = f"expected any of {', '.join(FormatChoice)}"
     try:
-        kinds = chosen_formats([FormatChoice(name) for name in ([formats] if isinstance(formats, str) else formats)])
-    except ValueError as error:
-        raise ExportError(f"formats: {error}; expected any of {', '.join(FormatChoice)}") from None
-    if not kinds:
-        raise ExportError(f"formats: got none, expected any of {', '.join(FormatChoice)}")
-    if opset is not None and opset not in OPSETS:
-        raise ExportError(f"opset: got {opset}, expected a number from {OPSETS[0]} to {OPSETS[-1]}")
+        names = [formats] if isinstance(formats, str) else list(formats)
+    except TypeError:
+        raise ExportError(f"formats: got {formats!r}, {expected}") from None
+    if not names:
+        raise ExportError(f"formats: got none, {expected}")
+    for name in names:
+        if name not in list(FormatChoice):
+            hint = f"; a converter to {name} reads ONNX" if str(name).lower() in READ_ONNX.split() else ""
+            raise ExportError(f"formats: got {str(name)[:60]!r}, {expected}{hint}")
+    kinds = chosen_formats([FormatChoice(name) for name in names])
+    if opset is not None and (isinstance(opset, bool) or opset not in OPSETS):
+        raise ExportError(f"opset: got {opset!r}, expected a number from {OPSETS[0]} to {OPSETS[-1]}")
     if opset is not None and Format.ONNX not in kinds:
         raise ExportError("opset belongs to ONNX; add it to formats, or leave opset out")
     if prefix is not None and Format.C not in kinds:

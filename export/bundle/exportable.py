@@ -1,10 +1,10 @@
-"""What `export` accepts as a model, turned into a source and the files that a bundle keeps of it."""
+"""Turn whatever `export` accepts as a model into a source and the files that a bundle keeps of it."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -24,6 +24,8 @@ from linreg.fitted import FittedModel
 from linreg.manifest import read_listed
 
 Note = Callable[[str], None]
+Item = TypeVar("Item")
+MODULES = (nn.Module, *ALREADY_EXPORTED)
 
 
 Exported = str | os.PathLike[str] | Checkpoint | FittedModel | nn.Module
@@ -32,13 +34,13 @@ Exported = str | os.PathLike[str] | Checkpoint | FittedModel | nn.Module
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Exportable:
-    """A source, and what a bundle keeps beside its artifacts.
+    """A source, and the other files and rows that its bundle needs.
 
     Attributes:
         source: the module and its inputs.
-        files: the state_dict and the card by name; empty if the bundle is the model's own.
+        files: the state_dict and the card, by file name; empty if the model is exported into its own bundle.
         state_file: name of the state_dict in the bundle.
-        rows: the user's own inputs, with which the artifacts are also verified.
+        rows: the user's own inputs, on which the artifacts are also verified.
     """
 
     source: Source
@@ -48,14 +50,14 @@ class Exportable:
 
 
 def ignore(_note: str) -> None:
-    """Report nothing."""
+    """Discard a remark."""
 
 
 def exportable(
     model: Exported,
     folder: Path,
     *,
-    inputs: Sequence[str] | None = None,
+    inputs: str | Sequence[str] | None = None,
     example: Sequence[Tensor] | Tensor | None = None,
     input_names: Sequence[str] = (),
     output_names: Sequence[str] = (),
@@ -65,21 +67,22 @@ def exportable(
     data: Path | None = None,
     note: Note = ignore,
 ) -> Exportable:
-    """Turn a model into what `write_bundle` writes; see `export.bundle.export.export` for the arguments.
+    """Prepare a model for `write_bundle`; `export.bundle.export.export` documents the arguments.
 
     Raises:
         ModelError: the model cannot be loaded.
         ExportError: the module cannot be exported, or an argument does not apply to it.
     """
-    if isinstance(model, (nn.Module, *ALREADY_EXPORTED)):
+    _check_kind(model)
+    if isinstance(model, MODULES):
         if units or data is not None:
             raise ExportError(
                 "units and data belong to a model of linreg train, whose columns have names; leave them out"
             )
         return _of_module(
             model,
-            inputs,
-            (example,) if isinstance(example, Tensor) else example,
+            _listed("inputs", inputs, str, "a text such as x=float32[batch,16]"),
+            _listed("example", example, Tensor, "a torch.Tensor"),
             note,
             input_names=input_names,
             output_names=output_names,
@@ -107,7 +110,7 @@ def exportable(
 def _of_module(
     module: nn.Module, inputs: Sequence[str] | None, example: Sequence[Tensor] | None, note: Note, **settings: Any
 ) -> Exportable:
-    """Return the source of a user's module, which must run at every batch size that its files will be verified at."""
+    """Prepare a user's module, after checking that it runs at every batch size at which its files will be verified."""
     inside, around = unwrap(check_module(module))
     if around:
         note(f"exporting the module inside {', '.join(around)}")
@@ -138,13 +141,39 @@ def _checkpoint(model: str | os.PathLike[str] | Checkpoint | FittedModel, note: 
         for text in checkpoint.notes:
             note(f"{checkpoint.path}: {text}")
         return checkpoint
-    if isinstance(model, FittedModel):
-        return model.checkpoint
-    raise ExportError(f"got {type(model).__name__}, expected the path of a bundle, a fitted model or a torch.nn.Module")
+    return model.checkpoint
+
+
+def _check_kind(model: object) -> None:
+    """Raise ExportError if `model` is not a model but, for example, a class or a function."""
+    if isinstance(model, (str, os.PathLike, Checkpoint, FittedModel, *MODULES)):
+        return
+    expected = "expected the path of a bundle, a fitted model or a torch.nn.Module"
+    if isinstance(model, type):
+        raise ExportError(f"model: got the class {model.__name__}, {expected}; pass an instance of it")
+    if callable(model):
+        raise ExportError(
+            f"model: got a {type(model).__name__}, {expected}; call it in the forward of a torch.nn.Module"
+        )
+    raise ExportError(f"model: got {type(model).__name__}, {expected}")
+
+
+def _listed(name: str, given: Any, kind: type[Item], expected: str) -> list[Item] | None:
+    """Return an argument that takes one item or several as a list; None if it was not given."""
+    if given is None:
+        return None
+    if isinstance(given, kind):
+        return [given]
+    if not isinstance(given, list | tuple):
+        raise ExportError(f"{name}: got {type(given).__name__}, expected {expected}, or a list of them")
+    for place, item in enumerate(given):
+        if not isinstance(item, kind):
+            raise ExportError(f"{name}: item {place} is {type(item).__name__}, expected {expected}")
+    return list(given)
 
 
 def _files_of(checkpoint: Checkpoint, folder: Path) -> dict[str, bytes]:
-    """Return the state_dict and the card for another bundle; empty if the folder is the model's own bundle.
+    """Return the state_dict and the card, by file name, to copy into a bundle; empty if it is the model's own bundle.
 
     Raises:
         LinregError: the folder is the model's own, and its state_dict was converted while loading.

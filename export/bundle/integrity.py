@@ -1,6 +1,6 @@
-"""Check a bundle against its manifest: the bytes of every file, SHA256SUMS, and no unlisted files.
+"""Check a bundle against its manifest: every file has the listed bytes, SHA256SUMS agrees, and no file is unlisted.
 
-Without a signature this proves that a bundle is intact, not where it comes from. Needs no torch.
+Since manifests are not signed, this proves that a bundle is intact, not where it comes from. It needs no torch.
 """
 
 from pathlib import Path
@@ -20,8 +20,8 @@ def check_bundle(folder: Path, manifest: Manifest) -> None:
 
     Raises:
         MismatchError: a file is missing or changed, an artifact or a vector is not listed or was never proved,
-            SHA256SUMS differs, a header does not belong to its C source, or an affine model's ONNX graph is more than
-            one Gemm with the names and coefficients of the card.
+            SHA256SUMS differs from the manifest, a header does not belong to its C source, or an affine model's ONNX
+            graph is not exactly one Gemm with the names and coefficients of the card.
         ModelError: a file or folder is a link.
     """
     card = _card(folder, manifest)
@@ -54,7 +54,7 @@ def _card(folder: Path, manifest: Manifest) -> Card | None:
 
 
 def _check_header(folder: Path, manifest: Manifest, name: str, data: bytes, header: str) -> None:
-    """Check headers, since a program compiled against a wrong one could read or write out of bounds."""
+    """Check the C header, since a program compiled against a wrong one could read or write out of bounds."""
     from export.formats.c_text import header_of
 
     entry = manifest.entry(header)
@@ -63,7 +63,7 @@ def _check_header(folder: Path, manifest: Manifest, name: str, data: bytes, head
 
 
 def _check_sums(folder: Path, manifest: Manifest) -> None:
-    """Check SHA256SUMS, the only list that Node, the web page and sha256sum read."""
+    """Check SHA256SUMS, the only list of files that Node, the web page and sha256sum read."""
     path = folder / CHECKSUM_FILE
     if not file_inside(folder, CHECKSUM_FILE):
         raise MismatchError(f"{path}: is missing, and sha256sum, Node and the page rely on it; export again")

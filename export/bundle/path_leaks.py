@@ -9,10 +9,10 @@ from linreg.errors import ExportError
 
 
 def check_no_paths(name: str, data: bytes) -> None:
-    """Check that a file contains no local path; the records of an archive are searched too.
+    """Check that neither a file nor, if it is an archive, any of its records contains a local path.
 
     Raises:
-        ExportError: the file contains a path, because the module holds a path as a constant or a name.
+        ExportError: the file contains a path, because the module holds one as a constant or in a name.
     """
     contents = data
     if data[:2] == b"PK":

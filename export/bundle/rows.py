@@ -1,4 +1,4 @@
-"""Rows of a table with which files are also verified."""
+"""Read the rows of a table, so that files can be verified on them too."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def rows_to_verify(table: Path, card: "Card | None", model: Path) -> "NDArray[np.float64]":
-    """Return the complete rows of a table, shape (rows, features), in the order of the model's features.
+    """Return the complete rows of a table, shape (rows, features), with the columns in the model's order.
 
     Args:
         table: a CSV or Parquet file with the model's columns.
         card: the card of the model, which names the columns.
-        model: the model, used in messages.
+        model: path of the model, used in messages.
 
     Raises:
         LinregError: the model has no card, so its columns have no names.

@@ -1,12 +1,14 @@
 """Test vectors: inputs and expected outputs for deployed runtimes, in the layout of ONNX's backend tests.
 
 `test_data_set_N/` holds `input_I.pb` and `output_I.pb`, TensorProtos with the names of the graph's inputs and outputs,
-which onnx's own test runner reads. Beside them `allowed_I.pb`, in float64, holds the allowed error of each element.
-Infinity there means that any class (finite, infinite, NaN) passes, or any whole number, since values tie; where the
-output itself is NaN or infinite, only its class counts. The outputs are those of onnxruntime's CPU provider on the
-machine of the export (or of another format, if ONNX was not exported), verified against the float64 oracle. The allowed
-error is that of the oracle plus the error of these outputs. `data.json` beside model.onnx gives onnx's runner one
-rtol and atol. Reading vectors needs no torch.
+which onnx's own test runner reads. Beside them, `allowed_I.pb` holds the allowed error of each element, in float64. If
+the allowed error is infinite, an output of any class (finite, infinite, NaN) passes, or any whole number, since values
+tie. If the expected output is itself
+NaN or infinite, only its class is compared.
+
+The outputs were computed by onnxruntime's CPU provider on the machine of the export (or by another format, if ONNX was
+not exported) and verified against the float64 oracle. The allowed error is that of the oracle plus the error of these
+outputs. `data.json`, beside model.onnx, gives onnx's runner one rtol and one atol. Reading vectors needs no torch.
 """
 
 import json
@@ -42,7 +44,7 @@ RTOL = 1e-3
 
 @dataclass(frozen=True, kw_only=True)
 class Vectors:
-    """One test vector: arrays in the order of the graph's inputs and outputs."""
+    """One test vector; its arrays are in the order of the graph's inputs and outputs."""
 
     name: str
     inputs: tuple[Array, ...]
@@ -50,7 +52,7 @@ class Vectors:
     allowed: tuple[Array, ...]
 
     def expected(self) -> tuple[ExpectedOutput, ...]:
-        """Return the outputs as `compare_outputs` takes them; any class passes where the allowed error is infinite."""
+        """Return the outputs in the form that `compare_outputs` takes."""
         return tuple(
             ExpectedOutput(
                 values=output.astype(np.float64) if output.dtype.kind == "f" else output,
@@ -63,7 +65,7 @@ class Vectors:
 
 
 def make_vectors(source: "Source", runner: Runner) -> dict[str, bytes]:
-    """Make all vector files, by name, with the outputs of `runner`, which has just been verified."""
+    """Make the vector files, by name, with outputs of `runner`, which must have been verified."""
     from export.proof.oracle import oracle_of
 
     oracle = oracle_of(source)
@@ -103,10 +105,10 @@ def precision_of_vectors(manifest: Manifest | None) -> str | None:
 
 
 def read_vectors(folder: Path) -> Iterator[Vectors]:
-    """Yield the vectors of a bundle in order, each file compared with the manifest.
+    """Yield the vectors of a bundle in order, after comparing the bytes of each file with the manifest.
 
     Raises:
-        ModelError: there are none, or one is damaged or incomplete.
+        ModelError: there are no vectors, or one is damaged or incomplete.
         MismatchError: the bytes of a file differ from those in the manifest.
     """
     places = vector_folders(folder)
@@ -136,7 +138,7 @@ class VectorCheck:
     Attributes:
         cases: the number of vectors.
         worst_error: the largest error, as a multiple of the allowed error; at most 1.
-        bytes_equal: every output has the same bytes as the vector's.
+        bytes_equal: every output has the same bytes as the one in the vector.
     """
 
     cases: int
@@ -145,7 +147,7 @@ class VectorCheck:
 
 
 def check_vectors(runner: Runner, folder: Path) -> VectorCheck:
-    """Run all vectors of a bundle. Needs torch only if the runner does.
+    """Run all vectors of a bundle and compare the outputs. This needs torch only if the runner does.
 
     Raises:
         MismatchError: an output has another shape, dtype or class, or its error exceeds what is allowed.
@@ -161,7 +163,7 @@ def check_vectors(runner: Runner, folder: Path) -> VectorCheck:
 
 
 def _vector_cases(source: "Source") -> "list[Case]":
-    """Batches 1, 7, 4096 and 0, and special rows, without the cases in which correct runtimes differ."""
+    """Return batches of 1, 7, 4096 and 0 rows and special rows, but no case in which correct runtimes may differ."""
     from export.proof.cases import SEED, Case, batches, special_case
 
     tried = batches(source)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from export.formats.names import Format
-from linreg.escaping import html_table
+from linreg.escaping import html_table, text_table
 
 HEADINGS = ("file", "compared with", "cases", "error / allowed", "bit-equal")
 """Bit-equal to the test vectors, or to the outputs of eager mode if compared with the oracle."""
@@ -17,9 +17,9 @@ class VerifiedFile:
     Attributes:
         format: format of the artifact.
         file: its name in the bundle.
-        against: `test vectors` or `float64 oracle`.
+        against: source of the expected outputs, `test vectors` or `float64 oracle`.
         cases: number of inputs that were run.
-        worst_error: largest error, in units of the allowed error; at most 1.
+        worst_error: largest error, as a multiple of the allowed error; at most 1.
         bytes_equal: every output has the same bytes as the test vectors, or as the module in eager mode.
     """
 
@@ -31,7 +31,7 @@ class VerifiedFile:
     bytes_equal: bool
 
     def cells(self) -> list[str]:
-        """Return the row of a table under `HEADINGS`."""
+        """Return this result as a table row, with one cell for each of `HEADINGS`."""
         equal = "yes" if self.bytes_equal else "no"
         return [self.file, self.against, str(self.cases), f"{self.worst_error:.3f}", equal]
 
@@ -41,10 +41,10 @@ class VerifiedBundle:
     """The result of `verify`.
 
     Attributes:
-        path: the bundle, or the artifact in it that was verified.
-        rows: one for each artifact and what it was compared with.
+        path: the bundle, or the single artifact that was verified.
+        rows: one result per artifact and source of expected outputs.
         files: names of all artifacts to verify.
-        not_run: names of those that were not run, because they are programs that this user did not export.
+        not_run: names of artifacts that were not run, because they are programs that this user did not export.
     """
 
     path: Path
@@ -55,7 +55,10 @@ class VerifiedBundle:
     def __repr__(self) -> str:
         worst = max((row.worst_error for row in self.rows), default=0.0)
         run = len(self.files) - len(self.not_run)
-        return f"<VerifiedBundle {str(self.path)!r}: {run} of {len(self.files)} artifacts, error / allowed {worst:.3f}>"
+        return f"VerifiedBundle({str(self.path)!r}, {run} of {len(self.files)} artifacts, error / allowed {worst:.3f})"
+
+    def __str__(self) -> str:
+        return text_table(HEADINGS, [row.cells() for row in self.rows], left=3)
 
     def _repr_html_(self) -> str:
         return html_table(HEADINGS, [row.cells() for row in self.rows], caption=str(self.path))

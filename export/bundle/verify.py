@@ -1,4 +1,4 @@
-"""Check a bundle again: its bytes against the manifest, its outputs against the test vectors and the oracle."""
+"""Verify a bundle again: its bytes against the manifest, and its outputs against the test vectors and the oracle."""
 
 import os
 from collections.abc import Sequence
@@ -9,8 +9,10 @@ from export.bundle.rows import rows_to_verify
 from export.bundle.verified import VerifiedBundle, VerifiedFile
 from export.formats.names import Format, format_of
 from export.precision import ExportPrecision
+from linreg.arguments import as_path
 from linreg.config import MODEL_FILE
 from linreg.errors import LinregError, MismatchError, ModelError, UntrustedError
+from linreg.in_python import in_python
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,43 +26,45 @@ if TYPE_CHECKING:
 # torch is imported only when needed: an .onnx file is checked against its test vectors without it.
 
 
+@in_python
 def verify(
     bundle: str | os.PathLike[str], *, data: str | os.PathLike[str] | None = None, trust: bool = False
 ) -> VerifiedBundle:
     """Check the bytes of a bundle against its manifest, and its outputs against test vectors and the float64 oracle.
 
-    Example:
-        >>> import torch
-        >>> from export.bundle.export import export
-        >>> bundle = export(torch.nn.Linear(4, 2), "net", inputs=["x=float32[batch,4]"])
-        >>> result = verify(bundle)
-        >>> [(row.file, row.against) for row in result.rows]
-        [('model.onnx', 'test vectors')]
-        >>> all(row.worst_error <= 1 for row in result.rows)
-        True
-
     Args:
         bundle: a bundle, or one artifact in it. A single .onnx file is checked against its test vectors, without torch.
-        data: for a trained model, a table whose rows are also run.
-        trust: load TorchScript, .pt2 and C files that this user did not export; they are programs.
+        data: for a trained model, a table on whose rows the artifacts are also verified.
+        trust: run TorchScript, .pt2 and C files, which are programs, even if this user did not export them.
 
     Raises:
-        MismatchError: the bytes of a file differ from the manifest, or its outputs from those expected.
+        MismatchError: the bytes of a file differ from the manifest, or its outputs differ from those expected.
         ModelError: the bundle is missing or damaged.
         UntrustedError: the bundle holds programs that this user did not export.
         LinregError: there is nothing to compare the outputs with, or `data` does not apply.
         DataError: the table cannot be used.
+
+    Example:
+        >>> import linreg, torch
+        >>> linreg.export(torch.nn.Linear(4, 2), "net", inputs="x=float32[batch,4]")
+        Bundle('net', model.onnx)
+        >>> result = linreg.verify("net")
+        >>> [(row.file, row.against) for row in result.rows]
+        [('model.onnx', 'test vectors')]
+        >>> all(row.worst_error <= 1 for row in result.rows)
+        True
     """
-    result = verify_artifacts(Path(bundle), data=None if data is None else Path(data), trust=trust)
+    table = None if data is None else as_path("data", data)
+    result = verify_artifacts(as_path("bundle", bundle), data=table, trust=trust)
     refuse_not_run(result)
     return result
 
 
 def refuse_not_run(result: VerifiedBundle) -> None:
-    """Raise an error if artifacts were not run.
+    """Raise an error if any artifact was not run.
 
     Raises:
-        UntrustedError: some artifacts were not run.
+        UntrustedError: an artifact is a program that this user did not export, so it was not run.
     """
     if result.not_run:
         raise UntrustedError(
@@ -70,7 +74,7 @@ def refuse_not_run(result: VerifiedBundle) -> None:
 
 
 def verify_artifacts(path: Path, *, data: Path | None, trust: bool) -> VerifiedBundle:
-    """Verify as `verify` does, but only list the artifacts that may not be run."""
+    """Do what `verify` does, but list untrusted programs in `not_run` instead of raising an error."""
     from linreg.changes import read_settled
 
     folder = path if path.is_dir() else path.parent
@@ -89,16 +93,17 @@ def verify_artifacts(path: Path, *, data: Path | None, trust: bool) -> VerifiedB
 
 
 def all_static(entries: "Sequence[FileEntry]") -> bool:
-    """Return whether every artifact takes a batch of fixed size, so that none can run the rows of a table."""
+    """Return whether every artifact has a fixed batch size, so that none can run the rows of a table."""
     return all(entry.proof.get("static") for entry in entries)
 
 
 def _manifest(path: Path, folder: Path) -> "Manifest":
-    """Read the manifest, and compare the whole bundle with it.
+    """Read the manifest, and check the whole bundle against it.
 
     Raises:
         LinregError: there is no manifest, or it does not list the file.
-        MismatchError: the bytes of a file differ, or the bundle contradicts itself.
+        ModelError: there is no such bundle or file.
+        MismatchError: the bytes of a file differ from the manifest, or files of the bundle contradict each other.
     """
     from export.bundle.integrity import check_bundle
     from linreg.manifest import CHECKSUM_FILE, MANIFEST_FILE, read_manifest
@@ -176,7 +181,7 @@ def _row(name: str, against: str, found: "VectorCheck | Verification") -> Verifi
 
 
 def _has_vectors(manifest: "Manifest", entry: "FileEntry") -> bool:
-    """Return whether the test vectors have the precision of an artifact, and batch sizes that it accepts."""
+    """Return whether the bundle has test vectors in the artifact's precision and with batch sizes that it accepts."""
     from export.bundle.vectors import precision_of_vectors
 
     if manifest.entry("test_data_set_0/input_0.pb") is None or _kind(entry.name)[1] != precision_of_vectors(manifest):
@@ -199,7 +204,7 @@ def _by_oracle(
     static: bool,
     rows: "NDArray[Any] | None",
 ) -> "Verification":
-    """Compare with the float64 outputs of the bundle's own state_dict."""
+    """Compare an artifact's outputs with the float64 outputs of the bundle's own state_dict."""
     from export.proof.verify import verify
     from export.source.source import from_checkpoint
 
@@ -210,7 +215,7 @@ def _model(folder: Path, manifest: "Manifest") -> "Checkpoint | None":
     """Return the model of a bundle; None for a bundle of a user's own module.
 
     Raises:
-        MismatchError: its weights differ from the manifest.
+        MismatchError: the state_dict is not the one that the manifest lists.
     """
     from linreg.checkpoint import load, load_state, state_sha256
     from linreg.models import recognise
@@ -231,7 +236,7 @@ def _model(folder: Path, manifest: "Manifest") -> "Checkpoint | None":
 
 
 def _weights(model: "Checkpoint") -> "tuple[list[float], list[float]]":
-    """Return the weights and the bias, if any, of a model without a card."""
+    """Return the weights and the bias of a model without a card; the bias is empty if it has none."""
     from linreg.models import affine_of
 
     affine = affine_of(model.model)

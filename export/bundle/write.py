@@ -1,4 +1,4 @@
-"""Make artifacts for a bundle, each verified from disk before it gets its name."""
+"""Make the artifacts of a bundle; each is verified from disk before it gets its final name."""
 
 import io
 import time
@@ -33,12 +33,12 @@ FAILED_INPUTS = ".failed-inputs.npz"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ExportOptions:
-    """How files are written, and with which additional rows they are verified.
+    """How files are written, and on which additional rows they are verified.
 
     Attributes:
         opset: ONNX opset version; None uses `export.formats.onnx.DEFAULT_OPSET`.
-        prefix: prefix for generated C identifiers; None uses `export.formats.c.DEFAULT_PREFIX`.
-        rows: the user's own rows, also used to verify the file, shape (batch, ...), for a module with one input.
+        prefix: prefix of generated C identifiers; None uses `export.formats.c.DEFAULT_PREFIX`.
+        rows: the user's own rows of shape (batch, ...), on which files are also verified; for a module with one input.
     """
 
     opset: int | None = None
@@ -58,8 +58,8 @@ class Artifact:
         precision: dtype of its parameters; None if it is the model's own.
         path: path of the file.
         bytes: size of the file.
-        sha256: hash of the file.
-        duration_s: duration of export and verification.
+        sha256: SHA-256 of the file.
+        duration_s: time taken by export and verification.
         needs: oldest runtime that is known to run it, such as `onnxruntime >= 1.15.1`.
         details: other facts for the manifest: opset, IR version, probes.
         verification: what was proved about the file.
@@ -76,7 +76,7 @@ class Artifact:
     verification: Verification
 
     def proof(self) -> dict[str, Any]:
-        """Return the proof for the manifest."""
+        """Return the proof that the manifest records for this file."""
         precision = {} if self.precision is None else {"precision": self.precision.value}
         proved = asdict(self.verification)
         if proved["weights"] is None:
@@ -93,12 +93,12 @@ class Artifact:
 def build(
     source: Source, kind: Format, options: ExportOptions = DEFAULTS, *, program: "ExportedProgram | None" = None
 ) -> bytes:
-    """Export to one format.
+    """Export a module to one format, and return the bytes of the file.
 
     Args:
         source: the module and its inputs.
         kind: the format.
-        options: opset and prefix.
+        options: the opset and the prefix; the rows are not used.
         program: the capture that ONNX and .pt2 share; None captures the module if needed.
 
     Raises:
@@ -131,19 +131,19 @@ def make_artifact(
     program: "ExportedProgram | None" = None,
     begin: Callable[[str], None] = lambda _stage: None,
 ) -> Artifact:
-    """Export one format, stage its file and verify that from disk; a file that fails is not kept.
+    """Export to one format, stage the file and verify it from disk; a file that fails is not kept.
 
     Args:
         source: the module and its inputs; its precision is part of the file's name.
         kind: the format.
-        changes: the changes of the bundle, to which the file is added.
-        options: how the file is written, and which rows it is also verified with.
+        changes: the pending changes to the bundle, to which the file is added.
+        options: how the file is written, and on which rows it is also verified.
         program: the capture that ONNX and .pt2 share; None captures the module if needed.
         begin: called with the name of each stage: `write onnx`, `prove onnx`.
 
     Raises:
         ExportError: the module cannot be exported to this format.
-        MismatchError: the outputs differ from the oracle; `FILE.failed-inputs.npz` holds inputs that show it.
+        MismatchError: the outputs differ from the oracle; `FILE.failed-inputs.npz` holds inputs on which they differ.
     """
     start = time.perf_counter()
     name = file_name(kind, source.precision)
@@ -215,7 +215,7 @@ def _artifact(
 
 
 def _details(kind: Format, data: bytes) -> dict[str, Any]:
-    """Facts for the manifest about the file, and about the machine that verified it."""
+    """Return facts for the manifest: the runtime that the file needs, and its ONNX versions or C compiler."""
     if kind is Format.C:
         from export.runners.c import describe_compiler
 

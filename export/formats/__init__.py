@@ -1,1 +1,1 @@
-"""One exporter for each format: it takes a source and returns the bytes of a file. `names` has the formats' names."""
+"""One exporter per format. Each takes a source and returns the bytes of a file; `names` lists the formats."""

@@ -12,13 +12,13 @@ WRITTEN_BY_THE_WRITER = frozenset({*VERSIONS, "byteorder", ".data/serialization_
 
 
 def record_names(archive: bytes) -> list[str]:
-    """The names of the records of an archive."""
+    """Return the names of all records in an archive."""
     names: list[str] = torch._C.PyTorchFileReader(io.BytesIO(archive)).get_all_records()
     return names
 
 
 def rewrite(archive: bytes, change: Callable[[str, bytes], tuple[str, bytes] | None]) -> bytes:
-    """Rewrite an archive: `change(name, record)` returns the new name and bytes of each record, or None to drop it.
+    """Rewrite an archive; `change(name, record)` returns the new name and bytes of a record, or None to drop it.
 
     Records are sorted by name. The version stays as torch wrote it, since it decides how operators are interpreted:
     below 4, for example, the division of integers truncates.

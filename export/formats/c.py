@@ -1,7 +1,8 @@
-"""C source of an affine module: it needs only fmaf, allocates no memory, and gives the same bits as onnxruntime.
+"""Write an affine module as C source that needs only fma, allocates no memory and gives the same bits as onnxruntime.
 
 model.c begins with the whole text of model.h, so it compiles alone, and its proof covers both files. The user's names
-and metadata are written as JSON in a comment and as strings in macros, escaped so that neither can be terminated early.
+and metadata are written as JSON in a comment and as strings in macros. They are escaped so that they cannot end the
+comment or a string early.
 """
 
 import json
@@ -78,10 +79,11 @@ def to_c(source: Source, *, prefix: str = DEFAULT_PREFIX) -> bytes:
 
     Args:
         source: the module to export.
-        prefix: prefix of the C identifiers.
+        prefix: prefix of the C identifiers, in lower case.
 
     Raises:
-        ExportError: the module is not affine, or C cannot express its dtype or values as constants.
+        ExportError: `prefix` is invalid, the module is not affine or too large, its batch size is fixed, or C cannot
+            express its dtype or values as constants.
     """
     affine = _exportable(source)
     if not PREFIX.fullmatch(prefix):
@@ -129,13 +131,13 @@ def _array(declaration: str, values: Array, suffix: str) -> str:
 
 
 def _hexadecimal(value: float) -> str:
-    """An exact hexadecimal float, such as 0x1.8p+1: Python's notation without trailing zeros."""
+    """Return the exact value as a hexadecimal float such as 0x1.8p+1, in Python's notation without trailing zeros."""
     mantissa, _, exponent = value.hex().partition("p")
     return f"{mantissa.rstrip('0').rstrip('.') if '.' in mantissa else mantissa}p{exponent}"
 
 
 def _comment(source: Source) -> str:
-    """The metadata as JSON in ASCII, without / and ?, so that nothing can end or change a comment."""
+    """Return the metadata as a comment that holds ASCII JSON without / and ?, so that no text can end or change it."""
     parameters = [
         {"name": key, "dtype": str(value.dtype).removeprefix("torch."), "shape": list(value.shape)}
         for key, value in source.module.state_dict().items()
@@ -151,7 +153,7 @@ def _json(value: Any) -> str:
 
 
 def _names(source: Source, macro: str) -> str:
-    """Macros with the names of the columns, which cost nothing if they are not used."""
+    """Return macros with the names of the columns; they cost nothing unless they are used."""
     lines = []
     features, target = source.metadata.get("features"), source.metadata.get("target")
     if isinstance(features, list) and len(features) == source.inputs[0].shape[1]:
@@ -163,7 +165,7 @@ def _names(source: Source, macro: str) -> str:
 
 
 def _string(text: object) -> str:
-    """A C string in UTF-8. Special characters are three octal digits, which no following character extends."""
+    """Return a C string literal in UTF-8. Special bytes become three octal digits, which no later digit can extend."""
     data = str(text).encode("utf-8", "surrogatepass")
     return '"' + "".join(chr(byte) if _is_plain(byte) else f"\\{byte:03o}" for byte in data) + '"'
 

@@ -1,4 +1,4 @@
-"""Read metadata, shapes and exact weights from C source of `export.formats.c`, without a compiler or torch."""
+"""Read metadata, shapes and exact weights from C source that linreg wrote, without a compiler or torch."""
 
 import re
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class CText:
         features: number of input columns.
         outputs: number of output columns.
         metadata: JSON values, as the exporter wrote them.
-        weights: arrays by their name in the state_dict; empty for a header.
+        weights: arrays by their key in the state_dict; empty for a header.
     """
 
     prefix: str
@@ -52,20 +52,20 @@ class CText:
 
 
 def is_c(data: bytes) -> bool:
-    """Whether this is C source or a header that linreg wrote."""
+    """Return whether the data is C source, or a C header, that linreg wrote."""
     return data.startswith(FIRST_LINE.encode())
 
 
 def header_of(data: bytes) -> bytes:
-    """Return the text of model.h, with which model.c begins."""
+    """Return the text of model.h, which is the beginning of model.c."""
     return data.partition(END_OF_HEADER.encode())[0]
 
 
 def read_c(name: str, data: bytes) -> CText:
-    """Read the bytes of model.c or model.h.
+    """Parse the bytes of model.c or model.h.
 
     Raises:
-        ModelError: linreg did not write them.
+        ModelError: the data is not C source that linreg wrote, or it is damaged.
     """
     try:
         text = data.decode("ascii")
@@ -91,7 +91,7 @@ def read_c(name: str, data: bytes) -> CText:
 
 
 def _tensor(entry: dict[str, Any]) -> dict[str, Any]:
-    """Check the entry of an input, output or parameter: at most two axes, each of a bounded size."""
+    """Check the metadata of an input, output or parameter, which may have two axes of bounded size."""
     if len(entry["shape"]) > 2 or any(
         size != "batch" and not (type(size) is int and 0 <= size < MAX_SIZE) for size in entry["shape"]
     ):
@@ -100,7 +100,7 @@ def _tensor(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _weights(text: str, parameters: list[dict[str, Any]], dtype: np.dtype[Any]) -> dict[str, Array]:
-    """The arrays in the order of the parameters; hexadecimal floats are read without rounding."""
+    """Return the weight arrays by parameter name; hexadecimal floats are read without rounding."""
     arrays = _ARRAY.findall(text)
     if arrays and len(arrays) != len(parameters):
         raise ValueError(f"it has {len(arrays)} arrays of weights, expected {len(parameters)}")

@@ -17,10 +17,11 @@ REMEDY = "make it independent of the batch size, or fix the shape with --static"
 
 
 def capture(source: Source) -> ExportedProgram:
-    """Capture the module with a symbolic batch axis, and without references to its source files.
+    """Capture the module without references to its source files, and with a symbolic batch axis unless it is static.
 
     Raises:
-        ExportError: control flow in the module depends on its data or on the batch size.
+        ExportError: torch.export refuses the module, for example because its control flow depends on data, or the
+            module depends on the batch size.
     """
     inputs = tuple(torch.from_numpy(array) for array in source.random_inputs(EXAMPLE_BATCH, 1.0, SEED))
     shapes: tuple[dict[int, Any], ...] | None = None

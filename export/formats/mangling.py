@@ -1,7 +1,7 @@
-"""Renumber the names that torch makes unique with a counter, so that each archive starts from 0.
+"""Renumber the class names that torch makes unique with a counter, so that the numbers in each archive start from 0.
 
-torch calls a second class of the same name `___torch_mangle_7.Linear`, where 7 counts such classes in this process. The
-bytes of an archive would depend on what was exported before it.
+torch calls a second class of the same name `___torch_mangle_7.Linear`, where 7 counts such classes in this process.
+Without renumbering, the bytes of an archive would depend on earlier exports.
 """
 
 import pickletools
@@ -13,16 +13,16 @@ MANGLED = re.compile(r"(?<=___torch_mangle_)[0-9]+")
 
 
 class Renumbering:
-    """New numbers for the mangled names of one archive, in their old order."""
+    """New numbers for the mangled names in one archive, which keep their order."""
 
     def __init__(self, names: list[str]) -> None:
-        """Args: the names of all records; every mangled class has one."""
+        """Collect the numbers from the names of all records; every mangled class has a record."""
         found = sorted({int(number) for name in names for number in MANGLED.findall(name)})
         self._numbers = {str(old): str(new) for new, old in enumerate(found)}
 
     @property
     def needed(self) -> bool:
-        """Whether any name is mangled."""
+        """Whether any record name is mangled."""
         return bool(self._numbers)
 
     def text(self, text: str) -> str:
@@ -30,7 +30,7 @@ class Renumbering:
         return MANGLED.sub(lambda match: self._numbers.get(match[0], match[0]), text)
 
     def pickle(self, data: bytes) -> bytes:
-        """Renumber the names in a pickle by its opcodes; nothing is unpickled."""
+        """Renumber the names in a pickle by rewriting its opcodes; nothing is unpickled."""
         operations = [(opcode.name, argument, place or 0) for opcode, argument, place in pickletools.genops(data)]
         places = [place for _, _, place in operations] + [len(data)]
         pieces = []

@@ -43,7 +43,7 @@ PROGRAMS = frozenset({Format.TORCHSCRIPT, Format.TORCHSCRIPT_TRACE, Format.PT2, 
 
 
 def chosen_formats(choices: list[FormatChoice]) -> list[Format]:
-    """The chosen formats, each once, in the given order."""
+    """Return the chosen formats in the given order, without duplicates."""
     chosen: list[Format] = []
     for choice in choices:
         chosen += RUNTIME_FORMATS if choice is FormatChoice.ALL else [Format(choice.value)]
@@ -51,17 +51,17 @@ def chosen_formats(choices: list[FormatChoice]) -> list[Format]:
 
 
 def file_name(kind: Format, precision: ExportPrecision | None = None) -> str:
-    """The file name of a format in a bundle; it includes a precision other than the model's own."""
+    """Return the file name of a format in a bundle; it names the precision if that is not the model's own."""
     return f"model{'' if precision is None else f'.{precision}'}{SUFFIXES[kind]}"
 
 
 def beside(kind: Format, precision: ExportPrecision | None = None) -> str | None:
-    """The second file of a format, written and removed with the first: the header of C source. None for others."""
+    """Return the second file of a format, which is the header of C source; None for every other format."""
     return str(PurePath(file_name(kind, precision)).with_suffix(".h")) if kind is Format.C else None
 
 
 def format_of(name: str) -> tuple[Format, ExportPrecision | None] | None:
-    """The format and precision of a file in a bundle; None if it is not an artifact."""
+    """Return the format and precision of a file in a bundle; None if it is not an artifact."""
     for kind in Format:
         for precision in (None, *ExportPrecision):
             if name == file_name(kind, precision):
@@ -71,3 +71,9 @@ def format_of(name: str) -> tuple[Format, ExportPrecision | None] | None:
 
 OPSETS = range(13, 27)
 """ONNX opset versions that can be written."""
+
+READ_ONNX = (
+    "tflite litert tensorflow tf coreml mlmodel mlpackage openvino tensorrt trt engine ncnn mnn tfjs ort rknn keras "
+    "savedmodel tvm executorch pte"
+)
+"""Formats that linreg does not write, but that other tools convert from ONNX."""

@@ -1,7 +1,8 @@
-"""ONNX: one Gemm, written with onnx.helper, for an affine module, and torch.onnx's dynamo exporter for all others.
+"""Export to ONNX: an affine module becomes one Gemm, and torch.onnx's dynamo exporter writes every other module.
 
-The Gemm needs neither onnxscript nor a capture, has a tenth of the bytes, and is the same on every machine. What torch
-writes is stripped of everything that is not the computation: stack traces, paths, the graph signature, repeated shapes.
+The Gemm needs neither onnxscript nor a capture, takes a tenth of the bytes, and is the same on every machine. From what
+torch writes, everything that is not part of the computation is removed: stack traces, paths, the graph signature and
+repeated shapes.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -26,12 +27,12 @@ _BIAS_OF = {"weights": "bias", "linear_layer.weight": "linear_layer.bias", "weig
 
 
 def to_onnx(source: Source, *, opset: int = DEFAULT_OPSET, program: "ExportedProgram | None" = None) -> bytes:
-    """Return the bytes of an ONNX model, after checking them.
+    """Return the bytes of an ONNX model that has passed `check_model`.
 
     Args:
         source: the module to export.
         opset: ONNX opset version; a file with another one is refused.
-        program: the capture of a module that is not affine; None captures it.
+        program: the capture of the module; None captures it if needed. An affine module needs no capture.
 
     Raises:
         ExportError: the module cannot be exported, or the file fails a check.
@@ -44,7 +45,7 @@ def to_onnx(source: Source, *, opset: int = DEFAULT_OPSET, program: "ExportedPro
 
 
 def gemm_model(source: Source, opset: int) -> onnx.ModelProto:
-    """Output = input weight^T + bias, one Gemm."""
+    """Build an ONNX model of an affine module with one Gemm: output = input @ weight.T + bias."""
     affine, entry, output_name = source.affine, source.inputs[0], source.output_names[0]
     assert affine is not None
     kind = helper.np_dtype_to_tensor_dtype(entry.dtype)
@@ -65,7 +66,7 @@ def gemm_model(source: Source, opset: int) -> onnx.ModelProto:
 
 
 def dynamo_model(source: Source, opset: int, program: "ExportedProgram") -> onnx.ModelProto:
-    """Export a capture with torch.onnx."""
+    """Export a capture with torch.onnx, and rename its inputs and outputs."""
     import torch
 
     from export.formats.quiet import quiet, reason
@@ -98,7 +99,7 @@ def dynamo_model(source: Source, opset: int, program: "ExportedProgram") -> onnx
 
 
 def serialise(model: onnx.ModelProto, source: Source, opset: int) -> bytes:
-    """Strip a model, set the oldest IR version that its opset allows and our metadata, and check the bytes.
+    """Strip a model, set the oldest IR version that its opset allows, add linreg's metadata, and check the bytes.
 
     Raises:
         ExportError: the model fails a check.
@@ -113,7 +114,7 @@ def serialise(model: onnx.ModelProto, source: Source, opset: int) -> bytes:
 
 
 def _strip(model: onnx.ModelProto) -> None:
-    """Remove all but the computation; a runtime infers the inner shapes again."""
+    """Remove everything but the computation; a runtime infers the inner shapes again."""
     for field in ("producer_name", "producer_version", "doc_string", "domain", "model_version", "metadata_props"):
         model.ClearField(field)
     graph = model.graph

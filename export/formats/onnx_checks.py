@@ -36,12 +36,12 @@ RANDOM_OPERATORS = frozenset(
 
 
 def check_model(data: bytes, source: Source, opset: int) -> None:
-    """Check that a file is as requested.
+    """Check that an ONNX file is valid and matches what was requested.
 
     Raises:
-        ExportError: it is too large, has another opset, other names, a fixed batch size, an operator that draws random
-            numbers or belongs to training, or data outside the file; or onnx's checker rejects it, or onnxruntime
-            crashes on it.
+        ExportError: the file is too large, has another opset, other input or output names, a fixed batch size, an
+            operator that draws random numbers or belongs to training, or weights outside the file; or onnx's checker
+            rejects it, or onnxruntime crashes while loading it.
     """
     if len(data) > MAX_FILE_BYTES:
         raise ExportError(f"onnx: the model has {len(data)} bytes, expected at most {MAX_FILE_BYTES}; use --format pt2")
@@ -70,10 +70,10 @@ def check_model(data: bytes, source: Source, opset: int) -> None:
 
 
 def _check_that_it_loads(data: bytes) -> None:
-    """Load a file in a child process, since onnxruntime 1.32 crashes while it optimises a float16 transformer.
+    """Load a file in a child process, because onnxruntime 1.32 crashes while optimising a float16 transformer.
 
     Raises:
-        ExportError: the child crashed.
+        ExportError: the child crashed, or did not load the file within `TIMEOUT_S`.
     """
     command = [sys.executable, "-P", "-c", LOAD]
     try:
@@ -108,5 +108,5 @@ def _check_batch(graph: onnx.GraphProto, source: Source) -> None:
 
 
 def axes(entry: Any) -> list[int | str]:
-    """The sizes or names of the axes of a graph's input or output."""
+    """Return the size, or the name, of each axis of a graph's input or output."""
     return [axis.dim_param or axis.dim_value for axis in entry.type.tensor_type.shape.dim]

@@ -1,4 +1,4 @@
-"""Rename the inputs and outputs of an ONNX graph, whatever the values inside are called."""
+"""Rename the inputs and outputs of an ONNX graph, even if inner values already have the new names."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,8 +8,8 @@ from onnx import GraphProto, NodeProto, helper
 def name_ends(graph: GraphProto, inputs: Sequence[str], outputs: Sequence[str]) -> None:
     """Rename the inputs and outputs of a graph, in place.
 
-    torch names values after their operators. An inner value that already has one of the new names is renamed. A
-    parameter that is also an output keeps its key in the state_dict.
+    torch names values after their operators, so an inner value may already have one of the new names; it is then
+    renamed. A parameter that is also an output keeps its state_dict key as its name.
 
     Args:
         graph: a graph whose values, including those of inner graphs, have distinct names.
@@ -44,7 +44,7 @@ def _rename(graph: GraphProto, renamed: dict[str, str]) -> None:
 
 
 def _names(graph: GraphProto) -> set[str]:
-    """The names of all values in a graph and its inner graphs; an omitted argument has the name ''."""
+    """Return the names of all values in a graph and its inner graphs, without the '' of omitted arguments."""
     names = {entry.name for entry in (*graph.input, *graph.output, *graph.initializer)}
     for node in graph.node:
         names |= {*node.input, *node.output}
@@ -54,7 +54,7 @@ def _names(graph: GraphProto) -> set[str]:
 
 
 def _inner_graphs(node: NodeProto) -> Iterator[GraphProto]:
-    """The branches of an If and the bodies of loops."""
+    """Yield the inner graphs of a node, such as the branches of an If or the body of a loop."""
     for attribute in node.attribute:
         if attribute.HasField("g"):
             yield attribute.g
@@ -62,7 +62,7 @@ def _inner_graphs(node: NodeProto) -> Iterator[GraphProto]:
 
 
 def _free(wanted: str, taken: set[str]) -> str:
-    """The name itself, or the name with the first number that makes it unique."""
+    """Return the name, with a number appended if it is taken."""
     name, number = wanted, 2
     while name in taken:
         name, number = f"{wanted}_{number}", number + 1

@@ -18,10 +18,10 @@ def to_pt2(source: Source, program: ExportedProgram) -> bytes:
 
     Args:
         source: the module to export.
-        program: its capture.
+        program: the capture of the module.
 
     Raises:
-        ExportError: torch cannot serialise it.
+        ExportError: torch cannot serialise the capture.
     """
     buffer = io.BytesIO()
     metadata = json.dumps(source.metadata, ensure_ascii=False, sort_keys=True)
@@ -34,7 +34,7 @@ def to_pt2(source: Source, program: ExportedProgram) -> bytes:
 
 
 def _without_version(name: str, record: bytes) -> tuple[str, bytes]:
-    """Remove the version of torch: the manifest has it, and nothing reads it from the archive."""
+    """Remove torch's version, which the manifest records and which nothing reads from the archive."""
     if name != "models/model.json":
         return name, record
     return name, json.dumps({**json.loads(record), "torch_version": ""}).encode()

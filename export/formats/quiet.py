@@ -17,7 +17,7 @@ MARKER = re.compile(r"\s*~+ <--- HERE")
 
 
 def reason(error: BaseException) -> str:
-    """The reason in one of torch's long messages, as one line of plain text."""
+    """Return the cause of one of torch's long error messages, as one line of plain text."""
     text = COLOUR.sub("", str(error))
     if missing := MISSING.search(text):
         return f"ONNX has no operator for {missing[1]}, or torch does not know it; use --format pt2"
@@ -32,7 +32,7 @@ def reason(error: BaseException) -> str:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """A context that silences the output and warnings of torch's exporters; errors still say what went wrong."""
+    """Silence the output, logs and warnings of torch's exporters; exceptions still pass through."""
     was_disabled = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:

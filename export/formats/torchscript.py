@@ -1,4 +1,4 @@
-"""TorchScript: script or trace the module, and rewrite the archive without anything that identifies this machine.
+"""Export to TorchScript: script or trace the module, and remove from the archive all that identifies this machine.
 
 torch deprecates TorchScript in favour of torch.export; its warnings are silenced at each call.
 """
@@ -41,7 +41,7 @@ def to_torchscript(source: Source) -> bytes:
 
 
 def to_traced_torchscript(source: Source) -> bytes:
-    """Return the bytes of the module as one traced call, without control flow that depends on data.
+    """Trace one call of the module and return the archive's bytes; a trace has no control flow that depends on data.
 
     Raises:
         ExportError: torch cannot trace the module.
@@ -54,7 +54,8 @@ def _trace(source: Source, inputs: tuple[torch.Tensor, ...]) -> Any:
     """Trace one call.
 
     Raises:
-        ExportError: torch warns that it records a value as a constant; no verification could try every branch.
+        ExportError: torch warns that it records a value as a constant. No verification could try every branch, so the
+            module is refused.
     """
     traced, fixed = _traced(source, inputs, nullcontext())
     if fixed:
@@ -116,7 +117,7 @@ def _archive(source: Source, compile_module: Callable[[], Any], name: str) -> by
 def _forget_scripted_classes() -> None:
     """Clear torch's table of scripted classes, as torch's own tests do.
 
-    Otherwise a second class of the same name would be renamed in the archive, whose bytes would depend on earlier
+    Otherwise torch would rename a second class of the same name, and the bytes of an archive would depend on earlier
     exports. Modules that are already scripted keep their types.
     """
     torch._C._jit_clear_class_registry()
@@ -127,8 +128,9 @@ def _forget_scripted_classes() -> None:
 def _clean(archive: bytes) -> bytes:
     """Rewrite an archive so that its bytes depend on the program alone.
 
-    `*.debug_pkl`, which holds paths and lines of source files, is dropped. The constants of each class, which torch
-    writes in the order of a set and so differently in each process, are sorted. Mangled names are renumbered.
+    `*.debug_pkl`, which holds paths and lines of source files, is dropped. The constants of each class are
+    sorted, because torch writes them in the order of a set, which differs between processes. Mangled names are
+    renumbered.
     """
     names = record_names(archive)
     numbers = Renumbering(names)

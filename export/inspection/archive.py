@@ -21,8 +21,8 @@ class Archive:
     """An archive with valid checksums, in the form that torch writes.
 
     Attributes:
-        records: contents by name, without the archive's folder.
-        json_bytes: memory limit for its JSON.
+        records: contents by record name; the names omit the archive's top-level folder.
+        json_bytes: memory limit for parsing one of its JSON records, in bytes.
     """
 
     records: dict[str, memoryview]
@@ -44,7 +44,7 @@ class Archive:
         return parse_json(self.read(name), max_bytes=self.json_bytes)
 
     def metadata(self) -> dict[str, Any]:
-        """Contents of the extra files: ours is parsed as JSON, others are text."""
+        """Return the contents of the extra files; linreg's is parsed as JSON, and all others are text."""
         found: dict[str, Any] = {}
         for name, record in self.records.items():
             if name == "extra/linreg.json" and len(record) <= METADATA_JSON_BYTES:

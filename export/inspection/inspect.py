@@ -1,4 +1,4 @@
-"""Inspect a file without running it: ONNX, TorchScript, .pt2, our C source, state_dicts and safetensors.
+"""Inspect ONNX, TorchScript, .pt2, safetensors and state_dict files, and linreg's C source, without running them.
 
 Each format has its own reader; none needs torch, onnx or a runtime. Any file below 10 MB costs at most 2 s of CPU and
 256 MB of memory: each reader makes one pass over the data and limits what it keeps.
@@ -16,7 +16,7 @@ from linreg.safetensors import is_safetensors
 
 
 def inspect_file(path: Path) -> Inspection:
-    """Inspect a file. Its format is detected from its contents, not from its name.
+    """Inspect a file. Its contents, not its name, decide its format.
 
     Raises:
         ModelError: the file is missing, damaged, of an unknown format, or larger than any real model.
@@ -79,7 +79,7 @@ def _archive(path: Path, data: bytes) -> tuple[str, dict[str, Any]]:
 
 
 def _c(path: Path, data: bytes) -> dict[str, Any]:
-    """Inspect model.c or model.h; only model.c has the weights."""
+    """Return the parts of an inspection of model.c or model.h; only model.c has weights."""
     from export.formats.c_text import read_c
 
     text = read_c(str(path), data)

@@ -1,4 +1,4 @@
-"""The result of inspecting a file, of bounded size: text is cut, lists are limited, numbers are valid JSON."""
+"""The result of inspecting a file. Its size is bounded: text is cut, lists are limited, and numbers are valid JSON."""
 
 import math
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ class Inspection:
         bytes: file size.
         sha256: SHA-256 of the file.
         inputs: name, dtype and shape of each input, if the file states them.
-        outputs: the same for each output.
+        outputs: name, dtype and shape of each output, if the file states them.
         facts: opset, IR version and similar facts by name.
         metadata: metadata written by the exporter, by key.
         operators: number of occurrences of each operator.
@@ -50,12 +50,15 @@ class Inspection:
 
 
 def cut(text: str, limit: int = MAX_NAME) -> str:
-    """Cut `text` to `limit` characters, with dots at the end if it was longer."""
+    """Cut `text` to `limit` characters; text that was longer ends with three dots."""
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
 def bounded(**parts: Any) -> dict[str, Any]:
-    """Convert the parts of an inspection to plain JSON; NaN becomes text, values beyond the limits are dropped."""
+    """Convert the parts of an inspection to plain JSON.
+
+    NaN and infinities become text, long text is cut, and values beyond the limits are dropped.
+    """
     found = {}
     for name, value in parts.items():
         if name in ROWS:
@@ -71,7 +74,7 @@ def bounded(**parts: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any, limit: int, left: list[int], depth: int) -> Any:
-    """Convert one value, and subtract its cost from `left`."""
+    """Convert one value to plain JSON, and subtract its size from `left`."""
     left[0] -= 1
     if isinstance(value, str):
         left[0] -= min(len(value), limit) // CHARACTERS_OF_A_VALUE
@@ -90,7 +93,7 @@ def _plain(value: Any, limit: int, left: list[int], depth: int) -> Any:
 
 
 def tensors(entries: Any) -> list[dict[str, Any]]:
-    """Read the inputs or outputs that linreg writes into metadata; empty if they have another form."""
+    """Read the inputs or outputs that linreg writes into metadata; return an empty list if they have another form."""
     if not isinstance(entries, list) or len(entries) > MAX_TENSORS:
         return []
     found = []

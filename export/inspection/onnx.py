@@ -1,4 +1,4 @@
-"""Inspect an ONNX file through its outer fields, without onnx and without building its messages."""
+"""Inspect an ONNX file by reading its outer protobuf fields, without onnx and without building messages."""
 
 from collections import Counter
 from contextlib import suppress
@@ -26,7 +26,7 @@ NODE, INITIALIZER, INPUT, OUTPUT = 1, 5, 11, 12
 
 
 def read_onnx(data: bytes) -> dict[str, Any]:
-    """Read the parts of an inspection.
+    """Read the parts of an inspection from an ONNX file.
 
     Raises:
         ValueError: the data is not an ONNX model, or has more parts than any real model.
@@ -68,7 +68,7 @@ def read_onnx(data: bytes) -> dict[str, Any]:
 
 
 def onnx_versions(data: bytes) -> tuple[int | None, int]:
-    """Read the opset and the IR version.
+    """Read the opset version, None if there is none, and the IR version.
 
     Raises:
         ValueError: the data is not protobuf.
@@ -109,7 +109,7 @@ def _dtype(number: int) -> str:
 
 
 def _value(reader: Reader, part: Part) -> dict[str, Any]:
-    """Read an input or output: its name, dtype and shape."""
+    """Read the name, dtype and shape of an input or output."""
     _, parts = _grouped(reader, [part])
     tensor = reader.messages(parts.get(2, []), 1)
     scalars, inner = _grouped(reader, tensor)
@@ -124,7 +124,7 @@ def _value(reader: Reader, part: Part) -> dict[str, Any]:
 
 
 def _tensor(reader: Reader, part: Part) -> tuple[dict[str, Any], bool]:
-    """Read a parameter, and whether its values are stored in another file."""
+    """Read the name, dtype and shape of a parameter, and whether its values are stored in another file."""
     sizes: list[int] = []
     names: list[Part] = []
     dtype = location = 0
@@ -144,7 +144,7 @@ def _tensor(reader: Reader, part: Part) -> tuple[dict[str, Any], bool]:
 
 
 def _metadata(reader: Reader, entries: list[Part]) -> dict[str, Any]:
-    """Metadata by key; values that are JSON are parsed."""
+    """Return the metadata by key; values that are JSON are parsed."""
     found: dict[str, Any] = {}
     left = METADATA_JSON_BYTES
     for entry in entries[:MAX_METADATA]:

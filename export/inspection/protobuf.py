@@ -1,7 +1,7 @@
 """Read protobuf's wire format field by field, without building messages, up to a limit on the number of fields.
 
-The generated classes build every message of a file, so that an empty one grows from two bytes to a hundred. Here a
-message is a list of byte ranges; a message that occurs twice is merged, as protobuf specifies.
+protobuf's generated classes build every message of a file, and an empty message grows from two bytes to a hundred. Here
+a message is a list of byte ranges. If a message occurs twice, both ranges are read as one, as protobuf specifies.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ BYTES_OF_A_FIELD = 10
 
 
 class Reader:
-    """Reads fields from the data and counts how many may still be read.
+    """Reads fields from the data, up to a limit on their number.
 
     Raises (in every method):
         ValueError: the data is not protobuf, or has more fields than the limit.
@@ -26,7 +26,7 @@ class Reader:
         self._limit = self._left = max(MAX_FIELDS, len(data) // BYTES_OF_A_FIELD)
 
     def fields(self, parts: list[Part]) -> Iterator[tuple[int, int | Part]]:
-        """Yield the number and value of each field: an int for a varint, a byte range for bytes; others are skipped."""
+        """Yield the number and value of each field: an int for a varint, a byte range for bytes. Skip other types."""
         data = self._data
         for place, end in parts:
             while place < end:
@@ -55,11 +55,11 @@ class Reader:
                     yield key >> 3, (first, place)
 
     def messages(self, parts: list[Part], number: int) -> list[Part]:
-        """Byte ranges of each occurrence of a message or string field."""
+        """Return the byte range of each occurrence of a message or string field."""
         return [value for found, value in self.fields(parts) if found == number and isinstance(value, tuple)]
 
     def varints(self, part: Part) -> list[int]:
-        """Values of a packed repeated field."""
+        """Return the values of a packed repeated field."""
         place, end = part
         found = []
         while place < end:

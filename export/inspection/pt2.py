@@ -1,4 +1,4 @@
-"""Inspect a .pt2 archive through the JSON of its graph."""
+"""Inspect a .pt2 archive by reading the JSON of its graph."""
 
 import re
 from collections import Counter
@@ -19,7 +19,7 @@ MAX_AXES = 64
 
 
 def read_pt2(archive: Archive) -> dict[str, Any]:
-    """Read the parts of an inspection.
+    """Read the parts of an inspection from a .pt2 archive.
 
     Raises:
         ValueError: the graph is not JSON, has an unknown form, or is too large.

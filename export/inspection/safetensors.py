@@ -1,4 +1,4 @@
-"""Inspect a safetensors file through its header; no tensor is built."""
+"""Inspect a safetensors file by reading its header; no tensor is built."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ HEADER_BYTES = 128 * 2**20
 
 
 def read_safetensors_header(data: bytes) -> dict[str, Any]:
-    """Read the tensors that a file lists, and its metadata.
+    """Read the names, dtypes and shapes of the tensors in a file, and its metadata.
 
     Raises:
         ValueError: the header is cut off, is not JSON of the expected form, or needs too much memory.

@@ -1,4 +1,4 @@
-"""Inspect a .pth archive by reading its pickle opcode by opcode; nothing is imported or called, torch included."""
+"""Inspect a .pth archive by reading its pickle opcode by opcode; nothing, torch included, is imported or called."""
 
 import pickletools
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ class Other:
 
 @dataclass(frozen=True)
 class Storage:
-    """The record that holds the elements of tensors."""
+    """The archive record that holds the elements of one or more tensors."""
 
     dtype: str
     bytes: int
@@ -66,7 +66,7 @@ class Storage:
 
 
 def read_state(archive: Archive) -> dict[str, Any]:
-    """Read the parts of an inspection.
+    """Read the parts of an inspection from a .pth archive.
 
     Raises:
         ValueError: the pickle has no named tensors, calls a function, or claims more elements than are stored.
@@ -84,7 +84,7 @@ def read_state(archive: Archive) -> dict[str, Any]:
 
 
 def _walk(value: dict[Any, Any], prefix: str, rows: list[dict[str, Any]], others: dict[str, str], depth: int) -> None:
-    """List the entries of a dictionary and of the dictionaries in it."""
+    """Add the entries of a dictionary, and of dictionaries inside it, to `rows` or `others`."""
     for key, entry in value.items():
         name = cut(f"{prefix}{key}")
         if isinstance(entry, Tensor):

@@ -20,7 +20,7 @@ OPERATOR = re.compile(r"\b(?:torch|ops\.\w{1,100})\.(\w{1,100})\(")
 
 
 def read_torchscript(archive: Archive) -> dict[str, Any]:
-    """Read the parts of an inspection.
+    """Read the parts of an inspection from a TorchScript archive.
 
     Raises:
         ValueError: data.pkl is not a pickle.
@@ -54,7 +54,7 @@ def read_torchscript(archive: Archive) -> dict[str, Any]:
 
 
 def signature(code: str, name: str) -> str | None:
-    """Signature of a class's `forward`, such as `(x: Tensor) -> Tensor`; None if the code has none."""
+    """Return the signature of a class's `forward`, such as `(x: Tensor) -> Tensor`; None if it is not found."""
     if (place := f"\n{code}".find(f"\nclass {name}(Module):\n")) < 0:
         return None
     end = code.find("\nclass ", place + 1)
@@ -71,7 +71,7 @@ def signature(code: str, name: str) -> str | None:
 
 
 def _top_class(data: bytes) -> str:
-    """First class that data.pkl names; pickletools reads the opcodes and builds no object."""
+    """Return the first class that data.pkl names; pickletools only lists the opcodes and builds no object."""
     for opcode, argument, _ in itertools.islice(pickletools.genops(data), MAX_OPCODES):
         if opcode.name == "GLOBAL":
             return str(argument).replace(" ", ".")

@@ -1,1 +1,1 @@
-"""Prove that a runner is right: test cases, the float64 oracle and its allowed error, one comparison, and probes."""
+"""Prove that a runner is correct: test cases, the float64 oracle and its allowed error, comparison, and probes."""

@@ -1,4 +1,4 @@
-"""The error allowed for each output: a bound for affine maps, a measurement for all other modules."""
+"""The error allowed for each output: a proven bound for affine maps, and a measurement for all other modules."""
 
 from typing import Any
 
@@ -28,12 +28,12 @@ SCALE_ROWS = 64
 
 
 def affine_output(affine: Affine, inputs: Array, eager: Array) -> ExpectedOutput:
-    """The expected output of an affine map for rows of shape (batch, features).
+    """Return the expected output of an affine map, and its allowed error, for rows of shape (batch, features).
 
-    With K features and S = sum_k |w_k x_k| + |b| the allowed error is (K + 4) u S + (K + 1) tiny, with u = 2^-24 for
-    float32 and 2^-53 for float64: Higham's bound for a sum of K + 1 products (Accuracy and Stability, section 3.1),
-    whatever its order, and one tiny (smallest subnormal) for each result that underflows. float16 is accumulated in
-    float32 and rounded once: (K + 4) 2^-24 S + 2^-11 |y| + 2^-25.
+    With K features and S = sum_k |w_k x_k| + |b|, the allowed error is (K + 4) u S + (K + 1) t, where u is 2^-24 for
+    float32 and 2^-53 for float64, and t is the smallest subnormal. The first term is Higham's bound for a sum of K + 1
+    products in any order (Accuracy and Stability, section 3.1); the second allows t for each result that underflows.
+    float16 is accumulated in float32 and rounded once, which gives (K + 4) 2^-24 S + 2^-11 |y| + 2^-25.
     """
     dtype = affine.weight.dtype
     # A float64 module needs an oracle beyond float64; for float32, float64 is 2^29 times finer.
@@ -60,15 +60,16 @@ def affine_output(affine: Affine, inputs: Array, eager: Array) -> ExpectedOutput
 def measured_output(
     name: str, eager: Array, wide: Array, moved: Array, largest: float, *, unit: float, advice: str
 ) -> ExpectedOutput:
-    """The expected output of any other module, with four times the error that its own arithmetic makes.
+    """Return the expected output of a module that is not affine, and its allowed error for each element.
 
-    That error is the largest of three: eager's own error, which is one sample; 4 eps of the largest output, in case
-    eager happened to be exact; and `moved`, how far rounding inside the module can move this one element. A LayerNorm
-    over two nearly equal numbers, for example, moves a few elements of a batch much further than all others, and their
-    error must not widen the bound of the others.
+    The allowed error is four times the error of the module's own arithmetic. That error is the largest of three values:
+    eager's own error, which is one sample; 4 eps of the largest output, in case eager happened to be exact; and
+    `moved`, which is how far rounding inside the module can move this one element. A LayerNorm over two nearly equal
+    numbers, for example, moves a few elements of a batch much further than the rest, and these few must not widen the
+    bound for the rest.
 
     Raises:
-        InexactError: the module's own error is so large that nothing could be proved.
+        InexactError: the module's own error is too large to prove anything.
     """
     nowhere = np.zeros(eager.shape, dtype=np.bool_)
     if eager.dtype.kind != "f":
@@ -97,7 +98,11 @@ def measured_output(
 
 
 def _most(unprovable: NDArray[np.bool_]) -> bool:
-    """Whether too much cannot be proved: a tenth at one place of many rows, or half of all elements of few rows."""
+    """Return whether too many elements are unprovable.
+
+    If there are at least `SCALE_ROWS` rows, more than a tenth of them at any one position are too many; otherwise, more
+    than half of all elements are.
+    """
     if unprovable.ndim and len(unprovable) >= SCALE_ROWS:
         return float(unprovable.mean(axis=0).max(initial=0.0)) > UNPROVABLE
     return bool(unprovable.size) and float(unprovable.mean()) > 0.5

@@ -27,7 +27,7 @@ class InFloat64(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Convert every narrower tensor and dtype argument to float64, so that a module with casts stays in float64.
 
     Raises:
-        ExportError: the module computes with nested tensors, or with an operator that runs Python code.
+        ExportError: the module uses nested tensors, or a higher-order operator other than torch.cond.
     """
 
     supports_higher_order_operators = True
@@ -70,17 +70,18 @@ class InFloat64(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 class Perturbed(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Perturb each floating argument of every operator, at random, by zero or two units of rounding.
+    """Randomly perturb each element of every operator's floating arguments by zero or two units of rounding.
 
     A backward stable operator returns the exact result for slightly perturbed arguments (Higham, Accuracy and
-    Stability, section 1.5), so each run samples what a runtime may return: Monte Carlo arithmetic (Parker 1997).
-    Arguments that are exact are not perturbed. Half of an integer, for example, is exact, and a tie for any operator
-    that rounds it. Views are not perturbed, and what an operator writes into its argument is perturbed in place: both
-    must keep their memory.
+    Stability, section 1.5), so each run samples what a runtime may return. This is Monte Carlo arithmetic (Parker
+    1997). Exact values are not perturbed. Half of an odd integer, for example, is exact, and it is a tie for any
+    operator that rounds it. Views are not perturbed, and what an operator writes into its argument is perturbed in
+    place, because both must keep their memory.
 
-    Runtimes approximate sigmoid, tanh and erf to an absolute and not a relative error (MLAS in onnxruntime uses one
-    rational function for all arguments). Those results are perturbed by units of 1, and the product of an argument and
-    such a result by units of that argument.
+    Runtimes approximate sigmoid, tanh and erf with a bounded absolute error, not a relative one (MLAS in onnxruntime
+    uses one rational function for all arguments). Results of these functions are therefore perturbed by a few units of
+    rounding of 1. Results of gelu and silu, which multiply such a value by the argument, are perturbed by a few units
+    of rounding of that argument.
     """
 
     def __init__(self, unit: float, seed: int) -> None:
@@ -101,7 +102,7 @@ class Perturbed(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return result
 
     def _in_place(self, func: Any, args: Any, kwargs: Any) -> Any:
-        """Leave a view as it is; perturb in place what an operator wrote into its first argument."""
+        """Run an operator that returns a view or writes in place; perturb what it wrote, but leave a view as it is."""
         writes = any(found.alias_info is not None and found.alias_info.is_write for found in func._schema.returns)
         before = args[0].double().clone() if writes and args and isinstance(args[0], Tensor) else None
         result = func(*args, **kwargs)
@@ -121,7 +122,7 @@ class Perturbed(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return wide * self._factor(func, wide)
 
     def _factor(self, func: Any, value: Tensor) -> Tensor:
-        """1, or 1 plus two units of rounding: a factor, since it keeps infinity as it is."""
+        """Return 1, or 1 plus two units of rounding, for each element; multiplying by it leaves infinity unchanged."""
         draw = self._draw(value)
         rounded = self._exactness.rounded(func, value)
         if rounded is not None:
@@ -129,5 +130,5 @@ class Perturbed(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return draw.mul_(2 * self._unit).add_(1)
 
     def _draw(self, value: Tensor) -> Tensor:
-        """Draw 0 or 1 for each element, which is faster than to draw signs."""
+        """Draw 0 or 1 for each element, which is faster than drawing signs."""
         return torch.empty_like(value).bernoulli_(0.5, generator=self._generator)

@@ -1,4 +1,4 @@
-"""The inputs that a file is verified with."""
+"""The inputs on which a file is verified."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,9 +31,9 @@ class Case:
     """The inputs of one call.
 
     Attributes:
-        name: for messages.
-        inputs: one array for each input.
-        scale: the standard deviation of random values; None for values that are not random.
+        name: the name used in messages.
+        inputs: one array per input of the module.
+        scale: the standard deviation of the random values; None if the values are not random.
     """
 
     name: str
@@ -44,16 +44,16 @@ class Case:
 def judged_cases(source: Source, rows: Array | None = None) -> Iterator[Case]:
     """Yield the cases that every file must pass.
 
-    Random rows of all batch sizes and scales, and their negation, so that a branch on the data is taken both ways. For
-    an affine module also batch 0, one row for each feature (a bound over many features hides the error of one weight),
-    and special rows.
+    The cases are random rows at every batch size and scale, and negated random rows at every batch size, so that a
+    branch on the data is taken both ways. An affine module with a dynamic batch also gets a batch of 0, special rows,
+    and one row per feature, because the bound for a sum over many features can hide an error in a single weight.
 
     Args:
         source: the module and its inputs.
         rows: the user's own rows, of shape (batch, ...), for a module with one input.
 
     Raises:
-        ExportError: the module does not run at one of the batch sizes, or `rows` do not fit its input.
+        ExportError: the module does not run at one of the batch sizes, or its inputs do not accept `rows`.
     """
     if source.affine is None:
         check_batches(source, batches(source))
@@ -80,7 +80,7 @@ def judged_cases(source: Source, rows: Array | None = None) -> Iterator[Case]:
 
 
 def batches(source: Source) -> tuple[int, ...]:
-    """The batch sizes to verify; a static module has one, given by the shapes of its inputs."""
+    """Return the batch sizes to verify; a static module has only one, which the shapes of its inputs give."""
     if source.static:
         return (int(source.inputs[0].shape[0] or 1),)
     if source.affine is not None:
@@ -92,15 +92,15 @@ def batches(source: Source) -> tuple[int, ...]:
 
 @lru_cache(maxsize=1)
 def check_batches(source: Source, sizes: tuple[int, ...], remedy: str = FIXED_SHAPE) -> None:
-    """Check that the module itself runs at every batch size that its files are verified with.
+    """Check that the module itself runs at every batch size at which its files are verified.
 
     Args:
         source: the module and its inputs.
         sizes: the batch sizes.
-        remedy: the next step, for the message.
+        remedy: the next step for the user, which ends the message.
 
     Raises:
-        ExportError: it does not; the message lists the batch sizes that fail, and the reason for the first.
+        ExportError: the module fails; the message lists the batch sizes at which it does, and the reason for the first.
     """
     reasons = {size: reason for size in sizes if (reason := _why_not(source, size))}
     if reasons:
@@ -110,7 +110,7 @@ def check_batches(source: Source, sizes: tuple[int, ...], remedy: str = FIXED_SH
 
 
 def _why_not(source: Source, batch: int) -> str:
-    """Why the module does not run at a batch size; empty if it does."""
+    """Return why the module does not run at a batch size; '' if it does."""
     arguments = [torch.from_numpy(array) for array in source.random_inputs(batch, 1.0, SEED + batch)]
     try:
         with torch.inference_mode():
@@ -123,7 +123,10 @@ def _why_not(source: Source, batch: int) -> str:
 
 
 def special_case(source: Source) -> Case:
-    """Rows filled with one special value, and rows of ones with one special value, for every floating input."""
+    """Return rows filled with a special value such as NaN, and rows of ones with a single special value.
+
+    Every floating input gets such rows; all other inputs are 0.
+    """
     inputs = []
     for entry in source.inputs:
         shape = tuple(1 if size is None else size for size in entry.shape[1:])

@@ -1,4 +1,4 @@
-"""Compare outputs with those expected: the one rule of verification, test vectors and benchmark. Needs no torch."""
+"""Compare outputs with those expected, by the one rule of verification, test vectors and benchmark, without torch."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,12 +20,12 @@ class ExpectedOutput:
     """The expected value of one output, and the error allowed for each element.
 
     Attributes:
-        values: float64 or wider; integers and booleans as eager gives them.
+        values: the expected values, in float64 or wider; integers and booleans keep the dtype of eager's output.
         allowed: the error allowed for each element; ignored where `values` is not finite.
-        any_class: True where finite, infinite and NaN outputs all pass; for whole numbers, where values tie, so that
-            each of the alternatives passes, or any number if these are not known.
+        any_class: True for each element at which finite, infinite and NaN outputs all pass. For integers, it is True
+            where values tie: each of `alternatives` passes, or any integer if these are not known.
         eager: the output in the model's own dtype, computed by torch or by the runtime that was recorded.
-        alternatives: whole numbers that pass where values tie.
+        alternatives: the integers that pass where values tie.
     """
 
     values: Array
@@ -51,10 +51,10 @@ class Comparison:
 
 
 def run_case(runner: Runner, inputs: tuple[Array, ...], case: str) -> tuple[Array, ...]:
-    """Run a runner once.
+    """Run a runner once on the inputs of a case, and return its outputs.
 
     Raises:
-        MismatchError: it rejects the inputs, as a file with a fixed batch size does.
+        MismatchError: the runner raises an error, for example because its file has another, fixed batch size.
     """
     try:
         return runner.bind(inputs).outputs()
@@ -68,10 +68,10 @@ def compare_outputs(
     """Compare all outputs of one call.
 
     Args:
-        where: the file and the case, for messages.
-        names: one for each output, for messages.
-        outputs: what was computed.
-        expected: one for each output.
+        where: the file and the case, used in messages.
+        names: the names of the outputs, used in messages.
+        outputs: the computed outputs.
+        expected: the expected outputs, in the same order.
 
     Raises:
         MismatchError: the number of outputs, a shape, a dtype or a class differs, or an error exceeds what is allowed.
@@ -95,7 +95,7 @@ def compare_output(where: str, output: Array, expected: ExpectedOutput) -> float
     """Compare one output, and return its largest error as a multiple of the error allowed.
 
     Raises:
-        MismatchError: the error exceeds what is allowed, or shape, dtype or class differ.
+        MismatchError: the shape, the dtype or a class differs, or an error exceeds what is allowed.
     """
     eager = expected.eager
     if output.shape != eager.shape or output.dtype != eager.dtype:
@@ -115,7 +115,7 @@ def compare_output(where: str, output: Array, expected: ExpectedOutput) -> float
 
 
 def _error_ratio(output: Array, expected: ExpectedOutput) -> Array:
-    """The error of each element over the error allowed; infinity where the class (finite, infinite, NaN) is wrong."""
+    """Return each element's error over the error allowed; infinity if its class (finite, infinite, NaN) is wrong."""
     wanted = expected.values
     if output.dtype.kind != "f":
         if expected.alternatives is not None:

@@ -1,4 +1,4 @@
-"""Which arguments are exact: values that a narrower dtype represents, in operators that keep them so."""
+"""Find exact arguments: values that a narrower dtype represents, in operators with one correct result."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ HEAD = 1024
 
 
 def name_of(func: Any) -> str:
-    """The name of an operator, without its overload and without the trailing _ of in-place operators."""
+    """Return the name of an operator, without its overload and without the trailing _ of in-place operators."""
     return str(func.overloadpacket.__name__).removesuffix("_")
 
 
@@ -42,13 +42,13 @@ class Exactness:
     """Finds the exact elements among arguments, for a dtype with a given unit of rounding."""
 
     def __init__(self, unit: float) -> None:
-        """Args: the eps of the dtype. For float64, a value that float32 represents counts as exact."""
+        """Take the eps of the dtype as `unit`. For float64, a value that float32 represents counts as exact."""
         narrow = (torch.float32, torch.float16, torch.bfloat16)
         self._dtype = next((dtype for dtype in narrow if torch.finfo(dtype).eps >= unit), torch.float32)
         self._digits = {torch.float32: 12, torch.float16: 5, torch.bfloat16: 4}[self._dtype]
 
     def rounded(self, func: Any, value: Tensor) -> Tensor | None:
-        """Where a float64 argument of an operator may have been rounded; None means everywhere."""
+        """Return a mask of the elements of a float64 argument that may have been rounded; None means all of them."""
         name = name_of(func)
         if name in CORRECTLY_ROUNDED or name in MOVING:
             return value != value.to(self._dtype).double()
@@ -57,7 +57,7 @@ class Exactness:
         return None
 
     def _few_digits(self, value: Tensor) -> bool:
-        """Whether all elements are multiples of one power of two, with at most half of the dtype's digits."""
+        """Return whether all elements are multiples of one power of two, with at most half of the dtype's digits."""
         if value.numel() > HEAD and not self._few_digits(_head(value)):
             return False  # the common case, without a pass over millions of weights
         largest = value.abs().max() if value.numel() else value.new_zeros(())
@@ -68,7 +68,7 @@ class Exactness:
 
 
 def _head(value: Tensor) -> Tensor:
-    """Some of the elements, without a copy: if these have too many digits, then so have all."""
+    """Return a few of the elements, without a copy. If these need too many digits, so does the whole tensor."""
     while value.ndim > 1:
         value = value[0]
     return value[:HEAD]

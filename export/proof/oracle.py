@@ -36,7 +36,7 @@ twelve times the largest of eight others once in 10^8 draws."""
 
 @lru_cache(maxsize=1)
 def oracle_of(source: Source) -> "Oracle":
-    """The oracle of a source, shared by all of its formats."""
+    """Return the oracle of a source; all formats share it."""
     return Oracle(source)
 
 
@@ -51,15 +51,15 @@ class Oracle:
         self._known: dict[str, tuple[ExpectedOutput, ...]] = {}
 
     def answers(self, inputs: tuple[Array, ...], scale: float | None = None) -> tuple[ExpectedOutput, ...]:
-        """Compute the expected value of each output.
+        """Compute the expected value of each output, and the error allowed for each element.
 
         Args:
-            inputs: one array for each input.
+            inputs: one array per input of the module.
             scale: the standard deviation of the random values in `inputs`. Errors are then relative to the largest
                 output of many rows at this scale, since cancellation may leave all outputs of one row close to zero.
 
         Raises:
-            InexactError: eager's outputs are so far from the float64 ones that nothing could be proved.
+            InexactError: eager's outputs differ too much from the float64 outputs to prove anything.
         """
         key = sha256(b"".join([repr(scale).encode(), *(array.tobytes() for array in inputs)]))
         if key not in self._known:
@@ -117,13 +117,13 @@ class Oracle:
                 state[key].copy_(value)
 
     def wide_tensor(self, key: str) -> Tensor:
-        """A copy of a tensor of the state_dict, in float64 if it is floating."""
+        """Return a copy of a tensor of the state_dict, in float64 if it is floating."""
         assert self._wide is not None
         tensor: Tensor = self._wide.state_dict()[key]
         return tensor.clone()
 
     def can_change(self, key: str) -> bool:
-        """Whether each element of a tensor has memory of its own, so that `outputs_with` can change it."""
+        """Return whether each element of a tensor has memory of its own, so that `outputs_with` can change it."""
         assert self._wide is not None
         tensor: Tensor = self._wide.state_dict()[key]
         return not any(step == 0 and size > 1 for step, size in zip(tensor.stride(), tensor.shape, strict=True))
@@ -131,7 +131,7 @@ class Oracle:
     def _moved(
         self, inputs: tuple[Array, ...], exact: tuple[Array, ...], ties: Ties | None = None
     ) -> tuple[Array, ...]:
-        """How far rounding moves each element: the largest of several samples, which `ties` keeps as well."""
+        """Return how far rounding moves each element, as the largest distance in several runs; `ties` keeps them."""
         ties = ties or Ties(())
         moved = tuple(np.zeros(array.shape) for array in exact)
         for seed in range(PERTURBED_RUNS):
@@ -141,7 +141,7 @@ class Oracle:
         return moved
 
     def _largest_at(self, scale: float) -> tuple[float, ...]:
-        """The largest finite element of each output for random rows of a scale."""
+        """Return the largest finite magnitude in each output, for random rows of the given scale."""
         if scale not in self._largest:
             inputs = self.source.random_inputs(SCALE_ROWS, scale, SCALE_ROWS)
             self._largest[scale] = tuple(
@@ -152,7 +152,7 @@ class Oracle:
 
 
 def _coarsest_unit(source: Source) -> float:
-    """The largest eps among the dtypes of floating parameters and inputs."""
+    """Return the largest eps among the dtypes of floating parameters, buffers and inputs."""
     tensors = [*source.module.parameters(), *source.module.buffers()]
     dtypes = [tensor.dtype for tensor in tensors if tensor.is_floating_point()]
     units = [torch.finfo(dtype).eps for dtype in dtypes]
@@ -161,7 +161,7 @@ def _coarsest_unit(source: Source) -> float:
 
 
 def _advice(source: Source, unit: float) -> str:
-    """How to make the module's arithmetic more exact."""
+    """Return advice on how to make the module's arithmetic more accurate."""
     tensors = [*source.module.parameters(), *source.module.buffers()]
     given = any(tensor.is_floating_point() for tensor in tensors) or any(e.dtype.kind == "f" for e in source.inputs)
     if not given or unit <= torch.finfo(torch.float64).eps:
@@ -170,7 +170,7 @@ def _advice(source: Source, unit: float) -> str:
 
 
 def _distance(perturbed: Array, exact: Array) -> Array:
-    """How far each element moved; 0 for integers, and where a perturbed element is not finite."""
+    """Return how far each element moved; 0 for integers, and for elements whose distance is not finite."""
     if exact.dtype.kind != "f":
         return np.zeros(exact.shape)
     with np.errstate(invalid="ignore"):
@@ -189,7 +189,7 @@ def _answers(module: nn.Module, inputs: tuple[Array, ...]) -> tuple[Tensor, ...]
 
 
 def _without_compiling() -> AbstractContextManager[Any]:
-    """A context in which torch.compile and torch.cond run eagerly, since compiled code would not run in float64."""
+    """Return a context in which torch.compile and torch.cond run eagerly; compiled code would not run in float64."""
     if "torch._dynamo" not in sys.modules:
         return nullcontext()
     stance: AbstractContextManager[Any] = torch.compiler.set_stance("force_eager")

@@ -1,7 +1,7 @@
-"""A child process of export.proof.probes that runs a file, and may crash: FORMAT FILE < cases.npz.
+"""The child process of export.proof.probes, which runs a file and may crash. Usage: FORMAT FILE < cases.npz.
 
-Run only by export.proof.probes, on files that were just made. Prints a JSON pair for each case as soon as it has run:
-its name, and how the outputs compare with those expected.
+Only export.proof.probes starts it, on files that were just made. As soon as a case has run, it prints a JSON pair: the
+name of the case, and how the outputs compare with those expected.
 """
 
 import io
@@ -23,7 +23,7 @@ Arrays = list[NDArray[Any]]
 
 
 def main() -> None:
-    """Run all cases in order."""
+    """Run all cases in order, and print one line for each."""
     kind, path = Format(sys.argv[1]), Path(sys.argv[2])
     stored = np.load(io.BytesIO(sys.stdin.buffer.read()), allow_pickle=False)
     answers = os.fdopen(os.dup(1), "w")

@@ -1,7 +1,7 @@
-"""Probe what a runtime does with NaN, infinity, the largest numbers and batch 0, where correct runtimes differ.
+"""Probe what a runtime does with NaN, infinity, the largest numbers and a batch of 0, on which correct runtimes differ.
 
-Only for modules that are not affine. The results are reported and not judged. Probes run in a child process, since
-onnxruntime 1.32 crashes on an LSTM with batch 0.
+Only modules that are not affine are probed. The results are reported but not judged. Probes run in a child process,
+because onnxruntime 1.32 crashes on an LSTM with a batch of 0.
 """
 
 import io
@@ -25,7 +25,7 @@ TIMEOUT_S = 120
 
 
 def probe(kind: Format, path: Path, source: Source) -> dict[str, str]:
-    """Run an artifact on each case, and describe in a few words how its outputs compare with eager's."""
+    """Run an artifact on each case; return a few words, by case, on how its outputs compare with eager's."""
     found: dict[str, str] = {}
     arrays: dict[str, Any] = {}
     cases = [special_case(source)]
@@ -46,7 +46,7 @@ def probe(kind: Format, path: Path, source: Source) -> dict[str, str]:
 
 
 def _ask(kind: Format, path: Path, arrays: dict[str, Any]) -> dict[str, str]:
-    """The result of each case. Cases that a crashed process did not reach get the reason for the crash."""
+    """Return the result of each case. If the process crashes, cases without a result get the reason for the crash."""
     names = list(dict.fromkeys(name.split("/")[0] for name in arrays))
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)

@@ -1,4 +1,4 @@
-"""Verify the bytes on disk against the float64 oracle, at many batch sizes, scales and special rows."""
+"""Verify the bytes on disk against the float64 oracle, at many batch sizes and input scales and on special rows."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -71,11 +71,11 @@ class Verification:
 
 
 def verify(runner: Runner, source: Source, *, rows: Array | None = None) -> Verification:
-    """Verify a runner of a saved file against the oracle.
+    """Compare the outputs of a saved file's runner with the oracle, and its parameters with the state_dict.
 
     Raises:
-        MismatchError: an output's shape, dtype, class or value differs; the message names the first, and `inputs` of
-            the error holds the inputs of that case.
+        MismatchError: a parameter differs, or an output's shape, dtype, class or value. For an output, the message
+            names the first difference, and the error's `inputs` holds the inputs of that case.
         ExportError: the module returns nothing.
         InexactError: the module's own error is too large to prove anything for ordinary inputs or the user's rows.
     """
@@ -115,10 +115,13 @@ def verify(runner: Runner, source: Source, *, rows: Array | None = None) -> Veri
 
 
 def check_parameters(runner: Runner, source: Source) -> int:
-    """Check that the parameters in a file equal the state_dict bit for bit, and return how many are there.
+    """Check that the parameters in a file equal the state_dict bit for bit, and return how many the file holds.
+
+    An ONNX file may leave some out. torch folds a BatchNorm into the preceding layer, whose parameters keep their names
+    but not their values; if the module has a BatchNorm, parameters that differ are therefore not counted.
 
     Raises:
-        MismatchError: one differs, or is missing in a format that keeps all; see `find_weights`.
+        MismatchError: a parameter differs, or is missing in a format that keeps them all.
     """
     return len(find_weights(runner, source).identical)
 

@@ -1,1 +1,1 @@
-"""Run a module or an artifact: `bind` takes inputs and returns a call, which proof and benchmark share."""
+"""Run a module or an artifact: `bind` takes inputs and returns a call. Proof and benchmark use the same calls."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class CallMode(StrEnum):
-    """The autograd context of a call: entered once around many calls, or, in the `-per-call` modes, inside each."""
+    """The autograd context of a call. It is entered once around many calls, or in each call for `-per-call` modes."""
 
     GRAD = "grad"
     NO_GRAD = "no_grad"
@@ -27,12 +27,12 @@ class CallMode(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """A runner with its inputs already on the device.
+    """A module or an artifact with its inputs bound to it, already on the device.
 
     Attributes:
         run: the function that is timed; call it inside `context()`.
-        outputs: calls once more, and copies the results to arrays.
-        context: makes the context that `run` is called in.
+        outputs: makes one more call, and returns copies of its results as arrays.
+        context: returns the context manager in which to call `run`.
     """
 
     run: Callable[[], object]
@@ -46,7 +46,7 @@ class Runner:
 
     Attributes:
         name: the name used in messages.
-        bind: takes one array for each input, and returns a call.
+        bind: takes one array per input, and returns a call.
         parameters: returns the weights in the file, by name.
         folds: the exporter may have folded a parameter into another, or left it out.
     """

@@ -1,4 +1,4 @@
-"""Compile C source into a shared library, and run it like every other artifact."""
+"""Compile C source into a shared library, and run it like any other artifact."""
 
 import ctypes
 import os
@@ -30,7 +30,7 @@ def compiler() -> list[str]:
     """Return the command of the C compiler: CC, or `cc` if that is not set.
 
     Raises:
-        LinregError: there is no such command.
+        LinregError: CC is not a valid command line, or no such compiler is installed.
     """
     text = os.environ.get("CC", "").strip() or "cc"
     try:
@@ -48,7 +48,7 @@ def compiler() -> list[str]:
 
 
 def flags() -> list[str]:
-    """Return the compiler flags. Hardware FMA, if the machine has it, gives the same bits faster."""
+    """Return the compiler flags. They enable hardware FMA if the machine has it, which gives the same bits faster."""
     try:
         fma = platform.machine() in ("x86_64", "AMD64") and " fma " in Path("/proc/cpuinfo").read_text("utf-8")
     except OSError:
@@ -105,7 +105,7 @@ def c_runner(name: str, data: TrustedBytes) -> Runner:
 
 
 def _library(name: str, data: bytes) -> ctypes.CDLL:
-    """Compile and load a source. Its files are removed once the library is loaded."""
+    """Compile C source and load the library; its files are removed once it is loaded."""
     with work_folder("linreg-c-") as folder:
         (folder / "model.c").write_bytes(data)
         command = [*compiler(), *flags(), "-o", "model.so", "model.c", "-lm"]

@@ -1,4 +1,4 @@
-"""An .onnx file as a deployed program sees it: metadata that names the columns, and onnxruntime; no torch."""
+"""Run an .onnx file as a deployed program does: with onnxruntime and the column names in its metadata, and no torch."""
 
 import json
 import shlex
@@ -23,7 +23,7 @@ class OnnxModel:
     """An ONNX model with one output, and the names of its columns.
 
     Attributes:
-        runner: runs it.
+        runner: runs the model.
         features: the names of the input's columns, in order.
         target: the name of the predicted column.
         dtype: the dtype of the input.
@@ -36,11 +36,11 @@ class OnnxModel:
 
     @classmethod
     def open(cls, path: Path) -> "OnnxModel":
-        """Load an .onnx file that linreg exported; one that this user did not export runs in a child process.
+        """Load an .onnx file that linreg exported; a file that this user did not export runs in a child process.
 
         Raises:
             ModelError: the file cannot be read, or does not name its columns.
-            MismatchError: its bytes differ from those in the manifest beside it.
+            MismatchError: the bytes of the file differ from the manifest beside it.
         """
         import onnx
 
@@ -76,7 +76,7 @@ class OnnxModel:
         return cls(runner=runner, features=tuple(features), target=target, dtype=dtype)
 
     def predict(self, rows: NDArray[np.float64]) -> NDArray[Any]:
-        """Predict raw features of shape (rows, features); returns shape (rows,) in the model's dtype."""
+        """Predict from raw features of shape (rows, features); return shape (rows,) in the model's dtype."""
         with np.errstate(over="ignore"):
             inputs = rows.astype(self.dtype)
         output: NDArray[Any] = self.runner.bind((inputs,)).outputs()[0]

@@ -1,6 +1,7 @@
 """Send arrays between two processes over a socket, in frames that are checked strictly and never unpickled.
 
-A frame is eight bytes that give the length of a JSON header, the header, and the bytes of the arrays that it lists.
+A frame consists of eight bytes that give the length of a JSON header, then the header, then the bytes of the arrays
+that the header lists.
 """
 
 import json
@@ -27,7 +28,7 @@ class BrokenFrameError(Exception):
 
 
 def send(channel: socket.socket, header: Mapping[str, object], arrays: Sequence[Array], *, within_s: float) -> None:
-    """Send a frame.
+    """Send a frame with a header and arrays.
 
     Raises:
         BrokenFrameError: the other process has ended, or an array does not hold numbers.
@@ -53,15 +54,15 @@ def send(channel: socket.socket, header: Mapping[str, object], arrays: Sequence[
 
 
 def receive(channel: socket.socket, *, within_s: float | None, max_bytes: int) -> tuple[dict[str, Any], list[Array]]:
-    """Receive a frame.
+    """Receive a frame, and return its header and its arrays.
 
     Args:
         channel: the socket to read.
         within_s: the timeout in seconds; None waits forever.
-        max_bytes: the limit for all arrays together.
+        max_bytes: the limit on the total size of the arrays.
 
     Raises:
-        BrokenFrameError: the other process has ended, or what arrives is not a frame.
+        BrokenFrameError: the other process has ended, or sent something that is not a frame.
         TimeoutError: the frame did not arrive in time.
     """
     end = None if within_s is None else time.monotonic() + within_s

@@ -1,8 +1,8 @@
 """Run an untrusted ONNX file in a child process with limits on memory, CPU and time.
 
-A loop in it may never end, an integer division may kill the process, and a small file may ask for all memory. None of
-this reaches the parent process, which gets a one-line error. The child receives the bytes that were checked over a
-socket, and no path. It starts with the first request and ends with the runner.
+A loop in such a file may never end, an integer division may kill the process, and a small file may ask for all memory.
+None of this harms the parent process, which gets a one-line error. The child receives no path; the parent sends it the
+checked bytes over a socket. It starts with the first request and ends when the runner is deleted.
 """
 
 import os
@@ -33,13 +33,13 @@ GROWTH = 64
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """The limits of one request.
+    """Limits on one request.
 
     Attributes:
         wall_s: wall-clock time until the outputs arrive.
         cpu_s: CPU time of the child, over all threads.
-        memory_bytes: address space in addition to that of Python and onnxruntime; None derives it from the sizes of
-            the file and its inputs, with a maximum of three quarters of the available memory.
+        memory_bytes: address space beyond that of Python and onnxruntime. None derives the limit from the sizes of the
+            file and its inputs, up to three quarters of the available memory.
     """
 
     wall_s: float = 120.0
@@ -51,10 +51,10 @@ DEFAULT_LIMITS = Limits()
 
 
 def guarded_onnx_runner(name: str, data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> Runner:
-    """Run an ONNX model of any origin in a child process, on the CPU with one thread.
+    """Make a runner for an ONNX model of any origin, which runs in a child process, on the CPU and with one thread.
 
     The child starts with the first call of `outputs()` or `parameters()`. These raise ModelError if onnxruntime rejects
-    the file or the inputs, crashes, or exceeds a limit. After a crash or a timeout every further call fails with the
+    the file or the inputs, crashes, or exceeds a limit. After a crash or a timeout, every later call fails with the
     same message.
 
     Args:
@@ -80,7 +80,7 @@ def guarded_onnx_runner(name: str, data: bytes, *, limits: Limits = DEFAULT_LIMI
 
 
 class _Child:
-    """The process that holds the session."""
+    """The child process that holds the onnxruntime session."""
 
     def __init__(self, name: str, data: bytes, limits: Limits) -> None:
         self._name, self._data, self._limits = name, data, limits
@@ -89,7 +89,7 @@ class _Child:
         self._failure: str | None = None
 
     def ask(self, kind: str, arrays: Sequence[Array]) -> tuple[dict[str, Any], list[Array]]:
-        """Send a request and return the response; before the first one, the model is sent.
+        """Send a request and return the response; the first request starts the child and sends it the model.
 
         Raises:
             ModelError: the child reports an error, has crashed, or has exceeded a limit.
@@ -147,7 +147,7 @@ class _Child:
         return ModelError(self._failure)
 
     def _death(self, reason: str) -> str:
-        """Describe how the child ended. It has closed its socket, so it has exited or is about to."""
+        """Describe how the child ended. Either it has closed its socket and exits, or it has sent an invalid frame."""
         assert self._process is not None
         with suppress(subprocess.TimeoutExpired):
             code = self._process.wait(5)

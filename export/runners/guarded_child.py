@@ -1,7 +1,7 @@
-"""The child process of export.runners.guarded: runs onnxruntime where a malicious file can crash only this process.
+"""The child process of export.runners.guarded: runs onnxruntime, so that a malicious file can crash only this process.
 
-Run only by export.runners.guarded, which sends the bytes of the model and then the inputs over the socket on stdin.
-It does not need torch. The process limits itself before it parses the first byte of the file.
+Only export.runners.guarded starts it, and sends the bytes of the model and then the inputs over the socket on stdin. It
+needs no torch. The process limits itself before it parses the first byte of the file.
 """
 
 import ctypes
@@ -82,7 +82,7 @@ def _numbers(outputs: tuple[Any, ...]) -> list[Array]:
 
 
 def _limit(request: dict[str, Any], own_bytes: int) -> None:
-    """Set the limits of a request, in addition to the memory and CPU time that the process has used already."""
+    """Set the limits of a request, on top of the memory and CPU time that the process has already used."""
     _set(resource.RLIMIT_AS, own_bytes + int(request["memory_bytes"]))
     _set(resource.RLIMIT_CPU, int(time.process_time()) + 1 + int(request["cpu_s"]))
 

@@ -1,7 +1,7 @@
 """The ledger of what this user exported: `$XDG_STATE_HOME/linreg/written`, one sha256 per line.
 
-A manifest proves that a file is unchanged, not that it is safe. So a program is loaded without `--trust` only if its
-sha256 is in the ledger, where every export records it.
+A manifest proves that a file is unchanged, not that it is safe. A program is therefore loaded without `--trust` only if
+its sha256 is in the ledger, where every export records it.
 """
 
 import os
@@ -12,10 +12,10 @@ from linreg.files import append_line, sha256
 
 
 def state_folder() -> Path:
-    """Return the folder of this user's state: `linreg` in XDG_STATE_HOME, or in `~/.local/state` if that is not set.
+    """Return the folder for this user's state: `linreg` in XDG_STATE_HOME, or in `~/.local/state` if that is not set.
 
-    A relative XDG_STATE_HOME is ignored, as the XDG Base Directory Specification requires. It would name another folder
-    after each `cd`, and a downloaded folder could then claim that this user made its files.
+    A relative XDG_STATE_HOME is ignored, as the XDG Base Directory Specification requires. It would name a different
+    folder after each `cd`, and a downloaded folder could then claim that this user made its files.
 
     Raises:
         LinregError: there is no home folder.

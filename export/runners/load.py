@@ -12,9 +12,9 @@ def load_artifact(kind: Format, name: str, data: bytes, trust: Trust) -> Runner:
     An ONNX model that this user did not export runs in a child process with limits, whatever `trust` says.
 
     Args:
-        kind: its format.
+        kind: the format of the artifact.
         name: the name used in messages.
-        data: its bytes.
+        data: the bytes of the artifact.
         trust: why a program may be loaded.
 
     Raises:

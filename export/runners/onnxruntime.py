@@ -32,7 +32,7 @@ def onnxruntime_runner(
         device: `cpu` or `cuda`; its execution provider must be installed.
 
     Raises:
-        ModelError: onnxruntime cannot load it.
+        ModelError: onnxruntime cannot load the model.
     """
     session = _session(name, data, threads, device)
     input_names = [entry.name for entry in session.get_inputs()]

@@ -32,9 +32,9 @@ def torch_runner(
 
     Args:
         name: the name used in messages.
-        module: holds the parameters.
+        module: the module that holds the parameters.
         mode: the autograd context of each call.
-        call: the function to call, such as that of torch.compile; None calls the module.
+        call: the function to call, such as the result of torch.compile; None calls the module.
     """
     called = module if call is None else call  # not `call or module`: a module may define __len__, or raise in it
     device = next((tensor.device for tensor in (*module.parameters(), *module.buffers())), torch.device("cpu"))
@@ -89,7 +89,7 @@ def torchscript_runner(
         name: the name used in messages.
         data: the bytes of the archive.
         mode: the autograd context of each call.
-        device: the device of its parameters.
+        device: the device on which to put the parameters.
         frozen: call a copy whose parameters torch.jit.freeze has turned into constants.
 
     Raises:

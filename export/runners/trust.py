@@ -16,8 +16,8 @@ class Trust(Enum):
 
     Attributes:
         MADE_HERE: this process made the bytes, or the process that started it has already decided.
-        LEDGER: the bytes are in the ledger of this user's exports; otherwise they are refused.
-        USER: the user says so, with --trust.
+        LEDGER: the ledger of this user's exports must list the bytes; otherwise they are refused.
+        USER: the user vouches for the program, with --trust or `trust=True`.
     """
 
     MADE_HERE = auto()
@@ -26,7 +26,7 @@ class Trust(Enum):
 
     @classmethod
     def from_option(cls, trust: bool) -> "Trust":
-        """Return the decision of `--trust`, or of `trust=True` in Python."""
+        """Return USER if `--trust` (in Python: `trust=True`) was given, otherwise LEDGER."""
         return cls.USER if trust else cls.LEDGER
 
 
@@ -34,10 +34,10 @@ def trusted_bytes(kind: Format, name: str, data: bytes, trust: Trust) -> Trusted
     """Return the bytes of an artifact if it may be loaded.
 
     Args:
-        kind: its format.
+        kind: the format of the artifact.
         name: the name used in messages.
-        data: its bytes.
-        trust: why it may be loaded.
+        data: the bytes of the artifact.
+        trust: why a program may be loaded.
 
     Raises:
         UntrustedError: the artifact is a program that this user did not export.

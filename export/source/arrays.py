@@ -28,7 +28,7 @@ NUMPY_DTYPES = frozenset(
 
 
 def bits_of(tensor: Tensor) -> NDArray[Any]:
-    """The values of a tensor on any device, or its bits as integers if NumPy lacks the dtype (bfloat16)."""
+    """Return the values of a tensor on any device, or its bits as integers if NumPy lacks the dtype (bfloat16)."""
     plain = tensor.detach().cpu().resolve_conj().resolve_neg()
     if plain.dtype in NUMPY_DTYPES:
         return plain.numpy()

@@ -15,16 +15,16 @@ from linreg.errors import ExportError
 
 
 def inputs_of_example(module: nn.Module, example: Sequence[Tensor], *, static: bool) -> tuple[Input, ...]:
-    """One input for each tensor: its dtype, its shape with the first axis as the batch, and the name of its argument.
+    """Return one input per tensor, with its dtype, its shape and the name of its argument of forward.
 
     Args:
         module: the module whose forward takes the tensors, in their order.
-        example: the tensors; the first axis of each is the batch.
-        static: keep the size of the batch; otherwise it is dynamic.
+        example: the tensors; the first axis of each is the batch axis.
+        static: fix the batch size to that of the example; otherwise the batch is dynamic.
 
     Raises:
-        ExportError: a value is not a tensor, has no axis, is empty or of a dtype that no format takes, or the tensors
-            differ in the size of their batch.
+        ExportError: a value is not a dense tensor, has no axis, is empty or has an unsupported dtype, or the tensors
+            have different batch sizes.
     """
     arrays = [_array(place, tensor) for place, tensor in enumerate(example)]
     sizes = [array.shape[0] for array in arrays]
@@ -42,7 +42,7 @@ def inputs_of_example(module: nn.Module, example: Sequence[Tensor], *, static: b
 
 
 def rows_of_example(example: Sequence[Tensor]) -> NDArray[Any]:
-    """The values of a single example tensor, with which the exported files are verified as well."""
+    """Return the values of a single example tensor, on which the exported files are also verified."""
     (tensor,) = example
     return _array(0, tensor)
 
@@ -65,5 +65,5 @@ def _array(place: int, tensor: object) -> NDArray[Any]:
 
 
 def _limit(array: NDArray[Any]) -> int:
-    """The limit of random whole numbers: those of the example are allowed, and no larger ones."""
+    """Return the exclusive upper limit for random integers: no larger ones than those in the example are drawn."""
     return 2 if array.dtype.kind not in "iu" else max(1, int(np.max(array)) + 1)

@@ -1,4 +1,4 @@
-"""Parse the text of an input, `x=float32[batch,16]`. Light: the command line checks it before torch is loaded."""
+"""Parse the text of an input, such as `x=float32[batch,16]`, without torch, which the command line loads later."""
 
 import re
 from dataclasses import dataclass
@@ -25,8 +25,8 @@ class InputText:
         name: name of the argument of forward.
         dtype: one of `DTYPES`.
         shape: size of each axis; None for the batch, which only the first axis can be.
-        below: upper limit of whole numbers, exclusive; 2 if none is given.
-        least: lower limit of whole numbers, inclusive.
+        below: exclusive upper limit for random integers; 2 if none is given.
+        least: inclusive lower limit for random integers.
     """
 
     name: str
@@ -37,7 +37,7 @@ class InputText:
 
 
 def split_input(text: str) -> InputText:
-    """Split an input such as `x=float32[batch,16]`, or `ids=int64[batch,8]<100` for whole numbers below 100.
+    """Split an input such as `x=float32[batch,16]`, or `ids=int64[batch,8]<100` for integers below 100.
 
     `1<=lengths=int64[batch]<13` gives a lower limit as well; without one it is 0.
 

@@ -1,4 +1,4 @@
-"""One input of a module: its name, dtype and shape, and random values for it."""
+"""One input of a module: its name, dtype, shape and random values."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +13,10 @@ class Input:
 
     Attributes:
         name: its name in the graph.
-        dtype: such as float32.
+        dtype: the dtype of its values, such as float32.
         shape: the size of each axis; None for the batch axis.
-        below: integers are drawn below this; only for a dtype that is not floating.
-        least: the smallest integer that is drawn.
+        below: exclusive upper limit for random integers; not used for a floating dtype.
+        least: inclusive lower limit for random integers.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Input:
     least: int = 0
 
     def random(self, batch: int, scale: float, generator: np.random.Generator) -> NDArray[Any]:
-        """Normally distributed values times `scale`; integers and booleans are not scaled."""
+        """Return normally distributed values times `scale`; integers and booleans are uniform, and not scaled."""
         shape = tuple(batch if size is None else size for size in self.shape)
         if self.dtype.kind == "f":
             with np.errstate(over="ignore"):
@@ -35,11 +35,11 @@ class Input:
         return generator.integers(self.least, self.below, shape).astype(self.dtype)
 
     def elements(self, batch: int) -> int:
-        """The number of elements in a batch."""
+        """Return the number of elements in a batch."""
         return int(np.prod([batch if size is None else size for size in self.shape]))
 
     def described(self) -> dict[str, Any]:
-        """Name, dtype and shape as JSON values."""
+        """Return name, dtype and shape as JSON values."""
         return {
             "name": self.name,
             "dtype": str(self.dtype),

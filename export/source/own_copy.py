@@ -19,14 +19,14 @@ REPARAMETRISED = {
 
 
 def own_copy(module: nn.Module, precision: ExportPrecision | None) -> nn.Module:
-    """Copy a module, so that later changes by the caller do not affect the export.
+    """Copy a module to the CPU in eval mode, so that later changes by the caller do not affect the export.
 
     Args:
         module: the module to copy; it is not modified.
         precision: the dtype of floating parameters; None keeps them.
 
     Raises:
-        ExportError: it cannot be copied, moved to the CPU or put into eval mode.
+        ExportError: the module cannot be copied, moved to the CPU or put into eval mode.
     """
     try:
         own = copy.deepcopy(module)
@@ -38,7 +38,7 @@ def own_copy(module: nn.Module, precision: ExportPrecision | None) -> nn.Module:
 
 
 def _obstacle(module: nn.Module) -> str | None:
-    """Which member cannot be copied, and the next step; None if each member alone can be copied."""
+    """Return which member cannot be copied, and the next step; None if every member can be copied by itself."""
     for name, part in module.named_modules():
         what = f"its part {name!r}" if name else "the module"
         for hook in part._forward_pre_hooks.values():

@@ -15,11 +15,11 @@ SHOWN = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """A name in a Python file.
+    """A name in a Python file, from `FILE.py:NAME`.
 
     Attributes:
-        file: an existing file.
-        name: a name that the file may not have.
+        file: the file, which exists.
+        name: the name, which the file may not define.
     """
 
     file: Path
@@ -27,12 +27,12 @@ class Place:
 
 
 def find_place(text: str, option: str, expected: str) -> Place:
-    """Split `FILE.py:NAME` into file and name, without running anything.
+    """Split `FILE.py:NAME` into file and name; the file is not run.
 
     Args:
         text: the text as typed.
-        option: the option that it was given to, for error messages.
-        expected: what the name should refer to, for error messages.
+        option: the command-line option, used in error messages.
+        expected: what the name should refer to, used in error messages.
 
     Raises:
         ExportError: the file does not exist or is not Python, or the name is missing.
@@ -55,7 +55,7 @@ def find_place(text: str, option: str, expected: str) -> Place:
 
 
 def near_names(file: Path, name: str, known: list[str]) -> str:
-    """Suggest what to type instead of an unknown name; `known` lists the names defined after the file has run."""
+    """Suggest what to type instead of an unknown name; `known` lists the names that the file defined when it ran."""
     names = candidates(file)
     near = get_close_matches(name, [*names, *known], n=1) or get_close_matches(
         name.lower(), [each.lower() for each in names], n=1
@@ -67,10 +67,10 @@ def near_names(file: Path, name: str, known: list[str]) -> str:
 
 
 def candidates(file: Path) -> list[str]:
-    """The top-level names of a Python file that may give a module, in order.
+    """Return the top-level names of a Python file that may give a module, in order.
 
-    These are classes, functions that need no arguments, and results of calls. The file is parsed and not run; a file
-    that cannot be parsed gives no names.
+    These are classes with a base class, functions that need no arguments, and variables assigned from a call. The file
+    is parsed but not run; if it cannot be parsed, the list is empty.
     """
     try:
         tree = ast.parse(read_bytes(file, limit=MAX_STATE_BYTES))
@@ -109,7 +109,7 @@ def _one_of(words: list[str]) -> str:
 
 
 def _near_file(path: Path, name: str) -> str:
-    """The file that was probably meant: with its suffix, with a folder for each dot, or with a similar name."""
+    """Suggest the file that was probably meant: with .py appended, dots read as folders, or a similar name."""
     if not path.name:
         return ""
     end = f":{name}" if name else ""

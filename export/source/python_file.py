@@ -1,4 +1,4 @@
-"""Run a user's Python file as a module, whatever its name and folder."""
+"""Run a user's Python file as a module, whatever its name and wherever it is."""
 
 import ast
 import importlib
@@ -22,7 +22,7 @@ def run_file(path: Path, option: str) -> ModuleType:
 
     Args:
         path: absolute path of the file.
-        option: the option that it was given to, for error messages.
+        option: the command-line option, used in error messages.
 
     Raises:
         ExportError: the file cannot be run.
@@ -49,7 +49,7 @@ def run_file(path: Path, option: str) -> ModuleType:
 
 @contextmanager
 def imports_beside(path: Path, root: Path | None = None) -> Iterator[None]:
-    """A context in which imports find the modules beside a file, or in `root`, as in a script."""
+    """Let imports find the modules beside a file, or those in `root`, as they do in a script."""
     folder = str(root or path.parent)
     sys.path.insert(0, folder)
     try:
@@ -60,7 +60,7 @@ def imports_beside(path: Path, root: Path | None = None) -> Iterator[None]:
 
 
 def _free_name(path: Path) -> str:
-    """A module name for a file that shadows no module of Python, of an installed package or of linreg."""
+    """Return a module name for a file that does not shadow a module of Python, an installed package or linreg."""
     name = path.stem
     while _is_of_another(name, path):
         name += "_"
@@ -82,10 +82,10 @@ def _is_file(name: str | None, path: Path) -> bool:
 
 
 def _package(path: Path, option: str) -> tuple[str, Path | None]:
-    """The package of a file with relative imports, and the folder to import it from; None for any other file.
+    """Return the package of a file with relative imports, and the folder that holds it; '' and None for other files.
 
     Raises:
-        ExportError: there is no package, or another one has its name.
+        ExportError: the file is not in a package, or an installed package has the same name.
     """
     if not _has_relative_imports(path):
         return "", None

@@ -1,4 +1,4 @@
-"""Find out what a module takes and returns, by inspecting forward and calling it."""
+"""Find out what a module takes and returns, by inspecting its forward and calling it."""
 
 import copy
 import inspect
@@ -25,17 +25,17 @@ LIMITS = "; --input '1<=NAME=int64[batch]<13' gives the limits of whole numbers"
 
 
 def argument_names(module: nn.Module, count: int) -> tuple[str, ...]:
-    """The names of the first `count` arguments of forward; `x0`, `x1` and so on if it takes any number."""
+    """Return the names of the first `count` arguments of forward; those taken by *args are called `x0`, `x1`, ..."""
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     names = [parameter.name for parameter in _parameters_of_forward(module) if parameter.kind in positional][:count]
     return (*names, *(f"x{place}" for place in range(len(names), count)))
 
 
 def in_order_of_forward(module: nn.Module, inputs: Sequence[Input]) -> tuple[Input, ...]:
-    """Sort the inputs into the order of forward's arguments, by name; a single input may have any name.
+    """Match inputs to forward's arguments by name, and return them in that order; a single input may have any name.
 
     Raises:
-        ExportError: forward takes other arguments, or a different number of them.
+        ExportError: the arguments of forward have other names or another number, or one is keyword-only.
     """
     every = _parameters_of_forward(module)
     parameters = [entry for entry in every if entry.kind in (entry.POSITIONAL_ONLY, entry.POSITIONAL_OR_KEYWORD)]
@@ -66,10 +66,10 @@ def in_order_of_forward(module: nn.Module, inputs: Sequence[Input]) -> tuple[Inp
 
 
 def _parameters_of_forward(module: nn.Module) -> list[inspect.Parameter]:
-    """The arguments of forward.
+    """Return the parameters of forward.
 
     Raises:
-        ExportError: there is no forward, or its signature is not known.
+        ExportError: the module has no forward, or its signature cannot be read.
     """
     name = type(module).__name__
     if getattr(module.forward, "__name__", "") == "_forward_unimplemented":
@@ -81,11 +81,11 @@ def _parameters_of_forward(module: nn.Module) -> list[inspect.Parameter]:
 
 
 def probe_outputs(module: nn.Module, inputs: Sequence[Input]) -> tuple[tuple[str, ...], list[dict[str, Any]]]:
-    """Find the names, dtypes and shapes of the outputs, by calls at two batch sizes.
+    """Find the names, dtypes and shapes of the outputs by calling the module at two batch sizes.
 
     Raises:
-        ExportError: the module does not run on its inputs, returns something else the second time or after other
-            calls, or changes its inputs or its own state.
+        ExportError: the module does not run on its inputs, changes its inputs or its own state, or returns something
+            different in a second call, after other calls or (in number or axes) at another batch size.
     """
     fresh = copy.deepcopy(module)
     before = state_sha256(module.state_dict())
@@ -110,7 +110,7 @@ def probe_outputs(module: nn.Module, inputs: Sequence[Input]) -> tuple[tuple[str
 
 
 def _answer_twice(module: nn.Module, inputs: Sequence[Input], batch: int) -> Any:
-    """Call a module twice on random inputs of a batch size, and return the outputs, which must be equal."""
+    """Call a module twice on the same random inputs, check that the outputs are equal, and return them."""
     generator = np.random.default_rng(batch)
     arrays = [entry.random(batch, 1.0, generator) for entry in inputs]
     arguments = [torch.from_numpy(array.copy()) for array in arrays]
@@ -136,7 +136,7 @@ def _check_order(fresh: tuple[torch.Tensor, ...], used: tuple[torch.Tensor, ...]
     """Check that earlier calls do not change what a module returns.
 
     Raises:
-        ExportError: it keeps state from its first call.
+        ExportError: the outputs depend on earlier calls.
     """
     for one, other in zip(fresh, used, strict=True):
         a, b = one.double().numpy(), other.double().numpy()
@@ -146,22 +146,22 @@ def _check_order(fresh: tuple[torch.Tensor, ...], used: tuple[torch.Tensor, ...]
 
 
 def _count(outputs: tuple[torch.Tensor, ...]) -> str:
-    """The number of outputs, and the number of axes of each."""
+    """Describe the number of outputs and the number of axes of each."""
     axes = ", ".join(str(output.ndim) for output in outputs)
     return f"{len(outputs)} output{'s' if len(outputs) > 1 else ''} of {axes} axes"
 
 
 def _shape(one: torch.Tensor, two: torch.Tensor) -> dict[str, Any]:
-    """Dtype and shape; an axis that grows with the batch is named `batch`."""
+    """Return the dtype and shape of an output; an axis whose size changes with the batch is named `batch`."""
     sizes = [size if size == other else "batch" for size, other in zip(one.shape, two.shape, strict=True)]
     return {"dtype": str(one.dtype).removeprefix("torch."), "shape": sizes}
 
 
 def flatten(outputs: Any) -> tuple[torch.Tensor, ...]:
-    """The tensors in nested tuples, lists and dicts of outputs, in order.
+    """Return the tensors in nested tuples, lists and dicts of outputs, in order.
 
     Raises:
-        ExportError: an output is not a tensor, or has a dtype or layout that arrays lack.
+        ExportError: there is no output, or one is not a tensor or has a dtype or layout that NumPy arrays lack.
     """
     leaves = _pytree.tree_leaves(outputs)
     if not leaves:

@@ -1,4 +1,4 @@
-"""What is exported: a module in eval mode, its inputs, the names of its outputs, and its metadata."""
+"""What an exporter takes: a module in eval mode, its inputs, the names of its outputs, and its metadata."""
 
 import json
 from collections.abc import Sequence
@@ -27,14 +27,14 @@ class Source:
     """All that an exporter needs.
 
     Attributes:
-        module: a copy of the caller's, on the CPU, in eval mode.
+        module: a copy of the caller's module, on the CPU and in eval mode.
         affine: the module as an affine map; None if it is not affine.
-        inputs: one for each argument of forward, in order.
+        inputs: one input per argument of forward, in order.
         output_names: names of the graph's outputs, in the order of the flattened outputs.
-        static: the batch has a fixed size; then no input has an axis of None.
+        static: the batch has a fixed size, and no axis of an input is None.
         precision: dtype that the parameters were converted to; None if they keep the module's own.
-        metadata: JSON values by key (without the prefix `linreg.`), the same on every machine.
-        state_sha256: the identity of the weights, before any change of precision.
+        metadata: JSON values by key (without the prefix `linreg.`), which are the same on every machine.
+        state_sha256: SHA-256 of the state_dict, before any change of precision.
     """
 
     module: nn.Module
@@ -47,7 +47,7 @@ class Source:
     state_sha256: str
 
     def random_inputs(self, batch: int, scale: float, seed: int) -> tuple[Array, ...]:
-        """Random values for every input, the same for the same seed."""
+        """Return random values for every input; the same seed gives the same values."""
         generator = np.random.default_rng(seed)
         return tuple(entry.random(batch, scale, generator) for entry in self.inputs)
 
@@ -61,18 +61,18 @@ def from_checkpoint(
     static: bool = False,
     units: dict[str, str] | None = None,
 ) -> Source:
-    """The source of a reloaded model; its feature names go into the metadata.
+    """Make the source of a reloaded model; its column names go into the metadata.
 
     Args:
-        checkpoint: as returned by `linreg.checkpoint.load`.
+        checkpoint: the model, as `linreg.checkpoint.load` returns it.
         input_names: names of the graph's inputs. Default: `input`.
         output_names: names of the graph's outputs. Default: `output`.
         precision: the dtype to export in; None keeps the model's own.
         static: fix the batch size to 1.
-        units: units of features and target, by name; written to the metadata.
+        units: the units of features and target, by column name; written to the metadata.
 
     Raises:
-        ExportError: names clash, or a unit names no column.
+        ExportError: names clash, or `units` names an unknown column.
     """
     affine = affine_of(checkpoint.model)
     assert affine is not None, "a checkpoint holds one of the course's two models"
@@ -106,21 +106,23 @@ def from_module(
     static: bool = False,
     metadata: dict[str, Any] | None = None,
 ) -> Source:
-    """The source of any module.
+    """Make the source of any module.
 
     Args:
-        module: is copied; the copy is moved to the CPU and put into eval mode. A wrapper of torch.compile, DataParallel
-            or AveragedModel is removed.
-        inputs: one for each argument of forward.
-        input_names: names of the graph's inputs. Default: `input` for one, the names in `inputs` for several.
-        output_names: names of the graph's outputs. Default: `output` for one, the keys of a dict, else `output_0`, ...
+        module: the module, which is copied; the copy is moved to the CPU and put into eval mode. Wrappers of
+            torch.compile, DataParallel and AveragedModel are removed.
+        inputs: one input per argument of forward.
+        input_names: names of the graph's inputs. Default: `input` for a single input, or the names in `inputs`
+            for several.
+        output_names: names of the graph's outputs. Default: the keys if forward returns a dict of tensors, `output`
+            for a single output, or `output_0`, `output_1` and so on for several.
         precision: the dtype of floating parameters and inputs; None keeps them.
-        static: fix the batch size, to that in `inputs`, or to 1 if it is None.
+        static: fix the batch size to that in `inputs`, or to 1 if it is None there.
         metadata: JSON values that go into every artifact.
 
     Raises:
-        ExportError: names clash, the module is of a kind that cannot be exported, does not run on its inputs, or two
-            calls of it differ.
+        ExportError: names clash, or the module is of a kind that cannot be exported, does not run on its inputs, or
+            returns different outputs in two calls.
     """
     module, _ = unwrap(check_module(module))
     digest = state_sha256(module.state_dict())
@@ -136,12 +138,7 @@ def from_module(
     if output_names:
         _check_names("--output-names", output_names, len(found))
     outputs = tuple(output_names) or found
-    taken = [*names, *outputs, *own.state_dict()]
-    if clashing := sorted({name for name in taken if taken.count(name) > 1}):
-        raise ExportError(
-            f"these names are used twice among inputs, outputs and parameters: {', '.join(clashing)}; "
-            "choose others with --input-names and --output-names"
-        )
+    _check_clashes([*names, *outputs, *own.state_dict()])
     described = {
         "inputs": [entry.described() for entry in entries],
         "outputs": [{"name": name, **shape} for name, shape in zip(outputs, shapes, strict=True)],
@@ -160,7 +157,7 @@ def from_module(
 
 
 def metadata_text(source: Source) -> dict[str, str]:
-    """The metadata as written to a file: `linreg.` keys in order, JSON values."""
+    """Return the metadata as it is written to a file, with JSON texts by sorted `linreg.` keys."""
     return {
         f"linreg.{key}": json.dumps(value, ensure_ascii=False, sort_keys=True)
         for key, value in sorted(source.metadata.items())
@@ -183,3 +180,11 @@ def _check_names(option: str, names: Sequence[str], count: int) -> None:
         raise ExportError(f"{option}: got {len(names)} names ({', '.join(names)}), expected {count}")
     if len(set(names)) != len(names) or not all(names):
         raise ExportError(f"{option}: got {', '.join(names)}, expected different names")
+
+
+def _check_clashes(taken: Sequence[str]) -> None:
+    if clashing := sorted({name for name in taken if taken.count(name) > 1}):
+        raise ExportError(
+            f"these names are used twice among inputs, outputs and parameters: {', '.join(clashing)}; "
+            "choose others with --input-names and --output-names"
+        )

@@ -1,4 +1,4 @@
-"""Reject modules of a kind that cannot be exported, with the reason and the next step."""
+"""Reject modules that cannot be exported, and give the reason and the next step."""
 
 from collections.abc import Iterator
 
@@ -19,10 +19,10 @@ EXTRA_STATE = "_extra_state"
 
 
 def check_module(module: object) -> nn.Module:
-    """Return the module, after checking that every format can hold it: Python code with named, dense tensors.
+    """Check that a module can be exported, which takes Python code and named, dense tensors; return it unchanged.
 
     Raises:
-        ExportError: it cannot.
+        ExportError: the module cannot be exported.
     """
     if isinstance(module, SCRIPTS):
         raise ExportError("the module is TorchScript already; give the nn.Module that it was made from")
@@ -58,13 +58,13 @@ def _check_part(what: str, part: nn.Module) -> None:
 
 
 def named_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """Parameters and buffers by name, including buffers that are not persistent."""
+    """Yield parameters and buffers by name, including buffers that are not persistent."""
     yield from module.named_parameters()
     yield from module.named_buffers()
 
 
 def _problem(tensor: Tensor) -> str | None:
-    """Why a parameter or buffer cannot be exported, and the next step."""
+    """Return why a parameter or buffer cannot be exported, and the next step; None if it can."""
     if isinstance(tensor, UninitializedBuffer | UninitializedParameter):
         return (
             "is lazy and has no shape yet; give the layer its size (nn.Linear(16, 3) for nn.LazyLinear(3)), or call "
@@ -84,7 +84,7 @@ def _problem(tensor: Tensor) -> str | None:
 
 
 def _check_state(module: nn.Module) -> None:
-    """Check that the state_dict holds only parameters and buffers, since no format keeps anything else."""
+    """Check that the state_dict holds only parameters and buffers, because exported files do not keep anything else."""
     with users_code("the module's state_dict cannot be read"):
         state = module.state_dict()
     for name, value in state.items():

@@ -1,4 +1,4 @@
-"""Unwrap torch.compile, DataParallel and AveragedModel: the inner module is exported and timed."""
+"""Remove the wrappers of torch.compile, DataParallel and AveragedModel; the inner module is exported and timed."""
 
 from torch import nn
 
@@ -7,7 +7,7 @@ AROUND = ("DataParallel", "DistributedDataParallel", "AveragedModel")
 
 
 def unwrap(module: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
-    """The inner module, whose state_dict has plain keys, and the names of its wrappers, the outermost first."""
+    """Return the inner module, whose state_dict keys have no prefix, and the names of its wrappers, outermost first."""
     around = []
     while (found := _inside(module)) is not None:
         name, module = found

@@ -1,4 +1,4 @@
-"""Report whatever the user's code raises in one line, with its place in their file."""
+"""Report any exception of the user's code in one line, with its place in the user's file."""
 
 import sys
 import traceback
@@ -15,12 +15,14 @@ INTERRUPTIONS = (KeyboardInterrupt, GeneratorExit, TerminatedError)
 
 @contextmanager
 def users_code(what: str, *, file: Path | None = None, remedy: str = "") -> Iterator[None]:
-    """Turn whatever the code inside raises into an ExportError, including sys.exit.
+    """Turn any exception of the user's code, including that of sys.exit, into an ExportError.
+
+    Interruptions and linreg's own errors pass through.
 
     Args:
-        what: what failed, the beginning of the message.
-        file: a file whose line is named if the error comes from it.
-        remedy: the next step, the end of the message.
+        what: what failed, which begins the message.
+        file: the user's file; the message names the line of it that raised the error.
+        remedy: the next step for the user, which ends the message.
 
     Raises:
         ExportError: the block raised an exception.
@@ -35,7 +37,7 @@ def users_code(what: str, *, file: Path | None = None, remedy: str = "") -> Iter
 
 
 def described(error: BaseException, file: Path | None = None) -> str:
-    """The class and text of an error, the last line of `file` that raised it, and which file beside it to rename."""
+    """Return the class and text of an error, the line of `file` that raised it, and which file beside it to rename."""
     kind, text = type(error).__name__, one_line(error)
     message = kind if text == kind else f"{kind}: {text}"
     if file is None or isinstance(error, SyntaxError):  # its text names the line
@@ -46,7 +48,7 @@ def described(error: BaseException, file: Path | None = None) -> str:
 
 
 def _rename_hint(error: BaseException, file: Path) -> str:
-    """The next step if the import of a file beside `file` found another module of that name, such as one of linreg."""
+    """Return the next step if importing a file beside `file` found another module of that name; '' otherwise."""
     name = None
     if isinstance(error, ImportError):
         name = error.name

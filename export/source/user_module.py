@@ -31,7 +31,7 @@ class MadeModule:
 
     Attributes:
         module: the module itself.
-        notes: what was done to it that the user may not expect, one line each.
+        notes: what was done to the module that the user may not expect, one line each.
     """
 
     module: nn.Module
@@ -43,11 +43,11 @@ def load_module(place: str, state_dict: Path | None) -> nn.Module:
 
     Args:
         place: `FILE.py:NAME`; NAME is a module, or a function or class that makes one without arguments.
-        state_dict: a state_dict; None keeps the initial parameters.
+        state_dict: path of a state_dict file; None keeps the initial parameters.
 
     Raises:
         ExportError: the file or the name does not exist, or does not give a module that can be exported.
-        ModelError: the state_dict is not one of this module.
+        ModelError: the state_dict does not belong to this module.
     """
     module = make_module(place).module
     if state_dict is not None:
@@ -58,8 +58,8 @@ def load_module(place: str, state_dict: Path | None) -> nn.Module:
 def make_module(place: str) -> MadeModule:
     """Run a Python file and make its module.
 
-    Wrappers of torch.compile, DataParallel and AveragedModel are removed, so the keys of its state_dict are those of
-    the inner module.
+    Wrappers of torch.compile, DataParallel and AveragedModel are removed, so the state_dict has the keys of the inner
+    module.
 
     Args:
         place: `FILE.py:NAME`; NAME is a module, or a function or class that makes one without arguments.
@@ -78,13 +78,13 @@ def make_module(place: str) -> MadeModule:
 
 
 def load_file_into(module: nn.Module, path: Path) -> tuple[str, ...]:
-    """Load a state_dict file, of torch.save or safetensors, into a module.
+    """Load a state_dict file, written by torch.save or safetensors, into a module.
 
     Returns:
-        Messages on what was left out, stripped, converted or migrated.
+        Messages that say what was left out, stripped, converted or migrated.
 
     Raises:
-        ModelError: it is not one of this module.
+        ModelError: the file cannot be loaded, or its state_dict does not belong to this module.
     """
     state = load_state(path)
     try:
@@ -98,8 +98,8 @@ def load_name(place: str, option: str = "--module", expected: str = MODULE) -> A
 
     Args:
         place: `FILE.py:NAME`.
-        option: the option that it was given to, for error messages.
-        expected: what it should be, for error messages.
+        option: the command-line option, used in error messages.
+        expected: what the name should refer to, used in error messages.
 
     Raises:
         ExportError: the file or the name does not exist.
@@ -116,12 +116,12 @@ def call_without_arguments(made: Any, place: str, option: str = "--module") -> A
     """Call a user's function or class; its imports find the modules beside its file.
 
     Args:
-        made: what `place` names.
+        made: the function or class that `place` names.
         place: `FILE.py:NAME`.
-        option: the option that it was given to, for error messages.
+        option: the command-line option, used in error messages.
 
     Raises:
-        ExportError: it needs arguments, or raises.
+        ExportError: the function or class needs arguments, or raises an exception.
     """
     found = find_place(place, option, MODULE)
     what = f"{place}: cannot be called without arguments"

@@ -1,1 +1,1 @@
-"""The command line: one file a command, which parses its options, calls the library and prints the result."""
+"""The command line: one file per command, which parses its options, calls the library and prints the result."""

@@ -17,7 +17,7 @@ HEADINGS = ("file", "needs", "size", "cases", "error / allowed", "bit-equal")
 
 
 def show_artifacts(title: str, artifacts: "list[Artifact]", refused: "Iterable[Format]" = ()) -> None:
-    """Print one row for each file, and one without figures for each refused format."""
+    """Print one row per file, and one row without figures per refused format."""
     with_weights = any(artifact.verification.weights for artifact in artifacts)
     headings = (*HEADINGS, "weights") if with_weights else HEADINGS
     rows = [

@@ -1,4 +1,4 @@
-"""`linreg bench`: how fast each variant runs, after proving that its outputs are right."""
+"""`linreg bench`: check that the outputs of each variant are right, then measure how fast it runs."""
 
 import sys
 from dataclasses import asdict
@@ -134,7 +134,7 @@ def run(
 
 
 def _read_old(compare: Path | None, settings: BenchSettings) -> "Report | None":
-    """Read the report to compare with, and check before timing that it can be compared."""
+    """Read the report to compare with, and check, before timing starts, that it can be compared."""
     if compare is None:
         return None
     from bench.report.report import Report

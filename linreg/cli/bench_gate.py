@@ -1,4 +1,4 @@
-"""`linreg bench --compare` and `--fail-slower`: how each ratio has changed, and whether it exceeds the limit."""
+"""`linreg bench --compare` and `--fail-slower`: how each ratio has changed, and whether that exceeds the limit."""
 
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def check_old(old: "Report", settings: BenchSettings) -> None:
-    """Check, before timing, that the result can be compared with an older report.
+    """Check, before timing starts, that the new report will be comparable with an older one.
 
     Raises:
         LinregError: the reports cannot be compared.
@@ -28,9 +28,11 @@ def check_old(old: "Report", settings: BenchSettings) -> None:
 
 
 def judge(report: "Report", old: "Report | None", limit: float | None) -> "tuple[list[Change], LinregError | None]":
-    """Return how each ratio has changed or compares with `--against`, and an error to raise once the report is written.
+    """Return the change of each ratio, and an error to raise once the report is written.
 
-    Wrong outputs come first. A report that cannot be compared is still useful, so it is written before the error.
+    The ratios are compared with the old report; without one, and with a limit, those of `--against` are returned. If
+    outputs are wrong, that is the error, and nothing is compared. The report is written before an error is raised,
+    because it is useful even if it cannot be compared.
     """
     from bench.report.gate import compare_reports, first_wrong, slower_than_reference
 
@@ -58,10 +60,10 @@ def show_changes(changes: "list[Change]", *, markdown: bool) -> None:
 
 
 def check_changes(changes: "list[Change]", limit: float | None) -> None:
-    """Fail if a ratio has grown by more than the limit.
+    """Fail if any change was judged slower; without a limit, do nothing.
 
     Raises:
-        SlowerError: a ratio grew by more than the limit.
+        SlowerError: a slowdown exceeds the limit, and its whole interval lies above 1.
     """
     slower = [change for change in changes if change.slower]
     if slower and limit is not None:

@@ -22,7 +22,7 @@ ROWS, EFFORT, GATE, OUTPUT, MODEL = "What to time", "How much", "Gate", "Output"
 
 
 class Counts(tuple[int, ...]):
-    """Integers of an option such as `1,64,4096`; not a plain tuple, which typer reads as several arguments."""
+    """The integers of an option such as `1,64,4096`; not a plain tuple, which typer reads as several arguments."""
 
 
 def _batches(text: str) -> Counts:

@@ -27,10 +27,10 @@ LONGEST_HEAD = 4096
 def check_output(
     request: Request, output: Path | None, plots: Path | None, compare: Path | None, *, force: bool
 ) -> Path | None:
-    """Check, before timing, the folder for the report, and return it; None if no files will be written.
+    """Check the folder for the report before timing starts, and return it; return None if no report will be written.
 
     Raises:
-        LinregError: a file there was not written by linreg.
+        LinregError: a folder is not writable, or holds a file that linreg did not write.
     """
     from linreg.folders import ensure_folder
 
@@ -57,7 +57,7 @@ def check_output(
 
 
 def _pictures(settings: BenchSettings) -> list[str]:
-    """Return the names of the plots that may be drawn."""
+    """Return the file names of all plots that may be drawn."""
     from bench.plan.variants import Device
     from bench.report.plot_data import ENDINGS, LIFECYCLE_NAME, latency_name, ratios_name
 
@@ -70,7 +70,7 @@ def _pictures(settings: BenchSettings) -> list[str]:
 
 
 def _refuse_foreign(folder: Path, names: Iterable[str]) -> None:
-    """Refuse to overwrite links, and pages and pictures that linreg did not write."""
+    """Refuse to overwrite links, and to overwrite pages and pictures that linreg did not write."""
     from linreg.inside import file_inside, read_inside
 
     for name in names:
@@ -98,18 +98,24 @@ def _refuse_foreign_report(folder: Path) -> None:
 
 
 def show_report(report: "Report", *, markdown: bool) -> None:
-    """Print the tables or Markdown on stdout, and what was skipped or disturbed the measurement on stderr."""
+    """Print the report on stdout, as tables or as Markdown.
+
+    With tables, also print on stderr what was skipped and what disturbed the measurement.
+    """
     from bench.report.markdown import to_markdown
-    from bench.report.tables import explanation, report_tables, skipped
+    from bench.report.tables import HEADINGS, explanation, report_tables, skipped
     from bench.report.terminal import TerminalTable
 
     if markdown:
         say_lines(to_markdown(report))
         return
-    for table in report_tables(report):
+    comparisons = [table for table in report_tables(report) if table.headings == HEADINGS]
+    for table in comparisons:
         show(TerminalTable(table))
     if line := explanation(report):
         say(line)
+    for table in report_tables(report)[len(comparisons) :]:
+        show(TerminalTable(table))
     if report.runtimes:
         for name, why in report.runtimes.missing.items():
             note(f"{name}: skipped: {why}")
@@ -124,7 +130,7 @@ def show_report(report: "Report", *, markdown: bool) -> None:
 
 @contextmanager
 def report_changes(folder: Path | None, *, command: str, wait: bool = False) -> "Iterator[Changes | None]":
-    """Lock the folder of the report while its model is timed; yields None without a folder.
+    """Lock the folder of the report while its model is timed; yield None if there is no folder.
 
     Raises:
         LinregError: another command is writing there.
@@ -139,7 +145,7 @@ def report_changes(folder: Path | None, *, command: str, wait: bool = False) -> 
 
 
 def write_files(report: "Report", changes: "Changes | None", plots: Path | None) -> list[Path]:
-    """Stage the report and the HTML page in `changes`, write the plots to their folder, and return all paths."""
+    """Write the report and the HTML page through `changes`, write the plots to their folder, and return all paths."""
     from bench.report.page import to_page
     from linreg.files import write_atomic
 

@@ -1,4 +1,4 @@
-"""Run the benchmark of `linreg bench`, with notes before it starts and its progress."""
+"""Run the benchmark of `linreg bench`; print notes before it starts, and show its progress."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def measure(request: Request) -> "Report":
-    """Time the models and rows of a request, and return the report.
+    """Time what a request asks for, and return the report.
 
     Raises:
         MismatchError: the outputs of the reference are wrong.
@@ -42,7 +42,10 @@ def measure(request: Request) -> "Report":
 
 
 def _note_foreign(bundle: Path) -> None:
-    """Note the programs of a bundle that are exported again for timing, since this user did not export them."""
+    """Print a note on each program in a bundle that this user did not export.
+
+    Such a program is exported again for timing.
+    """
     from export.formats.names import RUNTIME_FORMATS, file_name
     from export.runners.trust import Trust, trusted_bytes
     from linreg.manifest import read_listed

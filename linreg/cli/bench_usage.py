@@ -1,4 +1,4 @@
-"""Which options of `linreg bench` go together."""
+"""Check which options of `linreg bench` can be given together."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Find and load the model of a command."""
+"""Find and load the model that a command works on."""
 
 import shlex
 from difflib import get_close_matches
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def find_model(model: Path | None) -> Path:
-    """Return the given path, or the default bundle, after training it on the default line if it is missing.
+    """Return the given path or, if none is given, the default bundle, which is trained on the default line if needed.
 
-    For `export` and `bench`; the other commands need an existing model: `find_existing`.
+    This is for `export` and `bench`; the other commands need an existing model (see `find_existing`).
 
     Raises:
         ModelError: the given path does not exist or is not a model.
@@ -32,11 +32,11 @@ def find_model(model: Path | None) -> Path:
 
 
 def find_existing(model: Path | None, table: Path | None = None) -> Path:
-    """Return the given path, or the default bundle if it exists.
+    """Return the given path, or the existing default bundle if no path is given.
 
     Args:
         model: value of `-m`.
-        table: the table to read; if no model is given, a note says which one is used.
+        table: the table to read; if no model is given, a note says which model is used.
 
     Raises:
         ModelError: the model does not exist, was not made by `linreg train`, or was given instead of the table.
@@ -66,7 +66,7 @@ def find_existing(model: Path | None, table: Path | None = None) -> Path:
 
 
 def find_bundle(bundle: Path | None) -> Path:
-    """Return the given path, or the default bundle if it exists.
+    """Return the given path, or the existing default bundle if no path is given.
 
     Raises:
         ModelError: no path was given, and there is no default bundle.
@@ -88,12 +88,12 @@ def require(path: Path) -> None:
     near = get_close_matches(path.name, beside, n=1)
     hint = f"did you mean {path.parent / near[0]}?" if near else "check the name and the folder"
     if not near and not path.suffix and MODEL_FILE not in beside:
-        hint = f"train one with: linreg train -o {path}"
+        hint = f"check the name, or train one: {_training(path)}"
     raise ModelError(f"{path}: no such bundle or file; {hint}")
 
 
 def open_model(model: Path | None) -> "Checkpoint":
-    """Load the model of `export` or `bench`, after training the default one if it is missing.
+    """Load the model for `export` or `bench`, after training the default one if it is missing.
 
     Raises:
         ModelError: the model is missing or damaged, or was not made by `linreg train`.
@@ -106,7 +106,7 @@ def open_model(model: Path | None) -> "Checkpoint":
 
 
 def show_notes(path: Path, notes: tuple[str, ...]) -> None:
-    """Print on one line what was stripped or converted when a state_dict was read, if anything was."""
+    """Print, on one line, what was stripped or converted while a state_dict was read; without notes, print nothing."""
     if notes:
         note(f"note: {path}: {'; '.join(notes)}")
 
@@ -145,7 +145,7 @@ def _check(model: Path) -> None:
     if model.is_dir():
         if not (model / MODEL_FILE).exists():
             inside = sorted(entry.name for entry in model.glob("*.pth"))
-            hint = f"did you mean {model / inside[0]}?" if inside else f"train one with: linreg train -o {quoted}"
+            hint = f"did you mean {model / inside[0]}?" if inside else f"train one: {_training(model)}"
             raise ModelError(f"{model}: has no {MODEL_FILE}; {hint}")
     elif is_table(model):
         raise ModelError(
@@ -172,7 +172,9 @@ def _refuse_artifact(path: Path) -> None:
 
 
 def _refuse_module(path: Path) -> None:
-    """Refuse a bundle of a user's own module, which linreg cannot rebuild; the message says what works instead.
+    """Refuse a bundle of a user's own module, which linreg cannot rebuild.
+
+    The message says what works instead.
 
     Raises:
         ModelError: the bundle holds such a module.
@@ -198,6 +200,10 @@ def _refuse_module(path: Path) -> None:
             f"{path}: holds a module that was exported with --module; use linreg verify {quoted}, "
             f"or linreg bench --module FILE.py:NAME --state-dict {named}"
         ) from None
+
+
+def _training(folder: Path) -> str:
+    return f"linreg train TABLE --target COLUMN -o {shlex.quote(str(folder))}"
 
 
 def _named(path: Path) -> str:

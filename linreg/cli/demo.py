@@ -1,4 +1,4 @@
-"""`linreg demo`: every step, from training to plots, on the course's line and on a real table."""
+"""`linreg demo`: every step, from training to plots, on the default line and on a real table."""
 
 import shlex
 from importlib.resources import as_file, files

@@ -1,6 +1,6 @@
 """The packages that linreg depends on, and what to install if one is missing.
 
-`pip install --no-deps` leaves packages out, so that an .onnx file can be verified without torch.
+`pip install --no-deps` leaves them out; an .onnx file can then still be verified without torch.
 """
 
 from importlib.util import find_spec
@@ -31,12 +31,12 @@ def missing_message(error: ModuleNotFoundError, command: str) -> str | None:
     """Return one line that names the missing package and the command that installs it.
 
     Args:
-        error: raised by an import in linreg's own code; the imports of a user's module are reported with the name
-            of its file.
+        error: the error that an import in linreg's own code raised; imports in a user's module are reported elsewhere,
+            with the name of the module's file.
         command: name of the command that needs the package.
 
     Returns:
-        None if the package is not one that linreg depends on.
+        The line, or None if linreg does not depend on the package.
     """
     package = (error.name or "").partition(".")[0]
     if package not in DEPENDENCIES:

@@ -1,4 +1,4 @@
-"""`linreg export`: write artifacts into a bundle, each verified from disk before it is kept."""
+"""`linreg export`: write artifacts into a bundle; each is verified from disk before it is kept."""
 
 import shlex
 from pathlib import Path
@@ -125,7 +125,10 @@ def _print_json(chosen: "Exportable", folder: Path, outcome: "Outcome") -> None:
 
 
 def _show(outcome: "Outcome") -> None:
-    """Print the table of what was written, and why formats were refused, except for the error of the command."""
+    """Print a table of what was written, and why formats were refused.
+
+    The error that the command itself ends with is not printed here.
+    """
     if outcome.written:
         show_artifacts("exported and verified", outcome.written, outcome.refused)
     for kind, error in outcome.refused.items():

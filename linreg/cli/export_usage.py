@@ -1,4 +1,4 @@
-"""Which options of `linreg export` go together."""
+"""Check which options of `linreg export` can be given together."""
 
 import shlex
 from pathlib import Path
@@ -44,7 +44,7 @@ def _check_module(context: typer.Context) -> None:
 
 
 def own_bundle(checkpoint: "Checkpoint") -> Path:
-    """Return the bundle of a model; a folder that happens to contain a bare state_dict is not a bundle.
+    """Return the bundle of a model; a folder that merely contains a bare state_dict is not a bundle.
 
     Raises:
         LinregError: the state_dict has no card, and no manifest lists it.

@@ -25,7 +25,7 @@ RECORDS = {
 
 
 def kind_of(path: Path) -> str | None:
-    """Kind of a file, such as `a table`; None if its name does not show it."""
+    """Return the kind of a file, such as `a table`; None if its name does not show it."""
     return RECORDS.get(path.name) or KINDS.get(path.suffix.lower())
 
 

@@ -1,7 +1,7 @@
-"""Plain-text `--help`: options in groups, examples last.
+"""Write `--help` as plain text, with options in groups and examples last.
 
-typer's rich formatter reads `[batch,16]` as markup and drops it, and click's wraps words at their hyphens, so the text
-is laid out here, without color, to fit the terminal, up to 80 columns.
+typer's rich formatter reads `[batch,16]` as markup and drops it, and click's formatter breaks lines at hyphens. So the
+text is laid out here, without color, to fit the terminal, up to 80 columns.
 """
 
 import inspect
@@ -18,7 +18,7 @@ WIDEST_NAME = 26
 
 
 def write_help(command: Any, context: Any, formatter: Any) -> None:
-    """Write usage, description, options and examples of a command into click's formatter.
+    """Write the usage, description, options and examples of a command to click's formatter.
 
     Options are grouped by their `rich_help_panel`; those without one are listed under "Options". The examples are the
     lines of the command's `epilog`.
@@ -51,7 +51,7 @@ def _arguments_of(command: Any) -> Iterator[str]:
 
 
 def _sections(command: Any, context: Any) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """Headings with their rows of name and description, in the order in which the command declares them."""
+    """Yield each heading with its rows of name and description, in the order in which the command declares them."""
     parameters = command.get_params(context)
     grouped = sum(parameter.param_type_name == "option" for parameter in parameters) > FEW_OPTIONS
     sections: dict[str, list[tuple[str, str]]] = {}
@@ -73,12 +73,12 @@ def _sections(command: Any, context: Any) -> Iterator[tuple[str, list[tuple[str,
 
 
 def _named(name: str) -> str:
-    """Return an option as typer shows it, without the Python around its type: `<list[str]>` is `<str>`."""
+    """Return an option as typer shows it, but with a type in plain words: `<str>` instead of `<list[str]>`."""
     return re.sub(r"<list\[(.*)\]>", r"<\1>", name).replace(" range>", ">")
 
 
 def _laid_out(rows: list[tuple[str, str]], width: int) -> Iterator[str]:
-    """Lay out two columns; a name too long for the first has its description on the lines below."""
+    """Lay out two columns; if a name is too long for the first, its description starts on the next line."""
     column = min(max(len(name) for name, _ in rows), WIDEST_NAME) + 4
     for name, text in rows:
         lines = _wrapped(text, width, " " * column).split("\n")

@@ -82,7 +82,7 @@ def _check_file(file: Path) -> None:
 
 
 def _hint(file: Path) -> str:
-    """Return what to use instead for a file that cannot be inspected."""
+    """Return a hint on what to use instead for a file that cannot be inspected."""
     quoted = shlex.quote(str(file))
     if is_table(file):
         return f"; it is a table: linreg train {quoted} --target COLUMN"

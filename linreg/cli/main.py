@@ -65,11 +65,11 @@ def main() -> None:
         except BaseException:  # of any class: an import may wrap the exception that a signal raised
             if ending.number is None:
                 raise
-    if code == INTERRUPTED:
-        message = f"interrupted; {message or WHOLE}"
-    elif ending.number is not None:
+    reason = message if code == INTERRUPTED and message else WHOLE
+    if ending.number is not None:
         code, message = 128 + ending.number, ended_by(ending.number)
     if code == INTERRUPTED:
+        message = f"interrupted; {reason}"
         exec("")  # after an interruption inside exec, which dataclasses use, Python would die of the signal at exit
     if message:
         with suppress(*(() if ending.number is None else (OSError,))):  # the terminal may be gone
@@ -80,7 +80,7 @@ def main() -> None:
 
 
 def _end_at_once(code: int) -> NoReturn:
-    """Exit without Python's shutdown, in which a library that was interrupted while loading may crash."""
+    """Exit without Python's shutdown, which may crash in a library whose loading was interrupted."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
             stream.flush()
@@ -88,14 +88,15 @@ def _end_at_once(code: int) -> NoReturn:
 
 
 def _run() -> tuple[int, str]:
-    """Run the command; returns its exit code and the error message, if any."""
+    """Run the command; return its exit code and the error message, if any."""
     try:
         return int(app(prog_name="linreg", standalone_mode=False) or 0), ""  # 130 if typer caught an interruption
     except KeyboardInterrupt:
         return INTERRUPTED, ""
     except LinregError as error:
         # The library does not know which command it works for.
-        return error.exit_code, str(error).replace("linreg COMMAND ", f"linreg {' '.join(sys.argv[1:2])} ")
+        text = error.on_command_line or str(error)
+        return error.exit_code, text.replace("linreg COMMAND ", f"linreg {' '.join(sys.argv[1:2])} ")
     except MemoryError:
         return 1, "out of memory; use fewer rows or columns"
     except ModuleNotFoundError as error:
@@ -108,13 +109,16 @@ def _run() -> tuple[int, str]:
 
 
 def _is_worth_watching() -> bool:
-    """Return whether native code may run but is not loaded; forking later would be slow, and unsafe with threads."""
+    """Return whether to fork a watching process: native code may run, but none is loaded yet.
+
+    Once it is loaded, forking is slow, and unsafe because of its threads.
+    """
     answers_at_once = len(sys.argv) < 2 or any(word in ("-h", "--help", "--version") for word in sys.argv)
     return not answers_at_once and hasattr(os, "fork") and not {"numpy", "torch"} & sys.modules.keys()
 
 
 def _check_surroundings() -> None:
-    """Ensure stdout, stderr and the working directory are usable, and that no character fails to encode."""
+    """Check that stdout, stderr and the working directory are usable, and escape characters that fail to encode."""
     if sys.stderr is None:  # closed, as by 2>&-
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123
     if sys.stdout is None:
@@ -129,7 +133,10 @@ def _check_surroundings() -> None:
 
 
 def _unexpected(error: Exception) -> tuple[int, str]:
-    """Report wrong usage (typer's error classes are private), a system error, or a bug in linreg."""
+    """Report wrong usage, a system error, or a bug in linreg.
+
+    Wrong usage is recognised by a method of the error, since typer's error classes are private.
+    """
     if hasattr(error, "format_message"):
         if len(sys.argv) == 1:  # the message is the help
             typer.echo(error.format_message(), err=True)

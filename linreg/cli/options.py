@@ -1,4 +1,4 @@
-"""Options that several commands share, and the refusal of options that do not apply."""
+"""Options that several commands share, and functions that refuse options which do not apply."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -43,7 +43,7 @@ Wait = Annotated[
 
 @contextmanager
 def usage_errors(prefix: str = "") -> Iterator[None]:
-    """Turn a LinregError into a usage error, without the prefix that typer adds itself."""
+    """Turn a LinregError into a usage error, without `prefix`, which typer adds itself."""
     try:
         yield
     except LinregError as error:
@@ -92,7 +92,7 @@ InputOption = Annotated[
 
 
 def given(context: typer.Context) -> set[str]:
-    """Python names of the parameters that were given on the command line."""
+    """Return the Python names of the parameters that were given on the command line."""
     names = {parameter.name for parameter in context.command.params if parameter.name}
     return {name for name in names if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"}
 
@@ -103,7 +103,7 @@ def refuse(context: typer.Context, names: Iterable[str], why: str) -> None:
     Args:
         context: context of the command.
         names: Python names of the parameters.
-        why: rest of the message, which begins with the option.
+        why: the rest of the message, after the name of the option.
 
     Raises:
         typer.BadParameter: one of these options was given.
@@ -116,7 +116,7 @@ def refuse(context: typer.Context, names: Iterable[str], why: str) -> None:
 
 
 def refuse_empty(context: typer.Context, names: Iterable[str]) -> None:
-    """Refuse empty values, such as a shell makes of an unset variable, instead of using the default.
+    """Refuse empty values, such as those of unset shell variables, instead of using the default.
 
     Raises:
         typer.BadParameter: an empty value was given.

@@ -54,7 +54,7 @@ def draw(
     """Draw all plots of a model into `folder`.
 
     Raises:
-        LinregError: `folder` has a file of that name that linreg did not draw, and `force` is not set.
+        LinregError: a plot would replace a file in `folder` that linreg did not draw, and `force` is not set.
     """
     from linreg import plots
     from linreg.changes import changing

@@ -79,7 +79,9 @@ def _in_steps(predict: "Predict", rows: "NDArray[np.float64]") -> "NDArray[Any]"
 
 
 def _write(output: Path, data: bytes, predictions: int, *, force: bool) -> None:
-    """Write the predictions, unless the file has them already, so that an interrupted command can be repeated.
+    """Write the predictions, unless the file already holds them.
+
+    This lets the user repeat an interrupted command.
 
     Raises:
         LinregError: the file exists with other contents, or cannot be written.
@@ -108,7 +110,7 @@ def _check_regular(output: Path) -> None:
 
 
 def _check_output(output: Path, table: Path) -> None:
-    """Check before predicting that the predictions can be written.
+    """Check, before predicting, that the predictions can be written.
 
     Raises:
         LinregError: the output file cannot be written.
@@ -146,7 +148,10 @@ def _onnx(path: Path) -> "tuple[tuple[str, ...], str, Predict]":
 
 
 def _csv(names: tuple[str, ...], predicted_name: str, values: "NDArray[np.float64]", predicted: "pa.Array") -> bytes:
-    """CSV of all rows, with values and prediction; missing values, and predictions that need them, are empty cells."""
+    """Return a CSV of all rows, with their values and predictions.
+
+    Missing values, and predictions that depend on them, are empty cells.
+    """
     import pyarrow as pa
     from pyarrow import csv
 

@@ -28,14 +28,17 @@ def show_card(card: "Card", output: Path, *, following: bool = True) -> None:
 
 
 def show_metrics(metrics: dict[str, dict[str, Any]]) -> None:
-    """Show the goodness of fit of each part, as the summary of `linreg train` does."""
+    """Show the goodness of fit of each part, in the same form as the summary of `linreg train`."""
     from linreg.summary import metrics_table
 
     say_lines(metrics_table(metrics))
 
 
 def show_left_out(left_out: "tuple[LeftOut, ...]") -> None:
-    """Print why columns were left out, one line each up to `MOST_SHOWN`, then one line for the others."""
+    """Print which columns were left out, and why.
+
+    The first `MOST_SHOWN` have one line each; the others are listed together.
+    """
     from linreg.column_names import listed, short
     from linreg.tables import NOT_ASKED_FOR
 

@@ -1,4 +1,4 @@
-"""The rows that a command uses: those of a table, or those of the line that the model was trained on."""
+"""Find the rows that a command uses: those of a table, or those of the line that the model was trained on."""
 
 import shlex
 from pathlib import Path
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def parts_of(table: Path | None, card: "Card | None", model: Path) -> "dict[str, Part]":
     """Return the parts of the data to evaluate a model on, by name.
 
-    The line is generated again, and a table with the same bytes as the training data is split as in training, into
+    The line is generated again. It, or a table with the same bytes as the training data, is split as in training, into
     `train`, `validation` and `test`. Any other table is one part, `rows`.
 
     Raises:

@@ -1,4 +1,7 @@
-"""`linreg bench --self-check`: whether the harness can be trusted on this machine, kept for later reports."""
+"""`linreg bench --self-check`: check whether the benchmark harness can be trusted on this machine.
+
+The result is kept for later reports.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +12,7 @@ from linreg.errors import LinregError
 
 
 def run_self_check(model: Path | None, *, as_json: bool) -> None:
-    """Check the harness, show its figures and keep them; the last line and the exit code say whether it passed.
+    """Check the harness, show the figures and keep them; the last line and the exit code say whether it passed.
 
     Raises:
         LinregError: the harness cannot be trusted here.

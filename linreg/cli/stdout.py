@@ -1,4 +1,4 @@
-"""Stdout is for the result: what a user's module prints goes to stderr."""
+"""Keep stdout for the result: what a user's module prints goes to stderr."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ from contextlib import contextmanager, redirect_stdout
 
 @contextmanager
 def prints_on_stderr() -> Iterator[None]:
-    """Send to stderr what Python prints in the block, and what TorchScript prints, straight to the file descriptor."""
+    """Send to stderr what the block prints, whether through Python or, as TorchScript does, to the file descriptor."""
     import ctypes
 
     sys.stdout.flush()

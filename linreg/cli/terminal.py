@@ -43,7 +43,7 @@ def note(text: str) -> None:
 
 
 def say_waiting(holder: str) -> None:
-    """Print on stderr which command is being waited for."""
+    """Print on stderr which command this one is waiting for."""
     note(f"waiting for {holder}")
 
 
@@ -53,7 +53,10 @@ def print_json(value: object) -> None:
 
 
 def print_csv(data: bytes) -> None:
-    """Print CSV on stdout: unchanged to a file or a pipe, with control characters escaped on a terminal."""
+    """Print CSV on stdout.
+
+    A file or a pipe gets it unchanged; on a terminal, control characters are escaped.
+    """
     if sys.stdout.isatty():
         _write("\n".join(printable(line) for line in data.decode().split("\n")))
     else:
@@ -108,7 +111,7 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
 
 
 def _column_widths(cells: Sequence[Sequence[str]], available: int) -> list[int]:
-    """Choose column widths that fit in `available`, wrapping lines first and then shortening words."""
+    """Choose column widths that fit in `available`, by wrapping lines first and shortening words only then."""
     from rich.cells import cell_len
 
     columns = list(zip(*cells, strict=True))
@@ -121,7 +124,10 @@ def _column_widths(cells: Sequence[Sequence[str]], available: int) -> list[int]:
 
 
 def _shortened(cell: str, width: int) -> str:
-    """`cell` without words longer than `width`; a hash or a path is kept whole, and breaks at the column's edge."""
+    """Return `cell` with words longer than `width` cut.
+
+    A hash or a path is kept whole, and breaks at the column's edge.
+    """
     if all(len(word) <= width for word in cell.split()):
         return cell
     words = [word if len(word) <= width or len(word) >= HASH else f"{word[: width - 3]}..." for word in cell.split()]

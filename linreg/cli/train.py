@@ -149,7 +149,7 @@ def _line(settings: dict[str, float | None], dtype: Precision) -> "Dataset":
 
 
 def _read(table: Path, target: str | None, features: tuple[str, ...] | None) -> "Dataset":
-    """Read a table, and note which columns are used and which are left out.
+    """Read a table, and print notes on which columns are used and which are left out.
 
     Raises:
         typer.BadParameter: no target was given.

@@ -22,7 +22,7 @@ DATA, LINE, MODEL, OPTIMISATION, OUTPUT = "Data", "Line", "Model", "Optimisation
 
 
 def parse_names(text: str) -> tuple[str, ...]:
-    """Parse column names, written `a,b,c`; a name that contains a comma is put in double quotes.
+    """Parse column names, written `a,b,c`; a name that contains a comma must be in double quotes.
 
     Raises:
         typer.BadParameter: a name is empty.

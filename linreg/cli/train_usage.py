@@ -1,4 +1,4 @@
-"""Which options of `linreg train` go together."""
+"""Check which options of `linreg train` can be given together."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -9,9 +9,10 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from export.formats.names import READ_ONNX
 from export.precision import NO_BFLOAT16
 from linreg.cli.help_text import write_help
-from linreg.cli.words import ARGUMENT, READ_ONNX, option_meant, value_meant
+from linreg.cli.words import ARGUMENT, option_meant, value_meant
 from linreg.memory import BASE_BYTES, LIGHT_BYTES, check_address_space
 
 SEPARATORS = {
@@ -34,7 +35,7 @@ class Program(TyperGroup):
 
 
 class Command(TyperCommand):
-    """A command with our plain-text `--help`, which refuses options that would be misread."""
+    """A command with our plain-text `--help` that refuses options which would be misread."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the `--help` text."""
@@ -54,7 +55,7 @@ class Command(TyperCommand):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command after checking that there is memory for the packages it loads; `inspect` loads none.
+        """Run the command, after checking that there is memory for the packages it loads; `inspect` loads none.
 
         Raises:
             LinregError: `ulimit -v` leaves too little memory.
@@ -67,7 +68,7 @@ class Command(TyperCommand):
 
 
 def usage_message(error: Any, words: list[str]) -> str:
-    """Return one line for a usage error from typer, whose error classes are private.
+    """Return one line that describes a usage error from typer, whose error classes are private.
 
     Args:
         error: exception that was raised.
@@ -75,7 +76,9 @@ def usage_message(error: Any, words: list[str]) -> str:
     """
     context = getattr(error, "ctx", None)
     text = str(error.format_message()).replace("Value error, ", "").rstrip(".")
+    text = _in_our_words(text, getattr(error, "__cause__", None))
     choice = re.search(r"'?: '(.*)' is not one of ('.*')$", text)
+    text = re.sub(r"^(No such command .*)\. Did you mean (.*\?)$", r"\1; did you mean \2", text)
     if getattr(error, "option_name", None) and text.startswith("No such option"):
         text = f"{error.message}{_option_hint(error, context, words)}"
     elif choice:
@@ -84,6 +87,23 @@ def usage_message(error: Any, words: list[str]) -> str:
         text += _extra_hint(context, words)
     path = context.command_path if context else "linreg"
     return f"{text.removeprefix('Invalid value: ')}{'' if text.endswith('?') else ';'} see: {path} --help"
+
+
+def _in_our_words(text: str, cause: Any) -> str:
+    """Rephrase pydantic's message about a number, and include the value that was given."""
+    before, _, expected = text.partition("Input should be ")
+    if not expected or not hasattr(cause, "errors"):
+        return text
+    for theirs, ours in (
+        ("greater than or equal to", "at least"),
+        ("less than or equal to", "at most"),
+        ("a valid integer", "a whole number"),
+        ("a valid number", "a number"),
+    ):
+        if expected.startswith(theirs):
+            limit = expected.removeprefix(theirs).partition(",")[0]
+            return f"{before}got {cause.errors()[0]['input']!r}, expected {ours}{limit}"
+    return text
 
 
 def _options(command: Any) -> set[str]:
@@ -128,7 +148,7 @@ def _extra_hint(context: Any, words: list[str]) -> str:
 
 
 def _several_hint(command: Any, words: list[str], extra: list[str]) -> str:
-    """Hint for several values after an option, separated by spaces."""
+    """Return a hint if several values follow an option, separated by spaces."""
     by_option = {name: parameter for parameter in command.params for name in parameter.opts}
     for place, word in enumerate(words):
         option, equals, value = word.partition("=")
@@ -148,7 +168,7 @@ def _several_hint(command: Any, words: list[str], extra: list[str]) -> str:
 
 
 def _model_hint(context: Any, plain: list[str], extra: list[str]) -> str:
-    """Hint for a model in the place of a table or of no argument."""
+    """Return a hint if a model was given in place of a table, or to a command that takes no argument."""
     if "--model" not in _options(context.command):
         return ""
     models = [word for word in plain if Path(word).is_dir() or Path(word).suffix in (".pth", ".onnx")]

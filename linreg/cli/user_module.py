@@ -1,4 +1,4 @@
-"""Make the module of `--module`."""
+"""Make the module that `--module` names."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 def run_module(place: str, state_dict: Path | None) -> "nn.Module":
-    """Run the file of `FILE.py:NAME` and make its module, with notes on what is run, changed and loaded into it.
+    """Run the file of `FILE.py:NAME` and make its module; print notes on what is run, changed and loaded.
 
     Raises:
-        LinregError: it makes no module, or the parameters belong to another one.
+        LinregError: the file makes no module, or the parameters are those of another module.
     """
     from export.source.place import find_place
     from export.source.user_module import MODULE, load_file_into, make_module

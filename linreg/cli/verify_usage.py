@@ -1,4 +1,4 @@
-"""What `linreg verify` can check, and what to use instead for other files."""
+"""Check what `linreg verify` is given, and name the command to use for other files."""
 
 import shlex
 from pathlib import Path
@@ -11,10 +11,10 @@ from linreg.errors import LinregError
 
 
 def check_verifiable(path: Path) -> None:
-    """Check that a path may be a bundle or a file of one.
+    """Check that a path may be a bundle or a file in one.
 
     Raises:
-        ModelError: there is no such file.
+        ModelError: the path does not exist.
         LinregError: the path is another kind of file; the message says what to use instead.
     """
     from linreg.manifest import MANIFEST_FILE, read_manifest
@@ -46,13 +46,13 @@ def check_verifiable(path: Path) -> None:
 
 
 def check_data(path: Path) -> None:
-    """Check that one of the artifacts can run the rows of a table.
+    """Check that at least one of the artifacts can run the rows of a table.
 
     Args:
         path: the bundle, or one artifact in it.
 
     Raises:
-        typer.BadParameter: the batch size of all of them is fixed.
+        typer.BadParameter: the batch size of every artifact is fixed.
     """
     from export.bundle.verify import all_static
     from linreg.manifest import read_manifest

@@ -1,4 +1,4 @@
-"""Translate option names and values of other tools into linreg's."""
+"""Translate the option names and values of other tools into linreg's."""
 
 from collections.abc import Collection
 
@@ -64,15 +64,9 @@ VALUES = {
 }
 """Names in other tools by our value of a choice."""
 
-READ_ONNX = (
-    "tflite litert tensorflow tf coreml mlmodel mlpackage openvino tensorrt trt engine ncnn mnn tfjs ort rknn keras "
-    "savedmodel tvm executorch pte"
-)
-"""Formats that linreg does not write, but that other tools convert from ONNX."""
-
 
 def option_meant(word: str, options: Collection[str]) -> str | None:
-    """Our name for an unknown option.
+    """Return our name for an unknown option; None if it is not recognised.
 
     Args:
         word: unknown option, such as `--learning_rate`.
@@ -86,6 +80,6 @@ def option_meant(word: str, options: Collection[str]) -> str | None:
 
 
 def value_meant(word: str, choices: Collection[str]) -> str | None:
-    """Our name for an unknown value of a choice."""
+    """Return our name for an unknown value of a choice; None if it is not recognised."""
     name = word.lower().replace("_", "-")
     return next((ours for ours, names in VALUES.items() if ours in choices and name in names.split()), None)

@@ -121,11 +121,11 @@ def test_the_defaults_are_those_of_the_command(penguins, monkeypatch):
         ({"processes": 0}, "processes: got 0, expected 1 to 1000"),
         ({"onnxruntime_threads": 9999}, "onnxruntime_threads: got 9999, expected 1 to "),
         ({"device": "gpu"}, "device: got 'gpu', expected one of auto, cpu, cuda"),
-        ({"reference": "onnx"}, "--reference onnx: is not a row"),
+        ({"reference": "onnx"}, 'reference="onnx": is not a row'),
         ({"state_dict": "a.pth"}, "state_dict and inputs apply to your own module"),
         ({"inputs": TOWERS}, "state_dict and inputs apply to your own module"),
         ({"against": "b/model.onnx"}, "against: times only two artifacts"),
-        ({"runtimes": "nowhere"}, "--runtimes nowhere: expected the deploy folder"),
+        ({"runtimes": "nowhere"}, "runtimes nowhere: expected the deploy folder"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -137,7 +137,7 @@ def test_wrong_settings_are_refused_in_one_line(penguins, changes, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({}, "describe its inputs with one --input for each argument"),
+        ({}, "describe its inputs with one text in inputs for each argument"),
         ({"inputs": TOWERS, "against": "b/model.onnx"}, "against and runtimes need a bundle"),
         ({"inputs": TOWERS, "runtimes": "deploy"}, "against and runtimes need a bundle"),
     ],

@@ -165,6 +165,6 @@ def test_compare_says_what_it_got(linreg, bundle, tmp_path, measured, report):
     Path("old.json").write_text(json.dumps(damaged))
     message = linreg("bench", "-m", bundle, "-o", "new", "--compare", "old.json", "--fail-slower", "3%").failure()
     assert message.startswith(
-        "error: old.json: is a damaged report: Object missing required field `ratio` - at `comparisons[0].rows[1]`; "
+        "error: old.json: is a damaged report: comparisons[0].rows[1].ratio is missing; restore it"
     )
     assert asked == []

@@ -50,7 +50,7 @@ def test_version(linreg):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["trian"], "No such command 'trian'. Did you mean 'train'? see: linreg --help"),
+        (["trian"], "No such command 'trian'; did you mean 'train'? see: linreg --help"),
         (["zzz"], "No such command 'zzz'; see: linreg --help"),
         (["train", "--epchs", "5"], "No such option: --epchs; did you mean --epochs? see: linreg train --help"),
         (["train", "--zzz"], "No such option: --zzz; see: linreg train --help"),

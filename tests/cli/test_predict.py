@@ -147,7 +147,10 @@ def test_no_link_is_followed_to_write(linreg, penguins, table, tmp_path, there, 
 @pytest.mark.usefixtures("bundle")
 def test_a_model_that_is_not_there_is_named_with_a_suggestion(linreg):
     assert "did you mean penguins/model.onnx?" in linreg("predict", PENGUINS, "-m", "penguins/model.onx").failure()
-    assert "train one with: linreg train -o nothing" in linreg("predict", PENGUINS, "-m", "nothing").failure()
+    assert (
+        "check the name, or train one: linreg train TABLE --target COLUMN -o nothing"
+        in linreg("predict", PENGUINS, "-m", "nothing").failure()
+    )
     assert "this command needs its bundle; use -m penguins" in linreg("evaluate", "-m", "penguins/model.onnx").failure()
 
 

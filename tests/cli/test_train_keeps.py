@@ -49,7 +49,7 @@ def test_ctrl_c_writes_nothing_otherwise(tmp_path: Path) -> None:
 
 def test_the_exact_method_has_nothing_to_keep(linreg) -> None:  # type: ignore[no-untyped-def]
     words = ["train", PENGUINS, "--target", "year", "--keep-on-interrupt", "-o", "b"]
-    assert "--keep-on-interrupt belongs to the gradient methods" in linreg(*words).failure(2)
+    assert "--keep-on-interrupt applies to the gradient methods" in linreg(*words).failure(2)
 
 
 def test_the_table_rounds_and_json_keeps_all_digits(linreg) -> None:  # type: ignore[no-untyped-def]

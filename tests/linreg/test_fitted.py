@@ -86,7 +86,7 @@ def test_what_cannot_be_predicted_is_one_line(model: linreg.FittedModel) -> None
 
 def test_a_saved_model_is_loaded_as_it_was(model: linreg.FittedModel, tmp_path: Path) -> None:
     bundle = model.save(tmp_path / "penguins")
-    assert repr(bundle) == f"Bundle({str(tmp_path / 'penguins')!r}, 2 files)"
+    assert repr(bundle) == f"Bundle({str(tmp_path / 'penguins')!r})"
     again = linreg.load(bundle)
     assert again.card == model.card
     assert again.coefficients == model.coefficients
@@ -98,7 +98,7 @@ def test_a_saved_model_is_loaded_as_it_was(model: linreg.FittedModel, tmp_path: 
 
 def test_saving_keeps_what_belongs_to_somebody_else(model: linreg.FittedModel, tmp_path: Path) -> None:
     (tmp_path / "model.pth").write_bytes(b"mine")
-    with pytest.raises(linreg.LinregError, match="use --force"):
+    with pytest.raises(linreg.LinregError, match="use force=True"):
         model.save(tmp_path)
     assert contents(tmp_path) == {"model.pth": b"mine"}
     model.save(tmp_path, force=True)
@@ -160,5 +160,7 @@ def test_a_table_in_memory_is_known_again(tmp_path: Path) -> None:
 
 
 def test_reprs_are_short(model: linreg.FittedModel) -> None:
-    assert repr(model) == f"FittedModel('body_mass_g' from 3 features, exact, R2 {model.metrics['test']['r2']:.4f})"
+    assert (
+        repr(model) == f"FittedModel('body_mass_g' from 3 features, exact, test R2 {model.metrics['test']['r2']:.4f})"
+    )
     assert len(repr(linreg.straight_line())) < 80

@@ -132,7 +132,7 @@ X, Y = np.arange(12.0).reshape(6, 2) ** 2, np.arange(6.0)
         (PENGUINS, {"target": TARGET, "keep_on_interrupt": True}, "keep_on_interrupt: got 'True', but only a gradient"),
         (PENGUINS, {"target": TARGET, "method": "ols"}, "method: got 'ols', expected one of sgd, adam, lbfgs, exact"),
         (PENGUINS, {"target": TARGET, "dtype": "float16"}, "dtype: got 'float16', expected one of float32, float64"),
-        (PENGUINS, {"target": TARGET, "split": "2"}, "--split: got '2'"),
+        (PENGUINS, {"target": TARGET, "split": "2"}, "split: got '2'"),
         (PENGUINS, {"target": TARGET, "method": "sgd", "allow_collinear": True}, "only the exact method uses it"),
         ((X, Y), {"features": ["x0"]}, "features: got"),
         ((X, Y, Y), {}, "data: got a tuple of 3, expected (X, y)"),

@@ -52,7 +52,7 @@ def test_the_status_is_told_apart_from_its_reason():
 
 def test_a_report_is_short_in_a_terminal_and_has_tables_in_a_notebook():
     assert repr(parsed(bench_reports.report())) == (
-        "<Report of 10 processes: batch 1, 1 thread, CPU: Fastest: onnxruntime-io_binding, 2.60×>"
+        "Report(10 processes, batch 1, 1 thread, CPU: Fastest: onnxruntime-io_binding, 2.60×)"
     )
     page = parsed(bench_reports.hostile())._repr_html_()
     assert page.count("<table>") == 3  # two batch sizes and the lifecycle
