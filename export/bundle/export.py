@@ -1,6 +1,7 @@
 """Export a model into a bundle: every format is written and verified, and the manifest comes last."""
 
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from export.bundle.exportable import Exportable, Exported, Note, exportable, ign
 from export.bundle.write import Artifact, ExportOptions, make_artifact
 from export.formats.names import OPSETS, Format, FormatChoice, chosen_formats
 from export.precision import ExportPrecision
+from export.proof.budget import parse_budget
 from linreg.bundle import Bundle, open_bundle
 from linreg.changes import Changes, changing
 from linreg.config import CARD_FILE, MODEL_FILE
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
 Progress = Callable[[str, int, int], None]
-"""Called as `progress(stage, done, total)` as each stage begins; `done` of `total` formats are complete."""
+"""Called as `progress(stage, done, total)` as each stage begins, when `done` of `total` formats are complete, and as
+each case of a proof begins, when `done` of `total` cases are complete. The proof of an affine module reports none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +66,7 @@ def export(
     static: bool = False,
     units: Mapping[str, str] | None = None,
     data: str | os.PathLike[str] | None = None,
+    budget: str | None = None,
     force: bool = False,
     wait: bool = False,
     progress: Progress = no_progress,
@@ -95,6 +99,9 @@ def export(
         static: fix the batch size, to that of `inputs` or `example`, or to 1.
         units: units of the columns of a trained model, by name; written to the metadata.
         data: a table whose rows are verified as well, for a trained model.
+        budget: time for the proof of each file of a module that is not affine, such as `60s` or `2m`, or `all` for
+            every case. Three batch sizes and your own rows are always tried; the manifest lists what was not tried.
+            Default: as long as capture and export took, at least 10 s.
         force: overwrite files that the manifest of the bundle does not list, and another model.
         wait: wait for another linreg command that is writing to the folder, instead of failing.
         progress: called as `progress(stage, done, total)` as each stage begins.
@@ -108,6 +115,10 @@ def export(
         LinregError: the folder cannot be written, or the user's files would be overwritten.
     """
     kinds = _formats(formats, opset, prefix)
+    try:
+        budget_s = None if budget is None else parse_budget(budget)
+    except ValueError as error:
+        raise ExportError(f"budget: {error}") from None
     folder = Path(folder)
     chosen = exportable(
         model,
@@ -122,7 +133,8 @@ def export(
         data=None if data is None else Path(data),
         note=note,
     )
-    options = ExportOptions(opset=opset, prefix=prefix, rows=chosen.rows)
+    options = ExportOptions(opset=opset, prefix=prefix, rows=chosen.rows, budget_s=budget_s)
+    check_budget(chosen, options)
 
     def on_wait(holder: str) -> None:
         note(f"waiting for {holder}")
@@ -130,6 +142,16 @@ def export(
     outcome = write_bundle(chosen, folder, kinds, options, force=force, wait=wait, on_wait=on_wait, progress=progress)
     outcome.raise_refused()
     return open_bundle(folder)
+
+
+def check_budget(chosen: Exportable, options: ExportOptions) -> None:
+    """Refuse a budget that has no effect.
+
+    Raises:
+        ExportError: the module is affine.
+    """
+    if options.budget_s is not None and chosen.source.affine is not None:
+        raise ExportError("budget: has no effect on an affine module, whose proof is always complete; leave it out")
 
 
 def write_bundle(
@@ -180,18 +202,23 @@ def _make_artifacts(
 ) -> Outcome:
     outcome, source = Outcome(written=[], refused={}), chosen.source
     program: ExportedProgram | None = None
+    capture_s = 0.0
     for place, kind in enumerate(kinds):
 
-        def begin(stage: str, done: int = place) -> None:
-            progress(stage, done, len(kinds))
+        def begin(stage: str, done: int = place, total: int = len(kinds)) -> None:
+            progress(stage, done, total)
 
         try:
             if program is None and (kind is Format.PT2 or (kind is Format.ONNX and source.affine is None)):
                 from export.formats.capture import capture
 
                 begin("capture")
+                start = time.perf_counter()
                 program = capture(source)
-            outcome.written.append(make_artifact(source, kind, changes, options, program=program, begin=begin))
+                capture_s = time.perf_counter() - start
+            outcome.written.append(
+                make_artifact(source, kind, changes, options, program=program, capture_s=capture_s, begin=begin)
+            )
         except LinregError as error:
             outcome.refused[kind] = error
     progress("finish the bundle", len(kinds), len(kinds))

@@ -70,7 +70,7 @@ class Oracle:
         eager = tuple(tensor.numpy() for tensor in _run(self.source.module, inputs))
         if self.source.affine is not None:
             return (affine_output(self.source.affine, inputs[0], eager[0]),)
-        wide = self._exact(inputs)
+        wide = self.exact(inputs)
         moved = self._moved(inputs, wide)
         largest = (0.0,) * len(wide) if scale is None else self._largest_at(scale)
         advice = _advice(self.source, self._unit)
@@ -79,7 +79,12 @@ class Oracle:
             for name, known in zip(self.source.output_names, zip(eager, wide, moved, largest, strict=True), strict=True)
         )
 
-    def _exact(self, inputs: tuple[Array, ...]) -> tuple[Array, ...]:
+    def exact(self, inputs: tuple[Array, ...]) -> tuple[Array, ...]:
+        """Run the module in float64.
+
+        Raises:
+            ExportError: it cannot be run in float64.
+        """
         assert self._wide is not None
         try:
             with _without_compiling(), InFloat64():  # type: ignore[no-untyped-call]
@@ -96,7 +101,7 @@ class Oracle:
         moved = tuple(np.zeros(array.shape) for array in exact)
         for seed in range(PERTURBED_RUNS):
             with Perturbed(self._unit, seed):
-                perturbed = self._exact(inputs)
+                perturbed = self.exact(inputs)
             moved = tuple(map(np.maximum, moved, map(_distance, perturbed, exact)))
         return moved
 
@@ -106,7 +111,7 @@ class Oracle:
             inputs = self.source.random_inputs(SCALE_ROWS, scale, SCALE_ROWS)
             self._largest[scale] = tuple(
                 float(np.abs(array[np.isfinite(array)]).max(initial=0.0)) if array.dtype.kind == "f" else 0.0
-                for array in self._exact(inputs)
+                for array in self.exact(inputs)
             )
         return self._largest[scale]
 

@@ -1,20 +1,30 @@
-"""Verify the bytes on disk against the float64 oracle, at many batch sizes, scales and special rows."""
+"""Verify the bytes on disk against the float64 oracle, at many batch sizes and scales, within a budget."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
 from torch import nn
 
-from export.proof.cases import judged_cases
-from export.proof.comparison import compare_outputs, run_case
+from export.proof.budget import ALL, Spending, about
+from export.proof.cases import Case, PlannedCase, all_batches, batches, check_batches, planned_cases
+from export.proof.comparison import Comparison, compare_outputs, run_case
+from export.proof.memory import bytes_per_row, limit_bytes
 from export.proof.oracle import oracle_of
 from export.runners.base import Runner
 from export.source.arrays import bits_of
 from export.source.source import Source
 from linreg.errors import ExportError, InexactError, MismatchError
+from linreg.memory import in_words
 
 Array = NDArray[Any]
+BeginCase = Callable[[int, int], None]
+
+
+def no_progress(_done: int, _total: int) -> None:
+    """Report nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +38,9 @@ class Verification:
         parameters_kept: how many tensors of the state_dict are in the file, bit for bit; an exporter may fold others.
         not_judged: cases at the smallest and largest input scale in which the module's own rounding error, of a
             saturated activation for example, is too large to prove anything.
+        not_tried: cases, or whole batch sizes, that would exceed the budget of time or memory, with what they would
+            take: `batch 4096 (about 40 min)`.
+        batches: the batch sizes that were tried.
     """
 
     worst_error: float
@@ -35,10 +48,29 @@ class Verification:
     cases: int
     parameters_kept: int
     not_judged: tuple[str, ...] = ()
+    not_tried: tuple[str, ...] = ()
+    batches: tuple[int, ...] = ()
 
 
-def verify(runner: Runner, source: Source, *, rows: Array | None = None) -> Verification:
+def verify(
+    runner: Runner,
+    source: Source,
+    *,
+    rows: Array | None = None,
+    budget_s: float = ALL,
+    begin: BeginCase = no_progress,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Verification:
     """Verify a runner of a saved file against the oracle.
+
+    Args:
+        runner: the file, loaded.
+        source: what it was exported from.
+        rows: the user's own rows, shape (batch, ...), for a module with one input.
+        budget_s: time after which no other case is tried, for a module that is not affine. The least (three batch
+            sizes, and `rows`) is tried whatever it takes.
+        begin: called as `begin(done, total)` as each case of a module that is not affine begins.
+        clock: what `budget_s` is measured with.
 
     Raises:
         MismatchError: an output's shape, dtype, class or value differs; the message names the first, and `inputs` of
@@ -49,26 +81,82 @@ def verify(runner: Runner, source: Source, *, rows: Array | None = None) -> Veri
     if not source.output_names:
         raise ExportError("the module returns no tensor, so there is nothing to prove; return what it computes")
     kept = check_parameters(runner, source)
-    oracle, names = oracle_of(source), tuple(map(repr, source.output_names))
-    worst, equal, count, not_judged = 0.0, True, 0, []
-    for case in judged_cases(source, rows):
-        try:
-            expected = oracle.answers(case.inputs, case.scale)
-        except InexactError:
-            if case.scale in (None, 1.0):
-                raise
+    affine = source.affine is not None
+    sizes = batches(source) if affine else batches(source, limit_bytes(everything=budget_s == ALL))
+    if not affine:
+        check_batches(source, sizes)
+    planned, spending = planned_cases(source, rows, sizes), Spending(budget_s, clock)
+    worst, equal, count = 0.0, True, 0
+    not_judged: list[str] = []
+    skipped: list[PlannedCase] = []
+    for place, case in enumerate(planned):
+        if not affine:
+            begin(place, len(planned))
+            if not case.least and not spending.affords(case.rows):
+                skipped.append(case)
+                continue
+        spending.start_case()
+        found = _judge(runner, source, case.make())
+        spending.end_case(case.rows)
+        if found is None:
             not_judged.append(case.name)
             continue
-        try:
-            outputs = run_case(runner, case.inputs, case.name)
-            found = compare_outputs(f"{runner.name}: {case.name}", names, outputs, expected)
-        except MismatchError as error:
-            error.inputs = dict(zip([entry.name for entry in source.inputs], case.inputs, strict=True))
-            raise
         worst, equal, count = max(worst, found.worst_error), equal and found.bytes_equal, count + 1
     return Verification(
-        worst_error=worst, bytes_equal=equal, cases=count, parameters_kept=kept, not_judged=tuple(not_judged)
+        worst_error=worst,
+        bytes_equal=equal,
+        cases=count,
+        parameters_kept=kept,
+        not_judged=tuple(not_judged),
+        batches=tuple(size for size in sizes if any(case.rows == size and case not in skipped for case in planned)),
+        not_tried=(*_skipped(skipped, planned, spending), *_too_large(source, sizes)),
     )
+
+
+def _judge(runner: Runner, source: Source, case: Case) -> Comparison | None:
+    """Compare one case; None if the module's own error is too large at an extreme scale.
+
+    Raises:
+        MismatchError: an output differs.
+        InexactError: the module's own error is too large at an ordinary scale.
+    """
+    names = tuple(map(repr, source.output_names))
+    try:
+        expected = oracle_of(source).answers(case.inputs, case.scale)
+    except InexactError:
+        if case.scale in (None, 1.0):
+            raise
+        return None
+    try:
+        outputs = run_case(runner, case.inputs, case.name)
+        return compare_outputs(f"{runner.name}: {case.name}", names, outputs, expected)
+    except MismatchError as error:
+        error.inputs = dict(zip([entry.name for entry in source.inputs], case.inputs, strict=True))
+        raise
+
+
+def _skipped(skipped: list[PlannedCase], planned: list[PlannedCase], spending: Spending) -> list[str]:
+    """What was left out to stay within the budget, with the time it would take; whole batch sizes in one."""
+    named: list[str] = []
+    for rows in dict.fromkeys(case.rows for case in skipped):
+        left = [case for case in skipped if case.rows == rows]
+        whole = len(left) == sum(case.rows == rows for case in planned)
+        cost_s = spending.estimate_s(rows)
+        named += (
+            [f"batch {rows} ({about(len(left) * cost_s)})"]
+            if whole
+            else [f"{case.name} ({about(cost_s)})" for case in left]
+        )
+    return named
+
+
+def _too_large(source: Source, sizes: tuple[int, ...]) -> list[str]:
+    """The batch sizes that were left out to stay within memory."""
+    return [
+        f"batch {size} (about {in_words(size * bytes_per_row(source))})"
+        for size in all_batches(source)
+        if size not in sizes
+    ]
 
 
 def check_parameters(runner: Runner, source: Source) -> int:

@@ -33,6 +33,8 @@ def show_artifacts(
     for artifact in artifacts:
         for case in artifact.verification.not_judged:
             note(f"{artifact.path.name}: {case}, not judged: the module's own rounding error is too large there")
+        if artifact.verification.not_tried:
+            note(f"{artifact.path.name}: not tried: {', '.join(artifact.verification.not_tried)}; add --budget all")
         for case, answer in artifact.details.get("probes", {}).items():
             if answer != "same bytes as eager":
                 note(f"{artifact.path.name}: {case}, not judged: {answer}")
