@@ -1,6 +1,7 @@
 """Export a model into a bundle: write and verify every format, then write the manifest."""
 
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from export.bundle.exportable import Exportable, Exported, Note, exportable, ign
 from export.bundle.write import Artifact, ExportOptions, make_artifact
 from export.formats.names import OPSETS, READ_ONNX, Format, FormatChoice, chosen_formats
 from export.precision import ExportPrecision
+from export.proof.budget import parse_budget
 from linreg.arguments import as_path, as_texts
 from linreg.bundle import Bundle, open_bundle
 from linreg.changes import Changes, changing
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
 Progress = Callable[[str, int, int], None]
-"""Called as `progress(stage, done, total)` as each stage begins; `done` of `total` formats are complete."""
+"""Called as `progress(stage, done, total)` as each stage begins, when `done` of `total` formats are complete, and as
+each case of a proof begins, when `done` of `total` cases are complete. The proof of an affine module reports none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +70,7 @@ def export(
     static: bool = False,
     units: Mapping[str, str] | None = None,
     data: str | os.PathLike[str] | None = None,
+    budget: str | None = None,
     force: bool = False,
     wait: bool = False,
     progress: Progress | None = None,
@@ -92,6 +96,9 @@ def export(
         static: fix the batch size to that of `inputs` or `example`, or to 1 if these leave it open.
         units: for a trained model, the unit of each column, by column name; written to the metadata.
         data: for a trained model, a table on whose rows the files are also verified.
+        budget: time for the proof of each file of a module that is not affine, such as `60s` or `2m`, or `all` for
+            every case. The least is proved whatever it takes; the manifest lists what was not tried. Default: as long
+            as capture and export took, but at least 10 s.
         force: overwrite files that the bundle's manifest does not list, and replace another model.
         wait: wait for another linreg command that is writing to the folder, instead of failing.
         progress: called as `progress(stage, done, total)` as each stage begins.
@@ -114,6 +121,7 @@ def export(
     """
     kinds = _formats(formats, opset, prefix)
     folder = as_path("folder", folder)
+    budget_s = _budget(budget)
     chosen = exportable(
         model,
         folder,
@@ -127,7 +135,8 @@ def export(
         data=None if data is None else as_path("data", data),
         note=note or ignore,
     )
-    options = ExportOptions(opset=opset, prefix=prefix, rows=chosen.rows)
+    options = ExportOptions(opset=opset, prefix=prefix, rows=chosen.rows, budget_s=budget_s)
+    check_budget(chosen, options)
 
     def on_wait(holder: str) -> None:
         if note is not None:
@@ -136,6 +145,23 @@ def export(
     outcome = write_bundle(chosen, folder, kinds, options, force=force, wait=wait, on_wait=on_wait, progress=progress)
     outcome.raise_refused()
     return open_bundle(folder)
+
+
+def _budget(text: str | None) -> float | None:
+    try:
+        return None if text is None else parse_budget(text)
+    except ValueError as error:
+        raise ExportError(f"budget: {error}") from None
+
+
+def check_budget(chosen: Exportable, options: ExportOptions) -> None:
+    """Refuse a budget that has no effect.
+
+    Raises:
+        ExportError: the module is affine.
+    """
+    if options.budget_s is not None and chosen.source.affine is not None:
+        raise ExportError("budget: has no effect on an affine module, whose proof is always complete; leave it out")
 
 
 def write_bundle(
@@ -186,19 +212,24 @@ def _make_artifacts(
 ) -> Outcome:
     outcome, source = Outcome(written=[], refused={}), chosen.source
     program: ExportedProgram | None = None
+    capture_s = 0.0
     for place, kind in enumerate(kinds):
 
-        def begin(stage: str, done: int = place) -> None:
+        def begin(stage: str, done: int = place, total: int = len(kinds)) -> None:
             if progress is not None:
-                progress(stage, done, len(kinds))
+                progress(stage, done, total)
 
         try:
             if program is None and (kind is Format.PT2 or (kind is Format.ONNX and source.affine is None)):
                 from export.formats.capture import capture
 
                 begin("capture")
+                start = time.perf_counter()
                 program = capture(source)
-            outcome.written.append(make_artifact(source, kind, changes, options, program=program, begin=begin))
+                capture_s = time.perf_counter() - start
+            outcome.written.append(
+                make_artifact(source, kind, changes, options, program=program, capture_s=capture_s, begin=begin)
+            )
         except LinregError as error:
             outcome.refused[kind] = error
     if progress is not None:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from export.bundle.path_leaks import check_no_paths
 from export.formats.names import PROGRAMS, Format, beside, file_name
 from export.precision import ExportPrecision
+from export.proof.budget import LEAST_DEFAULT_S
 from export.proof.verify import Verification, verify
 from export.runners.ledger import remember
 from export.runners.load import load_artifact
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
 Array = NDArray[Any]
+Begin = Callable[..., None]
+"""Called as `begin(stage)`, or as `begin(stage, done, total)`."""
 
 FAILED_INPUTS = ".failed-inputs.npz"
 
@@ -39,11 +43,14 @@ class ExportOptions:
         opset: ONNX opset version; None uses `export.formats.onnx.DEFAULT_OPSET`.
         prefix: prefix of generated C identifiers; None uses `export.formats.c.DEFAULT_PREFIX`.
         rows: the user's own rows of shape (batch, ...), on which files are also verified; for a module with one input.
+        budget_s: time for the proof of one file; infinity for every case. None: as long as capture and export took, but
+            at least `export.proof.budget.LEAST_DEFAULT_S`. Has no effect on affine modules.
     """
 
     opset: int | None = None
     prefix: str | None = None
     rows: Array | None = None
+    budget_s: float | None = None
 
 
 DEFAULTS = ExportOptions()
@@ -79,8 +86,9 @@ class Artifact:
         """Return the proof that the manifest records for this file."""
         precision = {} if self.precision is None else {"precision": self.precision.value}
         proved = asdict(self.verification)
-        if proved["weights"] is None:
-            del proved["weights"]  # an affine module's are all in `parameters_kept`
+        if proved["weights"] is None:  # an affine module, all of whose parameters and cases are proved
+            for key in ("weights", "ties", "not_tried", "batches"):
+                del proved[key]
         return {
             "format": self.format.value,
             **precision,
@@ -129,7 +137,8 @@ def make_artifact(
     options: ExportOptions = DEFAULTS,
     *,
     program: "ExportedProgram | None" = None,
-    begin: Callable[[str], None] = lambda _stage: None,
+    capture_s: float = 0.0,
+    begin: Begin = lambda _stage, _done=None, _total=None: None,
 ) -> Artifact:
     """Export to one format, stage the file and verify it from disk; a file that fails is not kept.
 
@@ -139,7 +148,9 @@ def make_artifact(
         changes: the pending changes to the bundle, to which the file is added.
         options: how the file is written, and on which rows it is also verified.
         program: the capture that ONNX and .pt2 share; None captures the module if needed.
-        begin: called with the name of each stage: `write onnx`, `prove onnx`.
+        capture_s: how long the capture took.
+        begin: called with the name of each stage (`write onnx`, `prove onnx`), and as each case of a proof begins
+            also with the number of cases done and in all.
 
     Raises:
         ExportError: the module cannot be exported to this format.
@@ -150,11 +161,20 @@ def make_artifact(
     failed, second = f"{name}{FAILED_INPUTS}", beside(kind, source.precision)
     begin(f"write {kind}")
     staged = changes.stage(name, build(source, kind, options, program=program))
+    budget_s = options.budget_s
+    if budget_s is None:
+        budget_s = max(capture_s + time.perf_counter() - start, LEAST_DEFAULT_S)
     begin(f"prove {kind}")
     try:
         data = changes.staged_bytes(name)
         check_no_paths(name, data)
-        verification = verify(load_artifact(kind, name, data, Trust.MADE_HERE), source, rows=options.rows)
+        verification = verify(
+            load_artifact(kind, name, data, Trust.MADE_HERE),
+            source,
+            rows=options.rows,
+            budget_s=budget_s,
+            begin=partial(begin, f"prove {kind}"),
+        )
         details = _details(kind, data)
         if source.static:
             details["static"] = True

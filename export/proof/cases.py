@@ -1,6 +1,6 @@
 """The inputs on which a file is verified."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from export.proof.memory import LIMIT_BYTES, bytes_per_row
 from export.source.signature import flatten
 from export.source.source import Source
 from export.source.user_code import INTERRUPTIONS, described
@@ -18,6 +19,12 @@ Array = NDArray[Any]
 
 BATCHES = (1, 2, 7, 64, 4096)
 SCALES = (1e-3, 1.0, 1e4)
+LEAST_SIZES = 3
+"""A module that is not affine is verified at this many batch sizes, whatever the budget."""
+
+LARGE_BATCH = 4096
+"""This batch size and larger ones come last."""
+
 MAX_ELEMENTS = 2**22
 """A module that is not affine skips batch 4096 if its inputs would have more elements than this."""
 
@@ -41,52 +48,127 @@ class Case:
     scale: float | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class PlannedCase:
+    """A case whose inputs are not made yet.
+
+    Attributes:
+        name: that of the case.
+        rows: its batch size.
+        least: it is tried whatever it costs.
+        make: makes the case.
+    """
+
+    name: str
+    rows: int
+    least: bool
+    make: Callable[[], Case]
+
+
 def judged_cases(source: Source, rows: Array | None = None) -> Iterator[Case]:
-    """Yield the cases that every file must pass.
-
-    The cases are random rows at every batch size and scale, and negated random rows at every batch size, so that a
-    branch on the data is taken both ways. An affine module with a dynamic batch also gets a batch of 0, special rows,
-    and one row per feature, because the bound for a sum over many features can hide an error in a single weight.
-
-    Args:
-        source: the module and its inputs.
-        rows: the user's own rows, of shape (batch, ...), for a module with one input.
+    """Yield the cases of `planned_cases` that need at most `LIMIT_BYTES`.
 
     Raises:
         ExportError: the module does not run at one of the batch sizes, or its inputs do not accept `rows`.
     """
     if source.affine is None:
         check_batches(source, batches(source))
-    for batch in batches(source):
-        for scale in SCALES:
-            inputs = source.random_inputs(batch, scale, SEED + batch)
-            yield Case(name=f"batch {batch}, scale {scale:g}", inputs=inputs, scale=scale)
-        negated = tuple(
-            -array if array.dtype.kind == "f" else array for array in source.random_inputs(batch, 1.0, SEED)
-        )
-        yield Case(name=f"batch {batch}, negated", inputs=negated, scale=1.0)
-    if source.affine is not None and not source.static:
-        yield Case(name="batch 0", inputs=source.random_inputs(0, 1.0, SEED))
-        unit = np.eye(source.affine.weight.shape[1], dtype=source.affine.weight.dtype)
-        yield Case(name="unit rows", inputs=(unit,))
-        yield Case(name="unit rows times 1e4", inputs=(unit * unit.dtype.type(1e4),))
-        yield special_case(source)
+    for planned in planned_cases(source, rows, batches(source)):
+        yield planned.make()
+
+
+def planned_cases(source: Source, rows: Array | None, sizes: tuple[int, ...]) -> list[PlannedCase]:
+    """List the cases that a file must pass, in the order in which they are tried.
+
+    Random rows of all batch sizes and scales, and their negation, so that a branch on the data is taken both ways. For
+    an affine module also batch 0, one row for each feature (a bound over many features hides the error of one weight),
+    and special rows. For any other module the cases that prove most come first: three batch sizes and the user's rows,
+    which are the least, then other scales, negation and large batches.
+
+    Args:
+        source: the module and its inputs.
+        rows: the user's own rows, of shape (batch, ...), for a module with one input.
+        sizes: the batch sizes.
+
+    Raises:
+        ExportError: `rows` do not fit the input of the module.
+    """
+    affine = source.affine is not None
+    cases = [
+        case for size in sizes for case in _random_cases(source, size, least=affine or size in sizes[:LEAST_SIZES])
+    ]
+    if affine and not source.static:
+        cases += _affine_cases(source)
     if rows is not None:
         if len(source.inputs) != 1 or rows.ndim != len(source.inputs[0].shape) or source.static:
             raise ExportError(
                 f"your rows have shape {rows.shape}, expected {[e.described()['shape'] for e in source.inputs]}"
             )
-        yield Case(name="your rows", inputs=(rows.astype(source.inputs[0].dtype),))
+        own = Case(name="your rows", inputs=(rows.astype(source.inputs[0].dtype),))
+        cases.append(PlannedCase(name=own.name, rows=len(rows), least=True, make=lambda: own))
+    return cases if affine else sorted(cases, key=lambda case: (not case.least, case.rows >= LARGE_BATCH))
 
 
-def batches(source: Source) -> tuple[int, ...]:
-    """Return the batch sizes to verify; a static module has only one, which the shapes of its inputs give."""
-    if source.static:
-        return (int(source.inputs[0].shape[0] or 1),)
-    if source.affine is not None:
-        return BATCHES
+def _random_cases(source: Source, size: int, *, least: bool) -> list[PlannedCase]:
+    """The cases of one batch size. Whole numbers have no scale, so they are tried once, and once with other values."""
+    affine, floating = source.affine is not None, any(entry.dtype.kind == "f" for entry in source.inputs)
+
+    def of_scale(scale: float) -> PlannedCase:
+        name = f"batch {size}, scale {scale:g}"
+
+        def make() -> Case:
+            return Case(name=name, inputs=source.random_inputs(size, scale, SEED + size), scale=scale)
+
+        return PlannedCase(name=name, rows=size, least=least and (affine or scale == 1.0), make=make)
+
+    name = f"batch {size}, {'negated' if floating else 'other values'}"
+
+    def negated() -> Case:
+        inputs = tuple(-array if array.dtype.kind == "f" else array for array in source.random_inputs(size, 1.0, SEED))
+        return Case(name=name, inputs=inputs, scale=1.0)
+
+    scales = [of_scale(scale) for scale in (SCALES if floating else (1.0,))]
+    return [*scales, PlannedCase(name=name, rows=size, least=affine, make=negated)]
+
+
+def _affine_cases(source: Source) -> list[PlannedCase]:
+    assert source.affine is not None
+    unit = np.eye(source.affine.weight.shape[1], dtype=source.affine.weight.dtype)
+    makers: dict[str, Callable[[], tuple[Array, ...]]] = {
+        "batch 0": lambda: source.random_inputs(0, 1.0, SEED),
+        "unit rows": lambda: (unit,),
+        "unit rows times 1e4": lambda: (unit * unit.dtype.type(1e4),),
+        "special rows": lambda: special_case(source).inputs,
+    }
+    return [
+        PlannedCase(name=name, rows=0, least=True, make=lambda name=name, make=make: Case(name=name, inputs=make()))  # type: ignore[misc]
+        for name, make in makers.items()
+    ]
+
+
+def all_batches(source: Source) -> tuple[int, ...]:
+    """The batch sizes to verify if memory has no limit; a static module has one, given by the shapes of its inputs."""
+    return (int(source.inputs[0].shape[0] or 1),) if source.static else BATCHES
+
+
+def batches(source: Source, limit_bytes: int | None = LIMIT_BYTES) -> tuple[int, ...]:
+    """The batch sizes to verify within a limit of memory; the least sizes are verified in any case.
+
+    Args:
+        source: the module and its inputs.
+        limit_bytes: memory that one case of a module that is not affine may take; None if there is no limit.
+    """
+    sizes = all_batches(source)
+    if source.static or source.affine is not None:
+        return sizes
     return tuple(
-        size for size in BATCHES if size < 4096 or sum(entry.elements(size) for entry in source.inputs) < MAX_ELEMENTS
+        size
+        for place, size in enumerate(sizes)
+        if place < LEAST_SIZES
+        or (
+            (size < LARGE_BATCH or sum(entry.elements(size) for entry in source.inputs) < MAX_ELEMENTS)
+            and (limit_bytes is None or size * bytes_per_row(source) <= limit_bytes)
+        )
     )
 
 

@@ -1,20 +1,32 @@
-"""Verify the bytes on disk against the float64 oracle, at many batch sizes and input scales and on special rows."""
+"""Verify the bytes on disk against the float64 oracle, at many batch sizes and scales, within a budget."""
 
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
 
-from export.proof.cases import judged_cases
-from export.proof.comparison import compare_outputs, run_case
+from export.proof.budget import ALL, Spending, about
+from export.proof.cases import Case, PlannedCase, all_batches, batches, check_batches, planned_cases
+from export.proof.comparison import Comparison, compare_outputs, run_case
 from export.proof.influence import Coverage, ProvedCase, coverage
+from export.proof.memory import bytes_per_row, limit_bytes
 from export.proof.oracle import oracle_of
 from export.proof.weights import FoundWeights, find_weights
 from export.runners.base import Runner
 from export.source.source import Source
 from linreg.errors import ExportError, InexactError, MismatchError
+from linreg.memory import in_words
 
 Array = NDArray[Any]
+BeginCase = Callable[[int, int], None]
+
+
+def no_progress(_done: int, _total: int) -> None:
+    """Report nothing."""
+
 
 CASES_OF_COVERAGE = 3
 """How many cases show whether the outputs cover a tensor that is not in a file."""
@@ -59,6 +71,9 @@ class Verification:
             error is too large (for example, a saturated activation).
         ties: the number of cases with whole numbers, such as the labels of topk, that differ from eager's where the
             values that they come from tie within the allowed error.
+        not_tried: cases, or whole batch sizes, that would exceed the budget of time or memory, with what they would
+            take: `batch 4096 (about 40 min)`.
+        batches: the batch sizes that were tried.
     """
 
     worst_error: float
@@ -68,10 +83,29 @@ class Verification:
     weights: Weights | None = None
     not_judged: tuple[str, ...] = ()
     ties: int = 0
+    not_tried: tuple[str, ...] = ()
+    batches: tuple[int, ...] = ()
 
 
-def verify(runner: Runner, source: Source, *, rows: Array | None = None) -> Verification:
+def verify(
+    runner: Runner,
+    source: Source,
+    *,
+    rows: Array | None = None,
+    budget_s: float = ALL,
+    begin: BeginCase = no_progress,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Verification:
     """Compare the outputs of a saved file's runner with the oracle, and its parameters with the state_dict.
+
+    Args:
+        runner: the file, loaded.
+        source: what it was exported from.
+        rows: the user's own rows, shape (batch, ...), for a module with one input.
+        budget_s: time after which no other case is tried, for a module that is not affine. The least (three batch
+            sizes, and `rows`) is tried whatever it takes.
+        begin: called as `begin(done, total)` as each case of a module that is not affine begins.
+        clock: what `budget_s` is measured with.
 
     Raises:
         MismatchError: a parameter differs, or an output's shape, dtype, class or value. For an output, the message
@@ -82,25 +116,30 @@ def verify(runner: Runner, source: Source, *, rows: Array | None = None) -> Veri
     if not source.output_names:
         raise ExportError("the module returns no tensor, so there is nothing to prove; return what it computes")
     weights = find_weights(runner, source)
-    oracle, names = oracle_of(source), tuple(map(repr, source.output_names))
-    worst, equal, count, ties, not_judged = 0.0, True, 0, 0, []
+    affine = source.affine is not None
+    sizes = batches(source) if affine else batches(source, limit_bytes(everything=budget_s == ALL))
+    if not affine:
+        check_batches(source, sizes)
+    planned, spending = planned_cases(source, rows, sizes), Spending(budget_s, clock)
+    worst, equal, count, ties = 0.0, True, 0, 0
     proved: list[ProvedCase] = []
-    for case in judged_cases(source, rows):
-        try:
-            expected = oracle.answers(case.inputs, case.scale)
-        except InexactError:
-            if case.scale in (None, 1.0):
-                raise
+    not_judged: list[str] = []
+    skipped: list[PlannedCase] = []
+    for place, case in enumerate(planned):
+        if not affine:
+            begin(place, len(planned))
+            if not case.least and not spending.affords(case.rows):
+                skipped.append(case)
+                continue
+        spending.start_case()
+        made = case.make()
+        found = _judge(runner, source, made)
+        spending.end_case(case.rows)
+        if found is None:
             not_judged.append(case.name)
             continue
-        try:
-            outputs = run_case(runner, case.inputs, case.name)
-            found = compare_outputs(f"{runner.name}: {case.name}", names, outputs, expected)
-        except MismatchError as error:
-            error.inputs = dict(zip([entry.name for entry in source.inputs], case.inputs, strict=True))
-            raise
-        if case.scale in (None, 1.0) and (not proved or len(case.inputs[0]) <= MAX_ROWS_OF_COVERAGE):
-            proved.append((case.inputs, expected))
+        if not affine and made.scale in (None, 1.0) and (not proved or len(made.inputs[0]) <= MAX_ROWS_OF_COVERAGE):
+            proved.append((made.inputs, oracle_of(source).answers(made.inputs, made.scale)))
         worst, equal, count = max(worst, found.worst_error), equal and found.bytes_equal, count + 1
         ties += bool(found.ties)
     return Verification(
@@ -111,7 +150,57 @@ def verify(runner: Runner, source: Source, *, rows: Array | None = None) -> Veri
         weights=_weights(source, weights, proved),
         not_judged=tuple(not_judged),
         ties=ties,
+        batches=tuple(size for size in sizes if any(case.rows == size and case not in skipped for case in planned)),
+        not_tried=(*_skipped(skipped, planned, spending), *_too_large(source, sizes)),
     )
+
+
+def _judge(runner: Runner, source: Source, case: Case) -> Comparison | None:
+    """Compare one case; None if the module's own error is too large at an extreme scale.
+
+    Raises:
+        MismatchError: an output differs.
+        InexactError: the module's own error is too large at an ordinary scale.
+    """
+    names = tuple(map(repr, source.output_names))
+    where, oracle = f"{runner.name}: {case.name}", oracle_of(source)
+    try:
+        narrow = oracle.narrow_answers(case.inputs, case.scale)
+        outputs = run_case(runner, case.inputs, case.name)
+        with suppress(MismatchError):
+            return compare_outputs(where, names, outputs, narrow)
+        return compare_outputs(where, names, outputs, oracle.answers(case.inputs, case.scale))
+    except InexactError:
+        if case.scale in (None, 1.0):
+            raise
+        return None
+    except MismatchError as error:
+        error.inputs = dict(zip([entry.name for entry in source.inputs], case.inputs, strict=True))
+        raise
+
+
+def _skipped(skipped: list[PlannedCase], planned: list[PlannedCase], spending: Spending) -> list[str]:
+    """What was left out to stay within the budget, with the time it would take; whole batch sizes in one."""
+    named: list[str] = []
+    for rows in dict.fromkeys(case.rows for case in skipped):
+        left = [case for case in skipped if case.rows == rows]
+        whole = len(left) == sum(case.rows == rows for case in planned)
+        cost_s = spending.estimate_s(rows)
+        named += (
+            [f"batch {rows} ({about(len(left) * cost_s)})"]
+            if whole
+            else [f"{case.name} ({about(cost_s)})" for case in left]
+        )
+    return named
+
+
+def _too_large(source: Source, sizes: tuple[int, ...]) -> list[str]:
+    """The batch sizes that were left out to stay within memory."""
+    return [
+        f"batch {size} (about {in_words(size * bytes_per_row(source))})"
+        for size in all_batches(source)
+        if size not in sizes
+    ]
 
 
 def check_parameters(runner: Runner, source: Source) -> int:

@@ -10,6 +10,7 @@ from export.formats.names import FormatChoice, chosen_formats
 from linreg.cli.artifact_table import describe, show_artifacts
 from linreg.cli.bundle import open_model
 from linreg.cli.export_options import (
+    Budget,
     Data,
     Dtype,
     Formats,
@@ -59,6 +60,7 @@ def run(
     output_names: OutputNames = None,
     formats: Formats = None,
     output: Output = None,
+    budget: Budget = None,
     force: Force = False,
     wait: Wait = False,
     as_json: Json = False,
@@ -71,7 +73,7 @@ def run(
     kinds = chosen_formats(formats or [FormatChoice.ONNX])
     check_usage(context, kinds)
 
-    from export.bundle.export import write_bundle
+    from export.bundle.export import check_budget, write_bundle
     from export.bundle.exportable import exportable
     from export.bundle.write import ExportOptions
 
@@ -95,7 +97,8 @@ def run(
             data=data,
             note=note,
         )
-        options = ExportOptions(opset=opset, prefix=prefix, rows=chosen.rows)
+        options = ExportOptions(opset=opset, prefix=prefix, rows=chosen.rows, budget_s=budget)
+        check_budget(chosen, options)
         outcome = write_bundle(
             chosen, folder, kinds, options, force=force, wait=wait, on_wait=say_waiting, progress=progress
         )

@@ -7,6 +7,7 @@ import typer
 
 from export.formats.names import OPSETS, FormatChoice
 from export.precision import ExportPrecision
+from export.proof.budget import parse_budget
 
 MODEL, GRAPH, OUTPUT = "Model", "Graph", "Output"
 
@@ -48,6 +49,18 @@ def parse_unit(text: str) -> Unit:
     return Unit(column, unit)
 
 
+def parse_seconds(text: str) -> float:
+    """Parse a budget and return it in seconds.
+
+    Raises:
+        typer.BadParameter: the text is not a duration.
+    """
+    try:
+        return parse_budget(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
 Data = Annotated[Path | None, typer.Option(help="Also verify with the rows of this table.", rich_help_panel=MODEL)]
 Units = Annotated[
     list[Unit] | None,
@@ -56,6 +69,16 @@ Units = Annotated[
         metavar="COLUMN=UNIT",
         help="Unit of a column for the metadata, such as body_mass_g=g; may be repeated.",
         rich_help_panel=MODEL,
+    ),
+]
+Budget = Annotated[
+    float | None,
+    typer.Option(
+        parser=parse_seconds,
+        metavar="TIME",
+        help="Time to prove each file of a module that is not affine: 60s, 2m, or all for every case. What was not "
+        "tried is listed. Default: as long as its export took, at least 10s.",
+        rich_help_panel=OUTPUT,
     ),
 ]
 Dtype = Annotated[

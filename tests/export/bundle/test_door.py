@@ -136,8 +136,8 @@ def test_an_example_that_does_not_fit_is_refused(example, message):
 def test_whole_numbers_of_an_example_are_indices_that_the_module_takes():
     """An embedding of ten rows takes indices below ten; those of the example say so."""
     example = torch.tensor([[0, 3, 9], [1, 1, 2]])
-    bundle = export(torch.nn.Embedding(10, 2), "embedding", example=example)
-    assert proof_of(bundle)["cases"] == 21
+    bundle = export(torch.nn.Embedding(10, 2), "embedding", example=example, budget="all")
+    assert proof_of(bundle)["cases"] == 11, "whole numbers have no scale"
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,8 @@ def test_every_stage_is_announced_in_order():
         formats=["onnx", "pt2"],
         progress=lambda stage, done, total: stages.append((stage, done, total)),
     )
-    assert stages == [
+    assert ("prove onnx", 7, 20) in stages, "the eighth of 20 cases"
+    assert [stage for stage in stages if stage[2] == 2] == [
         ("capture", 0, 2),
         ("write onnx", 0, 2),
         ("prove onnx", 0, 2),

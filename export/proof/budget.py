@@ -1,0 +1,71 @@
+"""The time that the proof of one file may take, and what is left out to stay within it."""
+
+import math
+import re
+import time
+from collections.abc import Callable
+
+ALL = math.inf
+LEAST_DEFAULT_S = 10.0
+"""The budget of a file whose capture and export took less than this."""
+
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)([smh])", re.ASCII)
+
+
+def parse_budget(text: str) -> float:
+    """Read a budget such as `60s`, `2m`, `1.5h` or `all`.
+
+    Returns:
+        Seconds; infinity for `all`.
+
+    Raises:
+        ValueError: the text is none of these.
+    """
+    if text == "all":
+        return ALL
+    found = _DURATION.fullmatch(text)
+    if found is None:
+        raise ValueError(f"got {text!r}, expected a duration such as 60s or 2m, or all")
+    return float(found[1]) * _SECONDS[found[2]]
+
+
+def about(seconds: float) -> str:
+    """A duration as an estimate: `about 12 s`, `about 40 min`, `about 3 h`."""
+    for limit, unit, size in ((100.0, "s", 1.0), (6000.0, "min", 60.0)):
+        if seconds < limit:
+            return f"about {max(1, round(seconds / size))} {unit}"
+    return f"about {round(seconds / 3600)} h"
+
+
+class Spending:
+    """What the cases of a proof have cost so far, and what another would cost.
+
+    The cost of a case grows with its number of rows, so an estimate for more rows than were run is proportional to
+    them. It is too high rather than too low, since a part of the cost does not grow.
+    """
+
+    def __init__(self, budget_s: float, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
+        self._end_s = clock() + budget_s
+        self._case_start_s = 0.0
+        self._costs_s: dict[int, float] = {}
+
+    def start_case(self) -> None:
+        """Start the clock of one case."""
+        self._case_start_s = self._clock()
+
+    def end_case(self, rows: int) -> None:
+        """Record the cost of a case with this number of rows."""
+        self._costs_s[rows] = max(self._costs_s.get(rows, 0.0), self._clock() - self._case_start_s)
+
+    def estimate_s(self, rows: int) -> float:
+        """What a case with this number of rows would cost; 0 before the first case."""
+        if rows in self._costs_s or not self._costs_s:
+            return self._costs_s.get(rows, 0.0)
+        known = max(self._costs_s)
+        return self._costs_s[known] * max(1.0, rows / max(1, known))
+
+    def affords(self, rows: int) -> bool:
+        """Whether a case with this number of rows fits into what is left."""
+        return self._clock() + self.estimate_s(rows) <= self._end_s

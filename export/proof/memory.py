@@ -1,0 +1,86 @@
+"""How much memory the proof of a module takes for each row, measured at a batch of two."""
+
+from functools import lru_cache
+from typing import Any
+
+from torch import Tensor
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from export.proof.oracle import oracle_of
+from export.source.source import Source
+from linreg.errors import LinregError
+from linreg.memory import available_bytes
+
+MEASURED_ROWS = 2
+SEED = 20261123
+
+LIMIT_BYTES = 10**9
+"""A case that would need more is not tried, unless the budget is `all`."""
+
+COPIES_OF_ACTIVATIONS = 2
+"""The float64 activations, and as much again for perturbed arguments and the activations of the runtime."""
+
+COPIES_OF_OUTPUTS = 10
+"""Arrays of the size of the float64 outputs that live together while the bound is computed and compared."""
+
+
+class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Sum the bytes of all tensors made by operators that are alive at the same time.
+
+    Attributes:
+        peak: the largest sum so far.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.peak = 0
+        self._alive: dict[int, tuple[StorageWeakRef, int]] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        del types
+        given = {
+            tensor.untyped_storage()._cdata for tensor in tree_leaves((args, kwargs)) if isinstance(tensor, Tensor)
+        }
+        result = func(*args, **(kwargs or {}))
+        self._alive = {key: entry for key, entry in self._alive.items() if not _gone(entry[0])}
+        for tensor in tree_leaves(result):
+            if isinstance(tensor, Tensor) and tensor.untyped_storage()._cdata not in given:
+                storage = tensor.untyped_storage()
+                self._alive[storage._cdata] = (StorageWeakRef(storage), storage.nbytes())  # type: ignore[no-untyped-call]
+        self.peak = max(self.peak, sum(size for _, size in self._alive.values()))
+        return result
+
+
+def _gone(storage: StorageWeakRef) -> bool:
+    return bool(storage.expired())  # type: ignore[no-untyped-call]
+
+
+@lru_cache(maxsize=1)
+def bytes_per_row(source: Source) -> int:
+    """Memory that the proof of one row takes, about: activations and outputs in float64, and copies of them.
+
+    Returns:
+        Bytes; 0 for a module that does not run in float64, whose proof ends with that error.
+    """
+    inputs = source.random_inputs(MEASURED_ROWS, 1.0, SEED)
+    try:
+        with LiveBytes() as live:
+            outputs = oracle_of(source).exact(inputs)
+    except LinregError:
+        return 0
+    needed = COPIES_OF_ACTIVATIONS * live.peak + COPIES_OF_OUTPUTS * sum(output.nbytes for output in outputs)
+    return int(needed // MEASURED_ROWS)
+
+
+def limit_bytes(*, everything: bool) -> int | None:
+    """Memory that one case may take; None if the system does not say how much there is.
+
+    Args:
+        everything: use all that is available, and not at most `LIMIT_BYTES`.
+    """
+    there = available_bytes()
+    if everything:
+        return there
+    return LIMIT_BYTES if there is None else min(there, LIMIT_BYTES)
