@@ -18,9 +18,21 @@ Array = NDArray[Any]
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 """The execution provider of each device."""
 
+LEVELS = {
+    "all": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
+    "disabled": onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,
+}
+"""onnxruntime's levels of graph optimisation."""
+
 
 def onnxruntime_runner(
-    name: str, data: bytes, *, threads: int = 1, io_binding: bool = False, device: str = "cpu"
+    name: str,
+    data: bytes,
+    *,
+    threads: int = 1,
+    io_binding: bool = False,
+    device: str = "cpu",
+    optimisation: str = "all",
 ) -> Runner:
     """Load an ONNX model in onnxruntime.
 
@@ -30,11 +42,12 @@ def onnxruntime_runner(
         threads: the number of intra-op threads.
         io_binding: bind inputs and outputs to the device once, instead of passing arrays to each call.
         device: `cpu` or `cuda`; its execution provider must be installed.
+        optimisation: `all` graph optimisations, onnxruntime's default, or `disabled`.
 
     Raises:
         ModelError: onnxruntime cannot load the model.
     """
-    session = _session(name, data, threads, device)
+    session = _session(name, data, threads, device, optimisation)
     input_names = [entry.name for entry in session.get_inputs()]
     output_names = [entry.name for entry in session.get_outputs()]
 
@@ -89,8 +102,9 @@ def _constants(model: Any) -> Iterator[tuple[str, Array]]:
             yield tensor.name, numpy_helper.to_array(tensor)
 
 
-def _session(name: str, data: bytes, threads: int, device: str) -> onnxruntime.InferenceSession:
+def _session(name: str, data: bytes, threads: int, device: str, optimisation: str) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = LEVELS[optimisation]
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.add_session_config_entry(

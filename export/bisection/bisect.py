@@ -1,0 +1,210 @@
+"""Bisect the ONNX file of a bundle: compare it with a fresh export of the module, and find the first wrong node."""
+
+import io
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import ModelProto, helper
+from torch import nn
+
+from export.bisection.differences import first_difference
+from export.bisection.exact import ExactGraph
+from export.bisection.search import Runs, Values, WrongNode, search
+from export.bundle.vectors import read_vectors
+from export.bundle.write import FAILED_INPUTS
+from export.formats.names import Format, file_name, format_of
+from export.formats.onnx import DEFAULT_OPSET, to_onnx
+from export.inspection.onnx import onnx_versions
+from export.proof.cases import SEED
+from export.proof.comparison import compare_outputs, run_case
+from export.proof.oracle import oracle_of
+from export.runners.guarded import guarded_onnx_runner
+from export.runners.ledger import is_ours
+from export.runners.onnxruntime import onnxruntime_runner
+from export.source.inputs import Input
+from export.source.source import Source, from_module
+from export.source.user_module import parse_input
+from linreg.config import MAX_STATE_BYTES
+from linreg.errors import ExportError, LinregError, MismatchError, ModelError, UntrustedError, one_line
+from linreg.files import read_bytes
+from linreg.manifest import read_manifest
+
+Array = NDArray[Any]
+
+BATCH = 7
+"""The batch size of random inputs, if the bundle has no inputs."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Bisection:
+    """The result of `bisect`.
+
+    Attributes:
+        file: the ONNX file; it may not exist, if its export was refused.
+        nodes: the number of its nodes.
+        runs: how often onnxruntime ran the file or a part of it.
+        wrong: the first wrong node; None if no node leaves its bound.
+        translation: how the outputs differ from the float64 oracle of the module although every node is right, so that
+            torch.onnx translated it wrongly; empty if they do not.
+        state_sha256: identity of the weights.
+    """
+
+    file: Path
+    nodes: int
+    runs: int
+    wrong: WrongNode | None
+    translation: str
+    state_sha256: str
+
+
+def bisect(
+    bundle: str | os.PathLike[str], *, module: nn.Module | None = None, inputs: Sequence[str] | None = None
+) -> Bisection:
+    """Find the first node of a bundle's ONNX file that is wrong.
+
+    With `module` the file is compared with a fresh export of it: operators, attributes, edges, initializers and values.
+    Without it the file's own nodes are computed in float64, which finds the faults of onnxruntime alone.
+
+    Example:
+        >>> import torch
+        >>> from export.bundle.export import export
+        >>> net = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Tanh(), torch.nn.Linear(3, 2))
+        >>> print(bisect(export(net, "net", inputs=["x=float32[batch,4]"]), module=net).wrong)
+        None
+
+    Args:
+        bundle: a bundle, or an ONNX file in it. If the export was refused, so that there is no such file, a fresh
+            export is bisected with the inputs that showed the fault.
+        module: the module that was exported, with the same parameters.
+        inputs: the inputs of the module, as for an export. Default: those of the file.
+
+    Raises:
+        ModelError: the file is not an ONNX model.
+        UntrustedError: `module` is missing, and this user did not export the file.
+        ExportError: the module cannot be exported, or a node cannot be computed in float64.
+        LinregError: there is no file and no description of the inputs.
+    """
+    path = Path(bundle)
+    path = path if path.suffix == ".onnx" else path / file_name(Format.ONNX)
+    data = read_bytes(path, limit=MAX_STATE_BYTES) if path.exists() else None
+    if data is None and (module is None or not inputs):
+        raise LinregError(
+            f"{path}: does not exist; to bisect an export that was refused, give the module and its inputs: "
+            "linreg bisect BUNDLE --module FILE.py:NAME --input x=float32[batch,16]"
+        )
+    source = None if module is None else _source(module, path, data, inputs)
+    fresh = None if source is None else to_onnx(source, opset=_opset(data))
+    if data is None:
+        assert fresh is not None
+        data = fresh
+    elif source is None and not is_ours(data):
+        raise UntrustedError(
+            f"{path}: was not exported by this user, so its nodes are not computed here; name the code of its module: "
+            f"linreg bisect {path} --module FILE.py:NAME"
+        )
+    model = parsed(path, data)
+    trusted = model if fresh is None else parsed(path, fresh)
+    runs = Runs(_run_guarded if fresh != data and not is_ours(data) else _run_here)
+    given = dict(zip([entry.name for entry in model.graph.input], _inputs(path, source), strict=True))
+    wrong = search(model, ExactGraph(trusted), given, runs, first_difference(model, trusted))
+    translation = _translation(source, data, given) if source is not None and wrong is None else ""
+    manifest = read_manifest(path.parent)
+    state = source.state_sha256 if source is not None else manifest.state_sha256 if manifest is not None else ""
+    nodes = len(model.graph.node)
+    return Bisection(file=path, nodes=nodes, runs=runs.count, wrong=wrong, translation=translation, state_sha256=state)
+
+
+def parsed(path: Path, data: bytes) -> ModelProto:
+    """The model in the bytes of a file.
+
+    Raises:
+        ModelError: it is no ONNX model, has no nodes, or keeps weights outside the file.
+    """
+    try:
+        model = onnx.load_model_from_string(data)
+    except Exception as error:  # protobuf's classes are private
+        raise ModelError(f"{path}: is not an ONNX model: {one_line(error)}; export again") from None
+    if not model.graph.node:
+        raise ModelError(f"{path}: has no nodes, expected an ONNX model; export again")
+    outside = [entry.name for entry in model.graph.initializer if entry.data_location == onnx.TensorProto.EXTERNAL]
+    if outside:
+        raise ModelError(f"{path}: keeps {outside[0]!r} outside the file, which bisect does not read; export again")
+    return model
+
+
+def _source(module: nn.Module, path: Path, data: bytes | None, inputs: Sequence[str] | None) -> Source:
+    """The source of the module, with the names, the precision and the fixed or dynamic batch of the file."""
+    graph = onnx.GraphProto() if data is None else parsed(path, data).graph
+    _, precision = format_of(path.name) or (None, None)
+    entries = [parse_input(text) for text in inputs] if inputs else [_entry(path, one) for one in graph.input]
+    static = all(None not in entry.shape for entry in entries)
+    return from_module(
+        module,
+        entries,
+        input_names=[entry.name for entry in graph.input],
+        output_names=[entry.name for entry in graph.output],
+        precision=precision,
+        static=static,
+    )
+
+
+def _entry(path: Path, entry: onnx.ValueInfoProto) -> Input:
+    """An input of a file as an input of a module."""
+    kind = entry.type.tensor_type
+    axes: list[str | int] = [axis.dim_param or axis.dim_value for axis in kind.shape.dim]
+    if any(isinstance(axis, str) and axis != "batch" for axis in axes):
+        raise LinregError(
+            f"{path}: input {entry.name!r} has the axes {axes}; describe the module's inputs with --input"
+        )
+    shape = tuple(None if isinstance(axis, str) else axis for axis in axes)
+    return Input(name=entry.name, dtype=helper.tensor_dtype_to_np_dtype(kind.elem_type), shape=shape)
+
+
+def _opset(data: bytes | None) -> int:
+    return DEFAULT_OPSET if data is None else onnx_versions(data)[0] or DEFAULT_OPSET
+
+
+def _inputs(path: Path, source: Source | None) -> tuple[Array, ...]:
+    """The inputs that showed a fault, else those of a test vector, else random ones."""
+    failed = path.with_name(path.name + FAILED_INPUTS)
+    if failed.exists():
+        try:
+            with np.load(io.BytesIO(read_bytes(failed, limit=MAX_STATE_BYTES)), allow_pickle=False) as arrays:
+                return tuple(arrays.values())
+        except (ValueError, OSError, KeyError) as error:
+            raise ModelError(f"{failed}: is not an .npz of arrays: {one_line(error)}; remove it") from None
+    if source is not None:
+        return source.random_inputs(BATCH, 1.0, SEED)
+    vectors = list(read_vectors(path.parent))
+    return vectors[min(1, len(vectors) - 1)].inputs
+
+
+def _run_here(model: ModelProto, values: Values, optimisation: str) -> tuple[Array, ...]:
+    runner = onnxruntime_runner("part", model.SerializeToString(), optimisation=optimisation)
+    return run_case(runner, tuple(values.values()), optimisation)
+
+
+def _run_guarded(model: ModelProto, values: Values, optimisation: str) -> tuple[Array, ...]:
+    """Run a part of a file of others in a child process, at onnxruntime's default: all optimisations."""
+    return run_case(guarded_onnx_runner("part", model.SerializeToString()), tuple(values.values()), optimisation)
+
+
+def _translation(source: Source, data: bytes, inputs: Values) -> str:
+    """How the outputs of a file differ from the module's float64 outputs; empty if they do not."""
+    given = tuple(inputs.values())
+    runner = onnxruntime_runner("model", data)
+    try:
+        compare_outputs(
+            "the file", source.output_names, run_case(runner, given, ""), oracle_of(source).answers(given, 1.0)
+        )
+    except MismatchError as error:
+        return str(error)
+    except ExportError:  # nothing can be proved about these inputs
+        return ""
+    return ""
