@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from linreg.cli.bundle import find_bundle, run_module
+from linreg.cli.bundle import find_bundle
 from linreg.cli.options import InputOption, Json, ModuleOption, StateDictOption, given
 from linreg.cli.stdout import prints_on_stderr
 from linreg.cli.terminal import print_json, say, say_lines
+from linreg.cli.user_module import run_module
 from linreg.config import MODEL_FILE
 from linreg.errors import MismatchError
 
