@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.plan.request import Request
-from linreg.cli.bundle import open_model, require
+from linreg.cli.bundle import find_model, open_model, require
 from linreg.cli.stdout import prints_on_stderr
 from linreg.cli.terminal import note, stages
 from linreg.cli.user_module import run_module
-from linreg.config import MAX_STATE_BYTES
+from linreg.config import MAX_STATE_BYTES, MODEL_FILE
 from linreg.errors import UntrustedError
 
 if TYPE_CHECKING:
@@ -27,14 +27,16 @@ def measure(request: Request) -> "Report":
     from bench.plan.estimate import describe_estimate
     from bench.plan.planning import plan_request
 
-    if not request.module:
+    if request.module and request.model is not None:
+        find_model(request.model)
+    elif not request.module:
         request = replace(request, model=open_model(request.model).path)
     if request.against is not None:
         require(request.against)
     plan = plan_request(request)
     if request.module:
-        run_module(request.module, request.state_dict)
-    elif plan.bundle is not None and not request.trust:
+        run_module(request.module, request.state_dict if plan.bundle is None else plan.bundle / MODEL_FILE)
+    if plan.bundle is not None and not request.trust:
         _note_foreign(plan.bundle)
     note(describe_estimate(plan, request.settings))
     with prints_on_stderr(), stages() as progress:

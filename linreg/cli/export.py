@@ -78,12 +78,16 @@ def run(
     from export.bundle.write import ExportOptions
 
     exported: Checkpoint | nn.Module
+    code = None
     if module is None:
         exported = open_model(model)
         folder = output or own_bundle(exported)
     else:
         assert output is not None, "check_usage requires it"
+        from export.source.card import place_in_file
+
         exported, folder = run_module(module, state_dict), output
+        code = place_in_file(module)
     with prints_on_stderr(), stages() as progress:
         chosen = exportable(
             exported,
@@ -95,6 +99,7 @@ def run(
             static=static,
             units=dict(unit or []),
             data=data,
+            code=code,
             note=note,
         )
         options = ExportOptions(opset=opset, prefix=prefix, rows=chosen.rows, budget_s=budget)
