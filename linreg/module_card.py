@@ -71,6 +71,16 @@ class CardAxis:
     most: int | None = None
     step: int = 1
 
+    def has(self, size: int) -> bool:
+        """Return whether the axis may have a size."""
+        return self.least <= size <= (MAX_SIZE if self.most is None else self.most) and size % self.step == 0
+
+    @property
+    def sizes(self) -> str:
+        """The sizes in words, such as `1 or more`, or `32 to 1024 in steps of 32`."""
+        sizes = f"{self.least} or more" if self.most is None else f"{self.least} to {self.most}"
+        return sizes if self.step == 1 else f"{sizes} in steps of {self.step}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class CardOutput:

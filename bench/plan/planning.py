@@ -10,6 +10,7 @@ from bench.plan.subject import Subject
 from bench.plan.variants import AGAINST, Device, Variant, against_variants, cpu_variants, cuda_variants
 from linreg.config import MODEL_FILE, DeviceChoice
 from linreg.errors import LinregError
+from linreg.manifest import read_manifest
 from linreg.module_card import required_card
 
 
@@ -59,6 +60,10 @@ def _check(request: Request) -> None:
     """
     if not request.module and (request.state_dict is not None or request.inputs):
         raise LinregError("state_dict and inputs apply to your own module, FILE.py:NAME; leave them out")
+    if not request.module and request.model is not None and _is_of_module(request.model):
+        raise LinregError(
+            f"{request.model}: holds a module; add the code that makes it: --module (in Python: module=make_net)"
+        )
     if request.module and request.model is not None and (request.state_dict is not None or request.inputs):
         raise LinregError(
             f"state_dict and inputs: {request.model} holds the weights and describes the inputs; leave them out"
@@ -81,6 +86,11 @@ def _check(request: Request) -> None:
         resolve_device(request.device)
         if request.variants:
             raise LinregError("--variant: custom rows run on the CPU; leave out --device cuda")
+
+
+def _is_of_module(model: Path) -> bool:
+    manifest = read_manifest(model if model.is_dir() else model.parent)
+    return manifest is not None and manifest.of_module
 
 
 def _subject(request: Request) -> tuple[Subject, Path | None]:

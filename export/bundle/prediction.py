@@ -146,14 +146,8 @@ def _check_shape(
         axis, (first, where) = axes[wanted], sizes.setdefault(wanted, (size, name))
         if size != first:
             raise DataError(f"{name}: has {wanted} {size}, and {where} has {wanted} {first}; they must be equal")
-        if size < axis.least or (axis.most is not None and size > axis.most) or size % axis.step:
-            raise DataError(f"{name}: has {wanted} {size}, expected {described_axis(axis)}")
-
-
-def described_axis(axis: CardAxis) -> str:
-    """Return the sizes of an axis in words, such as `1 or more`, or `32 to 1024 in steps of 32`."""
-    sizes = f"{axis.least} or more" if axis.most is None else f"{axis.least} to {axis.most}"
-    return sizes if axis.step == 1 else f"{sizes} in steps of {axis.step}"
+        if not axis.has(size):
+            raise DataError(f"{name}: has {wanted} {size}, expected {axis.sizes}")
 
 
 def beyond_limits(card: ModuleCard, given: Mapping[str, Array]) -> list[str]:

@@ -206,7 +206,7 @@ def _check(
         elif not has_vectors:
             raise LinregError(
                 f"{folder / entry.name}: checksums match; no test vectors and no model of linreg train, so its "
-                "outputs were not checked; name the code of its module with --module, or export it again with linreg"
+                "outputs were not checked; add --module (in Python: module=NET), or export it again with linreg"
             )
     return by_vectors + by_oracle, refused
 

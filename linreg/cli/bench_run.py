@@ -8,8 +8,8 @@ from bench.plan.request import Request
 from linreg.cli.bundle import find_model, open_model, require
 from linreg.cli.stdout import prints_on_stderr
 from linreg.cli.terminal import note, stages
-from linreg.cli.user_module import run_module
-from linreg.config import MAX_STATE_BYTES, MODEL_FILE
+from linreg.cli.user_module import run_module, run_module_of
+from linreg.config import MAX_STATE_BYTES
 from linreg.errors import UntrustedError
 
 if TYPE_CHECKING:
@@ -34,8 +34,10 @@ def measure(request: Request) -> "Report":
     if request.against is not None:
         require(request.against)
     plan = plan_request(request)
-    if request.module:
-        run_module(request.module, request.state_dict if plan.bundle is None else plan.bundle / MODEL_FILE)
+    if request.module and plan.bundle is not None:
+        run_module_of(request.module, plan.bundle)
+    elif request.module:
+        run_module(request.module, request.state_dict)
     if plan.bundle is not None and not request.trust:
         _note_foreign(plan.bundle)
     note(describe_estimate(plan, request.settings))

@@ -117,7 +117,7 @@ def run(
                 path = folder if (folder / MODEL_FILE).is_file() else folder / chosen.state_file
                 say(f"       linreg bench -m {shlex.quote(str(path))}")
             elif not static:
-                say(f"       {_bench_command(module, folder / chosen.state_file, inputs or [])}")
+                say(f"       {shlex.join(['linreg', 'bench', '-m', str(folder), '--module', module])}")
     outcome.raise_refused()
 
 
@@ -142,8 +142,3 @@ def _show(outcome: "Outcome") -> None:
     for kind, error in outcome.refused.items():
         if error is not outcome.error:
             note(str(error) if str(error).startswith(kind.value) else f"{kind.value}: {error}")
-
-
-def _bench_command(module: str, state_file: Path, inputs: list[str]) -> str:
-    words = ["linreg", "bench", "--module", module, "--state-dict", str(state_file)]
-    return shlex.join([*words, *(word for text in inputs for word in ("--input", text))])

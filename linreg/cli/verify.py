@@ -12,10 +12,8 @@ from linreg.cli.export_options import parse_seconds
 from linreg.cli.options import MODULE_PANEL, Json, ModuleOption, refuse, refuse_empty
 from linreg.cli.stdout import prints_on_stderr
 from linreg.cli.terminal import note, print_json, say, show_table
-from linreg.cli.user_module import run_module
+from linreg.cli.user_module import run_module_of
 from linreg.cli.verify_usage import check_data, check_verifiable
-from linreg.config import MODEL_FILE
-from linreg.errors import ModelError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -94,12 +92,7 @@ def _module(context: typer.Context, path: Path, place: str) -> "nn.Module":
     refuse(context, ["data"], "has the rows of a table, and a module of your own takes none; leave it out")
 
     from export.bundle.verify import checked_manifest
-    from linreg.module_card import required_card
 
     folder = path if path.is_dir() else path.parent
-    card = required_card(folder, checked_manifest(path, folder))
-    try:
-        return run_module(place, folder / MODEL_FILE)
-    except ModelError as error:
-        exported = "" if card.code is None else f", which was {card.code}"
-        raise ModelError(f"{error}; --module must name the code that was exported{exported}") from None
+    checked_manifest(path, folder)
+    return run_module_of(place, folder)
