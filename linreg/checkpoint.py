@@ -43,7 +43,7 @@ ANOTHER_WAY = (
 
 
 OF_A_MODULE = (
-    "is the state_dict of a module that was exported with --module, not a linear model; create the module by its own "
+    "is the state_dict of a module that was exported with --module; create that module by its own "
     "code, and load the file into it: module.load_state_dict(torch.load(FILE, weights_only=True))"
 )
 

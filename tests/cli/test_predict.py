@@ -1,8 +1,9 @@
 """`linreg predict`: columns by name, rows in their place, nothing overwritten."""
 
-from pathlib import Path
+from pathlib import shutil
 
 import numpy as np
+import Path
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
