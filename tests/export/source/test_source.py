@@ -12,7 +12,7 @@ def test_a_bare_state_dict_is_a_source(tmp_path):
     (tmp_path / "net.pth").write_bytes(state_bytes(LinearRegressionModelV2(3).state_dict()))
     source = from_checkpoint(load(tmp_path / "net.pth"))
     assert source.affine.weight.shape == (1, 3)
-    assert [(entry.name, entry.shape) for entry in source.inputs] == [("input", (None, 3))]
+    assert [(entry.name, entry.shape) for entry in source.inputs] == [("input", ("batch", 3))]
     assert source.output_names == ("output",)
     assert not source.module.training
 
