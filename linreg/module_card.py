@@ -29,8 +29,8 @@ DTYPES = ("float16", "float32", "float64", "bool", *INTEGERS)
 
 MAX_TEXT = 1_000
 MAX_ENTRIES = 10_000
-MAX_ROW_ELEMENTS = 2**28
-"""Limit on the elements of an input at the smallest sizes of its axes, so that no hostile card fills the memory."""
+MAX_ELEMENTS = 2**29
+"""Limit on the elements of an input at sizes that every proof tries, so that no hostile card fills the memory."""
 
 MAX_SIZE = 2**40
 
@@ -57,14 +57,14 @@ class CardInput:
 
     @property
     def text(self) -> str:
-        """The input as `--input` takes it."""
+        """The input as `--input` takes it, without the ranges of its axes."""
         limits = ("", "") if self.below is None else (f"{self.least}<=" if self.least else "", f"<{self.below}")
         return f"{limits[0]}{self.argument}={self.dtype}[{','.join(map(str, self.shape))}]{limits[1]}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class CardAxis:
-    """A dynamic axis: its name, its smallest and largest size (None: no limit), and the step between sizes."""
+    """A dynamic axis, whose sizes are `least`, `least + step` and so on, up to `most` (None: no limit)."""
 
     name: str
     least: int = 1
@@ -73,7 +73,10 @@ class CardAxis:
 
     def has(self, size: int) -> bool:
         """Return whether the axis may have a size."""
-        return self.least <= size <= (MAX_SIZE if self.most is None else self.most) and size % self.step == 0
+        return (
+            self.least <= size <= (MAX_SIZE if self.most is None else self.most)
+            and (size - self.least) % self.step == 0
+        )
 
     @property
     def sizes(self) -> str:
@@ -84,10 +87,13 @@ class CardAxis:
 
 @dataclass(frozen=True, kw_only=True)
 class CardOutput:
-    """One output: its name in the exported files, and the size of each axis or the name of a dynamic one."""
+    """One output: its name in the exported files, and the size of each axis, or the name of a dynamic one.
+
+    The size of an axis is None if it depends on dynamic axes, but is not equal to one of them.
+    """
 
     name: str
-    shape: tuple[int | str, ...]
+    shape: tuple[int | str | None, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,7 +190,7 @@ def module_card_from_json(path: Path, value: dict[str, Any]) -> ModuleCard:
             state_sha256=value["state_sha256"],
             inputs=tuple(CardInput(**{**entry, "shape": _shape(entry)}) for entry in value["inputs"]),
             axes=tuple(CardAxis(**entry) for entry in value["axes"]),
-            outputs=tuple(CardOutput(**{**entry, "shape": _shape(entry)}) for entry in value["outputs"]),
+            outputs=tuple(CardOutput(name=entry["name"], shape=_output_shape(entry)) for entry in value["outputs"]),
         )
         _check(card)
     except ValueError as error:
@@ -254,6 +260,11 @@ def _shape(entry: Mapping[str, Any]) -> tuple[int | str, ...]:
     return tuple(entry["shape"])
 
 
+def _output_shape(entry: Mapping[str, Any]) -> tuple[int | str | None, ...]:
+    known = iter(_shape({**entry, "shape": [size for size in entry["shape"] if size is not None]}))
+    return tuple(None if size is None else next(known) for size in entry["shape"])
+
+
 def _check(card: ModuleCard) -> None:
     """Check what the values of a card say about each other."""
     if card.code is not None and not is_relative_place(card.code):
@@ -263,15 +274,15 @@ def _check(card: ModuleCard) -> None:
             raise ValueError("a name is used twice")
     if not card.inputs or not card.outputs:
         raise ValueError("it has no input or no output")
-    least = {axis.name: axis.least for axis in card.axes}
+    tried = {axis.name: max(8, 2 * axis.least) for axis in card.axes}
     for axis in card.axes:
-        if not (0 <= axis.least <= (axis.most or MAX_SIZE) <= MAX_SIZE and 1 <= axis.step <= MAX_SIZE):
+        if not (1 <= axis.least <= (axis.most or MAX_SIZE) <= MAX_SIZE and 1 <= axis.step <= MAX_SIZE):
             raise ValueError(f"the axis {axis.name[:60]!r} has no possible size")
     for entry in card.inputs:
-        if unknown := [size for size in entry.shape if isinstance(size, str) and size not in least]:
+        if unknown := [size for size in entry.shape if isinstance(size, str) and size not in tried]:
             raise ValueError(f"the shape of {entry.name[:60]!r} has the axis {unknown[0][:60]!r}, which is not listed")
-        if prod(least[size] if isinstance(size, str) else size for size in entry.shape) > MAX_ROW_ELEMENTS:
-            raise ValueError(f"{entry.name[:60]!r} has more than {MAX_ROW_ELEMENTS} elements, more than any real input")
+        if prod(tried[size] if isinstance(size, str) else size for size in entry.shape) > MAX_ELEMENTS:
+            raise ValueError(f"{entry.name[:60]!r} has more than {MAX_ELEMENTS} elements, more than any real input")
         _check_values(entry)
 
 

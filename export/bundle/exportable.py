@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from export.bundle.path_leaks import check_no_paths
 from export.bundle.rows import rows_to_verify
 from export.precision import ExportPrecision
-from export.proof.cases import batches, check_batches
+from export.proof.cases import check_sizes
+from export.proof.sizes import sizes_within
 from export.source.card import card_of, place_of_class
 from export.source.example import inputs_of_example, rows_of_example
 from export.source.inputs import Input
@@ -144,7 +145,7 @@ def _of_module(
             "example=(torch.randn(2, 16),)"
         )
     source = from_module(inside, entries, **settings)
-    check_batches(source, batches(source))
+    check_sizes(source, [entry.sizes for entry in sizes_within(source)])
     card = _card(source, entries, code or place_of_class(inside))
     return Exportable(source=source, files={MODEL_FILE: state_bytes(inside.state_dict()), CARD_FILE: card}, rows=rows)
 

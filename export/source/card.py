@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import nn
 
+from export.source.axes import Axis
 from export.source.inputs import Input
 from export.source.signature import in_order_of_forward
 from export.source.source import Source, from_module
@@ -15,9 +16,6 @@ from linreg.module_card import CardAxis, CardInput, CardOutput, ModuleCard, is_r
 
 if TYPE_CHECKING:
     from export.precision import ExportPrecision
-
-BATCH = "batch"
-"""The name of the only dynamic axis."""
 
 
 def card_of(source: Source, entries: Sequence[Input], code: str | None) -> ModuleCard:
@@ -35,7 +33,7 @@ def card_of(source: Source, entries: Sequence[Input], code: str | None) -> Modul
         code=code,
         state_sha256=source.state_sha256,
         inputs=tuple(_described(given, named) for given, named in zip(ordered, source.inputs, strict=True)),
-        axes=() if source.static else (CardAxis(name=BATCH),),
+        axes=tuple(CardAxis(**vars(axis)) for axis in source.axes),
         outputs=tuple(
             CardOutput(name=name, shape=tuple(shape)) for name, shape in zip(source.output_names, shapes, strict=True)
         ),
@@ -55,7 +53,7 @@ def source_of_card(module: nn.Module, card: ModuleCard, precision: "ExportPrecis
     """
     return from_module(
         module,
-        [_input(entry) for entry in card.inputs],
+        [_input(entry, card) for entry in card.inputs],
         input_names=[entry.name for entry in card.inputs],
         output_names=[entry.name for entry in card.outputs],
         precision=precision,
@@ -89,13 +87,13 @@ def _described(given: Input, named: Input) -> CardInput:
         argument=given.name,
         name=named.name,
         dtype=str(given.dtype),
-        shape=tuple(BATCH if size is None else size for size in named.shape),
+        shape=named.shape,
         least=given.least if integer else None,
         below=given.below if integer else None,
     )
 
 
-def _input(entry: CardInput) -> Input:
+def _input(entry: CardInput, card: ModuleCard) -> Input:
     limits = {} if entry.least is None or entry.below is None else {"least": entry.least, "below": entry.below}
-    shape = tuple(None if isinstance(size, str) else size for size in entry.shape)
-    return Input(name=entry.argument, dtype=np.dtype(entry.dtype), shape=shape, **limits)
+    axes = tuple(Axis(**vars(axis)) for axis in card.axes if axis.name in entry.shape)
+    return Input(name=entry.argument, dtype=np.dtype(entry.dtype), shape=entry.shape, axes=axes, **limits)

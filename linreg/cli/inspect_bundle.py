@@ -69,8 +69,8 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _shape(sizes: tuple[int | str, ...]) -> str:
-    return f"({', '.join(map(str, sizes))})"
+def _shape(sizes: tuple[int | str | None, ...]) -> str:
+    return f"({', '.join('?' if size is None else str(size) for size in sizes)})"
 
 
 def _limits(least: int | None, below: int | None) -> str:

@@ -284,6 +284,39 @@ def test_predict_refuses_arrays_of_another_kind(linreg, net, given, message):
     assert not Path("new").exists()
 
 
+AXES = """
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.head(x).tanh(), x[:, ::2]
+"""
+
+
+def test_a_bundle_with_named_axes(linreg, tmp_path):
+    (tmp_path / "axes.py").write_text(AXES)
+    words = ["--input", "x=float32[batch,seq:2..8*2,4]", *BUDGET, "-o", "net"]
+    assert linreg("export", "--module", "axes.py:Net", *words).code == 0
+    assert card(tmp_path / "net")["axes"][1] == {"name": "seq", "least": 2, "most": 8, "step": 2}
+    assert card(tmp_path / "net")["outputs"][1]["shape"] == ["batch", None, 4]
+    assert linreg("verify", "net", "--module", "axes.py:Net", *BUDGET).code == 0
+    assert "2 to 8 in steps of 2" in linreg("inspect", "net").out
+    expected = {8: 0, 3: 1, 10: 1, 0: 1}
+    for size in expected:
+        np.save("x.npy", np.ones((3, size, 4), np.float32))
+        ended = linreg("predict", "x.npy", "-m", "net", "-o", f"{size}.npz")
+        assert ended.code == expected[size]
+        assert Path(f"{size}.npz").exists() == (ended.code == 0)
+        assert ended.code == 0 or f"has seq {size}, expected 2 to 8 in steps of 2" in ended.err
+    with np.load("8.npz") as found:
+        assert found["output_1"].shape == (3, 4, 4)
+
+
 def test_predict_takes_big_endian_and_strided_arrays(linreg, net):
     plain = arrays()
     np.savez("a.npz", **plain)

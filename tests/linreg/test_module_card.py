@@ -23,8 +23,8 @@ CARD = ModuleCard(
     code="nets.py:make_net",
     state_sha256="0" * 64,
     inputs=(IDS, MASK),
-    axes=(CardAxis(name="batch"), CardAxis(name="seq", least=2, most=512, step=2)),
-    outputs=(CardOutput(name="score", shape=("batch", 3)),),
+    axes=(CardAxis(name="batch"), CardAxis(name="seq", least=2, most=513, step=2)),
+    outputs=(CardOutput(name="score", shape=("batch", None, 3)),),
 )
 
 
@@ -66,6 +66,9 @@ def changed(key, place, **changes):
         (changed("inputs", 0, shape=["batch", True]), "expected a size or a name"),
         (changed("inputs", 0, shape=["batch", 1.5]), "expected a size or a name"),
         (changed("inputs", 0, shape=["batch", 2**20, 2**10]), "elements, more than any real input"),
+        (changed("outputs", 0, shape=[None, 0.5]), "expected a size or a name"),
+        (changed("inputs", 0, shape=["batch"] * 12), "elements, more than any real input"),
+        (changed("axes", 0, least=0), "the axis 'batch' has no possible size"),
         (changed("inputs", 0, shape=["rows"]), "has the axis 'rows', which is not listed"),
         (changed("inputs", 1, name="tokens"), "a name is used twice"),
         (changed("inputs", 0, least=None), "are not a range of int64"),
@@ -89,9 +92,9 @@ def test_a_card_that_says_the_impossible_is_refused(changes, message):
 
 def test_the_sizes_of_an_axis():
     batch, seq = CARD.axes
-    assert (batch.sizes, seq.sizes) == ("1 or more", "2 to 512 in steps of 2")
+    assert (batch.sizes, seq.sizes) == ("1 or more", "2 to 513 in steps of 2")
     assert [size for size in (0, 1, 4096) if batch.has(size)] == [1, 4096]
-    assert [size for size in (0, 1, 2, 3, 512, 514) if seq.has(size)] == [2, 512]
+    assert [size for size in (0, 1, 2, 3, 512, 513, 514) if seq.has(size)] == [2, 512]
 
 
 def test_a_place_outside_the_folder_is_not_relative():
