@@ -14,7 +14,7 @@ from onnx import numpy_helper
 
 import linreg as door
 from linreg.errors import DataError, LinregError, MismatchError, ModelError
-from linreg.manifest import entry_of, manifest_files, read_manifest
+from linreg.manifest import manifest_files, read_manifest
 from tests.conftest import PENGUINS, contents, forge
 
 CODE = """
@@ -521,8 +521,3 @@ def test_a_bundle_without_a_card_asks_for_another_export(linreg, net):
     np.savez("batch.npz", **arrays())
     message = linreg("predict", "batch.npz", "-m", "net", "-o", "out.npz").failure()
     assert "has no card.json that describes its inputs, since an older linreg exported it" in message
-
-
-def test_the_entry_of_a_card_is_listed(net):
-    data = (net / "card.json").read_bytes()
-    assert read_manifest(net).entry("card.json") == entry_of("card.json", data)
