@@ -1,9 +1,9 @@
 """`linreg predict`: columns by name, rows in their place, nothing overwritten."""
 
-from pathlib import shutil
+import shutil
+from pathlib import Path
 
 import numpy as np
-import Path
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
