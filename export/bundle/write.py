@@ -21,7 +21,6 @@ from export.proof.verify import Verification, verify
 from export.runners.ledger import remember
 from export.runners.load import load_artifact
 from export.runners.trust import Trust
-from export.source.inputs import Input
 from export.source.source import Source
 from linreg.changes import Changes
 from linreg.errors import LinregError, MismatchError
@@ -211,15 +210,8 @@ def _bisect_hint(source: Source, kind: Format, folder: Path) -> str:
     """The command that finds the wrong node of an ONNX file; empty for an affine model, which has one node."""
     if kind is not Format.ONNX or source.affine is not None:
         return ""
-    described = " ".join(f"--input {shlex.quote(_input_text(entry))}" for entry in source.inputs)
+    described = " ".join(f"--input {shlex.quote(entry.text())}" for entry in source.inputs)
     return f"; to find the first wrong node: linreg bisect {shlex.quote(str(folder))} --module FILE.py:NAME {described}"
-
-
-def _input_text(entry: Input) -> str:
-    """An input as `--input` takes it."""
-    sizes = ",".join("batch" if size is None else str(size) for size in entry.shape)
-    limit = "" if entry.dtype.kind in "fb" else f"<{entry.below}"
-    return f"{entry.name}={entry.dtype}[{sizes}]{limit}"
 
 
 def _remember(kind: Format, data: bytes) -> None:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from numpy.typing import NDArray
@@ -170,13 +170,27 @@ def _judge(runner: Runner, source: Source, case: Case) -> Comparison | None:
         with suppress(MismatchError):
             return compare_outputs(where, names, outputs, narrow)
         return compare_outputs(where, names, outputs, oracle.answers(case.inputs, case.scale))
-    except InexactError:
+    except InexactError as error:
         if case.scale in (None, 1.0):
-            raise
+            raise InexactError(f"{error}{_mask_hint(source, case)}") from None
         return None
     except MismatchError as error:
+        error.args = (f"{error}{_mask_hint(source, case)}",)
         error.inputs = dict(zip([entry.name for entry in source.inputs], case.inputs, strict=True))
         raise
+
+
+def _mask_hint(source: Source, case: Case) -> str:
+    """Suggest `prefix` for a random mask in which a row begins with 0, so that its first position sees nothing."""
+    for entry, array in zip(source.inputs, case.inputs, strict=True):
+        whole = entry.dtype.kind == "b" or (entry.dtype.kind in "iu" and (entry.least, entry.below) == (0, 2))
+        random = case.scale is not None and "mask" in entry.name and whole and not entry.prefix
+        if random and array.ndim > 1 and not array[..., 0].all():
+            described = replace(entry, prefix=True).text()
+            return (
+                f"; rows of {entry.name!r} begin with 0 here: if it is a right-padded mask, use --input {described!r}"
+            )
+    return ""
 
 
 def _skipped(skipped: list[PlannedCase], planned: list[PlannedCase], spending: Spending) -> list[str]:
