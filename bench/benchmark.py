@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from bench.analysis.lifecycle import lifecycle_rows
 from bench.analysis.rows import compare_results
 from bench.environment import describe_environment, stolen_s
 from bench.plan.expected import SEED
-from bench.plan.model import Model, located
+from bench.plan.model import Model, argument_texts, located
 from bench.plan.planning import Plan, plan_request
 from bench.plan.preparation import Prepared, keep_states, prepare_answers, prepare_devices
 from bench.plan.request import Request
@@ -50,6 +51,7 @@ def bench(
     model: Model,
     *,
     inputs: str | Sequence[str] = (),
+    args: Mapping[str, Any] | None = None,
     state_dict: str | os.PathLike[str] | None = None,
     batches: str | int | Sequence[int] = BENCH_DEFAULTS.batches,
     threads: str | int | Sequence[int] = BENCH_DEFAULTS.threads,
@@ -72,8 +74,9 @@ def bench(
 
     Args:
         model: a bundle or .pth file, a fitted model, a function or class that makes a `torch.nn.Module`, or the
-            `FILE.py:NAME` of one.
+            `FILE.py:NAME` or `package.module:NAME` of one.
         inputs: inputs of a module, one for each argument of its forward, such as `x=float32[batch,16]`.
+        args: arguments of the function or class that makes the module, by name, with values that JSON can hold.
         state_dict: parameters for the module, as a file written by torch.save or safetensors.
         batches: batch sizes, such as `[1, 4096]`, or one.
         threads: intra-op threads of torch and ONNX Runtime, such as `[1, 2]`, or one; each is measured separately.
@@ -114,6 +117,7 @@ def bench(
         request = Request(
             model=path,
             module=module,
+            arguments=argument_texts(args),
             state_dict=None if state_dict is None else as_path("state_dict", state_dict),
             inputs=as_texts("inputs", inputs),
             settings=settings,

@@ -56,8 +56,8 @@ def _check(request: Request) -> None:
     Raises:
         LinregError: the request has such settings, or asks for CUDA on a machine without it.
     """
-    if not request.module and (request.state_dict is not None or request.inputs):
-        raise LinregError("state_dict and inputs apply to your own module, FILE.py:NAME; leave them out")
+    if not request.module and (request.arguments or request.state_dict is not None or request.inputs):
+        raise LinregError("args, state_dict and inputs apply to your own module, FILE.py:NAME; leave them out")
     if request.module and not request.inputs:
         raise LinregError(
             "--module: describe its inputs with one --input for each argument, such as x=float32[batch,16]"
@@ -80,7 +80,8 @@ def _subject(request: Request) -> tuple[Subject, Path | None]:
     """Return the model to time, and the folder that its artifacts are taken from; None for the user's own module."""
     if request.module:
         state_dict = "" if request.state_dict is None else str(request.state_dict)
-        return Subject(path=state_dict, module=request.module, inputs=request.inputs), None
+        module, arguments = request.module, request.arguments
+        return Subject(path=state_dict, module=module, arguments=arguments, inputs=request.inputs), None
     assert request.model is not None, "a request names a model or a module"
     path = request.model / MODEL_FILE if request.model.is_dir() else request.model
     return Subject(path=str(path)), path.parent

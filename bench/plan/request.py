@@ -13,7 +13,8 @@ class Request:
 
     Attributes:
         model: bundle or .pth file; None for the user's own module.
-        module: `FILE.py:NAME` of the user's own module; empty for a model of `linreg train`.
+        module: `FILE.py:NAME` or `package.module:NAME` of the user's own module; empty for a model of `linreg train`.
+        arguments: arguments of the function or class that makes the module, each `NAME=VALUE`.
         state_dict: file with parameters for the module; None keeps the parameters that it is made with.
         inputs: inputs of the module, such as `x=float32[batch,16]`.
         settings: how much to measure.
@@ -28,6 +29,7 @@ class Request:
 
     model: Path | None = None
     module: str = ""
+    arguments: tuple[str, ...] = ()
     state_dict: Path | None = None
     inputs: tuple[str, ...] = ()
     settings: BenchSettings = BENCH_DEFAULTS
@@ -46,5 +48,5 @@ def public_command(words: Sequence[str]) -> tuple[str, ...]:
 
 
 def _public_word(word: str) -> str:
-    option, equals, value = word.rpartition("=") if word.startswith("--") else ("", "", word)
+    option, equals, value = word.rpartition("=")
     return f"{option}{equals}.../{Path(value).name}" if value.startswith(("/", "~")) else word

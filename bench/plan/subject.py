@@ -16,12 +16,15 @@ class Subject:
 
     Attributes:
         path: bundle or .pth file; if there is a `module`, the file of its state_dict, or empty.
-        module: `FILE.py:NAME` of the user's own module, whose file is run; empty for a model of `linreg train`.
+        module: `FILE.py:NAME` or `package.module:NAME` of the user's own module, whose code is run; empty for a model
+            of `linreg train`.
+        arguments: arguments of the function or class that makes the module, each `NAME=VALUE`.
         inputs: inputs of the module, such as `x=float32[batch,16]`.
     """
 
     path: str = ""
     module: str = ""
+    arguments: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
 
     def module_itself(self) -> "nn.Module":
@@ -36,7 +39,7 @@ class Subject:
             return load(Path(self.path)).model
         from export.source.user_module import load_module
 
-        return load_module(self.module, Path(self.path) if self.path else None).eval()
+        return load_module(self.module, Path(self.path) if self.path else None, self.arguments).eval()
 
     def source(self) -> "Source":
         """Load a new instance of the module, and return it as a source that can be exported.

@@ -3,7 +3,8 @@
 Loading a Python file runs it. Nothing here can make that safe, so the command line says so.
 """
 
-import inspect
+import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from export.source.factory import call_factory, parse_arguments
 from export.source.input_text import split_input
 from export.source.inputs import Input
 from export.source.place import find_place, near_names
-from export.source.python_file import imports_beside, run_file
+from export.source.python_file import import_module, run_file
 from export.source.unfit import ALREADY_EXPORTED, check_module
 from export.source.unwrapping import unwrap
 from export.source.user_code import users_code
@@ -22,6 +24,7 @@ from linreg.errors import ExportError, ModelError
 from linreg.state_loading import load_into
 from linreg.state_reading import load_state
 
+MODULES = (nn.Module, *ALREADY_EXPORTED)
 MODULE = "a module, or of a function that makes one"
 
 
@@ -32,49 +35,67 @@ class MadeModule:
     Attributes:
         module: the module itself.
         notes: what was done to the module that the user may not expect, one line each.
+        example: the inputs that the factory returned beside the module; None if it returned none.
     """
 
     module: nn.Module
     notes: tuple[str, ...] = ()
+    example: Any = None
 
 
-def load_module(place: str, state_dict: Path | None) -> nn.Module:
-    """Run a Python file, make its module, and load a state_dict into it.
+def load_module(place: str, state_dict: Path | None, arguments: Sequence[str] = ()) -> nn.Module:
+    """Make a user's module, and load a state_dict into it.
 
     Args:
-        place: `FILE.py:NAME`; NAME is a module, or a function or class that makes one without arguments.
+        place: as for `make_module`.
         state_dict: path of a state_dict file; None keeps the initial parameters.
+        arguments: as for `make_module`.
 
     Raises:
         ExportError: the file or the name does not exist, or does not give a module that can be exported.
         ModelError: the state_dict does not belong to this module.
     """
-    module = make_module(place).module
+    module = make_module(place, arguments).module
     if state_dict is not None:
         load_file_into(module, state_dict)
     return module
 
 
-def make_module(place: str) -> MadeModule:
-    """Run a Python file and make its module.
+def make_module(place: str, arguments: Sequence[str] = ()) -> MadeModule:
+    """Run a Python file, or import a module, and make the user's module.
 
     Wrappers of torch.compile, DataParallel and AveragedModel are removed, so the state_dict has the keys of the inner
     module.
 
     Args:
-        place: `FILE.py:NAME`; NAME is a module, or a function or class that makes one without arguments.
+        place: `FILE.py:NAME` or `package.module:NAME`; NAME is a module, or a function or class that makes one. A
+            function may also return the pair of a module and an example of its inputs.
+        arguments: arguments of the function or class, each `NAME=VALUE` with a value in JSON or a bare text.
 
     Raises:
         ExportError: the file or the name does not exist, or does not give a module that can be exported.
     """
-    made = load_name(place)
-    if not isinstance(made, (nn.Module, *ALREADY_EXPORTED)):
-        made = call_without_arguments(made, place)
-    if not isinstance(made, (nn.Module, *ALREADY_EXPORTED)):
+    made, given = load_name(place), parse_arguments(arguments)
+    found = find_place(place, "--module", MODULE)
+    if isinstance(_apart(made)[0], MODULES):
+        if given:
+            raise ExportError(f"--arg: {place} is a module already, which takes no arguments; leave --arg out")
+        if found.module:  # imported once, but every caller needs a module of its own
+            with users_code(f"{place}: cannot be copied", remedy="name a function that makes it"):
+                made = copy.deepcopy(made)
+    else:
+        made = call_factory(made, found, given)
+    made, example = _apart(made)
+    if not isinstance(made, MODULES):
         raise ExportError(f"{place}: gives {type(made).__name__}, expected a torch.nn.Module")
     inside, around = unwrap(check_module(made))
     notes = (f"{place}: unwrapping {', '.join(around)}",) if around else ()
-    return MadeModule(module=inside, notes=notes)
+    return MadeModule(module=inside, notes=notes, example=example)
+
+
+def _apart(made: Any) -> tuple[Any, Any]:
+    """Split what a factory returned into the module and the example of its inputs; None if there is none."""
+    return made if isinstance(made, tuple) and len(made) == 2 and isinstance(made[0], MODULES) else (made, None)
 
 
 def load_file_into(module: nn.Module, path: Path) -> tuple[str, ...]:
@@ -94,10 +115,10 @@ def load_file_into(module: nn.Module, path: Path) -> tuple[str, ...]:
 
 
 def load_name(place: str, option: str = "--module", expected: str = MODULE) -> Any:
-    """Run a file, and return what `FILE.py:NAME` names.
+    """Run a file, or import a module, and return what a place names.
 
     Args:
-        place: `FILE.py:NAME`.
+        place: `FILE.py:NAME` or `package.module:NAME`.
         option: the command-line option, used in error messages.
         expected: what the name should refer to, used in error messages.
 
@@ -105,41 +126,11 @@ def load_name(place: str, option: str = "--module", expected: str = MODULE) -> A
         ExportError: the file or the name does not exist.
     """
     found = find_place(place, option, expected)
-    module = run_file(found.file.resolve(), option)
+    module = import_module(found) if found.module else run_file(found.file.resolve(), option)
     if not hasattr(module, found.name):
-        near = near_names(found.file, found.name, [name for name in vars(module) if not name.startswith("_")])
-        raise ExportError(f"{found.file}: has no {found.name!r}; expected FILE.py:NAME of {expected}{near}")
+        near = near_names(found, [name for name in vars(module) if not name.startswith("_")])
+        raise ExportError(f"{found.code}: has no {found.name!r}; expected FILE.py:NAME of {expected}{near}")
     return getattr(module, found.name)
-
-
-def call_without_arguments(made: Any, place: str, option: str = "--module") -> Any:
-    """Call a user's function or class; its imports find the modules beside its file.
-
-    Args:
-        made: the function or class that `place` names.
-        place: `FILE.py:NAME`.
-        option: the command-line option, used in error messages.
-
-    Raises:
-        ExportError: the function or class needs arguments, or raises an exception.
-    """
-    found = find_place(place, option, MODULE)
-    what = f"{place}: cannot be called without arguments"
-    if needed := _needed_arguments(made):
-        call = f"{found.name}({', '.join(f'{name}=...' for name in needed)})"
-        raise ExportError(f"{what} (it needs {', '.join(needed)}); write a function that passes them: return {call}")
-    file = found.file.resolve()
-    with users_code(what, file=file), imports_beside(file):
-        return made()
-
-
-def _needed_arguments(made: Any) -> list[str]:
-    try:
-        parameters = inspect.signature(made).parameters.values()
-    except (TypeError, ValueError):  # it is not a function, or its signature is not known
-        return []
-    variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    return [entry.name for entry in parameters if entry.default is entry.empty and entry.kind not in variable]
 
 
 def parse_input(text: str) -> Input:

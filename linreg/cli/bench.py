@@ -36,7 +36,7 @@ from linreg.cli.bench_output import REPORT_FILE, check_output, report_changes, s
 from linreg.cli.bench_run import measure
 from linreg.cli.bench_usage import check_usage
 from linreg.cli.file_kinds import kind_of
-from linreg.cli.options import InputOption, Json, Model, ModuleOption, StateDictOption, Wait, given
+from linreg.cli.options import ArgOption, InputOption, Json, Model, ModuleOption, StateDictOption, Wait, given
 from linreg.cli.self_check import run_self_check
 from linreg.cli.terminal import note, print_json, say
 from linreg.config import BENCH_DEFAULTS, BenchSettings, DeviceChoice
@@ -54,6 +54,7 @@ def run(
     context: typer.Context,
     model: Model = None,
     module: ModuleOption = None,
+    arguments: ArgOption = None,
     state_dict: StateDictOption = None,
     inputs: InputOption = None,
     trust: Trust = False,
@@ -102,6 +103,7 @@ def run(
     request = Request(
         model=model,
         module=module or "",
+        arguments=tuple(arguments or ()),
         state_dict=state_dict,
         inputs=tuple(inputs or ()),
         settings=settings,

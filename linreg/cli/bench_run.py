@@ -33,7 +33,7 @@ def measure(request: Request) -> "Report":
         require(request.against)
     plan = plan_request(request)
     if request.module:
-        run_module(request.module, request.state_dict)
+        run_module(request.module, request.state_dict, request.arguments)
     elif plan.bundle is not None and not request.trust:
         _note_foreign(plan.bundle)
     note(describe_estimate(plan, request.settings))

@@ -5,7 +5,7 @@ from pathlib import Path
 import typer
 
 from bench.plan.request import Request
-from linreg.cli.options import NO_INPUTS, given, refuse, refuse_empty
+from linreg.cli.options import NO_INPUTS, OF_MODULE, WITHOUT_MODULE, given, refuse, refuse_empty
 from linreg.config import FEWEST_PROCESSES_TO_STOP, DeviceChoice
 
 BESIDE_AGAINST = ("device", "compiled", "variants", "runtimes", "reference")
@@ -44,8 +44,8 @@ def _check_subject(context: typer.Context, request: Request) -> None:
         refuse(context, OF_A_BUNDLE, "needs a bundle, and --module has none; leave it out")
         if not request.inputs:
             raise typer.BadParameter(NO_INPUTS)
-    elif request.state_dict is not None or request.inputs:
-        raise typer.BadParameter("--state-dict and --input apply to your own module: --module FILE.py:NAME")
+    else:
+        refuse(context, OF_MODULE, WITHOUT_MODULE)
     if request.against is None:
         return
     if request.settings.onnxruntime_threads and request.against.suffix != ".onnx":

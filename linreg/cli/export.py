@@ -23,7 +23,7 @@ from linreg.cli.export_options import (
     Units,
 )
 from linreg.cli.export_usage import check_usage, own_bundle
-from linreg.cli.options import Force, InputOption, Json, Model, ModuleOption, StateDictOption, Wait
+from linreg.cli.options import ArgOption, Force, InputOption, Json, Model, ModuleOption, StateDictOption, Wait
 from linreg.cli.stdout import prints_on_stderr
 from linreg.cli.terminal import note, print_json, say, say_waiting, stages
 from linreg.cli.user_module import run_module
@@ -50,6 +50,7 @@ def run(
     data: Data = None,
     unit: Units = None,
     module: ModuleOption = None,
+    arguments: ArgOption = None,
     state_dict: StateDictOption = None,
     inputs: InputOption = None,
     dtype: Dtype = None,
@@ -83,7 +84,7 @@ def run(
         folder = output or own_bundle(exported)
     else:
         assert output is not None, "check_usage requires it"
-        exported, folder = run_module(module, state_dict), output
+        exported, folder = run_module(module, state_dict, arguments or ()).module, output
     with prints_on_stderr(), stages() as progress:
         chosen = exportable(
             exported,
@@ -112,7 +113,7 @@ def run(
                 path = folder if (folder / MODEL_FILE).is_file() else folder / chosen.state_file
                 say(f"       linreg bench -m {shlex.quote(str(path))}")
             elif not static:
-                say(f"       {_bench_command(module, folder / chosen.state_file, inputs or [])}")
+                say(f"       {_bench_command(module, arguments or [], folder / chosen.state_file, inputs or [])}")
     outcome.raise_refused()
 
 
@@ -139,6 +140,7 @@ def _show(outcome: "Outcome") -> None:
             note(str(error) if str(error).startswith(kind.value) else f"{kind.value}: {error}")
 
 
-def _bench_command(module: str, state_file: Path, inputs: list[str]) -> str:
-    words = ["linreg", "bench", "--module", module, "--state-dict", str(state_file)]
+def _bench_command(module: str, arguments: list[str], state_file: Path, inputs: list[str]) -> str:
+    words = ["linreg", "bench", "--module", module, *(word for text in arguments for word in ("--arg", text))]
+    words += ["--state-dict", str(state_file)]
     return shlex.join([*words, *(word for text in inputs for word in ("--input", text))])

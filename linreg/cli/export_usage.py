@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from export.formats.names import Format
-from linreg.cli.options import NO_INPUTS, given, refuse, refuse_empty
+from linreg.cli.options import NO_INPUTS, OF_MODULE, WITHOUT_MODULE, given, refuse, refuse_empty
 from linreg.errors import LinregError
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ def check_usage(context: typer.Context, kinds: list[Format]) -> None:
         refuse(context, ["data"], "needs a dynamic batch size, and --static fixes it; leave one of them out")
     if "module" in given(context):
         _check_module(context)
-    elif {"state_dict", "inputs"} & given(context):
-        raise typer.BadParameter("--state-dict and --input apply to your own module; name it: --module FILE.py:NAME")
+    else:
+        refuse(context, OF_MODULE, WITHOUT_MODULE)
 
 
 def _check_module(context: typer.Context) -> None:

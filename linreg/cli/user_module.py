@@ -1,5 +1,6 @@
 """Make the module that `--module` names."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,11 +9,11 @@ from linreg.cli.stdout import prints_on_stderr
 from linreg.cli.terminal import note
 
 if TYPE_CHECKING:
-    from torch import nn
+    from export.source.user_module import MadeModule
 
 
-def run_module(place: str, state_dict: Path | None) -> "nn.Module":
-    """Run the file of `FILE.py:NAME` and make its module; print notes on what is run, changed and loaded.
+def run_module(place: str, state_dict: Path | None, arguments: Sequence[str] = ()) -> "MadeModule":
+    """Run the code of `FILE.py:NAME` and make its module; print notes on what is run, changed and loaded.
 
     Raises:
         LinregError: the file makes no module, or the parameters are those of another module.
@@ -20,11 +21,11 @@ def run_module(place: str, state_dict: Path | None) -> "nn.Module":
     from export.source.place import find_place
     from export.source.user_module import MODULE, load_file_into, make_module
 
-    note(f"running {find_place(place, '--module', MODULE).file}")
+    note(f"running {find_place(place, '--module', MODULE).code}")
     with prints_on_stderr():
-        made = make_module(place)
+        made = make_module(place, arguments)
         for line in made.notes:
             note(line)
         if state_dict is not None:
             show_notes(state_dict, load_file_into(made.module, state_dict))
-    return made.module
+    return made

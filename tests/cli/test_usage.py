@@ -47,7 +47,7 @@ MODULE = ["--module", f"{NETS}:make_mlp", "--input", "x=float32[batch,16]"]
         (["export", "--static", "--data", PENGUINS], "--data needs a dynamic batch size, and --static fixes it"),
         (["export", *MODULE, "-o", "d", "-m", "b"], "cannot be combined with --model, --data or --unit"),
         (["export", *MODULE, "-o", "d", "--unit", "x=g"], "cannot be combined with --model, --data or --unit"),
-        (["export", "--input", "x=float32[batch,16]"], "apply to your own module"),
+        (["export", "--input", "x=float32[batch,16]"], "--input applies to your own module"),
         (["export", "--module", ""], "--module got an empty value"),
         *(
             (
