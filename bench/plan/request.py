@@ -3,8 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from linreg.config import BENCH_DEFAULTS, BenchSettings, DeviceChoice
+
+if TYPE_CHECKING:
+    from export.source.own_inputs import GivenInputs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +21,8 @@ class Request:
         arguments: arguments of the function or class that makes the module, each `NAME=VALUE`.
         state_dict: file with parameters for the module; None keeps the parameters that it is made with.
         inputs: inputs of the module, such as `x=float32[batch,16]`.
+        inputs_from: files or functions of the user's own inputs, which `bench.plan.own_inputs` turns into `own`.
+        own: the user's own inputs of the module; each set is timed as it is, instead of random values.
         settings: how much to measure.
         device: devices to time on.
         compiled: time torch.compile too.
@@ -32,6 +38,8 @@ class Request:
     arguments: tuple[str, ...] = ()
     state_dict: Path | None = None
     inputs: tuple[str, ...] = ()
+    inputs_from: tuple[str, ...] = ()
+    own: "tuple[GivenInputs, ...]" = ()
     settings: BenchSettings = BENCH_DEFAULTS
     device: DeviceChoice = DeviceChoice.AUTO
     compiled: bool = False

@@ -1,5 +1,6 @@
 """The model to time, described so that a fresh process can load it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import nn
 
+    from export.source.own_inputs import GivenInputs
     from export.source.source import Source
 
 
@@ -41,8 +43,11 @@ class Subject:
 
         return load_module(self.module, Path(self.path) if self.path else None, self.arguments).eval()
 
-    def source(self) -> "Source":
+    def source(self, own: "Sequence[GivenInputs]" = ()) -> "Source":
         """Load a new instance of the module, and return it as a source that can be exported.
+
+        Args:
+            own: the user's own inputs of the module.
 
         Raises:
             LinregError: the model cannot be loaded or exported.
@@ -52,7 +57,12 @@ class Subject:
             from linreg.checkpoint import load
 
             return from_checkpoint(load(Path(self.path)))
+        from export.source.own_inputs import own_inputs, with_own_inputs
+        from export.source.signature import in_order_of_forward
         from export.source.source import from_module
         from export.source.user_module import parse_input
 
-        return from_module(self.module_itself(), [parse_input(text) for text in self.inputs])
+        module = self.module_itself()
+        entries = in_order_of_forward(module, [parse_input(text) for text in self.inputs])
+        fitting = own_inputs(entries, own, static=False)
+        return with_own_inputs(from_module(module, entries), fitting)

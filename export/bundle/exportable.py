@@ -1,18 +1,19 @@
 """Turn whatever `export` accepts as a model into a source and the files that a bundle keeps of it."""
 
 import os
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from export.bundle.rows import rows_to_verify
 from export.precision import ExportPrecision
 from export.proof.cases import batches, check_batches
-from export.source.example import inputs_of_example, rows_of_example
+from export.source.own_inputs import GivenInputs, given_inputs, inputs_of, own_inputs, with_own_inputs, with_rows
+from export.source.signature import in_order_of_forward
 from export.source.source import Source, from_checkpoint, from_module
 from export.source.unfit import ALREADY_EXPORTED, check_module
 from export.source.unwrapping import unwrap
@@ -28,25 +29,26 @@ Item = TypeVar("Item")
 MODULES = (nn.Module, *ALREADY_EXPORTED)
 
 
+Example = Tensor | Mapping[str, Tensor] | Sequence[Tensor] | Sequence[Mapping[str, Tensor] | Sequence[Tensor]]
+"""A tensor, tensors in the order of forward's arguments or by their names, or several such sets."""
+
 Exported = str | os.PathLike[str] | Checkpoint | FittedModel | nn.Module
 """A bundle or .pth file of `linreg train`, a reloaded or fitted model, or any module."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Exportable:
-    """A source, and the other files and rows that its bundle needs.
+    """A source, and the other files that its bundle needs.
 
     Attributes:
         source: the module and its inputs.
         files: the state_dict and the card, by file name; empty if the model is exported into its own bundle.
         state_file: name of the state_dict in the bundle.
-        rows: the user's own inputs, on which the artifacts are also verified.
     """
 
     source: Source
     files: Mapping[str, bytes]
     state_file: str = MODEL_FILE
-    rows: NDArray[Any] | None = None
 
 
 def ignore(_note: str) -> None:
@@ -58,7 +60,8 @@ def exportable(
     folder: Path,
     *,
     inputs: str | Sequence[str] | None = None,
-    example: Sequence[Tensor] | Tensor | None = None,
+    example: Example | None = None,
+    own: Sequence[GivenInputs] = (),
     input_names: Sequence[str] = (),
     output_names: Sequence[str] = (),
     precision: ExportPrecision | None = None,
@@ -68,6 +71,8 @@ def exportable(
     note: Note = ignore,
 ) -> Exportable:
     """Prepare a model for `write_bundle`; `export.bundle.export.export` documents the arguments.
+
+    The command line gives the sets of inputs of `example` as `own`.
 
     Raises:
         ModelError: the model cannot be loaded.
@@ -82,7 +87,7 @@ def exportable(
         return _of_module(
             model,
             _listed("inputs", inputs, str, "a text such as x=float32[batch,16]"),
-            _listed("example", example, Tensor, "a torch.Tensor"),
+            [*own, *([] if example is None else given_inputs(example, "example"))],
             note,
             input_names=input_names,
             output_names=output_names,
@@ -94,7 +99,6 @@ def exportable(
     if static and data is not None:
         raise ExportError("data may have any number of rows, but static fixes the batch size; leave one of them out")
     checkpoint = _checkpoint(model, note)
-    rows = None if data is None else rows_to_verify(data, checkpoint.card, checkpoint.path)
     source = from_checkpoint(
         checkpoint,
         input_names=input_names,
@@ -103,34 +107,35 @@ def exportable(
         static=static,
         units=dict(units or {}),
     )
+    if data is not None:
+        source = with_rows(source, rows_to_verify(data, checkpoint.card, checkpoint.path))
     files = model.files if isinstance(model, FittedModel) else _files_of(checkpoint, folder)
-    return Exportable(source=source, files=files, state_file=MODEL_FILE if files else checkpoint.path.name, rows=rows)
+    return Exportable(source=source, files=files, state_file=MODEL_FILE if files else checkpoint.path.name)
 
 
 def _of_module(
-    module: nn.Module, inputs: Sequence[str] | None, example: Sequence[Tensor] | None, note: Note, **settings: Any
+    module: nn.Module, inputs: Sequence[str] | None, own: Sequence[GivenInputs], note: Note, **settings: Any
 ) -> Exportable:
     """Prepare a user's module, after checking that it runs at every batch size at which its files will be verified."""
     inside, around = unwrap(check_module(module))
     if around:
         note(f"exporting the module inside {', '.join(around)}")
-    rows = None
-    if inputs and example is None:
-        entries = [parse_input(text) for text in inputs]
-    elif example and inputs is None:
-        entries = list(inputs_of_example(inside, example, static=settings["static"]))
-        if len(example) == 1 and not settings["static"]:
-            rows = rows_of_example(example)
-        else:
-            note("the values of the example are not verified; only those of a single tensor with a dynamic batch are")
+    if inputs:
+        entries = tuple(parse_input(text) for text in inputs)
+    elif own:
+        entries = inputs_of(inside, own, static=settings["static"])
+        described = " ".join(f"--input {shlex.quote(entry.text())}" for entry in entries)
+        note(f"inputs as in {own[0].name}: {described}")
     else:
         raise ExportError(
             'a module needs either inputs=["x=float32[batch,16]"], one for each argument of forward, or '
             "example=(torch.randn(2, 16),)"
         )
-    source = from_module(inside, entries, **settings)
+    entries = in_order_of_forward(inside, entries)
+    fitting = own_inputs(entries, own, static=settings["static"])
+    source = with_own_inputs(from_module(inside, entries, **settings), fitting)
     check_batches(source, batches(source))
-    return Exportable(source=source, files={MODEL_FILE: state_bytes(inside.state_dict())}, rows=rows)
+    return Exportable(source=source, files={MODEL_FILE: state_bytes(inside.state_dict())})
 
 
 def _checkpoint(model: str | os.PathLike[str] | Checkpoint | FittedModel, note: Note) -> Checkpoint:

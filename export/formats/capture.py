@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch.export import Dim, ExportedProgram
 
@@ -23,7 +24,8 @@ def capture(source: Source) -> ExportedProgram:
         ExportError: torch.export refuses the module, for example because its control flow depends on data, or the
             module depends on the batch size.
     """
-    inputs = tuple(torch.from_numpy(array) for array in source.random_inputs(EXAMPLE_BATCH, 1.0, SEED))
+    random = tuple(torch.from_numpy(array) for array in source.random_inputs(EXAMPLE_BATCH, 1.0, SEED))
+    inputs = _own(source) or random
     shapes: tuple[dict[int, Any], ...] | None = None
     if not source.static:
         batch = Dim("batch")
@@ -37,11 +39,23 @@ def capture(source: Source) -> ExportedProgram:
         if "Constraints violated (batch)" in str(error):
             raise ExportError(f"the module depends on the size of the batch; {REMEDY}") from error
         raise ExportError(f"torch.export refuses the module: {reason(error)}") from error
+    if source.own:
+        program.example_inputs = (random, {})  # a .pt2 file holds them, and the user's own may be private
     _check_batch(program)
     for part in program.graph_module.modules():  # a region under autocast, for example, is a graph inside the graph
         for node in part.graph.nodes if isinstance(part, torch.fx.GraphModule) else ():
             node.meta.pop("stack_trace", None)
     return program
+
+
+def _own(source: Source) -> tuple[torch.Tensor, ...]:
+    """Return the first set of the user's own inputs that has two rows or more, or the first with its rows twice."""
+    for own in source.own:
+        if source.static or len(own.arrays[0]) >= EXAMPLE_BATCH:
+            return tuple(torch.from_numpy(array.copy()) for array in own.arrays)
+    for own in source.own:
+        return tuple(torch.from_numpy(np.repeat(array, EXAMPLE_BATCH, axis=0)) for array in own.arrays)
+    return ()
 
 
 def _check_batch(program: ExportedProgram) -> None:

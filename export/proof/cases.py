@@ -30,6 +30,7 @@ MAX_ELEMENTS = 2**22
 
 SEED = 20261123
 FIXED_SHAPE = "use --static with a fixed shape, or check --input"
+SPECIAL_ROWS = "special rows"
 SPECIAL_VALUES = (np.nan, np.inf, -np.inf, 0.0, -0.0)
 
 
@@ -65,33 +66,29 @@ class PlannedCase:
     make: Callable[[], Case]
 
 
-def judged_cases(source: Source, rows: Array | None = None) -> Iterator[Case]:
+def judged_cases(source: Source) -> Iterator[Case]:
     """Yield the cases of `planned_cases` that need at most `LIMIT_BYTES`.
 
     Raises:
-        ExportError: the module does not run at one of the batch sizes, or its inputs do not accept `rows`.
+        ExportError: the module does not run at one of the batch sizes.
     """
     if source.affine is None:
         check_batches(source, batches(source))
-    for planned in planned_cases(source, rows, batches(source)):
+    for planned in planned_cases(source, batches(source)):
         yield planned.make()
 
 
-def planned_cases(source: Source, rows: Array | None, sizes: tuple[int, ...]) -> list[PlannedCase]:
+def planned_cases(source: Source, sizes: tuple[int, ...]) -> list[PlannedCase]:
     """List the cases that a file must pass, in the order in which they are tried.
 
     Random rows of all batch sizes and scales, and their negation, so that a branch on the data is taken both ways. For
     an affine module also batch 0, one row for each feature (a bound over many features hides the error of one weight),
-    and special rows. For any other module the cases that prove most come first: three batch sizes and the user's rows,
-    which are the least, then other scales, negation and large batches.
+    and special rows. For any other module the cases that prove most come first: three batch sizes and the user's own
+    inputs, which are the least, then other scales, negation and large batches.
 
     Args:
         source: the module and its inputs.
-        rows: the user's own rows, of shape (batch, ...), for a module with one input.
         sizes: the batch sizes.
-
-    Raises:
-        ExportError: `rows` do not fit the input of the module.
     """
     affine = source.affine is not None
     cases = [
@@ -99,14 +96,16 @@ def planned_cases(source: Source, rows: Array | None, sizes: tuple[int, ...]) ->
     ]
     if affine and not source.static:
         cases += _affine_cases(source)
-    if rows is not None:
-        if len(source.inputs) != 1 or rows.ndim != len(source.inputs[0].shape) or source.static:
-            raise ExportError(
-                f"your rows have shape {rows.shape}, expected {[e.described()['shape'] for e in source.inputs]}"
-            )
-        own = Case(name="your rows", inputs=(rows.astype(source.inputs[0].dtype),))
-        cases.append(PlannedCase(name=own.name, rows=len(rows), least=True, make=lambda: own))
+    cases += [
+        PlannedCase(name=own.name, rows=len(own.inputs[0]), least=True, make=lambda own=own: own)  # type: ignore[misc]
+        for own in own_cases(source)
+    ]
     return cases if affine else sorted(cases, key=lambda case: (not case.least, case.rows >= LARGE_BATCH))
+
+
+def own_cases(source: Source) -> list[Case]:
+    """Return the user's own inputs as cases."""
+    return [Case(name=own.name, inputs=own.arrays) for own in source.own]
 
 
 def _random_cases(source: Source, size: int, *, least: bool) -> list[PlannedCase]:
@@ -138,7 +137,7 @@ def _affine_cases(source: Source) -> list[PlannedCase]:
         "batch 0": lambda: source.random_inputs(0, 1.0, SEED),
         "unit rows": lambda: (unit,),
         "unit rows times 1e4": lambda: (unit * unit.dtype.type(1e4),),
-        "special rows": lambda: special_case(source).inputs,
+        SPECIAL_ROWS: lambda: special_case(source).inputs,
     }
     return [
         PlannedCase(name=name, rows=0, least=True, make=lambda name=name, make=make: Case(name=name, inputs=make()))  # type: ignore[misc]
@@ -223,4 +222,4 @@ def special_case(source: Source) -> Case:
         single = np.ones(filled.shape)
         single.reshape(len(values), -1)[:, 0] = values.reshape(-1)
         inputs.append(np.concatenate([filled, single]).astype(entry.dtype))
-    return Case(name="special rows", inputs=tuple(inputs))
+    return Case(name=SPECIAL_ROWS, inputs=tuple(inputs))

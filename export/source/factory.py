@@ -64,7 +64,7 @@ def call_factory(
     """
     given = dict(arguments or {})
     _check_known(made, found, given)
-    if missing := [name for name in _needed(made) if name not in given]:
+    if missing := [name for name in needed_arguments(made) if name not in given]:
         call = f"{found.name}({', '.join(f'{name}=...' for name in missing)})"
         by_option = f", or give {' '.join(f'--arg {name}=...' for name in missing)}" if option == "--module" else ""
         what = "with these arguments" if given else "without arguments"
@@ -89,7 +89,8 @@ def _check_known(made: Callable[..., Any], found: Place, given: Mapping[str, Any
             raise ExportError(f"--arg: {found} has no argument {name!r}; {hint}")
 
 
-def _needed(made: Callable[..., Any]) -> list[str]:
+def needed_arguments(made: Callable[..., Any]) -> list[str]:
+    """Return the names of the arguments without a default; none if the signature is not known."""
     return [
         entry.name
         for entry in _parameters(made) or ()

@@ -7,7 +7,7 @@ import ast
 import importlib
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
@@ -39,6 +39,10 @@ class Place:
     def code(self) -> str:
         """The file, or the dotted name of the module, as it was typed."""
         return self.module or str(self.file)
+
+    def beside(self, name: str) -> "Place":
+        """Return the place of another name in the same file."""
+        return replace(self, name=name)
 
     def __str__(self) -> str:
         """Return the place as it was typed."""

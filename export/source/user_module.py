@@ -4,18 +4,19 @@ Loading a Python file runs it. Nothing here can make that safe, so the command l
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 from torch import nn
 
-from export.source.factory import call_factory, parse_arguments
+from export.source.factory import call_factory, needed_arguments, parse_arguments
 from export.source.input_text import split_input
 from export.source.inputs import Input
-from export.source.place import find_place, near_names
+from export.source.place import Place, find_place, near_names
 from export.source.python_file import import_module, run_file
 from export.source.unfit import ALREADY_EXPORTED, check_module
 from export.source.unwrapping import unwrap
@@ -35,12 +36,17 @@ class MadeModule:
     Attributes:
         module: the module itself.
         notes: what was done to the module that the user may not expect, one line each.
+        place: where it was made.
         example: the inputs that the factory returned beside the module; None if it returned none.
+        make_inputs: the function of this name in the same file, if it needs no arguments; None if there is none, or if
+            the module was imported by name.
     """
 
     module: nn.Module
+    place: Place
     notes: tuple[str, ...] = ()
     example: Any = None
+    make_inputs: Callable[[], Any] | None = None
 
 
 def load_module(place: str, state_dict: Path | None, arguments: Sequence[str] = ()) -> nn.Module:
@@ -75,8 +81,9 @@ def make_module(place: str, arguments: Sequence[str] = ()) -> MadeModule:
     Raises:
         ExportError: the file or the name does not exist, or does not give a module that can be exported.
     """
-    made, given = load_name(place), parse_arguments(arguments)
     found = find_place(place, "--module", MODULE)
+    code, given = _run(found, "--module"), parse_arguments(arguments)
+    made = _named(code, found, MODULE)
     if isinstance(_apart(made)[0], MODULES):
         if given:
             raise ExportError(f"--arg: {place} is a module already, which takes no arguments; leave --arg out")
@@ -90,7 +97,10 @@ def make_module(place: str, arguments: Sequence[str] = ()) -> MadeModule:
         raise ExportError(f"{place}: gives {type(made).__name__}, expected a torch.nn.Module")
     inside, around = unwrap(check_module(made))
     notes = (f"{place}: unwrapping {', '.join(around)}",) if around else ()
-    return MadeModule(module=inside, notes=notes, example=example)
+    make_inputs = None if found.module else getattr(code, "make_inputs", None)
+    if not callable(make_inputs) or needed_arguments(make_inputs):
+        make_inputs = None
+    return MadeModule(module=inside, place=found, notes=notes, example=example, make_inputs=make_inputs)
 
 
 def _apart(made: Any) -> tuple[Any, Any]:
@@ -126,7 +136,14 @@ def load_name(place: str, option: str = "--module", expected: str = MODULE) -> A
         ExportError: the file or the name does not exist.
     """
     found = find_place(place, option, expected)
-    module = import_module(found) if found.module else run_file(found.file.resolve(), option)
+    return _named(_run(found, option), found, expected)
+
+
+def _run(found: Place, option: str) -> ModuleType:
+    return import_module(found) if found.module else run_file(found.file.resolve(), option)
+
+
+def _named(module: ModuleType, found: Place, expected: str) -> Any:
     if not hasattr(module, found.name):
         near = near_names(found, [name for name in vars(module) if not name.startswith("_")])
         raise ExportError(f"{found.code}: has no {found.name!r}; expected FILE.py:NAME of {expected}{near}")

@@ -5,7 +5,7 @@ from pathlib import Path
 import typer
 
 from bench.plan.request import Request
-from linreg.cli.options import NO_INPUTS, OF_MODULE, WITHOUT_MODULE, given, refuse, refuse_empty
+from linreg.cli.options import OF_MODULE, WITHOUT_MODULE, given, refuse, refuse_empty
 from linreg.config import FEWEST_PROCESSES_TO_STOP, DeviceChoice
 
 BESIDE_AGAINST = ("device", "compiled", "variants", "runtimes", "reference")
@@ -42,8 +42,8 @@ def _check_subject(context: typer.Context, request: Request) -> None:
         raise typer.BadParameter("--module cannot be combined with --model or --against")
     if request.module:
         refuse(context, OF_A_BUNDLE, "needs a bundle, and --module has none; leave it out")
-        if not request.inputs:
-            raise typer.BadParameter(NO_INPUTS)
+        if request.inputs_from:
+            refuse(context, ["batch"], "has no effect: --inputs are timed with the rows that they have; leave it out")
     else:
         refuse(context, OF_MODULE, WITHOUT_MODULE)
     if request.against is None:

@@ -15,6 +15,7 @@ from linreg.cli.export_options import (
     Dtype,
     Formats,
     InputNames,
+    KeepInputs,
     Opset,
     Output,
     OutputNames,
@@ -23,10 +24,21 @@ from linreg.cli.export_options import (
     Units,
 )
 from linreg.cli.export_usage import check_usage, own_bundle
-from linreg.cli.options import ArgOption, Force, InputOption, Json, Model, ModuleOption, StateDictOption, Wait
+from linreg.cli.options import (
+    NO_INPUTS,
+    ArgOption,
+    Force,
+    InputOption,
+    InputsOption,
+    Json,
+    Model,
+    ModuleOption,
+    StateDictOption,
+    Wait,
+)
 from linreg.cli.stdout import prints_on_stderr
 from linreg.cli.terminal import note, print_json, say, say_waiting, stages
-from linreg.cli.user_module import run_module
+from linreg.cli.user_module import own_sets, run_module
 from linreg.config import MODEL_FILE
 
 if TYPE_CHECKING:
@@ -34,6 +46,7 @@ if TYPE_CHECKING:
 
     from export.bundle.export import Outcome
     from export.bundle.exportable import Exportable
+    from export.source.own_inputs import GivenInputs
     from linreg.checkpoint import Checkpoint
 
 NAME = "export"
@@ -53,6 +66,7 @@ def run(
     arguments: ArgOption = None,
     state_dict: StateDictOption = None,
     inputs: InputOption = None,
+    inputs_from: InputsOption = None,
     dtype: Dtype = None,
     static: Static = False,
     opset: Opset = None,
@@ -62,6 +76,7 @@ def run(
     formats: Formats = None,
     output: Output = None,
     budget: Budget = None,
+    keep_inputs: KeepInputs = False,
     force: Force = False,
     wait: Wait = False,
     as_json: Json = False,
@@ -74,22 +89,27 @@ def run(
     kinds = chosen_formats(formats or [FormatChoice.ONNX])
     check_usage(context, kinds)
 
-    from export.bundle.export import check_budget, write_bundle
+    from export.bundle.export import check_options, write_bundle
     from export.bundle.exportable import exportable
     from export.bundle.write import ExportOptions
 
     exported: Checkpoint | nn.Module
+    own: list[GivenInputs] = []
     if module is None:
         exported = open_model(model)
         folder = output or own_bundle(exported)
     else:
         assert output is not None, "check_usage requires it"
-        exported, folder = run_module(module, state_dict, arguments or ()).module, output
+        made = run_module(module, state_dict, arguments or ())
+        exported, folder, own = made.module, output, own_sets(made, inputs_from or ())
+        if not inputs and not own:
+            raise typer.BadParameter(NO_INPUTS)
     with prints_on_stderr(), stages() as progress:
         chosen = exportable(
             exported,
             folder,
             inputs=inputs,
+            own=own,
             input_names=input_names or (),
             output_names=output_names or (),
             precision=dtype,
@@ -98,8 +118,8 @@ def run(
             data=data,
             note=note,
         )
-        options = ExportOptions(opset=opset, prefix=prefix, rows=chosen.rows, budget_s=budget)
-        check_budget(chosen, options)
+        options = ExportOptions(opset=opset, prefix=prefix, budget_s=budget, keep_inputs=keep_inputs)
+        check_options(chosen, options)
         outcome = write_bundle(
             chosen, folder, kinds, options, force=force, wait=wait, on_wait=say_waiting, progress=progress
         )
@@ -113,7 +133,8 @@ def run(
                 path = folder if (folder / MODEL_FILE).is_file() else folder / chosen.state_file
                 say(f"       linreg bench -m {shlex.quote(str(path))}")
             elif not static:
-                say(f"       {_bench_command(module, arguments or [], folder / chosen.state_file, inputs or [])}")
+                given = {"--arg": arguments, "--input": inputs, "--inputs": inputs_from}
+                say(f"       {_bench_command(module, folder / chosen.state_file, given)}")
     outcome.raise_refused()
 
 
@@ -140,7 +161,8 @@ def _show(outcome: "Outcome") -> None:
             note(str(error) if str(error).startswith(kind.value) else f"{kind.value}: {error}")
 
 
-def _bench_command(module: str, arguments: list[str], state_file: Path, inputs: list[str]) -> str:
-    words = ["linreg", "bench", "--module", module, *(word for text in arguments for word in ("--arg", text))]
-    words += ["--state-dict", str(state_file)]
-    return shlex.join([*words, *(word for text in inputs for word in ("--input", text))])
+def _bench_command(module: str, state_file: Path, options: dict[str, list[str] | None]) -> str:
+    words = ["linreg", "bench", "--module", module, "--state-dict", str(state_file)]
+    return shlex.join(
+        [*words, *(word for option, texts in options.items() for text in texts or () for word in (option, text))]
+    )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from export.formats.names import Format
-from linreg.cli.options import NO_INPUTS, OF_MODULE, WITHOUT_MODULE, given, refuse, refuse_empty
+from linreg.cli.options import OF_MODULE, WITHOUT_MODULE, given, refuse, refuse_empty
 from linreg.errors import LinregError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def check_usage(context: typer.Context, kinds: list[Format]) -> None:
     if "module" in given(context):
         _check_module(context)
     else:
-        refuse(context, OF_MODULE, WITHOUT_MODULE)
+        refuse(context, (*OF_MODULE, "keep_inputs"), WITHOUT_MODULE)
 
 
 def _check_module(context: typer.Context) -> None:
@@ -39,8 +39,6 @@ def _check_module(context: typer.Context) -> None:
         raise typer.BadParameter(
             "--module needs a bundle of its own, -o FOLDER, and cannot be combined with --model, --data or --unit"
         )
-    if "inputs" not in found:
-        raise typer.BadParameter(NO_INPUTS)
 
 
 def own_bundle(checkpoint: "Checkpoint") -> Path:

@@ -69,9 +69,22 @@ def _argument(text: str) -> str:
 
 
 MODULE_PANEL = "Your own module"
-OF_MODULE = ("arguments", "state_dict", "inputs")
+InputsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--inputs",
+        metavar="FILE",
+        rich_help_panel=MODULE_PANEL,
+        help="Your own inputs of --module: an .npz with arrays by argument, an .npy, a .pt, or FILE.py:NAME of a "
+        "function that gives them; may be repeated. Default: make_inputs in the file of --module, if it has one.",
+    ),
+]
+OF_MODULE = ("arguments", "state_dict", "inputs", "inputs_from")
 WITHOUT_MODULE = "applies to your own module; name it: --module FILE.py:NAME"
-NO_INPUTS = "--module: describe its inputs with one --input for each argument, such as x=float32[batch,16]"
+NO_INPUTS = (
+    "--module: describe its inputs with one --input for each argument, such as x=float32[batch,16], or give your own: "
+    "--inputs batch.npz"
+)
 
 ModuleOption = Annotated[
     str | None,

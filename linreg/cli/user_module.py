@@ -9,7 +9,20 @@ from linreg.cli.stdout import prints_on_stderr
 from linreg.cli.terminal import note
 
 if TYPE_CHECKING:
+    from export.source.own_inputs import GivenInputs
     from export.source.user_module import MadeModule
+
+
+def own_sets(made: "MadeModule", inputs_from: Sequence[str]) -> "list[GivenInputs]":
+    """Read the user's own inputs: those of `--inputs`, or else those that come with the module.
+
+    Raises:
+        LinregError: a file or function gives something else than inputs.
+    """
+    from export.source.input_files import own_sets
+
+    with prints_on_stderr():
+        return own_sets(made, tuple(inputs_from))
 
 
 def run_module(place: str, state_dict: Path | None, arguments: Sequence[str] = ()) -> "MadeModule":

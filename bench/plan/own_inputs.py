@@ -1,0 +1,41 @@
+"""Time a module on the user's own inputs."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from bench.plan.request import Request
+from linreg.config import MOST_BATCH
+from linreg.errors import LinregError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from export.source.own_inputs import GivenInputs
+
+
+def on_own_inputs(request: Request, module: "nn.Module", sets: "Sequence[GivenInputs]") -> Request:
+    """Return a request that times a module on the user's own inputs, at the batch sizes that these have.
+
+    Fresh processes need only the description of the inputs: their values are passed with the expected outputs.
+
+    Raises:
+        ExportError: the sets contradict each other.
+        LinregError: two sets have the same number of rows, or one has too many.
+    """
+    from export.source.own_inputs import inputs_of
+
+    inputs = request.inputs or tuple(entry.text() for entry in inputs_of(module, sets, static=False))
+    batches: dict[int, str] = {}
+    for given in sets:
+        rows = given.rows
+        if rows in batches:
+            raise LinregError(
+                f"--inputs: {batches[rows]} and {given.name} both have {rows} rows, and a row of the report is a batch "
+                "size; time one of them at a time"
+            )
+        if rows > MOST_BATCH:
+            raise LinregError(f"--inputs: {given.name} has {rows} rows, expected at most {MOST_BATCH}")
+        batches[rows] = given.name
+    settings = replace(request.settings, batches=tuple(sorted(batches)))
+    return replace(request, inputs=inputs, own=tuple(sets), settings=settings)
