@@ -69,8 +69,6 @@ MODULE = ["--module", f"{NETS}:make_mlp", "--input", "x=float32[batch,16]"]
         ),
         (["bench", *MODULE, "--runtimes", "deploy"], "--runtimes needs a bundle"),
         (["bench", *MODULE, "--trust"], "--trust needs a bundle"),
-        (["bench", "--module", "nets.py:make"], "--module: describe its inputs with one --input for each argument"),
-        (["export", "--module", "nets.py:make", "-o", "b"], "--module: describe its inputs with one --input for each"),
         (["bench", *MODULE, "--force"], "--force has no effect"),
         (["bench", "--json", "--markdown"], "--markdown and --json exclude each other"),
         (["bench", "--device", "cuda", "--variant", "rows.py:mine"], "--variant adds a row on the CPU"),
