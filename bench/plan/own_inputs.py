@@ -23,12 +23,18 @@ def on_own_inputs(request: Request, module: "nn.Module", sets: "Sequence[GivenIn
         ExportError: the sets contradict each other.
         LinregError: two sets have the same number of rows, or one has too many.
     """
-    from export.source.own_inputs import inputs_of
+    from export.source.axes import BATCH
+    from export.source.own_inputs import inputs_of, own_inputs, sizes_of
+    from export.source.signature import in_order_of_forward
+    from export.source.user_module import parse_input
 
-    inputs = request.inputs or tuple(entry.text() for entry in inputs_of(module, sets, static=False))
+    described = [parse_input(text) for text in request.inputs] or inputs_of(module, sets, static=False)
+    entries = in_order_of_forward(module, described)
     batches: dict[int, str] = {}
-    for given in sets:
-        rows = given.rows
+    for given in own_inputs(entries, sets, static=False):
+        rows = sizes_of(entries, given.arrays).get(BATCH)
+        if rows is None:
+            raise LinregError("--inputs: no input has an axis named batch, whose size a row of the report names")
         if rows in batches:
             raise LinregError(
                 f"--inputs: {batches[rows]} and {given.name} both have {rows} rows, and a row of the report is a batch "
@@ -38,4 +44,5 @@ def on_own_inputs(request: Request, module: "nn.Module", sets: "Sequence[GivenIn
             raise LinregError(f"--inputs: {given.name} has {rows} rows, expected at most {MOST_BATCH}")
         batches[rows] = given.name
     settings = replace(request.settings, batches=tuple(sorted(batches)))
+    inputs = tuple(entry.text() for entry in entries)
     return replace(request, inputs=inputs, own=tuple(sets), settings=settings)

@@ -143,7 +143,7 @@ def _source(module: nn.Module, path: Path, data: bytes | None, inputs: Sequence[
     graph = onnx.GraphProto() if data is None else parsed(path, data).graph
     _, precision = format_of(path.name) or (None, None)
     entries = [parse_input(text) for text in inputs] if inputs else [_entry(path, one) for one in graph.input]
-    static = all(None not in entry.shape for entry in entries)
+    static = not any(entry.dynamic() for entry in entries)
     return from_module(
         module,
         entries,
@@ -157,12 +157,11 @@ def _source(module: nn.Module, path: Path, data: bytes | None, inputs: Sequence[
 def _entry(path: Path, entry: onnx.ValueInfoProto) -> Input:
     """An input of a file as an input of a module."""
     kind = entry.type.tensor_type
-    axes: list[str | int] = [axis.dim_param or axis.dim_value for axis in kind.shape.dim]
-    if any(isinstance(axis, str) and axis != "batch" for axis in axes):
+    shape = tuple(axis.dim_param or axis.dim_value for axis in kind.shape.dim)
+    if any(isinstance(axis, str) and not axis.isidentifier() for axis in shape):
         raise LinregError(
-            f"{path}: input {entry.name!r} has the axes {axes}; describe the module's inputs with --input"
+            f"{path}: input {entry.name!r} has the axes {list(shape)}; describe the module's inputs with --input"
         )
-    shape = tuple(None if isinstance(axis, str) else axis for axis in axes)
     return Input(name=entry.name, dtype=helper.tensor_dtype_to_np_dtype(kind.elem_type), shape=shape)
 
 
@@ -180,7 +179,7 @@ def _inputs(path: Path, source: Source | None) -> tuple[Array, ...]:
         except (ValueError, OSError, KeyError) as error:
             raise ModelError(f"{failed}: is not an .npz of arrays: {one_line(error)}; remove it") from None
     if source is not None:
-        return source.random_inputs(BATCH, 1.0, SEED)
+        return source.random_inputs(source.sizes(), 1.0, SEED)
     vectors = list(read_vectors(path.parent))
     return vectors[min(1, len(vectors) - 1)].inputs
 

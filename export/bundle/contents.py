@@ -91,10 +91,8 @@ def renew_vectors(changes: Changes, source: Source, written: list[Artifact], *, 
     for artifact in chosen:
         name = artifact.path.name
         runner = load_artifact(artifact.format, name, changes.staged_bytes(name), Trust.MADE_HERE)
-        stage_vectors(
-            changes,
-            make_vectors(source if keep_inputs else replace(source, own=()), runner, artifact.verification.batches),
-        )
+        kept = source if keep_inputs else replace(source, own=())
+        stage_vectors(changes, make_vectors(kept, runner, artifact.verification.sizes))
 
 
 def record(

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from export.bundle.rows import rows_to_verify
 from export.precision import ExportPrecision
-from export.proof.cases import batches, check_batches
+from export.proof.cases import check_sizes
+from export.proof.sizes import sizes_within
 from export.source.own_inputs import GivenInputs, given_inputs, inputs_of, own_inputs, with_own_inputs, with_rows
 from export.source.signature import in_order_of_forward
 from export.source.source import Source, from_checkpoint, from_module
@@ -134,7 +135,7 @@ def _of_module(
     entries = in_order_of_forward(inside, entries)
     fitting = own_inputs(entries, own, static=settings["static"])
     source = with_own_inputs(from_module(inside, entries, **settings), fitting)
-    check_batches(source, batches(source))
+    check_sizes(source, [entry.sizes for entry in sizes_within(source)])
     return Exportable(source=source, files={MODEL_FILE: state_bytes(inside.state_dict())})
 
 

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from export.source.axes import BATCH
 from export.source.input_text import DTYPES
 from export.source.inputs import Input
 from export.source.signature import argument_names, flatten
@@ -34,12 +35,6 @@ class GivenInputs:
 
     name: str
     arrays: Mapping[str, Array] | tuple[Array, ...]
-
-    @property
-    def rows(self) -> int:
-        """The size of the first axis of the first array."""
-        arrays = self.arrays if isinstance(self.arrays, tuple) else tuple(self.arrays.values())
-        return len(arrays[0])
 
     def named(self, module: nn.Module) -> dict[str, Array]:
         """Return the arrays by the names of the arguments of forward."""
@@ -106,7 +101,8 @@ def checked_array(array: Array, name: str, which: str) -> Array:
 def inputs_of(module: nn.Module, sets: Sequence[GivenInputs], *, static: bool) -> tuple[Input, ...]:
     """Describe the inputs of a module by sets of them: names, dtypes, shapes, and the range of whole numbers.
 
-    A mask of 0 and 1 that is right-padded in every row is described as such.
+    A mask of 0 and 1 that is right-padded in every row is described as such. An axis whose size differs between the
+    sets is dynamic; axes that have the same size in each set have one name.
 
     Args:
         module: the module.
@@ -129,7 +125,8 @@ def inputs_of(module: nn.Module, sets: Sequence[GivenInputs], *, static: bool) -
                 f"{given.name}: the first axes of the tensors are {', '.join(map(str, sizes))}, expected one batch "
                 "size; or fix every shape with --static"
             )
-    return tuple(_described(name, [arrays[name] for arrays in named], sets, static=static) for name in first)
+    dynamic: dict[tuple[int, ...], str] = {}
+    return tuple(_described(name, [arrays[name] for arrays in named], sets, dynamic, static=static) for name in first)
 
 
 def own_inputs(entries: Sequence[Input], sets: Sequence[GivenInputs], *, static: bool) -> tuple[OwnInputs, ...]:
@@ -138,7 +135,7 @@ def own_inputs(entries: Sequence[Input], sets: Sequence[GivenInputs], *, static:
     Args:
         entries: the inputs, with the names of forward's arguments, in their order.
         sets: the sets.
-        static: the batch has a fixed size: that in `entries`, or 1 if it is open there.
+        static: every size is fixed, dynamic axes at their smallest size.
 
     Raises:
         ExportError: a set has other names, dtypes, shapes or values.
@@ -146,9 +143,10 @@ def own_inputs(entries: Sequence[Input], sets: Sequence[GivenInputs], *, static:
     found = []
     for given in sets:
         ordered = _ordered(given, entries)
-        axes: dict[str | None, int] = {}
+        axes: dict[str, int] = {}
         for entry, array in zip(entries, ordered, strict=True):
-            shape = tuple(size or 1 for size in entry.shape) if static else entry.shape
+            smallest = {axis.name: axis.least for axis in entry.dynamic()}
+            shape = entry.shape_at(smallest) if static else entry.shape
             _check(given.name, replace(entry, shape=shape), array, axes)
         found.append(OwnInputs(name=given.name, arrays=tuple(ordered)))
     return tuple(found)
@@ -171,6 +169,16 @@ def with_own_inputs(source: Source, own: Sequence[OwnInputs]) -> Source:
         with users_code(f"the module does not run on {given.name}"), torch.inference_mode():
             flatten(source.module(*(torch.from_numpy(array.copy()) for array in given.arrays)))
     return replace(source, own=converted)
+
+
+def sizes_of(inputs: Sequence[Input], arrays: Sequence[Array]) -> dict[str, int]:
+    """Return the sizes of the dynamic axes of some inputs, by name."""
+    return {
+        axis: size
+        for entry, array in zip(inputs, arrays, strict=True)
+        for axis, size in zip(entry.shape, array.shape, strict=True)
+        if isinstance(axis, str)
+    }
 
 
 def _ordered(given: GivenInputs, entries: Sequence[Input]) -> Sequence[Array]:
@@ -198,7 +206,7 @@ def with_rows(source: Source, rows: Array) -> Source:
     return replace(source, own=(OwnInputs(name="your rows", arrays=(rows.astype(source.inputs[0].dtype),)),))
 
 
-def _check(name: str, entry: Input, array: Array, axes: dict[str | None, int]) -> None:
+def _check(name: str, entry: Input, array: Array, axes: dict[str, int]) -> None:
     """Check an array against the description of its input; `axes` holds the sizes of the dynamic axes so far.
 
     Raises:
@@ -215,7 +223,7 @@ def _check(name: str, entry: Input, array: Array, axes: dict[str | None, int]) -
     for size, axis in zip(array.shape, entry.shape, strict=True):
         wanted = axis if isinstance(axis, int) else axes.setdefault(axis, size)
         if size != wanted:
-            other = "" if isinstance(axis, int) else f" with the batch size {wanted} of the other inputs"
+            other = "" if isinstance(axis, int) else f" with {axis} {wanted}, as in the other inputs"
             raise ExportError(f"{got} has shape {list(array.shape)}, {expected}{other}")
     if array.dtype.kind in "iu" and not (entry.least <= array.min() and array.max() < entry.below):
         worst = array.min() if array.min() < entry.least else array.max()
@@ -224,24 +232,32 @@ def _check(name: str, entry: Input, array: Array, axes: dict[str | None, int]) -
         )
 
 
-def _described(name: str, arrays: list[Array], sets: Sequence[GivenInputs], *, static: bool) -> Input:
+def _described(
+    name: str, arrays: list[Array], sets: Sequence[GivenInputs], dynamic: dict[tuple[int, ...], str], *, static: bool
+) -> Input:
+    """Describe one input; `dynamic` holds the names of dynamic axes beside the batch, by their size in each set."""
     first = arrays[0]
     for given, array in zip(sets, arrays, strict=True):
-        fixed = slice(None) if static else slice(1, None)
-        if array.dtype != first.dtype or array.ndim != first.ndim or array.shape[fixed] != first.shape[fixed]:
-            described = [f"{one.dtype}{list(one.shape)}" for one in (array, first)]
+        if array.dtype != first.dtype or array.ndim != first.ndim or (static and array.shape != first.shape):
+            one, other = (f"{each.dtype}{list(each.shape)}" for each in (array, first))
             raise ExportError(
-                f"{given.name}: {name!r} is {described[0]}, but in {sets[0].name} it is {described[1]}; "
-                + ("give sets of one shape" if static else "describe the inputs with --input, which names dynamic axes")
+                f"{given.name}: {name!r} is {one}, but in {sets[0].name} it is {other}; give sets of one dtype and "
+                f"{'shape' if static else 'number of axes'}"
             )
-    shape = first.shape if static else (None, *first.shape[1:])
+    shape: list[int | str] = list(first.shape)
+    if not static:
+        shape[0] = BATCH
+        for place in range(1, first.ndim):
+            sizes = tuple(array.shape[place] for array in arrays)
+            if len(set(sizes)) > 1:
+                shape[place] = dynamic.setdefault(sizes, f"axis_{len(dynamic)}")
     whole = first.dtype.kind in "iu"
     least = min(int(array.min()) for array in arrays) if whole else 0
     below = max(int(array.max()) for array in arrays) + 1 if whole else 2
     prefix = first.dtype.kind in "biu" and first.ndim > 1 and all(map(_is_prefix, arrays))
     if prefix:
         least, below = 0, 2
-    return Input(name=name, dtype=first.dtype, shape=shape, below=below, least=least, prefix=prefix)
+    return Input(name=name, dtype=first.dtype, shape=tuple(shape), below=below, least=least, prefix=prefix)
 
 
 def _is_prefix(array: Array) -> bool:

@@ -165,4 +165,5 @@ def parse_input(text: str) -> Input:
         below=parts.below,
         least=parts.least,
         prefix=parts.prefix,
+        axes=parts.axes,
     )

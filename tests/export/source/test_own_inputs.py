@@ -87,6 +87,11 @@ def test_a_single_array_is_an_npy_or_a_tensor():
         ]
 
 
+def count_rows(given):
+    arrays = given.arrays if isinstance(given.arrays, tuple) else tuple(given.arrays.values())
+    return len(arrays[0])
+
+
 CODE = """
 import numpy as np
 import torch
@@ -140,7 +145,7 @@ def write(folder):
 def test_a_function_gives_one_set_or_several(write, name, rows):
     write()
     sets = read_inputs(f"users_nets.py:{name}")
-    assert [given.rows for given in sets] == rows
+    assert [count_rows(given) for given in sets] == rows
     assert all(given.name.startswith(f"users_nets.py:{name}()") for given in sets)
     assert len({given.name for given in sets}) == len(sets)
 
@@ -167,8 +172,8 @@ def test_make_inputs_in_the_same_file_is_used_unless_other_inputs_are_named(writ
     np.save("x.npy", WEIGHT[:1])
     write("def make_inputs():\n    return torch.ones(7, 4)\n")
     made = make_module("users_nets.py:make_net")
-    assert [given.rows for given in own_sets(made, ())] == [7]
-    assert [given.rows for given in own_sets(made, ("x.npy", "users_nets.py:one"))] == [1, 2]
+    assert [count_rows(given) for given in own_sets(made, ())] == [7]
+    assert [count_rows(given) for given in own_sets(made, ("x.npy", "users_nets.py:one"))] == [1, 2]
 
 
 def test_a_make_inputs_that_needs_arguments_is_not_ours(write):
@@ -178,7 +183,7 @@ def test_a_make_inputs_that_needs_arguments_is_not_ours(write):
 
 def test_the_example_beside_a_module_is_a_set(write):
     write("def pair():\n    return make_net(), torch.ones(3, 4)\n")
-    assert [given.rows for given in own_sets(make_module("users_nets.py:pair"), ())] == [3]
+    assert [count_rows(given) for given in own_sets(make_module("users_nets.py:pair"), ())] == [3]
 
 
 def test_inputs_are_described_by_their_values():
@@ -196,11 +201,24 @@ def test_inputs_are_described_by_their_values():
     assert [entry.shape for entry in fixed] == [(2, 3)] * 3
 
 
+def test_axes_whose_size_differs_between_sets_are_dynamic():
+    sets = [
+        *given_inputs({"x": torch.ones(2, 5, 7), "y": torch.ones(2, 7)}, "one"),
+        *given_inputs({"x": torch.ones(3, 6, 8), "y": torch.ones(3, 8)}, "two"),
+    ]
+    assert [entry.shape for entry in inputs_of(Towers(), sets, static=False)] == [
+        ("batch", "axis_0", "axis_1"),
+        ("batch", "axis_1"),
+    ]
+    with pytest.raises(ExportError, match="give sets of one dtype and shape"):
+        inputs_of(Towers(), sets, static=True)
+
+
 @pytest.mark.parametrize(
     ("value", "message"),
     [
         ({"ids": IDS[:, :2], "weight": WEIGHT}, r"b: 'ids' has shape \[2, 2\], expected \['batch', 3\]"),
-        ({"ids": IDS[:1], "weight": WEIGHT}, "b: 'weight' has shape .* with the batch size 1 of the other inputs"),
+        ({"ids": IDS[:1], "weight": WEIGHT}, "b: 'weight' has shape .* with batch 1, as in the other inputs"),
         ({"ids": IDS.astype(np.int32), "weight": WEIGHT}, r"b: 'ids' is int32, expected int64 .*\.astype\('int64'\)"),
         ({"ids": IDS, "weight": WEIGHT.astype(np.float64)}, "b: 'weight' is float64, expected float32"),
         ({"ids": IDS + 1, "weight": WEIGHT}, "b: 'ids' holds 10, but it is described as 'ids=int64"),
@@ -227,8 +245,8 @@ def test_inputs_that_differ_from_their_description_are_refused(value, message):
     [
         (
             {"input": torch.ones(2, 3)},
-            {"input": torch.ones(2, 4)},
-            r"two: 'input' is float32\[2, 4\], but in one it is float32\[2",
+            {"input": torch.ones(2, 3, 1)},
+            r"two: 'input' is float32\[2, 3, 1\], but in one",
         ),
         ({"input": torch.ones(2, 3)}, {"input": torch.ones(2, 3).double()}, "two: 'input' is float64"),
         ({"x": torch.ones(2, 3), "y": torch.ones(2)}, {"x": torch.ones(2, 3)}, "two: has 'x', but one has 'x', 'y'"),
