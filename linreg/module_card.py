@@ -46,6 +46,7 @@ class CardInput:
         shape: size of each axis, or the name of a dynamic one.
         least: smallest random integer; None unless the dtype is an integer.
         below: exclusive upper limit of random integers; None unless the dtype is an integer.
+        prefix: every row is ones followed by zeros, as a mask of sequences padded on the right.
     """
 
     argument: str
@@ -54,12 +55,15 @@ class CardInput:
     shape: tuple[int | str, ...]
     least: int | None = None
     below: int | None = None
+    prefix: bool = False
 
     @property
     def text(self) -> str:
         """The input as `--input` takes it, without the ranges of its axes."""
-        limits = ("", "") if self.below is None else (f"{self.least}<=" if self.least else "", f"<{self.below}")
-        return f"{limits[0]}{self.argument}={self.dtype}[{','.join(map(str, self.shape))}]{limits[1]}"
+        bare = f"{self.argument}={self.dtype}[{','.join(map(str, self.shape))}]"
+        if self.prefix:
+            return f"{bare} prefix"
+        return bare if self.below is None else f"{f'{self.least}<=' if self.least else ''}{bare}<{self.below}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,6 +167,7 @@ _INPUT: dict[str, tuple[type, ...]] = {
     "shape": (list,),
     "least": (int, type(None)),
     "below": (int, type(None)),
+    "prefix": (bool,),
 }
 _AXIS: dict[str, tuple[type, ...]] = {"name": (str,), "least": (int,), "most": (int, type(None)), "step": (int,)}
 _OUTPUT: dict[str, tuple[type, ...]] = {"name": (str,), "shape": (list,)}

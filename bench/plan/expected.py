@@ -43,22 +43,28 @@ class Expected:
 def write_expected(path: Path, source: "Source", batches: tuple[int, ...]) -> None:
     """Compute the expected outputs of a source at each batch size, and write them to a file.
 
+    The inputs are the user's own of that size, or else random.
+
     Raises:
         ExportError: the module does not run at one of the batch sizes.
         InexactError: the module's own rounding error is too large for any comparison.
     """
     from export.proof.cases import check_sizes
     from export.proof.oracle import Oracle
+    from export.source.axes import BATCH
+    from export.source.own_inputs import sizes_of
 
     check_sizes(
         source, [source.sizes(batch=batch) for batch in batches], "choose others with --batch, or check --input"
     )
     oracle = Oracle(source)
+    own = {sizes_of(source.inputs, given.arrays)[BATCH]: given.arrays for given in source.own}
     arrays: dict[str, Any] = {"output_names": np.array(source.output_names)}
     for batch in batches:
-        inputs = source.random_inputs(source.sizes(batch=batch), 1.0, SEED)
+        inputs = own.get(batch) or source.random_inputs(source.sizes(batch=batch), 1.0, SEED)
+        expected = oracle.own_answers(inputs) if batch in own else oracle.answers(inputs, 1.0)
         arrays |= {f"{batch}/input/{place}": array for place, array in enumerate(inputs)}
-        for place, output in enumerate(oracle.answers(inputs, 1.0)):
+        for place, output in enumerate(expected):
             arrays |= {f"{batch}/{field}/{place}": getattr(output, field) for field in FIELDS}
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)

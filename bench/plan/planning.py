@@ -58,8 +58,8 @@ def _check(request: Request) -> None:
     Raises:
         LinregError: the request has such settings, or asks for CUDA on a machine without it.
     """
-    if not request.module and (request.state_dict is not None or request.inputs):
-        raise LinregError("state_dict and inputs apply to your own module, FILE.py:NAME; leave them out")
+    if not request.module and (request.arguments or request.state_dict is not None or request.inputs):
+        raise LinregError("args, state_dict and inputs apply to your own module, FILE.py:NAME; leave them out")
     if not request.module and request.model is not None and _is_of_module(request.model):
         raise LinregError(
             f"{request.model}: holds a module; add the code that makes it: --module (in Python: module=make_net)"
@@ -98,10 +98,12 @@ def _subject(request: Request) -> tuple[Subject, Path | None]:
     if request.module and request.model is not None:
         folder = request.model if request.model.is_dir() else request.model.parent
         required_card(folder)
-        return Subject(path=str(folder / MODEL_FILE), module=request.module, bundle=str(folder)), folder
+        module, arguments = request.module, request.arguments
+        return Subject(path=str(folder / MODEL_FILE), module=module, arguments=arguments, bundle=str(folder)), folder
     if request.module:
         state_dict = "" if request.state_dict is None else str(request.state_dict)
-        return Subject(path=state_dict, module=request.module, inputs=request.inputs), None
+        module, arguments = request.module, request.arguments
+        return Subject(path=state_dict, module=module, arguments=arguments, inputs=request.inputs), None
     assert request.model is not None, "a request names a model or a module"
     path = request.model / MODEL_FILE if request.model.is_dir() else request.model
     return Subject(path=str(path)), path.parent

@@ -98,12 +98,13 @@ def _written_names(changes: Changes, source: Source, kinds: list[Format]) -> lis
     return names
 
 
-def renew_vectors(changes: Changes, source: Source, written: list[Artifact]) -> None:
+def renew_vectors(changes: Changes, source: Source, written: list[Artifact], *, keep_inputs: bool = False) -> None:
     """Stage new test vectors that replace the older ones.
 
     Their outputs come from model.onnx if it was just written. Otherwise, if the bundle has no vectors in the model's
     own precision, the outputs come from the first artifact that was written, so that it can be verified again.
-    Artifacts in another precision get vectors only if the bundle has none.
+    Artifacts in another precision get vectors only if the bundle has none. With `keep_inputs` the user's own inputs
+    become vectors too.
     """
     there = bool(vector_folders(changes.folder)) and not changes.removes("test_data_set_0/input_0.pb")
     if source.precision is not None:
@@ -115,7 +116,8 @@ def renew_vectors(changes: Changes, source: Source, written: list[Artifact]) -> 
     for artifact in chosen:
         name = artifact.path.name
         runner = load_artifact(artifact.format, name, changes.staged_bytes(name), Trust.MADE_HERE)
-        stage_vectors(changes, make_vectors(source, runner, artifact.verification.sizes))
+        kept = source if keep_inputs else replace(source, own=())
+        stage_vectors(changes, make_vectors(kept, runner, artifact.verification.sizes))
 
 
 def record(

@@ -65,17 +65,21 @@ class Vectors:
 
 
 def make_vectors(source: "Source", runner: Runner, tried: Sequence[Sizes]) -> dict[str, bytes]:
-    """Make the vector files, by name, with outputs of `runner`, which was verified at these sizes."""
+    """Make the vector files, by name, with outputs of `runner`, which was verified at these sizes.
+
+    The source's own inputs become vectors, after the others.
+    """
+    from export.proof.cases import SPECIAL_ROWS
     from export.proof.oracle import oracle_of
 
     oracle = oracle_of(source)
     files: dict[str, bytes] = {}
     atol = 0.0
     for place, case in enumerate(_vector_cases(source, tried)):
-        expected = oracle.answers(case.inputs, case.scale)
+        expected = oracle.own_answers(case.inputs) if case.scale is None else oracle.answers(case.inputs, case.scale)
         outputs = runner.bind(case.inputs).outputs()
         allowed = [_allowed(output, wanted) for output, wanted in zip(outputs, expected, strict=True)]
-        if case.scale is not None or case.name == "batch 0":
+        if case.name != SPECIAL_ROWS:
             bounds = [array for array, output in zip(allowed, outputs, strict=True) if output.dtype.kind == "f"]
             atol = max([atol, *(float(array.max(initial=0.0)) for array in bounds)])
         folder = f"test_data_set_{place}"
@@ -163,11 +167,13 @@ def check_vectors(runner: Runner, folder: Path) -> VectorCheck:
 
 
 def _vector_cases(source: "Source", tried: Sequence[Sizes]) -> "list[Case]":
-    """Return batches of 1, 7, 4096 and 0 rows and special rows, but no case in which correct runtimes may differ.
+    """Return batches of 1, 7, 4096 and 0 rows, special rows and the user's own inputs.
+
+    There is no case in which correct runtimes may differ.
 
     A source with other dynamic axes gets all sizes that are always verified.
     """
-    from export.proof.cases import SEED, Case, named, seed_of, special_case
+    from export.proof.cases import SEED, Case, named, own_cases, seed_of, special_case
     from export.proof.sizes import all_sizes
 
     least = [entry.sizes for entry in all_sizes(source) if entry.least]
@@ -179,7 +185,7 @@ def _vector_cases(source: "Source", tried: Sequence[Sizes]) -> "list[Case]":
     ]
     if source.affine is not None and not source.static:
         cases += [Case(name="batch 0", inputs=source.random_inputs({BATCH: 0}, 1.0, SEED)), special_case(source)]
-    return cases
+    return [*cases, *own_cases(source)]
 
 
 def _allowed(output: Array, expected: ExpectedOutput) -> Array:

@@ -249,9 +249,11 @@ def _by_oracle(
 ) -> "Verification":
     """Compare an artifact's outputs with the float64 outputs of the bundle's own state_dict."""
     from export.proof.verify import verify
+    from export.source.own_inputs import with_rows
     from export.source.source import from_checkpoint
 
-    return verify(runner, from_checkpoint(model, precision=precision, static=static), rows=rows)
+    source = from_checkpoint(model, precision=precision, static=static)
+    return verify(runner, source if rows is None else with_rows(source, rows))
 
 
 def _model(folder: Path, manifest: "Manifest") -> "Checkpoint | None":

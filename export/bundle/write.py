@@ -21,7 +21,6 @@ from export.proof.verify import Verification, verify
 from export.runners.ledger import remember
 from export.runners.load import load_artifact
 from export.runners.trust import Trust
-from export.source.inputs import Input
 from export.source.source import Source
 from linreg.changes import Changes
 from linreg.errors import LinregError, MismatchError
@@ -39,20 +38,20 @@ FAILED_INPUTS = ".failed-inputs.npz"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ExportOptions:
-    """How files are written, and on which additional rows they are verified.
+    """How files are written and verified.
 
     Attributes:
         opset: ONNX opset version; None uses `export.formats.onnx.DEFAULT_OPSET`.
         prefix: prefix of generated C identifiers; None uses `export.formats.c.DEFAULT_PREFIX`.
-        rows: the user's own rows of shape (batch, ...), on which files are also verified; for a module with one input.
         budget_s: time for the proof of one file; infinity for every case. None: as long as capture and export took, but
             at least `export.proof.budget.LEAST_DEFAULT_S`. Has no effect on affine modules.
+        keep_inputs: add the user's own inputs to the test vectors.
     """
 
     opset: int | None = None
     prefix: str | None = None
-    rows: Array | None = None
     budget_s: float | None = None
+    keep_inputs: bool = False
 
 
 DEFAULTS = ExportOptions()
@@ -108,7 +107,7 @@ def build(
     Args:
         source: the module and its inputs.
         kind: the format.
-        options: the opset and the prefix; the rows are not used.
+        options: the opset and the prefix.
         program: the capture that ONNX and .pt2 share; None captures the module if needed.
 
     Raises:
@@ -148,7 +147,7 @@ def make_artifact(
         source: the module and its inputs; its precision is part of the file's name.
         kind: the format.
         changes: the pending changes to the bundle, to which the file is added.
-        options: how the file is written, and on which rows it is also verified.
+        options: how the file is written and verified.
         program: the capture that ONNX and .pt2 share; None captures the module if needed.
         capture_s: how long the capture took.
         begin: called with the name of each stage (`write onnx`, `prove onnx`), and as each case of a proof begins
@@ -173,7 +172,6 @@ def make_artifact(
         verification = verify(
             load_artifact(kind, name, data, Trust.MADE_HERE),
             source,
-            rows=options.rows,
             budget_s=budget_s,
             begin=partial(begin, f"prove {kind}"),
         )
@@ -211,16 +209,8 @@ def _bisect_hint(source: Source, kind: Format, folder: Path) -> str:
     """The command that finds the wrong node of an ONNX file; empty for an affine model, which has one node."""
     if kind is not Format.ONNX or source.affine is not None:
         return ""
-    described = " ".join(f"--input {shlex.quote(_input_text(entry))}" for entry in source.inputs)
+    described = " ".join(f"--input {shlex.quote(entry.text())}" for entry in source.inputs)
     return f"; to find the first wrong node: linreg bisect {shlex.quote(str(folder))} --module FILE.py:NAME {described}"
-
-
-def _input_text(entry: Input) -> str:
-    """An input as `--input` takes it."""
-    ranges = {axis.name: axis.described() for axis in entry.axes}
-    sizes = ",".join(ranges.get(str(size), str(size)) for size in entry.shape)
-    limit = "" if entry.dtype.kind in "fb" else f"<{entry.below}"
-    return f"{entry.name}={entry.dtype}[{sizes}]{limit}"
 
 
 def _remember(kind: Format, data: bytes) -> None:

@@ -3,12 +3,16 @@
 import re
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.export import Dim, ExportedProgram
 from torch.fx.experimental import _config
 
 from export.formats.quiet import quiet, reason
 from export.source.axes import BATCH, Axis
+from export.source.inputs import Input
+from export.source.own_inputs import sizes_of
 from export.source.source import Source
 from linreg.errors import ExportError
 
@@ -44,12 +48,42 @@ def capture(source: Source) -> ExportedProgram:
     return program
 
 
+def _own(source: Source) -> tuple[torch.Tensor, ...]:
+    """Return the first set of the user's own inputs that is fit for a capture, with as many rows as random ones have.
+
+    torch.export takes sizes of 0 and 1 for constants, and may take two axes of one size for the same.
+    """
+    example = source.sizes()
+    fixed = {size for entry in source.inputs for size in entry.shape if isinstance(size, int)}
+    for own in source.own:
+        sizes = {name: size for name, size in sizes_of(source.inputs, own.arrays).items() if name != BATCH}
+        apart = len({*sizes.values(), *fixed, example.get(BATCH, 0)}) == len(sizes) + len(
+            fixed | {example.get(BATCH, 0)}
+        )
+        if apart and all(sizes[axis.name] >= 2 * axis.least for axis in source.axes if axis.name != BATCH):
+            return tuple(
+                torch.from_numpy(_with_rows(array, entry, example.get(BATCH, 0)))
+                for array, entry in zip(own.arrays, source.inputs, strict=True)
+            )
+    return ()
+
+
+def _with_rows(array: NDArray[Any], entry: Input, rows: int) -> NDArray[Any]:
+    """Return an array with as many rows, repeated in turn if it has fewer."""
+    if BATCH not in entry.shape:
+        return array.copy()
+    place = entry.shape.index(BATCH)
+    taken: NDArray[Any] = np.take(array, np.arange(rows) % array.shape[place], axis=place)
+    return taken
+
+
 class DependsOnSizeError(ExportError):
     """The module works only for some sizes of an axis that is declared dynamic."""
 
 
 def _captured(source: Source) -> ExportedProgram:
-    inputs = tuple(torch.from_numpy(array) for array in source.random_inputs(source.sizes(), 1.0, SEED))
+    random = tuple(torch.from_numpy(array) for array in source.random_inputs(source.sizes(), 1.0, SEED))
+    inputs = _own(source) or random
     dims = {axis.name: _dim(axis) for axis in source.axes}
     shapes = tuple(
         {place: dims[size] for place, size in enumerate(entry.shape) if isinstance(size, str)}
@@ -66,6 +100,8 @@ def _captured(source: Source) -> ExportedProgram:
                     raise _depends(axis, f"torch.export: {reason(error)}") from error
         raise ExportError(f"torch.export refuses the module: {reason(error)}") from error
     _check_axes(program, source)
+    if source.own:
+        program.example_inputs = (random, {})  # a .pt2 file holds them, and the user's own may be private
     return program
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ Array = NDArray[Any]
 SCALES = (1e-3, 1.0, 1e4)
 SEED = 20261123
 FIXED_SHAPE = "use --static with a fixed shape, or check --input"
+SPECIAL_ROWS = "special rows"
 SPECIAL_VALUES = (np.nan, np.inf, -np.inf, 0.0, -0.0)
 
 
@@ -58,48 +59,56 @@ class PlannedCase:
     make: Callable[[], Case]
 
 
-def judged_cases(source: Source, rows: Array | None = None) -> Iterator[Case]:
+def judged_cases(source: Source) -> Iterator[Case]:
     """Yield the cases of `planned_cases` that need at most `LIMIT_BYTES`.
 
     Raises:
-        ExportError: the module does not run at one of the batch sizes, or its inputs do not accept `rows`.
+        ExportError: the module does not run at one of the batch sizes.
     """
     if source.affine is None:
         check_sizes(source, [entry.sizes for entry in sizes_within(source)])
-    for planned in planned_cases(source, rows, sizes_within(source)):
+    for planned in planned_cases(source, sizes_within(source)):
         yield planned.make()
 
 
-def planned_cases(source: Source, rows: Array | None, tried: list[TriedSizes]) -> list[PlannedCase]:
+def planned_cases(source: Source, tried: list[TriedSizes]) -> list[PlannedCase]:
     """List the cases that a file must pass, in the order in which they are tried.
 
     Random rows of all batch sizes and scales, and their negation, so that a branch on the data is taken both ways. For
     an affine module also batch 0, one row for each feature (a bound over many features hides the error of one weight),
-    and special rows. For any other module the cases that prove most come first: three batch sizes and the user's rows,
-    which are the least, then other scales, negation and large batches.
+    and special rows. For any other module the cases that prove most come first: three batch sizes and the user's own
+    inputs, which are the least, then other scales, negation and large batches.
 
     Args:
         source: the module and its inputs.
-        rows: the user's own rows, of shape (batch, ...), for a module with one input.
         tried: the sizes of the dynamic axes.
-
-    Raises:
-        ExportError: `rows` do not fit the input of the module.
     """
     affine = source.affine is not None
     cases = [case for entry in tried for case in _random_cases(source, entry)]
     if affine and not source.static:
         cases += _affine_cases(source)
-    if rows is not None:
-        if len(source.inputs) != 1 or rows.ndim != len(source.inputs[0].shape) or source.static:
-            raise ExportError(
-                f"your rows have shape {rows.shape}, expected {[e.described()['shape'] for e in source.inputs]}"
-            )
-        own = Case(name="your rows", inputs=(rows.astype(source.inputs[0].dtype),))
-        cases.append(PlannedCase(name=own.name, sizes={}, elements=rows.size, least=True, make=lambda: own))
+    cases += [
+        PlannedCase(
+            name=own.name,
+            sizes={},
+            elements=sum(array.size for array in own.inputs),
+            least=True,
+            make=partial(_itself, own),
+        )
+        for own in own_cases(source)
+    ]
     return (
         cases if affine else sorted(cases, key=lambda case: (not case.least, case.sizes.get(BATCH, 0) >= LARGE_BATCH))
     )
+
+
+def own_cases(source: Source) -> list[Case]:
+    """Return the user's own inputs as cases."""
+    return [Case(name=own.name, inputs=own.arrays) for own in source.own]
+
+
+def _itself(case: Case) -> Case:
+    return case
 
 
 def _random_cases(source: Source, tried: TriedSizes) -> list[PlannedCase]:
@@ -145,7 +154,7 @@ def _affine_cases(source: Source) -> list[PlannedCase]:
         lambda: Case(name="unit rows times 1e4", inputs=(unit * unit.dtype.type(1e4),)),
         lambda: special_case(source),
     ]
-    names = ("batch 0", "unit rows", "unit rows times 1e4", "special rows")
+    names = ("batch 0", "unit rows", "unit rows times 1e4", SPECIAL_ROWS)
     return [
         PlannedCase(name=name, sizes={}, elements=0, least=True, make=make)
         for name, make in zip(names, makers, strict=True)
@@ -225,4 +234,4 @@ def special_case(source: Source) -> Case:
         else:
             array.reshape(-1)[:1] = np.nan
         inputs.append(array.astype(entry.dtype))
-    return Case(name="special rows", inputs=tuple(inputs))
+    return Case(name=SPECIAL_ROWS, inputs=tuple(inputs))

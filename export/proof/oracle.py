@@ -22,7 +22,7 @@ from export.source.axes import BATCH
 from export.source.signature import flatten
 from export.source.source import Source
 from export.source.user_code import users_code
-from linreg.errors import ExportError, LinregError
+from linreg.errors import ExportError, InexactError, LinregError
 from linreg.files import sha256
 
 Array = NDArray[Any]
@@ -80,6 +80,20 @@ class Oracle:
                 return outputs
             self._known[key] = outputs
         return self._known[key]
+
+    def own_answers(self, inputs: tuple[Array, ...]) -> tuple[ExpectedOutput, ...]:
+        """Return the answers to the user's own inputs, whose scale is not known.
+
+        Errors are relative to the largest output of these inputs or, if a few rows cancel to nearly zero, of random
+        rows.
+
+        Raises:
+            InexactError: as `answers`.
+        """
+        try:
+            return self.answers(inputs)
+        except InexactError:
+            return self.answers(inputs, 1.0)
 
     def narrow_answers(self, inputs: tuple[Array, ...], scale: float | None = None) -> tuple[ExpectedOutput, ...]:
         """Compute the expected outputs with bounds that are at most as wide as those of `answers`, at less cost.

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from numpy.typing import NDArray
@@ -93,7 +93,6 @@ def verify(
     runner: Runner,
     source: Source,
     *,
-    rows: Array | None = None,
     budget_s: float = ALL,
     begin: BeginCase = no_progress,
     clock: Callable[[], float] = time.perf_counter,
@@ -103,9 +102,8 @@ def verify(
     Args:
         runner: the file, loaded.
         source: what it was exported from.
-        rows: the user's own rows, shape (batch, ...), for a module with one input.
         budget_s: time after which no other case is tried, for a module that is not affine. The least (three batch
-            sizes, and `rows`) is tried whatever it takes.
+            sizes, and the user's own inputs) is tried whatever it takes.
         begin: called as `begin(done, total)` as each case of a module that is not affine begins.
         clock: what `budget_s` is measured with.
 
@@ -113,7 +111,7 @@ def verify(
         MismatchError: a parameter differs, or an output's shape, dtype, class or value. For an output, the message
             names the first difference, and the error's `inputs` holds the inputs of that case.
         ExportError: the module returns nothing.
-        InexactError: the module's own error is too large to prove anything for ordinary inputs or the user's rows.
+        InexactError: the module's own error is too large to prove anything for ordinary inputs or the user's own.
     """
     if not source.output_names:
         raise ExportError("the module returns no tensor, so there is nothing to prove; return what it computes")
@@ -122,7 +120,7 @@ def verify(
     tried = sizes_within(source) if affine else sizes_within(source, limit_bytes(everything=budget_s == ALL))
     if not affine:
         check_sizes(source, [entry.sizes for entry in tried])
-    planned, spending = planned_cases(source, rows, tried), Spending(budget_s, clock)
+    planned, spending = planned_cases(source, tried), Spending(budget_s, clock)
     worst, equal, count, ties = 0.0, True, 0, 0
     proved: list[ProvedCase] = []
     not_judged: list[str] = []
@@ -140,7 +138,7 @@ def verify(
         if found is None:
             not_judged.append(case.name)
             continue
-        if not affine and made.scale in (None, 1.0) and (not proved or len(made.inputs[0]) <= MAX_ROWS_OF_COVERAGE):
+        if not affine and made.scale == 1.0 and (not proved or len(made.inputs[0]) <= MAX_ROWS_OF_COVERAGE):
             proved.append((made.inputs, oracle_of(source).answers(made.inputs, made.scale)))
         worst, equal, count = max(worst, found.worst_error), equal and found.bytes_equal, count + 1
         ties += bool(found.ties)
@@ -176,13 +174,31 @@ def _judge(runner: Runner, source: Source, case: Case) -> Comparison | None:
         with suppress(MismatchError):
             return compare_outputs(where, names, outputs, narrow)
         return compare_outputs(where, names, outputs, oracle.answers(case.inputs, case.scale))
-    except InexactError:
+    except InexactError as error:
+        if case.scale is None and source.affine is None:  # a few rows may cancel to nearly zero
+            return _judge(runner, source, replace(case, scale=1.0))
         if case.scale in (None, 1.0):
-            raise
+            raise InexactError(f"{error}{_mask_hint(source, case)}") from None
         return None
     except MismatchError as error:
+        error.args = (f"{error}{_mask_hint(source, case)}",)
         error.inputs = dict(zip([entry.name for entry in source.inputs], case.inputs, strict=True))
         raise
+
+
+def _mask_hint(source: Source, case: Case) -> str:
+    """Suggest `prefix` for a random mask in which a row begins with 0, so that its first position sees nothing."""
+    if any(case.name == own.name for own in source.own):
+        return ""
+    for entry, array in zip(source.inputs, case.inputs, strict=True):
+        whole = entry.dtype.kind == "b" or (entry.dtype.kind in "iu" and (entry.least, entry.below) == (0, 2))
+        unmarked = "mask" in entry.name and whole and not entry.prefix
+        if unmarked and array.ndim > 1 and not array[..., 0].all():
+            described = replace(entry, prefix=True).text()
+            return (
+                f"; rows of {entry.name!r} begin with 0 here: if it is a right-padded mask, use --input {described!r}"
+            )
+    return ""
 
 
 def _skipped(skipped: list[PlannedCase], planned: list[PlannedCase], spending: Spending) -> list[str]:

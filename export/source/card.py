@@ -90,10 +90,18 @@ def _described(given: Input, named: Input) -> CardInput:
         shape=named.shape,
         least=given.least if integer else None,
         below=given.below if integer else None,
+        prefix=given.prefix,
     )
 
 
 def _input(entry: CardInput, card: ModuleCard) -> Input:
-    limits = {} if entry.least is None or entry.below is None else {"least": entry.least, "below": entry.below}
-    axes = tuple(Axis(**vars(axis)) for axis in card.axes if axis.name in entry.shape)
-    return Input(name=entry.argument, dtype=np.dtype(entry.dtype), shape=entry.shape, axes=axes, **limits)
+    least, below = (0, 2) if entry.least is None or entry.below is None else (entry.least, entry.below)
+    return Input(
+        name=entry.argument,
+        dtype=np.dtype(entry.dtype),
+        shape=entry.shape,
+        least=least,
+        below=below,
+        prefix=entry.prefix,
+        axes=tuple(Axis(**vars(axis)) for axis in card.axes if axis.name in entry.shape),
+    )

@@ -20,6 +20,7 @@ class Input:
         shape: the size of each axis, or the name of a dynamic axis.
         below: exclusive upper limit for random integers; not used for a floating dtype.
         least: inclusive lower limit for random integers.
+        prefix: random values are right-padded masks: at least one 1 and then zeros along the last axis.
         axes: the dynamic axes in `shape` that have a range; the others may have any size from 1.
     """
 
@@ -28,6 +29,7 @@ class Input:
     shape: tuple[int | str, ...]
     below: int = 2
     least: int = 0
+    prefix: bool = False
     axes: tuple[Axis, ...] = ()
 
     def dynamic(self) -> tuple[Axis, ...]:
@@ -46,11 +48,25 @@ class Input:
             with np.errstate(over="ignore"):
                 values: NDArray[Any] = (generator.standard_normal(shape) * scale).astype(self.dtype)
                 return values
+        if self.prefix:
+            ones = generator.integers(1, shape[-1] + 1, (*shape[:-1], 1))
+            return (np.arange(shape[-1]) < ones).astype(self.dtype)
         return generator.integers(self.least, self.below, shape).astype(self.dtype)
 
     def elements(self, sizes: Sizes) -> int:
         """Return the number of elements."""
         return math.prod(self.shape_at(sizes))
+
+    def text(self) -> str:
+        """Return the input as `--input` takes it."""
+        ranges = {axis.name: axis.described() for axis in self.axes}
+        sizes = ",".join(ranges.get(str(size), str(size)) for size in self.shape)
+        bare = f"{self.name}={self.dtype}[{sizes}]"
+        if self.prefix:
+            return f"{bare} prefix"
+        if self.dtype.kind in "fb":
+            return bare
+        return f"{f'{self.least}<=' if self.least else ''}{bare}<{self.below}"
 
     def described(self) -> dict[str, Any]:
         """Return name, dtype and shape as JSON values."""

@@ -24,6 +24,19 @@ Array = NDArray[Any]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class OwnInputs:
+    """One set of the user's own inputs.
+
+    Attributes:
+        name: the name used in messages, such as `batch.npz`.
+        arrays: one array per input of the module, in order.
+    """
+
+    name: str
+    arrays: tuple[Array, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Source:
     """All that an exporter needs.
 
@@ -36,6 +49,7 @@ class Source:
         precision: dtype that the parameters were converted to; None if they keep the module's own.
         metadata: JSON values by key (without the prefix `linreg.`), which are the same on every machine.
         state_sha256: SHA-256 of the state_dict, before any change of precision.
+        own: the user's own inputs, on which files are also verified, and with which the module is captured.
     """
 
     module: nn.Module
@@ -46,6 +60,7 @@ class Source:
     precision: ExportPrecision | None
     metadata: dict[str, Any]
     state_sha256: str
+    own: tuple[OwnInputs, ...] = ()
 
     @property
     def static(self) -> bool:

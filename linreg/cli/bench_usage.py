@@ -5,7 +5,7 @@ from pathlib import Path
 import typer
 
 from bench.plan.request import Request
-from linreg.cli.options import NO_INPUTS, given, refuse, refuse_empty
+from linreg.cli.options import OF_MODULE, WITHOUT_MODULE, given, refuse, refuse_empty
 from linreg.config import FEWEST_PROCESSES_TO_STOP, DeviceChoice
 
 BESIDE_AGAINST = ("device", "compiled", "variants", "runtimes", "reference")
@@ -41,13 +41,14 @@ def _check_subject(context: typer.Context, request: Request) -> None:
     if request.module:
         refuse(context, OF_LINEAR_MODELS, "needs a model of linreg train, and --module names your own; leave it out")
         if request.model is not None:
-            refuse(context, ["state_dict", "inputs"], f"has no effect: {request.model} holds it; leave it out")
+            held = ["state_dict", "inputs", "inputs_from"]
+            refuse(context, held, f"has no effect: {request.model} describes its inputs; leave it out")
         else:
             refuse(context, ["trust"], "applies to the programs of a bundle; add -m BUNDLE, or leave it out")
-            if not request.inputs:
-                raise typer.BadParameter(f"{NO_INPUTS}; or name its bundle with -m, whose card.json describes them")
-    elif request.state_dict is not None or request.inputs:
-        raise typer.BadParameter("--state-dict and --input apply to your own module: --module FILE.py:NAME")
+            if request.inputs_from:
+                refuse(context, ["batch"], "has no effect: --inputs are timed with the rows they have; leave it out")
+    else:
+        refuse(context, OF_MODULE, WITHOUT_MODULE)
     if request.against is None:
         return
     if request.settings.onnxruntime_threads and request.against.suffix != ".onnx":

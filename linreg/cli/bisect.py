@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from linreg.cli.bundle import find_bundle
-from linreg.cli.options import InputOption, Json, ModuleOption, StateDictOption, given
+from linreg.cli.options import (
+    OF_MODULE,
+    WITHOUT_MODULE,
+    ArgOption,
+    InputOption,
+    Json,
+    ModuleOption,
+    StateDictOption,
+    refuse,
+)
 from linreg.cli.stdout import prints_on_stderr
 from linreg.cli.terminal import print_json, say, say_lines
 from linreg.cli.user_module import run_module
@@ -27,6 +36,7 @@ def run(
         Path | None, typer.Argument(help="Bundle, or an ONNX file in it. Default: artifacts/linreg.")
     ] = None,
     module: ModuleOption = None,
+    arguments: ArgOption = None,
     state_dict: StateDictOption = None,
     inputs: InputOption = None,
     output: Annotated[
@@ -46,13 +56,13 @@ def run(
     Exits with code 3 if a node is wrong, after writing the smallest model, its inputs and the expected outputs.
     """
     path = find_bundle(bundle)
-    if module is None and {"state_dict", "inputs"} & given(context):
-        raise typer.BadParameter(
-            "--state-dict and --input belong to a module of your own; name it: --module FILE.py:NAME"
-        )
+    if module is None:
+        refuse(context, OF_MODULE, WITHOUT_MODULE)
     folder = path.parent if path.suffix == ".onnx" else path
     saved = folder / MODEL_FILE
-    made = None if module is None else run_module(module, state_dict or (saved if saved.exists() else None))
+    made = None
+    if module is not None:
+        made = run_module(module, state_dict or (saved if saved.exists() else None), arguments or ()).module
 
     from export.bisection.bisect import bisect
 

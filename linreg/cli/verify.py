@@ -9,7 +9,7 @@ import typer
 from export.bundle.verified import HEADINGS
 from linreg.cli.bundle import find_bundle
 from linreg.cli.export_options import parse_seconds
-from linreg.cli.options import MODULE_PANEL, Json, ModuleOption, refuse, refuse_empty
+from linreg.cli.options import MODULE_PANEL, ArgOption, Json, ModuleOption, refuse, refuse_empty
 from linreg.cli.stdout import prints_on_stderr
 from linreg.cli.terminal import note, print_json, say, show_table
 from linreg.cli.user_module import run_module_of
@@ -40,6 +40,7 @@ def run(
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Also verify with the rows of this table.")] = None,
     module: ModuleOption = None,
+    arguments: ArgOption = None,
     budget: Budget = None,
     trust: Annotated[
         bool,
@@ -60,9 +61,9 @@ def run(
     check_verifiable(path)
     made = None
     if module is not None:
-        made = _module(context, path, module)
-    elif budget is not None:
-        raise typer.BadParameter("--budget has no effect without --module; leave it out")
+        made = _module(context, path, module, arguments or [])
+    else:
+        refuse(context, ["arguments", "budget"], "has no effect without --module; leave it out")
     if data is not None:
         check_data(path)
     with prints_on_stderr():
@@ -82,7 +83,7 @@ def run(
         say(f"ok: the bytes of {path} match its manifest, and the outputs of {count} are within the allowed error")
 
 
-def _module(context: typer.Context, path: Path, place: str) -> "nn.Module":
+def _module(context: typer.Context, path: Path, place: str, arguments: list[str]) -> "nn.Module":
     """Check the bytes of the bundle, then make its module, with the weights of the bundle.
 
     Raises:
@@ -95,4 +96,4 @@ def _module(context: typer.Context, path: Path, place: str) -> "nn.Module":
 
     folder = path if path.is_dir() else path.parent
     checked_manifest(path, folder)
-    return run_module_of(place, folder)
+    return run_module_of(place, folder, arguments).module

@@ -91,7 +91,10 @@ def test_files_of_the_user_are_not_overwritten(linreg, net, tmp_path):
 
 
 def test_options_of_a_module_need_one(linreg, net):
-    assert "--state-dict and --input belong to a module" in linreg("bisect", "net", "--input", INPUT).err
+    assert (
+        "--input applies to your own module; name it: --module FILE.py:NAME"
+        in linreg("bisect", "net", "--input", INPUT).err
+    )
 
 
 def test_a_refused_export_names_the_command(linreg, net, tmp_path, monkeypatch):

@@ -14,6 +14,7 @@ from export.proof.cases import planned_cases
 from export.proof.memory import bytes_at
 from export.proof.sizes import sizes_within
 from export.runners.torch import torch_runner
+from export.source.own_inputs import with_rows
 from export.source.source import from_module
 from export.source.user_module import parse_input
 from linreg.errors import ExportError
@@ -37,7 +38,7 @@ class Clock:
         return self.now_s
 
 
-def prove(source, budget_s, monkeypatch, rows=None):
+def prove(source, budget_s, monkeypatch):
     """The verification, and the names of the cases in the order in which they were tried."""
     clock, tried = Clock(), []
     judge = proof._judge
@@ -49,7 +50,7 @@ def prove(source, budget_s, monkeypatch, rows=None):
 
     monkeypatch.setattr(proof, "_judge", judged)
     runner = torch_runner("eager", source.module)
-    return proof.verify(runner, source, rows=rows, budget_s=budget_s, clock=clock), tried
+    return proof.verify(runner, source, budget_s=budget_s, clock=clock), tried
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,7 @@ def test_the_least_is_tried_whatever_it_costs(source, monkeypatch):
 
 
 def test_the_users_rows_belong_to_the_least(source, monkeypatch):
-    result, tried = prove(source, 0.0, monkeypatch, rows=np.full((5000, 16), 0.5))
+    result, tried = prove(with_rows(source, np.full((5000, 16), 0.5)), 0.0, monkeypatch)
     assert tried == [*LEAST, "your rows"]
     assert result.cases == 4
 
@@ -118,7 +119,7 @@ def test_single_cases_are_named_where_a_batch_was_tried_in_part(source, monkeypa
 
 def test_whole_numbers_are_tried_once_and_not_at_three_scales():
     source = from_module(nn.Embedding(10, 3), [parse_input("ids=int64[batch,4]<10")])
-    cases = [planned.make() for planned in planned_cases(source, None, sizes_within(source))]
+    cases = [planned.make() for planned in planned_cases(source, sizes_within(source))]
     assert len(cases) == 10
     assert len({case.inputs[0].tobytes() for case in cases if len(case.inputs[0]) > 1}) == 8
 
