@@ -33,7 +33,7 @@ HINTS = {"fit": "; pass two arrays as one pair: fit((X, y))"}
 """What a caller with too many positional arguments probably means, by function."""
 
 WORDS = re.compile(
-    r"(?P<command>linreg [a-z]+ -[^;]*)"
+    r"(?P<command>linreg (?:[a-z]+ -|bisect )[^;]*)"
     r"|(?P<module> that was exported with --module)"
     r"|(?P<each>one --input\b)"
     r"|--[a-z-]+ \(in Python: (?P<told>[^)]*)\)"

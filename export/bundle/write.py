@@ -47,12 +47,15 @@ class ExportOptions:
         rows: the user's own rows of shape (batch, ...), on which files are also verified; for a module with one input.
         budget_s: time for the proof of one file; infinity for every case. None: as long as capture and export took, but
             at least `export.proof.budget.LEAST_DEFAULT_S`. Has no effect on affine modules.
+        module_words: the options that name the module and its inputs on the command line, for the command that a
+            refusal names. Default: a placeholder for the module, and the inputs of the source.
     """
 
     opset: int | None = None
     prefix: str | None = None
     rows: Array | None = None
     budget_s: float | None = None
+    module_words: tuple[str, ...] = ()
 
 
 DEFAULTS = ExportOptions()
@@ -196,7 +199,7 @@ def make_artifact(
         changes.drop(name)
         if error.inputs:
             changes.stage(failed, _archive(dict(error.inputs)))
-            bisect = _bisect_hint(source, kind, changes.folder)
+            bisect = _bisect_hint(source, kind, changes.folder / name, options.module_words)
             raise MismatchError(f"{error}; its inputs are in {changes.folder / failed}{bisect}") from error
         raise
     except BaseException:
@@ -207,12 +210,14 @@ def make_artifact(
     return _artifact(kind, source.precision, changes.folder / name, data, start, details, verification)
 
 
-def _bisect_hint(source: Source, kind: Format, folder: Path) -> str:
+def _bisect_hint(source: Source, kind: Format, path: Path, words: tuple[str, ...]) -> str:
     """The command that finds the wrong node of an ONNX file; empty for an affine model, which has one node."""
     if kind is not Format.ONNX or source.affine is not None:
         return ""
-    described = " ".join(f"--input {shlex.quote(_input_text(entry))}" for entry in source.inputs)
-    return f"; to find the first wrong node: linreg bisect {shlex.quote(str(folder))} --module FILE.py:NAME {described}"
+    if not words:
+        described = [word for entry in source.inputs for word in ("--input", _input_text(entry))]
+        words = ("--module", "FILE.py:NAME", *described)
+    return f"; to find the first wrong node: {shlex.join(['linreg', 'bisect', str(path), *words])}"
 
 
 def _input_text(entry: Input) -> str:

@@ -97,7 +97,8 @@ def run(
             data=data,
             note=note,
         )
-        options = ExportOptions(opset=opset, prefix=prefix, rows=chosen.rows, budget_s=budget)
+        words = () if module is None else module_words(module, state_dict, inputs or [])
+        options = ExportOptions(opset=opset, prefix=prefix, rows=chosen.rows, budget_s=budget, module_words=words)
         check_budget(chosen, options)
         outcome = write_bundle(
             chosen, folder, kinds, options, force=force, wait=wait, on_wait=say_waiting, progress=progress
@@ -112,7 +113,8 @@ def run(
                 path = folder if (folder / MODEL_FILE).is_file() else folder / chosen.state_file
                 say(f"       linreg bench -m {shlex.quote(str(path))}")
             elif not static:
-                say(f"       {_bench_command(module, folder / chosen.state_file, inputs or [])}")
+                words = module_words(module, folder / chosen.state_file, inputs or [])
+                say(f"       {shlex.join(['linreg', 'bench', *words])}")
     outcome.raise_refused()
 
 
@@ -139,6 +141,7 @@ def _show(outcome: "Outcome") -> None:
             note(str(error) if str(error).startswith(kind.value) else f"{kind.value}: {error}")
 
 
-def _bench_command(module: str, state_file: Path, inputs: list[str]) -> str:
-    words = ["linreg", "bench", "--module", module, "--state-dict", str(state_file)]
-    return shlex.join([*words, *(word for text in inputs for word in ("--input", text))])
+def module_words(module: str, state_dict: Path | None, inputs: list[str]) -> tuple[str, ...]:
+    """The options that name a module, its parameters and its inputs in another command."""
+    state = () if state_dict is None else ("--state-dict", str(state_dict))
+    return ("--module", module, *state, *(word for text in inputs for word in ("--input", text)))
