@@ -21,6 +21,9 @@ OTHER_OPERATORS = {
     "Greater": "Less",
     "Erf": "Tanh",
 }
+CHANGED_INSIDE = ("Tanh", "Relu", "Mul")
+"""Operators that are changed in an inner graph. If a loop counted wrongly, it would not end."""
+
 COMMUTATIVE = {"Add", "Mul", "Max", "Min", "And", "Or", "Equal"}
 
 
@@ -95,8 +98,8 @@ def _change_attribute(index: int, place: int, model: ModelProto) -> None:
 
 def _change_inner(index: int, place: int, model: ModelProto) -> None:
     nodes = model.graph.node[index].attribute[place].g.node
-    node = next((node for node in nodes if node.op_type in OTHER_OPERATORS), nodes[-1])
-    node.op_type = OTHER_OPERATORS.get(node.op_type, "Neg")
+    node = next(node for kind in CHANGED_INSIDE for node in nodes if node.op_type == kind)
+    node.op_type = OTHER_OPERATORS[node.op_type]
 
 
 def _swap_inputs(index: int, model: ModelProto) -> None:
