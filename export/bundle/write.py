@@ -5,7 +5,7 @@ import shlex
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from export.bundle.path_leaks import check_no_paths
 from export.formats.names import PROGRAMS, Format, beside, file_name
 from export.precision import ExportPrecision
 from export.proof.budget import LEAST_DEFAULT_S
+from export.proof.optimisation import LEVELS, load_unoptimised
 from export.proof.verify import Verification, verify
 from export.runners.ledger import remember
 from export.runners.load import load_artifact
@@ -92,8 +93,10 @@ class Artifact:
         precision = {} if self.precision is None else {"precision": self.precision.value}
         proved = asdict(self.verification)
         if proved["weights"] is None:  # an affine module, all of whose parameters and cases are proved
-            for key in ("weights", "ties", "not_tried", "batches"):
+            for key in ("weights", "ties", "not_tried", "batches", "optimisation"):
                 del proved[key]
+        elif not proved["optimisation"]:
+            del proved["optimisation"]
         return {
             "format": self.format.value,
             **precision,
@@ -177,9 +180,12 @@ def make_artifact(
             load_artifact(kind, name, data, Trust.MADE_HERE),
             source,
             rows=options.rows,
+            unoptimised=load_unoptimised(kind, name, data, Trust.MADE_HERE),
             budget_s=budget_s,
             begin=partial(begin, f"prove {kind}"),
         )
+        if kind is Format.ONNX and not verification.optimisation:
+            verification = replace(verification, optimisation=LEVELS[:1])
         details = _details(kind, data)
         if source.static:
             details["static"] = True

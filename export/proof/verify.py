@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from export.proof.budget import ALL, Spending, about
 from export.proof.cases import Case, PlannedCase, all_batches, batches, check_batches, planned_cases
-from export.proof.comparison import Comparison, compare_outputs, run_case
+from export.proof.comparison import Comparison, compare_outputs, run_case, worst_of
 from export.proof.influence import Coverage, ProvedCase, coverage
 from export.proof.memory import bytes_per_row, limit_bytes
+from export.proof.optimisation import LEVELS, at_each_end
 from export.proof.oracle import oracle_of
 from export.proof.weights import FoundWeights, find_weights
 from export.runners.base import Runner
@@ -74,6 +75,8 @@ class Verification:
         not_tried: cases, or whole batch sizes, that would exceed the budget of time or memory, with what they would
             take: `batch 4096 (about 40 min)`.
         batches: the batch sizes that were tried.
+        optimisation: onnxruntime's levels of graph optimisation at which every case was compared; empty if the runner
+            alone was compared.
     """
 
     worst_error: float
@@ -85,6 +88,7 @@ class Verification:
     ties: int = 0
     not_tried: tuple[str, ...] = ()
     batches: tuple[int, ...] = ()
+    optimisation: tuple[str, ...] = ()
 
 
 def verify(
@@ -92,6 +96,7 @@ def verify(
     source: Source,
     *,
     rows: Array | None = None,
+    unoptimised: Runner | None = None,
     budget_s: float = ALL,
     begin: BeginCase = no_progress,
     clock: Callable[[], float] = time.perf_counter,
@@ -102,6 +107,7 @@ def verify(
         runner: the file, loaded.
         source: what it was exported from.
         rows: the user's own rows, shape (batch, ...), for a module with one input.
+        unoptimised: the file loaded without graph optimisation, to compare each case with it as well.
         budget_s: time after which no other case is tried, for a module that is not affine. The least (three batch
             sizes, and `rows`) is tried whatever it takes.
         begin: called as `begin(done, total)` as each case of a module that is not affine begins.
@@ -133,7 +139,7 @@ def verify(
                 continue
         spending.start_case()
         made = case.make()
-        found = _judge(runner, source, made)
+        found = _judge(runner, source, made, unoptimised)
         spending.end_case(case.rows)
         if found is None:
             not_judged.append(case.name)
@@ -151,11 +157,12 @@ def verify(
         not_judged=tuple(not_judged),
         ties=ties,
         batches=tuple(size for size in sizes if any(case.rows == size and case not in skipped for case in planned)),
+        optimisation=() if unoptimised is None else LEVELS,
         not_tried=(*_skipped(skipped, planned, spending), *_too_large(source, sizes)),
     )
 
 
-def _judge(runner: Runner, source: Source, case: Case) -> Comparison | None:
+def _judge(runner: Runner, source: Source, case: Case, unoptimised: Runner | None = None) -> Comparison | None:
     """Compare one case; None if the module's own error is too large at an extreme scale.
 
     Raises:
@@ -166,10 +173,14 @@ def _judge(runner: Runner, source: Source, case: Case) -> Comparison | None:
     where, oracle = f"{runner.name}: {case.name}", oracle_of(source)
     try:
         narrow = oracle.narrow_answers(case.inputs, case.scale)
-        outputs = run_case(runner, case.inputs, case.name)
-        with suppress(MismatchError):
-            return compare_outputs(where, names, outputs, narrow)
-        return compare_outputs(where, names, outputs, oracle.answers(case.inputs, case.scale))
+
+        def compare(one: Runner) -> Comparison:
+            outputs = run_case(one, case.inputs, case.name)
+            with suppress(MismatchError):
+                return compare_outputs(where, names, outputs, narrow)
+            return compare_outputs(where, names, outputs, oracle.answers(case.inputs, case.scale))
+
+        return worst_of(at_each_end(compare, runner, unoptimised))
     except InexactError:
         if case.scale in (None, 1.0):
             raise
