@@ -47,14 +47,16 @@ def write_expected(path: Path, source: "Source", batches: tuple[int, ...]) -> No
         ExportError: the module does not run at one of the batch sizes.
         InexactError: the module's own rounding error is too large for any comparison.
     """
-    from export.proof.cases import check_batches
+    from export.proof.cases import check_sizes
     from export.proof.oracle import Oracle
 
-    check_batches(source, batches, "choose others with --batch, or check --input")
+    check_sizes(
+        source, [source.sizes(batch=batch) for batch in batches], "choose others with --batch, or check --input"
+    )
     oracle = Oracle(source)
     arrays: dict[str, Any] = {"output_names": np.array(source.output_names)}
     for batch in batches:
-        inputs = source.random_inputs(batch, 1.0, SEED)
+        inputs = source.random_inputs(source.sizes(batch=batch), 1.0, SEED)
         arrays |= {f"{batch}/input/{place}": array for place, array in enumerate(inputs)}
         for place, output in enumerate(oracle.answers(inputs, 1.0)):
             arrays |= {f"{batch}/{field}/{place}": getattr(output, field) for field in FIELDS}

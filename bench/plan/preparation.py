@@ -12,6 +12,7 @@ from bench.plan.variants import NULL, WITHOUT_OUTPUTS, Device, Kind, Origin, Var
 from export.bundle.write import build
 from export.formats.names import Format, file_name, format_of
 from export.runners.trust import Trust, trusted_bytes
+from export.source.axes import BATCH
 from export.source.source import Source
 from linreg.checkpoint import state_bytes
 from linreg.config import MAX_STATE_BYTES
@@ -33,8 +34,10 @@ def prepare_answers(folder: Path, subjects: dict[str, Subject], batches: tuple[i
     """Write the expected outputs of every subject into the work folder, and return the source of each by name."""
     sources = {name: subject.source() for name, subject in subjects.items()}
     for name, source in sources.items():
-        if source.static:
-            raise LinregError("bench: a module with a fixed batch size cannot be timed at several; leave out --static")
+        if BATCH not in source.sizes():
+            raise LinregError(
+                "bench: no input has an axis named batch, whose size is varied; name one, such as x=float32[batch,16]"
+            )
         write_expected(folder / f"{name}.npz", source, batches)
     return sources
 

@@ -144,7 +144,7 @@ def _source(module: nn.Module, path: Path, data: bytes | None, inputs: Sequence[
     graph = onnx.GraphProto() if data is None else parsed(path, data).graph
     _, precision = format_of(path.name) or (None, None)
     entries = [parse_input(text) for text in inputs] if inputs else [_entry(path, one) for one in graph.input]
-    static = all(None not in entry.shape for entry in entries)
+    static = not any(entry.dynamic() for entry in entries)
     return from_module(
         module,
         entries,
@@ -158,12 +158,11 @@ def _source(module: nn.Module, path: Path, data: bytes | None, inputs: Sequence[
 def _entry(path: Path, entry: onnx.ValueInfoProto) -> Input:
     """An input of a file as an input of a module."""
     kind = entry.type.tensor_type
-    axes: list[str | int] = [axis.dim_param or axis.dim_value for axis in kind.shape.dim]
-    if any(isinstance(axis, str) and axis != "batch" for axis in axes):
+    shape = tuple(axis.dim_param or axis.dim_value for axis in kind.shape.dim)
+    if any(isinstance(axis, str) and not axis.isidentifier() for axis in shape):
         raise LinregError(
-            f"{path}: input {entry.name!r} has the axes {axes}; describe the module's inputs with --input"
+            f"{path}: input {entry.name!r} has the axes {list(shape)}; describe the module's inputs with --input"
         )
-    shape = tuple(None if isinstance(axis, str) else axis for axis in axes)
     return Input(name=entry.name, dtype=helper.tensor_dtype_to_np_dtype(kind.elem_type), shape=shape)
 
 

@@ -19,7 +19,7 @@ from linreg.inside import vector_folders
 
 Array = NDArray[Any]
 
-BATCH = 7
+ROWS = 7
 """The batch size of random inputs, and the one that is preferred among the test vectors."""
 
 
@@ -61,11 +61,11 @@ def inputs_to_run(path: Path, model: ModelProto, source: Source | None) -> dict[
 
 def _random(source: Source | None) -> tuple[Array, ...]:
     assert source is not None, "there are test vectors, or a module"
-    return source.random_inputs(BATCH, 1.0, SEED)
+    return source.random_inputs(source.sizes(batch=ROWS), 1.0, SEED)
 
 
 def _preference(vectors: Vectors) -> int:
-    return abs(len(vectors.inputs[0]) - BATCH) if vectors.inputs[0].ndim else 0
+    return abs(len(vectors.inputs[0]) - ROWS) if vectors.inputs[0].ndim else 0
 
 
 def _fit(model: ModelProto, arrays: tuple[Array, ...]) -> bool:

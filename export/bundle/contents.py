@@ -90,7 +90,7 @@ def renew_vectors(changes: Changes, source: Source, written: list[Artifact]) -> 
     for artifact in chosen:
         name = artifact.path.name
         runner = load_artifact(artifact.format, name, changes.staged_bytes(name), Trust.MADE_HERE)
-        stage_vectors(changes, make_vectors(source, runner, artifact.verification.batches))
+        stage_vectors(changes, make_vectors(source, runner, artifact.verification.sizes))
 
 
 def record(

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from export.bundle.rows import rows_to_verify
 from export.precision import ExportPrecision
-from export.proof.cases import batches, check_batches
+from export.proof.cases import check_sizes
+from export.proof.sizes import sizes_within
 from export.source.example import inputs_of_example, rows_of_example
 from export.source.source import Source, from_checkpoint, from_module
 from export.source.unfit import ALREADY_EXPORTED, check_module
@@ -129,7 +130,7 @@ def _of_module(
             "example=(torch.randn(2, 16),)"
         )
     source = from_module(inside, entries, **settings)
-    check_batches(source, batches(source))
+    check_sizes(source, [entry.sizes for entry in sizes_within(source)])
     return Exportable(source=source, files={MODEL_FILE: state_bytes(inside.state_dict())}, rows=rows)
 
 

@@ -3,8 +3,7 @@
 `test_data_set_N/` holds `input_I.pb` and `output_I.pb`, TensorProtos with the names of the graph's inputs and outputs,
 which onnx's own test runner reads. Beside them, `allowed_I.pb` holds the allowed error of each element, in float64. If
 the allowed error is infinite, an output of any class (finite, infinite, NaN) passes, or any whole number, since values
-tie. If the expected output is itself
-NaN or infinite, only its class is compared.
+tie. If the expected output is itself NaN or infinite, only its class is compared.
 
 The outputs were computed by onnxruntime's CPU provider on the machine of the export (or by another format, if ONNX was
 not exported) and verified against the float64 oracle. The allowed error is that of the oracle plus the error of these
@@ -12,7 +11,7 @@ outputs. `data.json`, beside model.onnx, gives onnx's runner one rtol and one at
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,6 +25,7 @@ from onnx import numpy_helper
 from export.proof.comparison import Comparison, ExpectedOutput, compare_outputs, run_case, worst_of
 from export.proof.optimisation import at_each_end
 from export.runners.base import Runner
+from export.source.axes import BATCH, Sizes
 from linreg.changes import Changes
 from linreg.config import MAX_STATE_BYTES
 from linreg.errors import ModelError, one_line
@@ -66,18 +66,18 @@ class Vectors:
         )
 
 
-def make_vectors(source: "Source", runner: Runner, batches: tuple[int, ...]) -> dict[str, bytes]:
-    """Make the vector files, by name, with outputs of `runner`, which was verified at these batch sizes."""
+def make_vectors(source: "Source", runner: Runner, tried: Sequence[Sizes]) -> dict[str, bytes]:
+    """Make the vector files, by name, with outputs of `runner`, which was verified at these sizes."""
     from export.proof.oracle import oracle_of
 
     oracle = oracle_of(source)
     files: dict[str, bytes] = {}
     atol = 0.0
-    for place, case in enumerate(_vector_cases(source, batches)):
+    for place, case in enumerate(_vector_cases(source, tried)):
         expected = oracle.answers(case.inputs, case.scale)
         outputs = runner.bind(case.inputs).outputs()
         allowed = [_allowed(output, wanted) for output, wanted in zip(outputs, expected, strict=True)]
-        if case.name.startswith("batch"):
+        if case.scale is not None or case.name == "batch 0":
             bounds = [array for array, output in zip(allowed, outputs, strict=True) if output.dtype.kind == "f"]
             atol = max([atol, *(float(array.max(initial=0.0)) for array in bounds)])
         folder = f"test_data_set_{place}"
@@ -173,16 +173,23 @@ def _check(vectors: Vectors, runner: Runner) -> Comparison:
     return compare_outputs(f"{runner.name}: {vectors.name}", ("output",) * len(expected), outputs, expected)
 
 
-def _vector_cases(source: "Source", batches: tuple[int, ...]) -> "list[Case]":
-    """Return batches of 1, 7, 4096 and 0 rows and special rows, but no case in which correct runtimes may differ."""
-    from export.proof.cases import SEED, Case, special_case
+def _vector_cases(source: "Source", tried: Sequence[Sizes]) -> "list[Case]":
+    """Return batches of 1, 7, 4096 and 0 rows and special rows, but no case in which correct runtimes may differ.
 
-    sizes = batches if source.static else tuple(size for size in VECTOR_BATCHES if size in batches)
+    A source with other dynamic axes gets all sizes that are always verified.
+    """
+    from export.proof.cases import SEED, Case, named, seed_of, special_case
+    from export.proof.sizes import all_sizes
+
+    least = [entry.sizes for entry in all_sizes(source) if entry.least]
+    several = [axis.name for axis in source.axes] != [BATCH]
+    chosen = [sizes for sizes in tried if (sizes in least if several else sizes[BATCH] in VECTOR_BATCHES)]
     cases = [
-        Case(name=f"batch {size}", inputs=source.random_inputs(size, 1.0, SEED + size), scale=1.0) for size in sizes
+        Case(name=named(source, sizes), inputs=source.random_inputs(sizes, 1.0, seed_of(sizes)), scale=1.0)
+        for sizes in chosen
     ]
     if source.affine is not None and not source.static:
-        cases += [Case(name="batch 0", inputs=source.random_inputs(0, 1.0, SEED)), special_case(source)]
+        cases += [Case(name="batch 0", inputs=source.random_inputs({BATCH: 0}, 1.0, SEED)), special_case(source)]
     return cases
 
 

@@ -93,7 +93,7 @@ class Artifact:
         precision = {} if self.precision is None else {"precision": self.precision.value}
         proved = asdict(self.verification)
         if proved["weights"] is None:  # an affine module, all of whose parameters and cases are proved
-            for key in ("weights", "ties", "not_tried", "batches", "optimisation"):
+            for key in ("weights", "ties", "not_tried", "sizes", "optimisation"):
                 del proved[key]
         elif not proved["optimisation"]:
             del proved["optimisation"]
@@ -228,7 +228,8 @@ def _bisect_hint(source: Source, kind: Format, path: Path, words: tuple[str, ...
 
 def _input_text(entry: Input) -> str:
     """An input as `--input` takes it."""
-    sizes = ",".join("batch" if size is None else str(size) for size in entry.shape)
+    ranges = {axis.name: axis.described() for axis in entry.axes}
+    sizes = ",".join(ranges.get(str(size), str(size)) for size in entry.shape)
     limit = "" if entry.dtype.kind in "fb" else f"<{entry.below}"
     return f"{entry.name}={entry.dtype}[{sizes}]{limit}"
 

@@ -1,4 +1,4 @@
-"""How much memory the proof of a module takes for each row, measured at a batch of two."""
+"""Estimate how much memory the proof of a case takes, as measured at the sizes of the example."""
 
 from functools import lru_cache
 from typing import Any
@@ -9,11 +9,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from export.proof.oracle import oracle_of
+from export.source.axes import BATCH, Sizes
 from export.source.source import Source
 from linreg.errors import LinregError
 from linreg.memory import available_bytes
 
-MEASURED_ROWS = 2
 SEED = 20261123
 
 LIMIT_BYTES = 10**9
@@ -57,21 +57,32 @@ def _gone(storage: StorageWeakRef) -> bool:
     return bool(storage.expired())  # type: ignore[no-untyped-call]
 
 
-@lru_cache(maxsize=1)
-def bytes_per_row(source: Source) -> int:
-    """Memory that the proof of one row takes, about: activations and outputs in float64, and copies of them.
+def bytes_at(source: Source, sizes: Sizes) -> int:
+    """Estimate the memory that the proof of one case takes.
+
+    Activations and outputs grow with the size of the batch. Along any other axis they may grow with its square, as
+    in attention, so the estimate rather exceeds what the case takes.
 
     Returns:
         Bytes; 0 for a module that does not run in float64, whose proof ends with that error.
     """
-    inputs = source.random_inputs(MEASURED_ROWS, 1.0, SEED)
+    example = source.sizes()
+    needed = float(_example_bytes(source))
+    for name, size in sizes.items():
+        ratio = size / max(1, example[name])
+        needed *= ratio if name == BATCH else max(ratio, ratio**2)
+    return int(needed)
+
+
+@lru_cache(maxsize=1)
+def _example_bytes(source: Source) -> int:
+    """Measure the activations and outputs in float64 at the sizes of the example, and add the copies of them."""
     try:
         with LiveBytes() as live:
-            outputs = oracle_of(source).exact(inputs)
+            outputs = oracle_of(source).exact(source.random_inputs(source.sizes(), 1.0, SEED))
     except LinregError:
         return 0
-    needed = COPIES_OF_ACTIVATIONS * live.peak + COPIES_OF_OUTPUTS * sum(output.nbytes for output in outputs)
-    return int(needed // MEASURED_ROWS)
+    return int(COPIES_OF_ACTIVATIONS * live.peak + COPIES_OF_OUTPUTS * sum(output.nbytes for output in outputs))
 
 
 def limit_bytes(*, everything: bool) -> int | None:

@@ -18,6 +18,7 @@ from export.proof.allowed_error import LARGEST_OWN_ERROR, SCALE_ROWS, affine_out
 from export.proof.arithmetic import InFloat64, Perturbed
 from export.proof.comparison import ExpectedOutput
 from export.proof.ties import Ties
+from export.source.axes import BATCH
 from export.source.signature import flatten
 from export.source.source import Source
 from export.source.user_code import users_code
@@ -108,8 +109,8 @@ class Oracle:
         """Whether each row of the outputs depends on the same row of the inputs only, as found with a few rows."""
         if self._independent is None:
             self._independent = False
-            if not self.source.static and all(entry.shape and entry.shape[0] is None for entry in self.source.inputs):
-                inputs, chosen = self.source.random_inputs(CHECKED_ROWS, 1.0, CHECKED_ROWS), [1, 4]
+            if all(entry.shape[:1] == (BATCH,) for entry in self.source.inputs):
+                inputs, chosen = self._rows(CHECKED_ROWS, 1.0), [1, 4]
                 every, few = self.exact(inputs), self.exact(tuple(array[chosen] for array in inputs))
                 self._independent = all(
                     whole.shape[:1] == (CHECKED_ROWS,)
@@ -207,10 +208,13 @@ class Oracle:
             moved = tuple(map(np.maximum, moved, map(_distance, perturbed, exact)))
         return moved
 
+    def _rows(self, count: int, scale: float) -> tuple[Array, ...]:
+        return self.source.random_inputs(self.source.sizes(batch=count), scale, count)
+
     def _largest_at(self, scale: float) -> tuple[float, ...]:
         """Return the largest finite magnitude in each output, for random rows of the given scale."""
         if scale not in self._largest:
-            inputs = self.source.random_inputs(SCALE_ROWS, scale, SCALE_ROWS)
+            inputs = self._rows(SCALE_ROWS, scale)
             rows = CHUNK_ROWS if self._rows_are_independent() else len(inputs[0])
             chunks = [
                 tuple(array[start : start + rows] for array in inputs) for start in range(0, len(inputs[0]), rows)

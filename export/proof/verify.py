@@ -9,14 +9,16 @@ from typing import Any
 from numpy.typing import NDArray
 
 from export.proof.budget import ALL, Spending, about
-from export.proof.cases import Case, PlannedCase, all_batches, batches, check_batches, planned_cases
+from export.proof.cases import Case, PlannedCase, check_sizes, planned_cases
 from export.proof.comparison import Comparison, compare_outputs, run_case, worst_of
 from export.proof.influence import Coverage, ProvedCase, coverage
-from export.proof.memory import bytes_per_row, limit_bytes
+from export.proof.memory import bytes_at, limit_bytes
 from export.proof.optimisation import LEVELS, at_each_end
 from export.proof.oracle import oracle_of
+from export.proof.sizes import TriedSizes, all_sizes, sizes_within
 from export.proof.weights import FoundWeights, find_weights
 from export.runners.base import Runner
+from export.source.axes import in_words as words
 from export.source.source import Source
 from linreg.errors import ExportError, InexactError, MismatchError
 from linreg.memory import in_words
@@ -74,7 +76,7 @@ class Verification:
             values that they come from tie within the allowed error.
         not_tried: cases, or whole batch sizes, that would exceed the budget of time or memory, with what they would
             take: `batch 4096 (about 40 min)`.
-        batches: the batch sizes that were tried.
+        sizes: the sizes of the dynamic axes that were tried.
         optimisation: onnxruntime's levels of graph optimisation at which every case was compared; empty if the runner
             alone was compared.
     """
@@ -87,7 +89,7 @@ class Verification:
     not_judged: tuple[str, ...] = ()
     ties: int = 0
     not_tried: tuple[str, ...] = ()
-    batches: tuple[int, ...] = ()
+    sizes: tuple[dict[str, int], ...] = ()
     optimisation: tuple[str, ...] = ()
 
 
@@ -123,10 +125,10 @@ def verify(
         raise ExportError("the module returns no tensor, so there is nothing to prove; return what it computes")
     weights = find_weights(runner, source)
     affine = source.affine is not None
-    sizes = batches(source) if affine else batches(source, limit_bytes(everything=budget_s == ALL))
+    tried = sizes_within(source) if affine else sizes_within(source, limit_bytes(everything=budget_s == ALL))
     if not affine:
-        check_batches(source, sizes)
-    planned, spending = planned_cases(source, rows, sizes), Spending(budget_s, clock)
+        check_sizes(source, [entry.sizes for entry in tried])
+    planned, spending = planned_cases(source, rows, tried), Spending(budget_s, clock)
     worst, equal, count, ties = 0.0, True, 0, 0
     proved: list[ProvedCase] = []
     not_judged: list[str] = []
@@ -134,13 +136,13 @@ def verify(
     for place, case in enumerate(planned):
         if not affine:
             begin(place, len(planned))
-            if not case.least and not spending.affords(case.rows):
+            if not case.least and not spending.affords(case.elements):
                 skipped.append(case)
                 continue
         spending.start_case()
         made = case.make()
         found = _judge(runner, source, made, unoptimised)
-        spending.end_case(case.rows)
+        spending.end_case(case.elements)
         if found is None:
             not_judged.append(case.name)
             continue
@@ -156,9 +158,13 @@ def verify(
         weights=_weights(source, weights, proved),
         not_judged=tuple(not_judged),
         ties=ties,
-        batches=tuple(size for size in sizes if any(case.rows == size and case not in skipped for case in planned)),
+        sizes=tuple(
+            dict(entry.sizes)
+            for entry in tried
+            if any(case.sizes == entry.sizes and case not in skipped for case in planned)
+        ),
+        not_tried=(*_skipped(skipped, planned, spending), *_too_large(source, tried)),
         optimisation=() if unoptimised is None else LEVELS,
-        not_tried=(*_skipped(skipped, planned, spending), *_too_large(source, sizes)),
     )
 
 
@@ -193,24 +199,22 @@ def _judge(runner: Runner, source: Source, case: Case, unoptimised: Runner | Non
 def _skipped(skipped: list[PlannedCase], planned: list[PlannedCase], spending: Spending) -> list[str]:
     """What was left out to stay within the budget, with the time it would take; whole batch sizes in one."""
     named: list[str] = []
-    for rows in dict.fromkeys(case.rows for case in skipped):
-        left = [case for case in skipped if case.rows == rows]
-        whole = len(left) == sum(case.rows == rows for case in planned)
-        cost_s = spending.estimate_s(rows)
+    for text in dict.fromkeys(words(case.sizes) for case in skipped):
+        left = [case for case in skipped if words(case.sizes) == text]
+        whole = len(left) == sum(words(case.sizes) == text for case in planned)
+        cost_s = spending.estimate_s(left[0].elements)
         named += (
-            [f"batch {rows} ({about(len(left) * cost_s)})"]
-            if whole
-            else [f"{case.name} ({about(cost_s)})" for case in left]
+            [f"{text} ({about(len(left) * cost_s)})"] if whole else [f"{case.name} ({about(cost_s)})" for case in left]
         )
     return named
 
 
-def _too_large(source: Source, sizes: tuple[int, ...]) -> list[str]:
+def _too_large(source: Source, tried: list[TriedSizes]) -> list[str]:
     """The batch sizes that were left out to stay within memory."""
     return [
-        f"batch {size} (about {in_words(size * bytes_per_row(source))})"
-        for size in all_batches(source)
-        if size not in sizes
+        f"{words(entry.sizes)} (about {in_words(bytes_at(source, entry.sizes))})"
+        for entry in all_sizes(source)
+        if entry not in tried
     ]
 
 

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from export.source.axes import BATCH
 from export.source.input_text import DTYPES
 from export.source.inputs import Input
 from export.source.signature import argument_names
@@ -35,7 +36,10 @@ def inputs_of_example(module: nn.Module, example: Sequence[Tensor], *, static: b
         )
     return tuple(
         Input(
-            name=name, dtype=array.dtype, shape=array.shape if static else (None, *array.shape[1:]), below=_limit(array)
+            name=name,
+            dtype=array.dtype,
+            shape=array.shape if static else (BATCH, *array.shape[1:]),
+            below=_limit(array),
         )
         for name, array in zip(argument_names(module, len(arrays)), arrays, strict=True)
     )

@@ -150,4 +150,4 @@ def parse_input(text: str) -> Input:
     """
     parts = split_input(text)
     dtype = np.dtype(parts.dtype)
-    return Input(name=parts.name, dtype=dtype, shape=parts.shape, below=parts.below, least=parts.least)
+    return Input(name=parts.name, dtype=dtype, shape=parts.shape, below=parts.below, least=parts.least, axes=parts.axes)

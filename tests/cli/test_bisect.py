@@ -81,11 +81,11 @@ def test_a_good_file_ends_with_0_and_writes_nothing(linreg, net, tmp_path):
     assert not (tmp_path / "bisect").exists()
 
 
-def test_a_wrong_node_is_named_with_what_shows_it(net, tmp_path):
+def test_a_wrong_node_is_named_with_what_shows_it(linreg, net):
     name = plant(net)
-    ended = in_process(tmp_path, "bisect", "net", *MODULE)
-    assert ended.returncode == 3, ended.stderr
-    first, *rest = ended.stdout.splitlines()
+    ended = linreg("bisect", "net", *MODULE)
+    assert ended.code == 3, ended
+    first, *rest = ended.out.splitlines()
     assert first.startswith(f"node '{name}' (Relu, 2 of 3), output 'tanh': error / allowed ")
     assert "the operator is Relu, and Tanh in a fresh export" in first
     assert "no fault of torch or onnxruntime" in "\n".join(rest)

@@ -124,7 +124,11 @@ def exported(kind: type[nn.Module], precision: ExportPrecision | None = None, op
     source: Source = from_module(
         nets.make(kind), [parse_input(text) for text in KINDS[kind]], precision=precision, static=False
     )
-    inputs = dict(zip([entry.name for entry in source.inputs], source.random_inputs(7, 1.0, SEED), strict=True))
+    inputs = dict(
+        zip(
+            [entry.name for entry in source.inputs], source.random_inputs(source.sizes(batch=7), 1.0, SEED), strict=True
+        )
+    )
     return Exported(name=kind.__name__, model=onnx.load_model_from_string(to_onnx(source, opset=opset)), inputs=inputs)
 
 

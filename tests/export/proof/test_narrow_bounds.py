@@ -50,7 +50,7 @@ def source_of(module, text):
 def test_narrow_bounds_are_nowhere_wider_and_cost_a_few_rows(kind, scale):
     source = source_of(nets.make(kind), nets.INPUTS[kind][0])
     oracle = Counted(source)
-    inputs = source.random_inputs(ROWS, scale, 1)
+    inputs = source.random_inputs({"batch": ROWS}, scale, 1)
     narrow = oracle.narrow_answers(inputs, scale)
     assert oracle.perturbed_rows == PERTURBED_ROWS
     for few, all_rows in zip(narrow, oracle.answers(inputs, scale), strict=True):
@@ -67,7 +67,7 @@ def test_narrow_bounds_are_nowhere_wider_and_cost_a_few_rows(kind, scale):
 def test_all_rows_are_perturbed_where_a_few_do_not_decide(module):
     source = source_of(module, "x=float32[batch,4]")
     oracle = Counted(source)
-    inputs = source.random_inputs(4096, 1.0, 3)
+    inputs = source.random_inputs({"batch": 4096}, 1.0, 3)
     narrow = oracle.narrow_answers(inputs, 1.0)
     assert oracle.perturbed_rows >= 4096
     assert np.array_equal(narrow[0].allowed, oracle.answers(inputs, 1.0)[0].allowed)
