@@ -1,5 +1,6 @@
 """Bisect: planted faults are found at their node, in few runs, and good files have none."""
 
+import functools
 import math
 import shutil
 
@@ -37,6 +38,12 @@ def good():
         return models[kind]
 
     return of
+
+
+@pytest.fixture(scope="module")
+def exact(good):
+    """The same modules in float64, each made once."""
+    return functools.cache(lambda kind: ExactGraph(good(kind)))
 
 
 @pytest.fixture(scope="module")
@@ -133,11 +140,11 @@ def most_runs(nodes):
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_in_the_file_is_found_at_its_node(good, fault):
+def test_a_fault_in_the_file_is_found_at_its_node(good, exact, fault):
     kind, *where = FAULTS[fault]
     model, name = planted(good, kind, *where)
     runs = Runs(run)
-    wrong = search(model, ExactGraph(good(kind)), inputs_of(kind), runs, first_difference(model, good(kind)))
+    wrong = search(model, exact(kind), inputs_of(kind), runs, first_difference(model, good(kind)))
     assert wrong is not None
     assert (wrong.name, wrong.cause) == (name, Cause.FILE)
     assert runs.count == 1
@@ -147,12 +154,12 @@ def test_a_fault_in_the_file_is_found_at_its_node(good, fault):
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_is_found_by_the_values_alone(good, fault):
+def test_a_fault_is_found_by_the_values_alone(good, exact, fault):
     """As a fault of the runtime shows itself: nothing in the graph differs from what it should be."""
     kind, *where = FAULTS[fault]
     model, name = planted(good, kind, *where)
     runs = Runs(run)
-    wrong = search(model, ExactGraph(good(kind)), inputs_of(kind), runs)
+    wrong = search(model, exact(kind), inputs_of(kind), runs)
     assert wrong is not None
     assert (wrong.name, wrong.cause) == (name, Cause.RUNTIME)
     assert wrong.worst_error is None or wrong.worst_error > 1
@@ -161,10 +168,10 @@ def test_a_fault_is_found_by_the_values_alone(good, fault):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_good_file_has_no_wrong_node(good, kind):
+def test_a_good_file_has_no_wrong_node(good, exact, kind):
     runs = Runs(run)
     assert first_difference(good(kind), good(kind)) is None
-    assert search(good(kind), ExactGraph(good(kind)), inputs_of(kind), runs) is None
+    assert search(good(kind), exact(kind), inputs_of(kind), runs) is None
     assert runs.count == 2
 
 
@@ -175,7 +182,7 @@ def test_a_good_bundle_has_no_wrong_node(exported):
 
 
 @pytest.mark.parametrize("nth", [1, 2, 3, 4])
-def test_a_fault_of_the_optimiser_is_found_by_prefixes(good, nth):
+def test_a_fault_of_the_optimiser_is_found_by_prefixes(good, exact, nth):
     """The runtime computes one Add as Sub, but only when it optimises the graph; the first Add adds zeros."""
     model = good("Encoder")
     node = [node for node in model.graph.node if node.op_type == "Add"][nth]
@@ -187,29 +194,29 @@ def test_a_fault_of_the_optimiser_is_found_by_prefixes(good, nth):
         return run(part, values, optimisation)
 
     runs = Runs(optimising_wrongly)
-    wrong = search(model, ExactGraph(model), inputs_of("Encoder"), runs)
+    wrong = search(model, exact("Encoder"), inputs_of("Encoder"), runs)
     assert wrong is not None
     assert (wrong.name, wrong.cause) == (node.name, Cause.OPTIMISER)
     assert "only with graph optimisation" in wrong.what
     assert runs.count <= most_runs(len(model.graph.node))
 
 
-def test_one_changed_bit_is_found_although_no_answer_shows_it(good):
+def test_one_changed_bit_is_found_although_no_answer_shows_it(good, exact):
     change = element(1, lambda weight: np.nextafter(weight, np.float32(9)))
     model, name = planted(good, "ConvNet", "Gemm", 0, change)
     difference = first_difference(model, good("ConvNet"))
-    wrong = search(model, ExactGraph(good("ConvNet")), inputs_of("ConvNet"), Runs(run), difference)
+    wrong = search(model, exact("ConvNet"), inputs_of("ConvNet"), Runs(run), difference)
     assert wrong is not None
     assert wrong.name == name
     assert "differs in 1 of 40 elements" in wrong.what
     assert wrong.worst_error is not None and wrong.worst_error <= 1
 
 
-def test_a_left_out_node_is_found_and_shown(good):
+def test_a_left_out_node_is_found_and_shown(good, exact):
     model, _ = planted(good, "Mlp", "Relu", 0, lambda model, node: model.graph.node.remove(node))
     model.graph.node[1].input[0] = model.graph.node[0].output[0]
     difference = first_difference(model, good("Mlp"))
-    wrong = search(model, ExactGraph(good("Mlp")), inputs_of("Mlp"), Runs(run), difference)
+    wrong = search(model, exact("Mlp"), inputs_of("Mlp"), Runs(run), difference)
     assert wrong is not None
     assert (wrong.index, wrong.operator) == (1, "Gemm")
     assert "the operator is Gemm, and Relu in a fresh export" in wrong.what
