@@ -59,14 +59,16 @@ class ModuleSources:
             "module.load_state_dict(torch.load(FILE, weights_only=True))"
         )
 
-    def prove(self, runner: Runner, precision: ExportPrecision | None) -> Verification:
-        """Compare the outputs of a file with the float64 outputs of the module.
+    def prove(
+        self, runner: Runner, precision: ExportPrecision | None, *, unoptimised: Runner | None = None
+    ) -> Verification:
+        """Compare the outputs of a file, also without graph optimisation, with the float64 outputs of the module.
 
         Raises:
             MismatchError: a parameter or an output differs.
             ExportError: the module does not take the inputs or return the outputs of the card.
         """
-        return verify(runner, self.source(precision), budget_s=self._budget_s)
+        return verify(runner, self.source(precision), unoptimised=unoptimised, budget_s=self._budget_s)
 
     def source(self, precision: ExportPrecision | None) -> Source:
         """Return the source in one precision; None is the module's own.

@@ -13,6 +13,7 @@ outputs. `data.json`, beside model.onnx, gives onnx's runner one rtol and one at
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from export.proof.comparison import ExpectedOutput, compare_outputs, run_case
+from export.proof.comparison import Comparison, ExpectedOutput, compare_outputs, run_case, worst_of
+from export.proof.optimisation import at_each_end
 from export.runners.base import Runner
 from export.source.axes import BATCH, Sizes
 from linreg.changes import Changes
@@ -150,8 +152,13 @@ class VectorCheck:
     bytes_equal: bool
 
 
-def check_vectors(runner: Runner, folder: Path) -> VectorCheck:
+def check_vectors(runner: Runner, folder: Path, unoptimised: Runner | None = None) -> VectorCheck:
     """Run all vectors of a bundle and compare the outputs. This needs torch only if the runner does.
+
+    Args:
+        runner: the file, loaded.
+        folder: the bundle.
+        unoptimised: the file loaded without graph optimisation, to compare each vector with it as well.
 
     Raises:
         MismatchError: an output has another shape, dtype or class, or its error exceeds what is allowed.
@@ -159,11 +166,15 @@ def check_vectors(runner: Runner, folder: Path) -> VectorCheck:
     """
     cases, worst, equal = 0, 0.0, True
     for vectors in read_vectors(folder):
-        expected = vectors.expected()
-        outputs = run_case(runner, vectors.inputs, vectors.name)
-        found = compare_outputs(f"{runner.name}: {vectors.name}", ("output",) * len(expected), outputs, expected)
+        found = worst_of(at_each_end(partial(_check, vectors), runner, unoptimised))
         worst, equal, cases = max(worst, found.worst_error), equal and found.bytes_equal, cases + 1
     return VectorCheck(cases=cases, worst_error=worst, bytes_equal=equal)
+
+
+def _check(vectors: Vectors, runner: Runner) -> Comparison:
+    expected = vectors.expected()
+    outputs = run_case(runner, vectors.inputs, vectors.name)
+    return compare_outputs(f"{runner.name}: {vectors.name}", ("output",) * len(expected), outputs, expected)
 
 
 def _vector_cases(source: "Source", tried: Sequence[Sizes]) -> "list[Case]":

@@ -177,6 +177,7 @@ def _check(
     """
     from export.bundle.affine_graph import check_affine_weights
     from export.bundle.vectors import check_vectors
+    from export.proof.optimisation import load_unoptimised
     from export.runners.load import load_artifact
     from export.runners.trust import Trust
     from linreg.manifest import read_entry
@@ -192,10 +193,12 @@ def _check(
         except UntrustedError:
             refused.append(entry.name)
             continue
+        # A model of linreg train is one Gemm, in which there is nothing to optimise.
+        other = load_unoptimised(kind, entry.name, data, Trust.from_option(trust)) if manifest.of_module else None
         if has_vectors := _has_vectors(manifest, entry):
-            by_vectors.append(_row(entry.name, "test vectors", check_vectors(runner, folder)))
+            by_vectors.append(_row(entry.name, "test vectors", check_vectors(runner, folder, other)))
         if sources is not None:
-            by_oracle.append(_row(entry.name, ORACLE, sources.prove(runner, precision)))
+            by_oracle.append(_row(entry.name, ORACLE, sources.prove(runner, precision, unoptimised=other)))
             continue
         checkpoint = model if model is not None or has_vectors else _model(folder, manifest)
         if checkpoint is not None:

@@ -5,7 +5,7 @@ import shlex
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from export.bundle.path_leaks import check_no_paths
 from export.formats.names import PROGRAMS, Format, beside, file_name
 from export.precision import ExportPrecision
 from export.proof.budget import LEAST_DEFAULT_S
+from export.proof.optimisation import LEVELS, load_unoptimised
 from export.proof.verify import Verification, verify
 from export.runners.ledger import remember
 from export.runners.load import load_artifact
@@ -46,12 +47,15 @@ class ExportOptions:
         budget_s: time for the proof of one file; infinity for every case. None: as long as capture and export took, but
             at least `export.proof.budget.LEAST_DEFAULT_S`. Has no effect on affine modules.
         keep_inputs: add the user's own inputs to the test vectors.
+        module_words: the options that name the module and its inputs on the command line, for the command that a
+            refusal names. Default: a placeholder for the module, and the inputs of the source.
     """
 
     opset: int | None = None
     prefix: str | None = None
     budget_s: float | None = None
     keep_inputs: bool = False
+    module_words: tuple[str, ...] = ()
 
 
 DEFAULTS = ExportOptions()
@@ -88,8 +92,10 @@ class Artifact:
         precision = {} if self.precision is None else {"precision": self.precision.value}
         proved = asdict(self.verification)
         if proved["weights"] is None:  # an affine module, all of whose parameters and cases are proved
-            for key in ("weights", "ties", "not_tried", "sizes"):
+            for key in ("weights", "ties", "not_tried", "sizes", "optimisation"):
                 del proved[key]
+        elif not proved["optimisation"]:
+            del proved["optimisation"]
         return {
             "format": self.format.value,
             **precision,
@@ -172,9 +178,12 @@ def make_artifact(
         verification = verify(
             load_artifact(kind, name, data, Trust.MADE_HERE),
             source,
+            unoptimised=load_unoptimised(kind, name, data, Trust.MADE_HERE),
             budget_s=budget_s,
             begin=partial(begin, f"prove {kind}"),
         )
+        if kind is Format.ONNX and not verification.optimisation:
+            verification = replace(verification, optimisation=LEVELS[:1])
         details = _details(kind, data)
         if source.static:
             details["static"] = True
@@ -194,7 +203,7 @@ def make_artifact(
         changes.drop(name)
         if error.inputs:
             changes.stage(failed, _archive(dict(error.inputs)))
-            bisect = _bisect_hint(source, kind, changes.folder)
+            bisect = _bisect_hint(source, kind, changes.folder / name, options.module_words)
             raise MismatchError(f"{error}; its inputs are in {changes.folder / failed}{bisect}") from error
         raise
     except BaseException:
@@ -205,12 +214,14 @@ def make_artifact(
     return _artifact(kind, source.precision, changes.folder / name, data, start, details, verification)
 
 
-def _bisect_hint(source: Source, kind: Format, folder: Path) -> str:
+def _bisect_hint(source: Source, kind: Format, path: Path, words: tuple[str, ...]) -> str:
     """The command that finds the wrong node of an ONNX file; empty for an affine model, which has one node."""
     if kind is not Format.ONNX or source.affine is not None:
         return ""
-    described = " ".join(f"--input {shlex.quote(entry.text())}" for entry in source.inputs)
-    return f"; to find the first wrong node: linreg bisect {shlex.quote(str(folder))} --module FILE.py:NAME {described}"
+    if not words:
+        described = [word for entry in source.inputs for word in ("--input", entry.text())]
+        words = ("--module", "FILE.py:NAME", *described)
+    return f"; to find the first wrong node: {shlex.join(['linreg', 'bisect', str(path), *words])}"
 
 
 def _remember(kind: Format, data: bytes) -> None:

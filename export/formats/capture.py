@@ -10,6 +10,7 @@ from torch.export import Dim, ExportedProgram
 from torch.fx.experimental import _config
 
 from export.formats.quiet import quiet, reason
+from export.formats.users_line import place_and_advice
 from export.source.axes import BATCH, Axis
 from export.source.inputs import Input
 from export.source.own_inputs import sizes_of
@@ -98,7 +99,8 @@ def _captured(source: Source) -> ExportedProgram:
             for axis in reversed(source.axes):
                 if axis.name in named:
                     raise _depends(axis, f"torch.export: {reason(error)}") from error
-        raise ExportError(f"torch.export refuses the module: {reason(error)}") from error
+        what = f"{reason(error)}{place_and_advice(error)}"
+        raise ExportError(f"torch.export refuses the module: {what}") from error
     _check_axes(program, source)
     if source.own:
         program.example_inputs = (random, {})  # a .pt2 file holds them, and the user's own may be private

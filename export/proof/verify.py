@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from export.proof.budget import ALL, Spending, about
 from export.proof.cases import Case, PlannedCase, check_sizes, planned_cases
-from export.proof.comparison import Comparison, compare_outputs, run_case
+from export.proof.comparison import Comparison, compare_outputs, run_case, worst_of
 from export.proof.influence import Coverage, ProvedCase, coverage
 from export.proof.memory import bytes_at, limit_bytes
+from export.proof.optimisation import LEVELS, at_each_end
 from export.proof.oracle import oracle_of
 from export.proof.sizes import TriedSizes, all_sizes, sizes_within
 from export.proof.weights import FoundWeights, find_weights
@@ -76,6 +77,8 @@ class Verification:
         not_tried: cases, or whole batch sizes, that would exceed the budget of time or memory, with what they would
             take: `batch 4096 (about 40 min)`.
         sizes: the sizes of the dynamic axes that were tried.
+        optimisation: onnxruntime's levels of graph optimisation at which every case was compared; empty if the runner
+            alone was compared.
     """
 
     worst_error: float
@@ -87,12 +90,14 @@ class Verification:
     ties: int = 0
     not_tried: tuple[str, ...] = ()
     sizes: tuple[dict[str, int], ...] = ()
+    optimisation: tuple[str, ...] = ()
 
 
 def verify(
     runner: Runner,
     source: Source,
     *,
+    unoptimised: Runner | None = None,
     budget_s: float = ALL,
     begin: BeginCase = no_progress,
     clock: Callable[[], float] = time.perf_counter,
@@ -102,6 +107,7 @@ def verify(
     Args:
         runner: the file, loaded.
         source: what it was exported from.
+        unoptimised: the file loaded without graph optimisation, to compare each case with it as well.
         budget_s: time after which no other case is tried, for a module that is not affine. The least (three batch
             sizes, and the user's own inputs) is tried whatever it takes.
         begin: called as `begin(done, total)` as each case of a module that is not affine begins.
@@ -133,7 +139,7 @@ def verify(
                 continue
         spending.start_case()
         made = case.make()
-        found = _judge(runner, source, made)
+        found = _judge(runner, source, made, unoptimised)
         spending.end_case(case.elements)
         if found is None:
             not_judged.append(case.name)
@@ -156,10 +162,11 @@ def verify(
             if any(case.sizes == entry.sizes and case not in skipped for case in planned)
         ),
         not_tried=(*_skipped(skipped, planned, spending), *_too_large(source, tried)),
+        optimisation=() if unoptimised is None else LEVELS,
     )
 
 
-def _judge(runner: Runner, source: Source, case: Case) -> Comparison | None:
+def _judge(runner: Runner, source: Source, case: Case, unoptimised: Runner | None = None) -> Comparison | None:
     """Compare one case; None if the module's own error is too large at an extreme scale.
 
     Raises:
@@ -170,13 +177,17 @@ def _judge(runner: Runner, source: Source, case: Case) -> Comparison | None:
     where, oracle = f"{runner.name}: {case.name}", oracle_of(source)
     try:
         narrow = oracle.narrow_answers(case.inputs, case.scale)
-        outputs = run_case(runner, case.inputs, case.name)
-        with suppress(MismatchError):
-            return compare_outputs(where, names, outputs, narrow)
-        return compare_outputs(where, names, outputs, oracle.answers(case.inputs, case.scale))
+
+        def compare(one: Runner) -> Comparison:
+            outputs = run_case(one, case.inputs, case.name)
+            with suppress(MismatchError):
+                return compare_outputs(where, names, outputs, narrow)
+            return compare_outputs(where, names, outputs, oracle.answers(case.inputs, case.scale))
+
+        return worst_of(at_each_end(compare, runner, unoptimised))
     except InexactError as error:
         if case.scale is None and source.affine is None:  # a few rows may cancel to nearly zero
-            return _judge(runner, source, replace(case, scale=1.0))
+            return _judge(runner, source, replace(case, scale=1.0), unoptimised)
         if case.scale in (None, 1.0):
             raise InexactError(f"{error}{_mask_hint(source, case)}") from None
         return None

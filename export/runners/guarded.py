@@ -50,7 +50,9 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 
-def guarded_onnx_runner(name: str, data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> Runner:
+def guarded_onnx_runner(
+    name: str, data: bytes, *, limits: Limits = DEFAULT_LIMITS, optimisation: str = "all"
+) -> Runner:
     """Make a runner for an ONNX model of any origin, which runs in a child process, on the CPU and with one thread.
 
     The child starts with the first call of `outputs()` or `parameters()`. These raise ModelError if onnxruntime rejects
@@ -61,8 +63,9 @@ def guarded_onnx_runner(name: str, data: bytes, *, limits: Limits = DEFAULT_LIMI
         name: the name used in messages.
         data: the bytes of the model.
         limits: the limits of each request.
+        optimisation: `all` graph optimisations, or `disabled`.
     """
-    child = _Child(name, data, limits)
+    child = _Child(name, data, limits, optimisation)
 
     def bind(inputs: tuple[Array, ...]) -> Call:
         kept = tuple(np.array(array) for array in inputs)
@@ -82,8 +85,8 @@ def guarded_onnx_runner(name: str, data: bytes, *, limits: Limits = DEFAULT_LIMI
 class _Child:
     """The child process that holds the onnxruntime session."""
 
-    def __init__(self, name: str, data: bytes, limits: Limits) -> None:
-        self._name, self._data, self._limits = name, data, limits
+    def __init__(self, name: str, data: bytes, limits: Limits, optimisation: str = "all") -> None:
+        self._name, self._data, self._limits, self._optimisation = name, data, limits, optimisation
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
         self._failure: str | None = None
@@ -119,7 +122,13 @@ class _Child:
             raise ModelError(self._failure)
         assert self._process is not None and self._channel is not None, "the first request starts it"
         memory = self._memory_bytes(sum(array.nbytes for array in arrays))
-        question = {"kind": kind, "name": self._name, "memory_bytes": memory, "cpu_s": self._limits.cpu_s}
+        question = {
+            "kind": kind,
+            "name": self._name,
+            "optimisation": self._optimisation,
+            "memory_bytes": memory,
+            "cpu_s": self._limits.cpu_s,
+        }
         answered = False
         start = time.monotonic()
         try:

@@ -52,7 +52,7 @@ def main() -> None:
         results: list[Array] = []
         try:
             if runner is None:
-                runner = onnxruntime_runner(request["name"], arrays[0].tobytes())
+                runner = onnxruntime_runner(request["name"], arrays[0].tobytes(), optimisation=request["optimisation"])
             elif request["kind"] == "parameters":
                 kept = {name: value for name, value in runner.parameters().items() if value.dtype.kind in "biufc"}
                 answer["names"], results = list(kept), list(kept.values())

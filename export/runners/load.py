@@ -6,7 +6,7 @@ from export.runners.ledger import is_ours
 from export.runners.trust import Trust, trusted_bytes
 
 
-def load_artifact(kind: Format, name: str, data: bytes, trust: Trust) -> Runner:
+def load_artifact(kind: Format, name: str, data: bytes, trust: Trust, optimisation: str = "all") -> Runner:
     """Load an artifact, if it may be loaded.
 
     An ONNX model that this user did not export runs in a child process with limits, whatever `trust` says.
@@ -16,6 +16,7 @@ def load_artifact(kind: Format, name: str, data: bytes, trust: Trust) -> Runner:
         name: the name used in messages.
         data: the bytes of the artifact.
         trust: why a program may be loaded.
+        optimisation: onnxruntime's graph optimisation, `all` or `disabled`; other formats have none.
 
     Raises:
         UntrustedError: the artifact is a program that this user did not export.
@@ -27,11 +28,11 @@ def load_artifact(kind: Format, name: str, data: bytes, trust: Trust) -> Runner:
         case Format.ONNX if trust is Trust.MADE_HERE or is_ours(data):
             from export.runners.onnxruntime import onnxruntime_runner
 
-            return onnxruntime_runner(name, data)
+            return onnxruntime_runner(name, data, optimisation=optimisation)
         case Format.ONNX:
             from export.runners.guarded import guarded_onnx_runner
 
-            return guarded_onnx_runner(name, data)
+            return guarded_onnx_runner(name, data, optimisation=optimisation)
         case Format.C:
             from export.runners.c import c_runner
 

@@ -123,7 +123,11 @@ def run(
             code=code,
             note=note,
         )
-        options = ExportOptions(opset=opset, prefix=prefix, budget_s=budget, keep_inputs=keep_inputs)
+        given_words = {"--arg": arguments, "--input": inputs}
+        words = () if module is None else module_words(module, state_dict, given_words)
+        options = ExportOptions(
+            opset=opset, prefix=prefix, budget_s=budget, keep_inputs=keep_inputs, module_words=words
+        )
         check_options(chosen, options)
         outcome = write_bundle(
             chosen, folder, kinds, options, force=force, wait=wait, on_wait=say_waiting, progress=progress
@@ -168,3 +172,14 @@ def _show(outcome: "Outcome") -> None:
 def _bench_command(folder: Path, module: str, arguments: list[str]) -> str:
     words = ["linreg", "bench", "-m", str(folder), "--module", module]
     return shlex.join([*words, *(word for text in arguments for word in ("--arg", text))])
+
+
+def module_words(module: str, state_dict: Path | None, options: dict[str, list[str] | None]) -> tuple[str, ...]:
+    """Return the options that name a module, its parameters and its inputs in another command."""
+    state = () if state_dict is None else ("--state-dict", str(state_dict))
+    return (
+        "--module",
+        module,
+        *state,
+        *(word for name, texts in options.items() for text in texts or () for word in (name, text)),
+    )
