@@ -52,6 +52,10 @@ class FileTensors:
         """The names of the floating tensors whose content is not known."""
         return tuple(name for name, array in self.by_name.items() if name not in self._explained and _floating(array))
 
+    def may_explain(self, wanted: Array) -> bool:
+        """Whether the file holds a tensor of unknown content with the size and dtype of an array."""
+        return any(name not in self._explained for name in self._wholes.get(_kind(_plain(wanted)), []))
+
     def finds(self, wanted: Array) -> bool:
         """Whether the file holds an array whole, split into equal pieces, or as one of the pieces of a tensor."""
         wanted = _plain(wanted)
@@ -61,8 +65,7 @@ class FileTensors:
             return self.finds(np.ascontiguousarray(wanted)[..., None].view(wanted.real.dtype))
         if not _distinctive(wanted):
             return False
-        for axis, pieces in _splits(wanted):
-            del axis
+        for _, pieces in _splits(wanted):
             if all(self._finds_whole(piece) for piece in pieces):
                 return True
         return self._finds_piece(wanted)

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from export.proof.budget import ALL, Spending, about
 from export.proof.cases import Case, PlannedCase, all_batches, batches, check_batches, planned_cases
 from export.proof.comparison import Comparison, compare_outputs, run_case
-from export.proof.influence import Coverage, ProvedCase, coverage
 from export.proof.memory import bytes_per_row, limit_bytes
 from export.proof.oracle import oracle_of
-from export.proof.weights import FoundWeights, find_weights
+from export.proof.reach import MAX_ROWS, Reach, Weights, reach_of
+from export.proof.weights import find_weights
 from export.runners.base import Runner
 from export.source.source import Source
 from linreg.errors import ExportError, InexactError, MismatchError
@@ -26,35 +26,6 @@ BeginCase = Callable[[int, int], None]
 
 def no_progress(_done: int, _total: int) -> None:
     """Report nothing."""
-
-
-CASES_OF_COVERAGE = 3
-"""How many cases show whether the outputs cover a tensor that is not in a file."""
-
-MAX_ROWS_OF_COVERAGE = 16
-"""Cases with more rows are too slow for that."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Weights:
-    """What was proved about the tensors of the state_dict of a module that is not affine.
-
-    Attributes:
-        found: how many are in the file, bit for bit in any layout and under any name, or in the fold of a BatchNorm
-            that was computed again.
-        folded: how many of these are in such a fold.
-        total: how many have an influence on the outputs, or are in the file.
-        covered: keys not found whose small faults move an output beyond its allowed error.
-        unproved: keys not found whose small faults may not be seen.
-        without_influence: keys not found on which no output depends.
-    """
-
-    found: int
-    folded: int
-    total: int
-    covered: tuple[str, ...] = ()
-    unproved: tuple[str, ...] = ()
-    without_influence: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +45,7 @@ class Verification:
         not_tried: cases, or whole batch sizes, that would exceed the budget of time or memory, with what they would
             take: `batch 4096 (about 40 min)`.
         batches: the batch sizes that were tried.
+        cannot_fail: comparisons that hold for a wrong file too, such as an output that is 0 in every case.
     """
 
     worst_error: float
@@ -85,6 +57,7 @@ class Verification:
     ties: int = 0
     not_tried: tuple[str, ...] = ()
     batches: tuple[int, ...] = ()
+    cannot_fail: tuple[str, ...] = ()
 
 
 def verify(
@@ -122,15 +95,18 @@ def verify(
         check_batches(source, sizes)
     planned, spending = planned_cases(source, rows, sizes), Spending(budget_s, clock)
     worst, equal, count, ties = 0.0, True, 0, 0
-    proved: list[ProvedCase] = []
+    proved: list[Case] = []
+    reach: Reach | None = None
     not_judged: list[str] = []
     skipped: list[PlannedCase] = []
     for place, case in enumerate(planned):
         if not affine:
             begin(place, len(planned))
-            if not case.least and not spending.affords(case.rows):
-                skipped.append(case)
-                continue
+            if not case.least:
+                reach = reach or reach_of(source, weights, proved, planned, spending)
+                if not spending.affords(case.rows):
+                    skipped.append(case)
+                    continue
         spending.start_case()
         made = case.make()
         found = _judge(runner, source, made)
@@ -138,20 +114,22 @@ def verify(
         if found is None:
             not_judged.append(case.name)
             continue
-        if not affine and made.scale in (None, 1.0) and (not proved or len(made.inputs[0]) <= MAX_ROWS_OF_COVERAGE):
-            proved.append((made.inputs, oracle_of(source).answers(made.inputs, made.scale)))
+        if not affine and made.scale in (None, 1.0) and (not proved or case.rows <= MAX_ROWS):
+            proved.append(made)
         worst, equal, count = max(worst, found.worst_error), equal and found.bytes_equal, count + 1
         ties += bool(found.ties)
+    reach = reach or reach_of(source, weights, proved, planned, spending)
     return Verification(
         worst_error=worst,
         bytes_equal=equal,
         cases=count,
         parameters_kept=len(weights.identical),
-        weights=_weights(source, weights, proved),
+        weights=reach.weights,
         not_judged=tuple(not_judged),
         ties=ties,
         batches=tuple(size for size in sizes if any(case.rows == size and case not in skipped for case in planned)),
-        not_tried=(*_skipped(skipped, planned, spending), *_too_large(source, sizes)),
+        not_tried=(*_skipped(skipped, planned, spending), *_too_large(source, sizes), *reach.not_tried),
+        cannot_fail=reach.cannot_fail,
     )
 
 
@@ -213,18 +191,3 @@ def check_parameters(runner: Runner, source: Source) -> int:
         MismatchError: a parameter differs, or is missing in a format that keeps them all.
     """
     return len(find_weights(runner, source).identical)
-
-
-def _weights(source: Source, found: FoundWeights, cases: list[ProvedCase]) -> Weights | None:
-    if source.affine is not None:
-        return None
-    rest = coverage(oracle_of(source), cases[-CASES_OF_COVERAGE:], found.missing) if found.missing else Coverage()
-    count = len(found.identical) + len(found.folded)
-    return Weights(
-        found=count,
-        folded=len(found.folded),
-        total=count + len(rest.covered) + len(rest.unproved),
-        covered=rest.covered,
-        unproved=rest.unproved,
-        without_influence=rest.without_influence,
-    )

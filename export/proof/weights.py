@@ -184,6 +184,8 @@ def _computed(
     copies = FileTensors({key: bits_of(value) for key, value in source.module.state_dict().items()})
     for constant in used.constants:
         array = bits_of(_unexpanded(constant))
+        if not constant.keys & missing and not tensors.may_explain(array):
+            continue
         if tensors.finds(array):
             exact |= constant.keys
         elif not copies.finds(array) and tensors.finds_close(array):  # a copy needs no rounding
