@@ -36,10 +36,12 @@ class UsedConstants:
     Attributes:
         constants: those that operators combined with inputs, without repetition.
         touched: keys of the state_dict that any operator read.
+        numbers: the numbers that operators were given, such as the eps of a LayerNorm.
     """
 
     constants: tuple[Constant, ...]
     touched: frozenset[str]
+    numbers: frozenset[float]
 
 
 def used_constants(source: Source) -> UsedConstants | None:
@@ -66,6 +68,7 @@ class _Watching(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._keys: dict[int, frozenset[str]] = {}
         self._constants: dict[tuple[Any, ...], Constant] = {}
         self._touched: set[str] = set()
+        self._numbers: set[float] = set()
         for key, value in module.state_dict(keep_vars=True).items():
             place = self._place(value)
             self._keys[place] = self._keys.get(place, frozenset()) | {key}
@@ -74,7 +77,9 @@ class _Watching(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         del types
-        given = [tensor for tensor in tree_leaves((args, kwargs)) if isinstance(tensor, Tensor)]
+        leaves = tree_leaves((args, kwargs))
+        given = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
+        self._numbers.update(float(leaf) for leaf in leaves if isinstance(leaf, int | float))
         moving = any(self._place(tensor) in self._moving for tensor in given)
         keys = frozenset[str]().union(*(self._keys.get(self._place(tensor), frozenset()) for tensor in given))
         self._touched |= keys
@@ -92,7 +97,11 @@ class _Watching(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return result
 
     def found(self) -> UsedConstants:
-        return UsedConstants(constants=tuple(self._constants.values()), touched=frozenset(self._touched))
+        return UsedConstants(
+            constants=tuple(self._constants.values()),
+            touched=frozenset(self._touched),
+            numbers=frozenset(self._numbers),
+        )
 
     def _place(self, tensor: Tensor) -> int:
         """Identify the memory of a tensor, and forget what was known if it was freed and used again."""

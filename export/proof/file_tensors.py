@@ -48,6 +48,13 @@ class FileTensors:
         """Record that the content of a tensor is known, so that it is not searched for damage."""
         self._explained.add(name)
 
+    def explain_numbers(self, numbers: Iterable[float]) -> None:
+        """Record that these numbers are known, as tensors of one element in any floating dtype."""
+        for name in self.unexplained():
+            array = self.by_name[name]
+            if array.size == 1 and any(array.reshape(-1)[0] == array.dtype.type(number) for number in numbers):
+                self._explained.add(name)
+
     def unexplained(self) -> tuple[str, ...]:
         """The names of the floating tensors whose content is not known."""
         return tuple(name for name, array in self.by_name.items() if name not in self._explained and _floating(array))
@@ -76,13 +83,17 @@ class FileTensors:
             return False
         for name in self._wholes.get(_kind(wanted), []):
             flat = self.by_name[name].reshape(-1)
-            if any(_is_close(flat, layout.reshape(-1)) for layout in _layouts(wanted)):
+            if any(_equal(flat, layout.reshape(-1), CLOSE_UNITS).all() for layout in _layouts(wanted)):
                 self._explained.add(name)
                 return True
         return False
 
-    def damaged_copy(self, wanted: Array) -> tuple[str, int] | None:
+    def damaged_copy(self, wanted: Array, *, units: int = 0) -> tuple[str, int] | None:
         """The name of a tensor that is a copy of an array but for a few elements or a rounding to 16 bits.
+
+        Args:
+            wanted: the array.
+            units: how many roundings of its dtype an element of a copy may differ.
 
         Returns:
             The name, and the number of elements that differ; None if no tensor of unknown content is like that.
@@ -91,7 +102,7 @@ class FileTensors:
             return None
         for form in (wanted, *(piece for _, pieces in _splits(wanted) for piece in pieces)):
             for name in self._wholes.get(_kind(form), []):
-                if name not in self._explained and (differing := _damage(self.by_name[name], form)):
+                if name not in self._explained and (differing := _damage(self.by_name[name], form, units)):
                     return name, differing
         return None
 
@@ -181,16 +192,28 @@ def _splits(array: Array) -> Iterator[tuple[int, list[Array]]]:
                 yield axis, np.split(array, count, axis)
 
 
-def _damage(found: Array, wanted: Array) -> int:
+def _damage(found: Array, wanted: Array, units: int) -> int:
     """How many elements of a damaged copy differ; 0 if it is none."""
     most = max(2, int(found.size * DAMAGED_SHARE))
     flat = found.reshape(-1)
     for layout in _layouts(wanted):
         right = layout.reshape(-1)
-        differing = int((flat != right).sum())
+        differing = int((~_equal(flat, right, units)).sum())
         if 0 < differing <= most or (differing and _is_rounded(flat, right)):
             return differing
     return 0
+
+
+def _equal(found: Array, wanted: Array, units: int) -> NDArray[np.bool_]:
+    """Which elements are equal to within some units of rounding, and half a unit of the largest element."""
+    equal: NDArray[np.bool_] = found == wanted
+    if units:
+        unit = float(np.finfo(wanted.dtype).eps)
+        with np.errstate(invalid="ignore", over="ignore"):
+            size = np.abs(wanted.astype(np.float64))
+            largest = size.max(initial=0.0, where=np.isfinite(size))
+            equal |= np.abs(found.astype(np.float64) - wanted) <= unit * (units * size + largest / 2)
+    return equal
 
 
 def _is_rounded(found: Array, exact: Array) -> bool:
@@ -203,12 +226,3 @@ def _is_rounded(found: Array, exact: Array) -> bool:
     bits = exact.view(np.uint32).astype(np.uint64)
     rounded = ((bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000).astype(np.uint32).view(np.float32)
     return np.array_equal(found, rounded)
-
-
-def _is_close(found: Array, wanted: Array) -> bool:
-    unit = float(np.finfo(wanted.dtype).eps)
-    with np.errstate(invalid="ignore", over="ignore"):
-        size = np.abs(wanted.astype(np.float64))
-        largest = size.max(initial=0.0, where=np.isfinite(size))
-        distance = np.abs(found.astype(np.float64) - wanted)
-        return bool(((distance <= unit * (CLOSE_UNITS * size + largest / 2)) | (found == wanted)).all())

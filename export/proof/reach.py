@@ -35,8 +35,8 @@ class Weights:
         unproved: keys not found whose small faults may not be seen.
         without_influence: keys not found on which no output depends.
         close: keys among `folded` whose computed tensors are equal only to within a few roundings of each element.
-        constants: floating tensors of the file that come from no tensor of the module, such as numbers in its code;
-            only the outputs show whether they are right.
+        constants: floating tensors of the file that come from no tensor of the module and no number that an operator
+            was given, such as the square root of 2 in GELU; only the outputs show whether they are right.
     """
 
     found: int

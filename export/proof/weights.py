@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from export.proof.constants import Constant, used_constants
-from export.proof.file_tensors import FileTensors, same_bits
+from export.proof.file_tensors import CLOSE_UNITS, FileTensors, same_bits
 from export.proof.folded import Fold, possible_folds
 from export.proof.packed import packed_weights
 from export.runners.base import Runner
@@ -31,8 +31,8 @@ class FoundWeights:
         close: those of `folded` whose tensors are equal only to within a few roundings of each element.
         missing: the keys not found.
         unused: those of `missing` that the module does not read.
-        constants: floating tensors of the file that are neither a tensor of the module nor computed from one, such as
-            the numbers in the code of forward; only the outputs show whether they are right.
+        constants: floating tensors of the file that are neither a tensor of the module nor computed from one, nor a
+            number that an operator was given; only the outputs show whether they are right.
     """
 
     identical: frozenset[str]
@@ -65,8 +65,8 @@ def find_weights(runner: Runner, source: Source) -> FoundWeights:
     identical |= _elsewhere(tensors, source.module, {k: v for k, v in state.items() if k not in identical | folded})
     folded |= _folded_twins(tensors, source.module, [key for key in state if key not in identical | folded])
     lost = frozenset(state) - identical - folded
-    computed, close, unused = _computed(tensors, source, lost)
-    _refuse_damaged(runner.name, tensors, source.module, state)
+    computed, close, unused = _computed(runner.name, tensors, source, lost)
+    _refuse_damaged(runner.name, tensors, _named(source.module, state))
     found = identical | folded | computed
     return FoundWeights(
         identical=frozenset(identical),
@@ -164,13 +164,16 @@ def _elsewhere(tensors: FileTensors, module: nn.Module, wanted: dict[str, Array]
 
 
 def _computed(
-    tensors: FileTensors, source: Source, missing: frozenset[str]
+    name: str, tensors: FileTensors, source: Source, missing: frozenset[str]
 ) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
     """Look for what the module computes from its tensors alone, which an exporter writes in their place.
 
     Returns:
         The keys of `missing` whose computed tensors are all found, those found only to within rounding, and those that
         the module does not read.
+
+    Raises:
+        MismatchError: a tensor is a damaged copy of what is computed.
     """
     others = [(key, value) for key, value in source.module.named_buffers() if key not in source.module.state_dict()]
     for _, value in (*others, *_parametrized(source.module)):
@@ -180,6 +183,7 @@ def _computed(
     used = used_constants(source)
     if used is None:
         return frozenset(), frozenset(), frozenset()
+    tensors.explain_numbers(used.numbers)
     exact, close, lost = set[str](), set[str](), set[str]()
     copies = FileTensors({key: bits_of(value) for key, value in source.module.state_dict().items()})
     for constant in used.constants:
@@ -188,10 +192,13 @@ def _computed(
             continue
         if tensors.finds(array):
             exact |= constant.keys
-        elif not copies.finds(array) and tensors.finds_close(array):  # a copy needs no rounding
+        elif copies.finds(array):  # needs no rounding
+            lost |= constant.keys
+        elif tensors.finds_close(array):
             close |= constant.keys
         else:
             lost |= constant.keys
+            _refuse_damaged(name, tensors, {f"a tensor computed from {min(constant.keys)!r}": array}, CLOSE_UNITS)
     return (
         frozenset((exact | close) - lost) & missing,
         frozenset(close - lost) & missing,
@@ -208,21 +215,27 @@ def _unexpanded(constant: Constant) -> Tensor:
     return value
 
 
-def _refuse_damaged(name: str, tensors: FileTensors, module: nn.Module, state: dict[str, Array]) -> None:
-    """Refuse a tensor of unknown content that is almost the copy of a parameter, of which another may be right.
+def _named(module: nn.Module, state: dict[str, Array]) -> dict[str, Array]:
+    """The tensors that a file may hold a damaged copy of, and what they are."""
+    packed = {keys[0]: value for keys, value in packed_weights(module)}
+    parametrized = {name: bits_of(value) for name, value in _parametrized(module)}
+    return {
+        **{f"the state_dict's {key!r}": value for key, value in (state | parametrized).items()},
+        **{f"the state_dict's {key!r}, packed": value for key, value in packed.items()},
+    }
+
+
+def _refuse_damaged(name: str, tensors: FileTensors, named: dict[str, Array], units: int = 0) -> None:
+    """Refuse a tensor of unknown content that is almost a copy of a right one, which may be in the file too.
 
     Raises:
         MismatchError: there is one.
     """
-    if not tensors.unexplained():
-        return
-    packed = [(keys[0], value) for keys, value in packed_weights(module)]
-    parametrized = [(name, bits_of(value)) for name, value in _parametrized(module)]
-    for key, value in [*state.items(), *packed, *parametrized]:
-        if (damaged := tensors.damaged_copy(value)) is not None:
+    for what, value in named.items() if tensors.unexplained() else ():
+        if (damaged := tensors.damaged_copy(value, units=units)) is not None:
             tensor, count = damaged
             raise MismatchError(
-                f"{name}: tensor {tensor!r} differs from the state_dict's {key!r} in {count} of {value.size} "
+                f"{name}: tensor {tensor!r} differs from {what} in {count} of {value.size} "
                 "elements and is equal in all others, or rounded; export again"
             )
 
