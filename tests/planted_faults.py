@@ -178,7 +178,7 @@ def _change_node(model: onnx.ModelProto, generator: np.random.Generator) -> Plan
 
 
 def table(surveys: dict[str, dict[str, Outcome]]) -> str:
-    """A Markdown table of all networks and kinds: planted, caught by content and by outputs, listed, accepted."""
+    """A Markdown table: faults refused by the content of a tensor + by outputs, of those planted, for each kind."""
     lines = [f"| network | {' | '.join(FAULTS)} | caught | listed | accepted |", "|---" * (len(FAULTS) + 4) + "|"]
     for network, outcomes in surveys.items():
         cells = [f"{o.by_content} + {o.by_outputs} of {o.planted}" for o in outcomes.values()]

@@ -11,32 +11,38 @@ from linreg.errors import LinregError
 
 Array = NDArray[Any]
 Values = tuple[Array, ...]
+Answered = tuple[Values, Values]
+"""Inputs and outputs."""
 
 SATURATED = 0.99
 """An output is saturated if at least this share of its elements keep their bits when all inputs are halved."""
 
 
-def cannot_fail(oracle: Oracle, cases: Sequence[Values], scaled: Sequence[tuple[float, Values]]) -> tuple[str, ...]:
-    """Describe the comparisons of a proof that hold for a wrong file too. Takes one run in float64 per case and input.
+def cannot_fail(oracle: Oracle, cases: Sequence[Answered], large: Values) -> tuple[str, ...]:
+    """Describe the comparisons of a proof that hold for a wrong file too. Takes a few runs of few rows in float64.
 
     Args:
         oracle: the oracle of the module.
-        cases: the inputs of cases of random values; those of the last are also changed one by one.
-        scaled: the inputs of one case for each scale of the random values.
+        cases: the inputs of cases of random values at scale 1, and the outputs in float64.
+        large: the inputs of a case at the largest scale.
 
     Returns:
         One sentence each; empty if there are none.
     """
-    outputs = [oracle.exact(inputs) for inputs in cases]
-    if not outputs:
+    if not cases:
         return ()
     names = oracle.source.output_names
-    constant = [_constant([values[place] for values in outputs]) for place in range(len(names))]
+    constant = [_constant([outputs[place] for _, outputs in cases]) for place in range(len(names))]
     notes = [f"output {name!r} is {value} in every case" for name, value in zip(names, constant, strict=True) if value]
     moving = [place for place, value in enumerate(constant) if not value]
     if moving:
-        notes += _ignored_inputs(oracle, cases[-1], outputs[-1])
-        notes += _saturated(oracle, scaled, moving)
+        several = next((case for case in cases if len(case[0][0]) > 1), cases[0])
+        notes += _ignored_inputs(oracle, *several)
+        notes += [f"output {names[place]!r} is saturated" for place in _saturated(oracle, *several, moving)]
+        answers = _outputs(oracle, large)
+        if answers is not None and not _same(large, several[0]):
+            at_large = _saturated(oracle, large, answers, moving)
+            notes += [f"output {names[place]!r} is saturated at the largest scale" for place in at_large]
     return tuple(notes)
 
 
@@ -67,18 +73,11 @@ def _changed(array: Array) -> Array | None:
     return None
 
 
-def _saturated(oracle: Oracle, scaled: Sequence[tuple[float, Values]], moving: list[int]) -> Iterator[str]:
-    """The floating outputs that do not change when all floating inputs are halved."""
-    for scale, inputs in scaled:
-        halved = tuple(array / 2 if array.dtype.kind == "f" else array for array in inputs)
-        if _same(inputs, halved):
-            continue  # whole numbers only
-        whole, half = _outputs(oracle, inputs), _outputs(oracle, halved)
-        if whole is None or half is None:
-            continue
-        for place in moving:
-            if _kept(whole[place], half[place]) >= SATURATED:
-                yield f"output {oracle.source.output_names[place]!r} is saturated at scale {scale:g}"
+def _saturated(oracle: Oracle, inputs: Values, whole: Values, places: list[int]) -> list[int]:
+    """The places of floating outputs that do not change when all floating inputs are halved."""
+    halved = tuple(array / 2 if array.dtype.kind == "f" else array for array in inputs)
+    half = None if _same(inputs, halved) else _outputs(oracle, halved)
+    return [] if half is None else [place for place in places if _kept(whole[place], half[place]) >= SATURATED]
 
 
 def _kept(first: Array, second: Array) -> float:

@@ -8,12 +8,15 @@ from numpy.typing import NDArray
 from export.proof.budget import Spending
 from export.proof.cannot_fail import cannot_fail
 from export.proof.cases import Case, PlannedCase
+from export.proof.comparison import ExpectedOutput
 from export.proof.influence import coverage
 from export.proof.oracle import oracle_of
 from export.proof.weights import FoundWeights
 from export.source.source import Source
 
 Array = NDArray[Any]
+Proved = tuple[Case, tuple[ExpectedOutput, ...]]
+"""A case that a file has passed, and the outputs expected."""
 
 CASES_OF_COVERAGE = 2
 """How many cases show whether the outputs cover a tensor that is not in a file."""
@@ -65,7 +68,7 @@ class Reach:
 
 
 def reach_of(
-    source: Source, found: FoundWeights, proved: list[Case], planned: list[PlannedCase], spending: Spending
+    source: Source, found: FoundWeights, proved: list[Proved], planned: list[PlannedCase], spending: Spending
 ) -> Reach:
     """Find what the outputs could show, within half of the budget that is left, since more cases may follow.
 
@@ -80,9 +83,11 @@ def reach_of(
         return Reach()
     oracle, affords = oracle_of(source), spending.half()
     searched = [key for key in found.missing if key not in found.unused]
-    covering = proved[-CASES_OF_COVERAGE:] if searched else []
-    cases = [(case.inputs, oracle.answers(case.inputs, case.scale)) for case in covering]
+    cases = [(case.inputs, expected) for case, expected in proved[-CASES_OF_COVERAGE:]] if searched else []
     rest = coverage(oracle, cases, searched, affords)
+    answered = [
+        (case.inputs, tuple(output.values for output in expected)) for case, expected in proved if case.scale == 1.0
+    ]
     count = len(found.identical) + len(found.folded)
     weights = Weights(
         found=count,
@@ -96,13 +101,13 @@ def reach_of(
     )
     return Reach(
         weights=weights,
-        cannot_fail=cannot_fail(oracle, [case.inputs for case in proved], _scaled(proved, planned)),
+        cannot_fail=cannot_fail(oracle, answered, _largest(planned)),
         not_tried=(f"faults in {rest.not_tried} weights that are not in the file",) if rest.not_tried else (),
     )
 
 
-def _scaled(proved: list[Case], planned: list[PlannedCase]) -> list[tuple[float, tuple[Array, ...]]]:
-    """The inputs of one small case for each scale."""
-    rows = next((case.rows for case in planned if case.least and proved), None)
+def _largest(planned: list[PlannedCase]) -> tuple[Array, ...]:
+    """The inputs of the largest scale, in a small case."""
+    rows = min((case.rows for case in planned if case.rows > 1), default=planned[0].rows)
     made = [case.make() for case in planned if case.rows == rows]
-    return list({case.scale: (case.scale, case.inputs) for case in made if case.scale is not None}.values())
+    return max(made, key=lambda case: case.scale or 0.0).inputs

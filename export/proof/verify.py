@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from export.proof.budget import ALL, Spending, about
 from export.proof.cases import Case, PlannedCase, all_batches, batches, check_batches, planned_cases
-from export.proof.comparison import Comparison, compare_outputs, run_case
+from export.proof.comparison import Comparison, ExpectedOutput, compare_outputs, run_case
 from export.proof.memory import bytes_per_row, limit_bytes
 from export.proof.oracle import oracle_of
-from export.proof.reach import MAX_ROWS, Reach, Weights, reach_of
+from export.proof.reach import MAX_ROWS, Proved, Reach, Weights, reach_of
 from export.proof.weights import find_weights
 from export.runners.base import Runner
 from export.source.source import Source
@@ -95,7 +95,7 @@ def verify(
         check_batches(source, sizes)
     planned, spending = planned_cases(source, rows, sizes), Spending(budget_s, clock)
     worst, equal, count, ties = 0.0, True, 0, 0
-    proved: list[Case] = []
+    proved: list[Proved] = []
     reach: Reach | None = None
     not_judged: list[str] = []
     skipped: list[PlannedCase] = []
@@ -109,13 +109,14 @@ def verify(
                     continue
         spending.start_case()
         made = case.make()
-        found = _judge(runner, source, made)
+        judged = _judge(runner, source, made)
         spending.end_case(case.rows)
-        if found is None:
+        if judged is None:
             not_judged.append(case.name)
             continue
+        found, expected = judged
         if not affine and made.scale in (None, 1.0) and (not proved or case.rows <= MAX_ROWS):
-            proved.append(made)
+            proved.append((made, expected))
         worst, equal, count = max(worst, found.worst_error), equal and found.bytes_equal, count + 1
         ties += bool(found.ties)
     reach = reach or reach_of(source, weights, proved, planned, spending)
@@ -133,8 +134,8 @@ def verify(
     )
 
 
-def _judge(runner: Runner, source: Source, case: Case) -> Comparison | None:
-    """Compare one case; None if the module's own error is too large at an extreme scale.
+def _judge(runner: Runner, source: Source, case: Case) -> tuple[Comparison, tuple[ExpectedOutput, ...]] | None:
+    """Compare one case with what is expected; None if the module's own error is too large at an extreme scale.
 
     Raises:
         MismatchError: an output differs.
@@ -146,8 +147,9 @@ def _judge(runner: Runner, source: Source, case: Case) -> Comparison | None:
         narrow = oracle.narrow_answers(case.inputs, case.scale)
         outputs = run_case(runner, case.inputs, case.name)
         with suppress(MismatchError):
-            return compare_outputs(where, names, outputs, narrow)
-        return compare_outputs(where, names, outputs, oracle.answers(case.inputs, case.scale))
+            return compare_outputs(where, names, outputs, narrow), narrow
+        wide = oracle.answers(case.inputs, case.scale)
+        return compare_outputs(where, names, outputs, wide), wide
     except InexactError:
         if case.scale in (None, 1.0):
             raise

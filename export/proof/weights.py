@@ -198,7 +198,10 @@ def _computed(
             close |= constant.keys
         else:
             lost |= constant.keys
-            _refuse_damaged(name, tensors, {f"a tensor computed from {min(constant.keys)!r}": array}, CLOSE_UNITS)
+            made_from = (
+                f"a tensor computed from {min(constant.keys)!r}" if constant.keys else "a constant of the module"
+            )
+            _refuse_damaged(name, tensors, {made_from: array}, CLOSE_UNITS)
     return (
         frozenset((exact | close) - lost) & missing,
         frozenset(close - lost) & missing,
