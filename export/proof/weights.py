@@ -192,16 +192,16 @@ def _computed(
             continue
         if tensors.finds(array):
             exact |= constant.keys
-        elif copies.finds(array):  # needs no rounding
-            lost |= constant.keys
-        elif tensors.finds_close(array):
+        elif not (copy := copies.finds(array)) and tensors.finds_close(array):
             close |= constant.keys
         else:
             lost |= constant.keys
             made_from = (
                 f"a tensor computed from {min(constant.keys)!r}" if constant.keys else "a constant of the module"
             )
-            _refuse_damaged(name, tensors, {made_from: array}, CLOSE_UNITS)
+            if copy and len(constant.keys) == 1:
+                made_from = f"the state_dict's {min(constant.keys)!r}"
+            _refuse_damaged(name, tensors, {made_from: array}, 0 if copy else CLOSE_UNITS)  # a copy needs no rounding
     return (
         frozenset((exact | close) - lost) & missing,
         frozenset(close - lost) & missing,
