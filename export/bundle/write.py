@@ -92,7 +92,7 @@ class Artifact:
         precision = {} if self.precision is None else {"precision": self.precision.value}
         proved = asdict(self.verification)
         if proved["weights"] is None:  # an affine module, all of whose parameters and cases are proved
-            for key in ("weights", "ties", "not_tried", "sizes", "optimisation"):
+            for key in ("weights", "ties", "not_tried", "sizes", "optimisation", "cannot_fail"):
                 del proved[key]
         elif not proved["optimisation"]:
             del proved["optimisation"]

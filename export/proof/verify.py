@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 
 from export.proof.budget import ALL, Spending, about
 from export.proof.cases import Case, PlannedCase, check_sizes, planned_cases
-from export.proof.comparison import Comparison, compare_outputs, run_case, worst_of
-from export.proof.influence import Coverage, ProvedCase, coverage
+from export.proof.comparison import Comparison, ExpectedOutput, compare_outputs, run_case, worst_of
 from export.proof.memory import bytes_at, limit_bytes
 from export.proof.optimisation import LEVELS, at_each_end
 from export.proof.oracle import oracle_of
+from export.proof.reach import MAX_ROWS, Proved, Reach, Weights, reach_of
 from export.proof.sizes import TriedSizes, all_sizes, sizes_within
-from export.proof.weights import FoundWeights, find_weights
+from export.proof.weights import find_weights
 from export.runners.base import Runner
+from export.source.axes import BATCH
 from export.source.axes import in_words as words
 from export.source.source import Source
 from linreg.errors import ExportError, InexactError, MismatchError
@@ -29,35 +30,6 @@ BeginCase = Callable[[int, int], None]
 
 def no_progress(_done: int, _total: int) -> None:
     """Report nothing."""
-
-
-CASES_OF_COVERAGE = 3
-"""How many cases show whether the outputs cover a tensor that is not in a file."""
-
-MAX_ROWS_OF_COVERAGE = 16
-"""Cases with more rows are too slow for that."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Weights:
-    """What was proved about the tensors of the state_dict of a module that is not affine.
-
-    Attributes:
-        found: how many are in the file, bit for bit in any layout and under any name, or in the fold of a BatchNorm
-            that was computed again.
-        folded: how many of these are in such a fold.
-        total: how many have an influence on the outputs, or are in the file.
-        covered: keys not found whose small faults move an output beyond its allowed error.
-        unproved: keys not found whose small faults may not be seen.
-        without_influence: keys not found on which no output depends.
-    """
-
-    found: int
-    folded: int
-    total: int
-    covered: tuple[str, ...] = ()
-    unproved: tuple[str, ...] = ()
-    without_influence: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +51,7 @@ class Verification:
         sizes: the sizes of the dynamic axes that were tried.
         optimisation: onnxruntime's levels of graph optimisation at which every case was compared; empty if the runner
             alone was compared.
+        cannot_fail: comparisons that hold for a wrong file too, such as an output that is 0 in every case.
     """
 
     worst_error: float
@@ -91,6 +64,7 @@ class Verification:
     not_tried: tuple[str, ...] = ()
     sizes: tuple[dict[str, int], ...] = ()
     optimisation: tuple[str, ...] = ()
+    cannot_fail: tuple[str, ...] = ()
 
 
 def verify(
@@ -128,32 +102,37 @@ def verify(
         check_sizes(source, [entry.sizes for entry in tried])
     planned, spending = planned_cases(source, tried), Spending(budget_s, clock)
     worst, equal, count, ties = 0.0, True, 0, 0
-    proved: list[ProvedCase] = []
+    proved: list[Proved] = []
+    reach: Reach | None = None
     not_judged: list[str] = []
     skipped: list[PlannedCase] = []
     for place, case in enumerate(planned):
         if not affine:
             begin(place, len(planned))
-            if not case.least and not spending.affords(case.elements):
-                skipped.append(case)
-                continue
+            if not case.least:
+                reach = reach or reach_of(source, weights, proved, planned, spending)
+                if not spending.affords(case.elements):
+                    skipped.append(case)
+                    continue
         spending.start_case()
         made = case.make()
-        found = _judge(runner, source, made, unoptimised)
+        judged = _judge(runner, source, made, unoptimised)
         spending.end_case(case.elements)
-        if found is None:
+        if judged is None:
             not_judged.append(case.name)
             continue
-        if not affine and made.scale == 1.0 and (not proved or len(made.inputs[0]) <= MAX_ROWS_OF_COVERAGE):
-            proved.append((made.inputs, oracle_of(source).answers(made.inputs, made.scale)))
+        found, expected = judged
+        if not affine and made.scale == 1.0 and (not proved or case.sizes.get(BATCH, 1) <= MAX_ROWS):
+            proved.append((made, expected))
         worst, equal, count = max(worst, found.worst_error), equal and found.bytes_equal, count + 1
         ties += bool(found.ties)
+    reach = reach or reach_of(source, weights, proved, planned, spending)
     return Verification(
         worst_error=worst,
         bytes_equal=equal,
         cases=count,
         parameters_kept=len(weights.identical),
-        weights=_weights(source, weights, proved),
+        weights=reach.weights,
         not_judged=tuple(not_judged),
         ties=ties,
         sizes=tuple(
@@ -161,13 +140,16 @@ def verify(
             for entry in tried
             if any(case.sizes == entry.sizes and case not in skipped for case in planned)
         ),
-        not_tried=(*_skipped(skipped, planned, spending), *_too_large(source, tried)),
+        not_tried=(*_skipped(skipped, planned, spending), *_too_large(source, tried), *reach.not_tried),
         optimisation=() if unoptimised is None else LEVELS,
+        cannot_fail=reach.cannot_fail,
     )
 
 
-def _judge(runner: Runner, source: Source, case: Case, unoptimised: Runner | None = None) -> Comparison | None:
-    """Compare one case; None if the module's own error is too large at an extreme scale.
+def _judge(
+    runner: Runner, source: Source, case: Case, unoptimised: Runner | None = None
+) -> tuple[Comparison, tuple[ExpectedOutput, ...]] | None:
+    """Compare one case with what is expected; None if the module's own error is too large at an extreme scale.
 
     Raises:
         MismatchError: an output differs.
@@ -176,15 +158,17 @@ def _judge(runner: Runner, source: Source, case: Case, unoptimised: Runner | Non
     names = tuple(map(repr, source.output_names))
     where, oracle = f"{runner.name}: {case.name}", oracle_of(source)
     try:
-        narrow = oracle.narrow_answers(case.inputs, case.scale)
+        expected = oracle.narrow_answers(case.inputs, case.scale)
 
         def compare(one: Runner) -> Comparison:
+            nonlocal expected
             outputs = run_case(one, case.inputs, case.name)
             with suppress(MismatchError):
-                return compare_outputs(where, names, outputs, narrow)
-            return compare_outputs(where, names, outputs, oracle.answers(case.inputs, case.scale))
+                return compare_outputs(where, names, outputs, expected)
+            expected = oracle.answers(case.inputs, case.scale)
+            return compare_outputs(where, names, outputs, expected)
 
-        return worst_of(at_each_end(compare, runner, unoptimised))
+        return worst_of(at_each_end(compare, runner, unoptimised)), expected
     except InexactError as error:
         if case.scale is None and source.affine is None:  # a few rows may cancel to nearly zero
             return _judge(runner, source, replace(case, scale=1.0), unoptimised)
@@ -244,18 +228,3 @@ def check_parameters(runner: Runner, source: Source) -> int:
         MismatchError: a parameter differs, or is missing in a format that keeps them all.
     """
     return len(find_weights(runner, source).identical)
-
-
-def _weights(source: Source, found: FoundWeights, cases: list[ProvedCase]) -> Weights | None:
-    if source.affine is not None:
-        return None
-    rest = coverage(oracle_of(source), cases[-CASES_OF_COVERAGE:], found.missing) if found.missing else Coverage()
-    count = len(found.identical) + len(found.folded)
-    return Weights(
-        found=count,
-        folded=len(found.folded),
-        total=count + len(rest.covered) + len(rest.unproved),
-        covered=rest.covered,
-        unproved=rest.unproved,
-        without_influence=rest.without_influence,
-    )

@@ -266,6 +266,8 @@ def test_export_shows_how_many_weights_were_found_and_names_the_rest(linreg, tmp
         "covered": [],
         "unproved": [],
         "without_influence": ["1.num_batches_tracked"],
+        "close": [],
+        "constants": [],
     }
     assert proofs["model.onnx"]["parameters_kept"] == 2
     assert proofs["model.torchscript"]["weights"]["found"] == 9
