@@ -39,9 +39,12 @@ def coverage(oracle: Oracle, cases: Sequence[ProvedCase], keys: Sequence[str]) -
     A small fault is one element times 1.001, or the whole tensor rounded to float16: both must be seen.
     """
     tried = [key for key in keys if cases and oracle.can_change(key)]
-    influential = _influential(oracle, cases, tried) if tried else []
+    befores = [oracle.outputs_with(inputs, {}) for inputs, _ in cases] if tried else []
+    influential = _influential(oracle, cases, befores, tried) if tried else []
     covered = [
-        key for key in influential if all(_is_seen(oracle, cases, {key: c}) for c in _faults(oracle.wide_tensor(key)))
+        key
+        for key in influential
+        if all(_is_seen(oracle, cases, befores, {key: fault}) for fault in _faults(oracle.wide_tensor(key)))
     ]
     return Coverage(
         covered=tuple(covered),
@@ -50,22 +53,28 @@ def coverage(oracle: Oracle, cases: Sequence[ProvedCase], keys: Sequence[str]) -
     )
 
 
-def _influential(oracle: Oracle, cases: Sequence[ProvedCase], keys: list[str]) -> list[str]:
+def _influential(
+    oracle: Oracle, cases: Sequence[ProvedCase], befores: Sequence[tuple[Array, ...]], keys: list[str]
+) -> list[str]:
     """The keys that outputs depend on; all are changed at once, and halves of them only if that is seen."""
     tensors = {key: oracle.wide_tensor(key) for key in keys}
     changes = [{key: change(value) for key, value in tensors.items()} for change in (_moved, _invalid)]
-    if not any(_differs(oracle, cases, change) for change in changes):
+    if not any(_differs(oracle, cases, befores, change) for change in changes):
         return []
     if len(keys) == 1:
         return keys
     half = len(keys) // 2
-    return _influential(oracle, cases, keys[:half]) + _influential(oracle, cases, keys[half:])
+    return _influential(oracle, cases, befores, keys[:half]) + _influential(oracle, cases, befores, keys[half:])
 
 
-def _differs(oracle: Oracle, cases: Sequence[ProvedCase], changed: Mapping[str, Tensor]) -> bool:
+def _differs(
+    oracle: Oracle,
+    cases: Sequence[ProvedCase],
+    befores: Sequence[tuple[Array, ...]],
+    changed: Mapping[str, Tensor],
+) -> bool:
     """Whether any bit of an output changes."""
-    for inputs, _ in cases:
-        before = oracle.outputs_with(inputs, {})
+    for (inputs, _), before in zip(cases, befores, strict=True):
         try:
             after = oracle.outputs_with(inputs, changed)
         except LinregError:  # an index out of range, for example
@@ -75,10 +84,14 @@ def _differs(oracle: Oracle, cases: Sequence[ProvedCase], changed: Mapping[str, 
     return False
 
 
-def _is_seen(oracle: Oracle, cases: Sequence[ProvedCase], changed: Mapping[str, Tensor]) -> bool:
+def _is_seen(
+    oracle: Oracle,
+    cases: Sequence[ProvedCase],
+    befores: Sequence[tuple[Array, ...]],
+    changed: Mapping[str, Tensor],
+) -> bool:
     """Whether an output leaves its allowed error."""
-    for inputs, expected in cases:
-        before = oracle.outputs_with(inputs, {})
+    for (inputs, expected), before in zip(cases, befores, strict=True):
         try:
             after = oracle.outputs_with(inputs, changed)
         except LinregError:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from export.proof.budget import ALL, Spending, about
 from export.proof.cases import Case, PlannedCase, check_sizes, planned_cases
-from export.proof.comparison import Comparison, compare_outputs, run_case
+from export.proof.comparison import Comparison, ExpectedOutput, compare_outputs, run_case
 from export.proof.influence import Coverage, ProvedCase, coverage
 from export.proof.memory import bytes_at, limit_bytes
 from export.proof.oracle import oracle_of
@@ -135,13 +135,14 @@ def verify(
                 continue
         spending.start_case()
         made = case.make()
-        found = _judge(runner, source, made)
+        judged = _judge(runner, source, made)
         spending.end_case(case.elements)
-        if found is None:
+        if judged is None:
             not_judged.append(case.name)
             continue
+        found, expected = judged
         if not affine and made.scale in (None, 1.0) and (not proved or len(made.inputs[0]) <= MAX_ROWS_OF_COVERAGE):
-            proved.append((made.inputs, oracle_of(source).answers(made.inputs, made.scale)))
+            proved.append((made.inputs, expected))
         worst, equal, count = max(worst, found.worst_error), equal and found.bytes_equal, count + 1
         ties += bool(found.ties)
     return Verification(
@@ -161,8 +162,11 @@ def verify(
     )
 
 
-def _judge(runner: Runner, source: Source, case: Case) -> Comparison | None:
-    """Compare one case; None if the module's own error is too large at an extreme scale.
+def _judge(runner: Runner, source: Source, case: Case) -> tuple[Comparison, tuple[ExpectedOutput, ...]] | None:
+    """Compare one case with narrow bounds first; None if the module's own error is too large at an extreme scale.
+
+    Returns:
+        The comparison, and the outputs and bounds that it was made with.
 
     Raises:
         MismatchError: an output differs.
@@ -174,8 +178,9 @@ def _judge(runner: Runner, source: Source, case: Case) -> Comparison | None:
         narrow = oracle.narrow_answers(case.inputs, case.scale)
         outputs = run_case(runner, case.inputs, case.name)
         with suppress(MismatchError):
-            return compare_outputs(where, names, outputs, narrow)
-        return compare_outputs(where, names, outputs, oracle.answers(case.inputs, case.scale))
+            return compare_outputs(where, names, outputs, narrow), narrow
+        wide = oracle.answers(case.inputs, case.scale)
+        return compare_outputs(where, names, outputs, wide), wide
     except InexactError:
         if case.scale in (None, 1.0):
             raise
