@@ -13,7 +13,7 @@ from bench.analysis.lifecycle import lifecycle_rows
 from bench.analysis.rows import compare_results
 from bench.environment import describe_environment, stolen_s
 from bench.plan.expected import SEED
-from bench.plan.model import Model, located
+from bench.plan.model import Model, located, place_of_module
 from bench.plan.planning import Plan, plan_request
 from bench.plan.preparation import Prepared, keep_states, prepare_answers, prepare_devices
 from bench.plan.request import Request
@@ -49,6 +49,7 @@ class _DeviceResults:
 def bench(
     model: Model,
     *,
+    module: str | Callable[[], object] | None = None,
     inputs: str | Sequence[str] = (),
     state_dict: str | os.PathLike[str] | None = None,
     batches: str | int | Sequence[int] = BENCH_DEFAULTS.batches,
@@ -73,6 +74,8 @@ def bench(
     Args:
         model: a bundle or .pth file, a fitted model, a function or class that makes a `torch.nn.Module`, or the
             `FILE.py:NAME` of one.
+        module: for the bundle of a module, the function or class that makes it, or the `FILE.py:NAME` of one; the
+            weights and the description of the inputs come from the bundle.
         inputs: inputs of a module, one for each argument of its forward, such as `x=float32[batch,16]`.
         state_dict: parameters for the module, as a file written by torch.save or safetensors.
         batches: batch sizes, such as `[1, 4096]`, or one.
@@ -110,10 +113,10 @@ def bench(
         reference=reference,
         against=against is not None,
     )
-    with located(model) as (path, module):
+    with located(model) as (path, place):
         request = Request(
             model=path,
-            module=module,
+            module=place if module is None else place_of_module(module, path),
             state_dict=None if state_dict is None else as_path("state_dict", state_dict),
             inputs=as_texts("inputs", inputs),
             settings=settings,

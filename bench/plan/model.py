@@ -55,6 +55,19 @@ def located(model: Model) -> Iterator[tuple[Path | None, str]]:
             yield path, ""
 
 
+def place_of_module(module: str | Callable[[], object], bundle: Path | None) -> str:
+    """Return the `FILE.py:NAME` of the code of a bundle's module.
+
+    Raises:
+        LinregError: there is no bundle, or another process cannot import the code.
+    """
+    if bundle is None:
+        raise LinregError("module: belongs to a bundle, and the model is code already; leave it out")
+    if _is_module(module):
+        raise LinregError("module: got a module, expected the function or class that makes it, or FILE.py:NAME")
+    return module if isinstance(module, str) else place_of(module)
+
+
 def place_of(factory: Callable[[], object]) -> str:
     """Return the `FILE.py:NAME` of a function or class.
 

@@ -12,10 +12,10 @@ class Request:
     """What to time, and how.
 
     Attributes:
-        model: bundle or .pth file; None for the user's own module.
+        model: bundle or .pth file; for the user's own module, None or its bundle.
         module: `FILE.py:NAME` of the user's own module; empty for a model of `linreg train`.
         state_dict: file with parameters for the module; None keeps the parameters that it is made with.
-        inputs: inputs of the module, such as `x=float32[batch,16]`.
+        inputs: inputs of the module, such as `x=float32[batch,16]`; empty if its bundle describes them.
         settings: how much to measure.
         device: devices to time on.
         compiled: time torch.compile too.

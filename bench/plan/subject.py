@@ -17,12 +17,14 @@ class Subject:
     Attributes:
         path: bundle or .pth file; if there is a `module`, the file of its state_dict, or empty.
         module: `FILE.py:NAME` of the user's own module, whose file is run; empty for a model of `linreg train`.
-        inputs: inputs of the module, such as `x=float32[batch,16]`.
+        inputs: inputs of the module, such as `x=float32[batch,16]`; empty if a bundle describes them.
+        bundle: bundle of the module, whose card describes its inputs; empty if `inputs` do.
     """
 
     path: str = ""
     module: str = ""
     inputs: tuple[str, ...] = ()
+    bundle: str = ""
 
     def module_itself(self) -> "nn.Module":
         """Load a new instance of the module, in eval mode.
@@ -49,6 +51,10 @@ class Subject:
             from linreg.checkpoint import load
 
             return from_checkpoint(load(Path(self.path)))
+        if self.bundle:
+            from export.bundle.module_sources import ModuleSources
+
+            return ModuleSources(self.module_itself(), Path(self.bundle)).source(None)
         from export.source.source import from_module
         from export.source.user_module import parse_input
 

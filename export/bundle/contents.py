@@ -1,10 +1,11 @@
 """Update a bundle around its new artifacts: remove old files, renew the test vectors and write the manifest."""
 
 from dataclasses import replace
+from pathlib import Path
 
 from export.bundle.vectors import TOLERANCE_FILE, make_vectors, precision_of_vectors, stage_vectors
 from export.bundle.write import FAILED_INPUTS, Artifact
-from export.formats.names import Format, beside, file_name
+from export.formats.names import Format, beside, file_name, format_of
 from export.precision import ExportPrecision
 from export.runners.load import load_artifact
 from export.runners.trust import Trust
@@ -12,17 +13,20 @@ from export.source.source import Source
 from linreg.changes import Changes
 from linreg.config import CARD_FILE, MAX_STATE_BYTES, MODEL_FILE
 from linreg.errors import LinregError, MismatchError
+from linreg.files import parse_json
 from linreg.inside import file_inside, files_of, read_inside, vector_folders
 from linreg.manifest import (
     CHECKSUM_FILE,
     MANIFEST_FILE,
     FileEntry,
+    Manifest,
     check_overwrite,
     entry_of,
     is_bundle_file,
     manifest_files,
     read_manifest,
 )
+from linreg.module_card import is_module_card, module_card_from_json, read_module_card
 from linreg.saving import remove_listed
 
 
@@ -37,7 +41,8 @@ def make_room(changes: Changes, source: Source, kinds: list[Format], files: dict
         force: overwrite the user's files, and remove another model.
 
     Raises:
-        LinregError: a file differs from what the manifest lists, or the bundle holds another model.
+        LinregError: a file differs from what the manifest lists, or the bundle holds another model, or artifacts of
+            the same module with other inputs.
     """
     folder, manifest = changes.folder, read_manifest(changes.folder)
     names = [*_written_names(changes, source, kinds), *files]
@@ -50,6 +55,26 @@ def make_room(changes: Changes, source: Source, kinds: list[Format], files: dict
                 f"{folder}: holds another model; use --force to remove it with its artifacts, or another -o BUNDLE"
             )
         remove_listed(changes, manifest, keep=() if files else (MODEL_FILE, CARD_FILE))
+    elif manifest is not None and CARD_FILE in files and (left := _with_other_inputs(folder, manifest, names, files)):
+        if not force:
+            raise LinregError(
+                f"{folder}: holds {', '.join(left)} with other inputs or outputs; export every format again, "
+                "use --force to remove them, or another -o BUNDLE"
+            )
+        remove_listed(changes, manifest, keep=())
+
+
+def _with_other_inputs(folder: Path, manifest: Manifest, names: list[str], files: dict[str, bytes]) -> list[str]:
+    """Return the listed artifacts that stay in a module's bundle but do not have the inputs of its new card."""
+    listed = read_module_card(folder, manifest)
+    value = parse_json(folder / CARD_FILE, files[CARD_FILE])
+    if (
+        listed is None
+        or not is_module_card(value)
+        or listed.has_interface_of(module_card_from_json(folder / CARD_FILE, value))
+    ):
+        return []
+    return [entry.name for entry in manifest.files if entry.proof and format_of(entry.name) and entry.name not in names]
 
 
 def _written_names(changes: Changes, source: Source, kinds: list[Format]) -> list[str]:

@@ -9,11 +9,14 @@ from typing import Any, TypeVar
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from export.bundle.path_leaks import check_no_paths
 from export.bundle.rows import rows_to_verify
 from export.precision import ExportPrecision
 from export.proof.cases import check_sizes
 from export.proof.sizes import sizes_within
+from export.source.card import card_of, place_of_class
 from export.source.example import inputs_of_example, rows_of_example
+from export.source.inputs import Input
 from export.source.source import Source, from_checkpoint, from_module
 from export.source.unfit import ALREADY_EXPORTED, check_module
 from export.source.unwrapping import unwrap
@@ -21,8 +24,10 @@ from export.source.user_module import parse_input
 from linreg.checkpoint import Checkpoint, load_settled, model_bytes, state_bytes
 from linreg.config import CARD_FILE, MAX_STATE_BYTES, MODEL_FILE
 from linreg.errors import ExportError, LinregError
+from linreg.files import json_bytes
 from linreg.fitted import FittedModel
 from linreg.manifest import read_listed
+from linreg.module_card import module_card_from_json, module_card_to_json
 
 Note = Callable[[str], None]
 Item = TypeVar("Item")
@@ -66,9 +71,13 @@ def exportable(
     static: bool = False,
     units: Mapping[str, str] | None = None,
     data: Path | None = None,
+    code: str | None = None,
     note: Note = ignore,
 ) -> Exportable:
     """Prepare a model for `write_bundle`; `export.bundle.export.export` documents the arguments.
+
+    `code` is the place of a module's code for its card, such as `nets.py:make_net`; by default that of its class, if it
+    can be imported.
 
     Raises:
         ModelError: the model cannot be loaded.
@@ -85,6 +94,7 @@ def exportable(
             _listed("inputs", inputs, str, "a text such as x=float32[batch,16]"),
             _listed("example", example, Tensor, "a torch.Tensor"),
             note,
+            code,
             input_names=input_names,
             output_names=output_names,
             precision=precision,
@@ -109,7 +119,12 @@ def exportable(
 
 
 def _of_module(
-    module: nn.Module, inputs: Sequence[str] | None, example: Sequence[Tensor] | None, note: Note, **settings: Any
+    module: nn.Module,
+    inputs: Sequence[str] | None,
+    example: Sequence[Tensor] | None,
+    note: Note,
+    code: str | None,
+    **settings: Any,
 ) -> Exportable:
     """Prepare a user's module, after checking that it runs at every batch size at which its files will be verified."""
     inside, around = unwrap(check_module(module))
@@ -131,7 +146,22 @@ def _of_module(
         )
     source = from_module(inside, entries, **settings)
     check_sizes(source, [entry.sizes for entry in sizes_within(source)])
-    return Exportable(source=source, files={MODEL_FILE: state_bytes(inside.state_dict())}, rows=rows)
+    card = _card(source, entries, code or place_of_class(inside))
+    return Exportable(source=source, files={MODEL_FILE: state_bytes(inside.state_dict()), CARD_FILE: card}, rows=rows)
+
+
+def _card(source: Source, entries: Sequence[Input], code: str | None) -> bytes:
+    """Return the bytes of the card of a module, as every reader accepts it.
+
+    Raises:
+        ExportError: the card would contain a local path.
+        ModelError: no reader would accept the card.
+    """
+    values = module_card_to_json(card_of(source, entries, code))
+    module_card_from_json(Path(CARD_FILE), values)
+    data = json_bytes(values)
+    check_no_paths(CARD_FILE, data)
+    return data
 
 
 def _checkpoint(model: str | os.PathLike[str] | Checkpoint | FittedModel, note: Note) -> Checkpoint:

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.plan.request import Request
-from linreg.cli.bundle import open_model, require
+from linreg.cli.bundle import find_model, open_model, require
 from linreg.cli.stdout import prints_on_stderr
 from linreg.cli.terminal import note, stages
-from linreg.cli.user_module import run_module
+from linreg.cli.user_module import run_module, run_module_of
 from linreg.config import MAX_STATE_BYTES
 from linreg.errors import UntrustedError
 
@@ -27,14 +27,18 @@ def measure(request: Request) -> "Report":
     from bench.plan.estimate import describe_estimate
     from bench.plan.planning import plan_request
 
-    if not request.module:
+    if request.module and request.model is not None:
+        find_model(request.model)
+    elif not request.module:
         request = replace(request, model=open_model(request.model).path)
     if request.against is not None:
         require(request.against)
     plan = plan_request(request)
-    if request.module:
+    if request.module and plan.bundle is not None:
+        run_module_of(request.module, plan.bundle)
+    elif request.module:
         run_module(request.module, request.state_dict)
-    elif plan.bundle is not None and not request.trust:
+    if plan.bundle is not None and not request.trust:
         _note_foreign(plan.bundle)
     note(describe_estimate(plan, request.settings))
     with prints_on_stderr(), stages() as progress:

@@ -78,12 +78,16 @@ def run(
     from export.bundle.write import ExportOptions
 
     exported: Checkpoint | nn.Module
+    code = None
     if module is None:
         exported = open_model(model)
         folder = output or own_bundle(exported)
     else:
         assert output is not None, "check_usage requires it"
+        from export.source.card import place_in_file
+
         exported, folder = run_module(module, state_dict), output
+        code = place_in_file(module)
     with prints_on_stderr(), stages() as progress:
         chosen = exportable(
             exported,
@@ -95,6 +99,7 @@ def run(
             static=static,
             units=dict(unit or []),
             data=data,
+            code=code,
             note=note,
         )
         options = ExportOptions(opset=opset, prefix=prefix, rows=chosen.rows, budget_s=budget)
@@ -112,7 +117,7 @@ def run(
                 path = folder if (folder / MODEL_FILE).is_file() else folder / chosen.state_file
                 say(f"       linreg bench -m {shlex.quote(str(path))}")
             elif not static:
-                say(f"       {_bench_command(module, folder / chosen.state_file, inputs or [])}")
+                say(f"       {shlex.join(['linreg', 'bench', '-m', str(folder), '--module', module])}")
     outcome.raise_refused()
 
 
@@ -137,8 +142,3 @@ def _show(outcome: "Outcome") -> None:
     for kind, error in outcome.refused.items():
         if error is not outcome.error:
             note(str(error) if str(error).startswith(kind.value) else f"{kind.value}: {error}")
-
-
-def _bench_command(module: str, state_file: Path, inputs: list[str]) -> str:
-    words = ["linreg", "bench", "--module", module, "--state-dict", str(state_file)]
-    return shlex.join([*words, *(word for text in inputs for word in ("--input", text))])

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 from linreg.cli.bundle import show_notes
 from linreg.cli.stdout import prints_on_stderr
 from linreg.cli.terminal import note
+from linreg.config import MODEL_FILE
+from linreg.errors import ModelError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,3 +30,19 @@ def run_module(place: str, state_dict: Path | None) -> "nn.Module":
         if state_dict is not None:
             show_notes(state_dict, load_file_into(made.module, state_dict))
     return made.module
+
+
+def run_module_of(place: str, bundle: Path) -> "nn.Module":
+    """Do what `run_module` does, with the weights of the module's bundle.
+
+    Raises:
+        LinregError: the bundle holds no module, the file makes no module, or the weights are those of another module.
+    """
+    from linreg.module_card import required_card
+
+    card = required_card(bundle)
+    try:
+        return run_module(place, bundle / MODEL_FILE)
+    except ModelError as error:
+        exported = "" if card.code is None else f", which was {card.code}"
+        raise ModelError(f"{error}; --module must name the code that was exported{exported}") from None

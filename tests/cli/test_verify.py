@@ -107,7 +107,7 @@ def test_what_cannot_be_exported_is_told_and_the_rest_is_kept(linreg):
     assert "GuardOnDataDependent" in ended.err
     kept = {path.name for path in Path("branches").iterdir()}
     vectors = {name for name in kept if name.startswith("test_data_set_")} | {"data.json"}
-    assert kept - vectors == {"model.pth", "model.torchscript", "manifest.json", "SHA256SUMS"}
+    assert kept - vectors == {"model.pth", "card.json", "model.torchscript", "manifest.json", "SHA256SUMS"}
     assert linreg("verify", "branches").code == 0
 
 
