@@ -1,5 +1,6 @@
 """Run a module in float64, or with random rounding errors added to every operator."""
 
+import random
 from functools import partial
 from typing import Any
 
@@ -21,6 +22,11 @@ FUNCTION_UNITS = 4
 
 OF_UNIT_RANGE = (aten.sigmoid, aten.tanh, aten.erf)
 TIMES_UNIT_RANGE = (aten.gelu, aten.silu)
+
+
+PERIOD = 131071
+"""Draws are made once and used again after so many elements. It is a prime, so that the rows of a matrix get different
+draws, and a table of it stays in a processor's cache: drawing anew for millions of weights takes longer than a run."""
 
 
 class InFloat64(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -88,7 +94,11 @@ class Perturbed(TorchDispatchMode):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         self._unit = unit
         self._exactness = Exactness(unit)
-        self._generator = torch.Generator().manual_seed(seed)
+        generator = torch.Generator().manual_seed(seed)
+        once = torch.empty(PERIOD, dtype=torch.float64).bernoulli_(0.5, generator=generator)
+        self._draws = once.repeat(2)
+        self._factors = self._draws * (2 * unit) + 1
+        self._starts = random.Random(seed)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         del types
@@ -119,16 +129,27 @@ class Perturbed(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if not isinstance(value, Tensor) or not value.is_floating_point():
             return value
         wide = value.double()
-        return wide * self._factor(func, wide)
+        moved = self._times(wide, self._factors)
+        rounded = self._exactness.rounded(func, wide)
+        return moved if rounded is None else torch.where(rounded, moved, wide)
 
     def _factor(self, func: Any, value: Tensor) -> Tensor:
         """Return 1, or 1 plus two units of rounding, for each element; multiplying by it leaves infinity unchanged."""
-        draw = self._draw(value)
+        factor = self._times(torch.ones_like(value), self._factors)
         rounded = self._exactness.rounded(func, value)
-        if rounded is not None:
-            draw *= rounded
-        return draw.mul_(2 * self._unit).add_(1)
+        return factor if rounded is None else torch.where(rounded, factor, 1.0)
 
     def _draw(self, value: Tensor) -> Tensor:
         """Draw 0 or 1 for each element, which is faster than drawing signs."""
-        return torch.empty_like(value).bernoulli_(0.5, generator=self._generator)
+        return self._times(torch.ones_like(value), self._draws)
+
+    def _times(self, value: Tensor, table: Tensor) -> Tensor:
+        """Multiply by the elements of a table, from a random place on."""
+        start = self._starts.randrange(PERIOD)
+        flat = value.reshape(-1)
+        whole = flat.numel() // PERIOD * PERIOD
+        result = torch.empty_like(flat)
+        if whole:
+            torch.mul(flat[:whole].view(-1, PERIOD), table[start : start + PERIOD], out=result[:whole].view(-1, PERIOD))
+        torch.mul(flat[whole:], table[start : start + flat.numel() - whole], out=result[whole:])
+        return result.view(value.shape)

@@ -36,6 +36,7 @@ class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.peak = 0
+        self._sum = 0
         self._alive: dict[int, tuple[StorageWeakRef, int]] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -44,12 +45,15 @@ class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
             tensor.untyped_storage()._cdata for tensor in tree_leaves((args, kwargs)) if isinstance(tensor, Tensor)
         }
         result = func(*args, **(kwargs or {}))
-        self._alive = {key: entry for key, entry in self._alive.items() if not _gone(entry[0])}
         for tensor in tree_leaves(result):
             if isinstance(tensor, Tensor) and tensor.untyped_storage()._cdata not in given:
                 storage = tensor.untyped_storage()
+                self._sum += storage.nbytes() - self._alive.get(storage._cdata, (None, 0))[1]
                 self._alive[storage._cdata] = (StorageWeakRef(storage), storage.nbytes())  # type: ignore[no-untyped-call]
-        self.peak = max(self.peak, sum(size for _, size in self._alive.values()))
+        if self._sum > self.peak:  # only then is it worth while to see which of them are gone
+            self._alive = {key: entry for key, entry in self._alive.items() if not _gone(entry[0])}
+            self._sum = sum(size for _, size in self._alive.values())
+            self.peak = max(self.peak, self._sum)
         return result
 
 
@@ -77,9 +81,10 @@ def bytes_at(source: Source, sizes: Sizes) -> int:
 @lru_cache(maxsize=1)
 def _example_bytes(source: Source) -> int:
     """Measure the activations and outputs in float64 at the sizes of the example, and add the copies of them."""
+    inputs, oracle = source.random_inputs(source.sizes(), 1.0, SEED), oracle_of(source)
     try:
         with LiveBytes() as live:
-            outputs = oracle_of(source).exact(source.random_inputs(source.sizes(), 1.0, SEED))
+            outputs = oracle.exact(inputs)
     except LinregError:
         return 0
     return int(COPIES_OF_ACTIVATIONS * live.peak + COPIES_OF_OUTPUTS * sum(output.nbytes for output in outputs))
