@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import nn
 
+    from export.source.arguments import Arguments
     from export.source.source import Source
 
 
@@ -37,6 +38,19 @@ class Subject:
         from export.source.user_module import load_module
 
         return load_module(self.module, Path(self.path) if self.path else None).eval()
+
+    def arguments(self, module: "nn.Module") -> "Arguments | None":
+        """Return how inputs become the arguments of the module; None if they are passed by position.
+
+        Raises:
+            ExportError: the inputs are not those of its forward.
+        """
+        if not self.inputs:
+            return None
+        from export.source.forward import match_inputs
+        from export.source.user_module import parse_input
+
+        return match_inputs(module, [parse_input(text) for text in self.inputs])[0]
 
     def source(self) -> "Source":
         """Load a new instance of the module, and return it as a source that can be exported.

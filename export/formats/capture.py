@@ -9,6 +9,7 @@ from torch.fx.experimental import _config
 
 from export.formats.quiet import quiet, reason
 from export.source.axes import BATCH, Axis
+from export.source.outputs import flat_outputs
 from export.source.source import Source
 from linreg.errors import ExportError
 
@@ -49,15 +50,21 @@ class DependsOnSizeError(ExportError):
 
 
 def _captured(source: Source) -> ExportedProgram:
-    inputs = tuple(torch.from_numpy(array) for array in source.random_inputs(source.sizes(), 1.0, SEED))
+    tensors = [torch.from_numpy(array) for array in source.random_inputs(source.sizes(), 1.0, SEED)]
+    args, kwargs = source.arguments.bind(tensors)
     dims = {axis.name: _dim(axis) for axis in source.axes}
-    shapes = tuple(
+    shapes = [
         {place: dims[size] for place, size in enumerate(entry.shape) if isinstance(size, str)}
         for entry in source.inputs
-    )
+    ]
     try:
-        with quiet(), torch.no_grad():  # with gradients, attention has other strides
-            program = torch.export.export(source.module, inputs, dynamic_shapes=shapes if source.axes else None)
+        with quiet(), torch.no_grad(), flat_outputs(source.module):  # with gradients, attention has other strides
+            program = torch.export.export(
+                source.module,
+                args,
+                kwargs or None,
+                dynamic_shapes=_like_arguments(source, shapes) if source.axes else None,
+            )
     except Exception as error:  # torch.export raises many classes
         if match := VIOLATED.search(str(error)):
             named = {name.strip().removeprefix(STEPS) for name in match[1].split(",")}
@@ -67,6 +74,12 @@ def _captured(source: Source) -> ExportedProgram:
         raise ExportError(f"torch.export refuses the module: {reason(error)}") from error
     _check_axes(program, source)
     return program
+
+
+def _like_arguments(source: Source, shapes: list[dict[int, Any]]) -> Any:
+    """Return the dynamic axes of all tensors in the structure of forward's arguments."""
+    args, kwargs = source.arguments.bind(shapes)
+    return {**dict(zip(source.arguments.names(), args, strict=False)), **kwargs} if kwargs else args
 
 
 def _dim(axis: Axis) -> Any:

@@ -19,7 +19,7 @@ from export.proof.arithmetic import InFloat64, Perturbed
 from export.proof.comparison import ExpectedOutput
 from export.proof.ties import Ties
 from export.source.axes import BATCH
-from export.source.signature import flatten
+from export.source.outputs import flatten
 from export.source.source import Source
 from export.source.user_code import users_code
 from linreg.errors import ExportError, LinregError
@@ -130,7 +130,7 @@ class Oracle:
         return self._measured(eager, wide, self._moved(inputs, wide, ties), scale, ties)
 
     def _eager(self, inputs: tuple[Array, ...]) -> tuple[Array, ...]:
-        return tuple(tensor.numpy() for tensor in _run(self.source.module, inputs))
+        return tuple(tensor.numpy() for tensor in _run(self.source, self.source.module, inputs))
 
     def _measured(
         self,
@@ -159,7 +159,9 @@ class Oracle:
         assert self._wide is not None
         try:
             with _without_compiling(), InFloat64():  # type: ignore[no-untyped-call]
-                return tuple(tensor.numpy() for tensor in _answers(self._wide, tuple(map(_widened, inputs))))
+                return tuple(
+                    tensor.numpy() for tensor in _answers(self.source, self._wide, tuple(map(_widened, inputs)))
+                )
         except LinregError:
             raise
         except Exception as error:  # an operator without float64, or whatever a user's module raises
@@ -273,14 +275,14 @@ def _distance(perturbed: Array, exact: Array) -> Array:
     return np.where(np.isfinite(distance), distance, 0.0)
 
 
-def _run(module: nn.Module, inputs: tuple[Array, ...]) -> tuple[Tensor, ...]:
+def _run(source: Source, module: nn.Module, inputs: tuple[Array, ...]) -> tuple[Tensor, ...]:
     with users_code("the module fails on its test inputs"):
-        return _answers(module, inputs)
+        return _answers(source, module, inputs)
 
 
-def _answers(module: nn.Module, inputs: tuple[Array, ...]) -> tuple[Tensor, ...]:
+def _answers(source: Source, module: nn.Module, inputs: tuple[Array, ...]) -> tuple[Tensor, ...]:
     with torch.inference_mode():
-        return flatten(module(*(torch.from_numpy(array.copy()) for array in inputs)))
+        return flatten(source.call(module, [torch.from_numpy(array.copy()) for array in inputs]))
 
 
 def _without_compiling() -> AbstractContextManager[Any]:

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from export.source.axes import BATCH
+from export.source.forward import argument_names
 from export.source.input_text import DTYPES
 from export.source.inputs import Input
-from export.source.signature import argument_names
 from linreg.errors import ExportError
 
 
