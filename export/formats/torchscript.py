@@ -21,6 +21,7 @@ from export.formats.mangling import Renumbering
 from export.formats.quiet import quiet, reason
 from export.formats.trace_sizes import CONSTANT_RESULTS, Sizes
 from export.source.axes import other_size
+from export.source.forward import annotations_for_torchscript
 from export.source.outputs import flat_outputs
 from export.source.source import Source
 from linreg.errors import ExportError
@@ -141,7 +142,11 @@ def _archive(source: Source, compile_module: Callable[[], Any], name: str) -> by
     except ExportError:
         raise
     except Exception as error:  # the compiler raises many classes
-        raise ExportError(f"{name}: torch cannot compile the module: {reason(error)}; try --format pt2") from error
+        wanted = annotations_for_torchscript(source.module, source.arguments) if name == "torchscript" else ""
+        annotate = f"annotate the arguments of forward, {wanted}, or " if wanted else ""
+        raise ExportError(
+            f"{name}: torch cannot compile the module: {reason(error)}; {annotate}try --format pt2"
+        ) from error
 
 
 def _forget_scripted_classes() -> None:

@@ -19,6 +19,7 @@ from export.proof.arithmetic import InFloat64, Perturbed
 from export.proof.comparison import ExpectedOutput
 from export.proof.ties import Ties
 from export.source.axes import BATCH
+from export.source.inputs import Input
 from export.source.outputs import flatten
 from export.source.source import Source
 from export.source.user_code import users_code
@@ -91,13 +92,13 @@ class Oracle:
         Raises:
             InexactError: as `answers`.
         """
-        rows = len(inputs[0])
+        rows = self._count(inputs)
         if self.source.affine is not None or rows <= PERTURBED_ROWS or not self._rows_are_independent():
             return self.answers(inputs, scale)
         eager, wide = self._eager(inputs), self.exact(inputs)
         errors = list(map(_error_of_rows, eager, wide))
         worst = np.argsort(np.max(errors, axis=0))[-PERTURBED_ROWS:]
-        few = self._moved(tuple(array[worst] for array in inputs), tuple(array[worst] for array in wide))
+        few = self._moved(self._chosen(inputs, worst), tuple(array[worst] for array in wide))
         if not all(map(partial(_decides, worst), few, wide, errors)):
             return self.answers(inputs, scale)
         moved = tuple(np.zeros(array.shape) for array in wide)
@@ -109,9 +110,9 @@ class Oracle:
         """Whether each row of the outputs depends on the same row of the inputs only, as found with a few rows."""
         if self._independent is None:
             self._independent = False
-            if all(entry.shape[:1] == (BATCH,) for entry in self.source.inputs):
+            if all(BATCH not in entry.shape[1:] for entry in self.source.inputs) and not self.source.static:
                 inputs, chosen = self._rows(CHECKED_ROWS, 1.0), [1, 4]
-                every, few = self.exact(inputs), self.exact(tuple(array[chosen] for array in inputs))
+                every, few = self.exact(inputs), self.exact(self._chosen(inputs, chosen))
                 self._independent = all(
                     whole.shape[:1] == (CHECKED_ROWS,)
                     and part.shape == whole[chosen].shape
@@ -119,6 +120,16 @@ class Oracle:
                     for whole, part in zip(every, few, strict=True)
                 )
         return self._independent
+
+    def _count(self, inputs: tuple[Array, ...]) -> int:
+        """Return the number of rows; 1 if no input has a batch as its first axis."""
+        batched = (len(array) for entry, array in zip(self.source.inputs, inputs, strict=True) if _has_rows(entry))
+        return next(batched, 1)
+
+    def _chosen(self, inputs: tuple[Array, ...], rows: Any) -> tuple[Array, ...]:
+        """Return some rows of the inputs; those without a batch are the same for all rows."""
+        pairs = zip(self.source.inputs, inputs, strict=True)
+        return tuple(array[rows] if _has_rows(entry) else array for entry, array in pairs)
 
     def _compute(self, inputs: tuple[Array, ...], scale: float | None) -> tuple[ExpectedOutput, ...]:
         eager = self._eager(inputs)
@@ -217,13 +228,16 @@ class Oracle:
         """Return the largest finite magnitude in each output, for random rows of the given scale."""
         if scale not in self._largest:
             inputs = self._rows(SCALE_ROWS, scale)
-            rows = CHUNK_ROWS if self._rows_are_independent() else len(inputs[0])
-            chunks = [
-                tuple(array[start : start + rows] for array in inputs) for start in range(0, len(inputs[0]), rows)
-            ]
+            count = self._count(inputs)
+            rows = CHUNK_ROWS if self._rows_are_independent() else count
+            chunks = [self._chosen(inputs, slice(start, start + rows)) for start in range(0, count, rows)]
             found = [tuple(map(_largest_element, self.exact(chunk))) for chunk in chunks]
             self._largest[scale] = tuple(map(max, zip(*found, strict=True)))
         return self._largest[scale]
+
+
+def _has_rows(entry: Input) -> bool:
+    return entry.shape[:1] == (BATCH,)
 
 
 def _coarsest_unit(source: Source) -> float:

@@ -120,6 +120,22 @@ def _is_list(hint: object) -> bool:
     return list in (hint, origin)
 
 
+def annotations_for_torchscript(module: nn.Module, arguments: Arguments) -> str:
+    """Return the annotations that forward needs in TorchScript, which takes every other argument for a tensor."""
+    given = {argument_of(path): path.split(".")[1:] for path in reversed(arguments.paths)}
+    wanted = []
+    for entry in _parameters_of_forward(module):
+        if entry.annotation is not Parameter.empty:
+            continue
+        if parts := given.get(entry.name):
+            count = len({path.split(".")[1] for path in arguments.paths if argument_of(path) == entry.name})
+            inner = ", ".join(["Tensor"] * count)
+            wanted.append(f"{entry.name}: {f'Tuple[{inner}]' if parts[0].isdecimal() else 'Dict[str, Tensor]'}")
+        elif entry.default is None:
+            wanted.append(f"{entry.name}: Optional[Tensor] = None")
+    return ", ".join(wanted)
+
+
 def _parameters_of_forward(module: nn.Module) -> list[Parameter]:
     """Return the parameters of forward.
 

@@ -19,7 +19,7 @@ def flatten(outputs: Any) -> tuple[torch.Tensor, ...]:
     Raises:
         ExportError: there is no output, or one is not a tensor or has a dtype or layout that NumPy arrays lack.
     """
-    leaves = [leaf for _, leaf in named_leaves(outputs)]
+    leaves: list[Any] = [None] if outputs is None else [leaf for _, leaf in named_leaves(outputs)]
     if not leaves:
         raise ExportError("the module returns nothing; return a tensor, or several in a tuple, list or dict")
     for leaf in leaves:

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,12 @@ def probe_outputs(
     before = state_sha256(module.state_dict())
     first = example_sizes(axes, (size for entry in inputs for size in entry.shape if isinstance(size, int)))
     changed = {axis.name: {**first, axis.name: other_size(axis, first[axis.name])} for axis in axes}
-    result = _answer_twice(module, arguments, inputs, first, FIRST_SEED)
+    try:
+        result = _answer_twice(module, arguments, inputs, first, FIRST_SEED)
+    except ExportError as error:
+        if instead := _tuple_instead(fresh, arguments, inputs, first):
+            raise ExportError(f"the module does not run on its inputs, because {instead}") from error
+        raise
     others = {
         name: flatten(_answer_twice(module, arguments, inputs, sizes, seed))
         for seed, (name, sizes) in enumerate(changed.items(), FIRST_SEED + 1)
@@ -85,6 +91,24 @@ def _answer_twice(module: nn.Module, arguments: Arguments, inputs: Sequence[Inpu
     return first
 
 
+def _tuple_instead(module: nn.Module, arguments: Arguments, inputs: Sequence[Input], sizes: Sizes) -> str:
+    """Return what to write if a module that does not run on its tensors runs on two of them as a tuple; '' if not."""
+    generator = np.random.default_rng(FIRST_SEED)
+    arrays = [entry.random(sizes, 1.0, generator) for entry in inputs]
+    for place, (path, entry) in enumerate(zip(arguments.paths, inputs, strict=True)):
+        parts = (f"{path}.0", f"{path}.1")
+        pair = replace(arguments, paths=(*arguments.paths[:place], *parts, *arguments.paths[place + 1 :]))
+        tensors = [torch.from_numpy(array) for array in (*arrays[: place + 1], *arrays[place:])]
+        try:
+            with users_code("the module does not run"), torch.inference_mode():
+                flatten(call(module, pair, tensors))
+        except ExportError:
+            continue
+        shape = f"{entry.dtype}[{','.join(map(str, entry.shape))}]"
+        return f"{path} is a tuple; give its parts: " + " ".join(f"--input '{part}={shape}'" for part in parts)
+    return ""
+
+
 def _check_order(
     module: nn.Module, fresh: nn.Module, arguments: Arguments, inputs: Sequence[Input], sizes: Sizes
 ) -> None:
@@ -114,7 +138,7 @@ def _check_axes(
         raise ExportError(
             f"the module returns {_count(one)} for a {_of(axis, first)}, and {_count(two)} for a {_of(axis, second)}; "
             f"the number of outputs and their axes must not depend on the {size}; stack the outputs along the "
-            f"{axis} axis"
+            f"{axis} axis instead of looping over it, or fix its size: --static{'' if axis == BATCH else f' {axis}'}"
         )
 
 
