@@ -88,8 +88,8 @@ def export(
             string needs no list.
         example: instead of `inputs`, one tensor per argument of forward. The first axis of each becomes the
             dynamic batch. If there is only one tensor, files are also verified on its values.
-        input_names: names of the graph's inputs. Default: `input`, or the arguments of forward if there are several.
-        output_names: names of the graph's outputs. Default: `output`, or the keys of a dict.
+        input_names: names of the graph's inputs. Default: those of forward's arguments, or `input` for a trained model.
+        output_names: names of the graph's outputs. Default: `output`, or the keys or fields of what forward returns.
         opset: ONNX opset version. Default: 18.
         prefix: prefix of generated C identifiers. Default: `linreg`.
         dtype: dtype of the exported parameters, which becomes part of the file names. Default: the model's dtype.

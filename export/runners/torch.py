@@ -50,7 +50,7 @@ def torch_runner(
     def bind(inputs: tuple[Array, ...]) -> Call:
         tensors = tuple(torch.from_numpy(array.copy()).to(device) for array in inputs)
         args, kwargs = (arguments or Arguments.by_position(len(tensors))).bind(tensors)
-        run, context = _torch_call(partial(called, *args, **kwargs), mode)
+        run, context = _torch_call(called, args, kwargs, mode)
 
         def outputs() -> tuple[Array, ...]:
             with context():
@@ -66,7 +66,7 @@ def torch_runner(
 
 
 def _torch_call(
-    call: Callable[[], Any], mode: CallMode
+    module: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], mode: CallMode
 ) -> tuple[Callable[[], Any], Callable[[], AbstractContextManager[Any]]]:
     ambient: dict[CallMode, Callable[[], AbstractContextManager[Any]]] = {
         CallMode.NO_GRAD: torch.no_grad,
@@ -78,10 +78,10 @@ def _torch_call(
 
         def run() -> Any:
             with entered():
-                return call()
+                return module(*args, **kwargs)
 
         return run, nullcontext
-    return call, ambient.get(mode, nullcontext)
+    return partial(module, *args, **kwargs), ambient.get(mode, nullcontext)
 
 
 def torchscript_runner(

@@ -46,14 +46,14 @@ def probe_outputs(
     changed = {axis.name: {**first, axis.name: other_size(axis, first[axis.name])} for axis in axes}
     try:
         result = _answer_twice(module, arguments, inputs, first, FIRST_SEED)
+        others = {
+            name: flatten(_answer_twice(module, arguments, inputs, sizes, seed))
+            for seed, (name, sizes) in enumerate(changed.items(), FIRST_SEED + 1)
+        }
     except ExportError as error:
         if instead := _tuple_instead(fresh, arguments, inputs, first):
             raise ExportError(f"the module does not run on its inputs, because {instead}") from error
         raise
-    others = {
-        name: flatten(_answer_twice(module, arguments, inputs, sizes, seed))
-        for seed, (name, sizes) in enumerate(changed.items(), FIRST_SEED + 1)
-    }
     if state_sha256(module.state_dict()) != before:
         raise ExportError(
             "a call of the module changes its own buffers or parameters, so no two calls are the same; "

@@ -23,10 +23,11 @@ class Skips(nn.Module):
 class Step(nn.Module):
     def __init__(self):
         super().__init__()
-        self.cell = nn.LSTMCell(4, 3)
+        self.layer = nn.Linear(4, 3)
 
     def forward(self, x, state):
-        return self.cell(x, state)
+        h, c = state
+        return (self.layer(x) + h).tanh(), c + h
 """
 
 
