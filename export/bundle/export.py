@@ -90,8 +90,8 @@ def export(
             captured with them. Without `inputs`, they give the dtypes and shapes, and the first axis of each becomes
             the dynamic batch.
         keep_inputs: add `example` to the test vectors of the bundle, which others may read.
-        input_names: names of the graph's inputs. Default: `input`, or the arguments of forward if there are several.
-        output_names: names of the graph's outputs. Default: `output`, or the keys of a dict.
+        input_names: names of the graph's inputs. Default: those of forward's arguments, or `input` for a trained model.
+        output_names: names of the graph's outputs. Default: `output`, or the keys or fields of what forward returns.
         opset: ONNX opset version. Default: 18.
         prefix: prefix of generated C identifiers. Default: `linreg`.
         dtype: dtype of the exported parameters, which becomes part of the file names. Default: the model's dtype.

@@ -15,9 +15,9 @@ from export.precision import ExportPrecision
 from export.proof.cases import check_sizes
 from export.proof.sizes import sizes_within
 from export.source.card import card_of, place_of_class
+from export.source.forward import match_inputs
 from export.source.inputs import Input
 from export.source.own_inputs import GivenInputs, given_inputs, inputs_of, own_inputs, with_own_inputs, with_rows
-from export.source.signature import in_order_of_forward
 from export.source.source import Source, from_checkpoint, from_module
 from export.source.unfit import ALREADY_EXPORTED, check_module
 from export.source.unwrapping import unwrap
@@ -147,7 +147,7 @@ def _of_module(
             'a module needs either inputs=["x=float32[batch,16]"], one for each argument of forward, or '
             "example=(torch.randn(2, 16),)"
         )
-    entries = in_order_of_forward(inside, entries)
+    _, entries = match_inputs(inside, entries)
     fitting = own_inputs(entries, own, static=settings["static"])
     source = with_own_inputs(from_module(inside, entries, **settings), fitting)
     check_sizes(source, [entry.sizes for entry in sizes_within(source)])

@@ -13,6 +13,7 @@ from export.formats.quiet import quiet, reason
 from export.formats.users_line import place_and_advice
 from export.source.axes import BATCH, Axis
 from export.source.inputs import Input
+from export.source.outputs import flat_outputs
 from export.source.own_inputs import sizes_of
 from export.source.source import Source
 from linreg.errors import ExportError
@@ -85,14 +86,20 @@ class DependsOnSizeError(ExportError):
 def _captured(source: Source) -> ExportedProgram:
     random = tuple(torch.from_numpy(array) for array in source.random_inputs(source.sizes(), 1.0, SEED))
     inputs = _own(source) or random
+    args, kwargs = source.arguments.bind(inputs)
     dims = {axis.name: _dim(axis) for axis in source.axes}
-    shapes = tuple(
+    shapes = [
         {place: dims[size] for place, size in enumerate(entry.shape) if isinstance(size, str)}
         for entry in source.inputs
-    )
+    ]
     try:
-        with quiet(), torch.no_grad():  # with gradients, attention has other strides
-            program = torch.export.export(source.module, inputs, dynamic_shapes=shapes if source.axes else None)
+        with quiet(), torch.no_grad(), flat_outputs(source.module):  # with gradients, attention has other strides
+            program = torch.export.export(
+                source.module,
+                args,
+                kwargs or None,
+                dynamic_shapes=_like_arguments(source, shapes) if source.axes else None,
+            )
     except Exception as error:  # torch.export raises many classes
         if match := VIOLATED.search(str(error)):
             named = {name.strip().removeprefix(STEPS) for name in match[1].split(",")}
@@ -103,8 +110,16 @@ def _captured(source: Source) -> ExportedProgram:
         raise ExportError(f"torch.export refuses the module: {what}") from error
     _check_axes(program, source)
     if source.own:
-        program.example_inputs = (random, {})  # a .pt2 file holds them, and the user's own may be private
+        program.example_inputs = source.arguments.bind(
+            random
+        )  # a .pt2 file holds them, and the user's own may be private
     return program
+
+
+def _like_arguments(source: Source, shapes: list[dict[int, Any]]) -> Any:
+    """Return the dynamic axes of all tensors in the structure of forward's arguments."""
+    args, kwargs = source.arguments.bind(shapes)
+    return {**dict(zip(source.arguments.names(), args, strict=False)), **kwargs} if kwargs else args
 
 
 def _dim(axis: Axis) -> Any:

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from export.source.axes import BATCH
+from export.source.forward import argument_names
 from export.source.input_text import DTYPES
 from export.source.inputs import Input
-from export.source.signature import argument_names, flatten
+from export.source.outputs import flatten
 from export.source.source import OwnInputs, Source
 from export.source.user_code import users_code
 from linreg.errors import ExportError
@@ -167,7 +168,7 @@ def with_own_inputs(source: Source, own: Sequence[OwnInputs]) -> Source:
     )
     for given in converted:
         with users_code(f"the module does not run on {given.name}"), torch.inference_mode():
-            flatten(source.module(*(torch.from_numpy(array.copy()) for array in given.arrays)))
+            flatten(source.call(source.module, [torch.from_numpy(array.copy()) for array in given.arrays]))
     return replace(source, own=converted)
 
 

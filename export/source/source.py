@@ -1,19 +1,21 @@
 """What an exporter takes: a module in eval mode, its inputs, the names of its outputs, and its metadata."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from export.precision import ExportPrecision
+from export.source.arguments import Arguments
 from export.source.axes import BATCH, Axis, Sizes, example_sizes, merged
+from export.source.forward import match_inputs
 from export.source.inputs import Input
 from export.source.own_copy import own_copy
-from export.source.signature import in_order_of_forward, probe_outputs
+from export.source.signature import call, probe_outputs
 from export.source.unfit import check_module
 from export.source.unwrapping import unwrap
 from linreg.checkpoint import Checkpoint, state_sha256
@@ -43,7 +45,8 @@ class Source:
     Attributes:
         module: a copy of the caller's module, on the CPU and in eval mode.
         affine: the module as an affine map; None if it is not affine.
-        inputs: one input per argument of forward, in order.
+        inputs: one input per tensor that forward takes, in the order of its arguments.
+        arguments: how these tensors become the arguments of forward.
         output_names: names of the graph's outputs, in the order of the flattened outputs.
         axes: the dynamic axes of all inputs, in order of appearance; none if every size is fixed.
         precision: dtype that the parameters were converted to; None if they keep the module's own.
@@ -55,6 +58,7 @@ class Source:
     module: nn.Module
     affine: Affine | None
     inputs: tuple[Input, ...]
+    arguments: Arguments
     output_names: tuple[str, ...]
     axes: tuple[Axis, ...]
     precision: ExportPrecision | None
@@ -77,6 +81,10 @@ class Source:
             self.axes, (size for entry in self.inputs for size in entry.shape if isinstance(size, int))
         )
         return {name: known.get(name, size) for name, size in example.items()}
+
+    def call(self, module: Callable[..., Any], tensors: Sequence[Tensor]) -> Any:
+        """Call the module, or another form of it, with one tensor per input."""
+        return call(module, self.arguments, tensors)
 
     def random_inputs(self, sizes: Sizes, scale: float, seed: int) -> tuple[Array, ...]:
         """Return random values for every input; the same seed gives the same values."""
@@ -143,9 +151,9 @@ def from_module(
     Args:
         module: the module, which is copied; the copy is moved to the CPU and put into eval mode. Wrappers of
             torch.compile, DataParallel and AveragedModel are removed.
-        inputs: one input per argument of forward.
-        input_names: names of the graph's inputs. Default: `input` for a single input, or the names in `inputs`
-            for several.
+        inputs: one input per tensor that forward takes. Its name is that of the argument; parts of tuples and dicts
+            are named `state.0` and `batch.ids`.
+        input_names: names of the graph's inputs. Default: the names in `inputs`.
         output_names: names of the graph's outputs. Default: the keys if forward returns a dict of tensors, `output`
             for a single output, or `output_0`, `output_1` and so on for several.
         precision: the dtype of floating parameters and inputs; None keeps them.
@@ -163,26 +171,28 @@ def from_module(
     if not axes and not static:
         raise _all_fixed(entries)
     own = own_copy(module, precision)
-    entries = in_order_of_forward(own, entries)
+    arguments, entries = match_inputs(own, entries)
     if input_names:
         _check_names("--input-names", input_names, len(entries))
-    defaults = ["input"] if len(entries) == 1 else [entry.name for entry in entries]
-    names = list(input_names) or defaults
+    names = list(input_names) or [entry.name for entry in entries]
     entries = tuple(replace(entry, name=name) for name, entry in zip(names, entries, strict=True))
-    found, shapes = probe_outputs(own, entries, axes)
+    found, shapes = probe_outputs(own, arguments, entries, axes)
     if output_names:
         _check_names("--output-names", output_names, len(found))
     outputs = tuple(output_names) or found
     _check_clashes([*names, *outputs, *own.state_dict()])
-    described = {
+    described: dict[str, Any] = {
         "inputs": [entry.described() for entry in entries],
         "outputs": [{"name": name, **shape} for name, shape in zip(outputs, shapes, strict=True)],
         "state_sha256": digest,
     }
+    if not arguments.plain:
+        described["arguments"] = arguments.described()
     return Source(
         module=own,
         affine=affine_of(own),
         inputs=entries,
+        arguments=arguments,
         output_names=outputs,
         axes=axes,
         precision=precision,

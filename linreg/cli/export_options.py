@@ -111,7 +111,7 @@ InputNames = Annotated[
     typer.Option(
         parser=parse_names,
         metavar="NAMES",
-        help="Names of the graph's inputs: a,b. Default: input, or the arguments of forward.",
+        help="Names of the graph's inputs: a,b. Default: those given in --input; input for a trained model.",
         rich_help_panel=GRAPH,
     ),
 ]

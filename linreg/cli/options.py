@@ -121,7 +121,8 @@ InputOption = Annotated[
         metavar="NAME=DTYPE[batch,SIZE,..]",
         parser=_input_text,
         rich_help_panel=MODULE_PANEL,
-        help="Input of --module, such as x=float32[batch,16]; once for each argument of forward.",
+        help="Input of --module, such as x=float32[batch,16]; once for each tensor that forward takes. "
+        "state.0=... is a part of a tuple, batch.ids=... of a dict.",
     ),
 ]
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
+from export.source.forward import match_inputs
 from export.source.input_files import MAX_SETS, own_sets, read_inputs
 from export.source.own_inputs import given_inputs, inputs_of, own_inputs, with_own_inputs
-from export.source.signature import in_order_of_forward
 from export.source.source import from_module
 from export.source.user_module import make_module, parse_input
 from linreg.config import MAX_STATE_BYTES
@@ -40,7 +40,7 @@ def folder(tmp_path, monkeypatch):
 
 def own(sets, texts=TEXTS, static=False):
     module = Towers().eval()
-    entries = in_order_of_forward(module, [parse_input(text) for text in texts])
+    _, entries = match_inputs(module, [parse_input(text) for text in texts])
     return own_inputs(entries, sets, static=static)
 
 
