@@ -13,7 +13,9 @@ from export.bundle.rows import rows_to_verify
 from export.precision import ExportPrecision
 from export.proof.cases import check_sizes
 from export.proof.sizes import sizes_within
+from export.source.axes import BATCH
 from export.source.example import inputs_of_example, rows_of_example
+from export.source.fixing import Static, parse_static
 from export.source.source import Source, from_checkpoint, from_module
 from export.source.unfit import ALREADY_EXPORTED, check_module
 from export.source.unwrapping import unwrap
@@ -63,7 +65,7 @@ def exportable(
     input_names: Sequence[str] = (),
     output_names: Sequence[str] = (),
     precision: ExportPrecision | None = None,
-    static: bool = False,
+    static: Static = False,
     units: Mapping[str, str] | None = None,
     data: Path | None = None,
     note: Note = ignore,
@@ -119,8 +121,11 @@ def _of_module(
     if inputs and example is None:
         entries = [parse_input(text) for text in inputs]
     elif example and inputs is None:
-        entries = list(inputs_of_example(inside, example, static=settings["static"]))
-        if len(example) == 1 and not settings["static"]:
+        fixed = parse_static(settings["static"])
+        static = fixed is True or fixed == {BATCH: None}  # the batch is then that of the example
+        settings["static"] = static or fixed
+        entries = list(inputs_of_example(inside, example, static=static))
+        if len(example) == 1 and not fixed:
             rows = rows_of_example(example)
         else:
             note("the values of the example are not verified; only those of a single tensor with a dynamic batch are")

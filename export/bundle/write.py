@@ -220,7 +220,8 @@ def _input_text(entry: Input) -> str:
     ranges = {axis.name: axis.described() for axis in entry.axes}
     sizes = ",".join(ranges.get(str(size), str(size)) for size in entry.shape)
     limit = "" if entry.dtype.kind in "fb" else f"<{entry.below}"
-    return f"{entry.name}={entry.dtype}[{sizes}]{limit}"
+    least = f"{entry.least}<=" if entry.least else ""
+    return f"{least}{entry.name}={entry.dtype}[{sizes}]{limit}"
 
 
 def _remember(kind: Format, data: bytes) -> None:

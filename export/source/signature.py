@@ -13,7 +13,8 @@ from torch.utils import _pytree
 from export.source.arrays import NUMPY_DTYPES
 from export.source.axes import BATCH, Axis, Sizes, example_sizes, in_words, other_size
 from export.source.inputs import Input
-from export.source.user_code import users_code
+from export.source.user_code import INTERRUPTIONS, described, users_code
+from export.source.wrong_sizes import advice
 from linreg.checkpoint import state_sha256
 from linreg.errors import ExportError
 
@@ -94,11 +95,12 @@ def probe_outputs(
     before = state_sha256(module.state_dict())
     first = example_sizes(axes, (size for entry in inputs for size in entry.shape if isinstance(size, int)))
     changed = {axis.name: {**first, axis.name: other_size(axis, first[axis.name])} for axis in axes}
+    _check_sizes(module, inputs, axes, first)
     result = _answer_twice(module, inputs, first, FIRST_SEED)
-    others = {
-        name: flatten(_answer_twice(module, inputs, sizes, seed))
-        for seed, (name, sizes) in enumerate(changed.items(), FIRST_SEED + 1)
-    }
+    others = {}
+    for seed, (name, sizes) in enumerate(changed.items(), FIRST_SEED + 1):
+        _check_sizes(module, inputs, [axis for axis in axes if axis.name == name], sizes)
+        others[name] = flatten(_answer_twice(module, inputs, sizes, seed))
     if state_sha256(module.state_dict()) != before:
         raise ExportError(
             "a call of the module changes its own buffers or parameters, so no two calls are the same; "
@@ -112,6 +114,41 @@ def probe_outputs(
     if isinstance(result, dict) and len(result) == len(outputs):
         return tuple(map(str, result)), shapes
     return ("output",) if len(outputs) == 1 else tuple(f"output_{place}" for place in range(len(outputs))), shapes
+
+
+def _check_sizes(module: nn.Module, inputs: Sequence[Input], axes: Sequence[Axis], sizes: Sizes) -> None:
+    """Check that the module runs at sizes of axes other than the batch, if these may be to blame when it does not.
+
+    Raises:
+        ExportError: it does not, but runs at other sizes, which the message names.
+    """
+    if all(axis.name == BATCH for axis in axes) or not (failure := why_not(module, inputs, sizes)):
+        return
+    if found := advice_on(module, inputs, axes, sizes):
+        raise ExportError(f"the module does not run at {in_words(sizes)}: {failure}; {found}")
+
+
+def advice_on(module: nn.Module, inputs: Sequence[Input], axes: Sequence[Axis], sizes: Sizes) -> str:
+    """Say at which other sizes of `axes` a module runs that fails at `sizes`; '' if none was found."""
+    constants = {size for tensor in module.state_dict().values() for size in tensor.shape}
+    return advice(lambda changed: why_not(module, inputs, changed), axes, sizes, constants)
+
+
+def why_not(module: nn.Module, inputs: Sequence[Input], sizes: Sizes) -> str:
+    """Return why a module does not run at some sizes; '' if it does."""
+    generator = np.random.default_rng(FIRST_SEED)
+    arguments = [torch.from_numpy(entry.random(sizes, 1.0, generator)) for entry in inputs]
+    try:
+        with torch.inference_mode():
+            outputs = flatten(module(*arguments))
+    except INTERRUPTIONS:
+        raise
+    except BaseException as error:  # whatever a user's module raises
+        return described(error)
+    rows = sizes.get(BATCH)
+    if rows is not None and inputs[0].shape[:1] == (BATCH,) and any(y.ndim and len(y) != rows for y in outputs):
+        return f"the batch of {rows} rows becomes one of {', '.join(str(len(y)) for y in outputs if y.ndim)}"
+    return ""
 
 
 def _answer_twice(module: nn.Module, inputs: Sequence[Input], sizes: Sizes, seed: int) -> Any:

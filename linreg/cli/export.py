@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 import typer
 
 from export.formats.names import FormatChoice, chosen_formats
+from export.source.axes import BATCH, merged
+from export.source.fixing import fixed_sizes, with_sizes
+from export.source.input_text import split_input
 from linreg.cli.artifact_table import describe, show_artifacts
 from linreg.cli.bundle import open_model
 from linreg.cli.export_options import (
@@ -53,7 +56,7 @@ def run(
     state_dict: StateDictOption = None,
     inputs: InputOption = None,
     dtype: Dtype = None,
-    static: Static = False,
+    static: Static = None,
     opset: Opset = None,
     prefix: Prefix = None,
     input_names: InputNames = None,
@@ -92,7 +95,7 @@ def run(
             input_names=input_names or (),
             output_names=output_names or (),
             precision=dtype,
-            static=static,
+            static=static or False,
             units=dict(unit or []),
             data=data,
             note=note,
@@ -111,8 +114,10 @@ def run(
             if module is None:
                 path = folder if (folder / MODEL_FILE).is_file() else folder / chosen.state_file
                 say(f"       linreg bench -m {shlex.quote(str(path))}")
-            elif not static:
-                say(f"       {_bench_command(module, folder / chosen.state_file, inputs or [])}")
+            elif BATCH in chosen.source.sizes():
+                axes = merged(axis for text in inputs or [] for axis in split_input(text).axes)
+                texts = [with_sizes(text, fixed_sizes(static or False, axes)) for text in inputs or []]
+                say(f"       {_bench_command(module, folder / chosen.state_file, texts)}")
     outcome.raise_refused()
 
 
