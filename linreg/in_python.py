@@ -33,11 +33,12 @@ HINTS = {"fit": "; pass two arrays as one pair: fit((X, y))"}
 """What a caller with too many positional arguments probably means, by function."""
 
 WORDS = re.compile(
-    r"(?P<command>linreg [a-z]+ -[^;]*)"
+    r"(?P<command>linreg (?:bisect |[a-z]+ -)[^;]*)"
     r"|(?P<module> that was exported with --module)"
     r"|(?P<each>one --input\b)"
     r"|--[a-z-]+ \(in Python: (?P<told>[^)]*)\)"
     r"|(?P<output>another -o( BUNDLE)?\b)|(?P<folder>,? with -o\b)"
+    r"|--static (?P<axes>(?=[\w,]*=)\w[\w,=]*)"
     rf"|--(?P<flag>{'|'.join(FLAGS)})\b"
     rf"|--(?P<option>{WITH_VALUE}) (?P<value>(?!or\b|and\b)\w(?:[\w.+-]*\w)?)"
     r"|--(?P<name>[a-z]+(?:-[a-z]+)*)"
@@ -85,6 +86,8 @@ def _argument(found: re.Match[str]) -> str:
         return "another folder"
     if found["folder"]:
         return ""
+    if found["axes"]:
+        return f"static={json.dumps(found['axes'])}"
     if found["flag"]:
         return FLAGS[found["flag"]]
     name = found["option"] or found["name"]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from export.proof.sizes import LARGE_BATCH, TriedSizes, elements, sizes_within
 from export.source.axes import BATCH, Sizes, in_words
-from export.source.signature import advice_on, flatten
+from export.source.signature import LIMITS, advice_on, flatten
 from export.source.source import Source
 from export.source.user_code import INTERRUPTIONS, described
 from linreg.errors import ExportError
@@ -178,6 +178,8 @@ def _check_sizes(source: Source, items: tuple[tuple[tuple[str, int], ...], ...],
         alone = [sizes[axis] for place in others if (sizes := tried[place]) and _cause(source, sizes) == axis]
         also = f" (nor at {', '.join(map(str, dict.fromkeys(alone)))})" if alone else ""
         fixed = FIXED_SHAPE if axis == BATCH else _range_of(source, axis, tried[first])
+        if any(entry.dtype.kind in "iu" for entry in source.inputs):
+            fixed += LIMITS
         raise ExportError(
             f"the module does not run at {axis} {tried[first][axis]}{also}: {reasons[first]}; {remedy or fixed}"
         )
