@@ -39,6 +39,7 @@ WORDS = re.compile(
     r"|--[a-z-]+ \(in Python: (?P<told>[^)]*)\)"
     r"|(?P<output>another -o( BUNDLE)?\b)|(?P<folder>,? with -o\b)"
     r"|--static (?P<axes>(?=[\w,]*=)\w[\w,=]*)"
+    r"|--(?P<subject>static)(?=:)"
     rf"|--(?P<flag>{'|'.join(FLAGS)})\b"
     rf"|--(?P<option>{WITH_VALUE}) (?P<value>(?!or\b|and\b)\w(?:[\w.+-]*\w)?)"
     r"|--(?P<name>[a-z]+(?:-[a-z]+)*)"
@@ -90,7 +91,7 @@ def _argument(found: re.Match[str]) -> str:
         return f"static={json.dumps(found['axes'])}"
     if found["flag"]:
         return FLAGS[found["flag"]]
-    name = found["option"] or found["name"]
+    name = found["option"] or found["name"] or found["subject"]
     name = NAMES.get(name, name.replace("-", "_"))
     return name if found["value"] is None else f"{name}={_literal(found['value'])}"
 
