@@ -68,7 +68,7 @@ def export(
     opset: int | None = None,
     prefix: str | None = None,
     dtype: str | None = None,
-    static: Static = False,
+    static: "Static" = False,  # quoted: help() shows the name
     units: Mapping[str, str] | None = None,
     data: str | os.PathLike[str] | None = None,
     budget: str | None = None,
