@@ -31,7 +31,7 @@ def on_own_inputs(request: Request, module: "nn.Module", sets: "Sequence[GivenIn
     described = [parse_input(text) for text in request.inputs] or inputs_of(module, sets, static=False)
     _, entries = match_inputs(module, described)
     batches: dict[int, str] = {}
-    for given in own_inputs(entries, sets, static=False):
+    for given in own_inputs(entries, sets):
         rows = sizes_of(entries, given.arrays).get(BATCH)
         if rows is None:
             raise LinregError("--inputs: no input has an axis named batch, whose size a row of the report names")

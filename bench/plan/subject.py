@@ -84,5 +84,5 @@ class Subject:
 
         module = self.module_itself()
         _, entries = match_inputs(module, [parse_input(text) for text in self.inputs])
-        fitting = own_inputs(entries, own, static=False)
+        fitting = own_inputs(entries, own)
         return with_own_inputs(from_module(module, entries), fitting)

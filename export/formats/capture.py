@@ -1,6 +1,5 @@
 """Capture a module once with torch.export, for both .pt2 and ONNX."""
 
-import re
 from typing import Any
 
 import numpy as np
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 from torch.export import Dim, ExportedProgram
 from torch.fx.experimental import _config
 
+from export.formats.guards import limited_axes
 from export.formats.quiet import quiet, reason
 from export.formats.users_line import place_and_advice
 from export.source.axes import BATCH, Axis
@@ -24,7 +24,6 @@ MOST = 4096
 
 STEPS = "steps_of_"
 REMEDY = "make it independent of the batch size, or fix the shape with --static"
-VIOLATED = re.compile(r"Constraints violated \(([^)]*)\)")
 
 
 def capture(source: Source) -> ExportedProgram:
@@ -101,18 +100,17 @@ def _captured(source: Source) -> ExportedProgram:
                 dynamic_shapes=_like_arguments(source, shapes) if source.axes else None,
             )
     except Exception as error:  # torch.export raises many classes
-        if match := VIOLATED.search(str(error)):
-            named = {name.strip().removeprefix(STEPS) for name in match[1].split(",")}
-            for axis in reversed(source.axes):
-                if axis.name in named:
-                    raise _depends(axis, f"torch.export: {reason(error)}") from error
+        shapes_of_inputs = [entry.shape for entry in source.inputs]
+        if limited := limited_axes(str(error), source.axes, shapes_of_inputs, STEPS):
+            if all(axis.name == BATCH for axis in source.axes):
+                raise _depends(source.axes[0], f"torch.export: {reason(error)}") from error
+            raise DependsOnSizeError(f"the module depends on the size of an axis: {'; '.join(limited)}") from error
         what = f"{reason(error)}{place_and_advice(error)}"
         raise ExportError(f"torch.export refuses the module: {what}") from error
     _check_axes(program, source)
     if source.own:
-        program.example_inputs = source.arguments.bind(
-            random
-        )  # a .pt2 file holds them, and the user's own may be private
+        # A .pt2 file holds them, and the user's own may be private.
+        program.example_inputs = source.arguments.bind(random)
     return program
 
 
@@ -160,10 +158,10 @@ def _check_axes(program: ExportedProgram, source: Source) -> None:
 
 def _depends(axis: Axis, why: str) -> DependsOnSizeError:
     if axis.name == BATCH:
-        return DependsOnSizeError(f"the module depends on the size of the batch ({why}); {REMEDY}")
+        return DependsOnSizeError(f"the module depends on the size of the batch; {REMEDY} ({why})")
     return DependsOnSizeError(
         f"the module depends on the size of axis {axis.name!r} ({why}); write its size, or give it a range such as "
-        f"{axis.name}:2..512, or fix it: --static {axis.name}"
+        f"{axis.name}:2..512, or fix it: --static {axis.name}=SIZE"
     )
 
 

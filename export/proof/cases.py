@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from export.proof.sizes import LARGE_BATCH, TriedSizes, elements, sizes_within
 from export.source.axes import BATCH, Sizes, in_words
 from export.source.outputs import flatten
+from export.source.signature import LIMITS, advice_on
 from export.source.source import Source
 from export.source.user_code import INTERRUPTIONS, described
 from linreg.errors import ExportError
@@ -186,11 +187,19 @@ def _check_sizes(source: Source, items: tuple[tuple[tuple[str, int], ...], ...],
         axis = _cause(source, tried[first])
         alone = [sizes[axis] for place in others if (sizes := tried[place]) and _cause(source, sizes) == axis]
         also = f" (nor at {', '.join(map(str, dict.fromkeys(alone)))})" if alone else ""
-        fixed = f"give the range of {axis}, such as {axis}:2..512, or fix it: --static {axis}"
+        fixed = FIXED_SHAPE if axis == BATCH else _range_of(source, axis, tried[first])
+        if any(entry.dtype.kind in "iu" for entry in source.inputs):
+            fixed += LIMITS
         raise ExportError(
-            f"the module does not run at {axis} {tried[first][axis]}{also}: {reasons[first]}; "
-            f"{remedy or (FIXED_SHAPE if axis == BATCH else fixed)}"
+            f"the module does not run at {axis} {tried[first][axis]}{also}: {reasons[first]}; {remedy or fixed}"
         )
+
+
+def _range_of(source: Source, name: str, sizes: Sizes) -> str:
+    """Say which sizes of an axis other than the batch the module takes."""
+    axes = [axis for axis in source.axes if axis.name == name]
+    found = advice_on(source.module, source.arguments, source.inputs, axes, sizes)
+    return found or f"give the range of {name}, such as {name}:2..512, or fix it: --static {name}=SIZE"
 
 
 def _cause(source: Source, sizes: Sizes) -> str:

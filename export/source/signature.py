@@ -13,7 +13,8 @@ from export.source.arguments import Arguments
 from export.source.axes import BATCH, Axis, Sizes, example_sizes, in_words, other_size
 from export.source.inputs import Input
 from export.source.outputs import flatten, output_names
-from export.source.user_code import users_code
+from export.source.user_code import INTERRUPTIONS, described, users_code
+from export.source.wrong_sizes import advice
 from linreg.checkpoint import state_sha256
 from linreg.errors import ExportError
 
@@ -44,12 +45,13 @@ def probe_outputs(
     before = state_sha256(module.state_dict())
     first = example_sizes(axes, (size for entry in inputs for size in entry.shape if isinstance(size, int)))
     changed = {axis.name: {**first, axis.name: other_size(axis, first[axis.name])} for axis in axes}
+    others = {}
     try:
+        _check_sizes(module, arguments, inputs, axes, first)
         result = _answer_twice(module, arguments, inputs, first, FIRST_SEED)
-        others = {
-            name: flatten(_answer_twice(module, arguments, inputs, sizes, seed))
-            for seed, (name, sizes) in enumerate(changed.items(), FIRST_SEED + 1)
-        }
+        for seed, (name, sizes) in enumerate(changed.items(), FIRST_SEED + 1):
+            _check_sizes(module, arguments, inputs, [axis for axis in axes if axis.name == name], sizes)
+            others[name] = flatten(_answer_twice(module, arguments, inputs, sizes, seed))
     except ExportError as error:
         if instead := _tuple_instead(fresh, arguments, inputs, first):
             raise ExportError(f"the module does not run on its inputs, because {instead}") from error
@@ -65,6 +67,45 @@ def probe_outputs(
     _check_order(module, fresh, arguments, inputs, [*changed.values(), first][0])
     shapes = [_shape(place, outputs, first, others, changed) for place in range(len(outputs))]
     return output_names(result), shapes
+
+
+def _check_sizes(
+    module: nn.Module, arguments: Arguments, inputs: Sequence[Input], axes: Sequence[Axis], sizes: Sizes
+) -> None:
+    """Check that the module runs at sizes of axes other than the batch, if these may be to blame when it does not.
+
+    Raises:
+        ExportError: it does not, but runs at other sizes, which the message names.
+    """
+    if all(axis.name == BATCH for axis in axes) or not (failure := why_not(module, arguments, inputs, sizes)):
+        return
+    if found := advice_on(module, arguments, inputs, axes, sizes):
+        raise ExportError(f"the module does not run at {in_words(sizes)}: {failure}; {found}")
+
+
+def advice_on(
+    module: nn.Module, arguments: Arguments, inputs: Sequence[Input], axes: Sequence[Axis], sizes: Sizes
+) -> str:
+    """Say at which other sizes of `axes` a module runs that fails at `sizes`; '' if none was found."""
+    constants = {size for tensor in module.state_dict().values() for size in tensor.shape}
+    return advice(lambda changed: why_not(module, arguments, inputs, changed), axes, sizes, constants)
+
+
+def why_not(module: nn.Module, arguments: Arguments, inputs: Sequence[Input], sizes: Sizes) -> str:
+    """Return why a module does not run at some sizes; '' if it does."""
+    generator = np.random.default_rng(FIRST_SEED)
+    tensors = [torch.from_numpy(entry.random(sizes, 1.0, generator)) for entry in inputs]
+    try:
+        with torch.inference_mode():
+            outputs = flatten(call(module, arguments, tensors))
+    except INTERRUPTIONS:
+        raise
+    except BaseException as error:  # whatever a user's module raises
+        return described(error)
+    rows = sizes.get(BATCH)
+    if rows is not None and inputs[0].shape[:1] == (BATCH,) and any(y.ndim and len(y) != rows for y in outputs):
+        return f"the batch of {rows} rows becomes one of {', '.join(str(len(y)) for y in outputs if y.ndim)}"
+    return ""
 
 
 def _answer_twice(module: nn.Module, arguments: Arguments, inputs: Sequence[Input], sizes: Sizes, seed: int) -> Any:

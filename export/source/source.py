@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from export.precision import ExportPrecision
 from export.source.arguments import Arguments
 from export.source.axes import BATCH, Axis, Sizes, example_sizes, merged
+from export.source.fixing import Static, fixed_sizes
 from export.source.forward import match_inputs
 from export.source.inputs import Input
 from export.source.own_copy import own_copy
@@ -98,7 +99,7 @@ def from_checkpoint(
     input_names: Sequence[str] = (),
     output_names: Sequence[str] = (),
     precision: ExportPrecision | None = None,
-    static: bool = False,
+    static: Static = False,
     units: dict[str, str] | None = None,
 ) -> Source:
     """Make the source of a reloaded model; its column names go into the metadata.
@@ -143,7 +144,7 @@ def from_module(
     input_names: Sequence[str] = (),
     output_names: Sequence[str] = (),
     precision: ExportPrecision | None = None,
-    static: bool = False,
+    static: Static = False,
     metadata: dict[str, Any] | None = None,
 ) -> Source:
     """Make the source of any module.
@@ -157,7 +158,7 @@ def from_module(
         output_names: names of the graph's outputs. Default: the keys if forward returns a dict of tensors, `output`
             for a single output, or `output_0`, `output_1` and so on for several.
         precision: the dtype of floating parameters and inputs; None keeps them.
-        static: fix the size of every dynamic axis, to the smallest of its range.
+        static: fix dynamic axes: True for all, or names and sizes as `fixed_sizes` takes them.
         metadata: JSON values that go into every artifact.
 
     Raises:
@@ -166,7 +167,8 @@ def from_module(
     """
     module, _ = unwrap(check_module(module))
     digest = state_sha256(module.state_dict())
-    entries = tuple(_converted(entry, precision, static=static) for entry in inputs)
+    fixed = fixed_sizes(static, merged(axis for entry in inputs for axis in entry.dynamic()))
+    entries = tuple(_converted(entry, precision, fixed) for entry in inputs)
     axes = merged(axis for entry in entries for axis in entry.dynamic())
     if not axes and not static:
         raise _all_fixed(entries)
@@ -190,7 +192,7 @@ def from_module(
         described["arguments"] = arguments.described()
     return Source(
         module=own,
-        affine=affine_of(own),
+        affine=affine_of(own) if _is_table(entries) else None,
         inputs=entries,
         arguments=arguments,
         output_names=outputs,
@@ -209,12 +211,18 @@ def metadata_text(source: Source) -> dict[str, str]:
     }
 
 
-def _converted(entry: Input, precision: ExportPrecision | None, *, static: bool) -> Input:
-    if static:
-        smallest = {axis.name: axis.least for axis in entry.dynamic()}
-        entry = replace(entry, shape=entry.shape_at(smallest), axes=())
+def _converted(entry: Input, precision: ExportPrecision | None, fixed: Sizes) -> Input:
+    shape = tuple(fixed.get(size, size) if isinstance(size, str) else size for size in entry.shape)
     floating = precision is not None and entry.dtype.kind == "f"
-    return replace(entry, dtype=np.dtype(str(precision)) if floating else entry.dtype)
+    return replace(entry, shape=shape, dtype=np.dtype(str(precision)) if floating else entry.dtype)
+
+
+def _is_table(entries: Sequence[Input]) -> bool:
+    """Whether the only input is a batch of rows; a Linear also takes more axes, and an axis of another name."""
+    if len(entries) != 1 or len(entries[0].shape) != 2:
+        return False
+    first = entries[0].shape[0]
+    return first == BATCH or isinstance(first, int)
 
 
 def _all_fixed(entries: Sequence[Input]) -> ExportError:

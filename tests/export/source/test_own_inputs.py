@@ -269,7 +269,7 @@ def test_a_module_that_fails_on_its_own_inputs_is_refused_with_their_name():
     entries = [parse_input("x=float32[batch,2]")]
     source = from_module(Positive(), entries)
     with pytest.raises(ExportError, match="the module does not run on seventy: ValueError: 77"):
-        with_own_inputs(source, own_inputs(entries, given_inputs(torch.full((2, 2), 77.0), "seventy"), static=False))
+        with_own_inputs(source, own_inputs(entries, given_inputs(torch.full((2, 2), 77.0), "seventy")))
 
 
 def test_a_static_module_takes_inputs_of_its_shape_only():
