@@ -1,5 +1,6 @@
 """Update a bundle around its new artifacts: remove old files, renew the test vectors and write the manifest."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from export.bundle.vectors import TOLERANCE_FILE, make_vectors, precision_of_vectors, stage_vectors
@@ -12,13 +13,13 @@ from export.source.source import Source
 from linreg.changes import Changes
 from linreg.config import CARD_FILE, MAX_STATE_BYTES, MODEL_FILE
 from linreg.errors import LinregError, MismatchError
-from linreg.inside import file_inside, files_of, read_inside, vector_folders
+from linreg.inside import file_inside, files_of, hashed_inside, vector_folders
 from linreg.manifest import (
     CHECKSUM_FILE,
     MANIFEST_FILE,
     FileEntry,
     check_overwrite,
-    entry_of,
+    hashed_entry,
     is_bundle_file,
     manifest_files,
     read_manifest,
@@ -26,14 +27,14 @@ from linreg.manifest import (
 from linreg.saving import remove_listed
 
 
-def make_room(changes: Changes, source: Source, kinds: list[Format], files: dict[str, bytes], *, force: bool) -> None:
+def make_room(changes: Changes, source: Source, kinds: list[Format], files: Iterable[str], *, force: bool) -> None:
     """Check that no user file would be overwritten, and remove the artifacts of another model.
 
     Args:
         changes: the pending changes to the bundle.
         source: the module to export.
         kinds: the formats that will be written.
-        files: other files that will be written, by name; empty if the model is exported into its own bundle.
+        files: names of other files that will be written; empty if the model is exported into its own bundle.
         force: overwrite the user's files, and remove another model.
 
     Raises:
@@ -124,12 +125,12 @@ def record(
             for entry in listed.files
             if not changes.removes(entry.name) and file_inside(folder, entry.name)
         }
-    entries |= {name: entry_of(name, changes.staged_bytes(name)) for name in changes.written}
+    entries |= {name: changes.staged_entry(name) for name in changes.written}
     if vectors_of is not None and TOLERANCE_FILE in changes.written:
         entries[TOLERANCE_FILE] = replace(entries[TOLERANCE_FILE], proof={"precision": vectors_of.value})
     for name in plain:
         if name not in changes.written and file_inside(folder, name):
-            entries[name] = entry_of(name, read_inside(folder, name, limit=MAX_STATE_BYTES))
+            entries[name] = hashed_entry(name, *hashed_inside(folder, name, limit=MAX_STATE_BYTES))
     for artifact in artifacts:
         name = artifact.path.name
         entries[name] = FileEntry(name=name, bytes=artifact.bytes, sha256=artifact.sha256, proof=artifact.proof())

@@ -197,7 +197,7 @@ def write_bundle(
         compiler()
     ensure_folder(folder)
     with changing(folder, command="linreg export", wait=wait, on_wait=on_wait) as changes:
-        make_room(changes, chosen.source, kinds, dict(chosen.files), force=force)
+        make_room(changes, chosen.source, kinds, tuple(chosen.files), force=force)
         outcome = _make_artifacts(chosen, changes, kinds, options, progress)
         if outcome.written:
             _stage_rest(chosen, changes, outcome.written)

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ from export.bundle.rows import rows_to_verify
 from export.precision import ExportPrecision
 from export.proof.cases import batches, check_batches
 from export.source.example import inputs_of_example, rows_of_example
+from export.source.own_copy import COPIED_BYTES
 from export.source.source import Source, from_checkpoint, from_module
 from export.source.unfit import ALREADY_EXPORTED, check_module
 from export.source.unwrapping import unwrap
@@ -20,8 +22,10 @@ from export.source.user_module import parse_input
 from linreg.checkpoint import Checkpoint, load_settled, model_bytes, state_bytes
 from linreg.config import CARD_FILE, MAX_STATE_BYTES, MODEL_FILE
 from linreg.errors import ExportError, LinregError
+from linreg.files import Contents
 from linreg.fitted import FittedModel
 from linreg.manifest import read_listed
+from linreg.state_dict import write_state
 
 Note = Callable[[str], None]
 Item = TypeVar("Item")
@@ -44,7 +48,7 @@ class Exportable:
     """
 
     source: Source
-    files: Mapping[str, bytes]
+    files: Mapping[str, Contents]
     state_file: str = MODEL_FILE
     rows: NDArray[Any] | None = None
 
@@ -103,7 +107,7 @@ def exportable(
         static=static,
         units=dict(units or {}),
     )
-    files = model.files if isinstance(model, FittedModel) else _files_of(checkpoint, folder)
+    files: Mapping[str, Contents] = model.files if isinstance(model, FittedModel) else _files_of(checkpoint, folder)
     return Exportable(source=source, files=files, state_file=MODEL_FILE if files else checkpoint.path.name, rows=rows)
 
 
@@ -130,7 +134,15 @@ def _of_module(
         )
     source = from_module(inside, entries, **settings)
     check_batches(source, batches(source))
-    return Exportable(source=source, files={MODEL_FILE: state_bytes(inside.state_dict())}, rows=rows)
+    return Exportable(source=source, files={MODEL_FILE: _contents(inside)}, rows=rows)
+
+
+def _contents(module: nn.Module) -> Contents:
+    """The contents of the state_dict's file; those of a large module are not kept in memory."""
+    state = module.state_dict()
+    if sum(tensor.nbytes for tensor in state.values()) <= COPIED_BYTES:
+        return state_bytes(state)
+    return partial(write_state, state)
 
 
 def _checkpoint(model: str | os.PathLike[str] | Checkpoint | FittedModel, note: Note) -> Checkpoint:
@@ -172,7 +184,7 @@ def _listed(name: str, given: Any, kind: type[Item], expected: str) -> list[Item
     return list(given)
 
 
-def _files_of(checkpoint: Checkpoint, folder: Path) -> dict[str, bytes]:
+def _files_of(checkpoint: Checkpoint, folder: Path) -> dict[str, Contents]:
     """Return the state_dict and the card, by file name, to copy into a bundle; empty if it is the model's own bundle.
 
     Raises:
@@ -188,7 +200,7 @@ def _files_of(checkpoint: Checkpoint, folder: Path) -> dict[str, bytes]:
         return {}
     if checkpoint.notes:
         return {MODEL_FILE: model_bytes(checkpoint.model)}
-    files = {MODEL_FILE: read_listed(home, checkpoint.path.name, limit=MAX_STATE_BYTES)}
+    files: dict[str, Contents] = {MODEL_FILE: read_listed(home, checkpoint.path.name, limit=MAX_STATE_BYTES)}
     if checkpoint.card is not None:
         files[CARD_FILE] = read_listed(home, CARD_FILE, limit=MAX_STATE_BYTES)
     return files

@@ -12,7 +12,7 @@ from linreg.config import CARD_FILE, MAX_JSON_BYTES, MODEL_FILE
 from linreg.errors import MismatchError
 from linreg.files import parse_json
 from linreg.inside import file_inside, files_of, read_inside, vector_folders
-from linreg.manifest import CHECKSUM_FILE, Manifest, checksums, read_entry
+from linreg.manifest import CHECKSUM_FILE, Manifest, check_listed, checksums, read_entry
 
 
 def check_bundle(folder: Path, manifest: Manifest) -> None:
@@ -26,10 +26,11 @@ def check_bundle(folder: Path, manifest: Manifest) -> None:
     """
     card = _card(folder, manifest)
     for entry in manifest.files:
-        data = read_entry(folder, entry)
         kind = format_of(entry.name)
         if kind is None:
+            check_listed(folder, entry)
             continue
+        data = read_entry(folder, entry)
         if not entry.proof:
             raise MismatchError(
                 f"{folder / entry.name}: is listed without a proof, so it was never verified; export again"

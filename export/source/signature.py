@@ -1,6 +1,5 @@
 """Find out what a module takes and returns, by inspecting its forward and calling it."""
 
-import copy
 import inspect
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +11,7 @@ from torch.utils import _pytree
 
 from export.source.arrays import NUMPY_DTYPES
 from export.source.inputs import Input
+from export.source.own_copy import copied
 from export.source.user_code import users_code
 from linreg.checkpoint import state_sha256
 from linreg.errors import ExportError
@@ -87,7 +87,7 @@ def probe_outputs(module: nn.Module, inputs: Sequence[Input]) -> tuple[tuple[str
         ExportError: the module does not run on its inputs, changes its inputs or its own state, or returns something
             different in a second call, after other calls or (in number or axes) at another batch size.
     """
-    fresh = copy.deepcopy(module)
+    fresh = copied(module)
     before = state_sha256(module.state_dict())
     results = [_answer_twice(module, inputs, batch) for batch in PROBE_BATCHES]
     if state_sha256(module.state_dict()) != before:
