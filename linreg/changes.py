@@ -90,6 +90,10 @@ class Changes:
             raise ModelError(f"{self._stage / file}: differs from what was written; check the disk, and run it again")
         return hashed_entry(name, size, digest, proof)
 
+    def staged_sha256(self, name: str) -> str:
+        """Return the SHA-256 of a staged file, as it was written."""
+        return self._written[name][1]
+
     def removes(self, name: str) -> bool:
         """Return whether an existing file is marked for removal."""
         return name in self._removed

@@ -139,13 +139,15 @@ class HashedStream:
         size: the number of bytes so far.
     """
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO | None) -> None:
+        """Write to `stream`; None only hashes and counts."""
         self._stream, self._digest = stream, hashlib.sha256()
         self.size = 0
 
     def write(self, data: Any) -> int:
         """Write an object that has a buffer; return its number of bytes."""
-        self._stream.write(data)
+        if self._stream is not None:
+            self._stream.write(data)
         self._digest.update(data)
         length = memoryview(data).nbytes
         self.size += length
@@ -153,7 +155,8 @@ class HashedStream:
 
     def flush(self) -> None:
         """Flush the stream."""
-        self._stream.flush()
+        if self._stream is not None:
+            self._stream.flush()
 
     @property
     def sha256(self) -> str:

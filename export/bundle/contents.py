@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from export.bundle.vectors import TOLERANCE_FILE, make_vectors, precision_of_vectors, stage_vectors
-from export.bundle.write import FAILED_INPUTS, Artifact
+from export.bundle.write import FAILED_INPUTS, Artifact, staged_external
+from export.formats.external_data import SUFFIX
 from export.formats.names import Format, beside, file_name
 from export.precision import ExportPrecision
 from export.runners.load import load_artifact
@@ -63,7 +64,7 @@ def _written_names(changes: Changes, source: Source, kinds: list[Format]) -> lis
     names = [file_name(kind, precision) for kind in kinds]
     names += [second for kind in kinds if (second := beside(kind, precision))]
     if Format.ONNX in kinds:
-        names.append(f"{file_name(Format.ONNX, precision)}.data")
+        names.append(f"{file_name(Format.ONNX, precision)}{SUFFIX}")
     if precision is None:
         names.append(TOLERANCE_FILE)
         vectors = [name for place in vector_folders(folder) for name in files_of(folder, place)]
@@ -90,7 +91,10 @@ def renew_vectors(changes: Changes, source: Source, written: list[Artifact]) -> 
             chosen = written[:1]
     for artifact in chosen:
         name = artifact.path.name
-        runner = load_artifact(artifact.format, name, changes.staged_bytes(name), Trust.MADE_HERE)
+        data = changes.staged_bytes(name)
+        external = staged_external(changes, name, data) if artifact.format is Format.ONNX else None
+        runner = load_artifact(artifact.format, name, data, Trust.MADE_HERE, external=external)
+        del external
         stage_vectors(changes, make_vectors(source, runner, artifact.verification.batches))
 
 

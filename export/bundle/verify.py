@@ -138,6 +138,7 @@ def _check(
     """
     from export.bundle.affine_graph import check_affine_weights
     from export.bundle.vectors import check_vectors
+    from export.formats.external_data import read_external_data
     from export.runners.load import load_artifact
     from export.runners.trust import Trust
     from linreg.manifest import read_entry
@@ -149,7 +150,9 @@ def _check(
         if kind is Format.ONNX and model is not None and model.card is None:
             check_affine_weights(str(folder / entry.name), data, *_weights(model))
         try:
-            runner = load_artifact(kind, entry.name, data, Trust.from_option(trust))
+            external = read_external_data(folder / entry.name, data, manifest) if kind is Format.ONNX else None
+            runner = load_artifact(kind, entry.name, data, Trust.from_option(trust), external=external)
+            del external
         except UntrustedError:
             refused.append(entry.name)
             continue

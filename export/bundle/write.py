@@ -14,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.bundle.path_leaks import check_no_paths
+from export.formats.external_data import SUFFIX, ExternalData, check_location, checked, external_tensors
 from export.formats.names import PROGRAMS, Format, beside, file_name
 from export.precision import ExportPrecision
 from export.proof.budget import LEAST_DEFAULT_S
 from export.proof.verify import Verification, verify
+from export.runners.base import Runner
 from export.runners.ledger import remember
 from export.runners.load import load_artifact
 from export.runners.trust import Trust
@@ -25,7 +27,7 @@ from export.source.inputs import Input
 from export.source.source import Source
 from linreg.changes import Changes
 from linreg.errors import LinregError, MismatchError
-from linreg.files import sha256
+from linreg.files import Contents, sha256
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -132,6 +134,36 @@ def build(
     return to_torchscript(source) if kind is Format.TORCHSCRIPT else to_traced_torchscript(source)
 
 
+def build_files(
+    source: Source, kind: Format, options: ExportOptions = DEFAULTS, *, program: "ExportedProgram | None" = None
+) -> dict[str, Contents]:
+    """Do what `build` does, and return the contents of the file by its name, and of the second file of a large model.
+
+    Raises:
+        ExportError: the module cannot be exported to this format.
+    """
+    name = file_name(kind, source.precision)
+    if kind is not Format.ONNX:
+        return {name: build(source, kind, options, program=program)}
+    from export.formats.onnx import DEFAULT_OPSET, to_onnx_files
+
+    location = f"{name}{SUFFIX}"
+    files = to_onnx_files(source, location, opset=options.opset or DEFAULT_OPSET, program=program)
+    return {name: files.model} if files.weights is None else {name: files.model, location: files.weights}
+
+
+def staged_external(changes: Changes, name: str, data: bytes) -> ExternalData | None:
+    """Read the second file of a staged ONNX model into memory; None if the model has none.
+
+    Raises:
+        ModelError: the files differ from what was written, or do not belong together.
+    """
+    if not (tensors := external_tensors(name, data)):
+        return None
+    location = check_location(changes.folder / name, tensors)
+    return checked(name, data, tensors, changes.staged_bytes(location), changes.staged_sha256(location))
+
+
 def make_artifact(
     source: Source,
     kind: Format,
@@ -162,7 +194,10 @@ def make_artifact(
     name = file_name(kind, source.precision)
     failed, second = f"{name}{FAILED_INPUTS}", beside(kind, source.precision)
     begin(f"write {kind}")
-    staged = changes.stage(name, build(source, kind, options, program=program))
+    staged = [
+        changes.stage(written, contents)
+        for written, contents in build_files(source, kind, options, program=program).items()
+    ]
     budget_s = options.budget_s
     if budget_s is None:
         budget_s = max(capture_s + time.perf_counter() - start, LEAST_DEFAULT_S)
@@ -171,7 +206,7 @@ def make_artifact(
         data = changes.staged_bytes(name)
         check_no_paths(name, data)
         verification = verify(
-            load_artifact(kind, name, data, Trust.MADE_HERE),
+            _loaded(kind, name, changes, data),
             source,
             rows=options.rows,
             budget_s=budget_s,
@@ -191,20 +226,34 @@ def make_artifact(
             changes.stage(second, header_of(data))
         changes.remove(failed)
         if kind is Format.ONNX:
-            changes.remove(f"{name}.data")  # left by an exporter that keeps weights in a second file
+            changes.remove(f"{name}{SUFFIX}")  # unless it was just written
     except MismatchError as error:
-        changes.drop(name)
+        _drop(changes, kind, source.precision)
         if error.inputs:
             changes.stage(failed, _archive(dict(error.inputs)))
             bisect = _bisect_hint(source, kind, changes.folder)
             raise MismatchError(f"{error}; its inputs are in {changes.folder / failed}{bisect}") from error
         raise
     except BaseException:
-        for written in (name, second):
-            if written in changes.written:
-                changes.drop(written)
+        _drop(changes, kind, source.precision)
         raise
     return _artifact(kind, source.precision, changes.folder / name, data, start, details, verification)
+
+
+def _drop(changes: Changes, kind: Format, precision: ExportPrecision | None) -> None:
+    """Discard whatever was staged of a format."""
+    name = file_name(kind, precision)
+    for written in (name, beside(kind, precision), f"{name}{SUFFIX}"):
+        if written is not None and written in changes.written:
+            changes.drop(written)
+
+
+def _loaded(kind: Format, name: str, changes: Changes, data: bytes) -> Runner:
+    """Load a staged artifact, with its second file if it has one."""
+    external = staged_external(changes, name, data) if kind is Format.ONNX else None
+    if external is not None:
+        check_no_paths(f"{name}{SUFFIX}", external.contents)
+    return load_artifact(kind, name, data, Trust.MADE_HERE, external=external)
 
 
 def _bisect_hint(source: Source, kind: Format, folder: Path) -> str:

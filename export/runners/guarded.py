@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from _linreg import child_command
+from export.formats.external_data import ExternalData
 from export.runners.base import Call, Runner
 from export.runners.frames import Array, BrokenFrameError, receive, send
 from linreg.errors import ModelError
@@ -50,7 +51,9 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 
-def guarded_onnx_runner(name: str, data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> Runner:
+def guarded_onnx_runner(
+    name: str, data: bytes, *, external: ExternalData | None = None, limits: Limits = DEFAULT_LIMITS
+) -> Runner:
     """Make a runner for an ONNX model of any origin, which runs in a child process, on the CPU and with one thread.
 
     The child starts with the first call of `outputs()` or `parameters()`. These raise ModelError if onnxruntime rejects
@@ -60,9 +63,13 @@ def guarded_onnx_runner(name: str, data: bytes, *, limits: Limits = DEFAULT_LIMI
     Args:
         name: the name used in messages.
         data: the bytes of the model.
+        external: the checked contents of the model's second file, which the child gets too.
         limits: the limits of each request.
     """
-    child = _Child(name, data, limits)
+    contents = [np.frombuffer(data, np.uint8)]
+    if external is not None:
+        contents.append(np.frombuffer(external.contents, np.uint8))
+    child = _Child(name, contents, limits)
 
     def bind(inputs: tuple[Array, ...]) -> Call:
         kept = tuple(np.array(array) for array in inputs)
@@ -74,7 +81,8 @@ def guarded_onnx_runner(name: str, data: bytes, *, limits: Limits = DEFAULT_LIMI
 
     def parameters() -> Mapping[str, Array]:
         answer, arrays = child.ask("parameters", ())
-        return dict(zip(answer["names"], arrays, strict=True))
+        found = dict(zip(answer["names"], arrays, strict=True))
+        return found if external is None else found | external.arrays()
 
     return Runner(name=name, bind=bind, parameters=parameters, folds=True)
 
@@ -82,8 +90,8 @@ def guarded_onnx_runner(name: str, data: bytes, *, limits: Limits = DEFAULT_LIMI
 class _Child:
     """The child process that holds the onnxruntime session."""
 
-    def __init__(self, name: str, data: bytes, limits: Limits) -> None:
-        self._name, self._data, self._limits = name, data, limits
+    def __init__(self, name: str, contents: list[Array], limits: Limits) -> None:
+        self._name, self._contents, self._limits = name, contents, limits
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
         self._failure: str | None = None
@@ -96,7 +104,7 @@ class _Child:
         """
         if self._process is None and self._failure is None:
             self._start()
-            self._exchange("load", [np.frombuffer(self._data, np.uint8)])
+            self._exchange("load", self._contents)
         return self._exchange(kind, arrays)
 
     def _start(self) -> None:
@@ -161,7 +169,7 @@ class _Child:
     def _memory_bytes(self, input_bytes: int) -> int:
         if self._limits.memory_bytes is not None:
             return self._limits.memory_bytes
-        wanted = FLOOR_BYTES + GROWTH * (len(self._data) + input_bytes)
+        wanted = FLOOR_BYTES + GROWTH * (sum(part.nbytes for part in self._contents) + input_bytes)
         there = available_bytes()
         return wanted if there is None else min(wanted, there * 3 // 4)
 

@@ -1,12 +1,15 @@
 """Load an artifact of any format."""
 
+from export.formats.external_data import ExternalData
 from export.formats.names import Format
 from export.runners.base import Runner
 from export.runners.ledger import is_ours
 from export.runners.trust import Trust, trusted_bytes
 
 
-def load_artifact(kind: Format, name: str, data: bytes, trust: Trust) -> Runner:
+def load_artifact(
+    kind: Format, name: str, data: bytes, trust: Trust, *, external: ExternalData | None = None
+) -> Runner:
     """Load an artifact, if it may be loaded.
 
     An ONNX model that this user did not export runs in a child process with limits, whatever `trust` says.
@@ -16,6 +19,8 @@ def load_artifact(kind: Format, name: str, data: bytes, trust: Trust) -> Runner:
         name: the name used in messages.
         data: the bytes of the artifact.
         trust: why a program may be loaded.
+        external: the checked contents of the second file of an ONNX model. onnxruntime does not prepack such weights
+            here: with a copy in its own order, a large model would take twice its memory.
 
     Raises:
         UntrustedError: the artifact is a program that this user did not export.
@@ -27,11 +32,11 @@ def load_artifact(kind: Format, name: str, data: bytes, trust: Trust) -> Runner:
         case Format.ONNX if trust is Trust.MADE_HERE or is_ours(data):
             from export.runners.onnxruntime import onnxruntime_runner
 
-            return onnxruntime_runner(name, data)
+            return onnxruntime_runner(name, data, external=external, prepack=external is None)
         case Format.ONNX:
             from export.runners.guarded import guarded_onnx_runner
 
-            return guarded_onnx_runner(name, data)
+            return guarded_onnx_runner(name, data, external=external)
         case Format.C:
             from export.runners.c import c_runner
 
