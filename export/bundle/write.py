@@ -91,7 +91,7 @@ class Artifact:
         precision = {} if self.precision is None else {"precision": self.precision.value}
         proved = asdict(self.verification)
         if proved["weights"] is None:  # an affine module, all of whose parameters and cases are proved
-            for key in ("weights", "ties", "not_tried", "batches"):
+            for key in ("weights", "ties", "batches", *(() if proved["not_tried"] else ("not_tried",))):
                 del proved[key]
         return {
             "format": self.format.value,

@@ -25,6 +25,12 @@ LEAST_SIZES = 3
 LARGE_BATCH = 4096
 """This batch size and larger ones come last."""
 
+LARGE_AFFINE = 2**26
+"""An affine map with so many weights is proved on a part of its unit rows, and within a limit of memory. Its weights
+are compared bit for bit in any case."""
+
+UNIT_ROWS = 64
+
 MAX_ELEMENTS = 2**22
 """A module that is not affine skips batch 4096 if its inputs would have more elements than this."""
 
@@ -133,17 +139,27 @@ def _random_cases(source: Source, size: int, *, least: bool) -> list[PlannedCase
 
 def _affine_cases(source: Source) -> list[PlannedCase]:
     assert source.affine is not None
-    unit = np.eye(source.affine.weight.shape[1], dtype=source.affine.weight.dtype)
+    features = source.affine.weight.shape[1]
+    count = UNIT_ROWS if _is_large(source) else features
+    places = np.unique(np.linspace(0, features - 1, count).astype(np.int64)) if _is_large(source) else range(features)
+    unit = np.zeros((len(places), features), source.affine.weight.dtype)
+    unit[range(len(places)), places] = 1
+    name = f"{len(places)} unit rows" if _is_large(source) else "unit rows"
     makers: dict[str, Callable[[], tuple[Array, ...]]] = {
         "batch 0": lambda: source.random_inputs(0, 1.0, SEED),
-        "unit rows": lambda: (unit,),
-        "unit rows times 1e4": lambda: (unit * unit.dtype.type(1e4),),
+        name: lambda: (unit,),
+        f"{name} times 1e4": lambda: (unit * unit.dtype.type(1e4),),
         "special rows": lambda: special_case(source).inputs,
     }
     return [
         PlannedCase(name=name, rows=0, least=True, make=lambda name=name, make=make: Case(name=name, inputs=make()))  # type: ignore[misc]
         for name, make in makers.items()
     ]
+
+
+def _is_large(source: Source) -> bool:
+    """Whether an affine map is so large that all its unit rows, and large batches, would take hours or all memory."""
+    return source.affine is not None and source.affine.weight.size >= LARGE_AFFINE
 
 
 def all_batches(source: Source) -> tuple[int, ...]:
@@ -156,10 +172,10 @@ def batches(source: Source, limit_bytes: int | None = LIMIT_BYTES) -> tuple[int,
 
     Args:
         source: the module and its inputs.
-        limit_bytes: memory that one case of a module that is not affine may take; None if there is no limit.
+        limit_bytes: memory that one case may take; None if there is no limit. Ordinary affine modules have none.
     """
     sizes = all_batches(source)
-    if source.static or source.affine is not None:
+    if source.static or (source.affine is not None and not _is_large(source)):
         return sizes
     return tuple(
         size

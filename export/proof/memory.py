@@ -64,6 +64,9 @@ def bytes_per_row(source: Source) -> int:
     Returns:
         Bytes; 0 for a module that does not run in float64, whose proof ends with that error.
     """
+    if source.affine is not None:
+        rows, features = source.affine.weight.shape
+        return int(8 * (COPIES_OF_ACTIVATIONS * features + COPIES_OF_OUTPUTS * rows))
     inputs = source.random_inputs(MEASURED_ROWS, 1.0, SEED)
     try:
         with LiveBytes() as live:

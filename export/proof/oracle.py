@@ -1,6 +1,5 @@
 """The float64 oracle: the expected outputs, and the error allowed for each element."""
 
-import copy
 import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -15,9 +14,10 @@ from torch import Tensor, nn
 
 from export.formats.quiet import reason
 from export.proof.allowed_error import LARGEST_OWN_ERROR, SCALE_ROWS, affine_output, measured_output
-from export.proof.arithmetic import InFloat64, Perturbed
+from export.proof.arithmetic import InFloat64, Perturbed, is_large
 from export.proof.comparison import ExpectedOutput
 from export.proof.ties import Ties
+from export.source.own_copy import copied
 from export.source.signature import flatten
 from export.source.source import Source
 from export.source.user_code import users_code
@@ -55,7 +55,7 @@ class Oracle:
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        self._wide = None if source.affine is not None else copy.deepcopy(source.module).double()
+        self._wide = None if source.affine is not None else _wide_copy(source.module)
         self._unit = _coarsest_unit(source)
         self._largest: dict[float, tuple[float, ...]] = {}
         self._independent: bool | None = None
@@ -193,7 +193,9 @@ class Oracle:
         """Return whether each element of a tensor has memory of its own, so that `outputs_with` can change it."""
         assert self._wide is not None
         tensor: Tensor = self._wide.state_dict()[key]
-        return not any(step == 0 and size > 1 for step, size in zip(tensor.stride(), tensor.shape, strict=True))
+        return not is_large(tensor) and not any(
+            step == 0 and size > 1 for step, size in zip(tensor.stride(), tensor.shape, strict=True)
+        )
 
     def _moved(
         self, inputs: tuple[Array, ...], exact: tuple[Array, ...], ties: Ties | None = None
@@ -211,13 +213,23 @@ class Oracle:
         """Return the largest finite magnitude in each output, for random rows of the given scale."""
         if scale not in self._largest:
             inputs = self.source.random_inputs(SCALE_ROWS, scale, SCALE_ROWS)
-            rows = CHUNK_ROWS if self._rows_are_independent() else len(inputs[0])
+            few = self._rows_are_independent() and not any(map(is_large, self.source.module.parameters()))
+            rows = CHUNK_ROWS if few else len(inputs[0])
             chunks = [
                 tuple(array[start : start + rows] for array in inputs) for start in range(0, len(inputs[0]), rows)
             ]
             found = [tuple(map(_largest_element, self.exact(chunk))) for chunk in chunks]
             self._largest[scale] = tuple(map(max, zip(*found, strict=True)))
         return self._largest[scale]
+
+
+def _wide_copy(module: nn.Module) -> nn.Module:
+    """Copy a module in float64, but for parameters that `InFloat64` converts in blocks; these share their memory."""
+
+    def widened(tensor: Tensor) -> Tensor:
+        return tensor.double() if tensor.is_floating_point() and not is_large(tensor) else tensor
+
+    return copied(module)._apply(widened)  # type: ignore[no-untyped-call,no-any-return] # as Module.double does
 
 
 def _coarsest_unit(source: Source) -> float:
