@@ -84,15 +84,20 @@ class Changes:
             LinregError: the file cannot be read.
             ModelError: its contents differ, or a manifest cannot list a file of this name.
         """
-        file, written = self._written[name]
-        size, digest = hashed_inside(self._stage, file, limit=LIMIT_BYTES)
-        if digest != written:
-            raise ModelError(f"{self._stage / file}: differs from what was written; check the disk, and run it again")
-        return hashed_entry(name, size, digest, proof)
+        path, digest = self.checked_path(name)
+        return hashed_entry(name, path.stat().st_size, digest, proof)
 
-    def staged_sha256(self, name: str) -> str:
-        """Return the SHA-256 of a staged file, as it was written."""
-        return self._written[name][1]
+    def checked_path(self, name: str) -> tuple[Path, str]:
+        """Return the path of a staged file and its SHA-256, after checking that the disk holds what was written.
+
+        Raises:
+            LinregError: the file cannot be read.
+            ModelError: its contents differ.
+        """
+        file, digest = self._written[name]
+        if hashed_inside(self._stage, file, limit=LIMIT_BYTES)[1] != digest:
+            raise ModelError(f"{self._stage / file}: differs from what was written; check the disk, and run it again")
+        return self._stage / file, digest
 
     def removes(self, name: str) -> bool:
         """Return whether an existing file is marked for removal."""

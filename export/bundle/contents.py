@@ -92,7 +92,7 @@ def renew_vectors(changes: Changes, source: Source, written: list[Artifact]) -> 
     for artifact in chosen:
         name = artifact.path.name
         data = changes.staged_bytes(name)
-        external = staged_external(changes, name, data) if artifact.format is Format.ONNX else None
+        external = staged_external(changes, name, data, source) if artifact.format is Format.ONNX else None
         runner = load_artifact(artifact.format, name, data, Trust.MADE_HERE, external=external)
         del external
         stage_vectors(changes, make_vectors(source, runner, artifact.verification.batches))

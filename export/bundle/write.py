@@ -18,11 +18,13 @@ from export.formats.external_data import SUFFIX, ExternalData, check_location, c
 from export.formats.names import PROGRAMS, Format, beside, file_name
 from export.precision import ExportPrecision
 from export.proof.budget import LEAST_DEFAULT_S
+from export.proof.file_tensors import same_bits
 from export.proof.verify import Verification, verify
 from export.runners.base import Runner
 from export.runners.ledger import remember
 from export.runners.load import load_artifact
 from export.runners.trust import Trust
+from export.source.arrays import bits_of
 from export.source.inputs import Input
 from export.source.source import Source
 from linreg.changes import Changes
@@ -152,16 +154,33 @@ def build_files(
     return {name: files.model} if files.weights is None else {name: files.model, location: files.weights}
 
 
-def staged_external(changes: Changes, name: str, data: bytes) -> ExternalData | None:
-    """Read the second file of a staged ONNX model into memory; None if the model has none.
+def staged_external(changes: Changes, name: str, data: bytes, source: Source) -> ExternalData | None:
+    """Check the second file of a staged ONNX model on disk; None if the model has none.
+
+    A tensor of the file that equals a parameter of the module, bit for bit, shares its memory. So no second copy of the
+    weights is in memory while the file is proved.
 
     Raises:
         ModelError: the files differ from what was written, or do not belong together.
+        ExportError: the file contains a local path.
     """
     if not (tensors := external_tensors(name, data)):
         return None
     location = check_location(changes.folder / name, tensors)
-    return checked(name, data, tensors, changes.staged_bytes(location), changes.staged_sha256(location))
+    staged, digest = changes.checked_path(location)
+    mapped = np.memmap(staged, np.uint8, "r")
+    found = checked(name, data, tensors, mapped, digest)
+    check_no_paths(location, mapped._mmap)  # type: ignore[attr-defined]
+    state = {key: bits_of(value) for key, value in source.module.state_dict().items()}
+    arrays = {key: _in_memory(array, state.get(key)) for key, array in found.arrays.items()}
+    return ExternalData(tensors=tensors, arrays=arrays)
+
+
+def _in_memory(array: Array, own: Array | None) -> Array:
+    """Return the module's own array if it has the same bits as one of a mapped file, else a copy of that."""
+    if own is not None and own.flags.c_contiguous and same_bits(array, own):
+        return own.reshape(array.shape)
+    return np.array(array)
 
 
 def make_artifact(
@@ -206,7 +225,7 @@ def make_artifact(
         data = changes.staged_bytes(name)
         check_no_paths(name, data)
         verification = verify(
-            _loaded(kind, name, changes, data),
+            _loaded(kind, name, changes, data, source),
             source,
             rows=options.rows,
             budget_s=budget_s,
@@ -248,11 +267,9 @@ def _drop(changes: Changes, kind: Format, precision: ExportPrecision | None) -> 
             changes.drop(written)
 
 
-def _loaded(kind: Format, name: str, changes: Changes, data: bytes) -> Runner:
+def _loaded(kind: Format, name: str, changes: Changes, data: bytes, source: Source) -> Runner:
     """Load a staged artifact, with its second file if it has one."""
-    external = staged_external(changes, name, data) if kind is Format.ONNX else None
-    if external is not None:
-        check_no_paths(f"{name}{SUFFIX}", external.contents)
+    external = staged_external(changes, name, data, source) if kind is Format.ONNX else None
     return load_artifact(kind, name, data, Trust.MADE_HERE, external=external)
 
 

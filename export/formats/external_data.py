@@ -69,23 +69,17 @@ class ExternalTensor:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ExternalData:
-    """The checked contents of a model's second file.
+    """The checked contents of a model's second file, in memory.
 
     Attributes:
-        contents: the bytes of the file, in memory.
         tensors: the initializers of the main graph whose values they are.
+        arrays: the values of each by name; bfloat16 as int16.
+        contents: the bytes of the file, of which the arrays are views; None if they were copied.
     """
 
-    contents: Any
     tensors: tuple[ExternalTensor, ...]
-
-    def arrays(self) -> dict[str, Array]:
-        """The values of each initializer by name, as views of `contents`; bfloat16 as int16."""
-        flat = np.frombuffer(self.contents, np.uint8)
-        return {
-            entry.name: flat[entry.offset : entry.offset + entry.length].view(DTYPES[entry.kind]).reshape(entry.shape)
-            for entry in self.tensors
-        }
+    arrays: Mapping[str, Array]
+    contents: Any = None
 
 
 def external_tensors(name: str, data: bytes) -> tuple[ExternalTensor, ...]:
@@ -212,7 +206,12 @@ def checked(
                 f"{name}{SUFFIX}: has sha256 {digest[:12]}.., and {name} says {str(wanted)[:12]}..; restore the file, "
                 "or export again"
             )
-    return ExternalData(contents=contents, tensors=tensors)
+    flat = np.frombuffer(contents, np.uint8)
+    arrays: dict[str, Array] = {
+        entry.name: flat[entry.offset : entry.offset + entry.length].view(DTYPES[entry.kind]).reshape(entry.shape)
+        for entry in tensors
+    }
+    return ExternalData(tensors=tensors, arrays=arrays, contents=contents)
 
 
 def _external_tensor(reader: Reader, part: Part) -> ExternalTensor | None:

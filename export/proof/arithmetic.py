@@ -23,13 +23,16 @@ OF_UNIT_RANGE = (aten.sigmoid, aten.tanh, aten.erf)
 TIMES_UNIT_RANGE = (aten.gelu, aten.silu)
 
 
-BLOCK_ELEMENTS = 2**24
-"""A parameter with so many elements stays as it is, and is converted in blocks while it is used: 128 MB in float64."""
+LARGE_ELEMENTS = 2**24
+"""A parameter with so many elements (128 MB in float64) stays as it is, and is converted in blocks while it is used."""
+
+BLOCK_ELEMENTS = 2**20
+"""Elements of a block: 8 MB in float64, which a processor's cache may hold."""
 
 
 def is_large(tensor: Tensor) -> bool:
     """Whether a tensor is not converted to float64 as a whole."""
-    return tensor.dtype in NARROW and tensor.numel() >= BLOCK_ELEMENTS
+    return tensor.dtype in NARROW and tensor.numel() >= LARGE_ELEMENTS
 
 
 class InFloat64(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -86,6 +89,9 @@ class InFloat64(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """
         matrix, count = args[weight], args[weight].shape[axis]
         wide = [value if place == weight else tree_map(self._widen, value) for place, value in enumerate(args)]
+        for value in wide:
+            if isinstance(value, Tensor):
+                value.perturbed = None
         step = max(1, BLOCK_ELEMENTS * count // matrix.numel())
         result: Tensor | None = None
         for start in range(0, count, step):
@@ -179,7 +185,13 @@ class Perturbed(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if not isinstance(value, Tensor) or not value.is_floating_point():
             return value
         wide = value.double()
-        return wide * (self._factor_of_block(wide) if hasattr(value, "is_block") else self._factor(func, wide))
+        if hasattr(value, "is_block"):
+            return wide * self._factor_of_block(wide)
+        if not hasattr(value, "perturbed"):
+            return wide * self._factor(func, wide)
+        if value.perturbed is None:  # the other factor of a product that is computed in blocks
+            value.perturbed = wide * self._factor(func, wide)
+        return value.perturbed
 
     def _factor_of_block(self, value: Tensor) -> Tensor:
         """Return the factors of a block of a large matrix: the same for all blocks, which different outputs use."""

@@ -82,7 +82,7 @@ def guarded_onnx_runner(
     def parameters() -> Mapping[str, Array]:
         answer, arrays = child.ask("parameters", ())
         found = dict(zip(answer["names"], arrays, strict=True))
-        return found if external is None else found | external.arrays()
+        return found if external is None else found | dict(external.arrays)
 
     return Runner(name=name, bind=bind, parameters=parameters, folds=True)
 

@@ -52,7 +52,7 @@ def onnxruntime_runner(
     Raises:
         ModelError: onnxruntime cannot load the model.
     """
-    outside = {} if external is None else external.arrays()
+    outside = {} if external is None else dict(external.arrays)
     options = _options(threads, optimisation, prepack=prepack)
     values = {} if external is None else _share(options, external, outside, device)
     session = _session(name, data, options, device)
