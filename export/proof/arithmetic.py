@@ -88,10 +88,12 @@ class InFloat64(TorchDispatchMode):  # type: ignore[no-untyped-call]
             axis: the axis of the matrix whose elements belong to one column of the product.
         """
         matrix, count = args[weight], args[weight].shape[axis]
-        wide = [value if place == weight else tree_map(self._widen, value) for place, value in enumerate(args)]
-        for value in wide:
-            if isinstance(value, Tensor):
-                value.perturbed = None
+        wide: list[Any] = list(args)
+        for place, value in enumerate(args):
+            if place != weight:
+                wide[place] = tree_map(self._widen, value)
+                if isinstance(value, Tensor):
+                    wide[place].perturbed = None
         step = max(1, BLOCK_ELEMENTS * count // matrix.numel())
         result: Tensor | None = None
         for start in range(0, count, step):
