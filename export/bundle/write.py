@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.bundle.path_leaks import check_no_paths
+from export.formats import external_data
 from export.formats.external_data import SUFFIX, ExternalData, check_location, checked, external_tensors
 from export.formats.names import PROGRAMS, Format, beside, file_name
 from export.precision import ExportPrecision
@@ -145,7 +146,8 @@ def build_files(
         ExportError: the module cannot be exported to this format.
     """
     name = file_name(kind, source.precision)
-    if kind is not Format.ONNX:
+    tensors = (*source.module.parameters(), *source.module.buffers())
+    if kind is not Format.ONNX or sum(tensor.nbytes for tensor in tensors) <= external_data.SINGLE_FILE_BYTES:
         return {name: build(source, kind, options, program=program)}
     from export.formats.onnx import DEFAULT_OPSET, to_onnx_files
 
