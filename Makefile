@@ -1,11 +1,13 @@
 # make demo          train, export, verify and benchmark a line and a real table
 # make test          every check that needs nothing but Python: format, lint, types, layers, tests
+# make real          what the export of real networks costs beside a plain script; in an environment of its own
 # make docs          build the documentation in site/
 # make deploy-test   the same model in C, C++, Node and a browser; needs system packages, and names those that are missing
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+REAL := .venv-real
 
 DEPLOY_BUILD := deploy/build
 
@@ -13,7 +15,7 @@ DEPLOY_BUILD := deploy/build
 FREEZE := { echo '\# Made by `make constraints`; .ci/run checks that it pins every installed package.'; \
   $(BIN)/python -m pip freeze --all --exclude pip --exclude-editable | sed 's/+[a-z0-9.]*$$//'; }
 
-.PHONY: setup demo test check check-constraints constraints format benchmark docs record-docs deploy-tools deploy-build deploy-test clean
+.PHONY: setup demo test check check-constraints constraints format benchmark real docs record-docs deploy-tools deploy-build deploy-test clean
 
 setup: $(STAMP)
 
@@ -57,6 +59,20 @@ benchmark: setup
 	$(BIN)/python -m pytest --benchmark-only --benchmark-disable-gc
 	$(BIN)/python -m pytest --benchmark-only --benchmark-disable-gc tests/benchmark/long
 
+# Writes tests/real/RESULTS.md, network by network; NETWORKS names those to measure again. No weights are downloaded.
+real: $(REAL)/.installed
+	$(REAL)/bin/python -m tests.real.measure $(NETWORKS)
+
+# pip knows dependency groups since 25.1.
+$(REAL)/.installed: pyproject.toml constraints.txt tests/real/constraints.txt
+	test -x $(REAL)/bin/python || $(PYTHON) -m venv $(REAL)
+	$(REAL)/bin/python -m pip install --quiet 'pip>=25.1'
+	$(REAL)/bin/python -m pip install --quiet --constraint constraints.txt torch
+	$(REAL)/bin/python -m pip install --quiet --constraint constraints.txt hatchling
+	$(REAL)/bin/python -m pip install --quiet --constraint constraints.txt --constraint tests/real/constraints.txt \
+	  --no-build-isolation --editable . --group real
+	touch $(REAL)/.installed
+
 # Strict: a broken link or anchor is an error.
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
@@ -83,4 +99,4 @@ deploy-test: deploy-build
 	$(BIN)/python -m bench.programs.summary deploy artifacts/reference/penguins
 
 clean:
-	rm -rf $(VENV) dist site $(DEPLOY_BUILD) deploy/node/node_modules deploy/web/node_modules
+	rm -rf $(VENV) $(REAL) dist site $(DEPLOY_BUILD) deploy/node/node_modules deploy/web/node_modules

@@ -8,12 +8,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from bench.analysis.lifecycle import lifecycle_rows
 from bench.analysis.rows import compare_results
 from bench.environment import describe_environment, stolen_s
 from bench.plan.expected import SEED
-from bench.plan.model import Model, located
+from bench.plan.model import Model, argument_texts, located, place_of_module
+from bench.plan.own_inputs import on_own_inputs
 from bench.plan.planning import Plan, plan_request
 from bench.plan.preparation import Prepared, keep_states, prepare_answers, prepare_devices
 from bench.plan.request import Request
@@ -28,9 +30,14 @@ from bench.worker.lifecycle import Lifecycle
 from bench.worker.messages import Job, ProcessResult
 from linreg.arguments import as_path, as_texts
 from linreg.config import BENCH_DEFAULTS, BenchSettings
+from linreg.errors import LinregError
 from linreg.files import write_atomic
 from linreg.folders import work_folder
 from linreg.in_python import in_python
+
+if TYPE_CHECKING:
+    from export.bundle.exportable import Example
+    from export.source.own_inputs import GivenInputs
 
 Progress = Callable[[str, int, int], None]
 """Called with a stage, the number of its steps completed and their total."""
@@ -49,9 +56,12 @@ class _DeviceResults:
 def bench(
     model: Model,
     *,
+    module: str | Callable[[], object] | None = None,
     inputs: str | Sequence[str] = (),
+    example: "Example | None" = None,
+    args: Mapping[str, Any] | None = None,
     state_dict: str | os.PathLike[str] | None = None,
-    batches: str | int | Sequence[int] = BENCH_DEFAULTS.batches,
+    batches: str | int | Sequence[int] | None = None,
     threads: str | int | Sequence[int] = BENCH_DEFAULTS.threads,
     onnxruntime_threads: int | None = None,
     processes: int | None = None,
@@ -72,10 +82,15 @@ def bench(
 
     Args:
         model: a bundle or .pth file, a fitted model, a function or class that makes a `torch.nn.Module`, or the
-            `FILE.py:NAME` of one.
+            `FILE.py:NAME` or `package.module:NAME` of one.
+        module: for the bundle of a module, the function or class that makes it, or the `FILE.py:NAME` of one; the
+            weights and the description of the inputs come from the bundle.
         inputs: inputs of a module, one for each argument of its forward, such as `x=float32[batch,16]`.
+        example: the module is timed on these tensors instead of random ones, in the forms that `linreg.export` takes,
+            with the rows that they have; `batches` must then be left out.
+        args: arguments of the function or class that makes the module, by name, with values that JSON can hold.
         state_dict: parameters for the module, as a file written by torch.save or safetensors.
-        batches: batch sizes, such as `[1, 4096]`, or one.
+        batches: batch sizes, such as `[1, 4096]`, or one. Default: 1 and 4096.
         threads: intra-op threads of torch and ONNX Runtime, such as `[1, 2]`, or one; each is measured separately.
         onnxruntime_threads: ONNX Runtime threads; None: same as torch.
         processes: maximum number of processes; 1 measures in this process only. None: 10, and up to 5 more until
@@ -101,7 +116,7 @@ def bench(
         ['eager-inference_mode', 'null', 'eager-no_grad']
     """
     settings = bench_settings(
-        batches=batches,
+        batches=BENCH_DEFAULTS.batches if batches is None else batches,
         threads=threads,
         onnxruntime_threads=onnxruntime_threads,
         processes=processes,
@@ -110,10 +125,11 @@ def bench(
         reference=reference,
         against=against is not None,
     )
-    with located(model) as (path, module):
+    with located(model) as (path, place):
         request = Request(
             model=path,
-            module=module,
+            module=place if module is None else place_of_module(module, path),
+            arguments=argument_texts(args),
             state_dict=None if state_dict is None else as_path("state_dict", state_dict),
             inputs=as_texts("inputs", inputs),
             settings=settings,
@@ -125,7 +141,22 @@ def bench(
             trust=trust,
             command=("linreg.bench",),
         )
+        if example is not None:
+            request = _on_example(request, example, batches_given=batches is not None)
         return measure(request, plan_request(request), progress=progress)
+
+
+def _on_example(request: Request, example: "Example", *, batches_given: bool) -> Request:
+    """Return a request that times a module on an example."""
+    from export.source.own_inputs import given_inputs
+    from export.source.user_module import make_module
+
+    if not request.module:
+        raise LinregError("example applies to your own module, FILE.py:NAME; leave it out")
+    if batches_given:
+        raise LinregError("batches: has no effect, since the example is timed with the rows that it has; leave it out")
+    made = make_module(request.module, request.arguments)
+    return on_own_inputs(request, made.module, given_inputs(example, "example"))
 
 
 def measure(request: Request, plan: Plan, *, progress: Progress | None = None) -> Report:
@@ -153,6 +184,7 @@ def measure(request: Request, plan: Plan, *, progress: Progress | None = None) -
         settings,
         bundle=plan.bundle,
         provided=plan.provided,
+        own=request.own,
         trust=request.trust,
         progress=None if progress is None else lambda done: progress("timing in fresh processes", done, processes),
     )
@@ -166,6 +198,7 @@ def run_benchmark(
     *,
     bundle: Path | None,
     provided: Mapping[str, bytes],
+    own: "Sequence[GivenInputs]" = (),
     trust: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> Report:
@@ -177,6 +210,7 @@ def run_benchmark(
         settings: how much to measure.
         bundle: folder that artifacts are taken from; those that it lacks are exported in memory.
         provided: bytes of artifacts that are not from the bundle, by file name.
+        own: the user's own inputs of the module, one set for each batch size; random values if there are none.
         trust: time programs of the bundle that this user did not export, instead of exporting them again.
         progress: called with the number of processes completed on a device.
 
@@ -189,7 +223,7 @@ def run_benchmark(
     with work_folder("linreg-bench-") as folder:
         for file, data in provided.items():
             write_atomic(folder / file, data)
-        sources = prepare_answers(folder, subjects, settings.batches)
+        sources = prepare_answers(folder, subjects, settings.batches, own)
         source, kept = sources["model"], keep_states(folder, subjects, sources)
         ready = prepare_devices(
             variants, source, bundle, folder, provided=provided, reference=settings.reference, trust=trust

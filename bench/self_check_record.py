@@ -43,7 +43,7 @@ def check_harness(model: Path, progress: Callable[[int], None]) -> tuple[SelfChe
         check = self_check(
             lambda: torch_runner("eager", load(model).model),
             lambda: onnxruntime_runner("neighbour", onnx),
-            source.random_inputs(1, 1.0, SEED),
+            source.random_inputs(source.sizes(batch=1), 1.0, SEED),
             progress,
         )
     record = {**describe(check), "environment": asdict(describe_environment())}

@@ -14,6 +14,7 @@ from linreg.errors import ModelError
 from linreg.files import json_bytes, parse_json
 from linreg.manifest import Manifest, read_listed, read_manifest
 from linreg.models import LinearRegressionModel, LinearRegressionModelV2, make_model, recognise
+from linreg.module_card import is_module_card
 from linreg.state_dict import StateDict, describe_state, state_bytes, state_dict_of, state_sha256
 from linreg.state_loading import check_state
 from linreg.state_names import as_one_linear, without_wrappers
@@ -38,6 +39,12 @@ OUR_NAMES = ("weights", "bias", "linear_layer.weight", "linear_layer.bias")
 ANOTHER_WAY = (
     "to export your own module, use: linreg export --module FILE.py:NAME --state-dict FILE "
     "--input x=float32[batch,SIZE] -o BUNDLE"
+)
+
+
+OF_A_MODULE = (
+    "is the state_dict of a module that was exported with --module; create that module by its own "
+    "code, and load the file into it: module.load_state_dict(torch.load(FILE, weights_only=True))"
 )
 
 
@@ -84,7 +91,7 @@ def load(path: Path) -> Checkpoint:
     state = load_state(file, manifest)
     card = _card(file.parent, manifest) if file.name == MODEL_FILE else None
     if manifest is not None and manifest.of_module and manifest.entry(file.name) is not None:
-        raise ModelError(f"{file}: is the state_dict of a module that was exported with --module; {ANOTHER_WAY}")
+        raise ModelError(f"{file}: {OF_A_MODULE}")
     try:
         return _rebuilt(file, state, card)
     except ModelError as error:
@@ -105,9 +112,8 @@ def _card(folder: Path, manifest: Manifest | None) -> Card | None:
     path = folder / CARD_FILE
     if not path.exists() and (manifest is None or manifest.entry(CARD_FILE) is None):
         return None
-    return card_from_json(
-        path, parse_json(path, read_listed(folder, CARD_FILE, limit=MAX_JSON_BYTES, manifest=manifest))
-    )
+    value = parse_json(path, read_listed(folder, CARD_FILE, limit=MAX_JSON_BYTES, manifest=manifest))
+    return None if is_module_card(value) else card_from_json(path, value)
 
 
 def _rebuilt(file: Path, state: StateDict, card: Card | None) -> Checkpoint:

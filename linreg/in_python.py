@@ -14,6 +14,7 @@ Result = TypeVar("Result")
 
 NAMES = {
     "input": "inputs",
+    "inputs": "example",
     "unit": "units",
     "format": "formats",
     "batch": "batches",
@@ -25,7 +26,10 @@ NAMES = {
 FLAGS = {
     "no-bias": "bias=False",
     "no-shuffle": "shuffle=False",
-    **{name: f"{name.replace('-', '_')}=True" for name in ("allow-collinear", "force", "static", "trust", "wait")},
+    **{
+        name: f"{name.replace('-', '_')}=True"
+        for name in ("allow-collinear", "force", "keep-inputs", "static", "trust", "wait")
+    },
 }
 WITH_VALUE = "architecture|device|dtype|format|loss|lr|method|opset|processes|reference|split"
 
@@ -33,7 +37,7 @@ HINTS = {"fit": "; pass two arrays as one pair: fit((X, y))"}
 """What a caller with too many positional arguments probably means, by function."""
 
 WORDS = re.compile(
-    r"(?P<command>linreg [a-z]+ -[^;]*)"
+    r"(?P<command>linreg (?:[a-z]+ -|bisect )[^;]*)"
     r"|(?P<module> that was exported with --module)"
     r"|(?P<each>one --input\b)"
     r"|--[a-z-]+ \(in Python: (?P<told>[^)]*)\)"

@@ -47,7 +47,7 @@ int main(void)
 def source_of(features=3, outputs=1, *, bias=True, dtype=torch.float32, metadata=None, **options):
     torch.manual_seed(features)
     module = torch.nn.Linear(features, outputs, bias=bias, dtype=dtype)
-    rows = Input(name="input", dtype=np.dtype(str(dtype).removeprefix("torch.")), shape=(None, features))
+    rows = Input(name="input", dtype=np.dtype(str(dtype).removeprefix("torch.")), shape=("batch", features))
     return from_module(module, [rows], metadata=metadata, **options)
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from export.proof.comparison import ExpectedOutput
 from linreg.config import MAX_STATE_BYTES
+from linreg.errors import ExportError
 from linreg.files import read_bytes, write_atomic
 
 if TYPE_CHECKING:
@@ -43,24 +44,48 @@ class Expected:
 def write_expected(path: Path, source: "Source", batches: tuple[int, ...]) -> None:
     """Compute the expected outputs of a source at each batch size, and write them to a file.
 
+    The inputs are the user's own of that size, or else random.
+
     Raises:
-        ExportError: the module does not run at one of the batch sizes.
+        ExportError: the module does not run at one of the batch sizes, or its outputs do not fit into memory.
         InexactError: the module's own rounding error is too large for any comparison.
     """
-    from export.proof.cases import check_batches
+    from export.proof.cases import check_sizes
     from export.proof.oracle import Oracle
+    from export.source.axes import BATCH
+    from export.source.own_inputs import sizes_of
 
-    check_batches(source, batches, "choose others with --batch, or check --input")
+    _check_memory(source, batches)
+    check_sizes(
+        source, [source.sizes(batch=batch) for batch in batches], "choose others with --batch, or check --input"
+    )
     oracle = Oracle(source)
+    own = {sizes_of(source.inputs, given.arrays)[BATCH]: given.arrays for given in source.own}
     arrays: dict[str, Any] = {"output_names": np.array(source.output_names)}
     for batch in batches:
-        inputs = source.random_inputs(batch, 1.0, SEED)
+        inputs = own.get(batch) or source.random_inputs(source.sizes(batch=batch), 1.0, SEED)
+        expected = oracle.own_answers(inputs) if batch in own else oracle.answers(inputs, 1.0)
         arrays |= {f"{batch}/input/{place}": array for place, array in enumerate(inputs)}
-        for place, output in enumerate(oracle.answers(inputs, 1.0)):
+        for place, output in enumerate(expected):
             arrays |= {f"{batch}/{field}/{place}": getattr(output, field) for field in FIELDS}
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
     write_atomic(path, buffer.getvalue())
+
+
+def _check_memory(source: "Source", batches: tuple[int, ...]) -> None:
+    from export.proof.memory import bytes_at
+    from linreg.memory import available_bytes, in_words
+
+    there = available_bytes()
+    if source.affine is not None or there is None:
+        return
+    for batch in sorted(batches):
+        if (needed := bytes_at(source, source.sizes(batch=batch))) > there:
+            raise ExportError(
+                f"the outputs expected at batch {batch} take about {in_words(needed)} of memory, and "
+                f"{in_words(there)} are available; choose smaller batch sizes with --batch"
+            )
 
 
 def read_expected(path: Path) -> dict[int, Expected]:

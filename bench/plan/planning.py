@@ -10,6 +10,8 @@ from bench.plan.subject import Subject
 from bench.plan.variants import AGAINST, Device, Variant, against_variants, cpu_variants, cuda_variants
 from linreg.config import MODEL_FILE, DeviceChoice
 from linreg.errors import LinregError
+from linreg.manifest import read_manifest
+from linreg.module_card import required_card
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,14 +58,24 @@ def _check(request: Request) -> None:
     Raises:
         LinregError: the request has such settings, or asks for CUDA on a machine without it.
     """
-    if not request.module and (request.state_dict is not None or request.inputs):
-        raise LinregError("state_dict and inputs apply to your own module, FILE.py:NAME; leave them out")
-    if request.module and not request.inputs:
+    if not request.module and (request.arguments or request.state_dict is not None or request.inputs):
+        raise LinregError("args, state_dict and inputs apply to your own module, FILE.py:NAME; leave them out")
+    if not request.module and request.model is not None and _is_of_module(request.model):
+        raise LinregError(
+            f"{request.model}: holds a module; add the code that makes it: --module (in Python: module=make_net)"
+        )
+    if request.module and request.model is not None and (request.state_dict is not None or request.inputs):
+        raise LinregError(
+            f"state_dict and inputs: {request.model} holds the weights and describes the inputs; leave them out"
+        )
+    if request.module and request.model is None and not request.inputs:
         raise LinregError(
             "--module: describe its inputs with one --input for each argument, such as x=float32[batch,16]"
         )
     if request.module and (request.against is not None or request.runtimes is not None):
-        raise LinregError("against and runtimes need a bundle, and your own module has none; leave them out")
+        raise LinregError(
+            "against and runtimes need a model of linreg train, and this is your own module; leave them out"
+        )
     if request.against is not None and (
         request.compiled or request.variants or request.runtimes is not None or request.device is not DeviceChoice.AUTO
     ):
@@ -76,11 +88,22 @@ def _check(request: Request) -> None:
             raise LinregError("--variant: custom rows run on the CPU; leave out --device cuda")
 
 
+def _is_of_module(model: Path) -> bool:
+    manifest = read_manifest(model if model.is_dir() else model.parent)
+    return manifest is not None and manifest.of_module
+
+
 def _subject(request: Request) -> tuple[Subject, Path | None]:
     """Return the model to time, and the folder that its artifacts are taken from; None for the user's own module."""
+    if request.module and request.model is not None:
+        folder = request.model if request.model.is_dir() else request.model.parent
+        required_card(folder)
+        module, arguments = request.module, request.arguments
+        return Subject(path=str(folder / MODEL_FILE), module=module, arguments=arguments, bundle=str(folder)), folder
     if request.module:
         state_dict = "" if request.state_dict is None else str(request.state_dict)
-        return Subject(path=state_dict, module=request.module, inputs=request.inputs), None
+        module, arguments = request.module, request.arguments
+        return Subject(path=state_dict, module=module, arguments=arguments, inputs=request.inputs), None
     assert request.model is not None, "a request names a model or a module"
     path = request.model / MODEL_FILE if request.model.is_dir() else request.model
     return Subject(path=str(path)), path.parent

@@ -1,6 +1,6 @@
 """Prepare a benchmark: put artifacts and expected outputs into a work folder, and find the rows that can run here."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +13,8 @@ from export.bundle.write import build_files
 from export.formats.external_data import SUFFIX, read_external_data
 from export.formats.names import Format, file_name, format_of
 from export.runners.trust import Trust, trusted_bytes
+from export.source.axes import BATCH
+from export.source.own_inputs import GivenInputs
 from export.source.source import Source
 from linreg.checkpoint import state_bytes
 from linreg.config import MAX_STATE_BYTES
@@ -30,12 +32,16 @@ class Prepared:
     skipped: tuple[Variant, ...]
 
 
-def prepare_answers(folder: Path, subjects: dict[str, Subject], batches: tuple[int, ...]) -> dict[str, Source]:
+def prepare_answers(
+    folder: Path, subjects: dict[str, Subject], batches: tuple[int, ...], own: Sequence[GivenInputs] = ()
+) -> dict[str, Source]:
     """Write the expected outputs of every subject into the work folder, and return the source of each by name."""
-    sources = {name: subject.source() for name, subject in subjects.items()}
+    sources = {name: subject.source(own) for name, subject in subjects.items()}
     for name, source in sources.items():
-        if source.static:
-            raise LinregError("bench: a module with a fixed batch size cannot be timed at several; leave out --static")
+        if BATCH not in source.sizes():
+            raise LinregError(
+                "bench: no input has an axis named batch, whose size is varied; name one, such as x=float32[batch,16]"
+            )
         write_expected(folder / f"{name}.npz", source, batches)
     return sources
 

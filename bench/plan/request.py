@@ -3,8 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from linreg.config import BENCH_DEFAULTS, BenchSettings, DeviceChoice
+
+if TYPE_CHECKING:
+    from export.source.own_inputs import GivenInputs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,10 +16,13 @@ class Request:
     """What to time, and how.
 
     Attributes:
-        model: bundle or .pth file; None for the user's own module.
-        module: `FILE.py:NAME` of the user's own module; empty for a model of `linreg train`.
+        model: bundle or .pth file; for the user's own module, None or its bundle.
+        module: `FILE.py:NAME` or `package.module:NAME` of the user's own module; empty for a model of `linreg train`.
+        arguments: arguments of the function or class that makes the module, each `NAME=VALUE`.
         state_dict: file with parameters for the module; None keeps the parameters that it is made with.
-        inputs: inputs of the module, such as `x=float32[batch,16]`.
+        inputs: inputs of the module, such as `x=float32[batch,16]`; empty if its bundle describes them.
+        inputs_from: files or functions of the user's own inputs, which `bench.plan.own_inputs` turns into `own`.
+        own: the user's own inputs of the module; each set is timed as it is, instead of random values.
         settings: how much to measure.
         device: devices to time on.
         compiled: time torch.compile too.
@@ -28,8 +35,11 @@ class Request:
 
     model: Path | None = None
     module: str = ""
+    arguments: tuple[str, ...] = ()
     state_dict: Path | None = None
     inputs: tuple[str, ...] = ()
+    inputs_from: tuple[str, ...] = ()
+    own: "tuple[GivenInputs, ...]" = ()
     settings: BenchSettings = BENCH_DEFAULTS
     device: DeviceChoice = DeviceChoice.AUTO
     compiled: bool = False
@@ -46,5 +56,5 @@ def public_command(words: Sequence[str]) -> tuple[str, ...]:
 
 
 def _public_word(word: str) -> str:
-    option, equals, value = word.rpartition("=") if word.startswith("--") else ("", "", word)
+    option, equals, value = word.rpartition("=")
     return f"{option}{equals}.../{Path(value).name}" if value.startswith(("/", "~")) else word

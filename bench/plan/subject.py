@@ -1,5 +1,6 @@
 """The model to time, described so that a fresh process can load it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import nn
 
+    from export.source.own_inputs import GivenInputs
     from export.source.source import Source
 
 
@@ -16,13 +18,18 @@ class Subject:
 
     Attributes:
         path: bundle or .pth file; if there is a `module`, the file of its state_dict, or empty.
-        module: `FILE.py:NAME` of the user's own module, whose file is run; empty for a model of `linreg train`.
-        inputs: inputs of the module, such as `x=float32[batch,16]`.
+        module: `FILE.py:NAME` or `package.module:NAME` of the user's own module, whose code is run; empty for a model
+            of `linreg train`.
+        arguments: arguments of the function or class that makes the module, each `NAME=VALUE`.
+        inputs: inputs of the module, such as `x=float32[batch,16]`; empty if a bundle describes them.
+        bundle: bundle of the module, whose card describes its inputs; empty if `inputs` do.
     """
 
     path: str = ""
     module: str = ""
+    arguments: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
+    bundle: str = ""
 
     def module_itself(self) -> "nn.Module":
         """Load a new instance of the module, in eval mode.
@@ -36,10 +43,13 @@ class Subject:
             return load(Path(self.path)).model
         from export.source.user_module import load_module
 
-        return load_module(self.module, Path(self.path) if self.path else None).eval()
+        return load_module(self.module, Path(self.path) if self.path else None, self.arguments).eval()
 
-    def source(self) -> "Source":
+    def source(self, own: "Sequence[GivenInputs]" = ()) -> "Source":
         """Load a new instance of the module, and return it as a source that can be exported.
+
+        Args:
+            own: the user's own inputs of the module.
 
         Raises:
             LinregError: the model cannot be loaded or exported.
@@ -49,7 +59,16 @@ class Subject:
             from linreg.checkpoint import load
 
             return from_checkpoint(load(Path(self.path)))
+        if self.bundle:
+            from export.bundle.module_sources import ModuleSources
+
+            return ModuleSources(self.module_itself(), Path(self.bundle)).source(None)
+        from export.source.own_inputs import own_inputs, with_own_inputs
+        from export.source.signature import in_order_of_forward
         from export.source.source import from_module
         from export.source.user_module import parse_input
 
-        return from_module(self.module_itself(), [parse_input(text) for text in self.inputs])
+        module = self.module_itself()
+        entries = in_order_of_forward(module, [parse_input(text) for text in self.inputs])
+        fitting = own_inputs(entries, own, static=False)
+        return with_own_inputs(from_module(module, entries), fitting)

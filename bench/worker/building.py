@@ -54,9 +54,11 @@ def _floor(name: str) -> "Runner":
 def _made(variant: Variant) -> "Runner":
     """Call the user's function, and return the runner that it makes."""
     from export.runners.base import Runner
-    from export.source.user_module import call_without_arguments
+    from export.source.factory import call_factory
+    from export.source.place import find_place
 
-    made = call_without_arguments(load_factory(variant.file), variant.file, "--variant")
+    found = find_place(variant.file, "--variant", "a function that returns a Runner")
+    made = call_factory(load_factory(variant.file), found, option="--variant")
     if not isinstance(made, Runner):
         raise LinregError(
             f"{variant.file}: returns {type(made).__name__}, expected a Runner; for a torch module, compiled or not, "

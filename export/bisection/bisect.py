@@ -1,13 +1,11 @@
 """Bisect the ONNX file of a bundle: compare it with a fresh export of the module, and find the first wrong node."""
 
-import io
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import ModelProto, helper
@@ -15,13 +13,11 @@ from torch import nn
 
 from export.bisection.differences import first_difference
 from export.bisection.exact import ExactGraph
+from export.bisection.inputs import inputs_to_run, was_refused
 from export.bisection.search import Runs, Values, WrongNode, search
-from export.bundle.vectors import read_vectors
-from export.bundle.write import FAILED_INPUTS
 from export.formats.names import Format, file_name, format_of
 from export.formats.onnx import DEFAULT_OPSET, to_onnx
 from export.inspection.onnx import onnx_versions
-from export.proof.cases import SEED
 from export.proof.comparison import compare_outputs, run_case
 from export.proof.oracle import oracle_of
 from export.runners.guarded import guarded_onnx_runner
@@ -33,12 +29,10 @@ from export.source.user_module import parse_input
 from linreg.config import MAX_STATE_BYTES
 from linreg.errors import ExportError, LinregError, MismatchError, ModelError, UntrustedError, one_line
 from linreg.files import read_bytes
+from linreg.in_python import in_python
 from linreg.manifest import read_manifest
 
 Array = NDArray[Any]
-
-BATCH = 7
-"""The batch size of random inputs, if the bundle has no inputs."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -63,6 +57,7 @@ class Bisection:
     state_sha256: str
 
 
+@in_python
 def bisect(
     bundle: str | os.PathLike[str], *, module: nn.Module | None = None, inputs: Sequence[str] | None = None
 ) -> Bisection:
@@ -90,12 +85,12 @@ def bisect(
         ExportError: the module cannot be exported, or a node cannot be computed in float64.
         LinregError: there is no file and no description of the inputs.
     """
-    path = Path(bundle)
-    path = path if path.suffix == ".onnx" else path / file_name(Format.ONNX)
-    data = read_bytes(path, limit=MAX_STATE_BYTES) if path.exists() else None
+    path = onnx_file(Path(bundle))
+    data = None if was_refused(path) or not path.exists() else read_bytes(path, limit=MAX_STATE_BYTES)
     if data is None and (module is None or not inputs):
+        what = "its export was refused" if was_refused(path) else "does not exist"
         raise LinregError(
-            f"{path}: does not exist; to bisect an export that was refused, give the module and its inputs: "
+            f"{path}: {what}; to bisect an export that was refused, give the module and its inputs: "
             "linreg bisect BUNDLE --module FILE.py:NAME --input x=float32[batch,16]"
         )
     source = None if module is None else _source(module, path, data, inputs)
@@ -110,14 +105,20 @@ def bisect(
         )
     model = parsed(path, data)
     trusted = model if fresh is None else parsed(path, fresh)
-    runs = Runs(_run_guarded if fresh != data and not is_ours(data) else _run_here)
-    given = dict(zip([entry.name for entry in model.graph.input], _inputs(path, source), strict=True))
-    wrong = search(model, ExactGraph(trusted), given, runs, first_difference(model, trusted))
+    difference = first_difference(model, trusted)
+    runs = Runs(_run_here if difference is None or is_ours(data) else _run_guarded)
+    given = inputs_to_run(path, model, source)
+    wrong = search(trusted if difference is None else model, ExactGraph(trusted), given, runs, difference)
     translation = _translation(source, data, given) if source is not None and wrong is None else ""
     manifest = read_manifest(path.parent)
     state = source.state_sha256 if source is not None else manifest.state_sha256 if manifest is not None else ""
     nodes = len(model.graph.node)
     return Bisection(file=path, nodes=nodes, runs=runs.count, wrong=wrong, translation=translation, state_sha256=state)
+
+
+def onnx_file(bundle: Path) -> Path:
+    """The ONNX file of a bundle; a path that ends in .onnx names the file itself."""
+    return bundle if bundle.suffix == ".onnx" else bundle / file_name(Format.ONNX)
 
 
 def parsed(path: Path, data: bytes) -> ModelProto:
@@ -143,7 +144,7 @@ def _source(module: nn.Module, path: Path, data: bytes | None, inputs: Sequence[
     graph = onnx.GraphProto() if data is None else parsed(path, data).graph
     _, precision = format_of(path.name) or (None, None)
     entries = [parse_input(text) for text in inputs] if inputs else [_entry(path, one) for one in graph.input]
-    static = all(None not in entry.shape for entry in entries)
+    static = not any(entry.dynamic() for entry in entries)
     return from_module(
         module,
         entries,
@@ -157,32 +158,16 @@ def _source(module: nn.Module, path: Path, data: bytes | None, inputs: Sequence[
 def _entry(path: Path, entry: onnx.ValueInfoProto) -> Input:
     """An input of a file as an input of a module."""
     kind = entry.type.tensor_type
-    axes: list[str | int] = [axis.dim_param or axis.dim_value for axis in kind.shape.dim]
-    if any(isinstance(axis, str) and axis != "batch" for axis in axes):
+    shape = tuple(axis.dim_param or axis.dim_value for axis in kind.shape.dim)
+    if any(isinstance(axis, str) and not axis.isidentifier() for axis in shape):
         raise LinregError(
-            f"{path}: input {entry.name!r} has the axes {axes}; describe the module's inputs with --input"
+            f"{path}: input {entry.name!r} has the axes {list(shape)}; describe the module's inputs with --input"
         )
-    shape = tuple(None if isinstance(axis, str) else axis for axis in axes)
     return Input(name=entry.name, dtype=helper.tensor_dtype_to_np_dtype(kind.elem_type), shape=shape)
 
 
 def _opset(data: bytes | None) -> int:
     return DEFAULT_OPSET if data is None else onnx_versions(data)[0] or DEFAULT_OPSET
-
-
-def _inputs(path: Path, source: Source | None) -> tuple[Array, ...]:
-    """The inputs that showed a fault, else those of a test vector, else random ones."""
-    failed = path.with_name(path.name + FAILED_INPUTS)
-    if failed.exists():
-        try:
-            with np.load(io.BytesIO(read_bytes(failed, limit=MAX_STATE_BYTES)), allow_pickle=False) as arrays:
-                return tuple(arrays.values())
-        except (ValueError, OSError, KeyError) as error:
-            raise ModelError(f"{failed}: is not an .npz of arrays: {one_line(error)}; remove it") from None
-    if source is not None:
-        return source.random_inputs(BATCH, 1.0, SEED)
-    vectors = list(read_vectors(path.parent))
-    return vectors[min(1, len(vectors) - 1)].inputs
 
 
 def _run_here(model: ModelProto, values: Values, optimisation: str) -> tuple[Array, ...]:

@@ -1,10 +1,14 @@
-"""The first node in which two ONNX graphs differ: operator, attributes, edges or the contents of initializers."""
+"""The first node in which two ONNX graphs differ: operator, attributes, edges, initializers or functions."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from export.bisection.cuts import used_values
+
+Functions = Mapping[tuple[str, str], FunctionProto]
+"""The functions of a model, by domain and name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +30,13 @@ def first_difference(found: ModelProto, fresh: ModelProto) -> Difference | None:
     The names of values and of nodes are compared as well: torch gives them in the same order in every export.
     """
     kept, wanted = _initializers(found.graph), _initializers(fresh.graph)
+    bodies, expected = _functions(found), _functions(fresh)
     for index, (node, other) in enumerate(zip(found.graph.node, fresh.graph.node, strict=False)):
-        what = _node_difference(node, other) or _initializer_difference(used_values(node), kept, wanted)
+        what = (
+            _node_difference(node, other)
+            or _initializer_difference(used_values(node), kept, wanted)
+            or _function_difference(node, bodies, expected)
+        )
         if what:
             return Difference(index=index, what=what)
     one, two = len(found.graph.node), len(fresh.graph.node)
@@ -84,6 +93,25 @@ def _tensor_difference(one: TensorProto, two: TensorProto) -> str:
         f"differs in {len(differs)} of {a.size} elements, first in element {first}: "
         f"{a.reshape(-1)[first]!s}, and {b.reshape(-1)[first]!s} in a fresh export"
     )
+
+
+def _function_difference(node: NodeProto, bodies: Functions, expected: Functions) -> str:
+    """How the functions differ that a node calls, directly or in another function; empty if they do not."""
+    called, place = [(node.domain, node.op_type)], 0
+    while place < len(called):
+        one, two = bodies.get(called[place]), expected.get(called[place])
+        if (one is None) != (two is None):
+            return f"{called[place][1]} is {'no' if one is None else 'a'} function, unlike in a fresh export"
+        if one is not None and two is not None:
+            if one.SerializeToString(deterministic=True) != two.SerializeToString(deterministic=True):
+                return f"the function {called[place][1]} differs from that in a fresh export"
+            called += [key for part in one.node if (key := (part.domain, part.op_type)) not in called]
+        place += 1
+    return ""
+
+
+def _functions(model: ModelProto) -> Functions:
+    return {(function.domain, function.name): function for function in model.functions}
 
 
 def _initializers(graph: GraphProto) -> dict[str, TensorProto]:

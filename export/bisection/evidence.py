@@ -9,13 +9,20 @@ import numpy as np
 from onnx import numpy_helper
 
 from export.bisection.bisect import Bisection
-from export.bisection.search import WrongNode
+from export.bisection.search import Cause, WrongNode
 from export.bundle.vectors import stage_vectors
 from linreg.changes import changing
 from linreg.folders import ensure_folder
 from linreg.manifest import check_overwrite, entry_of, manifest_files
 
 MODEL = "model.onnx"
+
+SAID = {
+    Cause.FILE: "no fault of torch or onnxruntime: the file is not what torch exports from this module; export again",
+    Cause.RUNTIME: "onnxruntime (CPU, graph optimisation disabled) computes one node wrongly, or does not run it",
+    Cause.OPTIMISER: "onnxruntime (CPU) is right with ORT_DISABLE_ALL and wrong with ORT_ENABLE_ALL",
+}
+"""Who is at fault, for a bug report."""
 
 
 def write_evidence(result: Bisection, folder: Path) -> tuple[str, ...]:
@@ -57,18 +64,23 @@ def _vector(wrong: WrongNode) -> dict[str, bytes]:
 
 
 def bug_report(result: Bisection) -> str:
-    """The lines to paste into a bug report."""
+    """The lines to paste into a bug report; for a file that was changed after its export, what to do instead.
+
+    They hold versions, the operator and the difference, and no name of a file, a folder or the module.
+    """
     wrong = result.wrong
     versions = " ".join(f"{name} {version(name)}" for name in ("torch", "onnx", "onnxruntime", "onnxscript"))
     lines = [f"{versions}, Python {platform.python_version()} on {platform.machine()}"]
-    if wrong is not None:
-        opsets = ", ".join(f"{entry.domain or 'ai.onnx'} {entry.version}" for entry in wrong.part.opset_import)
-        figure = "" if wrong.worst_error is None else f", error / allowed {wrong.worst_error:.3g}"
-        lines += [
-            f"operator {wrong.operator} ({opsets}), node {wrong.name!r}, output {wrong.output!r}{figure}",
-            wrong.what,
-            "model.onnx runs on test_data_set_0/input_*.pb; output_*.pb is the float64 result, rounded once",
-        ]
+    if wrong is None:
+        return "\n".join([*lines, f"torch.onnx translates a module wrongly: {result.translation}"])
+    opsets = ", ".join(f"{entry.domain or 'ai.onnx'} {entry.version}" for entry in wrong.part.opset_import)
+    figure = "" if wrong.worst_error is None else f", error / allowed {wrong.worst_error:.3g}"
+    lines += [
+        SAID[wrong.cause],
+        f"operator {wrong.operator} ({opsets}), node {wrong.name!r}, output {wrong.output!r}{figure}",
+        wrong.what,
+        "model.onnx runs on test_data_set_0/input_*.pb; output_*.pb is the float64 result, rounded once",
+    ]
     return "\n".join(lines)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,26 @@ Array = NDArray[Any]
 Values = Mapping[str, Array]
 
 
+class Cause(StrEnum):
+    """What a node shows to be wrong."""
+
+    FILE = "file"
+    """The node is not the one of a fresh export."""
+
+    RUNTIME = "runtime"
+    """onnxruntime computes the node wrongly, or does not run it."""
+
+    OPTIMISER = "optimiser"
+    """onnxruntime computes the node wrongly when it optimises the graph."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class WrongNode:
     """The first wrong node, and what shows it.
 
     Attributes:
         index: place in topological order.
+        cause: the file, the runtime, or its graph optimisation.
         name: name of the node.
         operator: its ONNX operator.
         output: the output that is furthest off; empty if none could be compared.
@@ -36,6 +51,7 @@ class WrongNode:
     """
 
     index: int
+    cause: Cause
     name: str
     operator: str
     output: str
@@ -106,17 +122,19 @@ def _differing(model: ModelProto, exact: ExactGraph, inputs: Values, runs: Runs,
     values: Values = exact.values(inputs, min(index, len(exact.nodes)))
     node = model.graph.node[index]
     alike = index < len(exact.nodes) and made_values(node) == made_values(exact.nodes[index])
-    if not alike or not set(inputs_of_node(model, index)) <= set(values):
+    if alike and set(inputs_of_node(model, index)) <= set(values):
+        part = single_node(model, index, values)
+        expected: Mapping[str, ExpectedOutput] = exact.expected(index, {**values, **exact.initializers})
+    else:  # the node reads other values, so that only the whole graph up to it shows what is wrong
         part = prefix(model, index + 1, made_values(node))
-        return _wrong(model, index, None, difference.what, part, inputs, {})
-    part = single_node(model, index, values)
-    expected = exact.expected(index, {**values, **exact.initializers})
+        known, values = exact.throughout(inputs), inputs
+        expected = {name: known[name] for name in made_values(node) if name in known}
     try:
         found = runs.outputs(part, values)
     except LinregError as error:
-        return _wrong(model, index, None, f"{difference.what}; {one_line(error)}", part, values, expected)
-    worst = worst_of(found, expected)
-    return _wrong(model, index, worst, difference.what, part, values, expected)
+        return _wrong(model, index, Cause.FILE, None, f"{difference.what}; {one_line(error)}", part, values, expected)
+    worst = worst_of({name: found[name] for name in expected}, expected) if expected else None
+    return _wrong(model, index, Cause.FILE, worst, difference.what, part, values, expected)
 
 
 def _unoptimised(model: ModelProto, exact: ExactGraph, inputs: Values, runs: Runs) -> WrongNode | None:
@@ -125,11 +143,12 @@ def _unoptimised(model: ModelProto, exact: ExactGraph, inputs: Values, runs: Run
     for index in range(count):
         if not set(made_values(model.graph.node[index])) <= set(values):
             part = single_node(model, index, values)
-            return _wrong(model, index, None, reason, part, values, exact.expected(index, values))
+            return _wrong(model, index, Cause.RUNTIME, None, reason, part, values, exact.expected(index, values))
         expected = exact.expected(index, values)
         worst = worst_of({name: values[name] for name in expected}, expected)
         if worst.ratio > 1:
-            return _wrong(model, index, worst, "", single_node(model, index, values), values, expected)
+            part = single_node(model, index, values)
+            return _wrong(model, index, Cause.RUNTIME, worst, "", part, values, expected)
     return None
 
 
@@ -169,7 +188,7 @@ def _optimised(model: ModelProto, exact: ExactGraph, inputs: Values, runs: Runs)
     part, worst, reason = shown
     live = {entry.name: expected[entry.name] for entry in part.graph.output}
     what = f"{reason or 'the values are wrong'}, only with graph optimisation"
-    return _wrong(model, wrong - 1, worst, what, part, inputs, live)
+    return _wrong(model, wrong - 1, Cause.OPTIMISER, worst, what, part, inputs, live)
 
 
 def worst_of(found: Mapping[str, Array], expected: Mapping[str, ExpectedOutput]) -> Worst:
@@ -199,6 +218,7 @@ def _worst(name: str, found: Array, expected: ExpectedOutput) -> Worst:
 def _wrong(
     model: ModelProto,
     index: int,
+    cause: Cause,
     worst: Worst | None,
     what: str,
     part: ModelProto,
@@ -209,6 +229,7 @@ def _wrong(
     said = [text for text in (what, worst.what if worst is not None else "") if text]
     return WrongNode(
         index=index,
+        cause=cause,
         name=node.name,
         operator=node.op_type,
         output=worst.output if worst is not None and worst.output else next(iter(made_values(node)), ""),

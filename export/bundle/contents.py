@@ -1,12 +1,13 @@
 """Update a bundle around its new artifacts: remove old files, renew the test vectors and write the manifest."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from export.bundle.vectors import TOLERANCE_FILE, make_vectors, precision_of_vectors, stage_vectors
 from export.bundle.write import FAILED_INPUTS, Artifact, staged_external
 from export.formats.external_data import SUFFIX
-from export.formats.names import Format, beside, file_name
+from export.formats.names import Format, beside, file_name, format_of
 from export.precision import ExportPrecision
 from export.runners.load import load_artifact
 from export.runners.trust import Trust
@@ -14,32 +15,38 @@ from export.source.source import Source
 from linreg.changes import Changes
 from linreg.config import CARD_FILE, MAX_STATE_BYTES, MODEL_FILE
 from linreg.errors import LinregError, MismatchError
+from linreg.files import Contents, parse_json
 from linreg.inside import file_inside, files_of, hashed_inside, vector_folders
 from linreg.manifest import (
     CHECKSUM_FILE,
     MANIFEST_FILE,
     FileEntry,
+    Manifest,
     check_overwrite,
     hashed_entry,
     is_bundle_file,
     manifest_files,
     read_manifest,
 )
+from linreg.module_card import is_module_card, module_card_from_json, read_module_card
 from linreg.saving import remove_listed
 
 
-def make_room(changes: Changes, source: Source, kinds: list[Format], files: Iterable[str], *, force: bool) -> None:
+def make_room(
+    changes: Changes, source: Source, kinds: list[Format], files: Mapping[str, Contents], *, force: bool
+) -> None:
     """Check that no user file would be overwritten, and remove the artifacts of another model.
 
     Args:
         changes: the pending changes to the bundle.
         source: the module to export.
         kinds: the formats that will be written.
-        files: names of other files that will be written; empty if the model is exported into its own bundle.
+        files: other files that will be written, by name; empty if the model is exported into its own bundle.
         force: overwrite the user's files, and remove another model.
 
     Raises:
-        LinregError: a file differs from what the manifest lists, or the bundle holds another model.
+        LinregError: a file differs from what the manifest lists, or the bundle holds another model, or artifacts of
+            the same module with other inputs.
     """
     folder, manifest = changes.folder, read_manifest(changes.folder)
     names = [*_written_names(changes, source, kinds), *files]
@@ -52,6 +59,28 @@ def make_room(changes: Changes, source: Source, kinds: list[Format], files: Iter
                 f"{folder}: holds another model; use --force to remove it with its artifacts, or another -o BUNDLE"
             )
         remove_listed(changes, manifest, keep=() if files else (MODEL_FILE, CARD_FILE))
+    elif manifest is not None and CARD_FILE in files and (left := _with_other_inputs(folder, manifest, names, files)):
+        if not force:
+            raise LinregError(
+                f"{folder}: holds {', '.join(left)} with other inputs or outputs; export every format again, "
+                "use --force to remove them, or another -o BUNDLE"
+            )
+        remove_listed(changes, manifest, keep=())
+
+
+def _with_other_inputs(folder: Path, manifest: Manifest, names: list[str], files: Mapping[str, Contents]) -> list[str]:
+    """Return the listed artifacts that stay in a module's bundle but do not have the inputs of its new card."""
+    listed = read_module_card(folder, manifest)
+    data = files[CARD_FILE]
+    assert isinstance(data, bytes), "only a state_dict may be too large for memory"
+    value = parse_json(folder / CARD_FILE, data)
+    if (
+        listed is None
+        or not is_module_card(value)
+        or listed.has_interface_of(module_card_from_json(folder / CARD_FILE, value))
+    ):
+        return []
+    return [entry.name for entry in manifest.files if entry.proof and format_of(entry.name) and entry.name not in names]
 
 
 def _written_names(changes: Changes, source: Source, kinds: list[Format]) -> list[str]:
@@ -75,12 +104,13 @@ def _written_names(changes: Changes, source: Source, kinds: list[Format]) -> lis
     return names
 
 
-def renew_vectors(changes: Changes, source: Source, written: list[Artifact]) -> None:
+def renew_vectors(changes: Changes, source: Source, written: list[Artifact], *, keep_inputs: bool = False) -> None:
     """Stage new test vectors that replace the older ones.
 
     Their outputs come from model.onnx if it was just written. Otherwise, if the bundle has no vectors in the model's
     own precision, the outputs come from the first artifact that was written, so that it can be verified again.
-    Artifacts in another precision get vectors only if the bundle has none.
+    Artifacts in another precision get vectors only if the bundle has none. With `keep_inputs` the user's own inputs
+    become vectors too.
     """
     there = bool(vector_folders(changes.folder)) and not changes.removes("test_data_set_0/input_0.pb")
     if source.precision is not None:
@@ -95,7 +125,8 @@ def renew_vectors(changes: Changes, source: Source, written: list[Artifact]) -> 
         external = staged_external(changes, name, data, source) if artifact.format is Format.ONNX else None
         runner = load_artifact(artifact.format, name, data, Trust.MADE_HERE, external=external)
         del external
-        stage_vectors(changes, make_vectors(source, runner, artifact.verification.batches))
+        kept = source if keep_inputs else replace(source, own=())
+        stage_vectors(changes, make_vectors(kept, runner, artifact.verification.sizes))
 
 
 def record(

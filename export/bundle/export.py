@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from torch import Tensor
-
 from export.bundle.contents import make_room, record, renew_vectors
-from export.bundle.exportable import Exportable, Exported, Note, exportable, ignore
+from export.bundle.exportable import Example, Exportable, Exported, Note, exportable, ignore
 from export.bundle.write import Artifact, ExportOptions, make_artifact
 from export.formats.names import OPSETS, READ_ONNX, Format, FormatChoice, chosen_formats
 from export.precision import ExportPrecision
@@ -61,7 +59,7 @@ def export(
     *,
     formats: str | Sequence[str] = ("onnx",),
     inputs: str | Sequence[str] | None = None,
-    example: Sequence[Tensor] | Tensor | None = None,
+    example: Example | None = None,
     input_names: str | Sequence[str] = (),
     output_names: str | Sequence[str] = (),
     opset: int | None = None,
@@ -71,6 +69,7 @@ def export(
     units: Mapping[str, str] | None = None,
     data: str | os.PathLike[str] | None = None,
     budget: str | None = None,
+    keep_inputs: bool = False,
     force: bool = False,
     wait: bool = False,
     progress: Progress | None = None,
@@ -86,8 +85,11 @@ def export(
         formats: any of `onnx`, `torchscript`, `torchscript-trace`, `pt2`, `c`, or `all` for all but `c`.
         inputs: the inputs of a module, one string such as `x=float32[batch,16]` per argument of forward; a single
             string needs no list.
-        example: instead of `inputs`, one tensor per argument of forward. The first axis of each becomes the
-            dynamic batch. If there is only one tensor, files are also verified on its values.
+        example: the inputs of a module as tensors: one, several in the order of forward's arguments, a dict by their
+            names, or a list of such tuples and dicts. Files are also verified on their values, and the module is
+            captured with them. Without `inputs`, they give the dtypes and shapes, and the first axis of each becomes
+            the dynamic batch.
+        keep_inputs: add `example` to the test vectors of the bundle, which others may read.
         input_names: names of the graph's inputs. Default: `input`, or the arguments of forward if there are several.
         output_names: names of the graph's outputs. Default: `output`, or the keys of a dict.
         opset: ONNX opset version. Default: 18.
@@ -135,8 +137,8 @@ def export(
         data=None if data is None else as_path("data", data),
         note=note or ignore,
     )
-    options = ExportOptions(opset=opset, prefix=prefix, rows=chosen.rows, budget_s=budget_s)
-    check_budget(chosen, options)
+    options = ExportOptions(opset=opset, prefix=prefix, budget_s=budget_s, keep_inputs=keep_inputs)
+    check_options(chosen, options)
 
     def on_wait(holder: str) -> None:
         if note is not None:
@@ -154,12 +156,17 @@ def _budget(text: str | None) -> float | None:
         raise ExportError(f"budget: {error}") from None
 
 
-def check_budget(chosen: Exportable, options: ExportOptions) -> None:
-    """Refuse a budget that has no effect.
+def check_options(chosen: Exportable, options: ExportOptions) -> None:
+    """Refuse options that have no effect.
 
     Raises:
-        ExportError: the module is affine.
+        ExportError: there is a budget for an affine module, or inputs are to be kept and there are none, or only one
+            shape is valid.
     """
+    if options.keep_inputs and not chosen.source.own:
+        raise ExportError("--keep-inputs: there are no inputs of your own to keep; give them with --inputs")
+    if options.keep_inputs and chosen.source.static:
+        raise ExportError("--keep-inputs: with --static there is one test vector, of random values; leave one out")
     if options.budget_s is not None and chosen.source.affine is not None:
         raise ExportError("budget: has no effect on an affine module, whose proof is always complete; leave it out")
 
@@ -197,10 +204,10 @@ def write_bundle(
         compiler()
     ensure_folder(folder)
     with changing(folder, command="linreg export", wait=wait, on_wait=on_wait) as changes:
-        make_room(changes, chosen.source, kinds, tuple(chosen.files), force=force)
+        make_room(changes, chosen.source, kinds, chosen.files, force=force)
         outcome = _make_artifacts(chosen, changes, kinds, options, progress)
         if outcome.written:
-            _stage_rest(chosen, changes, outcome.written)
+            _stage_rest(chosen, changes, outcome.written, keep_inputs=options.keep_inputs)
         else:
             changes.keep()  # nothing was written, so another model is not removed
         changes.commit()
@@ -237,14 +244,14 @@ def _make_artifacts(
     return outcome
 
 
-def _stage_rest(chosen: Exportable, changes: Changes, written: list[Artifact]) -> None:
+def _stage_rest(chosen: Exportable, changes: Changes, written: list[Artifact], *, keep_inputs: bool) -> None:
     """Stage the state_dict and the card, the vectors, and the manifest."""
     source, files = chosen.source, chosen.files
     for name, data in files.items():
         changes.stage(name, data)
     if files and CARD_FILE not in files:
         changes.remove(CARD_FILE)
-    renew_vectors(changes, source, written)
+    renew_vectors(changes, source, written, keep_inputs=keep_inputs)
     described = [MODEL_FILE, CARD_FILE] if chosen.state_file == MODEL_FILE else [chosen.state_file]
     record(changes, source.state_sha256, plain=described, artifacts=written, vectors_of=source.precision)
 

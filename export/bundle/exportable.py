@@ -1,20 +1,25 @@
 """Turn whatever `export` accepts as a model into a source and the files that a bundle keeps of it."""
 
 import os
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from export.bundle.path_leaks import check_no_paths
 from export.bundle.rows import rows_to_verify
 from export.precision import ExportPrecision
-from export.proof.cases import batches, check_batches
-from export.source.example import inputs_of_example, rows_of_example
+from export.proof.cases import check_sizes
+from export.proof.sizes import sizes_within
+from export.source.card import card_of, place_of_class
+from export.source.inputs import Input
 from export.source.own_copy import COPIED_BYTES
+from export.source.own_inputs import GivenInputs, given_inputs, inputs_of, own_inputs, with_own_inputs, with_rows
+from export.source.signature import in_order_of_forward
 from export.source.source import Source, from_checkpoint, from_module
 from export.source.unfit import ALREADY_EXPORTED, check_module
 from export.source.unwrapping import unwrap
@@ -22,9 +27,10 @@ from export.source.user_module import parse_input
 from linreg.checkpoint import Checkpoint, load_settled, model_bytes, state_bytes
 from linreg.config import CARD_FILE, MAX_STATE_BYTES, MODEL_FILE
 from linreg.errors import ExportError, LinregError
-from linreg.files import Contents
+from linreg.files import Contents, json_bytes
 from linreg.fitted import FittedModel
 from linreg.manifest import read_listed
+from linreg.module_card import module_card_from_json, module_card_to_json
 from linreg.state_dict import write_state
 
 Note = Callable[[str], None]
@@ -32,25 +38,26 @@ Item = TypeVar("Item")
 MODULES = (nn.Module, *ALREADY_EXPORTED)
 
 
+Example = Tensor | Mapping[str, Tensor] | Sequence[Tensor] | Sequence[Mapping[str, Tensor] | Sequence[Tensor]]
+"""A tensor, tensors in the order of forward's arguments or by their names, or several such sets."""
+
 Exported = str | os.PathLike[str] | Checkpoint | FittedModel | nn.Module
 """A bundle or .pth file of `linreg train`, a reloaded or fitted model, or any module."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Exportable:
-    """A source, and the other files and rows that its bundle needs.
+    """A source, and the other files that its bundle needs.
 
     Attributes:
         source: the module and its inputs.
         files: the state_dict and the card, by file name; empty if the model is exported into its own bundle.
         state_file: name of the state_dict in the bundle.
-        rows: the user's own inputs, on which the artifacts are also verified.
     """
 
     source: Source
     files: Mapping[str, Contents]
     state_file: str = MODEL_FILE
-    rows: NDArray[Any] | None = None
 
 
 def ignore(_note: str) -> None:
@@ -62,16 +69,23 @@ def exportable(
     folder: Path,
     *,
     inputs: str | Sequence[str] | None = None,
-    example: Sequence[Tensor] | Tensor | None = None,
+    example: Example | None = None,
+    own: Sequence[GivenInputs] = (),
     input_names: Sequence[str] = (),
     output_names: Sequence[str] = (),
     precision: ExportPrecision | None = None,
     static: bool = False,
     units: Mapping[str, str] | None = None,
     data: Path | None = None,
+    code: str | None = None,
     note: Note = ignore,
 ) -> Exportable:
     """Prepare a model for `write_bundle`; `export.bundle.export.export` documents the arguments.
+
+    `code` is the place of a module's code for its card, such as `nets.py:make_net`; by default that of its class, if it
+    can be imported.
+
+    The command line gives the sets of inputs of `example` as `own`.
 
     Raises:
         ModelError: the model cannot be loaded.
@@ -86,8 +100,9 @@ def exportable(
         return _of_module(
             model,
             _listed("inputs", inputs, str, "a text such as x=float32[batch,16]"),
-            _listed("example", example, Tensor, "a torch.Tensor"),
+            [*own, *([] if example is None else given_inputs(example, "example"))],
             note,
+            code,
             input_names=input_names,
             output_names=output_names,
             precision=precision,
@@ -98,7 +113,6 @@ def exportable(
     if static and data is not None:
         raise ExportError("data may have any number of rows, but static fixes the batch size; leave one of them out")
     checkpoint = _checkpoint(model, note)
-    rows = None if data is None else rows_to_verify(data, checkpoint.card, checkpoint.path)
     source = from_checkpoint(
         checkpoint,
         input_names=input_names,
@@ -107,34 +121,41 @@ def exportable(
         static=static,
         units=dict(units or {}),
     )
+    if data is not None:
+        source = with_rows(source, rows_to_verify(data, checkpoint.card, checkpoint.path))
     files: Mapping[str, Contents] = model.files if isinstance(model, FittedModel) else _files_of(checkpoint, folder)
-    return Exportable(source=source, files=files, state_file=MODEL_FILE if files else checkpoint.path.name, rows=rows)
+    return Exportable(source=source, files=files, state_file=MODEL_FILE if files else checkpoint.path.name)
 
 
 def _of_module(
-    module: nn.Module, inputs: Sequence[str] | None, example: Sequence[Tensor] | None, note: Note, **settings: Any
+    module: nn.Module,
+    inputs: Sequence[str] | None,
+    own: Sequence[GivenInputs],
+    note: Note,
+    code: str | None,
+    **settings: Any,
 ) -> Exportable:
     """Prepare a user's module, after checking that it runs at every batch size at which its files will be verified."""
     inside, around = unwrap(check_module(module))
     if around:
         note(f"exporting the module inside {', '.join(around)}")
-    rows = None
-    if inputs and example is None:
-        entries = [parse_input(text) for text in inputs]
-    elif example and inputs is None:
-        entries = list(inputs_of_example(inside, example, static=settings["static"]))
-        if len(example) == 1 and not settings["static"]:
-            rows = rows_of_example(example)
-        else:
-            note("the values of the example are not verified; only those of a single tensor with a dynamic batch are")
+    if inputs:
+        entries = tuple(parse_input(text) for text in inputs)
+    elif own:
+        entries = inputs_of(inside, own, static=settings["static"])
+        described = " ".join(f"--input {shlex.quote(entry.text())}" for entry in entries)
+        note(f"inputs as in {own[0].name}: {described}")
     else:
         raise ExportError(
             'a module needs either inputs=["x=float32[batch,16]"], one for each argument of forward, or '
             "example=(torch.randn(2, 16),)"
         )
-    source = from_module(inside, entries, **settings)
-    check_batches(source, batches(source))
-    return Exportable(source=source, files={MODEL_FILE: _contents(inside)}, rows=rows)
+    entries = in_order_of_forward(inside, entries)
+    fitting = own_inputs(entries, own, static=settings["static"])
+    source = with_own_inputs(from_module(inside, entries, **settings), fitting)
+    check_sizes(source, [entry.sizes for entry in sizes_within(source)])
+    card = _card(source, entries, code or place_of_class(inside))
+    return Exportable(source=source, files={MODEL_FILE: _contents(inside), CARD_FILE: card})
 
 
 def _contents(module: nn.Module) -> Contents:
@@ -143,6 +164,20 @@ def _contents(module: nn.Module) -> Contents:
     if sum(tensor.nbytes for tensor in state.values()) <= COPIED_BYTES:
         return state_bytes(state)
     return partial(write_state, state)
+
+
+def _card(source: Source, entries: Sequence[Input], code: str | None) -> bytes:
+    """Return the bytes of the card of a module, as every reader accepts it.
+
+    Raises:
+        ExportError: the card would contain a local path.
+        ModelError: no reader would accept the card.
+    """
+    values = module_card_to_json(card_of(source, entries, code))
+    module_card_from_json(Path(CARD_FILE), values)
+    data = json_bytes(values)
+    check_no_paths(CARD_FILE, data)
+    return data
 
 
 def _checkpoint(model: str | os.PathLike[str] | Checkpoint | FittedModel, note: Note) -> Checkpoint:

@@ -14,6 +14,7 @@ from linreg.errors import MismatchError
 from linreg.files import parse_json
 from linreg.inside import file_inside, files_of, read_inside, vector_folders
 from linreg.manifest import CHECKSUM_FILE, Manifest, check_listed, checksums, read_entry
+from linreg.module_card import ModuleCard, is_module_card, module_card_from_json
 
 
 def check_bundle(folder: Path, manifest: Manifest) -> None:
@@ -50,14 +51,17 @@ def check_bundle(folder: Path, manifest: Manifest) -> None:
 
 
 def _card(folder: Path, manifest: Manifest) -> Card | None:
+    """Check the card; return it if it is that of a linear model."""
     entry = manifest.entry(CARD_FILE)
     if entry is None:
         return None
     path = folder / CARD_FILE
-    card = card_from_json(path, parse_json(path, read_entry(folder, entry, limit=MAX_JSON_BYTES)))
+    value = parse_json(path, read_entry(folder, entry, limit=MAX_JSON_BYTES))
+    card: Card | ModuleCard
+    card = module_card_from_json(path, value) if is_module_card(value) else card_from_json(path, value)
     if card.state_sha256 != manifest.state_sha256:
         raise MismatchError(f"{path}: belongs to weights other than those of the manifest; export again")
-    return card
+    return card if isinstance(card, Card) else None
 
 
 def _check_external(folder: Path, manifest: Manifest, name: str, data: bytes) -> None:

@@ -21,6 +21,7 @@ class VerifiedFile:
         cases: number of inputs that were run.
         worst_error: largest error, as a multiple of the allowed error; at most 1.
         bytes_equal: every output has the same bytes as the test vectors, or as the module in eager mode.
+        not_tried: cases that would have exceeded the budget, with what they would take.
     """
 
     format: Format
@@ -29,6 +30,7 @@ class VerifiedFile:
     cases: int
     worst_error: float
     bytes_equal: bool
+    not_tried: tuple[str, ...] = ()
 
     def cells(self) -> list[str]:
         """Return this result as a table row, with one cell for each of `HEADINGS`."""

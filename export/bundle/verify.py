@@ -9,6 +9,7 @@ from export.bundle.rows import rows_to_verify
 from export.bundle.verified import VerifiedBundle, VerifiedFile
 from export.formats.names import Format, format_of
 from export.precision import ExportPrecision
+from export.proof.budget import parse_budget
 from linreg.arguments import as_path
 from linreg.config import MODEL_FILE
 from linreg.errors import LinregError, MismatchError, ModelError, UntrustedError
@@ -16,30 +17,43 @@ from linreg.in_python import in_python
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from torch import nn
 
+    from export.bundle.module_sources import ModuleSources
     from export.bundle.vectors import VectorCheck
     from export.proof.verify import Verification
     from export.runners.base import Runner
     from linreg.checkpoint import Checkpoint
     from linreg.manifest import FileEntry, Manifest
 
+ORACLE = "float64 oracle"
+
 # torch is imported only when needed: an .onnx file is checked against its test vectors without it.
 
 
 @in_python
 def verify(
-    bundle: str | os.PathLike[str], *, data: str | os.PathLike[str] | None = None, trust: bool = False
+    bundle: str | os.PathLike[str],
+    *,
+    module: "nn.Module | None" = None,
+    budget: str | None = None,
+    data: str | os.PathLike[str] | None = None,
+    trust: bool = False,
 ) -> VerifiedBundle:
     """Check the bytes of a bundle against its manifest, and its outputs against test vectors and the float64 oracle.
 
     Args:
         bundle: a bundle, or one artifact in it. A single .onnx file is checked against its test vectors, without torch.
+        module: the module that the bundle was exported from, with the same weights: its float64 outputs are compared
+            too, on the inputs that card.json describes. Without it, only the test vectors are compared.
+        budget: time for the proof of each file against `module`, such as `60s`, or `all`. Default: 10 s.
         data: for a trained model, a table on whose rows the artifacts are also verified.
         trust: run TorchScript, .pt2 and C files, which are programs, even if this user did not export them.
 
     Raises:
         MismatchError: the bytes of a file differ from the manifest, or its outputs differ from those expected.
-        ModelError: the bundle is missing or damaged.
+        ModelError: the bundle is missing or damaged, or `module` has other parameters.
+        ExportError: `module` does not take the inputs of the card.
         UntrustedError: the bundle holds programs that this user did not export.
         LinregError: there is nothing to compare the outputs with, or `data` does not apply.
         DataError: the table cannot be used.
@@ -55,7 +69,10 @@ def verify(
         True
     """
     table = None if data is None else as_path("data", data)
-    result = verify_artifacts(as_path("bundle", bundle), data=table, trust=trust)
+    budget_s = _budget(budget)
+    if budget_s is not None and module is None:
+        raise LinregError("budget: has no effect without the module; leave it out, or give the module")
+    result = verify_artifacts(as_path("bundle", bundle), data=table, trust=trust, module=module, budget_s=budget_s)
     refuse_not_run(result)
     return result
 
@@ -73,21 +90,42 @@ def refuse_not_run(result: VerifiedBundle) -> None:
         )
 
 
-def verify_artifacts(path: Path, *, data: Path | None, trust: bool) -> VerifiedBundle:
+def _budget(text: str | None) -> float | None:
+    try:
+        return None if text is None else parse_budget(text)
+    except ValueError as error:
+        raise LinregError(f"budget: {error}") from None
+
+
+def verify_artifacts(
+    path: Path,
+    *,
+    data: Path | None,
+    trust: bool,
+    module: "nn.Module | None" = None,
+    budget_s: float | None = None,
+) -> VerifiedBundle:
     """Do what `verify` does, but list untrusted programs in `not_run` instead of raising an error."""
     from linreg.changes import read_settled
 
     folder = path if path.is_dir() else path.parent
-    manifest = read_settled(folder, lambda: _manifest(path, folder))
+    manifest = read_settled(folder, lambda: checked_manifest(path, folder))
     artifacts = [entry for entry in manifest.files if format_of(entry.name)]
     entries = [entry for entry in artifacts if entry.name == path.name] or artifacts
     if not entries:
         raise LinregError(f"{path}: the manifest lists no artifact; run: linreg export -m {folder}")
     if data is not None and all_static(entries):
         raise LinregError(f"{path}: takes a fixed batch size, but data may have any number of rows; leave data out")
-    model = _model(folder, manifest) if path.is_dir() or data is not None else None
+    if data is not None and module is not None:
+        raise LinregError("data are the rows of a table, and a module of your own takes none; leave data out")
+    sources = None
+    if module is not None:
+        from export.bundle.module_sources import ModuleSources
+
+        sources = ModuleSources(module, folder, manifest, budget_s=budget_s)
+    model = _model(folder, manifest) if sources is None and (path.is_dir() or data is not None) else None
     rows = None if data is None else rows_to_verify(data, model.card if model else None, folder)
-    checked, not_run = _check(folder, manifest, entries, model, rows, trust=trust)
+    checked, not_run = _check(folder, manifest, entries, model, rows, sources, trust=trust)
     names = tuple(entry.name for entry in entries)
     return VerifiedBundle(path=path, rows=tuple(checked), files=names, not_run=tuple(not_run))
 
@@ -97,7 +135,7 @@ def all_static(entries: "Sequence[FileEntry]") -> bool:
     return all(entry.proof.get("static") for entry in entries)
 
 
-def _manifest(path: Path, folder: Path) -> "Manifest":
+def checked_manifest(path: Path, folder: Path) -> "Manifest":
     """Read the manifest, and check the whole bundle against it.
 
     Raises:
@@ -127,6 +165,7 @@ def _check(
     entries: "list[FileEntry]",
     model: "Checkpoint | None",
     rows: "NDArray[Any] | None",
+    sources: "ModuleSources | None",
     *,
     trust: bool,
 ) -> tuple[list[VerifiedFile], list[str]]:
@@ -139,6 +178,7 @@ def _check(
     from export.bundle.affine_graph import check_affine_weights
     from export.bundle.vectors import check_vectors
     from export.formats.external_data import read_external_data
+    from export.proof.optimisation import load_unoptimised
     from export.runners.load import load_artifact
     from export.runners.trust import Trust
     from linreg.manifest import read_entry
@@ -152,22 +192,28 @@ def _check(
         try:
             external = read_external_data(folder / entry.name, data, manifest) if kind is Format.ONNX else None
             runner = load_artifact(kind, entry.name, data, Trust.from_option(trust), external=external)
-            del external
         except UntrustedError:
             refused.append(entry.name)
             continue
+        other = None
+        if manifest.of_module:  # a model of linreg train is one Gemm, in which there is nothing to optimise
+            other = load_unoptimised(kind, entry.name, data, Trust.from_option(trust), external=external)
+        del external
         if has_vectors := _has_vectors(manifest, entry):
-            by_vectors.append(_row(entry.name, "test vectors", check_vectors(runner, folder)))
+            by_vectors.append(_row(entry.name, "test vectors", check_vectors(runner, folder, other)))
+        if sources is not None:
+            by_oracle.append(_row(entry.name, ORACLE, sources.prove(runner, precision, unoptimised=other)))
+            continue
         checkpoint = model if model is not None or has_vectors else _model(folder, manifest)
         if checkpoint is not None:
             static = bool(entry.proof.get("static"))
             given = None if static else rows
             found = _by_oracle(runner, checkpoint, precision, static=static, rows=given)
-            by_oracle.append(_row(entry.name, "float64 oracle", found))
+            by_oracle.append(_row(entry.name, ORACLE, found))
         elif not has_vectors:
             raise LinregError(
                 f"{folder / entry.name}: checksums match; no test vectors and no model of linreg train, so its "
-                "outputs were not checked; export it again with linreg"
+                "outputs were not checked; add --module (in Python: module=NET), or export it again with linreg"
             )
     return by_vectors + by_oracle, refused
 
@@ -180,6 +226,7 @@ def _row(name: str, against: str, found: "VectorCheck | Verification") -> Verifi
         cases=found.cases,
         worst_error=found.worst_error,
         bytes_equal=found.bytes_equal,
+        not_tried=getattr(found, "not_tried", ()),
     )
 
 
@@ -209,9 +256,11 @@ def _by_oracle(
 ) -> "Verification":
     """Compare an artifact's outputs with the float64 outputs of the bundle's own state_dict."""
     from export.proof.verify import verify
+    from export.source.own_inputs import with_rows
     from export.source.source import from_checkpoint
 
-    return verify(runner, from_checkpoint(model, precision=precision, static=static), rows=rows)
+    source = from_checkpoint(model, precision=precision, static=static)
+    return verify(runner, source if rows is None else with_rows(source, rows))
 
 
 def _model(folder: Path, manifest: "Manifest") -> "Checkpoint | None":

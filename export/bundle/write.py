@@ -5,7 +5,7 @@ import shlex
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,13 +20,13 @@ from export.formats.names import PROGRAMS, Format, beside, file_name
 from export.precision import ExportPrecision
 from export.proof.budget import LEAST_DEFAULT_S
 from export.proof.file_tensors import same_bits
+from export.proof.optimisation import LEVELS, load_unoptimised
 from export.proof.verify import Verification, verify
 from export.runners.base import Runner
 from export.runners.ledger import remember
 from export.runners.load import load_artifact
 from export.runners.trust import Trust
 from export.source.arrays import bits_of
-from export.source.inputs import Input
 from export.source.source import Source
 from linreg.changes import Changes
 from linreg.errors import LinregError, MismatchError
@@ -44,20 +44,23 @@ FAILED_INPUTS = ".failed-inputs.npz"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ExportOptions:
-    """How files are written, and on which additional rows they are verified.
+    """How files are written and verified.
 
     Attributes:
         opset: ONNX opset version; None uses `export.formats.onnx.DEFAULT_OPSET`.
         prefix: prefix of generated C identifiers; None uses `export.formats.c.DEFAULT_PREFIX`.
-        rows: the user's own rows of shape (batch, ...), on which files are also verified; for a module with one input.
         budget_s: time for the proof of one file; infinity for every case. None: as long as capture and export took, but
             at least `export.proof.budget.LEAST_DEFAULT_S`. Has no effect on affine modules.
+        keep_inputs: add the user's own inputs to the test vectors.
+        module_words: the options that name the module and its inputs on the command line, for the command that a
+            refusal names. Default: a placeholder for the module, and the inputs of the source.
     """
 
     opset: int | None = None
     prefix: str | None = None
-    rows: Array | None = None
     budget_s: float | None = None
+    keep_inputs: bool = False
+    module_words: tuple[str, ...] = ()
 
 
 DEFAULTS = ExportOptions()
@@ -94,8 +97,11 @@ class Artifact:
         precision = {} if self.precision is None else {"precision": self.precision.value}
         proved = asdict(self.verification)
         if proved["weights"] is None:  # an affine module, all of whose parameters and cases are proved
-            for key in ("weights", "ties", "batches", *(() if proved["not_tried"] else ("not_tried",))):
+            keys = ("weights", "ties", "sizes", "optimisation", "cannot_fail")
+            for key in (*keys, *(() if proved["not_tried"] else ("not_tried",))):
                 del proved[key]
+        elif not proved["optimisation"]:
+            del proved["optimisation"]
         return {
             "format": self.format.value,
             **precision,
@@ -113,7 +119,7 @@ def build(
     Args:
         source: the module and its inputs.
         kind: the format.
-        options: the opset and the prefix; the rows are not used.
+        options: the opset and the prefix.
         program: the capture that ONNX and .pt2 share; None captures the module if needed.
 
     Raises:
@@ -201,7 +207,7 @@ def make_artifact(
         source: the module and its inputs; its precision is part of the file's name.
         kind: the format.
         changes: the pending changes to the bundle, to which the file is added.
-        options: how the file is written, and on which rows it is also verified.
+        options: how the file is written and verified.
         program: the capture that ONNX and .pt2 share; None captures the module if needed.
         capture_s: how long the capture took.
         begin: called with the name of each stage (`write onnx`, `prove onnx`), and as each case of a proof begins
@@ -226,13 +232,17 @@ def make_artifact(
     try:
         data = changes.staged_bytes(name)
         check_no_paths(name, data)
+        runner, unoptimised = _loaded(kind, name, changes, data, source)
         verification = verify(
-            _loaded(kind, name, changes, data, source),
+            runner,
             source,
-            rows=options.rows,
+            unoptimised=unoptimised,
             budget_s=budget_s,
             begin=partial(begin, f"prove {kind}"),
         )
+        if kind is Format.ONNX and not verification.optimisation:
+            verification = replace(verification, optimisation=LEVELS[:1])
+        del runner, unoptimised
         details = _details(kind, data)
         if source.static:
             details["static"] = True
@@ -252,7 +262,8 @@ def make_artifact(
         _drop(changes, kind, source.precision)
         if error.inputs:
             changes.stage(failed, _archive(dict(error.inputs)))
-            bisect = _bisect_hint(source, kind, changes.folder)
+            large = len(staged) > 1  # bisect does not read a second file
+            bisect = "" if large else _bisect_hint(source, kind, changes.folder / name, options.module_words)
             raise MismatchError(f"{error}; its inputs are in {changes.folder / failed}{bisect}") from error
         raise
     except BaseException:
@@ -269,25 +280,21 @@ def _drop(changes: Changes, kind: Format, precision: ExportPrecision | None) -> 
             changes.drop(written)
 
 
-def _loaded(kind: Format, name: str, changes: Changes, data: bytes, source: Source) -> Runner:
-    """Load a staged artifact, with its second file if it has one."""
+def _loaded(kind: Format, name: str, changes: Changes, data: bytes, source: Source) -> tuple[Runner, Runner | None]:
+    """Load a staged artifact, with its second file if it has one, and once more without graph optimisation."""
     external = staged_external(changes, name, data, source) if kind is Format.ONNX else None
-    return load_artifact(kind, name, data, Trust.MADE_HERE, external=external)
+    runner = load_artifact(kind, name, data, Trust.MADE_HERE, external=external)
+    return runner, load_unoptimised(kind, name, data, Trust.MADE_HERE, external=external)
 
 
-def _bisect_hint(source: Source, kind: Format, folder: Path) -> str:
+def _bisect_hint(source: Source, kind: Format, path: Path, words: tuple[str, ...]) -> str:
     """The command that finds the wrong node of an ONNX file; empty for an affine model, which has one node."""
     if kind is not Format.ONNX or source.affine is not None:
         return ""
-    described = " ".join(f"--input {shlex.quote(_input_text(entry))}" for entry in source.inputs)
-    return f"; to find the first wrong node: linreg bisect {shlex.quote(str(folder))} --module FILE.py:NAME {described}"
-
-
-def _input_text(entry: Input) -> str:
-    """An input as `--input` takes it."""
-    sizes = ",".join("batch" if size is None else str(size) for size in entry.shape)
-    limit = "" if entry.dtype.kind in "fb" else f"<{entry.below}"
-    return f"{entry.name}={entry.dtype}[{sizes}]{limit}"
+    if not words:
+        described = [word for entry in source.inputs for word in ("--input", entry.text())]
+        words = ("--module", "FILE.py:NAME", *described)
+    return f"; to find the first wrong node: {shlex.join(['linreg', 'bisect', str(path), *words])}"
 
 
 def _remember(kind: Format, data: bytes) -> None:

@@ -1,53 +1,167 @@
 """Capture a module once with torch.export, for both .pt2 and ONNX."""
 
+import re
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.export import Dim, ExportedProgram
+from torch.fx.experimental import _config
 
 from export.formats.quiet import quiet, reason
+from export.formats.users_line import place_and_advice
+from export.source.axes import BATCH, Axis
+from export.source.inputs import Input
+from export.source.own_inputs import sizes_of
 from export.source.source import Source
 from linreg.errors import ExportError
 
-EXAMPLE_BATCH = 2
-"""torch.export treats an axis of size 1 as a constant, so the example has more rows."""
-
 SEED = 20261123
+MOST = 4096
+"""An axis without a limit must at least reach this size."""
+
+STEPS = "steps_of_"
 REMEDY = "make it independent of the batch size, or fix the shape with --static"
+VIOLATED = re.compile(r"Constraints violated \(([^)]*)\)")
 
 
 def capture(source: Source) -> ExportedProgram:
-    """Capture the module without references to its source files, and with a symbolic batch axis unless it is static.
+    """Capture the module without references to its source files, with a symbol for each dynamic axis.
+
+    torch.export assumes that no size is 1, not even one inside the module, such as h // 32. If that limits an axis, the
+    module is captured again without the assumption.
 
     Raises:
         ExportError: torch.export refuses the module, for example because its control flow depends on data, or the
-            module depends on the batch size.
+            module depends on the size of an axis.
     """
-    inputs = tuple(torch.from_numpy(array) for array in source.random_inputs(EXAMPLE_BATCH, 1.0, SEED))
-    shapes: tuple[dict[int, Any], ...] | None = None
-    if not source.static:
-        batch = Dim("batch")
-        shapes = tuple(
-            {axis: batch for axis, size in enumerate(entry.shape) if size is None} for entry in source.inputs
-        )
     try:
-        with quiet(), torch.no_grad():  # with gradients, attention has other strides
-            program = torch.export.export(source.module, inputs, dynamic_shapes=shapes)
-    except Exception as error:  # torch.export raises many classes
-        if "Constraints violated (batch)" in str(error):
-            raise ExportError(f"the module depends on the size of the batch; {REMEDY}") from error
-        raise ExportError(f"torch.export refuses the module: {reason(error)}") from error
-    _check_batch(program)
+        program = _captured(source)
+    except DependsOnSizeError:
+        if all(axis.name == BATCH for axis in source.axes):
+            raise
+        with _config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
+            program = _captured(source)
     for part in program.graph_module.modules():  # a region under autocast, for example, is a graph inside the graph
         for node in part.graph.nodes if isinstance(part, torch.fx.GraphModule) else ():
             node.meta.pop("stack_trace", None)
     return program
 
 
-def _check_batch(program: ExportedProgram) -> None:
-    """Check that the batch axis was not specialised to the size of the example."""
-    for symbol, interval in program.range_constraints.items():
-        if interval.upper < 4096 or interval.lower > 1:
-            raise ExportError(
-                f"the module works for a batch ({symbol}) of {interval.lower} to {interval.upper} only; {REMEDY}"
+def _own(source: Source) -> tuple[torch.Tensor, ...]:
+    """Return the first set of the user's own inputs that is fit for a capture, with as many rows as random ones have.
+
+    torch.export takes sizes of 0 and 1 for constants, and may take two axes of one size for the same.
+    """
+    example = source.sizes()
+    fixed = {size for entry in source.inputs for size in entry.shape if isinstance(size, int)}
+    for own in source.own:
+        sizes = {name: size for name, size in sizes_of(source.inputs, own.arrays).items() if name != BATCH}
+        apart = len({*sizes.values(), *fixed, example.get(BATCH, 0)}) == len(sizes) + len(
+            fixed | {example.get(BATCH, 0)}
+        )
+        if apart and all(sizes[axis.name] >= 2 * axis.least for axis in source.axes if axis.name != BATCH):
+            return tuple(
+                torch.from_numpy(_with_rows(array, entry, example.get(BATCH, 0)))
+                for array, entry in zip(own.arrays, source.inputs, strict=True)
             )
+    return ()
+
+
+def _with_rows(array: NDArray[Any], entry: Input, rows: int) -> NDArray[Any]:
+    """Return an array with as many rows, repeated in turn if it has fewer."""
+    if BATCH not in entry.shape:
+        return array.copy()
+    place = entry.shape.index(BATCH)
+    taken: NDArray[Any] = np.take(array, np.arange(rows) % array.shape[place], axis=place)
+    return taken
+
+
+class DependsOnSizeError(ExportError):
+    """The module works only for some sizes of an axis that is declared dynamic."""
+
+
+def _captured(source: Source) -> ExportedProgram:
+    random = tuple(torch.from_numpy(array) for array in source.random_inputs(source.sizes(), 1.0, SEED))
+    inputs = _own(source) or random
+    dims = {axis.name: _dim(axis) for axis in source.axes}
+    shapes = tuple(
+        {place: dims[size] for place, size in enumerate(entry.shape) if isinstance(size, str)}
+        for entry in source.inputs
+    )
+    try:
+        with quiet(), torch.no_grad():  # with gradients, attention has other strides
+            program = torch.export.export(source.module, inputs, dynamic_shapes=shapes if source.axes else None)
+    except Exception as error:  # torch.export raises many classes
+        if match := VIOLATED.search(str(error)):
+            named = {name.strip().removeprefix(STEPS) for name in match[1].split(",")}
+            for axis in reversed(source.axes):
+                if axis.name in named:
+                    raise _depends(axis, f"torch.export: {reason(error)}") from error
+        what = f"{reason(error)}{place_and_advice(error)}"
+        raise ExportError(f"torch.export refuses the module: {what}") from error
+    _check_axes(program, source)
+    if source.own:
+        program.example_inputs = (random, {})  # a .pt2 file holds them, and the user's own may be private
+    return program
+
+
+def _dim(axis: Axis) -> Any:
+    """Return the symbol of an axis. One with steps is a multiple of the symbol of its number of steps."""
+    if axis.name == BATCH and axis == Axis(name=BATCH):
+        return Dim(BATCH)
+    if axis.step == 1:
+        return Dim(axis.name, min=_lower(axis.least), max=axis.largest())
+    first, rest = divmod(axis.least, axis.step)
+    largest = axis.largest()
+    steps = Dim(f"{STEPS}{axis.name}", min=_lower(first), max=None if largest is None else largest // axis.step)
+    return axis.step * steps + rest if rest else axis.step * steps
+
+
+def _lower(size: int) -> int | None:
+    """Return the lower limit of a symbol, if it is one; torch.export may take a limit of 1 for 2."""
+    return size if size > 1 else None
+
+
+def _check_axes(program: ExportedProgram, source: Source) -> None:
+    """Check that no axis was specialised to the size of the example, or to a narrower range."""
+    tensors = [node.meta["val"] for node in program.graph.nodes if node.op == "placeholder"][-len(source.inputs) :]
+    ranges = {axis.name: axis for axis in source.axes}
+    for entry, tensor in zip(source.inputs, tensors, strict=True):
+        for name, size in zip(entry.shape, tensor.shape, strict=True):
+            if not isinstance(name, str):
+                continue
+            axis = ranges[name]
+            if isinstance(size, int):
+                raise _depends(axis, f"it was captured for a size of {size} only")
+            for symbol in size.node.expr.free_symbols:
+                interval = program.range_constraints[symbol]
+                most = MOST if axis.largest() is None else axis.largest() // axis.step  # type: ignore[operator]
+                least = 2 if axis.step > 1 else 1  # torch.export gives a factor this limit, but does not enforce it
+                if interval.upper < most or interval.lower > max(least, axis.least // axis.step):
+                    raise _depends(axis, f"it works for {interval.lower} to {interval.upper} only")
+
+
+def _depends(axis: Axis, why: str) -> DependsOnSizeError:
+    if axis.name == BATCH:
+        return DependsOnSizeError(f"the module depends on the size of the batch ({why}); {REMEDY}")
+    return DependsOnSizeError(
+        f"the module depends on the size of axis {axis.name!r} ({why}); write its size, or give it a range such as "
+        f"{axis.name}:2..512, or fix it: --static {axis.name}"
+    )
+
+
+def symbols(program: ExportedProgram, source: Source) -> dict[str, str]:
+    """Return what each symbol of a capture stands for: the name of an axis, or an expression such as `h//32`."""
+    tensors = [node.meta["val"] for node in program.graph.nodes if node.op == "placeholder"][-len(source.inputs) :]
+    ranges = {axis.name: axis for axis in source.axes}
+    found: dict[str, str] = {}
+    for entry, tensor in zip(source.inputs, tensors, strict=True):
+        for name, size in zip(entry.shape, tensor.shape, strict=True):
+            if isinstance(name, str):
+                step = ranges[name].step
+                found |= {
+                    str(symbol): name if step == 1 else f"{name}//{step}" for symbol in size.node.expr.free_symbols
+                }
+    return found

@@ -5,6 +5,7 @@ torch writes, everything that is not part of the computation is removed: stack t
 repeated shapes.
 """
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 DEFAULT_OPSET = 18
 """The newest opset that onnxruntime 1.15 reads; see export/bundle/compatibility.py."""
 
+SYMBOL = re.compile(r"[A-Za-z_]\w*")
 _BIAS_OF = {"weights": "bias", "linear_layer.weight": "linear_layer.bias", "weight": "bias"}
 
 
@@ -92,12 +94,10 @@ def gemm_model(
     affine, entry, output_name = source.affine, source.inputs[0], source.output_names[0]
     assert affine is not None
     kind = helper.np_dtype_to_tensor_dtype(entry.dtype)
-    outputs, features = affine.weight.shape
     weight_key = next(key for key in _BIAS_OF if key in source.module.state_dict())
     initializers = {weight_key: affine.weight}
     if affine.bias is not None:
         initializers[_BIAS_OF[weight_key]] = affine.bias
-    batch = "batch" if entry.shape[0] is None else entry.shape[0]
     if outside is None or sum(values.nbytes for values in initializers.values()) <= external_data.SINGLE_FILE_BYTES:
         tensors = [_tensor(name, values) for name, values in initializers.items()]
     else:
@@ -110,8 +110,8 @@ def gemm_model(
     graph = helper.make_graph(
         [helper.make_node("Gemm", [entry.name, *initializers], [output_name], transB=1)],
         "linreg",
-        [helper.make_tensor_value_info(entry.name, kind, [batch, features])],
-        [helper.make_tensor_value_info(output_name, kind, [batch, outputs])],
+        [helper.make_tensor_value_info(entry.name, kind, list(entry.shape))],
+        [helper.make_tensor_value_info(output_name, kind, [entry.shape[0], affine.weight.shape[0]])],
         tensors,
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
@@ -123,10 +123,12 @@ def dynamo_model(
     """Export a capture with torch.onnx, and rename its inputs and outputs."""
     import torch
 
+    from export.formats.capture import symbols
     from export.formats.quiet import quiet, reason
 
     shapes = tuple(
-        {axis: "batch" for axis, size in enumerate(entry.shape) if size is None} or None for entry in source.inputs
+        {axis: size for axis, size in enumerate(entry.shape) if isinstance(size, str)} or None
+        for entry in source.inputs
     )
     try:
         with quiet(), torch.no_grad():
@@ -151,6 +153,8 @@ def dynamo_model(
             f"{len(wanted)} and {len(source.output_names)}; does forward use every input?"
         )
     name_ends(model.graph, wanted, source.output_names)
+    if not source.static:
+        _name_axes(model.graph, symbols(program, source))
     return model
 
 
@@ -168,6 +172,14 @@ def _move_outside(model: Any, outside: ExternalWriter, location: str) -> None:
                 location, outside.add(tensor, tensor.nbytes), tensor.nbytes, tensor.dtype,
                 shape=tensor.shape, name=tensor.name, base_dir="",
             )  # fmt: skip
+
+
+def _name_axes(graph: onnx.GraphProto, symbols: dict[str, str]) -> None:
+    """Write the names of dynamic axes, in place of torch's symbols, into the shapes of outputs."""
+    for output in graph.output:
+        for axis in output.type.tensor_type.shape.dim:
+            if axis.dim_param:
+                axis.dim_param = SYMBOL.sub(lambda match: symbols.get(match[0], match[0]), axis.dim_param)
 
 
 def serialise(

@@ -67,7 +67,7 @@ def check_model(data: bytes, source: Source, opset: int, *, location: str | None
         raise ExportError(f"onnx: torch wrote opset {found.get('')}, expected {opset}; use --opset {found.get('')}")
     _check_names(graph, source)
     if not source.static:
-        _check_batch(graph, source)
+        _check_axes(graph, source)
     random = sorted({node.op_type for node in graph.node if node.op_type in RANDOM_OPERATORS})
     if random:
         raise ExportError(
@@ -127,10 +127,10 @@ def _check_names(graph: onnx.GraphProto, source: Source) -> None:
         )
 
 
-def _check_batch(graph: onnx.GraphProto, source: Source) -> None:
+def _check_axes(graph: onnx.GraphProto, source: Source) -> None:
     for entry, wanted in zip(graph.input, source.inputs, strict=True):
         for size, axis in zip(wanted.shape, axes(entry), strict=True):
-            if (size is None) != (axis == "batch"):
+            if size != axis and (isinstance(size, str) or isinstance(axis, str)):
                 raise ExportError(
                     f"onnx: input {entry.name!r} has the shape {axes(entry)}, expected {wanted.described()['shape']}"
                 )

@@ -19,12 +19,12 @@ from export.formats.archives import record_names, rewrite
 from export.formats.mangling import Renumbering
 from export.formats.quiet import quiet, reason
 from export.formats.trace_sizes import CONSTANT_RESULTS, Sizes
+from export.source.axes import other_size
 from export.source.source import Source
 from linreg.errors import ExportError
 
 METADATA_RECORD = "linreg.json"
 TORCH_FOLDER = Path(torch.__file__).parent
-TRACE_BATCH = 2
 SEED = 20261123
 CONSTANT = re.compile(r"  \w+ : Final\[")
 
@@ -46,7 +46,7 @@ def to_traced_torchscript(source: Source) -> bytes:
     Raises:
         ExportError: torch cannot trace the module.
     """
-    inputs = tuple(torch.from_numpy(array) for array in source.random_inputs(TRACE_BATCH, 1.0, SEED))
+    inputs = tuple(torch.from_numpy(array) for array in source.random_inputs(source.sizes(), 1.0, SEED))
     return _archive(source, lambda: _trace(source, inputs), "torchscript-trace")
 
 
@@ -92,8 +92,10 @@ def _traced(
 
 
 def _sizes(source: Source, inputs: tuple[torch.Tensor, ...]) -> Sizes:
-    """Trace again, at two batch sizes, to find the checks of fixed sizes."""
-    more = tuple(torch.from_numpy(array) for array in source.random_inputs(TRACE_BATCH + 1, 1.0, SEED))
+    """Trace again, at two sizes of each dynamic axis, to find the checks of fixed sizes."""
+    first = source.sizes()
+    second = {axis.name: other_size(axis, first[axis.name]) for axis in source.axes}
+    more = tuple(torch.from_numpy(array) for array in source.random_inputs(second, 1.0, SEED))
     other = Sizes()
     _traced(source, more, other)
     sizes = Sizes(other.seen)

@@ -1,5 +1,6 @@
 """Run a module in float64, or with random rounding errors added to every operator."""
 
+import random
 from functools import partial
 from typing import Any
 
@@ -33,6 +34,11 @@ BLOCK_ELEMENTS = 2**20
 def is_large(tensor: Tensor) -> bool:
     """Whether a tensor is not converted to float64 as a whole."""
     return tensor.dtype in NARROW and tensor.numel() >= LARGE_ELEMENTS
+
+
+PERIOD = 131071
+"""Draws are made once and used again after so many elements. It is a prime, so that the rows of a matrix get different
+draws, and a table of it stays in a processor's cache: drawing anew for millions of weights takes longer than a run."""
 
 
 class InFloat64(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -100,7 +106,6 @@ class InFloat64(TorchDispatchMode):  # type: ignore[no-untyped-call]
             length = min(step, count - start)
             with _disable_current_modes():  # a conversion is exact
                 wide[weight] = matrix.narrow(axis, start, length).double()
-                wide[weight].is_block = True
                 if len(args) > bias and args[bias] is not None and args[bias].shape[-1:] == (count,):
                     wide[bias] = args[bias].narrow(-1, start, length).double()
             part = func(*wide, **kwargs)
@@ -155,8 +160,11 @@ class Perturbed(TorchDispatchMode):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         self._unit = unit
         self._exactness = Exactness(unit)
-        self._generator = torch.Generator().manual_seed(seed)
-        self._factors: dict[tuple[int, ...], Tensor] = {}
+        generator = torch.Generator().manual_seed(seed)
+        once = torch.empty(PERIOD, dtype=torch.float64).bernoulli_(0.5, generator=generator)
+        self._draws = once.repeat(2)
+        self._factors = self._draws * (2 * unit) + 1
+        self._starts = random.Random(seed)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         del types
@@ -187,29 +195,34 @@ class Perturbed(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if not isinstance(value, Tensor) or not value.is_floating_point():
             return value
         wide = value.double()
-        if hasattr(value, "is_block"):
-            return wide * self._factor_of_block(wide)
         if not hasattr(value, "perturbed"):
-            return wide * self._factor(func, wide)
+            return self._perturbed(func, wide)
         if value.perturbed is None:  # the other factor of a product that is computed in blocks
-            value.perturbed = wide * self._factor(func, wide)
+            value.perturbed = self._perturbed(func, wide)
         return value.perturbed
 
-    def _factor_of_block(self, value: Tensor) -> Tensor:
-        """Return the factors of a block of a large matrix: the same for all blocks, which different outputs use."""
-        key = (*value.shape, *value.stride())
-        if key not in self._factors:
-            self._factors[key] = self._draw(value).mul_(2 * self._unit).add_(1)
-        return self._factors[key]
+    def _perturbed(self, func: Any, wide: Tensor) -> Tensor:
+        moved = self._times(wide, self._factors)
+        rounded = self._exactness.rounded(func, wide)
+        return moved if rounded is None else torch.where(rounded, moved, wide)
 
     def _factor(self, func: Any, value: Tensor) -> Tensor:
         """Return 1, or 1 plus two units of rounding, for each element; multiplying by it leaves infinity unchanged."""
-        draw = self._draw(value)
+        factor = self._times(torch.ones_like(value), self._factors)
         rounded = self._exactness.rounded(func, value)
-        if rounded is not None:
-            draw *= rounded
-        return draw.mul_(2 * self._unit).add_(1)
+        return factor if rounded is None else torch.where(rounded, factor, 1.0)
 
     def _draw(self, value: Tensor) -> Tensor:
         """Draw 0 or 1 for each element, which is faster than drawing signs."""
-        return torch.empty_like(value).bernoulli_(0.5, generator=self._generator)
+        return self._times(torch.ones_like(value), self._draws)
+
+    def _times(self, value: Tensor, table: Tensor) -> Tensor:
+        """Multiply by the elements of a table, from a random place on."""
+        start = self._starts.randrange(PERIOD)
+        flat = value.reshape(-1)
+        whole = flat.numel() // PERIOD * PERIOD
+        result = torch.empty_like(flat)
+        if whole:
+            torch.mul(flat[:whole].view(-1, PERIOD), table[start : start + PERIOD], out=result[:whole].view(-1, PERIOD))
+        torch.mul(flat[whole:], table[start : start + flat.numel() - whole], out=result[whole:])
+        return result.view(value.shape)

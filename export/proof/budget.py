@@ -69,3 +69,9 @@ class Spending:
     def affords(self, rows: int) -> bool:
         """Whether a case with this number of rows fits into what is left."""
         return self._clock() + self.estimate_s(rows) <= self._end_s
+
+    def half(self) -> Callable[[], bool]:
+        """Return whether half of what is left now is still not spent, as a function to be called again."""
+        now_s = self._clock()
+        end_s = now_s + max(0.0, self._end_s - now_s) / 2
+        return lambda: self._clock() <= end_s

@@ -1,15 +1,16 @@
 """The inputs on which a file is verified."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from export.proof.memory import LIMIT_BYTES, bytes_per_row
+from export.proof.sizes import LARGE_BATCH, TriedSizes, elements, is_large_affine, sizes_within
+from export.source.axes import BATCH, Sizes, in_words
 from export.source.signature import flatten
 from export.source.source import Source
 from export.source.user_code import INTERRUPTIONS, described
@@ -17,25 +18,13 @@ from linreg.errors import ExportError
 
 Array = NDArray[Any]
 
-BATCHES = (1, 2, 7, 64, 4096)
 SCALES = (1e-3, 1.0, 1e4)
-LEAST_SIZES = 3
-"""A module that is not affine is verified at this many batch sizes, whatever the budget."""
-
-LARGE_BATCH = 4096
-"""This batch size and larger ones come last."""
-
-LARGE_AFFINE = 2**26
-"""An affine map with so many weights is proved on a part of its unit rows, and within a limit of memory. Its weights
-are compared bit for bit in any case."""
-
 UNIT_ROWS = 64
-
-MAX_ELEMENTS = 2**22
-"""A module that is not affine skips batch 4096 if its inputs would have more elements than this."""
+"""The number of unit rows on which a large affine map is proved."""
 
 SEED = 20261123
 FIXED_SHAPE = "use --static with a fixed shape, or check --input"
+SPECIAL_ROWS = "special rows"
 SPECIAL_VALUES = (np.nan, np.inf, -np.inf, 0.0, -0.0)
 
 
@@ -60,159 +49,169 @@ class PlannedCase:
 
     Attributes:
         name: that of the case.
-        rows: its batch size.
+        sizes: the size of each dynamic axis; empty if the inputs are not random.
+        elements: the number of elements of its inputs, with which its cost grows.
         least: it is tried whatever it costs.
         make: makes the case.
     """
 
     name: str
-    rows: int
+    sizes: Sizes
+    elements: int
     least: bool
     make: Callable[[], Case]
 
 
-def judged_cases(source: Source, rows: Array | None = None) -> Iterator[Case]:
+def judged_cases(source: Source) -> Iterator[Case]:
     """Yield the cases of `planned_cases` that need at most `LIMIT_BYTES`.
 
     Raises:
-        ExportError: the module does not run at one of the batch sizes, or its inputs do not accept `rows`.
+        ExportError: the module does not run at one of the batch sizes.
     """
     if source.affine is None:
-        check_batches(source, batches(source))
-    for planned in planned_cases(source, rows, batches(source)):
+        check_sizes(source, [entry.sizes for entry in sizes_within(source)])
+    for planned in planned_cases(source, sizes_within(source)):
         yield planned.make()
 
 
-def planned_cases(source: Source, rows: Array | None, sizes: tuple[int, ...]) -> list[PlannedCase]:
+def planned_cases(source: Source, tried: list[TriedSizes]) -> list[PlannedCase]:
     """List the cases that a file must pass, in the order in which they are tried.
 
     Random rows of all batch sizes and scales, and their negation, so that a branch on the data is taken both ways. For
     an affine module also batch 0, one row for each feature (a bound over many features hides the error of one weight),
-    and special rows. For any other module the cases that prove most come first: three batch sizes and the user's rows,
-    which are the least, then other scales, negation and large batches.
+    and special rows. For any other module the cases that prove most come first: three batch sizes and the user's own
+    inputs, which are the least, then other scales, negation and large batches.
 
     Args:
         source: the module and its inputs.
-        rows: the user's own rows, of shape (batch, ...), for a module with one input.
-        sizes: the batch sizes.
-
-    Raises:
-        ExportError: `rows` do not fit the input of the module.
+        tried: the sizes of the dynamic axes.
     """
     affine = source.affine is not None
-    cases = [
-        case for size in sizes for case in _random_cases(source, size, least=affine or size in sizes[:LEAST_SIZES])
-    ]
+    cases = [case for entry in tried for case in _random_cases(source, entry)]
     if affine and not source.static:
         cases += _affine_cases(source)
-    if rows is not None:
-        if len(source.inputs) != 1 or rows.ndim != len(source.inputs[0].shape) or source.static:
-            raise ExportError(
-                f"your rows have shape {rows.shape}, expected {[e.described()['shape'] for e in source.inputs]}"
-            )
-        own = Case(name="your rows", inputs=(rows.astype(source.inputs[0].dtype),))
-        cases.append(PlannedCase(name=own.name, rows=len(rows), least=True, make=lambda: own))
-    return cases if affine else sorted(cases, key=lambda case: (not case.least, case.rows >= LARGE_BATCH))
+    cases += [
+        PlannedCase(
+            name=own.name,
+            sizes={},
+            elements=sum(array.size for array in own.inputs),
+            least=True,
+            make=partial(_itself, own),
+        )
+        for own in own_cases(source)
+    ]
+    return (
+        cases if affine else sorted(cases, key=lambda case: (not case.least, case.sizes.get(BATCH, 0) >= LARGE_BATCH))
+    )
 
 
-def _random_cases(source: Source, size: int, *, least: bool) -> list[PlannedCase]:
-    """The cases of one batch size. Whole numbers have no scale, so they are tried once, and once with other values."""
+def own_cases(source: Source) -> list[Case]:
+    """Return the user's own inputs as cases."""
+    return [Case(name=own.name, inputs=own.arrays) for own in source.own]
+
+
+def _itself(case: Case) -> Case:
+    return case
+
+
+def _random_cases(source: Source, tried: TriedSizes) -> list[PlannedCase]:
+    """List the cases of some sizes. Whole numbers have no scale, so they are tried once, and once with other values."""
+    sizes, count, text = tried.sizes, elements(source, tried.sizes), named(source, tried.sizes)
     affine, floating = source.affine is not None, any(entry.dtype.kind == "f" for entry in source.inputs)
 
     def of_scale(scale: float) -> PlannedCase:
-        name = f"batch {size}, scale {scale:g}"
+        name = f"{text}, scale {scale:g}"
 
         def make() -> Case:
-            return Case(name=name, inputs=source.random_inputs(size, scale, SEED + size), scale=scale)
+            return Case(name=name, inputs=source.random_inputs(sizes, scale, seed_of(sizes)), scale=scale)
 
-        return PlannedCase(name=name, rows=size, least=least and (affine or scale == 1.0), make=make)
+        least = tried.least and (affine or scale == 1.0)
+        return PlannedCase(name=name, sizes=sizes, elements=count, least=least, make=make)
 
-    name = f"batch {size}, {'negated' if floating else 'other values'}"
+    name = f"{text}, {'negated' if floating else 'other values'}"
 
     def negated() -> Case:
-        inputs = tuple(-array if array.dtype.kind == "f" else array for array in source.random_inputs(size, 1.0, SEED))
+        inputs = tuple(-array if array.dtype.kind == "f" else array for array in source.random_inputs(sizes, 1.0, SEED))
         return Case(name=name, inputs=inputs, scale=1.0)
 
     scales = [of_scale(scale) for scale in (SCALES if floating else (1.0,))]
-    return [*scales, PlannedCase(name=name, rows=size, least=affine, make=negated)]
+    return [*scales, PlannedCase(name=name, sizes=sizes, elements=count, least=affine, make=negated)]
+
+
+def named(source: Source, sizes: Sizes) -> str:
+    """Return sizes as text; for a module with fixed sizes, that of its first axis."""
+    return in_words(sizes) or f"batch {next((entry.shape[0] for entry in source.inputs if entry.shape), 1)}"
+
+
+def seed_of(sizes: Sizes) -> int:
+    """Return the seed of the random inputs of some sizes."""
+    return SEED + sum(sizes.values())
 
 
 def _affine_cases(source: Source) -> list[PlannedCase]:
     assert source.affine is not None
+    large = is_large_affine(source)
     features = source.affine.weight.shape[1]
-    count = UNIT_ROWS if _is_large(source) else features
-    places = np.unique(np.linspace(0, features - 1, count).astype(np.int64)) if _is_large(source) else range(features)
+    places = np.unique(np.linspace(0, features - 1, UNIT_ROWS).astype(np.int64)) if large else np.arange(features)
     unit = np.zeros((len(places), features), source.affine.weight.dtype)
-    unit[range(len(places)), places] = 1
-    name = f"{len(places)} unit rows" if _is_large(source) else "unit rows"
-    makers: dict[str, Callable[[], tuple[Array, ...]]] = {
-        "batch 0": lambda: source.random_inputs(0, 1.0, SEED),
-        name: lambda: (unit,),
-        f"{name} times 1e4": lambda: (unit * unit.dtype.type(1e4),),
-        "special rows": lambda: special_case(source).inputs,
-    }
+    unit[np.arange(len(places)), places] = 1
+    rows = f"{len(places)} unit rows" if large else "unit rows"
+    makers: list[Callable[[], Case]] = [
+        lambda: Case(name="batch 0", inputs=source.random_inputs({BATCH: 0}, 1.0, SEED)),
+        lambda: Case(name=rows, inputs=(unit,)),
+        lambda: Case(name=f"{rows} times 1e4", inputs=(unit * unit.dtype.type(1e4),)),
+        lambda: special_case(source),
+    ]
+    names = ("batch 0", rows, f"{rows} times 1e4", SPECIAL_ROWS)
     return [
-        PlannedCase(name=name, rows=0, least=True, make=lambda name=name, make=make: Case(name=name, inputs=make()))  # type: ignore[misc]
-        for name, make in makers.items()
+        PlannedCase(name=name, sizes={}, elements=0, least=True, make=make)
+        for name, make in zip(names, makers, strict=True)
     ]
 
 
-def _is_large(source: Source) -> bool:
-    """Whether an affine map is so large that all its unit rows, and large batches, would take hours or all memory."""
-    return source.affine is not None and source.affine.weight.size >= LARGE_AFFINE
-
-
-def all_batches(source: Source) -> tuple[int, ...]:
-    """The batch sizes to verify if memory has no limit; a static module has one, given by the shapes of its inputs."""
-    return (int(source.inputs[0].shape[0] or 1),) if source.static else BATCHES
-
-
-def batches(source: Source, limit_bytes: int | None = LIMIT_BYTES) -> tuple[int, ...]:
-    """The batch sizes to verify within a limit of memory; the least sizes are verified in any case.
+def check_sizes(source: Source, tried: Sequence[Sizes], remedy: str = "") -> None:
+    """Check that the module itself runs at all sizes at which its files are verified.
 
     Args:
         source: the module and its inputs.
-        limit_bytes: memory that one case may take; None if there is no limit. Ordinary affine modules have none.
+        tried: the sizes.
+        remedy: the next step for the user, which ends the message. Default: the options that fix or limit the axis.
+
+    Raises:
+        ExportError: the module fails; the message lists the sizes at which it does, and the reason for the first.
     """
-    sizes = all_batches(source)
-    if source.static or (source.affine is not None and not _is_large(source)):
-        return sizes
-    return tuple(
-        size
-        for place, size in enumerate(sizes)
-        if place < LEAST_SIZES
-        or (
-            (size < LARGE_BATCH or sum(entry.elements(size) for entry in source.inputs) < MAX_ELEMENTS)
-            and (limit_bytes is None or size * bytes_per_row(source) <= limit_bytes)
-        )
-    )
+    _check_sizes(source, tuple(tuple(sizes.items()) for sizes in tried), remedy)
 
 
 @lru_cache(maxsize=1)
-def check_batches(source: Source, sizes: tuple[int, ...], remedy: str = FIXED_SHAPE) -> None:
-    """Check that the module itself runs at every batch size at which its files are verified.
-
-    Args:
-        source: the module and its inputs.
-        sizes: the batch sizes.
-        remedy: the next step for the user, which ends the message.
-
-    Raises:
-        ExportError: the module fails; the message lists the batch sizes at which it does, and the reason for the first.
-    """
-    reasons = {size: reason for size in sizes if (reason := _why_not(source, size))}
+def _check_sizes(source: Source, items: tuple[tuple[tuple[str, int], ...], ...], remedy: str) -> None:
+    tried = [dict(sizes) for sizes in items]
+    reasons = {place: reason for place, sizes in enumerate(tried) if (reason := _why_not(source, sizes))}
     if reasons:
         first, *others = reasons
-        also = f" (nor at {', '.join(map(str, others))})" if others else ""
-        raise ExportError(f"the module does not run at batch {first}{also}: {reasons[first]}; {remedy}")
+        if not tried[first]:
+            raise ExportError(f"the module does not run on its inputs: {reasons[first]}; {remedy or FIXED_SHAPE}")
+        axis = _cause(source, tried[first])
+        alone = [sizes[axis] for place in others if (sizes := tried[place]) and _cause(source, sizes) == axis]
+        also = f" (nor at {', '.join(map(str, dict.fromkeys(alone)))})" if alone else ""
+        fixed = f"give the range of {axis}, such as {axis}:2..512, or fix it: --static {axis}"
+        raise ExportError(
+            f"the module does not run at {axis} {tried[first][axis]}{also}: {reasons[first]}; "
+            f"{remedy or (FIXED_SHAPE if axis == BATCH else fixed)}"
+        )
 
 
-def _why_not(source: Source, batch: int) -> str:
-    """Return why the module does not run at a batch size; '' if it does."""
-    arguments = [torch.from_numpy(array) for array in source.random_inputs(batch, 1.0, SEED + batch)]
+def _cause(source: Source, sizes: Sizes) -> str:
+    """Return the axis whose size is not that of the example; the first of them if there are several."""
+    return next((name for name, size in source.sizes().items() if sizes[name] != size), next(iter(sizes)))
+
+
+def _why_not(source: Source, sizes: Sizes) -> str:
+    """Return why the module does not run at these sizes; '' if it does."""
+    inputs = source.random_inputs(sizes, 1.0, seed_of(sizes))
     try:
         with torch.inference_mode():
-            flatten(source.module(*arguments))
+            flatten(source.module(*(torch.from_numpy(array) for array in inputs)))
     except INTERRUPTIONS:
         raise
     except BaseException as error:  # whatever a user's module raises
@@ -223,20 +222,24 @@ def _why_not(source: Source, batch: int) -> str:
 def special_case(source: Source) -> Case:
     """Return rows filled with a special value such as NaN, and rows of ones with a single special value.
 
-    Every floating input gets such rows; all other inputs are 0.
+    Every floating input with a batch axis gets such rows; without one, it is ones with a single NaN. Integers have
+    their smallest value.
     """
+    count = len(SPECIAL_VALUES) + 3
+    sizes = source.sizes(batch=2 * count)
     inputs = []
     for entry in source.inputs:
-        shape = tuple(1 if size is None else size for size in entry.shape[1:])
         if entry.dtype.kind != "f":
-            inputs.append(np.full((2 * (len(SPECIAL_VALUES) + 3), *shape), entry.least, entry.dtype))
+            inputs.append(np.full(entry.shape_at(sizes), entry.least, entry.dtype))
             continue
         limits = np.finfo(entry.dtype)
-        values = np.array(
-            [*SPECIAL_VALUES, float(limits.smallest_subnormal), float(limits.max), -float(limits.max)]
-        ).reshape(-1, *[1] * len(shape))
-        filled = np.broadcast_to(values, (len(values), *shape))
-        single = np.ones(filled.shape)
-        single.reshape(len(values), -1)[:, 0] = values.reshape(-1)
-        inputs.append(np.concatenate([filled, single]).astype(entry.dtype))
-    return Case(name="special rows", inputs=tuple(inputs))
+        values = np.array([*SPECIAL_VALUES, float(limits.smallest_subnormal), float(limits.max), -float(limits.max)])
+        array = np.ones(entry.shape_at(sizes))
+        if BATCH in entry.shape:
+            rows = np.moveaxis(array, entry.shape.index(BATCH), 0)
+            rows[:count] = values.reshape(-1, *[1] * (array.ndim - 1))
+            rows[count:].reshape(count, -1)[:, 0] = values
+        else:
+            array.reshape(-1)[:1] = np.nan
+        inputs.append(array.astype(entry.dtype))
+    return Case(name=SPECIAL_ROWS, inputs=tuple(inputs))

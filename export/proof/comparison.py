@@ -50,6 +50,15 @@ class Comparison:
     ties: tuple[str, ...] = ()
 
 
+def worst_of(found: list[Comparison]) -> Comparison:
+    """The comparisons of one case in several sessions as one."""
+    return Comparison(
+        worst_error=max(entry.worst_error for entry in found),
+        bytes_equal=all(entry.bytes_equal for entry in found),
+        ties=tuple(dict.fromkeys(name for entry in found for name in entry.ties)),
+    )
+
+
 def run_case(runner: Runner, inputs: tuple[Array, ...], case: str) -> tuple[Array, ...]:
     """Run a runner once on the inputs of a case, and return its outputs.
 

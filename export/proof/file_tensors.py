@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from itertools import permutations
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+T = TypeVar("T")
 
 MAX_PERMUTED_AXES = 4
 """Tensors with more axes are found only in their own order of axes."""
@@ -23,7 +24,10 @@ BLOCK_BYTES = 2**26
 """Arrays are hashed and compared in blocks of about this size, so that a large one needs no second copy."""
 
 DAMAGED_SHARE = 0.01
-"""The share of the elements of a damaged copy that differ; at least one may."""
+"""The share of the elements of a damaged copy that differ; at least two may."""
+
+CLOSE_UNITS = 4
+"""How many roundings of its dtype an element may differ if the exporter computed it in another order."""
 
 
 class FileTensors:
@@ -36,8 +40,10 @@ class FileTensors:
     def __init__(self, tensors: Mapping[str, Array]) -> None:
         self.by_name = {name: _plain(array) for name, array in tensors.items()}
         self._explained: set[str] = set()
+        self._parts: dict[tuple[str, int, int], set[int]] = {}
         self._wholes: dict[tuple[str, int], list[str]] = {}
-        self._digests: dict[tuple[str, int, bool], dict[bytes, list[str]]] = {}
+        self._digests: dict[tuple[str, int], dict[bytes, list[str]]] = {}
+        self._piece_digests: dict[tuple[str, int], dict[bytes, list[tuple[str, int, int, int]]]] = {}
         for name, array in self.by_name.items():
             self._wholes.setdefault(_kind(array), []).append(name)
 
@@ -45,59 +51,99 @@ class FileTensors:
         """Record that the content of a tensor is known, so that it is not searched for damage."""
         self._explained.add(name)
 
+    def explain_numbers(self, numbers: Iterable[float]) -> None:
+        """Record that these numbers are known, as tensors of one element in any floating dtype."""
+        for name in self.unexplained():
+            array = self.by_name[name]
+            if array.size == 1 and any(array.reshape(-1)[0] == array.dtype.type(number) for number in numbers):
+                self._explained.add(name)
+
+    def unexplained(self) -> tuple[str, ...]:
+        """The names of the floating tensors whose content is not known."""
+        return tuple(name for name, array in self.by_name.items() if name not in self._explained and _floating(array))
+
+    def may_explain(self, wanted: Array) -> bool:
+        """Whether the file holds a tensor of unknown content with the size and dtype of an array."""
+        return any(name not in self._explained for name in self._wholes.get(_kind(_plain(wanted)), []))
+
     def finds(self, wanted: Array) -> bool:
         """Whether the file holds an array whole, split into equal pieces, or as one of the pieces of a tensor."""
+        wanted = _plain(wanted)
         if self._finds_whole(wanted):
             return True
+        if wanted.dtype.kind == "c":  # as pairs of real and imaginary part
+            return self.finds(np.ascontiguousarray(wanted)[..., None].view(wanted.real.dtype))
         if not _distinctive(wanted):
             return False
-        for pieces in _splits(wanted):
+        for _, pieces in _splits(wanted):
             if all(self._finds_whole(piece) for piece in pieces):
                 return True
-        return self._finds_among(self._pieces(wanted), wanted)
+        return self._finds_piece(wanted)
 
-    def damaged_copy(self, wanted: Array) -> tuple[str, int] | None:
+    def finds_close(self, wanted: Array) -> bool:
+        """Whether a tensor equals an array but for the last digits of its elements."""
+        if wanted.dtype.kind != "f" or not wanted.size:
+            return False
+        for name in self._wholes.get(_kind(wanted), []):
+            flat = self.by_name[name].reshape(-1)
+            if any(_equal(flat, layout.reshape(-1), CLOSE_UNITS).all() for layout in _layouts(wanted)):
+                self._explained.add(name)
+                return True
+        return False
+
+    def damaged_copy(self, wanted: Array, *, units: int = 0) -> tuple[str, int] | None:
         """The name of a tensor that is a copy of an array but for a few elements or a rounding to 16 bits.
+
+        Args:
+            wanted: the array.
+            units: how many roundings of its dtype an element of a copy may differ.
 
         Returns:
             The name, and the number of elements that differ; None if no tensor of unknown content is like that.
         """
         if wanted.dtype.kind != "f" or not _distinctive(wanted):
             return None
-        for form in (wanted, *(piece for pieces in _splits(wanted) for piece in pieces)):
+        for form in (wanted, *(piece for _, pieces in _splits(wanted) for piece in pieces)):
             for name in self._wholes.get(_kind(form), []):
-                if name not in self._explained and (differing := _damage(self.by_name[name], form)):
+                if name not in self._explained and (differing := _damage(self.by_name[name], form, units)):
                     return name, differing
         return None
 
     def _finds_whole(self, wanted: Array) -> bool:
-        key = (*_kind(wanted), True)
-        if key[:2] not in self._wholes:
+        key = _kind(wanted)
+        if key not in self._wholes:
             return False
         if key not in self._digests:
-            self._digests[key] = _grouped((_digest(self.by_name[name]), name) for name in self._wholes[key[:2]])
-        return self._finds_among(self._digests[key], wanted)
-
-    def _finds_among(self, digests: Mapping[bytes, list[str]], wanted: Array) -> bool:
-        for layout in _layouts(wanted) if digests else ():
+            self._digests[key] = _grouped((_digest(self.by_name[name]), name) for name in self._wholes[key])
+        digests = self._digests[key]
+        for layout in _layouts(wanted):
             if (names := digests.get(_digest(layout))) is not None:
                 self._explained.update(names)
                 return True
         return False
 
-    def _pieces(self, wanted: Array) -> dict[bytes, list[str]]:
-        """The hashes of all pieces of the size of an array."""
-        key = (*_kind(wanted), False)
-        if key not in self._digests:
-            self._digests[key] = _grouped(
-                (_digest(piece), name)
+    def _finds_piece(self, wanted: Array) -> bool:
+        """Whether an array is one of the equal pieces of a tensor, whose content is known once all pieces are."""
+        key = _kind(wanted)
+        if key not in self._piece_digests:
+            self._piece_digests[key] = _grouped(
+                (_digest(piece), (name, axis, place, len(pieces)))
                 for name, array in self.by_name.items()
                 if array.dtype == wanted.dtype and array.size in [wanted.size * count for count in PIECES]
-                for pieces in _splits(array)
-                for piece in pieces
+                for axis, pieces in _splits(array)
+                for place, piece in enumerate(pieces)
                 if piece.size == wanted.size
             )
-        return self._digests[key]
+        digests = self._piece_digests[key]
+        for layout in _layouts(wanted) if digests else ():
+            if (found := digests.get(_digest(layout))) is not None:
+                for name, axis, place, count in found:
+                    known = self._parts.setdefault((name, axis, count), set())
+                    known.add(place)
+                    if len(known) == count:
+                        self._explained.add(name)
+                return True
+        return False
 
 
 def same_bits(found: Array, wanted: Array) -> bool:
@@ -116,10 +162,10 @@ def _bytes_of(array: Array) -> Array:
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
 
 
-def _grouped(pairs: Iterable[tuple[bytes, str]]) -> dict[bytes, list[str]]:
-    groups: dict[bytes, list[str]] = {}
-    for digest, name in pairs:
-        groups.setdefault(digest, []).append(name)
+def _grouped(pairs: Iterable[tuple[bytes, T]]) -> dict[bytes, list[T]]:
+    groups: dict[bytes, list[T]] = {}
+    for digest, found in pairs:
+        groups.setdefault(digest, []).append(found)
     return groups
 
 
@@ -142,6 +188,10 @@ def _digest(array: Array) -> bytes:
     return digest.digest()
 
 
+def _floating(array: Array) -> bool:
+    return array.dtype.kind in "fc" and array.size > 0
+
+
 def _distinctive(array: Array) -> bool:
     if array.size < LEAST_DISTINCTIVE:
         return False
@@ -156,23 +206,35 @@ def _layouts(array: Array) -> Iterator[Array]:
             yield array.transpose(axes)
 
 
-def _splits(array: Array) -> Iterator[list[Array]]:
+def _splits(array: Array) -> Iterator[tuple[int, list[Array]]]:
     for axis in {0, array.ndim - 1} if array.ndim else ():
         for count in PIECES:
             if array.shape[axis] % count == 0 and array.shape[axis] > 0:
-                yield np.split(array, count, axis)
+                yield axis, np.split(array, count, axis)
 
 
-def _damage(found: Array, wanted: Array) -> int:
+def _damage(found: Array, wanted: Array, units: int) -> int:
     """How many elements of a damaged copy differ; 0 if it is none."""
-    most = max(1, int(found.size * DAMAGED_SHARE))
+    most = max(2, int(found.size * DAMAGED_SHARE))
     flat = found.reshape(-1)
     for layout in _layouts(wanted):
         right = layout.reshape(-1)
-        differing = int((flat != right).sum())
+        differing = int((~_equal(flat, right, units)).sum())
         if 0 < differing <= most or (differing and _is_rounded(flat, right)):
             return differing
     return 0
+
+
+def _equal(found: Array, wanted: Array, units: int) -> NDArray[np.bool_]:
+    """Which elements are equal to within some units of rounding, and half a unit of the largest element."""
+    equal: NDArray[np.bool_] = found == wanted
+    if units:
+        unit = float(np.finfo(wanted.dtype).eps)
+        with np.errstate(invalid="ignore", over="ignore"):
+            size = np.abs(wanted.astype(np.float64))
+            largest = size.max(initial=0.0, where=np.isfinite(size))
+            equal |= np.abs(found.astype(np.float64) - wanted) <= unit * (units * size + largest / 2)
+    return equal
 
 
 def _is_rounded(found: Array, exact: Array) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -9,16 +10,19 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+from torch.nn.utils.parametrize import is_parametrized
 
 from export.proof.file_tensors import same_bits
 from export.source.arrays import bits_of
 
 Array = NDArray[Any]
+Chain = list[tuple[str, _BatchNorm]]
+"""BatchNorms that follow a layer one after the other, and their names."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Fold:
-    """A layer with a BatchNorm folded into it, with the arithmetic of onnxscript's rule fuse_batchnorm.
+    """A layer with one BatchNorm or two folded into it, with the arithmetic of onnxscript's rule fuse_batchnorm.
 
     Attributes:
         weight_name: the name of the folded weight in the file, which is the layer's own.
@@ -42,40 +46,52 @@ def possible_folds(module: nn.Module, key: str, found: Array | None) -> Iterator
 
     Args:
         module: the module in eval mode.
-        key: the weight or bias of a layer; its tensor in the file has other bits.
-        found: the tensor with the name of the layer's weight.
+        key: the weight or bias of a layer; no tensor in the file has its name and bits.
+        found: the tensor with the name of the layer's weight; None if there is none, and then only the BatchNorms that
+            follow the layer directly are tried.
     """
     parts = dict(module.named_modules())
     prefix, _, name = key.rpartition(".")
     part = parts.get(prefix)
-    if name not in ("weight", "bias") or not isinstance(part, _ConvNd | nn.Linear):
+    if name not in ("weight", "bias") or not isinstance(part, _ConvNd | nn.Linear) or is_parametrized(part):
         return
-    if found is None or found.size != part.weight.numel():
+    if found is not None and found.size != part.weight.numel():
         return
-    weight, outputs = bits_of(part.weight), _outputs(part)
     places = list(parts)
     start = places.index(prefix)
-    for norm_prefix in places[start + 1 :] + places[:start]:
-        norm = parts[norm_prefix]
-        if not isinstance(norm, _BatchNorm) or norm.running_mean is None or norm.num_features != outputs:
-            continue
-        for eps in dict.fromkeys((norm.eps, float(np.float32(norm.eps)))):
-            factor = _factor(norm, eps)
+    norms = [
+        (place, norm)
+        for place in places[start + 1 :] + places[:start]
+        if isinstance(norm := parts[place], _BatchNorm)
+        and norm.running_mean is not None
+        and norm.num_features == _outputs(part)
+    ]
+    chains = [[norm] for norm in norms] + [list(pair) for pair in pairwise(norms)]
+    for chain in chains if found is not None else [norms[:1]]:
+        for rounded in (False, True) if any(norm.eps != np.float32(norm.eps) for _, norm in chain) else (False,):
             # One row first: a network has many pairs of a layer and a BatchNorm, and few of them match.
-            if same_bits(found.reshape(weight.shape)[:1], _scaled(part, weight[:1], factor)):
-                yield _fold(part, weight, prefix, norm, norm_prefix, factor)
+            if found is None or same_bits(found.reshape(part.weight.shape)[:1], _first_row(part, chain, rounded)):
+                yield _fold(part, prefix, chain, rounded)
 
 
 def _outputs(part: _ConvNd | nn.Linear) -> int:
     return part.out_features if isinstance(part, nn.Linear) else part.out_channels
 
 
-def _factor(norm: _BatchNorm, eps: float) -> Array:
+def _factor(norm: _BatchNorm, rounded: bool) -> Array:
+    """The factor of each channel; ONNX keeps eps in float32."""
     assert norm.running_var is not None
     variance = bits_of(norm.running_var)
     gamma = np.ones_like(variance) if norm.weight is None else bits_of(norm.weight)
-    factor: Array = gamma / np.sqrt(variance + eps)
+    factor: Array = gamma / np.sqrt(variance + (float(np.float32(norm.eps)) if rounded else norm.eps))
     return factor
+
+
+def _first_row(part: _ConvNd | nn.Linear, chain: Chain, rounded: bool) -> Array:
+    row = bits_of(part.weight)[:1]
+    for _, norm in chain:
+        row = _scaled(part, row, _factor(norm, rounded))
+    return row
 
 
 def _scaled(part: _ConvNd | nn.Linear, weight: Array, factor: Array) -> Array:
@@ -89,23 +105,24 @@ def _scaled(part: _ConvNd | nn.Linear, weight: Array, factor: Array) -> Array:
     return (grouped * factors).reshape(weight.shape)
 
 
-def _fold(
-    part: _ConvNd | nn.Linear, weight: Array, prefix: str, norm: _BatchNorm, norm_prefix: str, factor: Array
-) -> Fold:
-    assert norm.running_mean is not None
-    mean = bits_of(norm.running_mean)
-    bias = np.zeros_like(mean) if part.bias is None else bits_of(part.bias)
-    beta = np.zeros_like(mean) if norm.bias is None else bits_of(norm.bias)
-
-    def keys(*names: str) -> frozenset[str]:
-        return frozenset(f"{norm_prefix}.{name}" if norm_prefix else name for name in names)
-
+def _fold(part: _ConvNd | nn.Linear, prefix: str, chain: Chain, rounded: bool) -> Fold:
+    weight = bits_of(part.weight)
+    bias = np.zeros(_outputs(part), weight.dtype) if part.bias is None else bits_of(part.bias)
     own = f"{prefix}." if prefix else ""
+    weight_keys, bias_keys = {f"{own}weight"}, {f"{own}bias"}
+    for norm_prefix, norm in chain:
+        assert norm.running_mean is not None
+        mean, factor = bits_of(norm.running_mean), _factor(norm, rounded)
+        beta = np.zeros_like(mean) if norm.bias is None else bits_of(norm.bias)
+        weight, bias = _scaled(part, weight, factor), (bias - mean) * factor + beta
+        start = f"{norm_prefix}." if norm_prefix else ""
+        weight_keys |= {f"{start}weight", f"{start}running_var"}
+        bias_keys |= {f"{start}bias", f"{start}running_mean"}
     return Fold(
         weight_name=f"{own}weight",
-        weight=_scaled(part, weight, factor),
-        weight_keys=frozenset({f"{own}weight"}) | keys("weight", "running_var"),
+        weight=weight,
+        weight_keys=frozenset(weight_keys),
         bias_name=f"{own}weight_bias" if part.bias is None else f"{own}bias",
-        bias=(bias - mean) * factor + beta,
-        bias_keys=frozenset({f"{own}bias"}) | keys("bias", "running_mean"),
+        bias=bias,
+        bias_keys=frozenset(bias_keys),
     )

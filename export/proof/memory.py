@@ -1,4 +1,4 @@
-"""How much memory the proof of a module takes for each row, measured at a batch of two."""
+"""Estimate how much memory the proof of a case takes, as measured at the sizes of the example."""
 
 from functools import lru_cache
 from typing import Any
@@ -9,11 +9,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from export.proof.oracle import oracle_of
+from export.source.axes import BATCH, Sizes
 from export.source.source import Source
 from linreg.errors import LinregError
 from linreg.memory import available_bytes
 
-MEASURED_ROWS = 2
 SEED = 20261123
 
 LIMIT_BYTES = 10**9
@@ -36,6 +36,7 @@ class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.peak = 0
+        self._sum = 0
         self._alive: dict[int, tuple[StorageWeakRef, int]] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -44,12 +45,15 @@ class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
             tensor.untyped_storage()._cdata for tensor in tree_leaves((args, kwargs)) if isinstance(tensor, Tensor)
         }
         result = func(*args, **(kwargs or {}))
-        self._alive = {key: entry for key, entry in self._alive.items() if not _gone(entry[0])}
         for tensor in tree_leaves(result):
             if isinstance(tensor, Tensor) and tensor.untyped_storage()._cdata not in given:
                 storage = tensor.untyped_storage()
+                self._sum += storage.nbytes() - self._alive.get(storage._cdata, (None, 0))[1]
                 self._alive[storage._cdata] = (StorageWeakRef(storage), storage.nbytes())  # type: ignore[no-untyped-call]
-        self.peak = max(self.peak, sum(size for _, size in self._alive.values()))
+        if self._sum > self.peak:  # only then is it worth while to see which of them are gone
+            self._alive = {key: entry for key, entry in self._alive.items() if not _gone(entry[0])}
+            self._sum = sum(size for _, size in self._alive.values())
+            self.peak = max(self.peak, self._sum)
         return result
 
 
@@ -57,24 +61,36 @@ def _gone(storage: StorageWeakRef) -> bool:
     return bool(storage.expired())  # type: ignore[no-untyped-call]
 
 
-@lru_cache(maxsize=1)
-def bytes_per_row(source: Source) -> int:
-    """Memory that the proof of one row takes, about: activations and outputs in float64, and copies of them.
+def bytes_at(source: Source, sizes: Sizes) -> int:
+    """Estimate the memory that the proof of one case takes.
+
+    Activations and outputs grow with the size of the batch. Along any other axis they may grow with its square, as
+    in attention, so the estimate rather exceeds what the case takes.
 
     Returns:
         Bytes; 0 for a module that does not run in float64, whose proof ends with that error.
     """
     if source.affine is not None:
         rows, features = source.affine.weight.shape
-        return int(8 * (COPIES_OF_ACTIVATIONS * features + COPIES_OF_OUTPUTS * rows))
-    inputs = source.random_inputs(MEASURED_ROWS, 1.0, SEED)
+        return int(8 * sizes.get(BATCH, 1) * (COPIES_OF_ACTIVATIONS * features + COPIES_OF_OUTPUTS * rows))
+    example = source.sizes()
+    needed = float(_example_bytes(source))
+    for name, size in sizes.items():
+        ratio = size / max(1, example[name])
+        needed *= ratio if name == BATCH else max(ratio, ratio**2)
+    return int(needed)
+
+
+@lru_cache(maxsize=1)
+def _example_bytes(source: Source) -> int:
+    """Measure the activations and outputs in float64 at the sizes of the example, and add the copies of them."""
+    inputs, oracle = source.random_inputs(source.sizes(), 1.0, SEED), oracle_of(source)
     try:
         with LiveBytes() as live:
-            outputs = oracle_of(source).exact(inputs)
+            outputs = oracle.exact(inputs)
     except LinregError:
         return 0
-    needed = COPIES_OF_ACTIVATIONS * live.peak + COPIES_OF_OUTPUTS * sum(output.nbytes for output in outputs)
-    return int(needed // MEASURED_ROWS)
+    return int(COPIES_OF_ACTIVATIONS * live.peak + COPIES_OF_OUTPUTS * sum(output.nbytes for output in outputs))
 
 
 def limit_bytes(*, everything: bool) -> int | None:

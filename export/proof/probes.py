@@ -36,8 +36,10 @@ def probe(kind: Format, paths: Sequence[Path], source: Source) -> dict[str, str]
     found: dict[str, str] = {}
     arrays: dict[str, Any] = {}
     cases = [special_case(source)]
-    if not source.static:
-        cases.append(Case(name="batch 0", inputs=source.random_inputs(0, 1.0, SEED)))
+    cases += [
+        Case(name=f"{axis.name} 0", inputs=source.random_inputs(source.sizes(**{axis.name: 0}), 1.0, SEED))
+        for axis in source.axes
+    ]
     for case in cases:
         try:
             with torch.inference_mode():

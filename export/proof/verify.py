@@ -3,19 +3,23 @@
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from numpy.typing import NDArray
 
 from export.proof.budget import ALL, Spending, about
-from export.proof.cases import Case, PlannedCase, all_batches, batches, check_batches, planned_cases
-from export.proof.comparison import Comparison, compare_outputs, run_case
-from export.proof.influence import Coverage, ProvedCase, coverage
-from export.proof.memory import bytes_per_row, limit_bytes
+from export.proof.cases import Case, PlannedCase, check_sizes, planned_cases
+from export.proof.comparison import Comparison, ExpectedOutput, compare_outputs, run_case, worst_of
+from export.proof.memory import bytes_at, limit_bytes
+from export.proof.optimisation import LEVELS, at_each_end
 from export.proof.oracle import oracle_of
-from export.proof.weights import FoundWeights, find_weights
+from export.proof.reach import MAX_ROWS, Proved, Reach, Weights, reach_of
+from export.proof.sizes import TriedSizes, all_sizes, sizes_within
+from export.proof.weights import find_weights
 from export.runners.base import Runner
+from export.source.axes import BATCH
+from export.source.axes import in_words as words
 from export.source.source import Source
 from linreg.errors import ExportError, InexactError, MismatchError
 from linreg.memory import in_words
@@ -26,35 +30,6 @@ BeginCase = Callable[[int, int], None]
 
 def no_progress(_done: int, _total: int) -> None:
     """Report nothing."""
-
-
-CASES_OF_COVERAGE = 3
-"""How many cases show whether the outputs cover a tensor that is not in a file."""
-
-MAX_ROWS_OF_COVERAGE = 16
-"""Cases with more rows are too slow for that."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Weights:
-    """What was proved about the tensors of the state_dict of a module that is not affine.
-
-    Attributes:
-        found: how many are in the file, bit for bit in any layout and under any name, or in the fold of a BatchNorm
-            that was computed again.
-        folded: how many of these are in such a fold.
-        total: how many have an influence on the outputs, or are in the file.
-        covered: keys not found whose small faults move an output beyond its allowed error.
-        unproved: keys not found whose small faults may not be seen.
-        without_influence: keys not found on which no output depends.
-    """
-
-    found: int
-    folded: int
-    total: int
-    covered: tuple[str, ...] = ()
-    unproved: tuple[str, ...] = ()
-    without_influence: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +48,10 @@ class Verification:
             values that they come from tie within the allowed error.
         not_tried: cases, or whole batch sizes, that would exceed the budget of time or memory, with what they would
             take: `batch 4096 (about 40 min)`.
-        batches: the batch sizes that were tried.
+        sizes: the sizes of the dynamic axes that were tried.
+        optimisation: onnxruntime's levels of graph optimisation at which every case was compared; empty if the runner
+            alone was compared.
+        cannot_fail: comparisons that hold for a wrong file too, such as an output that is 0 in every case.
     """
 
     worst_error: float
@@ -84,14 +62,16 @@ class Verification:
     not_judged: tuple[str, ...] = ()
     ties: int = 0
     not_tried: tuple[str, ...] = ()
-    batches: tuple[int, ...] = ()
+    sizes: tuple[dict[str, int], ...] = ()
+    optimisation: tuple[str, ...] = ()
+    cannot_fail: tuple[str, ...] = ()
 
 
 def verify(
     runner: Runner,
     source: Source,
     *,
-    rows: Array | None = None,
+    unoptimised: Runner | None = None,
     budget_s: float = ALL,
     begin: BeginCase = no_progress,
     clock: Callable[[], float] = time.perf_counter,
@@ -101,9 +81,9 @@ def verify(
     Args:
         runner: the file, loaded.
         source: what it was exported from.
-        rows: the user's own rows, shape (batch, ...), for a module with one input.
+        unoptimised: the file loaded without graph optimisation, to compare each case with it as well.
         budget_s: time after which no other case is tried, for a module that is not affine. The least (three batch
-            sizes, and `rows`) is tried whatever it takes.
+            sizes, and the user's own inputs) is tried whatever it takes.
         begin: called as `begin(done, total)` as each case of a module that is not affine begins.
         clock: what `budget_s` is measured with.
 
@@ -111,52 +91,65 @@ def verify(
         MismatchError: a parameter differs, or an output's shape, dtype, class or value. For an output, the message
             names the first difference, and the error's `inputs` holds the inputs of that case.
         ExportError: the module returns nothing.
-        InexactError: the module's own error is too large to prove anything for ordinary inputs or the user's rows.
+        InexactError: the module's own error is too large to prove anything for ordinary inputs or the user's own.
     """
     if not source.output_names:
         raise ExportError("the module returns no tensor, so there is nothing to prove; return what it computes")
     weights = find_weights(runner, source)
     affine = source.affine is not None
-    sizes = batches(source) if affine else batches(source, limit_bytes(everything=budget_s == ALL))
+    tried = sizes_within(source) if affine else sizes_within(source, limit_bytes(everything=budget_s == ALL))
     if not affine:
-        check_batches(source, sizes)
-    planned, spending = planned_cases(source, rows, sizes), Spending(budget_s, clock)
+        check_sizes(source, [entry.sizes for entry in tried])
+    planned, spending = planned_cases(source, tried), Spending(budget_s, clock)
     worst, equal, count, ties = 0.0, True, 0, 0
-    proved: list[ProvedCase] = []
+    proved: list[Proved] = []
+    reach: Reach | None = None
     not_judged: list[str] = []
     skipped: list[PlannedCase] = []
     for place, case in enumerate(planned):
         if not affine:
             begin(place, len(planned))
-            if not case.least and not spending.affords(case.rows):
-                skipped.append(case)
-                continue
+            if not case.least:
+                reach = reach or reach_of(source, weights, proved, planned, spending)
+                if not spending.affords(case.elements):
+                    skipped.append(case)
+                    continue
         spending.start_case()
         made = case.make()
-        found = _judge(runner, source, made)
-        spending.end_case(case.rows)
-        if found is None:
+        judged = _judge(runner, source, made, unoptimised)
+        spending.end_case(case.elements)
+        if judged is None:
             not_judged.append(case.name)
             continue
-        if not affine and made.scale in (None, 1.0) and (not proved or len(made.inputs[0]) <= MAX_ROWS_OF_COVERAGE):
-            proved.append((made.inputs, oracle_of(source).answers(made.inputs, made.scale)))
+        found, expected = judged
+        if not affine and made.scale == 1.0 and (not proved or case.sizes.get(BATCH, 1) <= MAX_ROWS):
+            proved.append((made, expected))
         worst, equal, count = max(worst, found.worst_error), equal and found.bytes_equal, count + 1
         ties += bool(found.ties)
+    reach = reach or reach_of(source, weights, proved, planned, spending)
     return Verification(
         worst_error=worst,
         bytes_equal=equal,
         cases=count,
         parameters_kept=len(weights.identical),
-        weights=_weights(source, weights, proved),
+        weights=reach.weights,
         not_judged=tuple(not_judged),
         ties=ties,
-        batches=tuple(size for size in sizes if any(case.rows == size and case not in skipped for case in planned)),
-        not_tried=(*_skipped(skipped, planned, spending), *_too_large(source, sizes)),
+        sizes=tuple(
+            dict(entry.sizes)
+            for entry in tried
+            if any(case.sizes == entry.sizes and case not in skipped for case in planned)
+        ),
+        not_tried=(*_skipped(skipped, planned, spending), *_too_large(source, tried), *reach.not_tried),
+        optimisation=() if unoptimised is None else LEVELS,
+        cannot_fail=reach.cannot_fail,
     )
 
 
-def _judge(runner: Runner, source: Source, case: Case) -> Comparison | None:
-    """Compare one case; None if the module's own error is too large at an extreme scale.
+def _judge(
+    runner: Runner, source: Source, case: Case, unoptimised: Runner | None = None
+) -> tuple[Comparison, tuple[ExpectedOutput, ...]] | None:
+    """Compare one case with what is expected; None if the module's own error is too large at an extreme scale.
 
     Raises:
         MismatchError: an output differs.
@@ -165,41 +158,63 @@ def _judge(runner: Runner, source: Source, case: Case) -> Comparison | None:
     names = tuple(map(repr, source.output_names))
     where, oracle = f"{runner.name}: {case.name}", oracle_of(source)
     try:
-        narrow = oracle.narrow_answers(case.inputs, case.scale)
-        outputs = run_case(runner, case.inputs, case.name)
-        with suppress(MismatchError):
-            return compare_outputs(where, names, outputs, narrow)
-        return compare_outputs(where, names, outputs, oracle.answers(case.inputs, case.scale))
-    except InexactError:
+        expected = oracle.narrow_answers(case.inputs, case.scale)
+
+        def compare(one: Runner) -> Comparison:
+            nonlocal expected
+            outputs = run_case(one, case.inputs, case.name)
+            with suppress(MismatchError):
+                return compare_outputs(where, names, outputs, expected)
+            expected = oracle.answers(case.inputs, case.scale)
+            return compare_outputs(where, names, outputs, expected)
+
+        return worst_of(at_each_end(compare, runner, unoptimised)), expected
+    except InexactError as error:
+        if case.scale is None and source.affine is None:  # a few rows may cancel to nearly zero
+            return _judge(runner, source, replace(case, scale=1.0), unoptimised)
         if case.scale in (None, 1.0):
-            raise
+            raise InexactError(f"{error}{_mask_hint(source, case)}") from None
         return None
     except MismatchError as error:
+        error.args = (f"{error}{_mask_hint(source, case)}",)
         error.inputs = dict(zip([entry.name for entry in source.inputs], case.inputs, strict=True))
         raise
+
+
+def _mask_hint(source: Source, case: Case) -> str:
+    """Suggest `prefix` for a random mask in which a row begins with 0, so that its first position sees nothing."""
+    if any(case.name == own.name for own in source.own):
+        return ""
+    for entry, array in zip(source.inputs, case.inputs, strict=True):
+        whole = entry.dtype.kind == "b" or (entry.dtype.kind in "iu" and (entry.least, entry.below) == (0, 2))
+        unmarked = "mask" in entry.name and whole and not entry.prefix
+        if unmarked and array.ndim > 1 and not array[..., 0].all():
+            described = replace(entry, prefix=True).text()
+            return (
+                f"; rows of {entry.name!r} begin with 0 here: if it is a right-padded mask, use --input {described!r}"
+            )
+    return ""
 
 
 def _skipped(skipped: list[PlannedCase], planned: list[PlannedCase], spending: Spending) -> list[str]:
     """What was left out to stay within the budget, with the time it would take; whole batch sizes in one."""
     named: list[str] = []
-    for rows in dict.fromkeys(case.rows for case in skipped):
-        left = [case for case in skipped if case.rows == rows]
-        whole = len(left) == sum(case.rows == rows for case in planned)
-        cost_s = spending.estimate_s(rows)
+    for text in dict.fromkeys(words(case.sizes) for case in skipped):
+        left = [case for case in skipped if words(case.sizes) == text]
+        whole = len(left) == sum(words(case.sizes) == text for case in planned)
+        cost_s = spending.estimate_s(left[0].elements)
         named += (
-            [f"batch {rows} ({about(len(left) * cost_s)})"]
-            if whole
-            else [f"{case.name} ({about(cost_s)})" for case in left]
+            [f"{text} ({about(len(left) * cost_s)})"] if whole else [f"{case.name} ({about(cost_s)})" for case in left]
         )
     return named
 
 
-def _too_large(source: Source, sizes: tuple[int, ...]) -> list[str]:
+def _too_large(source: Source, tried: list[TriedSizes]) -> list[str]:
     """The batch sizes that were left out to stay within memory."""
     return [
-        f"batch {size} (about {in_words(size * bytes_per_row(source))})"
-        for size in all_batches(source)
-        if size not in sizes
+        f"{words(entry.sizes)} (about {in_words(bytes_at(source, entry.sizes))})"
+        for entry in all_sizes(source)
+        if entry not in tried
     ]
 
 
@@ -213,18 +228,3 @@ def check_parameters(runner: Runner, source: Source) -> int:
         MismatchError: a parameter differs, or is missing in a format that keeps them all.
     """
     return len(find_weights(runner, source).identical)
-
-
-def _weights(source: Source, found: FoundWeights, cases: list[ProvedCase]) -> Weights | None:
-    if source.affine is not None:
-        return None
-    rest = coverage(oracle_of(source), cases[-CASES_OF_COVERAGE:], found.missing) if found.missing else Coverage()
-    count = len(found.identical) + len(found.folded)
-    return Weights(
-        found=count,
-        folded=len(found.folded),
-        total=count + len(rest.covered) + len(rest.unproved),
-        covered=rest.covered,
-        unproved=rest.unproved,
-        without_influence=rest.without_influence,
-    )

@@ -52,7 +52,12 @@ DEFAULT_LIMITS = Limits()
 
 
 def guarded_onnx_runner(
-    name: str, data: bytes, *, external: ExternalData | None = None, limits: Limits = DEFAULT_LIMITS
+    name: str,
+    data: bytes,
+    *,
+    external: ExternalData | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    optimisation: str = "all",
 ) -> Runner:
     """Make a runner for an ONNX model of any origin, which runs in a child process, on the CPU and with one thread.
 
@@ -65,11 +70,12 @@ def guarded_onnx_runner(
         data: the bytes of the model.
         external: the checked contents of the model's second file, which the child gets too.
         limits: the limits of each request.
+        optimisation: `all` graph optimisations, or `disabled`.
     """
     contents = [np.frombuffer(data, np.uint8)]
     if external is not None:
         contents.append(np.frombuffer(external.contents, np.uint8))
-    child = _Child(name, contents, limits)
+    child = _Child(name, contents, limits, optimisation)
 
     def bind(inputs: tuple[Array, ...]) -> Call:
         kept = tuple(np.array(array) for array in inputs)
@@ -90,8 +96,8 @@ def guarded_onnx_runner(
 class _Child:
     """The child process that holds the onnxruntime session."""
 
-    def __init__(self, name: str, contents: list[Array], limits: Limits) -> None:
-        self._name, self._contents, self._limits = name, contents, limits
+    def __init__(self, name: str, contents: list[Array], limits: Limits, optimisation: str = "all") -> None:
+        self._name, self._contents, self._limits, self._optimisation = name, contents, limits, optimisation
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
         self._failure: str | None = None
@@ -127,7 +133,13 @@ class _Child:
             raise ModelError(self._failure)
         assert self._process is not None and self._channel is not None, "the first request starts it"
         memory = self._memory_bytes(sum(array.nbytes for array in arrays))
-        question = {"kind": kind, "name": self._name, "memory_bytes": memory, "cpu_s": self._limits.cpu_s}
+        question = {
+            "kind": kind,
+            "name": self._name,
+            "optimisation": self._optimisation,
+            "memory_bytes": memory,
+            "cpu_s": self._limits.cpu_s,
+        }
         answered = False
         start = time.monotonic()
         try:

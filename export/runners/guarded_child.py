@@ -54,7 +54,7 @@ def main() -> None:
         results: list[Array] = []
         try:
             if runner is None:
-                runner, outside = _load(request["name"], *arrays)
+                runner, outside = _load(request["name"], request["optimisation"], *arrays)
             elif request["kind"] == "parameters":
                 kept = {
                     name: value
@@ -75,14 +75,14 @@ def main() -> None:
         send(channel, answer, [] if "error" in answer else results, within_s=SEND_WITHIN_S)
 
 
-def _load(name: str, model: Array, contents: Array | None = None) -> tuple[Runner, frozenset[str]]:
+def _load(name: str, optimisation: str, model: Array, contents: Array | None = None) -> tuple[Runner, frozenset[str]]:
     """Load a model, and return with it the names of the weights in its second file, which the parent has already."""
     data = model.tobytes()
     if contents is None:
-        return onnxruntime_runner(name, data), frozenset()
+        return onnxruntime_runner(name, data, optimisation=optimisation), frozenset()
     external = checked(name, data, external_tensors(name, data), contents, None)
     names = frozenset(tensor.name for tensor in external.tensors)
-    return onnxruntime_runner(name, data, external=external, prepack=False), names
+    return onnxruntime_runner(name, data, optimisation=optimisation, external=external, prepack=False), names
 
 
 def _too_little(request: dict[str, Any]) -> str:

@@ -8,7 +8,13 @@ from export.runners.trust import Trust, trusted_bytes
 
 
 def load_artifact(
-    kind: Format, name: str, data: bytes, trust: Trust, *, external: ExternalData | None = None
+    kind: Format,
+    name: str,
+    data: bytes,
+    trust: Trust,
+    optimisation: str = "all",
+    *,
+    external: ExternalData | None = None,
 ) -> Runner:
     """Load an artifact, if it may be loaded.
 
@@ -19,6 +25,7 @@ def load_artifact(
         name: the name used in messages.
         data: the bytes of the artifact.
         trust: why a program may be loaded.
+        optimisation: onnxruntime's graph optimisation, `all` or `disabled`; other formats have none.
         external: the checked contents of the second file of an ONNX model. onnxruntime does not prepack such weights
             here: with a copy in its own order, a large model would take twice its memory.
 
@@ -32,11 +39,13 @@ def load_artifact(
         case Format.ONNX if trust is Trust.MADE_HERE or is_ours(data):
             from export.runners.onnxruntime import onnxruntime_runner
 
-            return onnxruntime_runner(name, data, external=external, prepack=external is None)
+            return onnxruntime_runner(
+                name, data, optimisation=optimisation, external=external, prepack=external is None
+            )
         case Format.ONNX:
             from export.runners.guarded import guarded_onnx_runner
 
-            return guarded_onnx_runner(name, data, external=external)
+            return guarded_onnx_runner(name, data, external=external, optimisation=optimisation)
         case Format.C:
             from export.runners.c import c_runner
 

@@ -105,7 +105,10 @@ def _share(
 
 
 def _constants(model: Any) -> Iterator[tuple[str, Array]]:
-    """The initializers and the tensors of Constant nodes in all graphs; the main graph's names come last."""
+    """The initializers and the tensors of Constant nodes in all graphs; the main graph's names come last.
+
+    Also the epsilon of each normalisation, since a wrong one may move outputs by less than their allowed error.
+    """
     from onnx import numpy_helper
 
     graphs, nodes = [model.graph], [node for function in model.functions for node in function.node]
@@ -120,6 +123,8 @@ def _constants(model: Any) -> Iterator[tuple[str, Array]]:
                 yield node.output[0], numpy_helper.to_array(attribute.t)
             elif node.op_type == "Constant" and attribute.name in ("value_float", "value_floats"):
                 yield node.output[0], np.array(list(attribute.floats) or attribute.f, np.float32)
+            elif attribute.name == "epsilon":
+                yield f"{node.output[0]}: epsilon", np.array(attribute.f, np.float32)
     for graph in reversed(graphs):
         for tensor in graph.initializer:
             if tensor.data_location != tensor.EXTERNAL:

@@ -5,10 +5,11 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import ModuleType
 
+from export.source.place import Place
 from export.source.user_code import INTERRUPTIONS, described
 from linreg.errors import ExportError
 
@@ -45,6 +46,26 @@ def run_file(path: Path, option: str) -> ModuleType:
             raise
         raise ExportError(f"{path}: cannot be run: {described(error, path)}") from error
     return module
+
+
+def import_module(found: Place) -> ModuleType:
+    """Import the module of `package.module:NAME`, once per process.
+
+    Raises:
+        ExportError: the module cannot be imported.
+    """
+    try:
+        with imports_of(found):
+            return importlib.import_module(found.module)
+    except INTERRUPTIONS:
+        raise
+    except BaseException as error:  # the user's code may raise anything
+        raise ExportError(f"{found.module}: cannot be imported: {described(error, found.file)}") from error
+
+
+def imports_of(found: Place) -> AbstractContextManager[None]:
+    """Let imports find the modules beside the file of a place, or in the current folder if it is importable."""
+    return imports_beside(found.file.resolve(), Path.cwd() if found.module else None)
 
 
 @contextmanager

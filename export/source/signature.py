@@ -1,7 +1,7 @@
 """Find out what a module takes and returns, by inspecting its forward and calling it."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,13 +10,14 @@ from torch import nn
 from torch.utils import _pytree
 
 from export.source.arrays import NUMPY_DTYPES
+from export.source.axes import BATCH, Axis, Sizes, example_sizes, in_words, other_size
 from export.source.inputs import Input
 from export.source.own_copy import copied
 from export.source.user_code import users_code
 from linreg.checkpoint import state_sha256
 from linreg.errors import ExportError
 
-PROBE_BATCHES = (2, 3)
+FIRST_SEED = 2
 ORDER_TOLERANCE = 1e-3
 """Relative to the largest output: state left by an earlier call changes more than rounding does."""
 
@@ -80,42 +81,47 @@ def _parameters_of_forward(module: nn.Module) -> list[inspect.Parameter]:
         raise ExportError(f"the forward of {name} has no readable signature; write it as a plain method") from error
 
 
-def probe_outputs(module: nn.Module, inputs: Sequence[Input]) -> tuple[tuple[str, ...], list[dict[str, Any]]]:
-    """Find the names, dtypes and shapes of the outputs by calling the module at two batch sizes.
+def probe_outputs(
+    module: nn.Module, inputs: Sequence[Input], axes: Sequence[Axis]
+) -> tuple[tuple[str, ...], list[dict[str, Any]]]:
+    """Find the names, dtypes and shapes of the outputs by calling the module at two sizes of each dynamic axis.
 
     Raises:
         ExportError: the module does not run on its inputs, changes its inputs or its own state, or returns something
-            different in a second call, after other calls or (in number or axes) at another batch size.
+            different in a second call, after other calls or (in number or axes) at another size.
     """
     fresh = copied(module)
     before = state_sha256(module.state_dict())
-    results = [_answer_twice(module, inputs, batch) for batch in PROBE_BATCHES]
+    first = example_sizes(axes, (size for entry in inputs for size in entry.shape if isinstance(size, int)))
+    changed = {axis.name: {**first, axis.name: other_size(axis, first[axis.name])} for axis in axes}
+    result = _answer_twice(module, inputs, first, FIRST_SEED)
+    others = {
+        name: flatten(_answer_twice(module, inputs, sizes, seed))
+        for seed, (name, sizes) in enumerate(changed.items(), FIRST_SEED + 1)
+    }
     if state_sha256(module.state_dict()) != before:
         raise ExportError(
             "a call of the module changes its own buffers or parameters, so no two calls are the same; "
             "keep the state outside of forward"
         )
-    one, two = (flatten(result) for result in results)
-    if len(one) != len(two) or any(first.ndim != second.ndim for first, second in zip(one, two, strict=True)):
-        raise ExportError(
-            f"the module returns {_count(one)} for a batch of {PROBE_BATCHES[0]}, and {_count(two)} for a batch of "
-            f"{PROBE_BATCHES[1]}; the number of outputs and their axes must not depend on the batch size; stack the "
-            "outputs along the batch axis"
-        )
-    _check_order(flatten(_answer_twice(fresh, inputs, PROBE_BATCHES[1])), two)
-    shapes = list(map(_shape, one, two))
-    if isinstance(results[0], dict) and len(results[0]) == len(one):
-        return tuple(map(str, results[0])), shapes
-    return ("output",) if len(one) == 1 else tuple(f"output_{place}" for place in range(len(one))), shapes
+    outputs = flatten(result)
+    for name, other in others.items():
+        _check_axes(name, outputs, first, other, changed[name])
+    _check_order(module, fresh, inputs, [*changed.values(), first][0])
+    shapes = [_shape(place, outputs, first, others, changed) for place in range(len(outputs))]
+    if isinstance(result, dict) and len(result) == len(outputs):
+        return tuple(map(str, result)), shapes
+    return ("output",) if len(outputs) == 1 else tuple(f"output_{place}" for place in range(len(outputs))), shapes
 
 
-def _answer_twice(module: nn.Module, inputs: Sequence[Input], batch: int) -> Any:
+def _answer_twice(module: nn.Module, inputs: Sequence[Input], sizes: Sizes, seed: int) -> Any:
     """Call a module twice on the same random inputs, check that the outputs are equal, and return them."""
-    generator = np.random.default_rng(batch)
-    arrays = [entry.random(batch, 1.0, generator) for entry in inputs]
+    generator = np.random.default_rng(seed)
+    arrays = [entry.random(sizes, 1.0, generator) for entry in inputs]
     arguments = [torch.from_numpy(array.copy()) for array in arrays]
     remedy = CHECK_INPUT + (LIMITS if any(entry.dtype.kind in "iu" for entry in inputs) else "")
-    with users_code(f"the module does not run at batch {batch}", remedy=remedy), torch.inference_mode():
+    where = f"the module does not run at {in_words(sizes)}" if sizes else "the module does not run on its inputs"
+    with users_code(where, remedy=remedy), torch.inference_mode():
         first = module(*arguments)
         changed = [not np.array_equal(a, b.numpy()) for a, b in zip(arrays, arguments, strict=True)]
         second = module(*(torch.from_numpy(array.copy()) for array in arrays))
@@ -132,17 +138,39 @@ def _answer_twice(module: nn.Module, inputs: Sequence[Input], batch: int) -> Any
     return first
 
 
-def _check_order(fresh: tuple[torch.Tensor, ...], used: tuple[torch.Tensor, ...]) -> None:
+def _check_order(module: nn.Module, fresh: nn.Module, inputs: Sequence[Input], sizes: Sizes) -> None:
     """Check that earlier calls do not change what a module returns.
 
     Raises:
-        ExportError: the outputs depend on earlier calls.
+        ExportError: the outputs of `module`, which was called before, are not those of `fresh`, which was not.
     """
-    for one, other in zip(fresh, used, strict=True):
+    used, first = (flatten(_answer_twice(each, inputs, sizes, FIRST_SEED + 1)) for each in (module, fresh))
+    for one, other in zip(first, used, strict=True):
         a, b = one.double().numpy(), other.double().numpy()
         scale = float(np.abs(b[np.isfinite(b)]).max(initial=0.0))
         if a.shape != b.shape or not np.allclose(a, b, rtol=0, atol=ORDER_TOLERANCE * scale, equal_nan=True):
             raise ExportError("the outputs of the module depend on earlier calls; keep no state between calls")
+
+
+def _check_axes(
+    axis: str, one: tuple[torch.Tensor, ...], first: Sizes, two: tuple[torch.Tensor, ...], second: Sizes
+) -> None:
+    """Check that the number of outputs and of their axes does not depend on the size of an axis.
+
+    Raises:
+        ExportError: it does.
+    """
+    if len(one) != len(two) or any(a.ndim != b.ndim for a, b in zip(one, two, strict=True)):
+        size = "batch size" if axis == BATCH else f"size of {axis}"
+        raise ExportError(
+            f"the module returns {_count(one)} for a {_of(axis, first)}, and {_count(two)} for a {_of(axis, second)}; "
+            f"the number of outputs and their axes must not depend on the {size}; stack the outputs along the "
+            f"{axis} axis"
+        )
+
+
+def _of(axis: str, sizes: Sizes) -> str:
+    return f"{axis} of {sizes[axis]}"
 
 
 def _count(outputs: tuple[torch.Tensor, ...]) -> str:
@@ -151,10 +179,31 @@ def _count(outputs: tuple[torch.Tensor, ...]) -> str:
     return f"{len(outputs)} output{'s' if len(outputs) > 1 else ''} of {axes} axes"
 
 
-def _shape(one: torch.Tensor, two: torch.Tensor) -> dict[str, Any]:
-    """Return the dtype and shape of an output; an axis whose size changes with the batch is named `batch`."""
-    sizes = [size if size == other else "batch" for size, other in zip(one.shape, two.shape, strict=True)]
-    return {"dtype": str(one.dtype).removeprefix("torch."), "shape": sizes}
+def _shape(
+    place: int,
+    outputs: tuple[torch.Tensor, ...],
+    first: Sizes,
+    others: Mapping[str, tuple[torch.Tensor, ...]],
+    changed: Mapping[str, Sizes],
+) -> dict[str, Any]:
+    """Return the dtype and shape of an output.
+
+    An axis whose size changes is named after the dynamic axis that changes it, or is None if its size is another one
+    than that of the dynamic axis. With the batch as the only dynamic axis, it is always named `batch`.
+    """
+    sizes: list[int | str | None] = []
+    for axis, size in enumerate(outputs[place].shape):
+        moving = [name for name, other in others.items() if other[place].shape[axis] != size]
+        equal = [
+            name for name in moving if size == first[name] and others[name][place].shape[axis] == changed[name][name]
+        ]
+        if not moving:
+            sizes.append(size)
+        elif [*others] == [BATCH]:
+            sizes.append(BATCH)
+        else:
+            sizes.append(equal[0] if moving == equal and len(equal) == 1 else None)
+    return {"dtype": str(outputs[place].dtype).removeprefix("torch."), "shape": sizes}
 
 
 def flatten(outputs: Any) -> tuple[torch.Tensor, ...]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from export.precision import ExportPrecision
+from export.source.axes import BATCH, Axis, Sizes, example_sizes, merged
 from export.source.inputs import Input
 from export.source.own_copy import own_copy
 from export.source.signature import in_order_of_forward, probe_outputs
@@ -23,6 +24,19 @@ Array = NDArray[Any]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class OwnInputs:
+    """One set of the user's own inputs.
+
+    Attributes:
+        name: the name used in messages, such as `batch.npz`.
+        arrays: one array per input of the module, in order.
+    """
+
+    name: str
+    arrays: tuple[Array, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Source:
     """All that an exporter needs.
 
@@ -31,25 +45,43 @@ class Source:
         affine: the module as an affine map; None if it is not affine.
         inputs: one input per argument of forward, in order.
         output_names: names of the graph's outputs, in the order of the flattened outputs.
-        static: the batch has a fixed size, and no axis of an input is None.
+        axes: the dynamic axes of all inputs, in order of appearance; none if every size is fixed.
         precision: dtype that the parameters were converted to; None if they keep the module's own.
         metadata: JSON values by key (without the prefix `linreg.`), which are the same on every machine.
         state_sha256: SHA-256 of the state_dict, before any change of precision.
+        own: the user's own inputs, on which files are also verified, and with which the module is captured.
     """
 
     module: nn.Module
     affine: Affine | None
     inputs: tuple[Input, ...]
     output_names: tuple[str, ...]
-    static: bool
+    axes: tuple[Axis, ...]
     precision: ExportPrecision | None
     metadata: dict[str, Any]
     state_sha256: str
+    own: tuple[OwnInputs, ...] = ()
 
-    def random_inputs(self, batch: int, scale: float, seed: int) -> tuple[Array, ...]:
+    @property
+    def static(self) -> bool:
+        """Whether every size is fixed."""
+        return not self.axes
+
+    def sizes(self, /, **known: int) -> dict[str, int]:
+        """Return a size for every dynamic axis: that in `known`, or that of the example.
+
+        Args:
+            known: sizes by axis name; names of other axes are ignored.
+        """
+        example = example_sizes(
+            self.axes, (size for entry in self.inputs for size in entry.shape if isinstance(size, int))
+        )
+        return {name: known.get(name, size) for name, size in example.items()}
+
+    def random_inputs(self, sizes: Sizes, scale: float, seed: int) -> tuple[Array, ...]:
         """Return random values for every input; the same seed gives the same values."""
         generator = np.random.default_rng(seed)
-        return tuple(entry.random(batch, scale, generator) for entry in self.inputs)
+        return tuple(entry.random(sizes, scale, generator) for entry in self.inputs)
 
 
 def from_checkpoint(
@@ -84,7 +116,7 @@ def from_checkpoint(
         if unknown := [name for name in units if name not in known]:
             raise ExportError(f"--unit: {unknown[0]!r} is not a column of the model; expected one of {known}")
         metadata["units"] = units
-    rows = Input(name="input", dtype=affine.weight.dtype, shape=(None, affine.weight.shape[1]))
+    rows = Input(name="input", dtype=affine.weight.dtype, shape=(BATCH, affine.weight.shape[1]))
     return from_module(
         checkpoint.model,
         [rows],
@@ -117,7 +149,7 @@ def from_module(
         output_names: names of the graph's outputs. Default: the keys if forward returns a dict of tensors, `output`
             for a single output, or `output_0`, `output_1` and so on for several.
         precision: the dtype of floating parameters and inputs; None keeps them.
-        static: fix the batch size to that in `inputs`, or to 1 if it is None there.
+        static: fix the size of every dynamic axis, to the smallest of its range.
         metadata: JSON values that go into every artifact.
 
     Raises:
@@ -127,6 +159,9 @@ def from_module(
     module, _ = unwrap(check_module(module))
     digest = state_sha256(module.state_dict())
     entries = tuple(_converted(entry, precision, static=static) for entry in inputs)
+    axes = merged(axis for entry in entries for axis in entry.dynamic())
+    if not axes and not static:
+        raise _all_fixed(entries)
     own = own_copy(module, precision)
     entries = in_order_of_forward(own, entries)
     if input_names:
@@ -134,7 +169,7 @@ def from_module(
     defaults = ["input"] if len(entries) == 1 else [entry.name for entry in entries]
     names = list(input_names) or defaults
     entries = tuple(replace(entry, name=name) for name, entry in zip(names, entries, strict=True))
-    found, shapes = probe_outputs(own, entries)
+    found, shapes = probe_outputs(own, entries, axes)
     if output_names:
         _check_names("--output-names", output_names, len(found))
     outputs = tuple(output_names) or found
@@ -149,7 +184,7 @@ def from_module(
         affine=affine_of(own),
         inputs=entries,
         output_names=outputs,
-        static=static,
+        axes=axes,
         precision=precision,
         metadata={**(metadata or {}), **described},
         state_sha256=digest,
@@ -165,14 +200,16 @@ def metadata_text(source: Source) -> dict[str, str]:
 
 
 def _converted(entry: Input, precision: ExportPrecision | None, *, static: bool) -> Input:
-    shape = tuple(size or 1 for size in entry.shape) if static else entry.shape
-    if None not in shape and not static:
-        raise ExportError(
-            f"input {entry.name!r} has the fixed shape {list(shape)}; write its first axis as batch, "
-            "or fix the shape with --static"
-        )
+    if static:
+        smallest = {axis.name: axis.least for axis in entry.dynamic()}
+        entry = replace(entry, shape=entry.shape_at(smallest), axes=())
     floating = precision is not None and entry.dtype.kind == "f"
-    return replace(entry, shape=shape, dtype=np.dtype(str(precision)) if floating else entry.dtype)
+    return replace(entry, dtype=np.dtype(str(precision)) if floating else entry.dtype)
+
+
+def _all_fixed(entries: Sequence[Input]) -> ExportError:
+    named = ", ".join(f"{entry.name!r} has the fixed shape {list(entry.shape)}" for entry in entries)
+    return ExportError(f"input {named}; write its first axis as batch, or fix the shape with --static")
 
 
 def _check_names(option: str, names: Sequence[str], count: int) -> None:

@@ -37,8 +37,12 @@ def show_artifacts(title: str, artifacts: "list[Artifact]", refused: "Iterable[F
     for artifact in artifacts:
         for case in artifact.verification.not_judged:
             note(f"{artifact.path.name}: {case}: the module's own rounding error is too large (not judged)")
+        if levels := artifact.verification.optimisation:
+            note(f"{artifact.path.name}: proved with onnxruntime's graph optimisations: {', '.join(levels)}")
         if ties := artifact.verification.ties:
             note(f"{artifact.path.name}: whole numbers differ from eager's in {ties} cases, only where values tie")
+        for what in artifact.verification.cannot_fail:
+            note(f"{artifact.path.name}: cannot fail: {what}")
         if artifact.verification.not_tried:
             note(f"{artifact.path.name}: not tried: {', '.join(artifact.verification.not_tried)}; add --budget all")
         for case, answer in artifact.details.get("probes", {}).items():

@@ -36,7 +36,17 @@ from linreg.cli.bench_output import REPORT_FILE, check_output, report_changes, s
 from linreg.cli.bench_run import measure
 from linreg.cli.bench_usage import check_usage
 from linreg.cli.file_kinds import kind_of
-from linreg.cli.options import InputOption, Json, Model, ModuleOption, StateDictOption, Wait, given
+from linreg.cli.options import (
+    ArgOption,
+    InputOption,
+    InputsOption,
+    Json,
+    Model,
+    ModuleOption,
+    StateDictOption,
+    Wait,
+    given,
+)
 from linreg.cli.self_check import run_self_check
 from linreg.cli.terminal import note, print_json, say
 from linreg.config import BENCH_DEFAULTS, BenchSettings, DeviceChoice
@@ -54,8 +64,10 @@ def run(
     context: typer.Context,
     model: Model = None,
     module: ModuleOption = None,
+    arguments: ArgOption = None,
     state_dict: StateDictOption = None,
     inputs: InputOption = None,
+    inputs_from: InputsOption = None,
     trust: Trust = False,
     batch: Batches = None,
     threads: Threads = None,
@@ -102,8 +114,10 @@ def run(
     request = Request(
         model=model,
         module=module or "",
+        arguments=tuple(arguments or ()),
         state_dict=state_dict,
         inputs=tuple(inputs or ()),
+        inputs_from=tuple(inputs_from or ()),
         settings=settings,
         device=device,
         compiled=compiled,
@@ -117,7 +131,7 @@ def run(
     old = _read_old(compare, settings)
     folder = check_output(request, output, plots, compare, force=force)
     with report_changes(folder, command="linreg bench", wait=wait) as files:
-        report = measure(request)
+        report = measure(request, batches_given=batch is not None)
         changes, failure = judge(report, old, fail_slower)
         if as_json:
             more = {"changes": [asdict(change) for change in changes]} if changes else {}

@@ -40,7 +40,7 @@ def check_output(
             _refuse_foreign(plots, _pictures(request.settings))
     folder = output
     if output is None:
-        if request.module or request.against is not None:
+        if (request.module and request.model is None) or request.against is not None:
             return None
         path = find_model(request.model)
         folder = path if path.is_dir() else path.parent

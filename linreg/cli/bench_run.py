@@ -4,41 +4,73 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
 from bench.plan.request import Request
-from linreg.cli.bundle import open_model, require
+from linreg.cli.bundle import find_model, open_model, require
+from linreg.cli.options import NO_INPUTS
 from linreg.cli.stdout import prints_on_stderr
 from linreg.cli.terminal import note, stages
-from linreg.cli.user_module import run_module
+from linreg.cli.user_module import own_sets, run_module, run_module_of
 from linreg.config import MAX_STATE_BYTES
 from linreg.errors import UntrustedError
 
 if TYPE_CHECKING:
     from bench.report.report import Report
+    from export.source.user_module import MadeModule
 
 
-def measure(request: Request) -> "Report":
+def measure(request: Request, *, batches_given: bool = False) -> "Report":
     """Time what a request asks for, and return the report.
+
+    Args:
+        request: the request.
+        batches_given: the batch sizes were given, and are not the defaults.
 
     Raises:
         MismatchError: the outputs of the reference are wrong.
         LinregError: the model cannot be timed.
+        typer.BadParameter: the inputs of a module are not known, or batch sizes are given beside them.
     """
     from bench.benchmark import measure as measure_plan
     from bench.plan.estimate import describe_estimate
     from bench.plan.planning import plan_request
 
-    if not request.module:
+    if request.module and request.model is not None:
+        find_model(request.model)
+    elif not request.module:
         request = replace(request, model=open_model(request.model).path)
     if request.against is not None:
         require(request.against)
+    made = None
+    if request.module and request.model is None and not (request.inputs and not request.inputs_from):
+        made = run_module(request.module, request.state_dict, request.arguments)
+        request = _on_own_inputs(request, made, batches_given=batches_given)
     plan = plan_request(request)
-    if request.module:
-        run_module(request.module, request.state_dict)
-    elif plan.bundle is not None and not request.trust:
+    if request.module and plan.bundle is not None:
+        run_module_of(request.module, plan.bundle, request.arguments)
+    elif request.module and made is None:
+        run_module(request.module, request.state_dict, request.arguments)
+    if plan.bundle is not None and not request.trust:
         _note_foreign(plan.bundle)
     note(describe_estimate(plan, request.settings))
     with prints_on_stderr(), stages() as progress:
         return measure_plan(request, plan, progress=progress)
+
+
+def _on_own_inputs(request: Request, made: "MadeModule", *, batches_given: bool) -> Request:
+    """Return a request for the inputs of `--inputs`, or else those that come with the module."""
+    from bench.plan.own_inputs import on_own_inputs
+
+    sets = own_sets(made, request.inputs_from)
+    if not sets:
+        raise typer.BadParameter(NO_INPUTS)
+    if batches_given:
+        raise typer.BadParameter(
+            f"--batch has no effect: {sets[0].name} is timed with the rows that it has; leave it out, or describe the "
+            "inputs with --input"
+        )
+    return on_own_inputs(request, made.module, sets)
 
 
 def _note_foreign(bundle: Path) -> None:

@@ -5,11 +5,11 @@ from pathlib import Path
 import typer
 
 from bench.plan.request import Request
-from linreg.cli.options import NO_INPUTS, given, refuse, refuse_empty
+from linreg.cli.options import OF_MODULE, WITHOUT_MODULE, given, refuse, refuse_empty
 from linreg.config import FEWEST_PROCESSES_TO_STOP, DeviceChoice
 
 BESIDE_AGAINST = ("device", "compiled", "variants", "runtimes", "reference")
-OF_A_BUNDLE = ("model", "against", "runtimes", "trust")
+OF_LINEAR_MODELS = ("against", "runtimes")
 
 
 def check_usage(context: typer.Context, request: Request, compare: Path | None, limit: float | None) -> None:
@@ -33,19 +33,22 @@ def check_usage(context: typer.Context, request: Request, compare: Path | None, 
             f"has no effect: {FEWEST_PROCESSES_TO_STOP} processes always run, and no more were requested; "
             "use --processes 10, or leave it out",
         )
-    if (request.module or request.against is not None) and not found & {"output", "plots"}:
+    if ((request.module and request.model is None) or request.against is not None) and not found & {"output", "plots"}:
         refuse(context, ["force"], "has no effect: without -o and --plots no file is written")
 
 
 def _check_subject(context: typer.Context, request: Request) -> None:
-    if request.module and (request.model is not None or request.against is not None):
-        raise typer.BadParameter("--module cannot be combined with --model or --against")
     if request.module:
-        refuse(context, OF_A_BUNDLE, "needs a bundle, and --module has none; leave it out")
-        if not request.inputs:
-            raise typer.BadParameter(NO_INPUTS)
-    elif request.state_dict is not None or request.inputs:
-        raise typer.BadParameter("--state-dict and --input apply to your own module: --module FILE.py:NAME")
+        refuse(context, OF_LINEAR_MODELS, "needs a model of linreg train, and --module names your own; leave it out")
+        if request.model is not None:
+            held = ["state_dict", "inputs", "inputs_from"]
+            refuse(context, held, f"has no effect: {request.model} describes its inputs; leave it out")
+        else:
+            refuse(context, ["trust"], "applies to the programs of a bundle; add -m BUNDLE, or leave it out")
+            if request.inputs_from:
+                refuse(context, ["batch"], "has no effect: --inputs are timed with the rows they have; leave it out")
+    else:
+        refuse(context, OF_MODULE, WITHOUT_MODULE)
     if request.against is None:
         return
     if request.settings.onnxruntime_threads and request.against.suffix != ".onnx":

@@ -180,10 +180,14 @@ def _refuse_module(path: Path) -> None:
         ModelError: the bundle holds such a module.
     """
     from linreg.manifest import read_manifest
+    from linreg.module_card import read_module_card
 
     folder = path if path.is_dir() else path.parent
     state_file = path / MODEL_FILE if path.is_dir() else path
-    if (folder / CARD_FILE).exists() or (manifest := read_manifest(folder)) is None:
+    if (manifest := read_manifest(folder)) is None:
+        return
+    card = read_module_card(folder, manifest)
+    if card is None and (folder / CARD_FILE).exists():
         return
 
     from linreg.checkpoint import load_state
@@ -195,10 +199,12 @@ def _refuse_module(path: Path) -> None:
             raise ModelError
         recognise(state)
     except ModelError:
-        named, quoted = shlex.quote(str(state_file)), shlex.quote(str(folder))
+        quoted = shlex.quote(str(folder))
+        bench = f"linreg bench --module FILE.py:NAME --state-dict {shlex.quote(str(state_file))}"
+        if card is not None:
+            bench = f"linreg bench -m {quoted} --module {shlex.quote(card.place)}"
         raise ModelError(
-            f"{path}: holds a module that was exported with --module; use linreg verify {quoted}, "
-            f"or linreg bench --module FILE.py:NAME --state-dict {named}"
+            f"{path}: holds a module that was exported with --module; use linreg verify {quoted}, or {bench}"
         ) from None
 
 

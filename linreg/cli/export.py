@@ -15,6 +15,7 @@ from linreg.cli.export_options import (
     Dtype,
     Formats,
     InputNames,
+    KeepInputs,
     Opset,
     Output,
     OutputNames,
@@ -23,10 +24,21 @@ from linreg.cli.export_options import (
     Units,
 )
 from linreg.cli.export_usage import check_usage, own_bundle
-from linreg.cli.options import Force, InputOption, Json, Model, ModuleOption, StateDictOption, Wait
+from linreg.cli.options import (
+    NO_INPUTS,
+    ArgOption,
+    Force,
+    InputOption,
+    InputsOption,
+    Json,
+    Model,
+    ModuleOption,
+    StateDictOption,
+    Wait,
+)
 from linreg.cli.stdout import prints_on_stderr
 from linreg.cli.terminal import note, print_json, say, say_waiting, stages
-from linreg.cli.user_module import run_module
+from linreg.cli.user_module import own_sets, run_module
 from linreg.config import MODEL_FILE
 
 if TYPE_CHECKING:
@@ -34,6 +46,7 @@ if TYPE_CHECKING:
 
     from export.bundle.export import Outcome
     from export.bundle.exportable import Exportable
+    from export.source.own_inputs import GivenInputs
     from linreg.checkpoint import Checkpoint
 
 NAME = "export"
@@ -50,8 +63,10 @@ def run(
     data: Data = None,
     unit: Units = None,
     module: ModuleOption = None,
+    arguments: ArgOption = None,
     state_dict: StateDictOption = None,
     inputs: InputOption = None,
+    inputs_from: InputsOption = None,
     dtype: Dtype = None,
     static: Static = False,
     opset: Opset = None,
@@ -61,6 +76,7 @@ def run(
     formats: Formats = None,
     output: Output = None,
     budget: Budget = None,
+    keep_inputs: KeepInputs = False,
     force: Force = False,
     wait: Wait = False,
     as_json: Json = False,
@@ -73,32 +89,46 @@ def run(
     kinds = chosen_formats(formats or [FormatChoice.ONNX])
     check_usage(context, kinds)
 
-    from export.bundle.export import check_budget, write_bundle
+    from export.bundle.export import check_options, write_bundle
     from export.bundle.exportable import exportable
     from export.bundle.write import ExportOptions
 
     exported: Checkpoint | nn.Module
+    code = None
+    own: list[GivenInputs] = []
     if module is None:
         exported = open_model(model)
         folder = output or own_bundle(exported)
     else:
         assert output is not None, "check_usage requires it"
-        exported, folder = run_module(module, state_dict), output
+        made = run_module(module, state_dict, arguments or ())
+        from export.source.card import place_in_file
+
+        code = place_in_file(module)
+        exported, folder, own = made.module, output, own_sets(made, inputs_from or ())
+        if not inputs and not own:
+            raise typer.BadParameter(NO_INPUTS)
     with prints_on_stderr(), stages() as progress:
         chosen = exportable(
             exported,
             folder,
             inputs=inputs,
+            own=own,
             input_names=input_names or (),
             output_names=output_names or (),
             precision=dtype,
             static=static,
             units=dict(unit or []),
             data=data,
+            code=code,
             note=note,
         )
-        options = ExportOptions(opset=opset, prefix=prefix, rows=chosen.rows, budget_s=budget)
-        check_budget(chosen, options)
+        given_words = {"--arg": arguments, "--input": inputs}
+        words = () if module is None else module_words(module, state_dict, given_words)
+        options = ExportOptions(
+            opset=opset, prefix=prefix, budget_s=budget, keep_inputs=keep_inputs, module_words=words
+        )
+        check_options(chosen, options)
         outcome = write_bundle(
             chosen, folder, kinds, options, force=force, wait=wait, on_wait=say_waiting, progress=progress
         )
@@ -112,7 +142,7 @@ def run(
                 path = folder if (folder / MODEL_FILE).is_file() else folder / chosen.state_file
                 say(f"       linreg bench -m {shlex.quote(str(path))}")
             elif not static:
-                say(f"       {_bench_command(module, folder / chosen.state_file, inputs or [])}")
+                say(f"       {_bench_command(folder, module, arguments or [])}")
     outcome.raise_refused()
 
 
@@ -139,6 +169,17 @@ def _show(outcome: "Outcome") -> None:
             note(str(error) if str(error).startswith(kind.value) else f"{kind.value}: {error}")
 
 
-def _bench_command(module: str, state_file: Path, inputs: list[str]) -> str:
-    words = ["linreg", "bench", "--module", module, "--state-dict", str(state_file)]
-    return shlex.join([*words, *(word for text in inputs for word in ("--input", text))])
+def _bench_command(folder: Path, module: str, arguments: list[str]) -> str:
+    words = ["linreg", "bench", "-m", str(folder), "--module", module]
+    return shlex.join([*words, *(word for text in arguments for word in ("--arg", text))])
+
+
+def module_words(module: str, state_dict: Path | None, options: dict[str, list[str] | None]) -> tuple[str, ...]:
+    """Return the options that name a module, its parameters and its inputs in another command."""
+    state = () if state_dict is None else ("--state-dict", str(state_dict))
+    return (
+        "--module",
+        module,
+        *state,
+        *(word for name, texts in options.items() for text in texts or () for word in (name, text)),
+    )

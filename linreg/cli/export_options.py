@@ -81,6 +81,14 @@ Budget = Annotated[
         rich_help_panel=OUTPUT,
     ),
 ]
+KeepInputs = Annotated[
+    bool,
+    typer.Option(
+        "--keep-inputs",
+        help="Add your own inputs to the test vectors of the bundle, which others may read.",
+        rich_help_panel=OUTPUT,
+    ),
+]
 Dtype = Annotated[
     ExportPrecision | None,
     typer.Option(

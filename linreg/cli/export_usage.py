@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from export.formats.names import Format
-from linreg.cli.options import NO_INPUTS, given, refuse, refuse_empty
+from linreg.cli.options import OF_MODULE, WITHOUT_MODULE, given, refuse, refuse_empty
 from linreg.errors import LinregError
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ def check_usage(context: typer.Context, kinds: list[Format]) -> None:
         refuse(context, ["data"], "needs a dynamic batch size, and --static fixes it; leave one of them out")
     if "module" in given(context):
         _check_module(context)
-    elif {"state_dict", "inputs"} & given(context):
-        raise typer.BadParameter("--state-dict and --input apply to your own module; name it: --module FILE.py:NAME")
+    else:
+        refuse(context, (*OF_MODULE, "keep_inputs"), WITHOUT_MODULE)
 
 
 def _check_module(context: typer.Context) -> None:
@@ -39,8 +39,6 @@ def _check_module(context: typer.Context) -> None:
         raise typer.BadParameter(
             "--module needs a bundle of its own, -o FOLDER, and cannot be combined with --model, --data or --unit"
         )
-    if "inputs" not in found:
-        raise typer.BadParameter(NO_INPUTS)
 
 
 def own_bundle(checkpoint: "Checkpoint") -> Path:

@@ -10,13 +10,14 @@ from typing import Annotated, Any
 import typer
 
 from linreg.cli.file_kinds import RECORDS, is_table, kind_of
+from linreg.cli.inspect_bundle import show_bundle
 from linreg.cli.options import Json
 from linreg.cli.terminal import print_json, say, show_table
 from linreg.errors import ModelError
 
 NAME = "inspect"
-SUMMARY = "Show the contents of a model file, without running it."
-EXAMPLES = ("linreg inspect penguins/model.onnx", "linreg inspect penguins/model.pth --json")
+SUMMARY = "Show the contents of a model file or of a module's bundle, without running it."
+EXAMPLES = ("linreg inspect penguins/model.onnx", "linreg inspect net --json")
 
 LONGEST = 200
 """Characters shown of a value."""
@@ -28,7 +29,7 @@ INSPECTED = (".onnx", ".torchscript", ".pt2", ".c", ".pth")
 
 
 def run(
-    file: Annotated[Path, typer.Argument(help="ONNX, TorchScript, .pt2, .c or .pth file.")],
+    file: Annotated[Path, typer.Argument(help="ONNX, TorchScript, .pt2, .c or .pth file, or the bundle of a module.")],
     as_json: Json = False,
 ) -> None:
     """Show inputs, outputs, opset, IR version, metadata and operators of a model, or keys and shapes of a .pth file.
@@ -37,6 +38,8 @@ def run(
     """
     from export.inspection.inspect import inspect_file
 
+    if file.is_dir() and show_bundle(file, as_json=as_json):
+        return
     _check_file(file)
     try:
         found = inspect_file(file)

@@ -59,8 +59,32 @@ def _input_text(text: str) -> str:
     return text
 
 
+def _argument(text: str) -> str:
+    """Check the syntax of an `--arg`, and return it unchanged."""
+    from export.source.factory import parse_argument
+
+    with usage_errors("--arg: "):
+        parse_argument(text)
+    return text
+
+
 MODULE_PANEL = "Your own module"
-NO_INPUTS = "--module: describe its inputs with one --input for each argument, such as x=float32[batch,16]"
+InputsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--inputs",
+        metavar="FILE",
+        rich_help_panel=MODULE_PANEL,
+        help="Your own inputs of --module: an .npz with arrays by argument, an .npy, a .pt, or FILE.py:NAME of a "
+        "function that gives them; may be repeated. Default: make_inputs in the file of --module, if it has one.",
+    ),
+]
+OF_MODULE = ("arguments", "state_dict", "inputs", "inputs_from")
+WITHOUT_MODULE = "applies to your own module; name it: --module FILE.py:NAME"
+NO_INPUTS = (
+    "--module: describe its inputs with one --input for each argument, such as x=float32[batch,16], or give your own: "
+    "--inputs batch.npz"
+)
 
 ModuleOption = Annotated[
     str | None,
@@ -68,7 +92,18 @@ ModuleOption = Annotated[
         "--module",
         metavar="FILE.py:NAME",
         rich_help_panel=MODULE_PANEL,
-        help="Your own module, or a function that returns one. The file is executed, so use only code you trust.",
+        help="Your own module, or a function that returns one; package.module:NAME if it can be imported. The code is "
+        "executed, so use only code you trust.",
+    ),
+]
+ArgOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--arg",
+        metavar="NAME=VALUE",
+        parser=_argument,
+        rich_help_panel=MODULE_PANEL,
+        help="Argument of the function or class of --module, in JSON or as plain text; may be repeated.",
     ),
 ]
 StateDictOption = Annotated[

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from linreg.cli.bundle import find_existing
-from linreg.cli.options import ExistingModel
+from linreg.cli.options import ExistingModel, refuse
+from linreg.cli.predict_arrays import is_arrays, predict_arrays, refuse_table
+from linreg.cli.predict_output import check_output, check_suffix, write_output
 from linreg.cli.terminal import note, print_csv, stages
-from linreg.errors import LinregError, ModelError
+from linreg.errors import ModelError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,32 +21,59 @@ if TYPE_CHECKING:
     from linreg.predictions import Predict
 
 NAME = "predict"
-SUMMARY = "Predict every row of a table."
+SUMMARY = "Predict every row of a table, or run your own module on arrays."
 EXAMPLES = (
     "linreg predict penguins.csv -m penguins -o predictions.csv",
-    "linreg predict penguins.csv -m penguins/model.onnx > predictions.csv",
+    "linreg predict batch.npz -m net -o outputs.npz",
 )
 ROWS_PER_STEP = 2**18
 """Rows between two updates of the progress bar; shorter tables show none."""
 
 
 def run(
-    table: Annotated[Path, typer.Argument(help="CSV (plain or gzip) or Parquet file with the model's features.")],
+    context: typer.Context,
+    table: Annotated[
+        Path,
+        typer.Argument(
+            help="CSV (plain or gzip) or Parquet file with the model's features; .npz or .npy for your own module."
+        ),
+    ],
     model: ExistingModel = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="CSV file to write. Default: stdout.", rich_help_panel="Output"),
+        typer.Option(
+            "--output", "-o", help="CSV file to write, or .npz for arrays. Default: stdout.", rich_help_panel="Output"
+        ),
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Overwrite the output file.", rich_help_panel="Output")
+    ] = False,
+    trust: Annotated[
+        bool,
+        typer.Option(
+            "--trust",
+            help="Load a TorchScript or .pt2 file of a module that you did not export. Loading one runs its code.",
+            rich_help_panel="Model",
+        ),
     ] = False,
 ) -> None:
     """Write each row's features and prediction as CSV. Columns are matched by name.
 
     A row with a missing value keeps its place and gets no prediction. With -m model.onnx, torch is not needed.
+    The bundle of your own module takes arrays by name in an .npz, and its outputs are written to another.
     """
+    if is_arrays(table):
+        predict_arrays(table, model, output, trust=trust, force=force)
+        return
+    refuse(context, ["trust"], "belongs to arrays in an .npz, for a module of your own; leave it out")
+    if model is not None and model.exists():
+        refuse_table(table, model)
     if output is not None:
-        _check_output(output, table)
+        from linreg.folders import ensure_folder
+
+        check_output(output, table)
+        check_suffix(output, ".csv", ", or omit -o")
+        ensure_folder(output.parent)
     elif force:
         raise typer.BadParameter("--force needs an output file; add -o FILE, or omit --force")
     path = find_existing(model, table)
@@ -61,7 +90,7 @@ def run(
     if output is None:
         print_csv(data)
     else:
-        _write(output, data, len(predicted) - predicted.null_count, force=force)
+        write_output(output, data, f"{len(predicted) - predicted.null_count} predictions", force=force)
 
 
 def _in_steps(predict: "Predict", rows: "NDArray[np.float64]") -> "NDArray[Any]":
@@ -76,57 +105,6 @@ def _in_steps(predict: "Predict", rows: "NDArray[np.float64]") -> "NDArray[Any]"
             steps.append(predict(rows[start : start + ROWS_PER_STEP]))
             progress("rows", min(start + ROWS_PER_STEP, len(rows)), len(rows))
     return np.concatenate(steps)
-
-
-def _write(output: Path, data: bytes, predictions: int, *, force: bool) -> None:
-    """Write the predictions, unless the file already holds them.
-
-    This lets the user repeat an interrupted command.
-
-    Raises:
-        LinregError: the file exists with other contents, or cannot be written.
-    """
-    from linreg.files import read_bytes, write_atomic
-
-    _check_regular(output)
-    if output.exists() and not force:
-        if output.stat().st_size != len(data) or read_bytes(output, limit=len(data)) != data:
-            raise LinregError(
-                f"{output}: already exists with other contents; use --force to overwrite it, or another -o"
-            )
-        note(f"{predictions} predictions: {output} (already up to date)")
-        return
-    write_atomic(output, data)
-    note(f"{predictions} predictions: {output}")
-
-
-def _check_regular(output: Path) -> None:
-    if output.is_symlink():
-        raise LinregError(
-            f"{output}: is a symbolic link, which is not followed; name the target file with -o, or remove the link"
-        )
-    if output.exists() and not output.is_file():
-        raise LinregError(f"{output}: is not a regular file, expected a CSV file; omit -o to write to stdout")
-
-
-def _check_output(output: Path, table: Path) -> None:
-    """Check, before predicting, that the predictions can be written.
-
-    Raises:
-        LinregError: the output file cannot be written.
-        typer.BadParameter: the file name does not end in .csv.
-    """
-    from linreg.folders import ensure_folder
-
-    _check_regular(output)
-    if output.exists() and table.exists() and output.samefile(table):
-        raise LinregError(f"{output}: is the table itself, which is never overwritten; choose another -o")
-    if output.suffix.lower() != ".csv":
-        raise typer.BadParameter(
-            f"--output: got {output}, expected a name that ends in .csv, since predictions are written as CSV; "
-            f"use -o {output.with_suffix('.csv') if output.name else 'predictions.csv'}, or omit -o"
-        )
-    ensure_folder(output.parent)
 
 
 def _torch(path: Path) -> "tuple[tuple[str, ...], str, Predict]":

@@ -136,7 +136,7 @@ def _shortened(cell: str, width: int) -> str:
 
 @contextmanager
 def stages() -> Iterator[Callable[[str, int, int], None]]:
-    """Show on stderr which stage of a long command is running, and at the end how long each stage took.
+    """Show on stderr which stage of a long command is running and how long it will take, and at the end what each took.
 
     Nothing is shown unless stderr is a terminal. Once the block ends without an error, one line remains:
     `capture 1.2 s, onnx 0.4 s`.
@@ -148,10 +148,23 @@ def stages() -> Iterator[Callable[[str, int, int], None]]:
     if not sys.stderr.isatty():
         yield lambda _stage, _done, _total: None
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     elapsed_s: dict[str, float] = {}
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=_console(stderr=True), transient=True) as display:
         task = display.add_task("")
         current, start_s = "", time.monotonic()

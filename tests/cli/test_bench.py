@@ -155,8 +155,8 @@ def test_another_reference(linreg, bundle):
         (["--device", "gpu"], "Invalid value for '--device'"),
         (["--module", "a.py:b", "-m", "c"], "--module cannot be combined with --model or --against"),
         (["--module", "a.py:b", "--against", "c"], "--module cannot be combined with --model or --against"),
-        (["--state-dict", "a.pth"], "apply to your own module: --module FILE.py:NAME"),
-        (["--input", "x=float32[batch,4]"], "apply to your own module: --module FILE.py:NAME"),
+        (["--state-dict", "a.pth"], "applies to your own module; name it: --module FILE.py:NAME"),
+        (["--input", "x=float32[batch,4]"], "applies to your own module; name it: --module FILE.py:NAME"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, list) else "",
 )

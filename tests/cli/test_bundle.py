@@ -66,7 +66,6 @@ def test_a_bundle_of_a_module_is_told_what_can_be_done_with_it(linreg, towers):
     before = contents(towers)
     shown = [
         ["bench", "-m"],
-        ["predict", PENGUINS, "-m"],
         ["evaluate", "-m"],
         ["plot", PENGUINS, "-m"],
         ["export", "-m"],
@@ -76,7 +75,7 @@ def test_a_bundle_of_a_module_is_told_what_can_be_done_with_it(linreg, towers):
             message = linreg(*words, path).failure()
             assert f"{path}: holds a module that was exported with --module" in message
             assert "linreg verify towers" in message
-            assert "linreg bench --module FILE.py:NAME --state-dict towers/model.pth" in message
+            assert "linreg bench -m towers --module nets.py:make_two_towers" in message
             assert len(message) < 180
     assert contents(towers) == before
     (towers / "model.pth").write_bytes(b"cut")

@@ -6,6 +6,7 @@ import shlex
 import shutil
 from typing import Annotated
 
+import numpy as np
 import pytest
 import typer
 
@@ -105,6 +106,7 @@ def test_slow_examples_are_parsed(command):
 def test_every_other_example_runs_as_pasted(linreg, tmp_path):
     shutil.copy(PENGUINS, tmp_path / "penguins.csv")
     (tmp_path / "nets.py").write_text(NETS)
+    np.savez(tmp_path / "batch.npz", x=np.zeros((2, 16), np.float32))
     later = [name for name in MODULES if name not in ("train", "export", *PARSED_ONLY)]
     lines = [
         *EXAMPLES["train"],

@@ -58,5 +58,5 @@ def test_evaluate_rounds_as_train_does(linreg):
 def test_export_of_a_module_prints_the_command_that_times_it(linreg, net):
     ended = linreg("export", *net, "-f", "torchscript", "-o", "b")
     assert ended.code == 0, ended.err
-    command = "linreg bench --module nets.py:make_net --state-dict b/model.pth --input 'x=float32[batch,4]'"
+    command = "linreg bench -m b --module nets.py:make_net"
     assert f"next:  linreg verify b\n       {command}\n" in ended.out

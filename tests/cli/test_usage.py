@@ -47,7 +47,7 @@ MODULE = ["--module", f"{NETS}:make_mlp", "--input", "x=float32[batch,16]"]
         (["export", "--static", "--data", PENGUINS], "--data needs a dynamic batch size, and --static fixes it"),
         (["export", *MODULE, "-o", "d", "-m", "b"], "cannot be combined with --model, --data or --unit"),
         (["export", *MODULE, "-o", "d", "--unit", "x=g"], "cannot be combined with --model, --data or --unit"),
-        (["export", "--input", "x=float32[batch,16]"], "apply to your own module"),
+        (["export", "--input", "x=float32[batch,16]"], "--input applies to your own module"),
         (["export", "--module", ""], "--module got an empty value"),
         *(
             (
@@ -67,10 +67,8 @@ MODULE = ["--module", f"{NETS}:make_mlp", "--input", "x=float32[batch,16]"]
             ["bench", "--against", "b", "--compare", "c", "--fail-slower", "3%"],
             "--fail-slower needs either --compare or --against",
         ),
-        (["bench", *MODULE, "--runtimes", "deploy"], "--runtimes needs a bundle"),
-        (["bench", *MODULE, "--trust"], "--trust needs a bundle"),
-        (["bench", "--module", "nets.py:make"], "--module: describe its inputs with one --input for each argument"),
-        (["export", "--module", "nets.py:make", "-o", "b"], "--module: describe its inputs with one --input for each"),
+        (["bench", *MODULE, "--runtimes", "deploy"], "--runtimes needs a model of linreg train"),
+        (["bench", *MODULE, "--trust"], "--trust applies to the programs of a bundle"),
         (["bench", *MODULE, "--force"], "--force has no effect"),
         (["bench", "--json", "--markdown"], "--markdown and --json exclude each other"),
         (["bench", "--device", "cuda", "--variant", "rows.py:mine"], "--variant adds a row on the CPU"),

@@ -107,7 +107,7 @@ def test_what_cannot_be_exported_is_told_and_the_rest_is_kept(linreg):
     assert "GuardOnDataDependent" in ended.err
     kept = {path.name for path in Path("branches").iterdir()}
     vectors = {name for name in kept if name.startswith("test_data_set_")} | {"data.json"}
-    assert kept - vectors == {"model.pth", "model.torchscript", "manifest.json", "SHA256SUMS"}
+    assert kept - vectors == {"model.pth", "card.json", "model.torchscript", "manifest.json", "SHA256SUMS"}
     assert linreg("verify", "branches").code == 0
 
 
@@ -117,7 +117,7 @@ def test_what_cannot_be_exported_is_told_and_the_rest_is_kept(linreg):
         (["--module", "missing.py:net", "-o", "d", "--input", "x=float32[batch,4]"], "expected FILE.py:NAME", 1),
         (["--module", f"{NETS}:make_mlp", "-o", "d"], "one --input for each argument", 2),
         (["--module", f"{NETS}:make_mlp", "--input", "x=float32[batch,16]"], "needs a bundle of its own, -o", 2),
-        (["--state-dict", "net.pth"], "apply to your own module", 2),
+        (["--state-dict", "net.pth"], "--state-dict applies to your own module", 2),
         (["--module", f"{NETS}:make_mlp", "--input", "x=float32[16]", "-o", "d"], "write its first axis as batch", 1),
     ],
     ids=["file", "no-input", "no-output", "no-module", "no-batch"],

@@ -61,4 +61,4 @@ def linear(features, outputs=1, dtype=torch.float32, *, bias=True):
     torch.manual_seed(features + outputs)
     module = torch.nn.Linear(features, outputs, bias=bias, dtype=dtype)
     kind = np.dtype(str(dtype).removeprefix("torch."))
-    return from_module(module, [Input(name="input", dtype=kind, shape=(None, features))])
+    return from_module(module, [Input(name="input", dtype=kind, shape=("batch", features))])

@@ -54,7 +54,7 @@ def differing_cases(source, runner) -> list[str]:
 def test_sums_are_fused_and_in_order():
     """Against exact rationals, each step rounded once; the other order gives other bits, so the test sees an order."""
     source = linear(13)
-    (rows,) = source.random_inputs(40, 1.0, 1)
+    (rows,) = source.random_inputs({"batch": 40}, 1.0, 1)
     weight, bias = source.affine.weight[0], source.affine.bias[0]
     (got,) = c_runner("model.c", to_c(source)).bind((rows,)).outputs()
     assert got[:, 0].tobytes() == np.array([chain(row, weight, bias) for row in rows]).tobytes()

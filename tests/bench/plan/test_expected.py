@@ -18,8 +18,8 @@ BATCHES = (1, 7, 33)
 @pytest.fixture(scope="module")
 def sources(penguins):
     towers = [
-        Input(name="user", dtype=np.dtype("float32"), shape=(None, 4)),
-        Input(name="item", dtype=np.dtype("float32"), shape=(None, 6)),
+        Input(name="user", dtype=np.dtype("float32"), shape=("batch", 4)),
+        Input(name="item", dtype=np.dtype("float32"), shape=("batch", 6)),
     ]
     return {
         "penguins": Subject(path=str(penguins)).source(),
@@ -41,7 +41,7 @@ def test_every_batch_has_the_inputs_of_its_size(written):
     assert tuple(found) == BATCHES
     for batch, expected in found.items():
         assert [array.shape for array in expected.inputs] == [(batch, *entry.shape[1:]) for entry in source.inputs]
-        wanted = source.random_inputs(batch, 1.0, SEED)
+        wanted = source.random_inputs({"batch": batch}, 1.0, SEED)
         assert [array.tobytes() for array in expected.inputs] == [array.tobytes() for array in wanted]
         assert [array.dtype for array in expected.inputs] == [entry.dtype for entry in source.inputs]
 
@@ -51,7 +51,7 @@ def test_the_outputs_are_those_of_verification(written):
     oracle = Oracle(source)
     for batch, expected in found.items():
         assert expected.output_names == source.output_names
-        wanted = oracle.answers(source.random_inputs(batch, 1.0, SEED), 1.0)
+        wanted = oracle.answers(source.random_inputs({"batch": batch}, 1.0, SEED), 1.0)
         for mine, theirs in zip(expected.outputs, wanted, strict=True):
             for field in FIELDS:
                 own, other = getattr(mine, field), getattr(theirs, field)
@@ -109,7 +109,7 @@ def test_a_module_too_inexact_to_be_compared_is_refused(tmp_path):
         def forward(self, x):
             return (x * 1e-6 + 1e6) - 1e6
 
-    source = from_module(Cancelling(), [Input(name="x", dtype=np.dtype("float32"), shape=(None, 4))])
+    source = from_module(Cancelling(), [Input(name="x", dtype=np.dtype("float32"), shape=("batch", 4))])
     with pytest.raises(InexactError, match="exported files could not be verified"):
         write_expected(tmp_path / "model.npz", source, (1,))
     assert not (tmp_path / "model.npz").exists()

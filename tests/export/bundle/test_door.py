@@ -105,7 +105,7 @@ def test_several_example_tensors_are_named_as_the_arguments_of_forward():
         ("user", "batch"),
         ("item", "batch"),
     ]
-    assert [note for note in notes if "the values of the example are not verified" in note]
+    assert notes == ["inputs as in example: --input 'user=float32[batch,4]' --input 'item=float32[batch,6]'"]
 
 
 def test_a_static_example_fixes_every_shape():
@@ -144,7 +144,8 @@ def test_whole_numbers_of_an_example_are_indices_that_the_module_takes():
     ("given", "message"),
     [
         ({}, "a module needs either inputs="),
-        ({"inputs": ["x=float32[batch,16]"], "example": torch.randn(2, 16)}, "a module needs either inputs="),
+        ({"inputs": ["x=float32[batch,16]"], "example": torch.randn(2, 8)}, r"'x' has shape \[2, 8\], expected"),
+        ({"inputs": ["x=float32[batch,16]"], "keep_inputs": True}, "keep_inputs=True: there are no inputs of your own"),
         ({"inputs": ["x=float32[batch;16]"]}, r"got 'x=float32\[batch;16\]', expected NAME=DTYPE"),
         ({"inputs": ["x=float32[batch,16]"], "units": {"x": "m"}}, "units and data belong to a model of linreg train"),
         ({"inputs": ["x=float32[batch,16]"], "data": PENGUINS}, "units and data belong to a model of linreg train"),

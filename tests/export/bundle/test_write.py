@@ -40,6 +40,8 @@ def test_what_is_kept_has_been_proved(bundle, kind):
     assert 0 < entry.proof["worst_error"] <= 1
     verification = verify(load_artifact(kind, path.name, path.read_bytes(), Trust.LEDGER), source)
     again = json.loads(json.dumps(asdict(verification)))
+    for key in ("weights", "ties", "not_tried", "sizes", "optimisation"):
+        del again[key]  # not listed for an affine module
     assert {key: entry.proof[key] for key in again} == again
     (row,) = [row for row in verify_bundle(path, data=PENGUINS).rows if row.against == "float64 oracle"]
     assert (row.format, row.cases) == (kind, again["cases"] + 1)

@@ -83,7 +83,7 @@ VERSIONED = [Divides, DividesWithMode, DividesInPlace, Fills, Spaces, Gelus, NoV
 def test_operators_that_torch_changed_answer_as_eager_after_loading(module, kind):
     source = from_module(module(), [parse_input("x=float32[batch,4]")])
     runner = load_artifact(kind, kind.value, build(source, kind), Trust.MADE_HERE)
-    (rows,) = source.random_inputs(5, 3.0, 1)
+    (rows,) = source.random_inputs({"batch": 5}, 3.0, 1)
     answers = runner.bind((rows,)).outputs()
     with torch.inference_mode():
         wanted = source.module(torch.from_numpy(rows.copy()))

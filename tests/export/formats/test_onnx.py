@@ -82,7 +82,7 @@ def test_no_good_export_is_refused(features, outputs, bias, double, scale, seed)
     with torch.no_grad():
         module.weight.mul_(scale)
     dtype = np.dtype("float64" if double else "float32")
-    source = from_module(module, [Input(name="x", dtype=dtype, shape=(None, features))])
+    source = from_module(module, [Input(name="x", dtype=dtype, shape=("batch", features))])
     result = verify(onnxruntime_runner("model.onnx", to_onnx(source)), source)
     assert result.worst_error <= 1
 
@@ -106,7 +106,7 @@ def test_the_gemm_way_and_the_dynamo_way_are_equal_on_affine_modules(bias):
     if bias:  # without a bias torch writes a MatMul with the weight transposed
         assert {key: exported[key].tobytes() for key in state} == state
     for batch in (1, 2, 7, 64, 4096, 0):
-        inputs = source.random_inputs(batch, 100.0, batch)
+        inputs = source.random_inputs({"batch": batch}, 100.0, batch)
         (one,), (other,) = first.bind(inputs).outputs(), second.bind(inputs).outputs()
         assert one.shape == other.shape == (batch, 3)
         if bias:

@@ -42,7 +42,7 @@ def values(graph):
 def test_any_name_of_a_value_inside_may_be_chosen(module):
     source = from_module(module, [parse_input("x=float32[batch,4]")])
     made = dynamo_model(source, 18, capture(source))
-    (rows,) = source.random_inputs(3, 1.0, 1)
+    (rows,) = source.random_inputs({"batch": 3}, 1.0, 1)
     wanted = onnxruntime_runner("before", made.SerializeToString()).bind((rows,)).outputs()
     for number, name in enumerate(sorted({*values(made.graph)})):
         for place in {number % len(wanted), len(wanted) - 1, len(wanted)}:

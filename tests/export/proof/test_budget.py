@@ -10,9 +10,11 @@ from torch import nn
 
 from export.proof import verify as proof
 from export.proof.budget import ALL, Spending, about, parse_budget
-from export.proof.cases import batches, planned_cases
-from export.proof.memory import bytes_per_row
+from export.proof.cases import planned_cases
+from export.proof.memory import bytes_at
+from export.proof.sizes import sizes_within
 from export.runners.torch import torch_runner
+from export.source.own_inputs import with_rows
 from export.source.source import from_module
 from export.source.user_module import parse_input
 from linreg.errors import ExportError
@@ -36,7 +38,7 @@ class Clock:
         return self.now_s
 
 
-def prove(source, budget_s, monkeypatch, rows=None):
+def prove(source, budget_s, monkeypatch):
     """The verification, and the names of the cases in the order in which they were tried."""
     clock, tried = Clock(), []
     judge = proof._judge
@@ -48,7 +50,7 @@ def prove(source, budget_s, monkeypatch, rows=None):
 
     monkeypatch.setattr(proof, "_judge", judged)
     runner = torch_runner("eager", source.module)
-    return proof.verify(runner, source, rows=rows, budget_s=budget_s, clock=clock), tried
+    return proof.verify(runner, source, budget_s=budget_s, clock=clock), tried
 
 
 @pytest.mark.parametrize(
@@ -72,11 +74,11 @@ def test_estimates_are_in_whole_units():
 def test_the_least_is_tried_whatever_it_costs(source, monkeypatch):
     result, tried = prove(source, 0.0, monkeypatch)
     assert tried == LEAST
-    assert (result.cases, result.batches) == (3, (1, 2, 7))
+    assert (result.cases, result.sizes) == (3, ({"batch": 1}, {"batch": 2}, {"batch": 7}))
 
 
 def test_the_users_rows_belong_to_the_least(source, monkeypatch):
-    result, tried = prove(source, 0.0, monkeypatch, rows=np.full((5000, 16), 0.5))
+    result, tried = prove(with_rows(source, np.full((5000, 16), 0.5)), 0.0, monkeypatch)
     assert tried == [*LEAST, "your rows"]
     assert result.cases == 4
 
@@ -97,7 +99,8 @@ def test_large_batches_come_last(source, monkeypatch):
     assert tried[:3] == LEAST
     assert sizes[-4:] == [4096] * 4
     assert 4096 not in sizes[:-4]
-    assert (result.cases, result.not_tried, result.batches) == (20, (), (1, 2, 7, 64, 4096))
+    assert (result.cases, result.not_tried) == (20, ())
+    assert [sizes["batch"] for sizes in result.sizes] == [1, 2, 7, 64, 4096]
 
 
 def test_what_does_not_fit_is_named_with_what_it_would_take(source, monkeypatch):
@@ -116,15 +119,15 @@ def test_single_cases_are_named_where_a_batch_was_tried_in_part(source, monkeypa
 
 def test_whole_numbers_are_tried_once_and_not_at_three_scales():
     source = from_module(nn.Embedding(10, 3), [parse_input("ids=int64[batch,4]<10")])
-    cases = [planned.make() for planned in planned_cases(source, None, batches(source))]
+    cases = [planned.make() for planned in planned_cases(source, sizes_within(source))]
     assert len(cases) == 10
     assert len({case.inputs[0].tobytes() for case in cases if len(case.inputs[0]) > 1}) == 8
 
 
 def test_a_batch_beyond_the_memory_is_not_tried_and_named(monkeypatch):
     source = from_module(nn.Sequential(nn.Linear(4, 9000), nn.ReLU()), [parse_input("x=float32[batch,4]")])
-    assert bytes_per_row(source) > 12 * 9000 * 8
-    monkeypatch.setattr("export.proof.memory.LIMIT_BYTES", 100 * bytes_per_row(source))
+    assert bytes_at(source, {"batch": 1}) > 12 * 9000 * 8
+    monkeypatch.setattr("export.proof.memory.LIMIT_BYTES", 100 * bytes_at(source, {"batch": 1}))
     result, tried = prove(source, 1e9, monkeypatch)
     (named,) = result.not_tried
     assert re.fullmatch(r"batch 4096 \(about \d\.\d GB\)", named)
@@ -141,7 +144,7 @@ def test_live_bytes_count_what_lives_at_the_same_time():
                 wide = torch.relu(wide + 1)
             return wide.sum(1, keepdim=True)
 
-    deep = bytes_per_row(from_module(Deep(), [parse_input("x=float32[batch,1]")]))
+    deep = bytes_at(from_module(Deep(), [parse_input("x=float32[batch,1]")]), {"batch": 1})
     assert 2 * 2 * 4000 <= deep < 2 * 5 * 4000
 
 
@@ -184,7 +187,7 @@ def test_what_was_not_tried_is_in_the_manifest_and_no_vector_is_made_of_it(tmp_p
         progress=lambda *at: seen.append(at),
     )  # fmt: skip
     proved = bundle.manifest.entry("model.torchscript").proof
-    assert (proved["cases"], proved["batches"]) == (3, [1, 2, 7])
+    assert (proved["cases"], proved["sizes"]) == (3, [{"batch": 1}, {"batch": 2}, {"batch": 7}])
     assert proved["not_tried"][-1].startswith("batch 4096 (about ")
     assert ("prove torchscript", 6, 20) in seen
     assert bundle.manifest.entry("test_data_set_1/input_0.pb") is not None

@@ -3,6 +3,7 @@ import pytest
 from torch import nn
 
 from export.proof.cases import judged_cases, special_case
+from export.source.own_inputs import with_rows
 from export.source.source import from_module
 from export.source.user_module import parse_input
 from linreg.errors import ExportError
@@ -42,11 +43,11 @@ def test_a_static_module_is_tried_at_its_own_batch():
 
 
 def test_your_rows():
-    cases = list(judged_cases(linear(), np.full((5, 4), 1.5)))
+    cases = list(judged_cases(with_rows(linear(), np.full((5, 4), 1.5))))
     assert cases[-1].name == "your rows"
     assert cases[-1].inputs[0].dtype == np.float32
     with pytest.raises(ExportError, match=r"your rows have shape \(5, 2, 2\), expected"):
-        list(judged_cases(linear(), np.ones((5, 2, 2))))
+        with_rows(linear(), np.ones((5, 2, 2)))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -77,7 +77,7 @@ def test_ties_of_exact_numbers_are_held_to_the_answer_of_eager(module, double):
     made = module().to(torch.float64) if double else module()
     made.kind = torch.float64 if double else torch.float32
     source = from_module(made, [parse_input(BYTES)])
-    inputs = source.random_inputs(256, 1.0, 1)
+    inputs = source.random_inputs({"batch": 256}, 1.0, 1)
     (expected,) = Oracle(source).answers(inputs, 1.0)
     assert (expected.values == expected.eager).all()
     assert expected.allowed.max() < 0.01
@@ -91,8 +91,8 @@ def test_ties_of_exact_numbers_are_held_to_the_answer_of_eager(module, double):
 def test_what_rounding_moves_is_known_beside_infinity():
     source = from_module(Masked(), [parse_input(BYTES)])
     oracle = Oracle(source)
-    inputs = source.random_inputs(64, 1.0, 1)
-    (moved,) = oracle._moved(inputs, oracle._exact(inputs))
+    inputs = source.random_inputs({"batch": 64}, 1.0, 1)
+    (moved,) = oracle._moved(inputs, oracle.exact(inputs))
     assert (moved[(inputs[0] <= 100).sum(1) > 1].max(1) > 0).all()
 
 
@@ -105,7 +105,7 @@ class KnifeEdge(nn.Module):
 
 def test_where_eager_is_exact_on_a_knifes_edge_files_are_held_to_it():
     source = from_module(KnifeEdge(), [parse_input("i=int64[batch,4]<20")])
-    (expected,) = Oracle(source).answers(source.random_inputs(128, 1.0, 1), 1.0)
+    (expected,) = Oracle(source).answers(source.random_inputs({"batch": 128}, 1.0, 1), 1.0)
     assert (expected.values == expected.eager).all()
     assert expected.allowed.max() < 0.01
 
@@ -129,7 +129,7 @@ def test_modules_of_float16_are_proved_in_units_of_float16(name):
     assert check_parameters(runner, source) > 0
     oracle, fine = Oracle(source), copy.deepcopy(source.module).float()
     for batch in (1, 7, 100):
-        inputs = source.random_inputs(batch, 1.0, batch)
+        inputs = source.random_inputs({"batch": batch}, 1.0, batch)
         (answers,), (expected,) = runner.bind(inputs).outputs(), oracle.answers(inputs, 1.0)
         assert 0 < compare_output("file", answers, expected) <= 1
         with torch.inference_mode():
@@ -179,7 +179,7 @@ class CancellingInFloat32(nn.Module):
 def test_the_advice_is_one_that_helps(module, text, precision, advice):
     source = from_module(module, [parse_input(text)], precision=precision)
     with pytest.raises(InexactError, match=f"exported files could not be verified; {advice}$"):
-        Oracle(source).answers(source.random_inputs(64, 1.0, 1), 1.0)
+        Oracle(source).answers(source.random_inputs({"batch": 64}, 1.0, 1), 1.0)
 
 
 class Padded(nn.Module):
@@ -202,7 +202,7 @@ def test_nested_tensors_are_refused_with_what_to_type_and_that_helps():
         with pytest.raises(ExportError, match=r"nested tensors, .* enable_nested_tensor=False$"):
             Oracle(nested).answers((np.array(ids),))
     dense = from_module(Padded(nested=False), entries)
-    inputs = dense.random_inputs(7, 1.0, 1)
+    inputs = dense.random_inputs({"batch": 7}, 1.0, 1)
     (answers,) = (
         load_artifact(Format.ONNX, "model.onnx", build(dense, Format.ONNX), Trust.MADE_HERE).bind(inputs).outputs()
     )
@@ -218,7 +218,7 @@ class Either(nn.Module):
 def test_a_branch_of_torch_cond_is_judged_in_float64():
     source = from_module(Either(), [parse_input("x=float32[batch,4]")])
     for seed in range(4):
-        (rows,) = source.random_inputs(5, 1.0, seed)
+        (rows,) = source.random_inputs({"batch": 5}, 1.0, seed)
         (expected,) = Oracle(source).answers((rows,), 1.0)
         wanted = rows.astype(np.float64) / 3 if rows.sum() > 0 else rows.astype(np.float64) * 7
         np.testing.assert_allclose(expected.values, wanted, rtol=1e-15)

@@ -11,9 +11,10 @@ import linreg
 from export.precision import ExportPrecision
 from export.proof.allowed_error import affine_output
 from export.proof.arithmetic import InFloat64, Perturbed
-from export.proof.cases import batches, planned_cases
+from export.proof.cases import planned_cases
 from export.proof.file_tensors import FileTensors, same_bits
 from export.proof.oracle import Oracle
+from export.proof.sizes import sizes_within
 from export.source.own_copy import own_copy
 from export.source.source import from_module
 from export.source.user_module import parse_input
@@ -148,13 +149,13 @@ def test_affine_bounds_do_not_depend_on_blocks(monkeypatch):
 
 
 def test_a_large_affine_map_is_proved_on_some_unit_rows(tmp_path, monkeypatch):
-    monkeypatch.setattr("export.proof.cases.LARGE_AFFINE", 100)
+    monkeypatch.setattr("export.proof.sizes.LARGE_AFFINE", 100)
     monkeypatch.setattr("export.proof.cases.UNIT_ROWS", 5)
-    monkeypatch.setattr("export.proof.memory.LIMIT_BYTES", 8 * 100 * (2 * 40 + 10 * 30))
-    monkeypatch.setattr("export.proof.cases.batches.__defaults__", (8 * 100 * (2 * 40 + 10 * 30),))
+    monkeypatch.setattr("export.proof.sizes.sizes_within.__defaults__", (8 * 100 * (2 * 40 + 10 * 30),))
     source = from_module(nn.Linear(40, 30), [parse_input("x=float32[batch,40]")])
-    assert batches(source) == (1, 2, 7, 64)
-    cases = {case.name: case for case in planned_cases(source, None, batches(source))}
+    tried = sizes_within(source)
+    assert [entry.sizes for entry in tried] == [{"batch": size} for size in (1, 2, 7, 64)]
+    cases = {case.name: case for case in planned_cases(source, tried)}
     (unit,) = cases["5 unit rows"].make().inputs
     assert unit.shape == (5, 40) and unit[0, 0] == unit[-1, -1] == 1 and unit.sum() == 5
     linreg.export(nn.Linear(40, 30), tmp_path / "net", inputs="x=float32[batch,40]")

@@ -54,7 +54,7 @@ def test_answers_agree_with_a_fresh_eager_module_on_new_rows(exported):
     artifacts, kind = exported
     module = nets.make(kind).eval()
     generator = np.random.default_rng(99)
-    inputs = tuple(parse_input(text).random(5, 1.0, generator) for text in nets.INPUTS[kind])
+    inputs = tuple(parse_input(text).random({"batch": 5}, 1.0, generator) for text in nets.INPUTS[kind])
     with torch.no_grad():
         wanted = module(*map(torch.from_numpy, inputs))
     wanted = list(wanted.values()) if isinstance(wanted, dict) else [wanted]

@@ -87,7 +87,7 @@ def test_a_module_that_casts_inside_is_still_judged_in_float64():
     """Against NumPy in float64; a float32 oracle would be wrong by 1e-8."""
     module = nets.make(nets.DoubleBuffers).eval()
     source = from_module(module, [parse_input("x=float32[batch,4]")])
-    (x,) = source.random_inputs(200, 1.0, 1)
+    (x,) = source.random_inputs({"batch": 200}, 1.0, 1)
     (expected,) = Oracle(source).answers((x,))
     state = {key: value.double().numpy() for key, value in module.state_dict().items()}
     wanted = (x.astype(np.float64) - state["mean"]) @ state["layer.weight"].T + state["layer.bias"]
@@ -108,7 +108,7 @@ class Cancelling(nn.Module):
 def test_a_module_of_which_nothing_can_be_proved_is_refused():
     source = from_module(Cancelling(), [parse_input("x=float32[batch,4]")])
     with pytest.raises(ExportError, match=r"own float32 outputs .* exported files could not be verified"):
-        Oracle(source).answers(source.random_inputs(7, 1.0, 1))
+        Oracle(source).answers(source.random_inputs({"batch": 7}, 1.0, 1))
 
 
 def test_whole_numbers_must_be_equal():
@@ -117,7 +117,7 @@ def test_whole_numbers_must_be_equal():
             return x.argmax(1)
 
     source = from_module(Argmax(), [parse_input("x=float32[batch,4]")])
-    (expected,) = Oracle(source).answers(source.random_inputs(7, 1.0, 1))
+    (expected,) = Oracle(source).answers(source.random_inputs({"batch": 7}, 1.0, 1))
     assert expected.values.dtype == np.int64
     assert (expected.allowed == 0).all()
 
@@ -132,7 +132,7 @@ def test_what_rounding_moves_is_known_for_each_answer():
     """LayerNorm over two numbers divides by their difference: the float32 formula, by hand, is within the bound, which
     is wider in the few rows where rounding moves the answers most."""
     source = normalised(2, 5)
-    (x,) = source.random_inputs(4096, 1.0, 3)
+    (x,) = source.random_inputs({"batch": 4096}, 1.0, 3)
     (expected,) = Oracle(source).answers((x,), 1.0)
     layer = source.module[0]
     hidden = np.tanh(
@@ -152,7 +152,7 @@ def test_what_rounding_moves_is_known_for_each_answer():
 def test_one_row_is_seen_beside_the_largest_answer_of_many():
     """A row of saturated activations has answers of next to nothing: alone it would look like nothing but rounding."""
     source = normalised(4, 7)
-    (x,) = source.random_inputs(4096, 1.0, 3)
+    (x,) = source.random_inputs({"batch": 4096}, 1.0, 3)
     (all_rows,) = Oracle(source).answers((x,), 1.0)
     small = x[np.abs(all_rows.values).max(1).argmin()][None]
     (alone,) = Oracle(source).answers((small,), 1.0)
@@ -174,7 +174,7 @@ def test_a_whole_column_that_cannot_be_proved_refuses_the_module():
     torch.manual_seed(0)
     source = from_module(Chaotic(), [parse_input("x=float32[batch,16]")])
     with pytest.raises(ExportError, match="exported files could not be verified"):
-        Oracle(source).answers(source.random_inputs(64, 1.0, 1), 1.0)
+        Oracle(source).answers(source.random_inputs({"batch": 64}, 1.0, 1), 1.0)
 
 
 @pytest.mark.parametrize("inplace", [True, False], ids=["in-place", "out-of-place"])
@@ -183,5 +183,7 @@ def test_operators_that_write_in_place_are_moved_as_well(inplace):
     module = nn.Sequential(nn.Linear(3, 4), nn.SiLU(inplace=inplace), nn.LayerNorm(4))
     source = from_module(module, [parse_input("x=float32[batch,3]")])
     oracle = Oracle(source)
-    (moved,) = oracle._moved(source.random_inputs(64, 1.0, 1), oracle.exact(source.random_inputs(64, 1.0, 1)))
+    (moved,) = oracle._moved(
+        source.random_inputs({"batch": 64}, 1.0, 1), oracle.exact(source.random_inputs({"batch": 64}, 1.0, 1))
+    )
     assert float(np.median(moved)) > 2e-7

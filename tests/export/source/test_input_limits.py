@@ -19,7 +19,7 @@ from linreg.errors import ExportError
     ],
 )
 def test_values_are_drawn_within_the_limits(text, values):
-    assert set(parse_input(text).random(500, 1.0, np.random.default_rng(1)).tolist()) == values
+    assert set(parse_input(text).random({"batch": 500}, 1.0, np.random.default_rng(1)).tolist()) == values
 
 
 @pytest.mark.parametrize("dtype", ["int32", "int64"])

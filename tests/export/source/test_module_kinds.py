@@ -7,8 +7,9 @@ from torch import nn
 
 from export.bundle.write import build
 from export.formats.names import Format
-from export.proof.cases import batches, check_batches, judged_cases
+from export.proof.cases import check_sizes, judged_cases
 from export.proof.oracle import Oracle
+from export.proof.sizes import sizes_within
 from export.proof.verify import check_parameters
 from export.runners.load import load_artifact
 from export.runners.trust import Trust
@@ -82,10 +83,10 @@ def needs_two() -> nn.Module:
 def test_a_module_of_some_batches_only_is_refused_before_anything_is_built(make, message):
     source = from_module(make(), X)
     with pytest.raises(ExportError, match=message):
-        check_batches(source, batches(source))
+        check_sizes(source, [entry.sizes for entry in sizes_within(source)])
     with pytest.raises(ExportError, match=message):
         next(judged_cases(source))
-    check_batches(source, (2, 3))
+    check_sizes(source, [{"batch": 2}, {"batch": 3}])
 
 
 def test_a_module_of_some_batches_only_has_a_fixed_shape():
@@ -97,7 +98,7 @@ def test_a_module_that_ends_at_large_numbers_does_not_end_the_command():
     """Its sys.exit(0) would say that all went well."""
     source = from_module(answering(lambda m, x: exit(0) if x.abs().max() > 100 else m.layer(x)), X)
     with pytest.raises(ExportError, match="the module fails on its test inputs: SystemExit: 0"):
-        Oracle(source).answers(source.random_inputs(2, 1e4, 0))
+        Oracle(source).answers(source.random_inputs({"batch": 2}, 1e4, 0))
 
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt(), TerminatedError(143)], ids=["ctrl-c", "sigterm"])

@@ -76,8 +76,6 @@ def test_a_place_is_its_file_and_its_name(folder):
         ("nets.py", "got 'nets.py' without a name; .*, such as nets.py:net, nets.py:Net, nets.py:make_net$"),
         ("nets.py:", "got 'nets.py' without a name; expected FILE.py:NAME of a module, such as nets.py:net"),
         ("nets", r"got 'nets', expected FILE.py:NAME of an existing file; did you mean nets.py\?$"),
-        ("nets:Net", r"did you mean nets.py:Net\?$"),
-        ("package.deep:make", r"did you mean package/deep.py:make\?$"),
         ("package/deep:make", r"did you mean package/deep.py:make\?$"),
         ("net.py:Net", r"got 'net.py:Net', .*did you mean nets.py:Net\?$"),
         ("package/dep.py:make", r"did you mean package/deep.py:make\?$"),

@@ -96,7 +96,7 @@ def test_a_fixed_shape_must_be_asked_for():
 
 def test_whole_numbers_are_drawn_below_their_limit():
     entry = parse_input("ids=int64[batch,50]<7")
-    values = entry.random(40, 1e4, np.random.default_rng(0))
+    values = entry.random({"batch": 40}, 1e4, np.random.default_rng(0))
     assert values.dtype == np.int64
     assert set(values.ravel()) == set(range(7))
     embedding = nn.Sequential(nn.Embedding(7, 3))
@@ -104,7 +104,7 @@ def test_whole_numbers_are_drawn_below_their_limit():
 
 
 def test_elements_of_a_batch():
-    assert Input(name="x", dtype=np.dtype("float32"), shape=(None, 3, 8)).elements(10) == 240
+    assert Input(name="x", dtype=np.dtype("float32"), shape=("batch", 3, 8)).elements({"batch": 10}) == 240
 
 
 def test_the_module_is_asked_in_eval_mode():

@@ -90,9 +90,9 @@ def test_another_modules_state_dict_is_refused(nets_file, tmp_path):
 @pytest.mark.parametrize(
     ("text", "shape"),
     [
-        ("x=float32[batch,16]", (None, 16)),
+        ("x=float32[batch,16]", ("batch", 16)),
         ("x=float64[3, 2]", (3, 2)),
-        ("mask=bool[batch]", (None,)),
+        ("mask=bool[batch]", ("batch",)),
         (" a=int8[1] ", (1,)),
     ],
 )
@@ -109,9 +109,12 @@ def test_inputs_are_parsed(text, shape):
         "x=float32[]",
         "x=float32[batch,0]",
         "x=float32[batch,-1]",
-        "x=float32[16,batch]",
+        "x=float32[batch,a:5..2]",
+        "x=float32[batch,a:0..2]",
+        "x=float32[batch,a:2]",
         "x=half[2]",
-        "x=float32[batch,a]",
+        "x=float32[batch,a*2]",
+        "x=float32[batch,a b]",
         "x=float32[batch,\u0663]",
         "1x=float32[batch]",
         "x=float32[batch]<",

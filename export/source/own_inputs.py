@@ -1,0 +1,296 @@
+"""The user's own inputs: sets of arrays on which files are verified beside random ones."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from export.source.axes import BATCH
+from export.source.input_text import DTYPES
+from export.source.inputs import Input
+from export.source.signature import argument_names, flatten
+from export.source.source import OwnInputs, Source
+from export.source.user_code import users_code
+from linreg.errors import ExportError
+from linreg.escaping import printable
+
+Array = NDArray[Any]
+
+SHOWN = 60
+"""The number of characters of a name from a file that a message shows."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class GivenInputs:
+    """One set of inputs, as the user gave it.
+
+    Attributes:
+        name: where it is from, which begins messages, such as `batch.npz`.
+        arrays: the arrays by the names of forward's arguments, or in their order.
+    """
+
+    name: str
+    arrays: Mapping[str, Array] | tuple[Array, ...]
+
+    def named(self, module: nn.Module) -> dict[str, Array]:
+        """Return the arrays by the names of the arguments of forward."""
+        if isinstance(self.arrays, tuple):
+            return dict(zip(argument_names(module, len(self.arrays)), self.arrays, strict=True))
+        return dict(self.arrays)
+
+
+def given_inputs(value: Any, name: str) -> list[GivenInputs]:
+    """Turn tensors into sets of inputs.
+
+    Args:
+        value: a tensor, a tuple or list of tensors in the order of forward's arguments, a dict of tensors by their
+            names, or a list of such tuples and dicts, each of which is a set.
+        name: where the tensors are from, which begins messages.
+
+    Raises:
+        ExportError: a value is not a dense tensor, has no axis, is empty or has an unsupported dtype.
+    """
+    if isinstance(value, Tensor):
+        return [GivenInputs(name=name, arrays=(_array(value, name, "tensor 0"),))]
+    if isinstance(value, Mapping):
+        return [GivenInputs(name=name, arrays=_by_name(value, name))]
+    if not isinstance(value, list | tuple) or not value:
+        got = "nothing" if isinstance(value, list | tuple) else type(value).__name__
+        raise ExportError(f"{name}: got {got}, expected a torch.Tensor, or a list of them, or tensors by name")
+    if any(isinstance(item, Mapping | list | tuple) for item in value):
+        return several_sets(value, name)
+    arrays = tuple(_array(item, name, f"tensor {place}", f"item {place}") for place, item in enumerate(value))
+    return [GivenInputs(name=name, arrays=arrays)]
+
+
+def several_sets(values: Iterable[Any], name: str) -> list[GivenInputs]:
+    """Turn an iterable into sets of inputs, one for each item.
+
+    Raises:
+        ExportError: an item is no set of inputs.
+    """
+    sets: list[GivenInputs] = []
+    for place, value in enumerate(values, start=1):
+        found = given_inputs(value, f"{name}, set {place}")
+        if len(found) > 1:
+            raise ExportError(f"{name}, set {place}: is a list of sets, expected one set")
+        sets += found
+    return sets
+
+
+def checked_array(array: Array, name: str, which: str) -> Array:
+    """Check an array that is to be an input, and return it contiguous and in this machine's byte order.
+
+    Raises:
+        ExportError: it has no axis, is empty or has an unsupported dtype.
+    """
+    if array.dtype.name not in DTYPES:
+        raise ExportError(f"{name}: {which} is {printable(array.dtype.name)}, expected one of {', '.join(DTYPES)}")
+    if 0 in array.shape or not array.ndim:
+        raise ExportError(
+            f"{name}: {which} has shape {list(array.shape)}, expected the batch as its first axis and no "
+            "axis of size 0, such as torch.randn(2, 16)"
+        )
+    return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+
+
+def inputs_of(module: nn.Module, sets: Sequence[GivenInputs], *, static: bool) -> tuple[Input, ...]:
+    """Describe the inputs of a module by sets of them: names, dtypes, shapes, and the range of whole numbers.
+
+    A mask of 0 and 1 that is right-padded in every row is described as such. An axis whose size differs between the
+    sets is dynamic; axes that have the same size in each set have one name.
+
+    Args:
+        module: the module.
+        sets: at least one set; the first axis of each array is the batch.
+        static: fix the batch size to that of the sets; otherwise the batch is dynamic.
+
+    Raises:
+        ExportError: the sets contradict each other, or the arrays of one have different batch sizes.
+    """
+    named = [given.named(module) for given in sets]
+    first = named[0]
+    if len(first) == 1 and (wanted := argument_names(module, 1)) != tuple(first):
+        raise ExportError(f"{sets[0].name}: has {_listed(first)}, but the argument of forward is {wanted[0]!r}")
+    for given, arrays in zip(sets, named, strict=True):
+        if set(arrays) != set(first):
+            raise ExportError(f"{given.name}: has {_listed(arrays)}, but {sets[0].name} has {_listed(first)}")
+        sizes = [array.shape[0] for array in arrays.values()]
+        if not static and len(set(sizes)) > 1:
+            raise ExportError(
+                f"{given.name}: the first axes of the tensors are {', '.join(map(str, sizes))}, expected one batch "
+                "size; or fix every shape with --static"
+            )
+    dynamic: dict[tuple[int, ...], str] = {}
+    return tuple(_described(name, [arrays[name] for arrays in named], sets, dynamic, static=static) for name in first)
+
+
+def own_inputs(entries: Sequence[Input], sets: Sequence[GivenInputs], *, static: bool) -> tuple[OwnInputs, ...]:
+    """Check that sets are what the inputs of a module are described as, and return them in the order of the inputs.
+
+    Args:
+        entries: the inputs, with the names of forward's arguments, in their order.
+        sets: the sets.
+        static: every size is fixed, dynamic axes at their smallest size.
+
+    Raises:
+        ExportError: a set has other names, dtypes, shapes or values.
+    """
+    found = []
+    for given in sets:
+        ordered = _ordered(given, entries)
+        axes: dict[str, int] = {}
+        for entry, array in zip(entries, ordered, strict=True):
+            smallest = {axis.name: axis.least for axis in entry.dynamic()}
+            shape = entry.shape_at(smallest) if static else entry.shape
+            _check(given.name, replace(entry, shape=shape), array, axes)
+        found.append(OwnInputs(name=given.name, arrays=tuple(ordered)))
+    return tuple(found)
+
+
+def with_own_inputs(source: Source, own: Sequence[OwnInputs]) -> Source:
+    """Return a source with the user's own inputs, in the dtypes of its inputs.
+
+    Raises:
+        ExportError: the module fails on them.
+    """
+    converted = tuple(
+        OwnInputs(
+            name=given.name,
+            arrays=tuple(array.astype(entry.dtype) for array, entry in zip(given.arrays, source.inputs, strict=True)),
+        )
+        for given in own
+    )
+    for given in converted:
+        with users_code(f"the module does not run on {given.name}"), torch.inference_mode():
+            flatten(source.module(*(torch.from_numpy(array.copy()) for array in given.arrays)))
+    return replace(source, own=converted)
+
+
+def sizes_of(inputs: Sequence[Input], arrays: Sequence[Array]) -> dict[str, int]:
+    """Return the sizes of the dynamic axes of some inputs, by name."""
+    return {
+        axis: size
+        for entry, array in zip(inputs, arrays, strict=True)
+        for axis, size in zip(entry.shape, array.shape, strict=True)
+        if isinstance(axis, str)
+    }
+
+
+def _ordered(given: GivenInputs, entries: Sequence[Input]) -> Sequence[Array]:
+    """Return the arrays of a set in the order of the inputs."""
+    names = [entry.name for entry in entries]
+    if isinstance(given.arrays, tuple):
+        if len(given.arrays) != len(names):
+            raise ExportError(f"{given.name}: has {len(given.arrays)} arrays, expected the inputs {_listed(names)}")
+        return given.arrays
+    if set(given.arrays) != set(names):
+        raise ExportError(f"{given.name}: has {_listed(given.arrays)}, expected the inputs {_listed(names)}")
+    return [given.arrays[name] for name in names]
+
+
+def with_rows(source: Source, rows: Array) -> Source:
+    """Return the source of a model with a single input with the rows of a table as the user's own inputs.
+
+    Raises:
+        ExportError: the rows have another number of axes.
+    """
+    if len(source.inputs) != 1 or rows.ndim != len(source.inputs[0].shape) or source.static:
+        raise ExportError(
+            f"your rows have shape {rows.shape}, expected {[entry.described()['shape'] for entry in source.inputs]}"
+        )
+    return replace(source, own=(OwnInputs(name="your rows", arrays=(rows.astype(source.inputs[0].dtype),)),))
+
+
+def _check(name: str, entry: Input, array: Array, axes: dict[str, int]) -> None:
+    """Check an array against the description of its input; `axes` holds the sizes of the dynamic axes so far.
+
+    Raises:
+        ExportError: they differ.
+    """
+    got = f"{name}: {entry.name!r}"
+    if array.dtype != entry.dtype:
+        raise ExportError(
+            f"{got} is {array.dtype}, expected {entry.dtype} as described; convert it: .astype({str(entry.dtype)!r})"
+        )
+    expected = f"expected {entry.described()['shape']}"
+    if array.ndim != len(entry.shape):
+        raise ExportError(f"{got} has shape {list(array.shape)}, {expected}")
+    for size, axis in zip(array.shape, entry.shape, strict=True):
+        wanted = axis if isinstance(axis, int) else axes.setdefault(axis, size)
+        if size != wanted:
+            other = "" if isinstance(axis, int) else f" with {axis} {wanted}, as in the other inputs"
+            raise ExportError(f"{got} has shape {list(array.shape)}, {expected}{other}")
+    if array.dtype.kind in "iu" and not (entry.least <= array.min() and array.max() < entry.below):
+        worst = array.min() if array.min() < entry.least else array.max()
+        raise ExportError(
+            f"{got} holds {worst}, but it is described as {entry.text()!r}; describe it with the limits of its values"
+        )
+
+
+def _described(
+    name: str, arrays: list[Array], sets: Sequence[GivenInputs], dynamic: dict[tuple[int, ...], str], *, static: bool
+) -> Input:
+    """Describe one input; `dynamic` holds the names of dynamic axes beside the batch, by their size in each set."""
+    first = arrays[0]
+    for given, array in zip(sets, arrays, strict=True):
+        if array.dtype != first.dtype or array.ndim != first.ndim or (static and array.shape != first.shape):
+            one, other = (f"{each.dtype}{list(each.shape)}" for each in (array, first))
+            raise ExportError(
+                f"{given.name}: {name!r} is {one}, but in {sets[0].name} it is {other}; give sets of one dtype and "
+                f"{'shape' if static else 'number of axes'}"
+            )
+    shape: list[int | str] = list(first.shape)
+    if not static:
+        shape[0] = BATCH
+        for place in range(1, first.ndim):
+            sizes = tuple(array.shape[place] for array in arrays)
+            if len(set(sizes)) > 1:
+                shape[place] = dynamic.setdefault(sizes, f"axis_{len(dynamic)}")
+    whole = first.dtype.kind in "iu"
+    least = min(int(array.min()) for array in arrays) if whole else 0
+    below = max(int(array.max()) for array in arrays) + 1 if whole else 2
+    prefix = first.dtype.kind in "biu" and first.ndim > 1 and all(map(_is_prefix, arrays))
+    if prefix:
+        least, below = 0, 2
+    return Input(name=name, dtype=first.dtype, shape=tuple(shape), below=below, least=least, prefix=prefix)
+
+
+def _is_prefix(array: Array) -> bool:
+    """Whether every row along the last axis is some ones, at least one, and then zeros."""
+    ones = array.astype(bool).sum(-1, keepdims=True)
+    return bool((array == (np.arange(array.shape[-1]) < ones)).all() and (ones > 0).all())
+
+
+def _by_name(tensors: Mapping[Any, Any], name: str) -> dict[str, Array]:
+    arrays = {}
+    for key, tensor in tensors.items():
+        if not isinstance(key, str):
+            raise ExportError(f"{name}: has a key of type {type(key).__name__}, expected the names of arguments")
+        arrays[key] = _array(tensor, name, _shown(key))
+    if not arrays:
+        raise ExportError(f"{name}: holds no tensor, expected one for each argument of forward")
+    return arrays
+
+
+def _array(tensor: Any, name: str, which: str, item: str = "") -> Array:
+    if not isinstance(tensor, Tensor):
+        raise ExportError(f"{name}: {item or which} is {type(tensor).__name__}, expected a torch.Tensor")
+    dtype = str(tensor.dtype).removeprefix("torch.")
+    if dtype not in DTYPES:
+        raise ExportError(f"{name}: {which} is {dtype}, expected one of {', '.join(DTYPES)}")
+    if tensor.layout is not torch.strided or tensor.is_meta or tensor.is_nested:
+        raise ExportError(f"{name}: {which} is not dense; give a dense tensor")
+    return checked_array(tensor.detach().cpu().resolve_neg().numpy(), name, which)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(map(_shown, names))
+
+
+def _shown(name: str) -> str:
+    return f"'{printable(name[:SHOWN])}'"
