@@ -73,7 +73,7 @@ def test_onnx_and_onnxruntime_read_both_files(exported):
     onnx.checker.check_model(str(folder / MODEL), full_check=True)
     rows = np.random.default_rng(1).standard_normal((5, 40), dtype=np.float32)
     session = onnxruntime.InferenceSession(str(folder / MODEL), providers=["CPUExecutionProvider"])
-    (found,) = session.run(None, {"input": rows})
+    (found,) = session.run(None, {"x": rows})
     np.testing.assert_allclose(found, net(torch.from_numpy(rows)).detach().numpy(), rtol=1e-5, atol=1e-5)
 
 
