@@ -77,6 +77,18 @@ def test_onnx_and_onnxruntime_read_both_files(exported):
     np.testing.assert_allclose(found, net(torch.from_numpy(rows)).detach().numpy(), rtol=1e-5, atol=1e-5)
 
 
+def test_the_second_file_counts_for_the_limit_of_two_sessions(monkeypatch, tmp_path):
+    torch.manual_seed(2)
+    net = nn.Sequential(nn.Linear(40, 30), nn.ReLU(), nn.Linear(30, 20))
+    monkeypatch.setattr("export.formats.external_data.SINGLE_FILE_BYTES", 1000)
+    size = 4 * sum(value.numel() for value in net.state_dict().values())
+    for limit, levels in ((size - 1, ["all"]), (2 * size, ["all", "disabled"])):
+        monkeypatch.setattr("export.proof.optimisation.MAX_BYTES", limit)
+        bundle = linreg.export(net, tmp_path / str(limit), inputs="x=float32[batch,40]", formats=["onnx"])
+        assert (bundle.path / MODEL).stat().st_size < size - 1
+        assert bundle.manifest.entry(MODEL).proof["optimisation"] == levels
+
+
 def test_every_weight_is_proved_from_disk(exported):
     net, folder = exported
     proof = read_manifest(folder).entry(MODEL).proof
