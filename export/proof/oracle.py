@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from export.formats.quiet import reason
 from export.proof.allowed_error import LARGEST_OWN_ERROR, SCALE_ROWS, affine_output, measured_output
-from export.proof.arithmetic import InFloat64, Perturbed
+from export.proof.arithmetic import InFloat64, Perturbed, is_large
 from export.proof.comparison import ExpectedOutput
 from export.proof.ties import Ties
 from export.source.axes import BATCH
@@ -247,7 +247,9 @@ class Oracle:
         """Return whether each element of a tensor has memory of its own, so that `outputs_with` can change it."""
         assert self._wide is not None
         tensor: Tensor = self._wide.state_dict()[key]
-        return not any(step == 0 and size > 1 for step, size in zip(tensor.stride(), tensor.shape, strict=True))
+        return not is_large(tensor) and not any(
+            step == 0 and size > 1 for step, size in zip(tensor.stride(), tensor.shape, strict=True)
+        )
 
     def _moved(
         self, inputs: tuple[Array, ...], exact: tuple[Array, ...], ties: Ties | None = None, runs: int = PERTURBED_RUNS
@@ -271,7 +273,8 @@ class Oracle:
         if (scale, count) not in self._largest:
             inputs = self._rows(count, scale, SCALE_ROWS)
             chunks = [inputs]
-            if self._rows_are_independent():
+            # Large parameters are converted in every call, which takes longer than more rows.
+            if self._rows_are_independent() and not any(map(is_large, self.source.module.parameters())):
                 starts = range(0, count, CHUNK_ROWS)
                 chunks = [self._chosen(inputs, slice(start, start + CHUNK_ROWS)) for start in starts]
             found = [tuple(map(_largest_element, self.exact(chunk))) for chunk in chunks]
@@ -284,15 +287,22 @@ def _key(inputs: tuple[Array, ...], scale: float | None) -> str:
 
 
 def _in_float64(module: nn.Module) -> nn.Module:
-    """Copy a module into float64, without a copy of its weights in their own dtype in between."""
+    """Copy a module into float64, without a copy of its weights in their own dtype in between.
+
+    Parameters that `InFloat64` converts in blocks keep their dtype, and share the memory of the module's.
+    """
     memo: dict[int, Any] = {}
     for tensor in (*module.parameters(), *module.buffers()):
-        if tensor.is_floating_point() and tensor.is_leaf:
-            wide = tensor.detach().to(torch.float64, copy=True)
-            memo[id(tensor)] = (
-                nn.Parameter(wide, requires_grad=tensor.requires_grad) if isinstance(tensor, nn.Parameter) else wide
-            )
-    return copy.deepcopy(module, memo).double()
+        parameter = isinstance(tensor, nn.Parameter)
+        if tensor.is_floating_point() and tensor.is_leaf and (parameter or not is_large(tensor)):
+            own = tensor.detach()
+            wide = own if is_large(tensor) else own.to(torch.float64, copy=True)
+            memo[id(tensor)] = nn.Parameter(wide, requires_grad=tensor.requires_grad) if parameter else wide
+    return copy.deepcopy(module, memo)._apply(_wide)  # type: ignore[no-untyped-call,no-any-return] # as Module.double
+
+
+def _wide(tensor: Tensor) -> Tensor:
+    return tensor.double() if tensor.is_floating_point() and not is_large(tensor) else tensor
 
 
 def _has_rows(entry: Input) -> bool:
