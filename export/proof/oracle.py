@@ -149,7 +149,10 @@ class Oracle:
             self._independent = False
             if BATCH in self.source.sizes() and all(BATCH not in entry.shape[1:] for entry in self.source.inputs):
                 inputs, chosen = self._rows(CHECKED_ROWS, 1.0, SCALE_ROWS), slice(CHECKED_ROW, CHECKED_ROW + 1)
-                every, one = self.exact(inputs), self.exact(self._chosen(inputs, chosen))
+                try:
+                    every, one = self.exact(inputs), self.exact(self._chosen(inputs, chosen))
+                except ExportError:  # such as a BatchNorm without running statistics, which needs two rows
+                    return False
                 self._largest[1.0, CHECKED_ROWS] = tuple(map(_largest_element, every))
                 self._independent = all(
                     whole.shape[:1] == (CHECKED_ROWS,)
