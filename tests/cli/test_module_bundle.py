@@ -51,6 +51,13 @@ BUDGET = ["--budget", "0.5s"]
 ESCAPE = "\x1b[31m"
 
 
+@pytest.fixture(autouse=True)
+def forgotten():
+    """Other tests import another nets.py."""
+    yield
+    sys.modules.pop("nets", None)
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """The bundle as `linreg export` writes it, in a folder beside its code."""
