@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 IDS = "input_ids=int64[batch,seq:1..128]<2000"
-MASK = "1<=attention_mask=int64[batch,seq:1..128]<2"
+MASK = "attention_mask=int64[batch,seq:1..128] prefix"
 IMAGE = "pixel_values=float32[batch,3,64,64]"
 ANY_IMAGE = "pixel_values=float32[batch,3,h:64..256*32,w:64..256*32]"
 
@@ -26,10 +26,10 @@ class Network:
     other: dict[str, int]
 
     def parsed(self) -> list[tuple[str, str, tuple[int | str, ...], int]]:
-        """Name, dtype, axes (a name or a size) and upper limit (0 if there is none) of each input."""
+        """Name, dtype, axes (a name or a size) and upper limit (0 if there is none, 2 for a mask) of each input."""
         found = []
         for text in self.inputs:
-            name, dtype, axes, below = re.fullmatch(r"(?:1<=)?(\w+)=(\w+)\[(.*)\](?:<(\d+))?", text).groups()  # type: ignore[union-attr]
+            name, dtype, axes, below = re.fullmatch(r"(\w+)=(\w+)\[(.*)\](?:<(\d+)| prefix)?", text).groups()  # type: ignore[union-attr]
             names = [axis.partition(":")[0] for axis in axes.split(",")]
             found.append((name, dtype, tuple(int(axis) if axis.isdigit() else axis for axis in names), int(below or 0)))
         return found
@@ -53,7 +53,7 @@ def _picture(name: str, image: str = IMAGE) -> Network:
         name=name,
         inputs=(image,),
         example={"h": 64, "w": 64} if free else {},
-        other={"batch": 5, **({"h": 160, "w": 96} if free else {})},
+        other={"batch": 5, **({"h": 224, "w": 96} if free else {})},
     )
 
 
