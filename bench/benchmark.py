@@ -28,6 +28,7 @@ from bench.report.report import Quality, Report, Settings
 from bench.self_check_record import last_self_check
 from bench.worker.lifecycle import Lifecycle
 from bench.worker.messages import Job, ProcessResult
+from export.source.axes import BATCH
 from linreg.arguments import as_path, as_texts
 from linreg.config import BENCH_DEFAULTS, BenchSettings
 from linreg.errors import LinregError
@@ -250,6 +251,7 @@ def run_benchmark(
         ),
         comparisons=comparisons,
         lifecycle=lifecycle_rows(comparisons, _lifecycles(measured)),
+        sizes={name: size for name, size in source.sizes().items() if name != BATCH},
     )
 
 

@@ -42,6 +42,8 @@ WORDS = re.compile(
     r"|(?P<each>one --input\b)"
     r"|--[a-z-]+ \(in Python: (?P<told>[^)]*)\)"
     r"|(?P<output>another -o( BUNDLE)?\b)|(?P<folder>,? with -o\b)"
+    r"|--static (?P<axes>(?=[\w,]*=)\w[\w,=]*)"
+    r"|--(?P<subject>static)(?=:)"
     rf"|--(?P<flag>{'|'.join(FLAGS)})\b"
     rf"|--(?P<option>{WITH_VALUE}) (?P<value>(?!or\b|and\b)\w(?:[\w.+-]*\w)?)"
     r"|--(?P<name>[a-z]+(?:-[a-z]+)*)"
@@ -89,9 +91,11 @@ def _argument(found: re.Match[str]) -> str:
         return "another folder"
     if found["folder"]:
         return ""
+    if found["axes"]:
+        return f"static={json.dumps(found['axes'])}"
     if found["flag"]:
         return FLAGS[found["flag"]]
-    name = found["option"] or found["name"]
+    name = found["option"] or found["name"] or found["subject"]
     name = NAMES.get(name, name.replace("-", "_"))
     return name if found["value"] is None else f"{name}={_literal(found['value'])}"
 

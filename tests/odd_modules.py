@@ -165,7 +165,7 @@ REFUSED = {
     "class": (lambda: nn.Linear, "got type, expected a torch.nn.Module"),
     "no-init": (NeverInitialised, r"NeverInitialised.__init__ never calls super\(\).__init__\(\); call it first"),
     "no-forward": (lambda: nn.ModuleDict({"a": nn.Linear(4, 2)}), "ModuleDict has no forward, so it has no outputs"),
-    "by-keyword": (ByKeyword, "forward takes mask by keyword only; .*; remove the \\* in forward's signature"),
+    "by-keyword": (ByKeyword, "forward takes x, mask; got 1 inputs: mask is missing; give one --input for each"),
     "old-weight-norm": (
         lambda: changed(mlp(), lambda m: weight_norm(m[0])),
         "cannot be copied: its part '0' has a WeightNorm hook; call torch.nn.utils.remove_weight_norm",

@@ -24,14 +24,14 @@ def on_own_inputs(request: Request, module: "nn.Module", sets: "Sequence[GivenIn
         LinregError: two sets have the same number of rows, or one has too many.
     """
     from export.source.axes import BATCH
+    from export.source.forward import match_inputs
     from export.source.own_inputs import inputs_of, own_inputs, sizes_of
-    from export.source.signature import in_order_of_forward
     from export.source.user_module import parse_input
 
     described = [parse_input(text) for text in request.inputs] or inputs_of(module, sets, static=False)
-    entries = in_order_of_forward(module, described)
+    _, entries = match_inputs(module, described)
     batches: dict[int, str] = {}
-    for given in own_inputs(entries, sets, static=False):
+    for given in own_inputs(entries, sets):
         rows = sizes_of(entries, given.arrays).get(BATCH)
         if rows is None:
             raise LinregError("--inputs: no input has an axis named batch, whose size a row of the report names")

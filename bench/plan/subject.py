@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import nn
 
+    from export.source.arguments import Arguments
     from export.source.own_inputs import GivenInputs
     from export.source.source import Source
 
@@ -45,6 +46,19 @@ class Subject:
 
         return load_module(self.module, Path(self.path) if self.path else None, self.arguments).eval()
 
+    def arguments_of_forward(self, module: "nn.Module") -> "Arguments | None":
+        """Return how inputs become the arguments of the module; None if they are passed by position.
+
+        Raises:
+            ExportError: the inputs are not those of its forward.
+        """
+        if not self.inputs:
+            return self.source().arguments if self.bundle else None
+        from export.source.forward import match_inputs
+        from export.source.user_module import parse_input
+
+        return match_inputs(module, [parse_input(text) for text in self.inputs])[0]
+
     def source(self, own: "Sequence[GivenInputs]" = ()) -> "Source":
         """Load a new instance of the module, and return it as a source that can be exported.
 
@@ -63,12 +77,12 @@ class Subject:
             from export.bundle.module_sources import ModuleSources
 
             return ModuleSources(self.module_itself(), Path(self.bundle)).source(None)
+        from export.source.forward import match_inputs
         from export.source.own_inputs import own_inputs, with_own_inputs
-        from export.source.signature import in_order_of_forward
         from export.source.source import from_module
         from export.source.user_module import parse_input
 
         module = self.module_itself()
-        entries = in_order_of_forward(module, [parse_input(text) for text in self.inputs])
-        fitting = own_inputs(entries, own, static=False)
+        _, entries = match_inputs(module, [parse_input(text) for text in self.inputs])
+        fitting = own_inputs(entries, own)
         return with_own_inputs(from_module(module, entries), fitting)

@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -100,6 +100,7 @@ class Report:
         comparisons: one for each combination of device, number of threads and batch size.
         lifecycle: one row per variant that some process loaded before any other.
         runtimes: timings of the model in runtimes that need no Python; None if not timed.
+        sizes: the sizes of the dynamic axes other than the batch, by name.
 
     Example:
         >>> report = Report.read("artifacts/reference/line/bench.json")
@@ -118,6 +119,7 @@ class Report:
     comparisons: Annotated[tuple[Comparison, ...], Meta(min_length=1)]
     lifecycle: tuple[LifecycleRow, ...] = ()
     runtimes: Runtimes | None = None
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path | str) -> "Report":
@@ -213,6 +215,8 @@ def _values(value: Any) -> Any:
         return {("problem" if key == "status" else key): entry for key, entry in found.items() if key != "reason"} | {
             "problem": value.problem
         }
+    if isinstance(value, Report) and not value.sizes:
+        del found["sizes"]
     if isinstance(value, RowProcess) and value.host_ns is None:
         del found["host_ns"]
     return found

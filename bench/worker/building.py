@@ -93,10 +93,11 @@ def _torch(variant: Variant, subject: Subject, folder: Path, device: Device) -> 
             program = trusted_bytes(Format.PT2, variant.file, _data(variant, folder), Trust.MADE_HERE)
             return pt2_runner(variant.file, program, variant.mode)
     module = subject.module_itself().to(device.value)
+    arguments = subject.arguments_of_forward(module)
     if variant.kind is Kind.COMPILE:
-        return torch_runner(variant.name, module, variant.mode, call=_compiled(module))
+        return torch_runner(variant.name, module, variant.mode, call=_compiled(module), arguments=arguments)
     if variant.kind is Kind.EAGER:
-        return torch_runner(variant.name, module, variant.mode)
+        return torch_runner(variant.name, module, variant.mode, arguments=arguments)
     from bench.worker import cuda
 
     make = {
@@ -104,7 +105,7 @@ def _torch(variant: Variant, subject: Subject, folder: Path, device: Device) -> 
         Kind.COPY_TO_DEVICE: cuda.copy_to_device_runner,
         Kind.COPY_FROM_DEVICE: cuda.copy_from_device_runner,
     }
-    return make[variant.kind](variant.name, module)
+    return make[variant.kind](variant.name, module, arguments)
 
 
 def _compiled(module: "torch.nn.Module") -> Callable[..., Any]:

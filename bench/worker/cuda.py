@@ -8,6 +8,7 @@ is kept too, since it shows when the launches take longer than the computation.
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from functools import partial
 from itertools import repeat
 from typing import Any
 
@@ -16,7 +17,8 @@ import torch
 from numpy.typing import NDArray
 
 from export.runners.base import Call, Runner
-from export.source.signature import flatten
+from export.source.arguments import Arguments
+from export.source.outputs import flatten
 
 LAUNCH_BOUND = 0.8
 """Rows whose launches take more than this fraction of their time are marked, as in trtexec."""
@@ -48,19 +50,19 @@ def time_launches(run: Callable[[], object], calls: int) -> int:
     return launched
 
 
-def graph_runner(name: str, module: torch.nn.Module) -> Runner:
+def graph_runner(name: str, module: torch.nn.Module, arguments: Arguments | None = None) -> Runner:
     """Make a runner that replays a CUDA graph of one call, which almost removes the cost of launching."""
 
     def bind(inputs: tuple[NDArray[Any], ...]) -> Call:
-        arguments = _on_device(inputs)
+        call = _call(module, arguments, inputs)
         side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         with torch.inference_mode(), torch.cuda.stream(side):
             for _ in range(3):  # lazy initialisation must not be captured
-                module(*arguments)
+                call()
         torch.cuda.current_stream().wait_stream(side)
         graph = torch.cuda.CUDAGraph()
         with torch.inference_mode(), torch.cuda.graph(graph):
-            results = module(*arguments)
+            results = call()
 
         def outputs() -> tuple[NDArray[Any], ...]:
             graph.replay()
@@ -72,7 +74,7 @@ def graph_runner(name: str, module: torch.nn.Module) -> Runner:
     return Runner(name=name, bind=bind, parameters=lambda: _parameters(module))
 
 
-def copy_to_device_runner(name: str, module: torch.nn.Module) -> Runner:
+def copy_to_device_runner(name: str, module: torch.nn.Module, _arguments: Arguments | None = None) -> Runner:
     """Make a runner that copies the inputs from pageable host memory to the device, as `x.cuda()` does."""
 
     def bind(inputs: tuple[NDArray[Any], ...]) -> Call:
@@ -87,12 +89,12 @@ def copy_to_device_runner(name: str, module: torch.nn.Module) -> Runner:
     return Runner(name=name, bind=bind, parameters=lambda: _parameters(module))
 
 
-def copy_from_device_runner(name: str, module: torch.nn.Module) -> Runner:
+def copy_from_device_runner(name: str, module: torch.nn.Module, arguments: Arguments | None = None) -> Runner:
     """Make a runner that copies the outputs to the host, as `y.cpu()` does."""
 
     def bind(inputs: tuple[NDArray[Any], ...]) -> Call:
         with torch.inference_mode():
-            results = flatten(module(*_on_device(inputs)))
+            results = flatten(_call(module, arguments, inputs)())
 
         def run() -> None:
             for tensor in results:
@@ -103,8 +105,11 @@ def copy_from_device_runner(name: str, module: torch.nn.Module) -> Runner:
     return Runner(name=name, bind=bind, parameters=lambda: _parameters(module))
 
 
-def _on_device(inputs: tuple[NDArray[Any], ...]) -> tuple[torch.Tensor, ...]:
-    return tuple(torch.from_numpy(np.array(array)).to("cuda") for array in inputs)
+def _call(module: torch.nn.Module, arguments: Arguments | None, inputs: tuple[NDArray[Any], ...]) -> Callable[[], Any]:
+    """Return a call of the module with inputs that are on the device."""
+    tensors = tuple(torch.from_numpy(np.array(array)).to("cuda") for array in inputs)
+    args, kwargs = (arguments or Arguments.by_position(len(tensors))).bind(tensors)
+    return partial(module, *args, **kwargs)
 
 
 def _parameters(module: torch.nn.Module) -> Mapping[str, NDArray[Any]]:

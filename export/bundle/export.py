@@ -13,6 +13,7 @@ from export.bundle.write import Artifact, ExportOptions, make_artifact
 from export.formats.names import OPSETS, READ_ONNX, Format, FormatChoice, chosen_formats
 from export.precision import ExportPrecision
 from export.proof.budget import parse_budget
+from export.source.fixing import Static
 from linreg.arguments import as_path, as_texts
 from linreg.bundle import Bundle, open_bundle
 from linreg.changes import Changes, changing
@@ -65,7 +66,7 @@ def export(
     opset: int | None = None,
     prefix: str | None = None,
     dtype: str | None = None,
-    static: bool = False,
+    static: "Static" = False,  # quoted: help() shows the name
     units: Mapping[str, str] | None = None,
     data: str | os.PathLike[str] | None = None,
     budget: str | None = None,
@@ -90,12 +91,13 @@ def export(
             captured with them. Without `inputs`, they give the dtypes and shapes, and the first axis of each becomes
             the dynamic batch.
         keep_inputs: add `example` to the test vectors of the bundle, which others may read.
-        input_names: names of the graph's inputs. Default: `input`, or the arguments of forward if there are several.
-        output_names: names of the graph's outputs. Default: `output`, or the keys of a dict.
+        input_names: names of the graph's inputs. Default: those of forward's arguments, or `input` for a trained model.
+        output_names: names of the graph's outputs. Default: `output`, or the keys or fields of what forward returns.
         opset: ONNX opset version. Default: 18.
         prefix: prefix of generated C identifiers. Default: `linreg`.
         dtype: dtype of the exported parameters, which becomes part of the file names. Default: the model's dtype.
-        static: fix the batch size to that of `inputs` or `example`, or to 1 if these leave it open.
+        static: fix dynamic axes: True for all of them, a name such as `"h"`, several, or sizes by name such as
+            `{"h": 224}`. Without a size, an axis gets the smallest of its range, and the batch that of `example`, or 1.
         units: for a trained model, the unit of each column, by column name; written to the metadata.
         data: for a trained model, a table on whose rows the files are also verified.
         budget: time for the proof of each file of a module that is not affine, such as `60s` or `2m`, or `all` for

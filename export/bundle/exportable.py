@@ -14,10 +14,12 @@ from export.bundle.rows import rows_to_verify
 from export.precision import ExportPrecision
 from export.proof.cases import check_sizes
 from export.proof.sizes import sizes_within
+from export.source.axes import BATCH, merged
 from export.source.card import card_of, place_of_class
+from export.source.fixing import Static, fixed_sizes, parse_static
+from export.source.forward import match_inputs
 from export.source.inputs import Input
 from export.source.own_inputs import GivenInputs, given_inputs, inputs_of, own_inputs, with_own_inputs, with_rows
-from export.source.signature import in_order_of_forward
 from export.source.source import Source, from_checkpoint, from_module
 from export.source.unfit import ALREADY_EXPORTED, check_module
 from export.source.unwrapping import unwrap
@@ -71,7 +73,7 @@ def exportable(
     input_names: Sequence[str] = (),
     output_names: Sequence[str] = (),
     precision: ExportPrecision | None = None,
-    static: bool = False,
+    static: Static = False,
     units: Mapping[str, str] | None = None,
     data: Path | None = None,
     code: str | None = None,
@@ -139,7 +141,10 @@ def _of_module(
     if inputs:
         entries = tuple(parse_input(text) for text in inputs)
     elif own:
-        entries = inputs_of(inside, own, static=settings["static"])
+        named = parse_static(settings["static"])
+        static = named is True or named == {BATCH: None}  # the batch is then that of the example
+        settings["static"] = static or named
+        entries = inputs_of(inside, own, static=static)
         described = " ".join(f"--input {shlex.quote(entry.text())}" for entry in entries)
         note(f"inputs as in {own[0].name}: {described}")
     else:
@@ -147,8 +152,9 @@ def _of_module(
             'a module needs either inputs=["x=float32[batch,16]"], one for each argument of forward, or '
             "example=(torch.randn(2, 16),)"
         )
-    entries = in_order_of_forward(inside, entries)
-    fitting = own_inputs(entries, own, static=settings["static"])
+    _, entries = match_inputs(inside, entries)
+    axes = merged(axis for entry in entries for axis in entry.dynamic())
+    fitting = own_inputs(entries, own, fixed=fixed_sizes(settings["static"], axes))
     source = with_own_inputs(from_module(inside, entries, **settings), fitting)
     check_sizes(source, [entry.sizes for entry in sizes_within(source)])
     card = _card(source, entries, code or place_of_class(inside))

@@ -1,6 +1,5 @@
 """Capture a module once with torch.export, for both .pt2 and ONNX."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -11,10 +10,12 @@ from numpy.typing import NDArray
 from torch.export import Dim, ExportedProgram
 from torch.fx.experimental import _config
 
+from export.formats.guards import limited_axes
 from export.formats.quiet import quiet, reason
 from export.formats.users_line import place_and_advice
 from export.source.axes import BATCH, Axis
 from export.source.inputs import Input
+from export.source.outputs import flat_outputs
 from export.source.own_inputs import sizes_of
 from export.source.source import Source
 from linreg.errors import ExportError
@@ -25,7 +26,6 @@ MOST = 4096
 
 STEPS = "steps_of_"
 REMEDY = "make it independent of the batch size, or fix the shape with --static"
-VIOLATED = re.compile(r"Constraints violated \(([^)]*)\)")
 
 
 def capture(source: Source) -> ExportedProgram:
@@ -106,28 +106,40 @@ class DependsOnSizeError(ExportError):
 def _captured(source: Source, *, strict: bool = False) -> ExportedProgram:
     random = tuple(torch.from_numpy(array) for array in source.random_inputs(source.sizes(), 1.0, SEED))
     inputs = _own(source) or random
+    args, kwargs = source.arguments.bind(inputs)
     dims = {axis.name: _dim(axis) for axis in source.axes}
-    shapes = tuple(
+    shapes = [
         {place: dims[size] for place, size in enumerate(entry.shape) if isinstance(size, str)}
         for entry in source.inputs
-    )
+    ]
     try:
-        with quiet(), torch.no_grad():  # with gradients, attention has other strides
+        with quiet(), torch.no_grad(), flat_outputs(source.module):  # with gradients, attention has other strides
             program = torch.export.export(
-                source.module, inputs, dynamic_shapes=shapes if source.axes else None, strict=strict
+                source.module,
+                args,
+                kwargs or None,
+                dynamic_shapes=_like_arguments(source, shapes) if source.axes else None,
+                strict=strict,
             )
     except Exception as error:  # torch.export raises many classes
-        if match := VIOLATED.search(str(error)):
-            named = {name.strip().removeprefix(STEPS) for name in match[1].split(",")}
-            for axis in reversed(source.axes):
-                if axis.name in named:
-                    raise _depends(axis, f"torch.export: {reason(error)}") from error
+        shapes_of_inputs = [entry.shape for entry in source.inputs]
+        if limited := limited_axes(str(error), source.axes, shapes_of_inputs, STEPS):
+            if all(axis.name == BATCH for axis in source.axes):
+                raise _depends(source.axes[0], f"torch.export: {reason(error)}") from error
+            raise DependsOnSizeError(f"the module depends on the size of an axis: {'; '.join(limited)}") from error
         what = f"{reason(error)}{place_and_advice(error)}"
         raise ExportError(f"torch.export refuses the module: {what}") from error
     _check_axes(program, source)
     if source.own:
-        program.example_inputs = (random, {})  # a .pt2 file holds them, and the user's own may be private
+        # A .pt2 file holds them, and the user's own may be private.
+        program.example_inputs = source.arguments.bind(random)
     return program
+
+
+def _like_arguments(source: Source, shapes: list[dict[int, Any]]) -> Any:
+    """Return the dynamic axes of all tensors in the structure of forward's arguments."""
+    args, kwargs = source.arguments.bind(shapes)
+    return {**dict(zip(source.arguments.names(), args, strict=False)), **kwargs} if kwargs else args
 
 
 def _dim(axis: Axis) -> Any:
@@ -168,10 +180,10 @@ def _check_axes(program: ExportedProgram, source: Source) -> None:
 
 def _depends(axis: Axis, why: str) -> DependsOnSizeError:
     if axis.name == BATCH:
-        return DependsOnSizeError(f"the module depends on the size of the batch ({why}); {REMEDY}")
+        return DependsOnSizeError(f"the module depends on the size of the batch; {REMEDY} ({why})")
     return DependsOnSizeError(
         f"the module depends on the size of axis {axis.name!r} ({why}); write its size, or give it a range such as "
-        f"{axis.name}:2..512, or fix it: --static {axis.name}"
+        f"{axis.name}:2..512, or fix it: --static {axis.name}=SIZE"
     )
 
 

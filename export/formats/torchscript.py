@@ -3,11 +3,12 @@
 torch deprecates TorchScript in favour of torch.export; its warnings are silenced at each call.
 """
 
+import inspect
 import json
 import re
 import warnings
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from export.formats.mangling import Renumbering
 from export.formats.quiet import quiet, reason
 from export.formats.trace_sizes import CONSTANT_RESULTS, Sizes
 from export.source.axes import other_size
+from export.source.forward import annotations_for_torchscript
+from export.source.outputs import flat_outputs
 from export.source.source import Source
 from linreg.errors import ExportError
 
@@ -81,14 +84,40 @@ def _traced(
     source: Source, inputs: tuple[torch.Tensor, ...], context: AbstractContextManager[Any]
 ) -> tuple[Any, list[warnings.WarningMessage]]:
     """Trace one call, and return the warnings about the user's code; torch's own layers read only fixed shapes."""
-    with warnings.catch_warnings(record=True) as caught, context:
+    args, kwargs = source.arguments.bind(inputs)
+    changed = (_without_keywords(source), flat_outputs(source.module))
+    with warnings.catch_warnings(record=True) as caught, changed[0], changed[1], context:
         warnings.simplefilter("always", category=TracerWarning)
-        traced = torch.jit.trace(source.module, inputs, check_trace=False, strict=False)
+        traced = torch.jit.trace(source.module, (*args, *kwargs.values()), check_trace=False, strict=False)
     return traced, [
         entry
         for entry in caught
         if issubclass(entry.category, TracerWarning) and not Path(entry.filename).is_relative_to(TORCH_FOLDER)
     ]
+
+
+@contextmanager
+def _without_keywords(source: Source) -> Iterator[None]:
+    """Let forward take exactly the arguments that are given, by position or keyword, as torch cannot trace others."""
+    if len(source.arguments.names()) == source.arguments.positional:
+        yield
+        return
+    forward, names, count = source.module.forward, source.arguments.names(), source.arguments.positional
+
+    def given(*args: Any) -> Any:
+        return forward(*args[:count], **dict(zip(names[count:], args[count:], strict=True)))
+
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    given.__signature__ = inspect.Signature([inspect.Parameter(name, kind) for name in names])  # type: ignore[attr-defined]
+    own = vars(source.module).get("forward")
+    source.module.forward = given
+    try:
+        yield
+    finally:
+        if own is None:
+            del source.module.forward
+        else:
+            source.module.forward = own
 
 
 def _sizes(source: Source, inputs: tuple[torch.Tensor, ...]) -> Sizes:
@@ -113,7 +142,11 @@ def _archive(source: Source, compile_module: Callable[[], Any], name: str) -> by
     except ExportError:
         raise
     except Exception as error:  # the compiler raises many classes
-        raise ExportError(f"{name}: torch cannot compile the module: {reason(error)}; try --format pt2") from error
+        wanted = annotations_for_torchscript(source.module, source.arguments) if name == "torchscript" else ""
+        annotate = f"annotate the arguments of forward, {wanted}, or " if wanted else ""
+        raise ExportError(
+            f"{name}: torch cannot compile the module: {reason(error)}; {annotate}try --format pt2"
+        ) from error
 
 
 def _forget_scripted_classes() -> None:

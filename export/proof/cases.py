@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from export.proof.sizes import LARGE_BATCH, TriedSizes, elements, sizes_within
 from export.source.axes import BATCH, Sizes, in_words
-from export.source.signature import flatten
+from export.source.outputs import flatten
+from export.source.signature import LIMITS, advice_on
 from export.source.source import Source
 from export.source.user_code import INTERRUPTIONS, described
 from linreg.errors import ExportError
@@ -186,11 +187,19 @@ def _check_sizes(source: Source, items: tuple[tuple[tuple[str, int], ...], ...],
         axis = _cause(source, tried[first])
         alone = [sizes[axis] for place in others if (sizes := tried[place]) and _cause(source, sizes) == axis]
         also = f" (nor at {', '.join(map(str, dict.fromkeys(alone)))})" if alone else ""
-        fixed = f"give the range of {axis}, such as {axis}:2..512, or fix it: --static {axis}"
+        fixed = FIXED_SHAPE if axis == BATCH else _range_of(source, axis, tried[first])
+        if any(entry.dtype.kind in "iu" for entry in source.inputs):
+            fixed += LIMITS
         raise ExportError(
-            f"the module does not run at {axis} {tried[first][axis]}{also}: {reasons[first]}; "
-            f"{remedy or (FIXED_SHAPE if axis == BATCH else fixed)}"
+            f"the module does not run at {axis} {tried[first][axis]}{also}: {reasons[first]}; {remedy or fixed}"
         )
+
+
+def _range_of(source: Source, name: str, sizes: Sizes) -> str:
+    """Say which sizes of an axis other than the batch the module takes."""
+    axes = [axis for axis in source.axes if axis.name == name]
+    found = advice_on(source.module, source.arguments, source.inputs, axes, sizes)
+    return found or f"give the range of {name}, such as {name}:2..512, or fix it: --static {name}=SIZE"
 
 
 def _cause(source: Source, sizes: Sizes) -> str:
@@ -203,7 +212,7 @@ def _why_not(source: Source, sizes: Sizes) -> str:
     inputs = source.random_inputs(sizes, 1.0, seed_of(sizes))
     try:
         with torch.inference_mode():
-            flatten(source.module(*(torch.from_numpy(array) for array in inputs)))
+            flatten(source.call(source.module, [torch.from_numpy(array) for array in inputs]))
     except INTERRUPTIONS:
         raise
     except BaseException as error:  # whatever a user's module raises
@@ -214,8 +223,8 @@ def _why_not(source: Source, sizes: Sizes) -> str:
 def special_case(source: Source) -> Case:
     """Return rows filled with a special value such as NaN, and rows of ones with a single special value.
 
-    Every floating input with a batch axis gets such rows; without one, it is ones with a single NaN. Integers have
-    their smallest value.
+    Every floating input with a batch axis gets such rows; the others are ones, with a single NaN if there is no batch.
+    Integers have their smallest value.
     """
     count = len(SPECIAL_VALUES) + 3
     sizes = source.sizes(batch=2 * count)
@@ -231,7 +240,7 @@ def special_case(source: Source) -> Case:
             rows = np.moveaxis(array, entry.shape.index(BATCH), 0)
             rows[:count] = values.reshape(-1, *[1] * (array.ndim - 1))
             rows[count:].reshape(count, -1)[:, 0] = values
-        else:
+        elif BATCH not in sizes:
             array.reshape(-1)[:1] = np.nan
         inputs.append(array.astype(entry.dtype))
     return Case(name=SPECIAL_ROWS, inputs=tuple(inputs))

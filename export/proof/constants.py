@@ -50,7 +50,7 @@ def used_constants(source: Source) -> UsedConstants | None:
     seen = _Watching(source.module, inputs)
     try:
         with torch.no_grad(), seen:
-            source.module(*inputs)
+            source.call(source.module, inputs)
     except INTERRUPTIONS:
         raise
     except Exception:  # a fused kernel that refuses to be observed, or what a user's module raises

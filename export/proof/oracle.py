@@ -19,7 +19,8 @@ from export.proof.arithmetic import InFloat64, Perturbed
 from export.proof.comparison import ExpectedOutput
 from export.proof.ties import Ties
 from export.source.axes import BATCH
-from export.source.signature import flatten
+from export.source.inputs import Input
+from export.source.outputs import flatten
 from export.source.source import Source
 from export.source.user_code import users_code
 from linreg.errors import ExportError, InexactError, LinregError
@@ -129,9 +130,7 @@ class Oracle:
         errors = list(map(_errors, eager, wide))
         if self._rows_are_independent():
             rows = np.unique([int(error.max(axis=tuple(range(1, error.ndim))).argmax()) for error in errors])
-            few = self._moved(
-                tuple(array[rows] for array in inputs), tuple(array[rows] for array in wide), runs=NARROW_RUNS
-            )
+            few = self._moved(self._chosen(inputs, rows), tuple(array[rows] for array in wide), runs=NARROW_RUNS)
             moved = tuple(np.zeros(array.shape) for array in wide)
             for array, found in zip(moved, few, strict=True):
                 array[rows] = found
@@ -148,9 +147,9 @@ class Oracle:
         """Whether each row of the outputs depends on the same row of the inputs only, as found with a few rows."""
         if self._independent is None:
             self._independent = False
-            if all(entry.shape[:1] == (BATCH,) for entry in self.source.inputs):
+            if BATCH in self.source.sizes() and all(BATCH not in entry.shape[1:] for entry in self.source.inputs):
                 inputs, chosen = self._rows(CHECKED_ROWS, 1.0, SCALE_ROWS), slice(CHECKED_ROW, CHECKED_ROW + 1)
-                every, one = self.exact(inputs), self.exact(tuple(array[chosen] for array in inputs))
+                every, one = self.exact(inputs), self.exact(self._chosen(inputs, chosen))
                 self._largest[1.0, CHECKED_ROWS] = tuple(map(_largest_element, every))
                 self._independent = all(
                     whole.shape[:1] == (CHECKED_ROWS,)
@@ -159,6 +158,16 @@ class Oracle:
                     for whole, part in zip(every, one, strict=True)
                 )
         return self._independent
+
+    def _count(self, inputs: tuple[Array, ...]) -> int:
+        """Return the number of rows; 1 if no input has a batch as its first axis."""
+        batched = (len(array) for entry, array in zip(self.source.inputs, inputs, strict=True) if _has_rows(entry))
+        return next(batched, 1)
+
+    def _chosen(self, inputs: tuple[Array, ...], rows: Any) -> tuple[Array, ...]:
+        """Return some rows of the inputs; those without a batch are the same for all rows."""
+        pairs = zip(self.source.inputs, inputs, strict=True)
+        return tuple(array[rows] if _has_rows(entry) else array for entry, array in pairs)
 
     def _compute(self, inputs: tuple[Array, ...], scale: float | None) -> tuple[ExpectedOutput, ...]:
         eager = self._eager(inputs)
@@ -170,7 +179,7 @@ class Oracle:
         return self._measured(eager, wide, self._moved(inputs, wide, ties), scale, ties)
 
     def _eager(self, inputs: tuple[Array, ...]) -> tuple[Array, ...]:
-        return tuple(tensor.numpy() for tensor in _run(self.source.module, inputs))
+        return tuple(tensor.numpy() for tensor in _run(self.source, self.source.module, inputs))
 
     def _measured(
         self,
@@ -201,7 +210,9 @@ class Oracle:
         assert self._wide is not None
         try:
             with _without_compiling(), InFloat64():  # type: ignore[no-untyped-call]
-                return tuple(tensor.numpy() for tensor in _answers(self._wide, tuple(map(_widened, inputs))))
+                return tuple(
+                    tensor.numpy() for tensor in _answers(self.source, self._wide, tuple(map(_widened, inputs)))
+                )
         except LinregError:
             raise
         except Exception as error:  # an operator without float64, or whatever a user's module raises
@@ -262,7 +273,7 @@ class Oracle:
             chunks = [inputs]
             if self._rows_are_independent():
                 starts = range(0, count, CHUNK_ROWS)
-                chunks = [tuple(array[start : start + CHUNK_ROWS] for array in inputs) for start in starts]
+                chunks = [self._chosen(inputs, slice(start, start + CHUNK_ROWS)) for start in starts]
             found = [tuple(map(_largest_element, self.exact(chunk))) for chunk in chunks]
             self._largest[scale, count] = tuple(map(max, zip(*found, strict=True)))
         return self._largest[scale, count]
@@ -282,6 +293,10 @@ def _in_float64(module: nn.Module) -> nn.Module:
                 nn.Parameter(wide, requires_grad=tensor.requires_grad) if isinstance(tensor, nn.Parameter) else wide
             )
     return copy.deepcopy(module, memo).double()
+
+
+def _has_rows(entry: Input) -> bool:
+    return entry.shape[:1] == (BATCH,)
 
 
 def _coarsest_unit(source: Source) -> float:
@@ -330,14 +345,14 @@ def _distance(perturbed: Array, exact: Array) -> Array:
     return np.where(np.isfinite(distance), distance, 0.0)
 
 
-def _run(module: nn.Module, inputs: tuple[Array, ...]) -> tuple[Tensor, ...]:
+def _run(source: Source, module: nn.Module, inputs: tuple[Array, ...]) -> tuple[Tensor, ...]:
     with users_code("the module fails on its test inputs"):
-        return _answers(module, inputs)
+        return _answers(source, module, inputs)
 
 
-def _answers(module: nn.Module, inputs: tuple[Array, ...]) -> tuple[Tensor, ...]:
+def _answers(source: Source, module: nn.Module, inputs: tuple[Array, ...]) -> tuple[Tensor, ...]:
     with torch.inference_mode():
-        return flatten(module(*(torch.from_numpy(array.copy()) for array in inputs)))
+        return flatten(source.call(module, [torch.from_numpy(array.copy()) for array in inputs]))
 
 
 def _without_compiling() -> AbstractContextManager[Any]:

@@ -17,7 +17,7 @@ import torch
 from _linreg import child_command
 from export.formats.names import Format
 from export.proof.cases import SEED, Case, special_case
-from export.source.signature import flatten
+from export.source.outputs import flatten
 from export.source.source import Source
 from export.source.user_code import INTERRUPTIONS
 
@@ -36,7 +36,7 @@ def probe(kind: Format, path: Path, source: Source) -> dict[str, str]:
     for case in cases:
         try:
             with torch.inference_mode():
-                eager = flatten(source.module(*(torch.from_numpy(array) for array in case.inputs)))
+                eager = flatten(source.call(source.module, [torch.from_numpy(array) for array in case.inputs]))
         except INTERRUPTIONS:
             raise
         except BaseException as error:  # whatever a user's module raises

@@ -27,6 +27,9 @@ from linreg.memory import in_words
 Array = NDArray[Any]
 BeginCase = Callable[[int, int], None]
 
+MOST_NAMED = 3
+"""More sizes at which the same kind of values was not tried are counted, not named."""
+
 
 def no_progress(_done: int, _total: int) -> None:
     """Report nothing."""
@@ -197,16 +200,27 @@ def _mask_hint(source: Source, case: Case) -> str:
 
 
 def _skipped(skipped: list[PlannedCase], planned: list[PlannedCase], spending: Spending) -> list[str]:
-    """What was left out to stay within the budget, with the time it would take; whole batch sizes in one."""
-    named: list[str] = []
+    """What was left out to stay within the budget, with the time it would take; the cases of whole sizes in one.
+
+    The same kind of values at many sizes is one entry, such as `negated at 9 sizes`.
+    """
+    whole: list[str] = []
+    kinds: dict[str, list[PlannedCase]] = {}
     for text in dict.fromkeys(words(case.sizes) for case in skipped):
         left = [case for case in skipped if words(case.sizes) == text]
-        whole = len(left) == sum(words(case.sizes) == text for case in planned)
-        cost_s = spending.estimate_s(left[0].elements)
-        named += (
-            [f"{text} ({about(len(left) * cost_s)})"] if whole else [f"{case.name} ({about(cost_s)})" for case in left]
-        )
-    return named
+        if len(left) == sum(words(case.sizes) == text for case in planned):
+            whole.append(f"{text} ({about(len(left) * spending.estimate_s(left[0].elements))})")
+        else:
+            for case in left:
+                kinds.setdefault(case.name.removeprefix(f"{text}, "), []).append(case)
+    named: list[str] = []
+    for kind, cases in kinds.items():
+        costs_s = [spending.estimate_s(case.elements) for case in cases]
+        if len(cases) <= MOST_NAMED:
+            named += [f"{case.name} ({about(cost_s)})" for case, cost_s in zip(cases, costs_s, strict=True)]
+        else:
+            named.append(f"{kind} at {len(cases)} sizes ({about(sum(costs_s))})")
+    return [*named, *whole]
 
 
 def _too_large(source: Source, tried: list[TriedSizes]) -> list[str]:

@@ -9,16 +9,22 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 
+from export.bounded_json import parse_json
 from export.formats.quiet import quiet
+from export.formats.torchscript import METADATA_RECORD
 from export.runners.base import Call, CallMode, Runner
 from export.runners.trust import TrustedBytes
+from export.source.arguments import Arguments, arguments_from_json
 from export.source.arrays import bits_of
-from export.source.signature import flatten
+from export.source.outputs import flatten
 from export.source.unwrapping import unwrap
 from linreg.archive import read_archive
-from linreg.errors import ModelError
+from linreg.errors import ExportError, ModelError
 
 Array = NDArray[Any]
+
+MAX_METADATA_BYTES = 2**22
+MAX_METADATA_MEMORY_BYTES = 2**27
 
 
 def torch_runner(
@@ -27,6 +33,7 @@ def torch_runner(
     mode: CallMode = CallMode.INFERENCE_MODE,
     *,
     call: Callable[..., Any] | None = None,
+    arguments: Arguments | None = None,
 ) -> Runner:
     """Make a runner for an eager or scripted torch module, on the device of its parameters.
 
@@ -35,13 +42,15 @@ def torch_runner(
         module: the module that holds the parameters.
         mode: the autograd context of each call.
         call: the function to call, such as the result of torch.compile; None calls the module.
+        arguments: how the inputs become its arguments; None passes them by position.
     """
     called = module if call is None else call  # not `call or module`: a module may define __len__, or raise in it
     device = next((tensor.device for tensor in (*module.parameters(), *module.buffers())), torch.device("cpu"))
 
     def bind(inputs: tuple[Array, ...]) -> Call:
-        arguments = tuple(torch.from_numpy(array.copy()).to(device) for array in inputs)
-        run, context = _torch_call(called, arguments, mode)
+        tensors = tuple(torch.from_numpy(array.copy()).to(device) for array in inputs)
+        args, kwargs = (arguments or Arguments.by_position(len(tensors))).bind(tensors)
+        run, context = _torch_call(called, args, kwargs, mode)
 
         def outputs() -> tuple[Array, ...]:
             with context():
@@ -57,7 +66,7 @@ def torch_runner(
 
 
 def _torch_call(
-    module: Callable[..., Any], arguments: tuple[torch.Tensor, ...], mode: CallMode
+    module: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], mode: CallMode
 ) -> tuple[Callable[[], Any], Callable[[], AbstractContextManager[Any]]]:
     ambient: dict[CallMode, Callable[[], AbstractContextManager[Any]]] = {
         CallMode.NO_GRAD: torch.no_grad,
@@ -69,10 +78,10 @@ def _torch_call(
 
         def run() -> Any:
             with entered():
-                return module(*arguments)
+                return module(*args, **kwargs)
 
         return run, nullcontext
-    return partial(module, *arguments), ambient.get(mode, nullcontext)
+    return partial(module, *args, **kwargs), ambient.get(mode, nullcontext)
 
 
 def torchscript_runner(
@@ -95,7 +104,7 @@ def torchscript_runner(
     Raises:
         ModelError: torch cannot load it.
     """
-    read_archive(name, data)  # checks that torch will read the same records as any other reader
+    arguments = _stored_arguments(name, data)
     try:
         with quiet():
             module = torch.jit.load(BytesIO(data), map_location=device)
@@ -104,7 +113,7 @@ def torchscript_runner(
         raise ModelError(
             f"{name}: is not a TorchScript archive that torch can load ({type(error).__name__})"
         ) from error
-    return torch_runner(name, module, mode, call=frozen_module)
+    return torch_runner(name, module, mode, call=frozen_module, arguments=arguments)
 
 
 def pt2_runner(name: str, data: TrustedBytes, mode: CallMode = CallMode.INFERENCE_MODE) -> Runner:
@@ -113,15 +122,39 @@ def pt2_runner(name: str, data: TrustedBytes, mode: CallMode = CallMode.INFERENC
     Raises:
         ModelError: torch cannot load it.
     """
-    read_archive(name, data)  # checks that torch will read the same records as any other reader
+    arguments = _stored_arguments(name, data)
     try:
         with quiet():
             program = torch.export.load(BytesIO(data))
     except Exception as error:  # torch raises classes of every kind for damaged archives
         raise ModelError(f"{name}: is not a .pt2 archive that torch can load ({type(error).__name__})") from error
-    runner = torch_runner(name, program.module(), mode)
+    runner = torch_runner(name, program.module(), mode, arguments=arguments)
 
     def parameters() -> Mapping[str, Array]:
         return {key: bits_of(value) for key, value in program.state_dict.items()}
 
     return Runner(name=name, bind=runner.bind, parameters=parameters)
+
+
+def _stored_arguments(name: str, data: bytes) -> Arguments | None:
+    """Read how an archive is called, after checking that torch will read the same records as any other reader.
+
+    Returns:
+        The arguments in linreg's metadata; None if there are none, as in an archive that takes tensors by position.
+
+    Raises:
+        ModelError: the archive or its metadata is damaged.
+    """
+    record = read_archive(name, data).get(f"extra/{METADATA_RECORD}")
+    if record is None or len(record) > MAX_METADATA_BYTES:
+        return None
+    try:
+        metadata = parse_json(bytes(record), max_bytes=MAX_METADATA_MEMORY_BYTES)
+    except ValueError:
+        return None
+    if not isinstance(metadata, dict) or "arguments" not in metadata:
+        return None
+    try:
+        return arguments_from_json(metadata["arguments"])
+    except ExportError as error:
+        raise ModelError(f"{name}: {METADATA_RECORD} in it is damaged: {error}; export it again") from None

@@ -9,8 +9,8 @@ import numpy as np
 from torch import nn
 
 from export.source.axes import Axis
+from export.source.forward import match_inputs
 from export.source.inputs import Input
-from export.source.signature import in_order_of_forward
 from export.source.source import Source, from_module
 from linreg.module_card import CardAxis, CardInput, CardOutput, ModuleCard, is_relative_place
 
@@ -27,7 +27,7 @@ def card_of(source: Source, entries: Sequence[Input], code: str | None) -> Modul
             dtypes.
         code: the place of the module's code; None if it is not known.
     """
-    ordered = in_order_of_forward(source.module, entries)
+    _, ordered = match_inputs(source.module, entries)
     shapes = [entry["shape"] for entry in source.metadata["outputs"]]
     return ModuleCard(
         code=code,

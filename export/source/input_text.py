@@ -7,7 +7,7 @@ from export.source.axes import Axis, merged
 from linreg.errors import ExportError
 
 INPUT = re.compile(
-    r"(?:(?P<least>-?[0-9]+)<=)?(?P<name>[A-Za-z_]\w*)=(?P<dtype>\w+)\[(?P<shape>[^\]]*)\](?:<(?P<below>-?[0-9]+))?(?P<prefix>\s+prefix)?"
+    r"(?:(?P<least>-?[0-9]+)<=)?(?P<name>[A-Za-z_]\w*(?:\.\w+)*)=(?P<dtype>\w+)\[(?P<shape>[^\]]*)\](?:<(?P<below>-?[0-9]+))?(?P<prefix>\s+prefix)?"
 )
 DTYPES = ("float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool")
 NEEDS_LIMIT = ("int32", "int64")
@@ -29,7 +29,8 @@ class InputText:
     """The parts of the text of an input.
 
     Attributes:
-        name: name of the argument of forward.
+        name: name of the argument of forward; with the place or key of a tensor in it, such as `state.0` or
+            `batch.ids`, if it is a tuple or dict.
         dtype: one of `DTYPES`.
         shape: size of each axis, or name of a dynamic axis.
         below: exclusive upper limit for random integers; 2 if none is given.

@@ -9,10 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from export.source.axes import BATCH
+from export.source.axes import BATCH, Sizes
+from export.source.forward import argument_names
 from export.source.input_text import DTYPES
 from export.source.inputs import Input
-from export.source.signature import argument_names, flatten
+from export.source.outputs import flatten
 from export.source.source import OwnInputs, Source
 from export.source.user_code import users_code
 from linreg.errors import ExportError
@@ -129,13 +130,15 @@ def inputs_of(module: nn.Module, sets: Sequence[GivenInputs], *, static: bool) -
     return tuple(_described(name, [arrays[name] for arrays in named], sets, dynamic, static=static) for name in first)
 
 
-def own_inputs(entries: Sequence[Input], sets: Sequence[GivenInputs], *, static: bool) -> tuple[OwnInputs, ...]:
+def own_inputs(
+    entries: Sequence[Input], sets: Sequence[GivenInputs], *, fixed: Sizes | None = None
+) -> tuple[OwnInputs, ...]:
     """Check that sets are what the inputs of a module are described as, and return them in the order of the inputs.
 
     Args:
         entries: the inputs, with the names of forward's arguments, in their order.
         sets: the sets.
-        static: every size is fixed, dynamic axes at their smallest size.
+        fixed: the sizes of dynamic axes that are fixed.
 
     Raises:
         ExportError: a set has other names, dtypes, shapes or values.
@@ -145,8 +148,7 @@ def own_inputs(entries: Sequence[Input], sets: Sequence[GivenInputs], *, static:
         ordered = _ordered(given, entries)
         axes: dict[str, int] = {}
         for entry, array in zip(entries, ordered, strict=True):
-            smallest = {axis.name: axis.least for axis in entry.dynamic()}
-            shape = entry.shape_at(smallest) if static else entry.shape
+            shape = tuple((fixed or {}).get(size, size) if isinstance(size, str) else size for size in entry.shape)
             _check(given.name, replace(entry, shape=shape), array, axes)
         found.append(OwnInputs(name=given.name, arrays=tuple(ordered)))
     return tuple(found)
@@ -167,7 +169,7 @@ def with_own_inputs(source: Source, own: Sequence[OwnInputs]) -> Source:
     )
     for given in converted:
         with users_code(f"the module does not run on {given.name}"), torch.inference_mode():
-            flatten(source.module(*(torch.from_numpy(array.copy()) for array in given.arrays)))
+            flatten(source.call(source.module, [torch.from_numpy(array.copy()) for array in given.arrays]))
     return replace(source, own=converted)
 
 

@@ -1,19 +1,20 @@
-"""Find out what a module takes and returns, by inspecting its forward and calling it."""
+"""Find out what a module returns, by calling it."""
 
 import copy
-import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
-from torch.utils import _pytree
 
-from export.source.arrays import NUMPY_DTYPES
+from export.source.arguments import Arguments
 from export.source.axes import BATCH, Axis, Sizes, example_sizes, in_words, other_size
 from export.source.inputs import Input
-from export.source.user_code import users_code
+from export.source.outputs import flatten, output_names
+from export.source.user_code import INTERRUPTIONS, described, users_code
+from export.source.wrong_sizes import advice
 from linreg.checkpoint import state_sha256
 from linreg.errors import ExportError
 
@@ -25,64 +26,14 @@ CHECK_INPUT = "check --input, and use --static with a fixed shape if it takes on
 LIMITS = "; --input '1<=NAME=int64[batch]<13' gives the limits of whole numbers"
 
 
-def argument_names(module: nn.Module, count: int) -> tuple[str, ...]:
-    """Return the names of the first `count` arguments of forward; those taken by *args are called `x0`, `x1`, ..."""
-    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    names = [parameter.name for parameter in _parameters_of_forward(module) if parameter.kind in positional][:count]
-    return (*names, *(f"x{place}" for place in range(len(names), count)))
-
-
-def in_order_of_forward(module: nn.Module, inputs: Sequence[Input]) -> tuple[Input, ...]:
-    """Match inputs to forward's arguments by name, and return them in that order; a single input may have any name.
-
-    Raises:
-        ExportError: the arguments of forward have other names or another number, or one is keyword-only.
-    """
-    every = _parameters_of_forward(module)
-    parameters = [entry for entry in every if entry.kind in (entry.POSITIONAL_ONLY, entry.POSITIONAL_OR_KEYWORD)]
-    needed = [parameter.name for parameter in parameters if parameter.default is parameter.empty]
-    variadic = any(entry.kind is entry.VAR_POSITIONAL for entry in every)
-    by_keyword = [entry.name for entry in every if entry.kind is entry.KEYWORD_ONLY and entry.default is entry.empty]
-    if by_keyword:
-        raise ExportError(
-            f"forward takes {', '.join(by_keyword)} by keyword only; exported files have no keyword "
-            "arguments; remove the * in forward's signature"
-        )
-    if not variadic and not len(needed) <= len(inputs) <= len(parameters):
-        raise ExportError(
-            f"forward takes {', '.join(parameter.name for parameter in parameters) or 'nothing'}; "
-            f"got {len(inputs)} inputs: "
-            "give one --input for each"
-        )
-    if variadic or len(inputs) == 1:
-        return tuple(inputs)
-    names = [parameter.name for parameter in parameters][: len(inputs)]
-    given = {entry.name: entry for entry in inputs}
-    if set(given) != set(names):
-        raise ExportError(
-            f"forward takes {', '.join(names)}; got inputs named {', '.join(entry.name for entry in inputs)}: "
-            "use the argument names of forward (--input-names renames them in the graph)"
-        )
-    return tuple(given[name] for name in names)
-
-
-def _parameters_of_forward(module: nn.Module) -> list[inspect.Parameter]:
-    """Return the parameters of forward.
-
-    Raises:
-        ExportError: the module has no forward, or its signature cannot be read.
-    """
-    name = type(module).__name__
-    if getattr(module.forward, "__name__", "") == "_forward_unimplemented":
-        raise ExportError(f"{name} has no forward, so it has no outputs; give the module whose forward calls its parts")
-    try:
-        return list(inspect.signature(module.forward).parameters.values())
-    except (TypeError, ValueError) as error:
-        raise ExportError(f"the forward of {name} has no readable signature; write it as a plain method") from error
+def call(module: Callable[..., Any], arguments: Arguments, tensors: Sequence[torch.Tensor]) -> Any:
+    """Call a module with the arguments that flat tensors become."""
+    args, kwargs = arguments.bind(tensors)
+    return module(*args, **kwargs)
 
 
 def probe_outputs(
-    module: nn.Module, inputs: Sequence[Input], axes: Sequence[Axis]
+    module: nn.Module, arguments: Arguments, inputs: Sequence[Input], axes: Sequence[Axis]
 ) -> tuple[tuple[str, ...], list[dict[str, Any]]]:
     """Find the names, dtypes and shapes of the outputs by calling the module at two sizes of each dynamic axis.
 
@@ -94,11 +45,17 @@ def probe_outputs(
     before = state_sha256(module.state_dict())
     first = example_sizes(axes, (size for entry in inputs for size in entry.shape if isinstance(size, int)))
     changed = {axis.name: {**first, axis.name: other_size(axis, first[axis.name])} for axis in axes}
-    result = _answer_twice(module, inputs, first, FIRST_SEED)
-    others = {
-        name: flatten(_answer_twice(module, inputs, sizes, seed))
-        for seed, (name, sizes) in enumerate(changed.items(), FIRST_SEED + 1)
-    }
+    others = {}
+    try:
+        _check_sizes(module, arguments, inputs, axes, first)
+        result = _answer_twice(module, arguments, inputs, first, FIRST_SEED)
+        for seed, (name, sizes) in enumerate(changed.items(), FIRST_SEED + 1):
+            _check_sizes(module, arguments, inputs, [axis for axis in axes if axis.name == name], sizes)
+            others[name] = flatten(_answer_twice(module, arguments, inputs, sizes, seed))
+    except ExportError as error:
+        if instead := _tuple_instead(fresh, arguments, inputs, first):
+            raise ExportError(f"the module does not run on its inputs, because {instead}") from error
+        raise
     if state_sha256(module.state_dict()) != before:
         raise ExportError(
             "a call of the module changes its own buffers or parameters, so no two calls are the same; "
@@ -107,27 +64,64 @@ def probe_outputs(
     outputs = flatten(result)
     for name, other in others.items():
         _check_axes(name, outputs, first, other, changed[name])
-    _check_order(module, fresh, inputs, [*changed.values(), first][0])
+    _check_order(module, fresh, arguments, inputs, [*changed.values(), first][0])
     shapes = [_shape(place, outputs, first, others, changed) for place in range(len(outputs))]
-    if isinstance(result, dict) and len(result) == len(outputs):
-        return tuple(map(str, result)), shapes
-    return ("output",) if len(outputs) == 1 else tuple(f"output_{place}" for place in range(len(outputs))), shapes
+    return output_names(result), shapes
 
 
-def _answer_twice(module: nn.Module, inputs: Sequence[Input], sizes: Sizes, seed: int) -> Any:
+def _check_sizes(
+    module: nn.Module, arguments: Arguments, inputs: Sequence[Input], axes: Sequence[Axis], sizes: Sizes
+) -> None:
+    """Check that the module runs at sizes of axes other than the batch, if these may be to blame when it does not.
+
+    Raises:
+        ExportError: it does not, but runs at other sizes, which the message names.
+    """
+    if all(axis.name == BATCH for axis in axes) or not (failure := why_not(module, arguments, inputs, sizes)):
+        return
+    if found := advice_on(module, arguments, inputs, axes, sizes):
+        raise ExportError(f"the module does not run at {in_words(sizes)}: {failure}; {found}")
+
+
+def advice_on(
+    module: nn.Module, arguments: Arguments, inputs: Sequence[Input], axes: Sequence[Axis], sizes: Sizes
+) -> str:
+    """Say at which other sizes of `axes` a module runs that fails at `sizes`; '' if none was found."""
+    constants = {size for tensor in module.state_dict().values() for size in tensor.shape}
+    return advice(lambda changed: why_not(module, arguments, inputs, changed), axes, sizes, constants)
+
+
+def why_not(module: nn.Module, arguments: Arguments, inputs: Sequence[Input], sizes: Sizes) -> str:
+    """Return why a module does not run at some sizes; '' if it does."""
+    generator = np.random.default_rng(FIRST_SEED)
+    tensors = [torch.from_numpy(entry.random(sizes, 1.0, generator)) for entry in inputs]
+    try:
+        with torch.inference_mode():
+            outputs = flatten(call(module, arguments, tensors))
+    except INTERRUPTIONS:
+        raise
+    except BaseException as error:  # whatever a user's module raises
+        return described(error)
+    rows = sizes.get(BATCH)
+    if rows is not None and inputs[0].shape[:1] == (BATCH,) and any(y.ndim and len(y) != rows for y in outputs):
+        return f"the batch of {rows} rows becomes one of {', '.join(str(len(y)) for y in outputs if y.ndim)}"
+    return ""
+
+
+def _answer_twice(module: nn.Module, arguments: Arguments, inputs: Sequence[Input], sizes: Sizes, seed: int) -> Any:
     """Call a module twice on the same random inputs, check that the outputs are equal, and return them."""
     generator = np.random.default_rng(seed)
     arrays = [entry.random(sizes, 1.0, generator) for entry in inputs]
-    arguments = [torch.from_numpy(array.copy()) for array in arrays]
+    tensors = [torch.from_numpy(array.copy()) for array in arrays]
     remedy = CHECK_INPUT + (LIMITS if any(entry.dtype.kind in "iu" for entry in inputs) else "")
     where = f"the module does not run at {in_words(sizes)}" if sizes else "the module does not run on its inputs"
     with users_code(where, remedy=remedy), torch.inference_mode():
-        first = module(*arguments)
-        changed = [not np.array_equal(a, b.numpy()) for a, b in zip(arrays, arguments, strict=True)]
-        second = module(*(torch.from_numpy(array.copy()) for array in arrays))
+        first = call(module, arguments, tensors)
+        changed = [not np.array_equal(a, b.numpy()) for a, b in zip(arrays, tensors, strict=True)]
+        second = call(module, arguments, [torch.from_numpy(array.copy()) for array in arrays])
     if any(changed):
         raise ExportError(
-            f"the module changes its input {inputs[changed.index(True)].name!r} in place, which runtimes never "
+            f"the module changes its input {arguments.paths[changed.index(True)]!r} in place, which runtimes never "
             "do; work on a copy: x = x.clone()"
         )
     one, two = flatten(first), flatten(second)
@@ -138,13 +132,33 @@ def _answer_twice(module: nn.Module, inputs: Sequence[Input], sizes: Sizes, seed
     return first
 
 
-def _check_order(module: nn.Module, fresh: nn.Module, inputs: Sequence[Input], sizes: Sizes) -> None:
+def _tuple_instead(module: nn.Module, arguments: Arguments, inputs: Sequence[Input], sizes: Sizes) -> str:
+    """Return what to write if a module that does not run on its tensors runs on two of them as a tuple; '' if not."""
+    generator = np.random.default_rng(FIRST_SEED)
+    arrays = [entry.random(sizes, 1.0, generator) for entry in inputs]
+    for place, (path, entry) in enumerate(zip(arguments.paths, inputs, strict=True)):
+        parts = (f"{path}.0", f"{path}.1")
+        pair = replace(arguments, paths=(*arguments.paths[:place], *parts, *arguments.paths[place + 1 :]))
+        tensors = [torch.from_numpy(array) for array in (*arrays[: place + 1], *arrays[place:])]
+        try:
+            with users_code("the module does not run"), torch.inference_mode():
+                flatten(call(module, pair, tensors))
+        except ExportError:
+            continue
+        shape = f"{entry.dtype}[{','.join(map(str, entry.shape))}]"
+        return f"{path} is a tuple; give its parts: " + " ".join(f"--input '{part}={shape}'" for part in parts)
+    return ""
+
+
+def _check_order(
+    module: nn.Module, fresh: nn.Module, arguments: Arguments, inputs: Sequence[Input], sizes: Sizes
+) -> None:
     """Check that earlier calls do not change what a module returns.
 
     Raises:
         ExportError: the outputs of `module`, which was called before, are not those of `fresh`, which was not.
     """
-    used, first = (flatten(_answer_twice(each, inputs, sizes, FIRST_SEED + 1)) for each in (module, fresh))
+    used, first = (flatten(_answer_twice(each, arguments, inputs, sizes, FIRST_SEED + 1)) for each in (module, fresh))
     for one, other in zip(first, used, strict=True):
         a, b = one.double().numpy(), other.double().numpy()
         scale = float(np.abs(b[np.isfinite(b)]).max(initial=0.0))
@@ -165,7 +179,7 @@ def _check_axes(
         raise ExportError(
             f"the module returns {_count(one)} for a {_of(axis, first)}, and {_count(two)} for a {_of(axis, second)}; "
             f"the number of outputs and their axes must not depend on the {size}; stack the outputs along the "
-            f"{axis} axis"
+            f"{axis} axis instead of looping over it, or fix its size: --static{'' if axis == BATCH else f' {axis}'}"
         )
 
 
@@ -204,26 +218,3 @@ def _shape(
         else:
             sizes.append(equal[0] if moving == equal and len(equal) == 1 else None)
     return {"dtype": str(outputs[place].dtype).removeprefix("torch."), "shape": sizes}
-
-
-def flatten(outputs: Any) -> tuple[torch.Tensor, ...]:
-    """Return the tensors in nested tuples, lists and dicts of outputs, in order.
-
-    Raises:
-        ExportError: there is no output, or one is not a tensor or has a dtype or layout that NumPy arrays lack.
-    """
-    leaves = _pytree.tree_leaves(outputs)
-    if not leaves:
-        raise ExportError("the module returns nothing; return a tensor, or several in a tuple, list or dict")
-    for leaf in leaves:
-        if not isinstance(leaf, torch.Tensor):
-            raise ExportError(f"the module returns {type(leaf).__name__}, expected tensors, in tuples, lists or dicts")
-        if leaf.is_complex():
-            raise ExportError(
-                f"the module returns {leaf.dtype}, which ONNX has no operators for; return two real tensors"
-            )
-        if leaf.is_nested or leaf.layout is not torch.strided:
-            raise ExportError("the module returns a sparse or nested tensor; return a dense one: y.to_dense()")
-        if leaf.dtype not in NUMPY_DTYPES:
-            raise ExportError(f"the module returns {leaf.dtype}, which NumPy lacks; return y.float()")
-    return tuple(leaf.detach().resolve_neg() for leaf in leaves)

@@ -1,19 +1,22 @@
 """What an exporter takes: a module in eval mode, its inputs, the names of its outputs, and its metadata."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from export.precision import ExportPrecision
+from export.source.arguments import Arguments
 from export.source.axes import BATCH, Axis, Sizes, example_sizes, merged
+from export.source.fixing import Static, fixed_sizes
+from export.source.forward import match_inputs
 from export.source.inputs import Input
 from export.source.own_copy import own_copy
-from export.source.signature import in_order_of_forward, probe_outputs
+from export.source.signature import call, probe_outputs
 from export.source.unfit import check_module
 from export.source.unwrapping import unwrap
 from linreg.checkpoint import Checkpoint, state_sha256
@@ -43,7 +46,8 @@ class Source:
     Attributes:
         module: a copy of the caller's module, on the CPU and in eval mode.
         affine: the module as an affine map; None if it is not affine.
-        inputs: one input per argument of forward, in order.
+        inputs: one input per tensor that forward takes, in the order of its arguments.
+        arguments: how these tensors become the arguments of forward.
         output_names: names of the graph's outputs, in the order of the flattened outputs.
         axes: the dynamic axes of all inputs, in order of appearance; none if every size is fixed.
         precision: dtype that the parameters were converted to; None if they keep the module's own.
@@ -55,6 +59,7 @@ class Source:
     module: nn.Module
     affine: Affine | None
     inputs: tuple[Input, ...]
+    arguments: Arguments
     output_names: tuple[str, ...]
     axes: tuple[Axis, ...]
     precision: ExportPrecision | None
@@ -78,6 +83,10 @@ class Source:
         )
         return {name: known.get(name, size) for name, size in example.items()}
 
+    def call(self, module: Callable[..., Any], tensors: Sequence[Tensor]) -> Any:
+        """Call the module, or another form of it, with one tensor per input."""
+        return call(module, self.arguments, tensors)
+
     def random_inputs(self, sizes: Sizes, scale: float, seed: int) -> tuple[Array, ...]:
         """Return random values for every input; the same seed gives the same values."""
         generator = np.random.default_rng(seed)
@@ -90,7 +99,7 @@ def from_checkpoint(
     input_names: Sequence[str] = (),
     output_names: Sequence[str] = (),
     precision: ExportPrecision | None = None,
-    static: bool = False,
+    static: Static = False,
     units: dict[str, str] | None = None,
 ) -> Source:
     """Make the source of a reloaded model; its column names go into the metadata.
@@ -135,7 +144,7 @@ def from_module(
     input_names: Sequence[str] = (),
     output_names: Sequence[str] = (),
     precision: ExportPrecision | None = None,
-    static: bool = False,
+    static: Static = False,
     metadata: dict[str, Any] | None = None,
 ) -> Source:
     """Make the source of any module.
@@ -143,13 +152,13 @@ def from_module(
     Args:
         module: the module, which is copied; the copy is moved to the CPU and put into eval mode. Wrappers of
             torch.compile, DataParallel and AveragedModel are removed.
-        inputs: one input per argument of forward.
-        input_names: names of the graph's inputs. Default: `input` for a single input, or the names in `inputs`
-            for several.
+        inputs: one input per tensor that forward takes. Its name is that of the argument; parts of tuples and dicts
+            are named `state.0` and `batch.ids`.
+        input_names: names of the graph's inputs. Default: the names in `inputs`.
         output_names: names of the graph's outputs. Default: the keys if forward returns a dict of tensors, `output`
             for a single output, or `output_0`, `output_1` and so on for several.
         precision: the dtype of floating parameters and inputs; None keeps them.
-        static: fix the size of every dynamic axis, to the smallest of its range.
+        static: fix dynamic axes: True for all, or names and sizes as `fixed_sizes` takes them.
         metadata: JSON values that go into every artifact.
 
     Raises:
@@ -158,31 +167,34 @@ def from_module(
     """
     module, _ = unwrap(check_module(module))
     digest = state_sha256(module.state_dict())
-    entries = tuple(_converted(entry, precision, static=static) for entry in inputs)
+    fixed = fixed_sizes(static, merged(axis for entry in inputs for axis in entry.dynamic()))
+    entries = tuple(_converted(entry, precision, fixed) for entry in inputs)
     axes = merged(axis for entry in entries for axis in entry.dynamic())
     if not axes and not static:
         raise _all_fixed(entries)
     own = own_copy(module, precision)
-    entries = in_order_of_forward(own, entries)
+    arguments, entries = match_inputs(own, entries)
     if input_names:
         _check_names("--input-names", input_names, len(entries))
-    defaults = ["input"] if len(entries) == 1 else [entry.name for entry in entries]
-    names = list(input_names) or defaults
+    names = list(input_names) or [entry.name for entry in entries]
     entries = tuple(replace(entry, name=name) for name, entry in zip(names, entries, strict=True))
-    found, shapes = probe_outputs(own, entries, axes)
+    found, shapes = probe_outputs(own, arguments, entries, axes)
     if output_names:
         _check_names("--output-names", output_names, len(found))
     outputs = tuple(output_names) or found
     _check_clashes([*names, *outputs, *own.state_dict()])
-    described = {
+    described: dict[str, Any] = {
         "inputs": [entry.described() for entry in entries],
         "outputs": [{"name": name, **shape} for name, shape in zip(outputs, shapes, strict=True)],
         "state_sha256": digest,
     }
+    if not arguments.plain:
+        described["arguments"] = arguments.described()
     return Source(
         module=own,
-        affine=affine_of(own),
+        affine=affine_of(own) if _is_table(entries) else None,
         inputs=entries,
+        arguments=arguments,
         output_names=outputs,
         axes=axes,
         precision=precision,
@@ -199,12 +211,18 @@ def metadata_text(source: Source) -> dict[str, str]:
     }
 
 
-def _converted(entry: Input, precision: ExportPrecision | None, *, static: bool) -> Input:
-    if static:
-        smallest = {axis.name: axis.least for axis in entry.dynamic()}
-        entry = replace(entry, shape=entry.shape_at(smallest), axes=())
+def _converted(entry: Input, precision: ExportPrecision | None, fixed: Sizes) -> Input:
+    shape = tuple(fixed.get(size, size) if isinstance(size, str) else size for size in entry.shape)
     floating = precision is not None and entry.dtype.kind == "f"
-    return replace(entry, dtype=np.dtype(str(precision)) if floating else entry.dtype)
+    return replace(entry, shape=shape, dtype=np.dtype(str(precision)) if floating else entry.dtype)
+
+
+def _is_table(entries: Sequence[Input]) -> bool:
+    """Whether the only input is a batch of rows; a Linear also takes more axes, and an axis of another name."""
+    if len(entries) != 1 or len(entries[0].shape) != 2:
+        return False
+    first = entries[0].shape[0]
+    return first == BATCH or isinstance(first, int)
 
 
 def _all_fixed(entries: Sequence[Input]) -> ExportError:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.plan.request import Request
+from export.source.axes import in_words
 from linreg.cli.bundle import find_model
 from linreg.cli.terminal import note, say, say_lines, say_waiting, show
 from linreg.config import MAX_JSON_BYTES, MAX_STATE_BYTES, BenchSettings
@@ -121,6 +122,8 @@ def show_report(report: "Report", *, markdown: bool) -> None:
             note(f"{name}: skipped: {why}")
     for line in skipped(report):
         note(line)
+    if report.sizes:
+        note(f"timed at {in_words(report.sizes)}")
     quality = report.quality
     note(
         f"{report.scope}, {quality.duration_s:.0f} s; {quality.preempted} preemptions; "

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from export.formats.names import FormatChoice, chosen_formats
+from export.source.axes import BATCH
 from linreg.cli.artifact_table import describe, show_artifacts
 from linreg.cli.bundle import open_model
 from linreg.cli.export_options import (
@@ -68,7 +69,7 @@ def run(
     inputs: InputOption = None,
     inputs_from: InputsOption = None,
     dtype: Dtype = None,
-    static: Static = False,
+    static: Static = None,
     opset: Opset = None,
     prefix: Prefix = None,
     input_names: InputNames = None,
@@ -117,7 +118,7 @@ def run(
             input_names=input_names or (),
             output_names=output_names or (),
             precision=dtype,
-            static=static,
+            static=static or False,
             units=dict(unit or []),
             data=data,
             code=code,
@@ -141,7 +142,7 @@ def run(
             if module is None:
                 path = folder if (folder / MODEL_FILE).is_file() else folder / chosen.state_file
                 say(f"       linreg bench -m {shlex.quote(str(path))}")
-            elif not static:
+            elif BATCH in chosen.source.sizes():
                 say(f"       {_bench_command(folder, module, arguments or [])}")
     outcome.raise_refused()
 

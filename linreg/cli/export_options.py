@@ -8,6 +8,8 @@ import typer
 from export.formats.names import OPSETS, FormatChoice
 from export.precision import ExportPrecision
 from export.proof.budget import parse_budget
+from export.source.fixing import parse_static
+from linreg.cli.options import usage_errors
 
 MODEL, GRAPH, OUTPUT = "Model", "Graph", "Output"
 
@@ -47,6 +49,17 @@ def parse_unit(text: str) -> Unit:
     if not column or not unit:
         raise typer.BadParameter(f"got {text!r}, expected COLUMN=UNIT such as body_mass_g=g")
     return Unit(column, unit)
+
+
+def check_static(text: str) -> str:
+    """Check the syntax of `--static`, and return it unchanged.
+
+    Raises:
+        typer.BadParameter: the text does not name axes.
+    """
+    with usage_errors("--static: "):
+        parse_static(text)
+    return text
 
 
 def parse_seconds(text: str) -> float:
@@ -97,7 +110,15 @@ Dtype = Annotated[
     ),
 ]
 Static = Annotated[
-    bool, typer.Option("--static", help="Export a fixed batch size: the one in --input, or 1.", rich_help_panel=GRAPH)
+    str | None,
+    typer.Option(
+        "--static",
+        parser=check_static,
+        metavar="[AXIS[=SIZE],..]",
+        help="Fix all dynamic axes, or those named: --static, --static h, --static h=224,w=224. Without a size: the "
+        "smallest of its range; the batch: 1.",
+        rich_help_panel=GRAPH,
+    ),
 ]
 Opset = Annotated[
     int | None,
@@ -111,7 +132,7 @@ InputNames = Annotated[
     typer.Option(
         parser=parse_names,
         metavar="NAMES",
-        help="Names of the graph's inputs: a,b. Default: input, or the arguments of forward.",
+        help="Names of the graph's inputs: a,b. Default: those given in --input; input for a trained model.",
         rich_help_panel=GRAPH,
     ),
 ]

@@ -118,10 +118,11 @@ InputOption = Annotated[
     list[str] | None,
     typer.Option(
         "--input",
-        metavar="NAME=DTYPE[batch,SIZE,..]",
+        metavar="NAME=DTYPE[AXIS,..]",
         parser=_input_text,
         rich_help_panel=MODULE_PANEL,
-        help="Input of --module, such as x=float32[batch,16]; once for each argument of forward.",
+        help="Input of --module, such as x=float32[batch,16] or x=float32[batch,3,h:32..512*32,w]; a name is a dynamic "
+        "axis. Once for each tensor that forward takes: state.0=... is a part of a tuple, batch.ids=... of a dict.",
     ),
 ]
 

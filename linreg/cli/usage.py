@@ -11,6 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from export.formats.names import READ_ONNX
 from export.precision import NO_BFLOAT16
+from export.source.fixing import ALL
 from linreg.cli.help_text import write_help
 from linreg.cli.words import ARGUMENT, option_meant, value_meant
 from linreg.memory import BASE_BYTES, LIGHT_BYTES, check_address_space
@@ -22,8 +23,13 @@ SEPARATORS = {
     "--input-names": ",",
     "--output-names": ",",
     "--split": "/",
+    "--static": ",",
 }
 """Separator between the values of an option that takes several in one argument."""
+
+
+WITHOUT_VALUE = {"--static": ALL}
+"""The value of an option that is given without one: last, or before another option."""
 
 
 class Program(TyperGroup):
@@ -52,7 +58,11 @@ class Command(TyperCommand):
                 name = word.partition("=")[0]
                 if re.fullmatch(r"-[a-z][a-z-]+", name) and f"-{name}" in _options(self):
                     raise typer.BadParameter(f"No such option: {name}; did you mean -{name}?", ctx=ctx)
-        return super().parse_args(ctx, args)
+        following = [*args[1:], "-"]
+        bare = [word in WITHOUT_VALUE and following[place].startswith("-") for place, word in enumerate(args)]
+        return super().parse_args(
+            ctx, [f"{word}={WITHOUT_VALUE[word]}" if alone else word for word, alone in zip(args, bare, strict=True)]
+        )
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command, after checking that there is memory for the packages it loads; `inspect` loads none.

@@ -22,6 +22,7 @@ MODULES = {
         cli.plot,
         cli.export,
         cli.verify,
+        cli.bisect,
         cli.inspect,
         cli.bench,
         cli.demo,

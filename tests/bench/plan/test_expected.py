@@ -64,7 +64,7 @@ def test_every_field_of_an_output_is_kept():
 
     from export.proof.comparison import ExpectedOutput
 
-    assert tuple(field.name for field in fields(ExpectedOutput)) == FIELDS
+    assert tuple(field.name for field in fields(ExpectedOutput)) == (*FIELDS, "alternatives"), "which are no array"
 
 
 def test_eager_bytes_are_those_of_the_module(written):

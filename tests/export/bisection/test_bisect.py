@@ -362,10 +362,10 @@ def run(part, values, optimisation):
 def inputs_of(kind):
     generator = np.random.default_rng(5)
     shapes = {
-        "Mlp": {"input": (16,)},
-        "ConvNet": {"input": (3, 8, 8)},
-        "Lstm": {"input": (5, 8)},
-        "Encoder": {"input": (6, 16)},
+        "Mlp": {"x": (16,)},
+        "ConvNet": {"x": (3, 8, 8)},
+        "Lstm": {"x": (5, 8)},
+        "Encoder": {"x": (6, 16)},
         "TwoTowers": {"user": (4,), "item": (6,)},
     }
     return {name: generator.standard_normal((ROWS, *shape)).astype(np.float32) for name, shape in shapes[kind].items()}

@@ -264,7 +264,8 @@ def test_a_result_is_short_as_text_and_escaped_as_html():
             "Invalid value for '--input-names': got 'a,,b', expected names separated by commas",
         ),
         (["--output-names", ""], "Invalid value for '--output-names': got '', expected names separated by commas"),
-        (["--input", "x=float32"], "Invalid value for '--input': got 'x=float32', expected NAME=DTYPE[batch,SIZE,..]"),
+        (["--input", "x=float32"], "Invalid value for '--input': got 'x=float32', expected NAME=DTYPE[AXIS,..]"),
+        (["--static", "h=0"], "Invalid value for '--static': got 'h=0', expected the name of an axis"),
         (["--opset", "5"], "Invalid value for '--opset': got '5', expected at least 13"),
     ],
 )

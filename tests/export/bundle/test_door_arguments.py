@@ -23,7 +23,7 @@ def net():
 
 def test_a_single_input_needs_no_list(net):
     linreg.export(net, "one", inputs=INPUT)
-    linreg.export(net, "list", inputs=[INPUT], input_names="input")
+    linreg.export(net, "list", inputs=[INPUT], input_names="x")
     assert Path("one/model.onnx").read_bytes() == Path("list/model.onnx").read_bytes()
 
 

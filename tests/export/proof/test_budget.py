@@ -43,10 +43,10 @@ def prove(source, budget_s, monkeypatch):
     clock, tried = Clock(), []
     judge = proof._judge
 
-    def judged(runner, source, case):
+    def judged(runner, source, case, unoptimised):
         tried.append(case.name)
         clock.now_s += len(case.inputs[0])
-        return judge(runner, source, case)
+        return judge(runner, source, case, unoptimised)
 
     monkeypatch.setattr(proof, "_judge", judged)
     runner = torch_runner("eager", source.module)

@@ -189,7 +189,7 @@ def test_wrong_answers_of_an_mlp_are_caught_by_the_outputs_alone(fault):
     with pytest.raises(MismatchError, match="expected") as caught:
         verify(answering(copy, source), source)
     assert caught.value.inputs is not None
-    assert caught.value.inputs["input"].shape[1] == 16
+    assert caught.value.inputs["x"].shape[1] == 16
 
 
 def test_a_static_batch_is_caught_when_it_refuses():

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
+from export.source.forward import match_inputs
 from export.source.input_files import MAX_SETS, own_sets, read_inputs
 from export.source.own_inputs import given_inputs, inputs_of, own_inputs, with_own_inputs
-from export.source.signature import in_order_of_forward
 from export.source.source import from_module
 from export.source.user_module import make_module, parse_input
 from linreg.config import MAX_STATE_BYTES
@@ -40,7 +40,7 @@ def folder(tmp_path, monkeypatch):
 
 def own(sets, texts=TEXTS, static=False):
     module = Towers().eval()
-    entries = in_order_of_forward(module, [parse_input(text) for text in texts])
+    _, entries = match_inputs(module, [parse_input(text) for text in texts])
     return own_inputs(entries, sets, static=static)
 
 
@@ -269,7 +269,7 @@ def test_a_module_that_fails_on_its_own_inputs_is_refused_with_their_name():
     entries = [parse_input("x=float32[batch,2]")]
     source = from_module(Positive(), entries)
     with pytest.raises(ExportError, match="the module does not run on seventy: ValueError: 77"):
-        with_own_inputs(source, own_inputs(entries, given_inputs(torch.full((2, 2), 77.0), "seventy"), static=False))
+        with_own_inputs(source, own_inputs(entries, given_inputs(torch.full((2, 2), 77.0), "seventy")))
 
 
 def test_a_static_module_takes_inputs_of_its_shape_only():

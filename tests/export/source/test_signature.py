@@ -32,7 +32,7 @@ X = [parse_input("x=float32[batch,4]")]
         (lambda a, b: (a, b), ("output_0", "output_1")),
         (lambda a, b: [a, (b, a + 1)], ("output_0", "output_1", "output_2")),
         (lambda a, b: {"one": a, "two": b}, ("one", "two")),
-        (lambda a, b: {"one": (a, b)}, ("output_0", "output_1")),
+        (lambda a, b: {"one": (a, b)}, ("one.0", "one.1")),
     ],
     ids=["tensor", "tuple", "nested", "dict", "dict-of-tuple"],
 )
