@@ -23,6 +23,9 @@ FUNCTION_UNITS = 4
 OF_UNIT_RANGE = (aten.sigmoid, aten.tanh, aten.erf)
 TIMES_UNIT_RANGE = (aten.gelu, aten.silu)
 
+MASK = 2.0**127
+"""Elements from here on, in the last power of two of float32, are written for a mask, such as `torch.finfo(dtype).min`:
+they are exact. Perturbed, they would tell apart the elements of a row that is masked as a whole."""
 
 PERIOD = 131071
 """Draws are made once and used again after so many elements. It is a prime, so that the rows of a matrix get different
@@ -130,14 +133,21 @@ class Perturbed(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return value
         wide = value.double()
         moved = self._times(wide, self._factors)
-        rounded = self._exactness.rounded(func, wide)
+        rounded = self._rounded(func, wide)
         return moved if rounded is None else torch.where(rounded, moved, wide)
 
     def _factor(self, func: Any, value: Tensor) -> Tensor:
         """Return 1, or 1 plus two units of rounding, for each element; multiplying by it leaves infinity unchanged."""
         factor = self._times(torch.ones_like(value), self._factors)
-        rounded = self._exactness.rounded(func, value)
+        rounded = self._rounded(func, value)
         return factor if rounded is None else torch.where(rounded, factor, 1.0)
+
+    def _rounded(self, func: Any, value: Tensor) -> Tensor | None:
+        """Return which elements are perturbed; None for all of them."""
+        rounded = self._exactness.rounded(func, value)
+        if not value.numel() or max(map(abs, map(float, value.aminmax()))) < MASK:
+            return rounded
+        return value.abs() < MASK if rounded is None else rounded & (value.abs() < MASK)
 
     def _draw(self, value: Tensor) -> Tensor:
         """Draw 0 or 1 for each element, which is faster than drawing signs."""
