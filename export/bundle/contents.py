@@ -116,8 +116,8 @@ def renew_vectors(changes: Changes, source: Source, written: list[Artifact], *, 
     for artifact in chosen:
         name = artifact.path.name
         runner = load_artifact(artifact.format, name, changes.staged_bytes(name), Trust.MADE_HERE)
-        kept = source if keep_inputs else replace(source, own=())
-        stage_vectors(changes, make_vectors(kept, runner, artifact.verification.sizes))
+        vectors = make_vectors(source, runner, artifact.verification.sizes, keep_inputs=keep_inputs)
+        stage_vectors(changes, vectors)
 
 
 def record(
