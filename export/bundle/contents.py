@@ -125,8 +125,8 @@ def renew_vectors(changes: Changes, source: Source, written: list[Artifact], *, 
         external = staged_external(changes, name, data, source) if artifact.format is Format.ONNX else None
         runner = load_artifact(artifact.format, name, data, Trust.MADE_HERE, external=external)
         del external
-        kept = source if keep_inputs else replace(source, own=())
-        stage_vectors(changes, make_vectors(kept, runner, artifact.verification.sizes))
+        vectors = make_vectors(source, runner, artifact.verification.sizes, keep_inputs=keep_inputs)
+        stage_vectors(changes, vectors)
 
 
 def record(

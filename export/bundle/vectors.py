@@ -67,18 +67,21 @@ class Vectors:
         )
 
 
-def make_vectors(source: "Source", runner: Runner, tried: Sequence[Sizes]) -> dict[str, bytes]:
+def make_vectors(
+    source: "Source", runner: Runner, tried: Sequence[Sizes], *, keep_inputs: bool = False
+) -> dict[str, bytes]:
     """Make the vector files, by name, with outputs of `runner`, which was verified at these sizes.
 
-    The source's own inputs become vectors, after the others.
+    With `keep_inputs` the user's own inputs become vectors, after the others.
     """
-    from export.proof.cases import SPECIAL_ROWS
+    from export.proof.cases import SPECIAL_ROWS, own_cases
     from export.proof.oracle import oracle_of
 
     oracle = oracle_of(source)
     files: dict[str, bytes] = {}
     atol = 0.0
-    for place, case in enumerate(_vector_cases(source, tried)):
+    own = own_cases(source) if keep_inputs else []
+    for place, case in enumerate([*_vector_cases(source, tried), *own]):
         expected = _expected(oracle, case)
         outputs = runner.bind(case.inputs).outputs()
         allowed = [_allowed(output, wanted) for output, wanted in zip(outputs, expected, strict=True)]
@@ -179,13 +182,13 @@ def _check(vectors: Vectors, runner: Runner) -> Comparison:
 
 
 def _vector_cases(source: "Source", tried: Sequence[Sizes]) -> "list[Case]":
-    """Return batches of 1, 7, 4096 and 0 rows, special rows and the user's own inputs.
+    """Return batches of 1, 7, 4096 and 0 rows, and special rows.
 
     There is no case in which correct runtimes may differ.
 
     A source with other dynamic axes gets all sizes that are always verified.
     """
-    from export.proof.cases import SEED, Case, named, own_cases, seed_of, special_case
+    from export.proof.cases import SEED, Case, named, seed_of, special_case
     from export.proof.sizes import all_sizes
 
     least = [entry.sizes for entry in all_sizes(source) if entry.least]
@@ -197,7 +200,7 @@ def _vector_cases(source: "Source", tried: Sequence[Sizes]) -> "list[Case]":
     ]
     if source.affine is not None and not source.static:
         cases += [Case(name="batch 0", inputs=source.random_inputs({BATCH: 0}, 1.0, SEED)), special_case(source)]
-    return [*cases, *own_cases(source)]
+    return cases
 
 
 def _expected(oracle: "Oracle", case: "Case") -> tuple[ExpectedOutput, ...]:

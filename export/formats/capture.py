@@ -1,5 +1,7 @@
 """Capture a module once with torch.export, for both .pt2 and ONNX."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -30,23 +32,42 @@ def capture(source: Source) -> ExportedProgram:
     """Capture the module without references to its source files, with a symbol for each dynamic axis.
 
     torch.export assumes that no size is 1, not even one inside the module, such as h // 32. If that limits an axis, the
-    module is captured again without the assumption.
+    module is captured again without the assumption, and then by Dynamo, which reads the bytecode of forward and keeps
+    a size that Python itself makes a number, such as len(x).
 
     Raises:
         ExportError: torch.export refuses the module, for example because its control flow depends on data, or the
             module depends on the size of an axis.
     """
-    try:
-        program = _captured(source)
-    except DependsOnSizeError:
-        if all(axis.name == BATCH for axis in source.axes):
-            raise
-        with _config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
-            program = _captured(source)
+    program = _with_every_axis(source)
     for part in program.graph_module.modules():  # a region under autocast, for example, is a graph inside the graph
         for node in part.graph.nodes if isinstance(part, torch.fx.GraphModule) else ():
             node.meta.pop("stack_trace", None)
     return program
+
+
+def _with_every_axis(source: Source) -> ExportedProgram:
+    """Capture the module in the first way that keeps every axis dynamic; if none does, raise the error of the first."""
+    try:
+        return _captured(source)
+    except DependsOnSizeError as error:
+        refusal = error
+    with suppress(DependsOnSizeError), _config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
+        return _captured(source)
+    with suppress(ExportError), _separate_operators():
+        return _captured(source, strict=True)
+    raise refusal
+
+
+@contextmanager
+def _separate_operators() -> Iterator[None]:
+    """Keep torch's attention layers from running as one operator, which ONNX does not have, under Dynamo."""
+    enabled = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(enabled)
 
 
 def _own(source: Source) -> tuple[torch.Tensor, ...]:
@@ -82,7 +103,7 @@ class DependsOnSizeError(ExportError):
     """The module works only for some sizes of an axis that is declared dynamic."""
 
 
-def _captured(source: Source) -> ExportedProgram:
+def _captured(source: Source, *, strict: bool = False) -> ExportedProgram:
     random = tuple(torch.from_numpy(array) for array in source.random_inputs(source.sizes(), 1.0, SEED))
     inputs = _own(source) or random
     args, kwargs = source.arguments.bind(inputs)
@@ -98,6 +119,7 @@ def _captured(source: Source) -> ExportedProgram:
                 args,
                 kwargs or None,
                 dynamic_shapes=_like_arguments(source, shapes) if source.axes else None,
+                strict=strict,
             )
     except Exception as error:  # torch.export raises many classes
         shapes_of_inputs = [entry.shape for entry in source.inputs]

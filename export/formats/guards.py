@@ -9,6 +9,8 @@ VIOLATED = re.compile(r"Constraints violated \(([^)]*)\)")
 FIX = re.compile(r"^  (\w+) = (.+)$", re.MULTILINE)
 RANGE = re.compile(r"Dim\('\w+'(?:, min=(\d+))?(?:, max=(\d+))?\)")
 MULTIPLE = re.compile(r"(\d+)\*_\w+")
+SPECIALISED = re.compile(r"You marked (.+?) as dynamic but your code specialized it to be a constant \((\d+)\)")
+SYMBOL = re.compile(r"[A-Za-z_]\w*")
 GUARD = re.compile(r"satisfy the generated guard (.+?)\.?$", re.MULTILINE)
 SIZE = re.compile(r"L\['(\w+)'\]\.size\(\)\[(\d+)\]")
 LARGEST = 512
@@ -26,14 +28,20 @@ def limited_axes(text: str, axes: Sequence[Axis], inputs: Sequence[Sequence[int 
     match = VIOLATED.search(text)
     if match is None:
         return []
-    named = [name.strip().removeprefix(steps) for name in match[1].split(",")]
-    fixes = {name.removeprefix(steps): fix for name, fix in FIX.findall(text)}
+    named = [_axis(symbol, steps) for symbol in match[1].split(",")]
+    fixes = {_axis(symbol, steps): fix for symbol, fix in (*SPECIALISED.findall(text), *FIX.findall(text))}
     sizes = {str(size) for shape in inputs for size in shape}
     return [
         _sentence(axis, fixes.get(axis.name, ""), _guard(text, axis.name), sizes)
         for axis in axes
         if axis.name in named or (axis.name in fixes and fixes[axis.name] != axis.name)
     ]
+
+
+def _axis(symbol: str, steps: str) -> str:
+    """Return the name of the axis in a symbol such as `h`, or `32*steps_of_h` for an axis with steps."""
+    match = SYMBOL.search(symbol)
+    return "" if match is None else match[0].removeprefix(steps)
 
 
 def _sentence(axis: Axis, fix: str, guard: str, names: set[str]) -> str:

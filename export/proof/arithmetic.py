@@ -23,6 +23,9 @@ FUNCTION_UNITS = 4
 OF_UNIT_RANGE = (aten.sigmoid, aten.tanh, aten.erf)
 TIMES_UNIT_RANGE = (aten.gelu, aten.silu)
 
+MASK = 2.0**127
+"""Elements from here on, in the last power of two of float32, are written for a mask, such as `torch.finfo(dtype).min`:
+they are exact. Perturbed, they would tell apart the elements of a row that is masked as a whole."""
 
 LARGE_ELEMENTS = 2**24
 """A parameter with so many elements (128 MB in float64) stays as it is, and is converted in blocks while it is used."""
@@ -170,6 +173,8 @@ class Perturbed(TorchDispatchMode):  # type: ignore[no-untyped-call]
         del types
         if any(result.alias_info is not None for result in func._schema.returns):
             return self._in_place(func, args, kwargs or {})
+        if func.overloadpacket is aten.embedding:  # only the rows taken, instead of the whole table
+            return self._move(func, func(*args, **(kwargs or {})))
         result = func(*tree_map(partial(self._move, func), args), **(kwargs or {}))
         if func.overloadpacket in OF_UNIT_RANGE:
             return result.add(self._draw(result), alpha=FUNCTION_UNITS * self._unit)
@@ -203,14 +208,21 @@ class Perturbed(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _perturbed(self, func: Any, wide: Tensor) -> Tensor:
         moved = self._times(wide, self._factors)
-        rounded = self._exactness.rounded(func, wide)
+        rounded = self._rounded(func, wide)
         return moved if rounded is None else torch.where(rounded, moved, wide)
 
     def _factor(self, func: Any, value: Tensor) -> Tensor:
         """Return 1, or 1 plus two units of rounding, for each element; multiplying by it leaves infinity unchanged."""
         factor = self._times(torch.ones_like(value), self._factors)
-        rounded = self._exactness.rounded(func, value)
+        rounded = self._rounded(func, value)
         return factor if rounded is None else torch.where(rounded, factor, 1.0)
+
+    def _rounded(self, func: Any, value: Tensor) -> Tensor | None:
+        """Return which elements are perturbed; None for all of them."""
+        rounded = self._exactness.rounded(func, value)
+        if not value.numel() or max(map(abs, map(float, value.aminmax()))) < MASK:
+            return rounded
+        return value.abs() < MASK if rounded is None else rounded & (value.abs() < MASK)
 
     def _draw(self, value: Tensor) -> Tensor:
         """Draw 0 or 1 for each element, which is faster than drawing signs."""

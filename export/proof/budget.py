@@ -38,37 +38,48 @@ def about(seconds: float) -> str:
     return f"about {round(seconds / 3600)} h"
 
 
+LEAST_RATE = 0.25
+"""At least this part of what a case cost is taken to grow with its number of elements."""
+
+
 class Spending:
     """What the cases of a proof have cost so far, and what another would cost.
 
-    The cost of a case grows with its number of rows, so an estimate for more rows than were run is proportional to
-    them. It is too high rather than too low, since a part of the cost does not grow.
+    The cost of a case is a fixed part and one that grows with the number of elements of its inputs, as seen at the
+    smallest and the largest case so far. The first case does not count as soon as there are others: runtimes do more at
+    their first run, and the oracle checks the module.
     """
 
     def __init__(self, budget_s: float, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
         self._end_s = clock() + budget_s
         self._case_start_s = 0.0
+        self._first_s: dict[int, float] = {}
         self._costs_s: dict[int, float] = {}
 
     def start_case(self) -> None:
         """Start the clock of one case."""
         self._case_start_s = self._clock()
 
-    def end_case(self, rows: int) -> None:
-        """Record the cost of a case with this number of rows."""
-        self._costs_s[rows] = max(self._costs_s.get(rows, 0.0), self._clock() - self._case_start_s)
+    def end_case(self, elements: int) -> None:
+        """Record the cost of a case whose inputs have this number of elements."""
+        costs_s = self._costs_s if self._first_s else self._first_s
+        costs_s[elements] = max(costs_s.get(elements, 0.0), self._clock() - self._case_start_s)
 
-    def estimate_s(self, rows: int) -> float:
-        """What a case with this number of rows would cost; 0 before the first case."""
-        if rows in self._costs_s or not self._costs_s:
-            return self._costs_s.get(rows, 0.0)
-        known = max(self._costs_s)
-        return self._costs_s[known] * max(1.0, rows / max(1, known))
+    def estimate_s(self, elements: int) -> float:
+        """What a case with this number of elements would cost; 0 before the first case."""
+        costs_s = self._costs_s or self._first_s
+        if elements in costs_s or not costs_s:
+            return costs_s.get(elements, 0.0)
+        small, large = min(costs_s), max(costs_s)
+        each_s = costs_s[large] / max(1, large)
+        if small < large:
+            each_s = max(LEAST_RATE * each_s, (costs_s[large] - costs_s[small]) / (large - small))
+        return max(costs_s[large] + (elements - large) * each_s, min(costs_s.values()))
 
-    def affords(self, rows: int) -> bool:
-        """Whether a case with this number of rows fits into what is left."""
-        return self._clock() + self.estimate_s(rows) <= self._end_s
+    def affords(self, elements: int) -> bool:
+        """Whether a case with this number of elements fits into what is left."""
+        return self._clock() + self.estimate_s(elements) <= self._end_s
 
     def half(self) -> Callable[[], bool]:
         """Return whether half of what is left now is still not spent, as a function to be called again."""

@@ -49,7 +49,7 @@ class Input:
                 values: NDArray[Any] = (generator.standard_normal(shape) * scale).astype(self.dtype)
                 return values
         if self.prefix:
-            ones = generator.integers(1, shape[-1] + 1, (*shape[:-1], 1))
+            ones = generator.integers(min(1, shape[-1]), shape[-1] + 1, (*shape[:-1], 1))
             return (np.arange(shape[-1]) < ones).astype(self.dtype)
         return generator.integers(self.least, self.below, shape).astype(self.dtype)
 

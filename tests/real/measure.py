@@ -24,6 +24,9 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 RESULTS = HERE / "results.json"
 TIMEOUT_S = 560
+SMALL_S = 5
+"""Networks whose plain script takes less than this have a goal of their own."""
+
 RIGHT = 2e-5
 """An answer is right if its error is at most this part of the largest answer, or four times eager's own error."""
 
@@ -42,6 +45,7 @@ def main() -> None:
 
 def measure(network: Network, *, fixed: bool) -> dict[str, Any]:
     """The cost of both, what linreg said, and whether the file is right."""
+    load = round(os.getloadavg()[0], 1)
     with tempfile.TemporaryDirectory(prefix="linreg-real-") as folder:
         axes = [] if fixed else [f"{axis}={size}" for axis, size in network.example.items()]
         plain = run([sys.executable, str(HERE / "plain.py"), network.name, f"{folder}/plain.onnx", *axes])
@@ -50,12 +54,13 @@ def measure(network: Network, *, fixed: bool) -> dict[str, Any]:
         for text in inputs:
             command += ["--input", text]
         linreg = run([*command, "--json", "-o", f"{folder}/net"])
-        result: dict[str, Any] = {"inputs": inputs, "plain": plain, "linreg": linreg}
+        result: dict[str, Any] = {"inputs": inputs, "load": load, "plain": plain, "linreg": linreg}
         output, said = linreg.pop("stdout"), linreg.pop("stderr")
-        wrong = plain.pop("stderr")
-        plain.pop("stdout")
+        wrong, shapes = plain.pop("stderr"), plain.pop("stdout")
         if plain["exit"]:
             plain["said"] = wrong.strip()[-300:].replace(folder, "")
+        else:
+            plain["fixed"] = json.loads(shapes.splitlines()[-1])["fixed"]
         if linreg["exit"]:
             linreg["said"] = said.strip()[-600:].replace(folder, "").replace(str(ROOT), "")
             return result
@@ -139,11 +144,19 @@ def ratio(found: dict[str, Any]) -> float | None:
     return float(found["linreg"]["cpu_s"] / found["plain"]["cpu_s"])
 
 
+def extra_gb(found: dict[str, Any]) -> float:
+    """How much more memory linreg took than the plain script."""
+    return float(found["linreg"]["peak_mb"] - found["plain"]["peak_mb"]) / 1e3
+
+
 def row(name: str, found: dict[str, Any]) -> str:
     """A line of the table."""
     plain, linreg, times = found["plain"], found["linreg"], ratio(found)
     proof = found.get("proof") or {}
     weights = proof.get("weights") or {}
+    fixed = plain.get("fixed")
+    notes = [linreg.get("said", plain.get("said", ""))[-160:]]
+    notes += [f"the plain script's file has {', '.join(fixed)} fixed, linreg's has not"] if fixed and proof else []
     cells = [
         name,
         "<br>".join(f"`{text}`" for text in found["inputs"]),
@@ -152,11 +165,14 @@ def row(name: str, found: dict[str, Any]) -> str:
         "-" if times is None else f"{times:.1f}",
         f"{plain['peak_mb'] / 1e3:.2f}",
         f"{linreg['peak_mb'] / 1e3:.2f}",
+        f"{extra_gb(found):.2f}",
         f"{found.get('file_mb', '-')}",
         f"{proof.get('cases', '-')}",
+        f"{len(proof['not_tried'])}" if proof else "-",
         f"{weights.get('found', '-')} of {weights.get('total', '-')}",
         right(found),
-        linreg.get("said", plain.get("said", "")).replace("\n", " ")[-160:].replace("|", "/"),
+        f"{found.get('load', '-')}",
+        "; ".join(filter(None, notes)).replace("\n", " ").replace("|", "/"),
     ]
     return "| " + " | ".join(cells) + " |"
 
@@ -166,42 +182,49 @@ def _processor() -> str:
     return next((line.partition(":")[2].strip() for line in lines if "model name" in line), platform.processor())
 
 
+def _summary(found: dict[str, Any]) -> str:
+    """How many there are, and how they compare with the goals of the issue that asked for this table."""
+    done = {name: times for name, entry in found.items() if (times := ratio(entry)) is not None}
+    text = f"{len(found)} networks, {sum('proof' in entry for entry in found.values())} exported"
+    small = {name: times for name, times in done.items() if found[name]["plain"]["cpu_s"] < SMALL_S}
+    for kind, ratios in (
+        ("", [*done.values()]),
+        (f" where the plain script takes below {SMALL_S} s", [*small.values()]),
+    ):
+        if ratios:
+            text += f"; ratio of CPU seconds{kind}: median {statistics.median(ratios):.2f}, worst {max(ratios):.2f}"
+    if done:
+        text += f"; most memory beyond the plain script: {max(map(extra_gb, map(found.__getitem__, done))):.2f} GB"
+    return text
+
+
 def write(found: dict[str, Any]) -> None:
     """Write results.json and RESULTS.md."""
     packages = ("torch", "onnx", "onnxruntime", "onnxscript", "transformers", "numpy")
     machine = {
-        "processor": next(
-            (
-                line.partition(":")[2].strip()
-                for line in Path("/proc/cpuinfo").read_text().splitlines()
-                if "model name" in line
-            ),
-            platform.processor(),
-        ),
+        "processor": _processor(),
         "cores": os.cpu_count(),
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9),
         "python": platform.python_version(),
         **{package: version(package) for package in packages},
     }
     RESULTS.write_text(json.dumps({"machine": machine, "networks": found}, indent=1) + "\n")
-    ratios = [times for entry in found.values() if (times := ratio(entry)) is not None]
-    summary = f"{len(found)} networks, {len(ratios)} exported"
-    if ratios:
-        summary += f"; ratio of CPU seconds: median {statistics.median(ratios):.2f}, worst {max(ratios):.2f}"
-    columns = ("network", "inputs", "plain, CPU s", "linreg, CPU s", "ratio", "plain, GB", "linreg, GB", "file, MB")
-    columns += ("cases", "weights", "right", "said")
+    columns = ("network", "inputs", "plain, CPU s", "linreg, CPU s", "ratio", "plain, GB", "linreg, GB", "extra, GB")
+    columns += ("file, MB", "cases", "not tried", "weights", "right", "load", "note")
     head = [
         "# Real networks",
         "",
         "Made by `make real`. Beside each other: `linreg export` to ONNX with its proof by the default budget, and a",
         "script that calls `torch.onnx.export(dynamo=True)` and runs the file once. Each has a process of its own and",
-        "one thread, so that other work changes the CPU seconds little; GB is the peak memory of all its",
-        "processes together. Right: the answers of onnxruntime at sizes that the proof did not try are those of the",
-        "module in float64, as found without linreg's code.",
+        "one thread, one network after the other. The machine was shared with other work (load: the average of a",
+        "minute before each), which changes CPU seconds less than seconds; but the budget of a proof is in seconds,",
+        "so a busy machine tries fewer cases. GB is the peak memory of all processes of a command together. Not",
+        "tried: how many cases or sizes the budget left out; results.json names them. Right: the answers of",
+        "onnxruntime at sizes that the proof did not try are those of the module in float64, found without linreg.",
         "",
         ", ".join(f"{key} {value}" for key, value in machine.items()) + ".",
         "",
-        summary + ".",
+        _summary(found) + ".",
         "",
         "| " + " | ".join(columns) + " |",
         "|---" * len(columns) + "|",

@@ -329,3 +329,88 @@ class Forecaster(nn.Module):
 
 def forecaster() -> nn.Module:
     return _random(Forecaster)
+
+
+class Tagger(nn.Module):
+    """A bidirectional LSTM over words, with a head for each word."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words = nn.Embedding(WORDS, 64)
+        self.lstm = nn.LSTM(64, 64, num_layers=2, batch_first=True, bidirectional=True)
+        self.head = nn.Linear(128, 9)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return self.head(self.lstm(self.words(ids))[0])
+
+
+def lstm_tagger() -> nn.Module:
+    return _random(Tagger)
+
+
+class TabTransformer(nn.Module):
+    """Huang et al. 2020: attention among the columns of categories, beside the numbers, into an MLP."""
+
+    def __init__(self, levels: tuple[int, ...] = (5, 12, 30, 7), numeric: int = 6) -> None:
+        super().__init__()
+        self.levels = nn.ModuleList(nn.Embedding(count, 32) for count in levels)
+        layer = nn.TransformerEncoderLayer(32, 4, 64, batch_first=True)
+        self.encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+        self.norm = nn.LayerNorm(numeric)
+        self.head = nn.Sequential(nn.Linear(32 * len(levels) + numeric, 64), nn.ReLU(), nn.Linear(64, 2))
+
+    def forward(self, levels: Tensor, numbers: Tensor) -> Tensor:
+        tokens = torch.stack([layer(levels[:, place]) for place, layer in enumerate(self.levels)], dim=1)
+        return self.head(torch.cat([self.encoder(tokens).flatten(1), self.norm(numbers)], dim=1))
+
+
+def tab_transformer() -> nn.Module:
+    return _random(TabTransformer)
+
+
+def mlp() -> nn.Module:
+    """An MLP for tables, with BatchNorm and Dropout."""
+
+    def layer(before: int, after: int) -> nn.Module:
+        return nn.Sequential(nn.Linear(before, after), nn.BatchNorm1d(after), nn.ReLU(), nn.Dropout(0.1))
+
+    return _random(lambda: nn.Sequential(layer(20, 128), layer(128, 128), layer(128, 64), nn.Linear(64, 3)))
+
+
+def digits() -> nn.Module:
+    """The convolutional network of torch's examples for MNIST."""
+    return _random(
+        lambda: nn.Sequential(
+            nn.Conv2d(1, 32, 3), nn.ReLU(), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.25),
+            nn.Flatten(), nn.Linear(9216, 128), nn.ReLU(), nn.Dropout(0.5), nn.Linear(128, 10), nn.LogSoftmax(1),
+        )
+    )  # fmt: skip
+
+
+class Residual(nn.Module):
+    """Two convolutions with BatchNorm, and a skip."""
+
+    def __init__(self, before: int, after: int, stride: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(before, after, 3, stride, 1, bias=False)
+        self.second = nn.Conv2d(after, after, 3, 1, 1, bias=False)
+        self.norms = nn.ModuleList([nn.BatchNorm2d(after), nn.BatchNorm2d(after)])
+        self.skip = nn.Conv2d(before, after, 1, stride, bias=False) if stride > 1 else nn.Identity()
+
+    def forward(self, image: Tensor) -> Tensor:
+        inner = torch.relu(self.norms[0](self.first(image)))
+        return torch.relu(self.norms[1](self.second(inner)) + self.skip(image))
+
+
+def small_resnet() -> nn.Module:
+    """A ResNet for CIFAR as by He et al. 2015, with 16 to 64 channels and five blocks."""
+
+    def make() -> nn.Module:
+        blocks = [
+            Residual(before, after, stride)
+            for before, after, stride in ((16, 16, 1), (16, 32, 2), (32, 32, 1), (32, 64, 2), (64, 64, 1))
+        ]
+        start = [nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU()]
+        return nn.Sequential(*start, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
+
+    return _random(make)

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 IDS = "input_ids=int64[batch,seq:1..128]<2000"
-MASK = "1<=attention_mask=int64[batch,seq:1..128]<2"
+MASK = "attention_mask=int64[batch,seq:1..128] prefix"
 IMAGE = "pixel_values=float32[batch,3,64,64]"
 ANY_IMAGE = "pixel_values=float32[batch,3,h:64..256*32,w:64..256*32]"
 
@@ -26,10 +26,10 @@ class Network:
     other: dict[str, int]
 
     def parsed(self) -> list[tuple[str, str, tuple[int | str, ...], int]]:
-        """Name, dtype, axes (a name or a size) and upper limit (0 if there is none) of each input."""
+        """Name, dtype, axes (a name or a size) and upper limit (0 if there is none, 2 for a mask) of each input."""
         found = []
         for text in self.inputs:
-            name, dtype, axes, below = re.fullmatch(r"(?:1<=)?(\w+)=(\w+)\[(.*)\](?:<(\d+))?", text).groups()  # type: ignore[union-attr]
+            name, dtype, axes, below = re.fullmatch(r"(\w+)=(\w+)\[(.*)\](?:<(\d+)| prefix)?", text).groups()  # type: ignore[union-attr]
             names = [axis.partition(":")[0] for axis in axes.split(",")]
             found.append((name, dtype, tuple(int(axis) if axis.isdigit() else axis for axis in names), int(below or 0)))
         return found
@@ -53,7 +53,7 @@ def _picture(name: str, image: str = IMAGE) -> Network:
         name=name,
         inputs=(image,),
         example={"h": 64, "w": 64} if free else {},
-        other={"batch": 5, **({"h": 160, "w": 96} if free else {})},
+        other={"batch": 5, **({"h": 224, "w": 96} if free else {})},
     )
 
 
@@ -62,6 +62,7 @@ def _plain(name: str, *inputs: str, example: dict[str, int] | None = None, **oth
 
 
 NETWORKS = (
+    _words("minilm", words=30522),
     _words("bert"),
     _words("bert_classifier"),
     _words("bert_masked_words"),
@@ -88,7 +89,6 @@ NETWORKS = (
     _picture("segformer", ANY_IMAGE),
     _plain("wav2vec2", "input_values=float32[batch,samples:800..32000]", example={"samples": 3200}, samples=4801),
     _plain("whisper_encoder", "input_features=float32[batch,40,200]"),
-    _words("minilm", words=30522),
     _words("transformer_tagger", "ids=int64[batch,seq:1..256]<2000"),
     _plain(
         "translator",
@@ -98,8 +98,13 @@ NETWORKS = (
         seq=17,
         length=6,
     ),
-    _plain("tabular_transformer", "numbers=float32[batch,8]", "levels=int64[batch,3]<5"),
-    _plain("tabnet", "x=float32[batch,16]"),
     _plain("unet", "image=float32[batch,3,h:32..512*4,w:32..512*4]", example={"h": 64, "w": 64}, h=100, w=44),
-    _plain("forecaster", "series=float32[batch,steps:2..500,4]", example={"steps": 32}, steps=57),
+    _plain("small_resnet", "image=float32[batch,3,h:32..256,w:32..256]", example={"h": 64, "w": 64}, h=100, w=45),
+    _plain("digits", "image=float32[batch,1,28,28]"),
+    _plain("lstm_tagger", "ids=int64[batch,12]<2000"),
+    _plain("forecaster", "series=float32[batch,32,4]"),
+    _plain("tabular_transformer", "numbers=float32[batch,8]", "levels=int64[batch,3]<5"),
+    _plain("tab_transformer", "levels=int64[batch,4]<5", "numbers=float32[batch,6]"),
+    _plain("tabnet", "x=float32[batch,16]"),
+    _plain("mlp", "x=float32[batch,20]"),
 )

@@ -1,10 +1,11 @@
 """The script that one would write without linreg: export a network to ONNX and run it once.
 
-Usage: NAME FILE [AXIS=SIZE]... Axes other than batch are dynamic if their sizes are given.
+Usage: NAME FILE [AXIS=SIZE]... Axes other than batch are dynamic if their sizes are given. Prints which axes the file
+has fixed all the same.
 """
 
+import json
 import sys
-from pathlib import Path
 from typing import Any
 
 import nets
@@ -25,10 +26,14 @@ def main() -> None:
     with torch.no_grad():
         torch.onnx.export(module, inputs, file, dynamo=True, external_data=False, dynamic_shapes=shapes, verbose=False)
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
-    answers = session.run(
-        None, {known.name: array.numpy() for known, array in zip(session.get_inputs(), inputs, strict=True)}
-    )
-    print(Path(file).stat().st_size, [answer.shape for answer in answers])
+    session.run(None, {known.name: array.numpy() for known, array in zip(session.get_inputs(), inputs, strict=True)})
+    fixed = {
+        str(axes[place])
+        for known, shape, (_, _, axes, _) in zip(session.get_inputs(), shapes, network.parsed(), strict=True)
+        for place in shape
+        if isinstance(known.shape[place], int)
+    }
+    print(json.dumps({"fixed": sorted(fixed)}))
 
 
 def example(network: Network, sizes: dict[str, int], seed: int = 0) -> tuple[torch.Tensor, ...]:

@@ -154,17 +154,40 @@ def test_each_case_is_announced(source):
     assert seen == [(place, 20) for place in range(20)]
 
 
-def test_an_estimate_is_proportional_to_the_rows_beyond_those_run():
+def spent(*cases, budget_s=100.0):
+    """What was spent on cases, each a number of elements and a cost in seconds."""
     clock = Clock()
-    spending = Spending(100.0, clock)
-    assert spending.affords(4096), "nothing is known yet"
-    for rows, cost_s in ((2, 3.0), (8, 4.0)):
+    spending = Spending(budget_s, clock)
+    assert spending.affords(10**9), "nothing is known yet"
+    for elements, cost_s in cases:
         spending.start_case()
         clock.now_s += cost_s
-        spending.end_case(rows)
-    assert [spending.estimate_s(rows) for rows in (2, 8, 80)] == [3.0, 4.0, 40.0]
-    assert spending.affords(80)
+        spending.end_case(elements)
+    return spending
+
+
+def test_an_estimate_from_one_size_is_proportional_beyond_it():
+    spending = spent((2, 3.0))
+    assert [spending.estimate_s(elements) for elements in (1, 2, 20)] == [3.0, 3.0, 30.0]
+    assert spending.affords(20)
     assert not spending.affords(200)
+
+
+def test_an_estimate_from_two_sizes_has_a_fixed_part():
+    spending = spent((1, 0.5), (10, 2.0), (30, 4.0))
+    assert [spending.estimate_s(elements) for elements in (10, 20, 30, 130)] == [2.0, 3.0, 4.0, 14.0]
+
+
+def test_the_cost_of_the_first_case_does_not_count_beside_others():
+    spending = spent((1, 9.0), (10, 2.0), (30, 4.0))
+    assert [spending.estimate_s(elements) for elements in (1, 20, 130)] == [2.0, 3.0, 14.0]
+    assert spending.affords(800), "at 81 s; 85 are left"
+    assert not spending.affords(900)
+
+
+def test_an_estimate_grows_where_larger_cases_have_cost_no_more():
+    spending = spent((1, 1.0), (10, 2.0), (40, 2.0))
+    assert spending.estimate_s(440) == pytest.approx(2.0 + 400 * 0.25 * 2.0 / 40)
 
 
 def test_a_budget_for_an_affine_module_is_refused(tmp_path):

@@ -86,3 +86,8 @@ def test_a_module_that_sees_nothing_in_some_rows_is_refused_with_the_word_to_add
     with pytest.raises(LinregError, match=r"rows of 'mask' begin with 0 .*inputs 'mask=int64\[batch,4\] prefix'"):
         export(Causal(), tmp_path / "net", inputs=[ids, "mask=int64[batch,4]<2"], budget="1s")
     assert export(Causal(), tmp_path / "net", inputs=[ids, "mask=int64[batch,4] prefix"], budget="1s")
+
+
+def test_a_prefix_mask_without_columns_is_empty():
+    mask = parse_input("mask=int64[batch,seq] prefix").random({"batch": 2, "seq": 0}, 1.0, np.random.default_rng(0))
+    assert mask.shape == (2, 0)
