@@ -64,7 +64,7 @@ def test_a_large_size_is_left_out_if_memory_is_limited(source):
 
 
 def test_the_least_cases_come_first(source):
-    least = [case.least for case in planned_cases(source, None, all_sizes(source))]
+    least = [case.least for case in planned_cases(source, all_sizes(source))]
     assert sorted(least, reverse=True) == least and True in least and False in least
 
 
