@@ -62,7 +62,7 @@ def _gone(storage: StorageWeakRef) -> bool:
 
 
 def bytes_at(source: Source, sizes: Sizes) -> int:
-    """Estimate the memory that the proof of one case takes.
+    """Estimate the memory that the proof of one case takes at once.
 
     Activations and outputs grow with the size of the batch. Along any other axis they may grow with its square, as
     in attention, so the estimate rather exceeds what the case takes.
@@ -73,8 +73,26 @@ def bytes_at(source: Source, sizes: Sizes) -> int:
     if source.affine is not None:
         rows, features = source.affine.weight.shape
         return int(8 * sizes.get(BATCH, 1) * (COPIES_OF_ACTIVATIONS * features + COPIES_OF_OUTPUTS * rows))
-    example = source.sizes()
-    needed = float(_example_bytes(source))
+    return _scaled(source, sizes, _example_bytes(source)[0])
+
+
+def chunk_rows(source: Source, sizes: Sizes, limit_bytes: int | None) -> int | None:
+    """Return how many rows are proved at a time to stay within a limit of memory, while the file runs on all of them.
+
+    Returns:
+        The number of rows; all of them if they fit. None if the file's own run does not fit beside one row of the
+        proof, or rows depend on each other.
+    """
+    rows = sizes.get(BATCH, 1)
+    if limit_bytes is None or bytes_at(source, sizes) <= limit_bytes:
+        return rows
+    left = limit_bytes - _scaled(source, sizes, _example_bytes(source)[1])
+    fit = left // max(1, bytes_at(source, {**sizes, BATCH: 1})) if BATCH in sizes else 0
+    return min(rows, fit) if fit >= 1 and oracle_of(source).rows_are_independent() else None
+
+
+def _scaled(source: Source, sizes: Sizes, example_bytes: int) -> int:
+    example, needed = source.sizes(), float(example_bytes)
     for name, size in sizes.items():
         ratio = size / max(1, example[name])
         needed *= ratio if name == BATCH else max(ratio, ratio**2)
@@ -82,15 +100,21 @@ def bytes_at(source: Source, sizes: Sizes) -> int:
 
 
 @lru_cache(maxsize=1)
-def _example_bytes(source: Source) -> int:
-    """Measure the activations and outputs in float64 at the sizes of the example, and add the copies of them."""
+def _example_bytes(source: Source) -> tuple[int, int]:
+    """Measure activations and outputs in float64 at the sizes of the example.
+
+    Returns:
+        The bytes of all copies of them in a proof, and those of a run of the file, whose two sessions keep memory for
+        them in half the precision, beside the outputs of both.
+    """
     inputs, oracle = source.random_inputs(source.sizes(), 1.0, SEED), oracle_of(source)
     try:
         with LiveBytes() as live:
             outputs = oracle.exact(inputs)
     except LinregError:
-        return 0
-    return int(COPIES_OF_ACTIVATIONS * live.peak + COPIES_OF_OUTPUTS * sum(output.nbytes for output in outputs))
+        return 0, 0
+    kept = sum(output.nbytes for output in outputs)
+    return COPIES_OF_ACTIVATIONS * live.peak + COPIES_OF_OUTPUTS * kept, live.peak + kept
 
 
 def limit_bytes(*, everything: bool) -> int | None:

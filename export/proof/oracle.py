@@ -128,7 +128,7 @@ class Oracle:
     def _narrow(self, inputs: tuple[Array, ...], scale: float | None) -> tuple[ExpectedOutput, ...] | None:
         eager, wide = self._eager(inputs), self.exact(inputs)
         errors = list(map(_errors, eager, wide))
-        if self._rows_are_independent():
+        if self.rows_are_independent():
             rows = np.unique([int(error.max(axis=tuple(range(1, error.ndim))).argmax()) for error in errors])
             few = self._moved(self._chosen(inputs, rows), tuple(array[rows] for array in wide), runs=NARROW_RUNS)
             moved = tuple(np.zeros(array.shape) for array in wide)
@@ -143,7 +143,7 @@ class Oracle:
         except InexactError:
             return None
 
-    def _rows_are_independent(self) -> bool:
+    def rows_are_independent(self) -> bool:
         """Whether each row of the outputs depends on the same row of the inputs only, as found with a few rows."""
         if self._independent is None:
             self._independent = False
@@ -277,7 +277,7 @@ class Oracle:
             inputs = self._rows(count, scale, SCALE_ROWS)
             chunks = [inputs]
             # Large parameters are converted in every call, which takes longer than more rows.
-            if self._rows_are_independent() and not any(map(is_large, self.source.module.parameters())):
+            if self.rows_are_independent() and not any(map(is_large, self.source.module.parameters())):
                 starts = range(0, count, CHUNK_ROWS)
                 chunks = [self._chosen(inputs, slice(start, start + CHUNK_ROWS)) for start in starts]
             found = [tuple(map(_largest_element, self.exact(chunk))) for chunk in chunks]

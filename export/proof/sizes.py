@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from export.proof.memory import LIMIT_BYTES, bytes_at
+from export.proof.memory import LIMIT_BYTES, chunk_rows
 from export.source.axes import BATCH, Axis, Sizes
 from export.source.source import Source
 
@@ -79,7 +79,7 @@ def sizes_within(source: Source, limit_bytes: int | None = LIMIT_BYTES) -> list[
         if entry.least
         or (
             (entry.sizes.get(BATCH, 0) < LARGE_BATCH or elements(source, entry.sizes) < MAX_ELEMENTS)
-            and (limit_bytes is None or bytes_at(source, entry.sizes) <= limit_bytes)
+            and chunk_rows(source, entry.sizes, limit_bytes) is not None
         )
     ]
 

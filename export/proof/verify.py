@@ -8,27 +8,24 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from export.proof.budget import ALL, Spending, about
+from export.proof.budget import ALL, Spending
 from export.proof.cases import Case, PlannedCase, check_sizes, planned_cases
+from export.proof.chunks import in_chunks
 from export.proof.comparison import Comparison, ExpectedOutput, compare_outputs, run_case, worst_of
-from export.proof.memory import bytes_at, limit_bytes
+from export.proof.memory import chunk_rows, limit_bytes
+from export.proof.not_tried import left_out, too_large
 from export.proof.optimisation import LEVELS, at_each_end
 from export.proof.oracle import oracle_of
 from export.proof.reach import MAX_ROWS, Proved, Reach, Weights, reach_of
-from export.proof.sizes import TriedSizes, all_sizes, sizes_within
+from export.proof.sizes import sizes_within
 from export.proof.weights import find_weights
 from export.runners.base import Runner
 from export.source.axes import BATCH
-from export.source.axes import in_words as words
 from export.source.source import Source
 from linreg.errors import ExportError, InexactError, MismatchError
-from linreg.memory import in_words
 
 Array = NDArray[Any]
 BeginCase = Callable[[int, int], None]
-
-MOST_NAMED = 3
-"""More sizes at which the same kind of values was not tried are counted, not named."""
 
 
 def no_progress(_done: int, _total: int) -> None:
@@ -100,7 +97,8 @@ def verify(
         raise ExportError("the module returns no tensor, so there is nothing to prove; return what it computes")
     weights = find_weights(runner, source)
     affine = source.affine is not None
-    tried = sizes_within(source) if affine else sizes_within(source, limit_bytes(everything=budget_s == ALL))
+    limit = None if affine else limit_bytes(everything=budget_s == ALL)
+    tried = sizes_within(source, limit)
     if not affine:
         check_sizes(source, [entry.sizes for entry in tried])
     planned, spending = planned_cases(source, tried), Spending(budget_s, clock)
@@ -119,7 +117,7 @@ def verify(
                     continue
         spending.start_case()
         made = case.make()
-        judged = _judge(runner, source, made, unoptimised)
+        judged = _judge_in_chunks(runner, source, made, unoptimised, _chunk_rows(source, case, limit))
         spending.end_case(case.elements)
         if judged is None:
             not_judged.append(case.name)
@@ -143,10 +141,44 @@ def verify(
             for entry in tried
             if any(case.sizes == entry.sizes and case not in skipped for case in planned)
         ),
-        not_tried=(*_skipped(skipped, planned, spending), *_too_large(source, tried), *reach.not_tried),
+        not_tried=(*left_out(skipped, planned, spending), *too_large(source, tried), *reach.not_tried),
         optimisation=() if unoptimised is None else LEVELS,
         cannot_fail=reach.cannot_fail,
     )
+
+
+def _chunk_rows(source: Source, case: PlannedCase, limit: int | None) -> int | None:
+    """How many rows are compared at a time; None if the memory suffices for all of them."""
+    if source.affine is not None or BATCH not in case.sizes:
+        return None
+    rows = chunk_rows(source, case.sizes, limit)
+    return None if rows == case.sizes[BATCH] else rows
+
+
+def _judge_in_chunks(
+    runner: Runner, source: Source, case: Case, unoptimised: Runner | None, rows: int | None
+) -> tuple[Comparison, tuple[ExpectedOutput, ...]] | None:
+    """Compare as `_judge` does, so many rows at a time, or all if `rows` is None.
+
+    There are no expected outputs of more rows than that.
+
+    Raises:
+        MismatchError: an output differs; the error's `inputs` holds those of all rows.
+        InexactError: as `_judge`.
+    """
+    if rows is None:
+        return _judge(runner, source, case, unoptimised)
+    found: list[Comparison] = []
+    try:
+        for part, one, other in in_chunks(case, rows, runner, unoptimised):
+            judged = _judge(one, source, part, other)
+            if judged is None:
+                return None
+            found.append(judged[0])
+    except MismatchError as error:
+        error.inputs = dict(zip([entry.name for entry in source.inputs], case.inputs, strict=True))
+        raise
+    return worst_of(found), ()
 
 
 def _judge(
@@ -197,39 +229,6 @@ def _mask_hint(source: Source, case: Case) -> str:
                 f"; rows of {entry.name!r} begin with 0 here: if it is a right-padded mask, use --input {described!r}"
             )
     return ""
-
-
-def _skipped(skipped: list[PlannedCase], planned: list[PlannedCase], spending: Spending) -> list[str]:
-    """What was left out to stay within the budget, with the time it would take; the cases of whole sizes in one.
-
-    The same kind of values at many sizes is one entry, such as `negated at 9 sizes`.
-    """
-    whole: list[str] = []
-    kinds: dict[str, list[PlannedCase]] = {}
-    for text in dict.fromkeys(words(case.sizes) for case in skipped):
-        left = [case for case in skipped if words(case.sizes) == text]
-        if len(left) == sum(words(case.sizes) == text for case in planned):
-            whole.append(f"{text} ({about(len(left) * spending.estimate_s(left[0].elements))})")
-        else:
-            for case in left:
-                kinds.setdefault(case.name.removeprefix(f"{text}, "), []).append(case)
-    named: list[str] = []
-    for kind, cases in kinds.items():
-        costs_s = [spending.estimate_s(case.elements) for case in cases]
-        if len(cases) <= MOST_NAMED:
-            named += [f"{case.name} ({about(cost_s)})" for case, cost_s in zip(cases, costs_s, strict=True)]
-        else:
-            named.append(f"{kind} at {len(cases)} sizes ({about(sum(costs_s))})")
-    return [*named, *whole]
-
-
-def _too_large(source: Source, tried: list[TriedSizes]) -> list[str]:
-    """The batch sizes that were left out to stay within memory."""
-    return [
-        f"{words(entry.sizes)} (about {in_words(bytes_at(source, entry.sizes))})"
-        for entry in all_sizes(source)
-        if entry not in tried
-    ]
 
 
 def check_parameters(runner: Runner, source: Source) -> int:

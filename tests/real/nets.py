@@ -22,9 +22,15 @@ SMALL: dict[str, Any] = {
 
 
 def _random(make: Callable[[], nn.Module]) -> nn.Module:
-    """The module that `make` makes with the random numbers of one seed; BatchNorms get statistics of their own."""
+    """The module that `make` makes with the random numbers of one seed.
+
+    What starts as zeros, such as biases, and the statistics of BatchNorms become random too, as after training.
+    """
     torch.manual_seed(0)
     module = make().eval()
+    for parameter in module.parameters():
+        if not parameter.any():
+            nn.init.normal_(parameter, 0.0, 0.02)
     for part in module.modules():
         if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d):
             part.running_mean.normal_(0.0, 0.1)  # type: ignore[union-attr,operator]

@@ -105,11 +105,11 @@ class Reversed(nn.Module):
 
 @pytest.mark.parametrize("module", [SecondRowFirst(), Reversed(), CentredBatch()])
 def test_rows_that_depend_on_others_are_found(module):
-    assert not Oracle(source_of(module, "x=float32[batch,4]"))._rows_are_independent()
+    assert not Oracle(source_of(module, "x=float32[batch,4]")).rows_are_independent()
 
 
 def test_rows_that_do_not_depend_on_others_are_found():
-    assert Oracle(source_of(nets.make(nets.Mlp), "x=float32[batch,16]"))._rows_are_independent()
+    assert Oracle(source_of(nets.make(nets.Mlp), "x=float32[batch,16]")).rows_are_independent()
 
 
 def test_an_error_between_both_bounds_is_judged_by_the_wide_one(monkeypatch):

@@ -7,8 +7,8 @@ from torch import nn
 
 from export.proof.budget import Spending
 from export.proof.cases import planned_cases
+from export.proof.not_tried import left_out
 from export.proof.sizes import all_sizes
-from export.proof.verify import _skipped
 from export.source.source import from_module
 from export.source.user_module import parse_input
 
@@ -27,7 +27,7 @@ def test_what_was_left_out_is_counted_if_there_is_much(text, expected):
     spending.start_case()
     spending.end_case(1)
     left = [
-        entry.rpartition(" (")[0] for entry in _skipped([case for case in planned if not case.least], planned, spending)
+        entry.rpartition(" (")[0] for entry in left_out([case for case in planned if not case.least], planned, spending)
     ]
     assert set(expected) <= set(left)
     assert len(left) < 14
