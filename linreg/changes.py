@@ -9,13 +9,14 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from linreg.errors import MismatchError, ModelError
-from linreg.files import json_bytes, sha256, write_atomic, write_new, writing
-from linreg.inside import file_inside, read_inside
+from linreg.files import Contents, json_bytes, sha256, write_atomic, write_new, writing
+from linreg.inside import file_inside, hashed_inside, read_inside
 from linreg.journal import JOURNAL_FILE, LIMIT_BYTES, STAGE_FOLDER, apply, check_name, read_journal, remove_stage
 from linreg.lock import locked, wait_until_free
+from linreg.manifest import FileEntry, hashed_entry
 
 COMMIT_LIMIT_S = 10.0
 """How long a reader waits for a command that may be renaming files."""
@@ -44,7 +45,7 @@ class Changes:
         """Names of the files staged so far."""
         return tuple(self._written)
 
-    def stage(self, name: str, data: bytes) -> Path:
+    def stage(self, name: str, data: Contents) -> Path:
         """Stage a file that `commit` will rename to `name`. Returns its temporary path.
 
         Raises:
@@ -57,8 +58,8 @@ class Changes:
             self._stage.mkdir(exist_ok=True)
         self._count += 1
         file = str(self._count)
-        write_new(self._stage / file, data)
-        self._written[name] = (file, sha256(data))
+        _, digest = write_new(self._stage / file, data)
+        self._written[name] = (file, digest)
         if name in self._removed:
             self._spared[name] = self._removed.pop(name)
         return self._stage / file
@@ -75,6 +76,28 @@ class Changes:
         if sha256(data) != digest:
             raise ModelError(f"{self._stage / file}: differs from what was written; check the disk, and run it again")
         return data
+
+    def staged_entry(self, name: str, proof: dict[str, Any] | None = None) -> FileEntry:
+        """Make the manifest's entry of a staged file, after checking that the disk holds what was written.
+
+        Raises:
+            LinregError: the file cannot be read.
+            ModelError: its contents differ, or a manifest cannot list a file of this name.
+        """
+        path, digest = self.checked_path(name)
+        return hashed_entry(name, path.stat().st_size, digest, proof)
+
+    def checked_path(self, name: str) -> tuple[Path, str]:
+        """Return the path of a staged file and its SHA-256, after checking that the disk holds what was written.
+
+        Raises:
+            LinregError: the file cannot be read.
+            ModelError: its contents differ.
+        """
+        file, digest = self._written[name]
+        if hashed_inside(self._stage, file, limit=LIMIT_BYTES)[1] != digest:
+            raise ModelError(f"{self._stage / file}: differs from what was written; check the disk, and run it again")
+        return self._stage / file, digest
 
     def removes(self, name: str) -> bool:
         """Return whether an existing file is marked for removal."""
@@ -103,7 +126,7 @@ class Changes:
         """
         check_name(name)
         if name not in self._written and file_inside(self.folder, name):
-            self._removed[name] = sha256(read_inside(self.folder, name, limit=LIMIT_BYTES))
+            _, self._removed[name] = hashed_inside(self.folder, name, limit=LIMIT_BYTES)
 
     def commit(self) -> None:
         """Apply the changes, the manifest last.

@@ -16,7 +16,9 @@ MAX_TABLE_BYTES = 4 * 2**30
 MAX_COLUMNS = 10_000
 MAX_CELLS = 500_000_000
 MAX_NAME_LENGTH = 1_000
-MAX_STATE_BYTES = 2 * 2**30
+MAX_STATE_BYTES = 64 * 2**30
+"""Limit on the size of a file with weights; a file that does not fit into memory is refused as well."""
+
 MAX_EXPANDED_BYTES = 64 * 2**20
 """Limit on the memory that expanded views (stride 0) in a state_dict may take once they are copied."""
 

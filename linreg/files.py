@@ -12,17 +12,24 @@ import stat
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from linreg.config import MAX_JSON_BYTES
 from linreg.ending import remove_if_killed
 from linreg.errors import LinregError, ModelError
+from linreg.memory import available_bytes, in_words
 
 STALE_AFTER_S = 3600.0
+
+Contents = bytes | Callable[[BinaryIO], None]
+"""The contents of a file: bytes, or a function that writes them to a stream, so that they need no copy in memory."""
+
+ALWAYS_FITS_BYTES = 2**28
+"""Whether a smaller file fits into memory is not checked."""
 
 
 def sha256(data: bytes) -> str:
@@ -44,6 +51,7 @@ def read_bytes(path: Path, *, limit: int) -> bytes:
             raise LinregError(f"{path}: is not a regular file; copy its contents to one first")
         if status.st_size > limit:
             raise LinregError(f"{path}: has {status.st_size} bytes, expected at most {limit}")
+        check_fits(path, status.st_size)
         data = path.read_bytes()
         if len(data) > limit:  # it has grown since, or is of a kind that reports no size
             raise LinregError(f"{path}: has {len(data)} bytes, expected at most {limit}")
@@ -54,6 +62,18 @@ def read_bytes(path: Path, *, limit: int) -> bytes:
         raise LinregError(f"{path}: no such file; {hint}") from None
     except (OSError, ValueError) as error:
         raise LinregError(f"{path}: cannot be read: {_reason(error)}") from error
+
+
+def check_fits(path: Path, size: int) -> None:
+    """Check that a file fits into memory, before it is read.
+
+    Raises:
+        LinregError: less memory than `size` bytes is available.
+    """
+    if size > ALWAYS_FITS_BYTES and (there := available_bytes()) is not None and size > there:
+        raise LinregError(
+            f"{path}: has {in_words(size)}, and {in_words(there)} of memory are available; close other programs"
+        )
 
 
 def similar_file(path: Path) -> Path | None:
@@ -69,7 +89,7 @@ def similar_file(path: Path) -> Path | None:
     return path.parent / near[0] if near else None
 
 
-def write_atomic(path: Path, data: bytes) -> None:
+def write_atomic(path: Path, data: Contents) -> None:
     """Write `data` atomically: `path` always holds either the complete old contents or the complete new ones.
 
     Missing parent folders are created. The mode of an existing file is kept.
@@ -82,7 +102,7 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 
 @contextmanager
-def staged(path: Path, data: bytes) -> Iterator[Path]:
+def staged(path: Path, data: Contents) -> Iterator[Path]:
     """Write `data` to a temporary file beside `path`, yield it for inspection, and then rename it.
 
     If an error is raised, the file is not renamed.
@@ -99,7 +119,7 @@ def staged(path: Path, data: bytes) -> Iterator[Path]:
     remove_if_killed(temporary)
     try:
         with writing(path), os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
+            write_contents(stream, data)
             stream.flush()
             os.fchmod(stream.fileno(), mode)
             os.fsync(stream.fileno())
@@ -112,10 +132,45 @@ def staged(path: Path, data: bytes) -> Iterator[Path]:
     sync_folder(path.parent)
 
 
-def write_new(path: Path, data: bytes) -> None:
+class HashedStream:
+    """A stream to write to, which hashes and counts what was written.
+
+    Attributes:
+        size: the number of bytes so far.
+    """
+
+    def __init__(self, stream: BinaryIO | None) -> None:
+        """Write to `stream`; None only hashes and counts."""
+        self._stream, self._digest = stream, hashlib.sha256()
+        self.size = 0
+
+    def write(self, data: Any) -> int:
+        """Write an object that has a buffer; return its number of bytes."""
+        if self._stream is not None:
+            self._stream.write(data)
+        self._digest.update(data)
+        length = memoryview(data).nbytes
+        self.size += length
+        return length
+
+    def flush(self) -> None:
+        """Flush the stream."""
+        if self._stream is not None:
+            self._stream.flush()
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of all bytes so far, in lower-case hexadecimal."""
+        return self._digest.hexdigest()
+
+
+def write_new(path: Path, data: Contents) -> tuple[int, str]:
     """Create and sync a new file in an existing folder.
 
     This is not atomic, so use it only for files that no reader looks for yet.
+
+    Returns:
+        The size and the SHA-256 of what was written.
 
     Raises:
         LinregError: the file exists, or cannot be written.
@@ -123,9 +178,19 @@ def write_new(path: Path, data: bytes) -> None:
     with writing(path):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
         with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
+            hashed = HashedStream(stream)
+            write_contents(hashed, data)
             stream.flush()
             os.fsync(descriptor)
+    return hashed.size, hashed.sha256
+
+
+def write_contents(stream: Any, data: Contents) -> None:
+    """Write the contents of a file to a stream."""
+    if callable(data):
+        data(stream)
+    else:
+        stream.write(data)
 
 
 @contextmanager

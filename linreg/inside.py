@@ -5,14 +5,18 @@ with O_NOFOLLOW. The path of the bundle itself comes from the user and may conta
 """
 
 import errno
+import hashlib
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from linreg.errors import LinregError, ModelError
+from linreg.files import check_fits
 
+CHUNK_BYTES = 2**20
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
@@ -28,6 +32,31 @@ def read_inside(folder: Path, name: str, *, limit: int) -> bytes:
         ModelError: a component is a link, or the file is not a regular file.
         LinregError: the file is missing, unreadable or too large.
     """
+    with _opened_file(folder, name, limit) as stream:
+        check_fits(folder / name, os.fstat(stream.fileno()).st_size)
+        data = stream.read()  # read(size) would allocate a buffer of that size first
+    if len(data) > limit:  # it has grown since
+        raise LinregError(f"{folder / name}: exceeds the limit of {limit} bytes")
+    return data
+
+
+def hashed_inside(folder: Path, name: str, *, limit: int) -> tuple[int, str]:
+    """Return the size and the SHA-256 of a file that `read_inside` would read, without keeping it in memory.
+
+    Raises:
+        ModelError: a component is a link, or the file is not a regular file.
+        LinregError: the file is missing, unreadable or too large.
+    """
+    size, digest = 0, hashlib.sha256()
+    with _opened_file(folder, name, limit) as stream:
+        while chunk := stream.read(CHUNK_BYTES):
+            size += len(chunk)
+            digest.update(chunk)
+    return size, digest.hexdigest()
+
+
+@contextmanager
+def _opened_file(folder: Path, name: str, limit: int) -> Iterator[BinaryIO]:
     path = folder / name
     try:
         with _opened_parent(folder, name) as (parent, last):
@@ -38,14 +67,11 @@ def read_inside(folder: Path, name: str, *, limit: int) -> bytes:
                     raise ModelError(f"{path}: is not a regular file; remove it, and export again")
                 if status.st_size > limit:
                     raise LinregError(f"{path}: exceeds the limit of {limit} bytes")
-                data = stream.read()  # read(size) would allocate a buffer of that size first
+                yield stream
     except FileNotFoundError:
         raise LinregError(f"{path}: no such file; check the name and the folder") from None
     except (OSError, ValueError) as error:
         raise LinregError(f"{path}: cannot be read: {_reason(error)}") from error
-    if len(data) > limit:  # it has grown since
-        raise LinregError(f"{path}: exceeds the limit of {limit} bytes")
-    return data
 
 
 def file_inside(folder: Path, name: str) -> bool:

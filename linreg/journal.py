@@ -9,10 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from linreg.config import MAX_JSON_BYTES
+from linreg.config import MAX_JSON_BYTES, MAX_STATE_BYTES
 from linreg.errors import LinregError, ModelError
-from linreg.files import parse_json, sha256, sync_folder, writing
-from linreg.inside import file_inside, make_parent, read_inside
+from linreg.files import parse_json, sync_folder, writing
+from linreg.inside import file_inside, hashed_inside, make_parent, read_inside
 from linreg.manifest import CHECKSUM_FILE, MANIFEST_FILE, is_bundle_file, is_sha256
 
 STAGE_FOLDER = ".linreg-staged"
@@ -20,7 +20,7 @@ JOURNAL_FILE = "journal.json"
 REPORT_FILES = frozenset({"bench.json", "report.html", "predictions.png", "residuals.png", "loss_curves.png"})
 """Files that commands write into a bundle without listing them in the manifest."""
 
-LIMIT_BYTES = 4 * 2**30
+LIMIT_BYTES = MAX_STATE_BYTES
 
 
 def read_journal(folder: Path) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def apply(folder: Path, journal: dict[str, Any]) -> None:
     for name in (name for name in writes if name not in last):
         _put(folder, name, stage, *writes[name])
     for name, digest in removes.items():
-        if file_inside(folder, name) and sha256(read_inside(folder, name, limit=LIMIT_BYTES)) == digest:
+        if file_inside(folder, name) and _sha256(folder, name) == digest:
             with writing(folder / name):
                 (folder / name).unlink()
     for name in last:
@@ -72,10 +72,10 @@ def apply(folder: Path, journal: dict[str, Any]) -> None:
 def _put(folder: Path, name: str, stage: Path, file: str, digest: str) -> None:
     """Rename a staged file to its final name."""
     if not file_inside(stage, file):
-        if file_inside(folder, name) and sha256(read_inside(folder, name, limit=LIMIT_BYTES)) == digest:
+        if file_inside(folder, name) and _sha256(folder, name) == digest:
             return  # already renamed
         raise ModelError(f"{folder / name}: the staged file of an interrupted command is gone; {_discard(stage)}")
-    if sha256(read_inside(stage, file, limit=LIMIT_BYTES)) != digest:
+    if _sha256(stage, file) != digest:
         raise ModelError(f"{stage / file}: differs from its journal; {_discard(stage)}")
     make_parent(folder, name)
     file_inside(folder, name)  # neither a link nor a folder
@@ -83,6 +83,10 @@ def _put(folder: Path, name: str, stage: Path, file: str, digest: str) -> None:
         if (folder / name).exists():
             (stage / file).chmod((folder / name).stat().st_mode & 0o777)
         (stage / file).replace(folder / name)
+
+
+def _sha256(folder: Path, name: str) -> str:
+    return hashed_inside(folder, name, limit=LIMIT_BYTES)[1]
 
 
 def _checked(stage: Path, journal: dict[str, Any]) -> tuple[dict[str, tuple[str, str]], dict[str, str]]:

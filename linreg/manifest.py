@@ -2,7 +2,8 @@
 
 import platform
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from linreg.config import MAX_JSON_BYTES, MAX_STATE_BYTES
 from linreg.errors import LinregError, MismatchError, ModelError, one_line
 from linreg.files import json_bytes, parse_json, read_bytes, sha256
-from linreg.inside import file_inside, read_inside
+from linreg.inside import file_inside, hashed_inside, read_inside
 
 MANIFEST_FILE = "manifest.json"
 CHECKSUM_FILE = "SHA256SUMS"
@@ -88,9 +89,18 @@ def entry_of(name: str, data: bytes, proof: dict[str, Any] | None = None) -> Fil
     Raises:
         ModelError: a manifest cannot list a file of this name.
     """
+    return hashed_entry(name, len(data), sha256(data), proof)
+
+
+def hashed_entry(name: str, size: int, digest: str, proof: dict[str, Any] | None = None) -> FileEntry:
+    """Make the entry of a file of a known size in bytes and SHA-256.
+
+    Raises:
+        ModelError: a manifest cannot list a file of this name.
+    """
     if not is_bundle_file(name):
         raise ModelError(f"{name!r}: a bundle cannot hold a file of this name; rename it, for example to model.pth")
-    return FileEntry(name=name, bytes=len(data), sha256=sha256(data), proof=proof or {})
+    return FileEntry(name=name, bytes=size, sha256=digest, proof=proof or {})
 
 
 def read_manifest(folder: Path) -> Manifest | None:
@@ -181,22 +191,45 @@ def read_entry(folder: Path, entry: FileEntry, *, limit: int = MAX_STATE_BYTES) 
     Raises:
         MismatchError: the file is missing or is a link, or its contents differ.
     """
+    with _listed(folder, entry):
+        data = read_inside(folder, entry.name, limit=limit)
+    _check_hash(folder, entry, len(data), sha256(data))
+    return data
+
+
+def check_listed(folder: Path, entry: FileEntry, *, limit: int = MAX_STATE_BYTES) -> None:
+    """Check a file that the manifest of `folder` lists, without keeping it in memory.
+
+    Raises:
+        MismatchError: the file is missing or is a link, or its contents differ.
+    """
+    with _listed(folder, entry):
+        size, digest = hashed_inside(folder, entry.name, limit=limit)
+    _check_hash(folder, entry, size, digest)
+
+
+@contextmanager
+def _listed(folder: Path, entry: FileEntry) -> Iterator[None]:
+    """Turn errors while reading a listed file into MismatchError."""
     path = folder / entry.name
     try:
-        present = file_inside(folder, entry.name)
-        data = read_inside(folder, entry.name, limit=limit) if present else b""
+        if not file_inside(folder, entry.name):
+            raise MismatchError(
+                f"{path}: is listed in the manifest, but is missing; restore it, or create the bundle again"
+            )
+        yield
+    except MismatchError:
+        raise
     except LinregError as error:
         raise MismatchError(f"{path}: is listed in the manifest, but not readable as a file: {error}") from None
-    if not present:
+
+
+def _check_hash(folder: Path, entry: FileEntry, size: int, digest: str) -> None:
+    if size != entry.bytes or digest != entry.sha256:
         raise MismatchError(
-            f"{path}: is listed in the manifest, but is missing; restore it, or create the bundle again"
-        )
-    if len(data) != entry.bytes or sha256(data) != entry.sha256:
-        raise MismatchError(
-            f"{path}: has sha256 {sha256(data)[:12]}.. ({len(data)} bytes), the manifest says "
+            f"{folder / entry.name}: has sha256 {digest[:12]}.. ({size} bytes), the manifest says "
             f"{entry.sha256[:12]}.. ({entry.bytes} bytes); restore the file, or export again"
         )
-    return data
 
 
 def check_overwrite(folder: Path, names: Iterable[str], *, force: bool) -> None:
@@ -211,5 +244,5 @@ def check_overwrite(folder: Path, names: Iterable[str], *, force: bool) -> None:
         if not file_inside(folder, name) or force:
             continue
         listed = manifest.entry(name) if manifest else None
-        if listed is None or listed.sha256 != sha256(read_inside(folder, name, limit=MAX_STATE_BYTES)):
+        if listed is None or listed.sha256 != hashed_inside(folder, name, limit=MAX_STATE_BYTES)[1]:
             raise LinregError(f"{folder / name}: exists and is not what the manifest lists; use --force, or another -o")

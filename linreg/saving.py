@@ -12,10 +12,9 @@ from linreg.manifest import (
     CHECKSUM_FILE,
     MANIFEST_FILE,
     Manifest,
+    check_listed,
     check_overwrite,
-    entry_of,
     manifest_files,
-    read_entry,
     read_manifest,
 )
 
@@ -76,7 +75,7 @@ def stage_model(changes: Changes, files: Mapping[str, bytes], state_sha256: str)
         remove_listed(changes, manifest, keep=())
     for name, data in files.items():
         changes.stage(name, data)
-    entries = [entry_of(name, changes.staged_bytes(name)) for name in files]
+    entries = [changes.staged_entry(name) for name in files]
     for name, data in manifest_files(state_sha256, entries).items():
         changes.stage(name, data)
 
@@ -90,7 +89,7 @@ def remove_listed(changes: Changes, manifest: Manifest, *, keep: tuple[str, ...]
         if entry.name in keep:
             continue
         with suppress(MismatchError):
-            read_entry(changes.folder, entry)
+            check_listed(changes.folder, entry)
             changes.remove(entry.name)
     changes.remove(CHECKSUM_FILE)
     changes.remove(MANIFEST_FILE)

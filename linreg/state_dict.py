@@ -4,10 +4,13 @@ import hashlib
 import io
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
+
+COPIED_BYTES = 2**26
+"""Larger tensors are written to a file without a copy in memory."""
 
 
 class StateDict(OrderedDict[str, Tensor]):
@@ -48,7 +51,7 @@ def state_sha256(state: Mapping[str, Tensor]) -> str:
         tensor = state[key].detach().cpu().contiguous()
         dtype = str(tensor.dtype).removeprefix("torch.")
         digest.update(repr((key, dtype, tuple(tensor.shape))).encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
@@ -57,13 +60,29 @@ def state_bytes(state: Mapping[str, Tensor]) -> bytes:
 
     This is done in memory, so that no file name is embedded.
     """
-    plain: dict[str, Tensor] = {key: tensor.detach().cpu().contiguous().clone() for key, tensor in state.items()}
+    buffer = io.BytesIO()
+    write_state(state, buffer)
+    return buffer.getvalue()
+
+
+def write_state(state: Mapping[str, Tensor], stream: BinaryIO) -> None:
+    """Write the bytes of `state_bytes` to a stream.
+
+    Tensors that share memory are written apart, as if each were a copy. A large tensor is not copied in memory unless
+    it shares its memory, or is a part of a larger one.
+    """
+    plain: dict[str, Tensor] = {}
+    written: set[int] = set()
+    for key, tensor in state.items():
+        own = tensor.detach().cpu().contiguous()
+        memory = own.untyped_storage()
+        whole = memory.nbytes() == own.nbytes and memory.data_ptr() not in written
+        written.add(memory.data_ptr())
+        plain[key] = own if whole and own.nbytes > COPIED_BYTES else own.clone()
     if (metadata := metadata_of(state)) is not None:
         plain = OrderedDict(plain)
         plain._metadata = OrderedDict((key, dict(value)) for key, value in metadata.items())  # type: ignore[attr-defined]
-    buffer = io.BytesIO()
-    torch.save(plain, buffer)
-    return buffer.getvalue()
+    torch.save(plain, stream)
 
 
 def describe_state(state: Mapping[str, Tensor]) -> list[dict[str, Any]]:

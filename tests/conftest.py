@@ -180,7 +180,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Any]], list
     def give(report: dict[str, Any]) -> list[Any]:
         asked: list[Any] = []
         kept = Report.from_json(json.dumps(report))
-        monkeypatch.setattr(linreg_bench, "measure", lambda request: asked.append(request) or kept)
+        monkeypatch.setattr(linreg_bench, "measure", lambda request, **_: asked.append(request) or kept)
         return asked
 
     return give

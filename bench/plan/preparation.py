@@ -9,7 +9,8 @@ from bench.plan.expected import write_expected
 from bench.plan.own_variants import load_factory
 from bench.plan.subject import Subject
 from bench.plan.variants import NULL, WITHOUT_OUTPUTS, Device, Kind, Origin, Variant
-from export.bundle.write import build
+from export.bundle.write import build_files
+from export.formats.external_data import SUFFIX, read_external_data
 from export.formats.names import Format, file_name, format_of
 from export.runners.trust import Trust, trusted_bytes
 from export.source.axes import BATCH
@@ -143,9 +144,12 @@ def _provide(file: str, source: Source, bundle: Path | None, folder: Path, *, tr
         data = read_listed(bundle, file, limit=MAX_STATE_BYTES)
         with suppress(UntrustedError):
             write_atomic(folder / file, trusted_bytes(kind, file, data, Trust.from_option(trust)))
+            if kind is Format.ONNX and (external := read_external_data(bundle / file, data)) is not None:
+                write_atomic(folder / f"{file}{SUFFIX}", external.contents)
             return Origin.BUNDLE
     try:
-        write_atomic(folder / file, build(source, kind))
+        for name, contents in build_files(source, kind).items():
+            write_atomic(folder / name, contents)
     except LinregError as error:
         return f"{error}"
     return Origin.REBUILT

@@ -13,6 +13,7 @@ import onnxruntime
 from bench.programs.runtimes import BLOCKS, PYTHON
 from bench.worker.rounds import WARM_IN_CALLS, calibrate, garbage_collector_off, host_timer
 from export.bundle.vectors import check_vectors, read_vectors
+from export.formats.external_data import read_external_data
 from export.formats.names import Format, file_name
 from export.runners.base import Runner
 from export.runners.onnxruntime import onnxruntime_runner
@@ -26,7 +27,8 @@ def main() -> int:
     command, bundle, *rest = sys.argv[1:]
     try:
         path = Path(bundle) / file_name(Format.ONNX)
-        runner = onnxruntime_runner(path.name, read_listed(path.parent, path.name, limit=MAX_STATE_BYTES))
+        data = read_listed(path.parent, path.name, limit=MAX_STATE_BYTES)
+        runner = onnxruntime_runner(path.name, data, external=read_external_data(path, data))
         if command == "verify":
             check = check_vectors(runner, Path(bundle))
             equal = "bit-equal" if check.bytes_equal else f"worst error {check.worst_error:.3f} of what is allowed"

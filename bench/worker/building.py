@@ -68,11 +68,14 @@ def _made(variant: Variant) -> "Runner":
 
 
 def _onnxruntime(variant: Variant, folder: Path, *, device: Device, threads: int) -> "Runner":
+    from export.formats.external_data import read_external_data
     from export.runners.onnxruntime import onnxruntime_runner
 
+    data = _data(variant, folder)
     return onnxruntime_runner(
         variant.file,
-        _data(variant, folder),
+        data,
+        external=read_external_data(folder / variant.file, data),
         threads=threads,
         io_binding=variant.kind is Kind.ONNXRUNTIME_IO_BINDING,
         device=device.value,

@@ -1,10 +1,12 @@
 """Update a bundle around its new artifacts: remove old files, renew the test vectors and write the manifest."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from export.bundle.vectors import TOLERANCE_FILE, make_vectors, precision_of_vectors, stage_vectors
-from export.bundle.write import FAILED_INPUTS, Artifact
+from export.bundle.write import FAILED_INPUTS, Artifact, staged_external
+from export.formats.external_data import SUFFIX
 from export.formats.names import Format, beside, file_name, format_of
 from export.precision import ExportPrecision
 from export.runners.load import load_artifact
@@ -13,15 +15,15 @@ from export.source.source import Source
 from linreg.changes import Changes
 from linreg.config import CARD_FILE, MAX_STATE_BYTES, MODEL_FILE
 from linreg.errors import LinregError, MismatchError
-from linreg.files import parse_json
-from linreg.inside import file_inside, files_of, read_inside, vector_folders
+from linreg.files import Contents, parse_json
+from linreg.inside import file_inside, files_of, hashed_inside, vector_folders
 from linreg.manifest import (
     CHECKSUM_FILE,
     MANIFEST_FILE,
     FileEntry,
     Manifest,
     check_overwrite,
-    entry_of,
+    hashed_entry,
     is_bundle_file,
     manifest_files,
     read_manifest,
@@ -30,7 +32,9 @@ from linreg.module_card import is_module_card, module_card_from_json, read_modul
 from linreg.saving import remove_listed
 
 
-def make_room(changes: Changes, source: Source, kinds: list[Format], files: dict[str, bytes], *, force: bool) -> None:
+def make_room(
+    changes: Changes, source: Source, kinds: list[Format], files: Mapping[str, Contents], *, force: bool
+) -> None:
     """Check that no user file would be overwritten, and remove the artifacts of another model.
 
     Args:
@@ -64,10 +68,12 @@ def make_room(changes: Changes, source: Source, kinds: list[Format], files: dict
         remove_listed(changes, manifest, keep=())
 
 
-def _with_other_inputs(folder: Path, manifest: Manifest, names: list[str], files: dict[str, bytes]) -> list[str]:
+def _with_other_inputs(folder: Path, manifest: Manifest, names: list[str], files: Mapping[str, Contents]) -> list[str]:
     """Return the listed artifacts that stay in a module's bundle but do not have the inputs of its new card."""
     listed = read_module_card(folder, manifest)
-    value = parse_json(folder / CARD_FILE, files[CARD_FILE])
+    data = files[CARD_FILE]
+    assert isinstance(data, bytes), "only a state_dict may be too large for memory"
+    value = parse_json(folder / CARD_FILE, data)
     if (
         listed is None
         or not is_module_card(value)
@@ -87,7 +93,7 @@ def _written_names(changes: Changes, source: Source, kinds: list[Format]) -> lis
     names = [file_name(kind, precision) for kind in kinds]
     names += [second for kind in kinds if (second := beside(kind, precision))]
     if Format.ONNX in kinds:
-        names.append(f"{file_name(Format.ONNX, precision)}.data")
+        names.append(f"{file_name(Format.ONNX, precision)}{SUFFIX}")
     if precision is None:
         names.append(TOLERANCE_FILE)
         vectors = [name for place in vector_folders(folder) for name in files_of(folder, place)]
@@ -115,7 +121,10 @@ def renew_vectors(changes: Changes, source: Source, written: list[Artifact], *, 
             chosen = written[:1]
     for artifact in chosen:
         name = artifact.path.name
-        runner = load_artifact(artifact.format, name, changes.staged_bytes(name), Trust.MADE_HERE)
+        data = changes.staged_bytes(name)
+        external = staged_external(changes, name, data, source) if artifact.format is Format.ONNX else None
+        runner = load_artifact(artifact.format, name, data, Trust.MADE_HERE, external=external)
+        del external
         vectors = make_vectors(source, runner, artifact.verification.sizes, keep_inputs=keep_inputs)
         stage_vectors(changes, vectors)
 
@@ -151,12 +160,12 @@ def record(
             for entry in listed.files
             if not changes.removes(entry.name) and file_inside(folder, entry.name)
         }
-    entries |= {name: entry_of(name, changes.staged_bytes(name)) for name in changes.written}
+    entries |= {name: changes.staged_entry(name) for name in changes.written}
     if vectors_of is not None and TOLERANCE_FILE in changes.written:
         entries[TOLERANCE_FILE] = replace(entries[TOLERANCE_FILE], proof={"precision": vectors_of.value})
     for name in plain:
         if name not in changes.written and file_inside(folder, name):
-            entries[name] = entry_of(name, read_inside(folder, name, limit=MAX_STATE_BYTES))
+            entries[name] = hashed_entry(name, *hashed_inside(folder, name, limit=MAX_STATE_BYTES))
     for artifact in artifacts:
         name = artifact.path.name
         entries[name] = FileEntry(name=name, bytes=artifact.bytes, sha256=artifact.sha256, proof=artifact.proof())

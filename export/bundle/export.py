@@ -206,7 +206,7 @@ def write_bundle(
         compiler()
     ensure_folder(folder)
     with changing(folder, command="linreg export", wait=wait, on_wait=on_wait) as changes:
-        make_room(changes, chosen.source, kinds, dict(chosen.files), force=force)
+        make_room(changes, chosen.source, kinds, chosen.files, force=force)
         outcome = _make_artifacts(chosen, changes, kinds, options, progress)
         if outcome.written:
             _stage_rest(chosen, changes, outcome.written, keep_inputs=options.keep_inputs)

@@ -4,6 +4,7 @@ import os
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from export.source.card import card_of, place_of_class
 from export.source.fixing import Static, fixed_sizes, parse_static
 from export.source.forward import match_inputs
 from export.source.inputs import Input
+from export.source.own_copy import COPIED_BYTES
 from export.source.own_inputs import GivenInputs, given_inputs, inputs_of, own_inputs, with_own_inputs, with_rows
 from export.source.source import Source, from_checkpoint, from_module
 from export.source.unfit import ALREADY_EXPORTED, check_module
@@ -27,10 +29,11 @@ from export.source.user_module import parse_input
 from linreg.checkpoint import Checkpoint, load_settled, model_bytes, state_bytes
 from linreg.config import CARD_FILE, MAX_STATE_BYTES, MODEL_FILE
 from linreg.errors import ExportError, LinregError
-from linreg.files import json_bytes
+from linreg.files import Contents, json_bytes
 from linreg.fitted import FittedModel
 from linreg.manifest import read_listed
 from linreg.module_card import module_card_from_json, module_card_to_json
+from linreg.state_dict import write_state
 
 Note = Callable[[str], None]
 Item = TypeVar("Item")
@@ -55,7 +58,7 @@ class Exportable:
     """
 
     source: Source
-    files: Mapping[str, bytes]
+    files: Mapping[str, Contents]
     state_file: str = MODEL_FILE
 
 
@@ -122,7 +125,7 @@ def exportable(
     )
     if data is not None:
         source = with_rows(source, rows_to_verify(data, checkpoint.card, checkpoint.path))
-    files = model.files if isinstance(model, FittedModel) else _files_of(checkpoint, folder)
+    files: Mapping[str, Contents] = model.files if isinstance(model, FittedModel) else _files_of(checkpoint, folder)
     return Exportable(source=source, files=files, state_file=MODEL_FILE if files else checkpoint.path.name)
 
 
@@ -158,7 +161,15 @@ def _of_module(
     source = with_own_inputs(from_module(inside, entries, **settings), fitting)
     check_sizes(source, [entry.sizes for entry in sizes_within(source)])
     card = _card(source, entries, code or place_of_class(inside))
-    return Exportable(source=source, files={MODEL_FILE: state_bytes(inside.state_dict()), CARD_FILE: card})
+    return Exportable(source=source, files={MODEL_FILE: _contents(inside), CARD_FILE: card})
+
+
+def _contents(module: nn.Module) -> Contents:
+    """The contents of the state_dict's file; those of a large module are not kept in memory."""
+    state = module.state_dict()
+    if sum(tensor.nbytes for tensor in state.values()) <= COPIED_BYTES:
+        return state_bytes(state)
+    return partial(write_state, state)
 
 
 def _card(source: Source, entries: Sequence[Input], code: str | None) -> bytes:
@@ -214,7 +225,7 @@ def _listed(name: str, given: Any, kind: type[Item], expected: str) -> list[Item
     return list(given)
 
 
-def _files_of(checkpoint: Checkpoint, folder: Path) -> dict[str, bytes]:
+def _files_of(checkpoint: Checkpoint, folder: Path) -> dict[str, Contents]:
     """Return the state_dict and the card, by file name, to copy into a bundle; empty if it is the model's own bundle.
 
     Raises:
@@ -230,7 +241,7 @@ def _files_of(checkpoint: Checkpoint, folder: Path) -> dict[str, bytes]:
         return {}
     if checkpoint.notes:
         return {MODEL_FILE: model_bytes(checkpoint.model)}
-    files = {MODEL_FILE: read_listed(home, checkpoint.path.name, limit=MAX_STATE_BYTES)}
+    files: dict[str, Contents] = {MODEL_FILE: read_listed(home, checkpoint.path.name, limit=MAX_STATE_BYTES)}
     if checkpoint.card is not None:
         files[CARD_FILE] = read_listed(home, CARD_FILE, limit=MAX_STATE_BYTES)
     return files

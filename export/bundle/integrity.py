@@ -6,13 +6,14 @@ Since manifests are not signed, this proves that a bundle is intact, not where i
 from pathlib import Path
 
 from export.bundle.affine_graph import check_affine_graph
+from export.formats.external_data import SUFFIX, check_location, external_sha256, external_tensors
 from export.formats.names import Format, beside, format_of
 from linreg.card import Card, card_from_json
 from linreg.config import CARD_FILE, MAX_JSON_BYTES, MODEL_FILE
 from linreg.errors import MismatchError
 from linreg.files import parse_json
 from linreg.inside import file_inside, files_of, read_inside, vector_folders
-from linreg.manifest import CHECKSUM_FILE, Manifest, checksums, read_entry
+from linreg.manifest import CHECKSUM_FILE, Manifest, check_listed, checksums, read_entry
 from linreg.module_card import ModuleCard, is_module_card, module_card_from_json
 
 
@@ -27,14 +28,20 @@ def check_bundle(folder: Path, manifest: Manifest) -> None:
     """
     card = _card(folder, manifest)
     for entry in manifest.files:
-        data = read_entry(folder, entry)
         kind = format_of(entry.name)
         if kind is None:
+            check_listed(folder, entry)
+            model = entry.name.removesuffix(SUFFIX)
+            if model != entry.name and manifest.entry(model) is None:
+                raise MismatchError(f"{folder / entry.name}: holds weights of {model}, which is not listed")
             continue
+        data = read_entry(folder, entry)
         if not entry.proof:
             raise MismatchError(
                 f"{folder / entry.name}: is listed without a proof, so it was never verified; export again"
             )
+        if kind[0] is Format.ONNX:
+            _check_external(folder, manifest, entry.name, data)
         if kind[0] is Format.ONNX and card is not None:
             check_affine_graph(str(folder / entry.name), data, card)
         if (second := beside(*kind)) is not None:
@@ -55,6 +62,21 @@ def _card(folder: Path, manifest: Manifest) -> Card | None:
     if card.state_sha256 != manifest.state_sha256:
         raise MismatchError(f"{path}: belongs to weights other than those of the manifest; export again")
     return card if isinstance(card, Card) else None
+
+
+def _check_external(folder: Path, manifest: Manifest, name: str, data: bytes) -> None:
+    """Check that a model has exactly the second file that the manifest lists, if it lists one."""
+    path = folder / name
+    tensors, entry = external_tensors(str(path), data), manifest.entry(f"{name}{SUFFIX}")
+    if not tensors:
+        if entry is not None:
+            raise MismatchError(f"{folder / entry.name}: is listed, but {name} holds all its weights; export again")
+        return
+    location = check_location(path, tensors)
+    if entry is None:
+        raise MismatchError(f"{folder / location}: holds the weights of {name}, but is not listed; export again")
+    if external_sha256(str(path), data) not in (None, entry.sha256):
+        raise MismatchError(f"{folder / location}: is not the file that {name} was exported with; export again")
 
 
 def _check_header(folder: Path, manifest: Manifest, name: str, data: bytes, header: str) -> None:
@@ -82,7 +104,9 @@ def _check_unlisted(folder: Path, manifest: Manifest) -> None:
             f"{folder / CARD_FILE}: is a card that the manifest does not list; export again, or remove it"
         )
     vectors = [name for place in vector_folders(folder) for name in files_of(folder, place)]
-    artifacts = [path.name for path in sorted(folder.iterdir()) if format_of(path.name) is not None]
+    artifacts = [
+        path.name for path in sorted(folder.iterdir()) if format_of(path.name.removesuffix(SUFFIX)) is not None
+    ]
     for name in (*artifacts, *vectors):
         if manifest.entry(name) is None:
             what = "an artifact" if name in artifacts else "a test vector"

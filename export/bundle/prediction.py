@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from export.formats.external_data import read_external_data
 from export.formats.names import RUNTIME_FORMATS, Format, file_name, format_of
 from export.precision import ExportPrecision
 from export.runners.base import Runner
@@ -90,7 +91,8 @@ def open_array_model(path: Path, *, trust: bool) -> ArrayModel:
     if kind is Format.C:
         raise ModelError(f"{path}: is C source, which is compiled into a program; name another artifact of {folder}")
     data = read_listed(folder, name, limit=MAX_STATE_BYTES, manifest=manifest)
-    runner = load_artifact(kind, str(folder / name), data, Trust.from_option(trust))
+    external = read_external_data(folder / name, data, manifest) if kind is Format.ONNX else None
+    runner = load_artifact(kind, str(folder / name), data, Trust.from_option(trust), external=external)
     return ArrayModel(path=folder / name, card=card, precision=precision, runner=runner)
 
 

@@ -177,6 +177,7 @@ def _check(
     """
     from export.bundle.affine_graph import check_affine_weights
     from export.bundle.vectors import check_vectors
+    from export.formats.external_data import read_external_data
     from export.proof.optimisation import load_unoptimised
     from export.runners.load import load_artifact
     from export.runners.trust import Trust
@@ -189,12 +190,15 @@ def _check(
         if kind is Format.ONNX and model is not None and model.card is None:
             check_affine_weights(str(folder / entry.name), data, *_weights(model))
         try:
-            runner = load_artifact(kind, entry.name, data, Trust.from_option(trust))
+            external = read_external_data(folder / entry.name, data, manifest) if kind is Format.ONNX else None
+            runner = load_artifact(kind, entry.name, data, Trust.from_option(trust), external=external)
         except UntrustedError:
             refused.append(entry.name)
             continue
-        # A model of linreg train is one Gemm, in which there is nothing to optimise.
-        other = load_unoptimised(kind, entry.name, data, Trust.from_option(trust)) if manifest.of_module else None
+        other = None
+        if manifest.of_module:  # a model of linreg train is one Gemm, in which there is nothing to optimise
+            other = load_unoptimised(kind, entry.name, data, Trust.from_option(trust), external=external)
+        del external
         if has_vectors := _has_vectors(manifest, entry):
             by_vectors.append(_row(entry.name, "test vectors", check_vectors(runner, folder, other)))
         if sources is not None:

@@ -14,18 +14,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.bundle.path_leaks import check_no_paths
+from export.formats import external_data
+from export.formats.external_data import SUFFIX, ExternalData, check_location, checked, external_tensors
 from export.formats.names import PROGRAMS, Format, beside, file_name
 from export.precision import ExportPrecision
 from export.proof.budget import LEAST_DEFAULT_S
+from export.proof.file_tensors import same_bits
 from export.proof.optimisation import LEVELS, load_unoptimised
 from export.proof.verify import Verification, verify
+from export.runners.base import Runner
 from export.runners.ledger import remember
 from export.runners.load import load_artifact
 from export.runners.trust import Trust
+from export.source.arrays import bits_of
 from export.source.source import Source
 from linreg.changes import Changes
 from linreg.errors import LinregError, MismatchError
-from linreg.files import sha256
+from linreg.files import Contents, sha256
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -92,7 +97,8 @@ class Artifact:
         precision = {} if self.precision is None else {"precision": self.precision.value}
         proved = asdict(self.verification)
         if proved["weights"] is None:  # an affine module, all of whose parameters and cases are proved
-            for key in ("weights", "ties", "not_tried", "sizes", "optimisation", "cannot_fail"):
+            keys = ("weights", "ties", "sizes", "optimisation", "cannot_fail")
+            for key in (*keys, *(() if proved["not_tried"] else ("not_tried",))):
                 del proved[key]
         elif not proved["optimisation"]:
             del proved["optimisation"]
@@ -137,6 +143,54 @@ def build(
     return to_torchscript(source) if kind is Format.TORCHSCRIPT else to_traced_torchscript(source)
 
 
+def build_files(
+    source: Source, kind: Format, options: ExportOptions = DEFAULTS, *, program: "ExportedProgram | None" = None
+) -> dict[str, Contents]:
+    """Do what `build` does, and return the contents of the file by its name, and of the second file of a large model.
+
+    Raises:
+        ExportError: the module cannot be exported to this format.
+    """
+    name = file_name(kind, source.precision)
+    tensors = (*source.module.parameters(), *source.module.buffers())
+    if kind is not Format.ONNX or sum(tensor.nbytes for tensor in tensors) <= external_data.SINGLE_FILE_BYTES:
+        return {name: build(source, kind, options, program=program)}
+    from export.formats.onnx import DEFAULT_OPSET, to_onnx_files
+
+    location = f"{name}{SUFFIX}"
+    files = to_onnx_files(source, location, opset=options.opset or DEFAULT_OPSET, program=program)
+    return {name: files.model} if files.weights is None else {name: files.model, location: files.weights}
+
+
+def staged_external(changes: Changes, name: str, data: bytes, source: Source) -> ExternalData | None:
+    """Check the second file of a staged ONNX model on disk; None if the model has none.
+
+    A tensor of the file that equals a parameter of the module, bit for bit, shares its memory. So no second copy of the
+    weights is in memory while the file is proved.
+
+    Raises:
+        ModelError: the files differ from what was written, or do not belong together.
+        ExportError: the file contains a local path.
+    """
+    if not (tensors := external_tensors(name, data)):
+        return None
+    location = check_location(changes.folder / name, tensors)
+    staged, digest = changes.checked_path(location)
+    mapped = np.memmap(staged, np.uint8, "r")
+    found = checked(name, data, tensors, mapped, digest)
+    check_no_paths(location, mapped._mmap)  # type: ignore[attr-defined]
+    state = {key: bits_of(value) for key, value in source.module.state_dict().items()}
+    arrays = {key: _in_memory(array, state.get(key)) for key, array in found.arrays.items()}
+    return ExternalData(tensors=tensors, arrays=arrays)
+
+
+def _in_memory(array: Array, own: Array | None) -> Array:
+    """Return the module's own array if it has the same bits as one of a mapped file, else a copy of that."""
+    if own is not None and own.flags.c_contiguous and same_bits(array, own):
+        return own.reshape(array.shape)
+    return np.array(array)
+
+
 def make_artifact(
     source: Source,
     kind: Format,
@@ -167,7 +221,10 @@ def make_artifact(
     name = file_name(kind, source.precision)
     failed, second = f"{name}{FAILED_INPUTS}", beside(kind, source.precision)
     begin(f"write {kind}")
-    staged = changes.stage(name, build(source, kind, options, program=program))
+    staged = [
+        changes.stage(written, contents)
+        for written, contents in build_files(source, kind, options, program=program).items()
+    ]
     budget_s = options.budget_s
     if budget_s is None:
         budget_s = max(capture_s + time.perf_counter() - start, LEAST_DEFAULT_S)
@@ -175,15 +232,17 @@ def make_artifact(
     try:
         data = changes.staged_bytes(name)
         check_no_paths(name, data)
+        runner, unoptimised = _loaded(kind, name, changes, data, source)
         verification = verify(
-            load_artifact(kind, name, data, Trust.MADE_HERE),
+            runner,
             source,
-            unoptimised=load_unoptimised(kind, name, data, Trust.MADE_HERE),
+            unoptimised=unoptimised,
             budget_s=budget_s,
             begin=partial(begin, f"prove {kind}"),
         )
         if kind is Format.ONNX and not verification.optimisation:
             verification = replace(verification, optimisation=LEVELS[:1])
+        del runner, unoptimised
         details = _details(kind, data)
         if source.static:
             details["static"] = True
@@ -198,20 +257,34 @@ def make_artifact(
             changes.stage(second, header_of(data))
         changes.remove(failed)
         if kind is Format.ONNX:
-            changes.remove(f"{name}.data")  # left by an exporter that keeps weights in a second file
+            changes.remove(f"{name}{SUFFIX}")  # unless it was just written
     except MismatchError as error:
-        changes.drop(name)
+        _drop(changes, kind, source.precision)
         if error.inputs:
             changes.stage(failed, _archive(dict(error.inputs)))
-            bisect = _bisect_hint(source, kind, changes.folder / name, options.module_words)
+            large = len(staged) > 1  # bisect does not read a second file
+            bisect = "" if large else _bisect_hint(source, kind, changes.folder / name, options.module_words)
             raise MismatchError(f"{error}; its inputs are in {changes.folder / failed}{bisect}") from error
         raise
     except BaseException:
-        for written in (name, second):
-            if written in changes.written:
-                changes.drop(written)
+        _drop(changes, kind, source.precision)
         raise
     return _artifact(kind, source.precision, changes.folder / name, data, start, details, verification)
+
+
+def _drop(changes: Changes, kind: Format, precision: ExportPrecision | None) -> None:
+    """Discard whatever was staged of a format."""
+    name = file_name(kind, precision)
+    for written in (name, beside(kind, precision), f"{name}{SUFFIX}"):
+        if written is not None and written in changes.written:
+            changes.drop(written)
+
+
+def _loaded(kind: Format, name: str, changes: Changes, data: bytes, source: Source) -> tuple[Runner, Runner | None]:
+    """Load a staged artifact, with its second file if it has one, and once more without graph optimisation."""
+    external = staged_external(changes, name, data, source) if kind is Format.ONNX else None
+    runner = load_artifact(kind, name, data, Trust.MADE_HERE, external=external)
+    return runner, load_unoptimised(kind, name, data, Trust.MADE_HERE, external=external)
 
 
 def _bisect_hint(source: Source, kind: Format, path: Path, words: tuple[str, ...]) -> str:

@@ -6,6 +6,7 @@ repeated shapes.
 """
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,10 +14,13 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from export.formats import external_data
+from export.formats.external_data import DTYPES, LEAST_BYTES, SUFFIX, ExternalWriter, described
 from export.formats.onnx_checks import check_model
 from export.formats.onnx_names import name_ends
 from export.source.source import Source, metadata_text
 from linreg.errors import ExportError
+from linreg.files import Contents
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -39,14 +43,53 @@ def to_onnx(source: Source, *, opset: int = DEFAULT_OPSET, program: "ExportedPro
     Raises:
         ExportError: the module cannot be exported, or the file fails a check.
     """
+    files = to_onnx_files(source, f"model.onnx{SUFFIX}", opset=opset, program=program)
+    if files.weights is not None:
+        raise ExportError("onnx: the model needs a second file for its weights; export it into a bundle")
+    return files.model
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OnnxFiles:
+    """The contents of an ONNX model.
+
+    Attributes:
+        model: bytes of the model.
+        weights: the contents of the file beside it; None if the model holds all weights.
+    """
+
+    model: bytes
+    weights: Contents | None
+
+
+def to_onnx_files(
+    source: Source, location: str, *, opset: int = DEFAULT_OPSET, program: "ExportedProgram | None" = None
+) -> OnnxFiles:
+    """Do what `to_onnx` does, but put the weights of a large model into a second file.
+
+    Args:
+        source: the module to export.
+        location: name of the second file.
+        opset: ONNX opset version.
+        program: the capture of the module.
+
+    Raises:
+        ExportError: the module cannot be exported, or the file fails a check.
+    """
+    outside = ExternalWriter()
     if source.affine is not None:
-        return serialise(gemm_model(source, opset), source, opset)
-    from export.formats.capture import capture
+        model = gemm_model(source, opset, outside, location)
+    else:
+        from export.formats.capture import capture
 
-    return serialise(dynamo_model(source, opset, program or capture(source)), source, opset)
+        model = dynamo_model(source, opset, program or capture(source), outside, location)
+    data = serialise(model, source, opset, outside=outside, location=location)
+    return OnnxFiles(model=data, weights=outside.write if outside.size else None)
 
 
-def gemm_model(source: Source, opset: int) -> onnx.ModelProto:
+def gemm_model(
+    source: Source, opset: int, outside: ExternalWriter | None = None, location: str = ""
+) -> onnx.ModelProto:
     """Build an ONNX model of an affine module with one Gemm: output = input @ weight.T + bias."""
     affine, entry, output_name = source.affine, source.inputs[0], source.output_names[0]
     assert affine is not None
@@ -55,17 +98,28 @@ def gemm_model(source: Source, opset: int) -> onnx.ModelProto:
     initializers = {weight_key: affine.weight}
     if affine.bias is not None:
         initializers[_BIAS_OF[weight_key]] = affine.bias
+    if outside is None or sum(values.nbytes for values in initializers.values()) <= external_data.SINGLE_FILE_BYTES:
+        tensors = [_tensor(name, values) for name, values in initializers.items()]
+    else:
+        tensors = [
+            _tensor(name, values)
+            if values.nbytes < LEAST_BYTES
+            else _outside(name, values, outside.add(values, values.nbytes), location)
+            for name, values in initializers.items()
+        ]
     graph = helper.make_graph(
         [helper.make_node("Gemm", [entry.name, *initializers], [output_name], transB=1)],
         "linreg",
         [helper.make_tensor_value_info(entry.name, kind, list(entry.shape))],
         [helper.make_tensor_value_info(output_name, kind, [entry.shape[0], affine.weight.shape[0]])],
-        [_tensor(name, values) for name, values in initializers.items()],
+        tensors,
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
 
 
-def dynamo_model(source: Source, opset: int, program: "ExportedProgram") -> onnx.ModelProto:
+def dynamo_model(
+    source: Source, opset: int, program: "ExportedProgram", outside: ExternalWriter | None = None, location: str = ""
+) -> onnx.ModelProto:
     """Export a capture with torch.onnx, and rename its inputs and outputs."""
     import torch
 
@@ -89,6 +143,8 @@ def dynamo_model(source: Source, opset: int, program: "ExportedProgram") -> onnx
     except Exception as error:  # the exporter raises a dozen classes
         raise ExportError(f"onnx: torch cannot export the module: {reason(error)}") from error
     assert exported is not None
+    if outside is not None:
+        _move_outside(exported.model, outside, location)
     model: onnx.ModelProto = exported.model_proto
     wanted = [entry.name for entry in source.inputs]
     if len(model.graph.input) != len(wanted) or len(model.graph.output) != len(source.output_names):
@@ -102,6 +158,22 @@ def dynamo_model(source: Source, opset: int, program: "ExportedProgram") -> onnx
     return model
 
 
+def _move_outside(model: Any, outside: ExternalWriter, location: str) -> None:
+    """Replace the initializers of an onnx_ir model that is too large for one file by references to a second one."""
+    import onnx_ir
+
+    values = [value for value in model.graph.initializers.values() if value.const_value is not None]
+    if sum(value.const_value.nbytes for value in values) <= external_data.SINGLE_FILE_BYTES:
+        return
+    for value in values:
+        tensor = value.const_value
+        if tensor.nbytes >= LEAST_BYTES and int(tensor.dtype) in DTYPES:
+            value.const_value = onnx_ir.ExternalTensor(
+                location, outside.add(tensor, tensor.nbytes), tensor.nbytes, tensor.dtype,
+                shape=tensor.shape, name=tensor.name, base_dir="",
+            )  # fmt: skip
+
+
 def _name_axes(graph: onnx.GraphProto, symbols: dict[str, str]) -> None:
     """Write the names of dynamic axes, in place of torch's symbols, into the shapes of outputs."""
     for output in graph.output:
@@ -110,7 +182,14 @@ def _name_axes(graph: onnx.GraphProto, symbols: dict[str, str]) -> None:
                 axis.dim_param = SYMBOL.sub(lambda match: symbols.get(match[0], match[0]), axis.dim_param)
 
 
-def serialise(model: onnx.ModelProto, source: Source, opset: int) -> bytes:
+def serialise(
+    model: onnx.ModelProto,
+    source: Source,
+    opset: int,
+    *,
+    outside: ExternalWriter | None = None,
+    location: str = "",
+) -> bytes:
     """Strip a model, set the oldest IR version that its opset allows, add linreg's metadata, and check the bytes.
 
     Raises:
@@ -119,9 +198,10 @@ def serialise(model: onnx.ModelProto, source: Source, opset: int) -> bytes:
     _strip(model)
     model.ir_version = helper.find_min_ir_version_for(list(model.opset_import))
     model.producer_name = "linreg"
-    helper.set_model_props(model, metadata_text(source))
+    external = outside if outside is not None and outside.size else None
+    helper.set_model_props(model, metadata_text(source) | ({} if external is None else described(external)))
     data: bytes = model.SerializeToString(deterministic=True)
-    check_model(data, source, opset)
+    check_model(data, source, opset, location=None if external is None else location)
     return data
 
 
@@ -151,6 +231,18 @@ def _strip(model: onnx.ModelProto) -> None:
     kept = [entry for entry in model.opset_import if entry.domain in used]
     del model.opset_import[:]
     model.opset_import.extend(kept)
+
+
+def _outside(name: str, values: NDArray[Any], offset: int, location: str) -> TensorProto:
+    tensor = TensorProto(
+        name=name,
+        data_type=helper.np_dtype_to_tensor_dtype(values.dtype),
+        dims=values.shape,
+        data_location=TensorProto.EXTERNAL,
+    )
+    for key, value in (("location", location), ("offset", offset), ("length", values.nbytes)):
+        tensor.external_data.add(key=key, value=str(value))
+    return tensor
 
 
 def _tensor(name: str, values: NDArray[Any]) -> TensorProto:

@@ -8,6 +8,7 @@ from typing import Any
 import onnx
 import onnxruntime
 
+from export.formats.external_data import external_tensors
 from export.source.source import Source
 from linreg.errors import ExportError, one_line
 
@@ -18,7 +19,15 @@ LOAD = """
 import sys, onnxruntime
 options = onnxruntime.SessionOptions()
 options.log_severity_level = 4
-onnxruntime.InferenceSession(sys.stdin.buffer.read(), options, providers=["CPUExecutionProvider"])
+data = sys.stdin.buffer.read()
+if b"location" in data:
+    import numpy, onnx
+    outside = [t for t in onnx.load_model_from_string(data).graph.initializer if t.data_location == 1]
+    dtypes = [onnx.helper.tensor_dtype_to_np_dtype(t.data_type) for t in outside]
+    zeros = [numpy.zeros(tuple(t.dims), dtype) for t, dtype in zip(outside, dtypes)]
+    values = [onnxruntime.OrtValue.ortvalue_from_numpy_with_onnx_type(z, t.data_type) for z, t in zip(zeros, outside)]
+    options.add_external_initializers([t.name for t in outside], values)
+onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
 """
 TIMEOUT_S = 120
 
@@ -35,12 +44,18 @@ RANDOM_OPERATORS = frozenset(
 )
 
 
-def check_model(data: bytes, source: Source, opset: int) -> None:
+def check_model(data: bytes, source: Source, opset: int, *, location: str | None = None) -> None:
     """Check that an ONNX file is valid and matches what was requested.
+
+    Args:
+        data: bytes of the file.
+        source: what it was exported from.
+        opset: ONNX opset version that was requested.
+        location: name of the second file, which holds the weights of a large model; None if there is none.
 
     Raises:
         ExportError: the file is too large, has another opset, other input or output names, a fixed batch size, an
-            operator that draws random numbers or belongs to training, or weights outside the file; or onnx's checker
+            operator that draws random numbers or belongs to training, or weights at an odd place; or onnx's checker
             rejects it, or onnxruntime crashes while loading it.
     """
     if len(data) > MAX_FILE_BYTES:
@@ -59,14 +74,28 @@ def check_model(data: bytes, source: Source, opset: int) -> None:
             f"onnx: the model contains {', '.join(random)}, which is not allowed at inference; call module.eval()"
         )
     outside = [tensor.name for tensor in graph.initializer if tensor.data_location == onnx.TensorProto.EXTERNAL]
-    if outside:
+    if outside and (location is None or any(tensor.location != location for tensor in external_tensors("onnx", data))):
         raise ExportError(f"onnx: {outside[0]!r} and others are stored outside the file; this is a bug in linreg")
+    half = any(tensor.data_type == onnx.TensorProto.FLOAT16 for tensor in graph.initializer)
     try:
-        onnx.checker.check_model(data, full_check=True)
+        onnx.checker.check_model(_without_outside(model) if outside else data, full_check=True)
     except Exception as error:  # the checker and shape inference raise private classes
         raise ExportError(f"onnx: the checker rejects the model: {one_line(error, 300)}") from error
-    if source.affine is None and any(tensor.data_type == onnx.TensorProto.FLOAT16 for tensor in graph.initializer):
+    if source.affine is None and half:
         _check_that_it_loads(data)
+
+
+def _without_outside(model: onnx.ModelProto) -> bytes:
+    """Turn every external initializer into an input, in place, since the checker would look for its file."""
+    graph = model.graph
+    inside = [tensor for tensor in graph.initializer if tensor.data_location != onnx.TensorProto.EXTERNAL]
+    for tensor in graph.initializer:
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
+    del graph.initializer[:]
+    graph.initializer.extend(inside)
+    data: bytes = model.SerializeToString()
+    return data
 
 
 def _check_that_it_loads(data: bytes) -> None:

@@ -5,8 +5,8 @@ from contextlib import suppress
 from typing import Any
 
 from export.bounded_json import parse_json
+from export.formats.protobuf import Part, Reader, signed
 from export.inspection.inspected import MAX_NAME, MAX_TENSORS, MAX_TEXT, cut
-from export.inspection.protobuf import Part, Reader, signed
 
 _NAMES = (
     "float32 uint8 int8 uint16 int16 int32 int64 string bool float16 float64 uint32 uint64 complex64 complex128 "

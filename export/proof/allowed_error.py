@@ -23,6 +23,9 @@ LARGEST_OWN_UNITS = 32
 UNPROVABLE = 0.1
 """The fraction of rows in which rounding may move an element of the row further than can be proved."""
 
+BLOCK_ELEMENTS = 2**24
+"""The weights of an affine map are converted in blocks of so many elements, so that a large one needs no copy."""
+
 SCALE_ROWS = 64
 """The number of rows that give the largest output at an input scale."""
 
@@ -39,12 +42,17 @@ def affine_output(affine: Affine, inputs: Array, eager: Array) -> ExpectedOutput
     # A float64 module needs an oracle beyond float64; for float32, float64 is 2^29 times finer.
     wide: Any = np.longdouble if dtype == np.float64 else np.float64
     x: Array = inputs.astype(wide)
-    weight: Array = affine.weight.astype(wide)
-    bias: Array = np.zeros(len(weight), wide) if affine.bias is None else affine.bias.astype(wide)
-    features = weight.shape[1]
+    outputs, features = affine.weight.shape
+    bias: Array = np.zeros(outputs, wide) if affine.bias is None else affine.bias.astype(wide)
+    step = max(1, BLOCK_ELEMENTS // max(1, features))
     with np.errstate(all="ignore"):
-        values = x @ weight.T + bias
-        magnitude = np.abs(x) @ np.abs(weight).T + np.abs(bias)
+        parts, absolute = [], np.abs(x)
+        for start in range(0, max(1, outputs), step):
+            weight: Array = affine.weight[start : start + step].astype(wide)
+            parts.append((x @ weight.T, absolute @ np.abs(weight).T))
+        values, magnitude = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
+        values += bias
+        magnitude += np.abs(bias)
         unit = 2.0**-53 if dtype == np.float64 else 2.0**-24
         if dtype == np.float16:
             allowed = (features + 4) * unit * magnitude + 2.0**-11 * np.abs(values) + 2.0**-25

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch._ops import HigherOrderOperator
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_map
 
 from export.proof.exactness import Exactness, name_of
@@ -26,6 +26,18 @@ TIMES_UNIT_RANGE = (aten.gelu, aten.silu)
 MASK = 2.0**127
 """Elements from here on, in the last power of two of float32, are written for a mask, such as `torch.finfo(dtype).min`:
 they are exact. Perturbed, they would tell apart the elements of a row that is masked as a whole."""
+
+LARGE_ELEMENTS = 2**24
+"""A parameter with so many elements (128 MB in float64) stays as it is, and is converted in blocks while it is used."""
+
+BLOCK_ELEMENTS = 2**20
+"""Elements of a block: 8 MB in float64, which a processor's cache may hold."""
+
+
+def is_large(tensor: Tensor) -> bool:
+    """Whether a tensor is not converted to float64 as a whole."""
+    return tensor.dtype in NARROW and tensor.numel() >= LARGE_ELEMENTS
+
 
 PERIOD = 131071
 """Draws are made once and used again after so many elements. It is a prime, so that the rows of a matrix get different
@@ -50,8 +62,62 @@ class InFloat64(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 "the module may pack its rows into nested tensors, so eager outputs 0 at padded positions, where "
                 "exported files output something else; create nn.TransformerEncoder with enable_nested_tensor=False"
             )
+        large = [value for value in args if isinstance(value, Tensor) and is_large(value)]
+        if large and (result := self._in_blocks(func, args, kwargs or {})) is not None:
+            return result
         wide_args, wide_kwargs = tree_map(self._widen, (args, kwargs or {}))
         return func(*wide_args, **wide_kwargs)
+
+    def _in_blocks(self, func: Any, args: Any, kwargs: Any) -> Tensor | None:
+        """Run an operator on a large parameter without a whole copy of it in float64; None if that is not possible."""
+        if func.is_view:
+            view: Tensor = func(*args, **kwargs)
+            return view
+        if func.overloadpacket is aten.embedding:
+            with _disable_current_modes():
+                chosen = func(*args, **kwargs)
+            return chosen.double()  # type: ignore[no-any-return]
+        if func.overloadpacket is aten.linear and args[1].ndim == 2:
+            return self._columns(func, args, kwargs, weight=1, bias=2, axis=0)
+        if func.overloadpacket is aten.addmm:
+            return self._columns(func, args, kwargs, weight=2, bias=0, axis=1)
+        if func.overloadpacket in (aten.mm, aten.matmul) and args[1].ndim == 2 and not is_large(args[0]):
+            return self._columns(func, args, kwargs, weight=1, bias=2, axis=1)
+        return None
+
+    def _columns(self, func: Any, args: Any, kwargs: Any, *, weight: int, bias: int, axis: int) -> Tensor:
+        """Compute the columns of a product in blocks.
+
+        Args:
+            func: the operator.
+            args: its arguments.
+            kwargs: its arguments by name.
+            weight: the place of the large matrix among `args`.
+            bias: the place of a bias, whose last axis is that of the columns; it may be missing.
+            axis: the axis of the matrix whose elements belong to one column of the product.
+        """
+        matrix, count = args[weight], args[weight].shape[axis]
+        wide: list[Any] = list(args)
+        for place, value in enumerate(args):
+            if place != weight:
+                wide[place] = tree_map(self._widen, value)
+                if isinstance(value, Tensor):
+                    wide[place].perturbed = None
+        step = max(1, BLOCK_ELEMENTS * count // matrix.numel())
+        result: Tensor | None = None
+        for start in range(0, count, step):
+            length = min(step, count - start)
+            with _disable_current_modes():  # a conversion is exact
+                wide[weight] = matrix.narrow(axis, start, length).double()
+                if len(args) > bias and args[bias] is not None and args[bias].shape[-1:] == (count,):
+                    wide[bias] = args[bias].narrow(-1, start, length).double()
+            part = func(*wide, **kwargs)
+            if result is None:
+                result = part.new_empty((*part.shape[:-1], count))
+            with _disable_current_modes():
+                result.narrow(-1, start, length).copy_(part)
+        assert result is not None, "a large matrix has columns"
+        return result
 
     def _branch(self, func: Any, *args: Any) -> Any:
         """Run the chosen branch of torch.cond in float64."""
@@ -134,6 +200,13 @@ class Perturbed(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if not isinstance(value, Tensor) or not value.is_floating_point():
             return value
         wide = value.double()
+        if not hasattr(value, "perturbed"):
+            return self._perturbed(func, wide)
+        if value.perturbed is None:  # the other factor of a product that is computed in blocks
+            value.perturbed = self._perturbed(func, wide)
+        return value.perturbed
+
+    def _perturbed(self, func: Any, wide: Tensor) -> Tensor:
         moved = self._times(wide, self._factors)
         rounded = self._rounded(func, wide)
         return moved if rounded is None else torch.where(rounded, moved, wide)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from export.proof.sizes import LARGE_BATCH, TriedSizes, elements, sizes_within
+from export.proof.sizes import LARGE_BATCH, TriedSizes, elements, is_large_affine, sizes_within
 from export.source.axes import BATCH, Sizes, in_words
 from export.source.outputs import flatten
 from export.source.signature import LIMITS, advice_on
@@ -20,6 +20,9 @@ from linreg.errors import ExportError
 Array = NDArray[Any]
 
 SCALES = (1e-3, 1.0, 1e4)
+UNIT_ROWS = 64
+"""The number of unit rows on which a large affine map is proved."""
+
 SEED = 20261123
 FIXED_SHAPE = "use --static with a fixed shape, or check --input"
 SPECIAL_ROWS = "special rows"
@@ -148,14 +151,19 @@ def seed_of(sizes: Sizes) -> int:
 
 def _affine_cases(source: Source) -> list[PlannedCase]:
     assert source.affine is not None
-    unit = np.eye(source.affine.weight.shape[1], dtype=source.affine.weight.dtype)
+    large = is_large_affine(source)
+    features = source.affine.weight.shape[1]
+    places = np.unique(np.linspace(0, features - 1, UNIT_ROWS).astype(np.int64)) if large else np.arange(features)
+    unit = np.zeros((len(places), features), source.affine.weight.dtype)
+    unit[np.arange(len(places)), places] = 1
+    rows = f"{len(places)} unit rows" if large else "unit rows"
     makers: list[Callable[[], Case]] = [
         lambda: Case(name="batch 0", inputs=source.random_inputs({BATCH: 0}, 1.0, SEED)),
-        lambda: Case(name="unit rows", inputs=(unit,)),
-        lambda: Case(name="unit rows times 1e4", inputs=(unit * unit.dtype.type(1e4),)),
+        lambda: Case(name=rows, inputs=(unit,)),
+        lambda: Case(name=f"{rows} times 1e4", inputs=(unit * unit.dtype.type(1e4),)),
         lambda: special_case(source),
     ]
-    names = ("batch 0", "unit rows", "unit rows times 1e4", SPECIAL_ROWS)
+    names = ("batch 0", rows, f"{rows} times 1e4", SPECIAL_ROWS)
     return [
         PlannedCase(name=name, sizes={}, elements=0, least=True, make=make)
         for name, make in zip(names, makers, strict=True)

@@ -20,6 +20,9 @@ PIECES = (2, 3, 4)
 LEAST_DISTINCTIVE = 8
 """Smaller tensors may be equal by chance, so a part of a tensor is not recognised in them, nor damage to them."""
 
+BLOCK_BYTES = 2**26
+"""Arrays are hashed and compared in blocks of about this size, so that a large one needs no second copy."""
+
 DAMAGED_SHARE = 0.01
 """The share of the elements of a damaged copy that differ; at least two may."""
 
@@ -146,7 +149,17 @@ class FileTensors:
 def same_bits(found: Array, wanted: Array) -> bool:
     """Whether two arrays have the same dtype, size and bits, whatever their shapes."""
     found, wanted = _plain(found), _plain(wanted)
-    return _kind(found) == _kind(wanted) and found.tobytes() == wanted.tobytes()
+    if _kind(found) != _kind(wanted):
+        return False
+    ours, theirs = _bytes_of(found), _bytes_of(wanted)
+    return all(
+        np.array_equal(ours[start : start + BLOCK_BYTES], theirs[start : start + BLOCK_BYTES])
+        for start in range(0, len(ours), BLOCK_BYTES)
+    )
+
+
+def _bytes_of(array: Array) -> Array:
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
 
 
 def _grouped(pairs: Iterable[tuple[bytes, T]]) -> dict[bytes, list[T]]:
@@ -167,7 +180,12 @@ def _kind(array: Array) -> tuple[str, int]:
 
 
 def _digest(array: Array) -> bytes:
-    return sha256(np.ascontiguousarray(array).data if array.size else b"").digest()
+    digest = sha256()
+    rows = max(1, BLOCK_BYTES * len(array) // array.nbytes) if array.ndim and array.nbytes else 1
+    for start in range(0, len(array) if array.ndim else 1, rows):
+        block = array[start : start + rows] if array.ndim else array
+        digest.update(np.ascontiguousarray(block).data if block.size else b"")
+    return digest.digest()
 
 
 def _floating(array: Array) -> bool:
@@ -175,7 +193,10 @@ def _floating(array: Array) -> bool:
 
 
 def _distinctive(array: Array) -> bool:
-    return array.size >= LEAST_DISTINCTIVE and bool((array != array.flat[0]).any())
+    if array.size < LEAST_DISTINCTIVE:
+        return False
+    first, rows = array.flat[0], max(1, BLOCK_BYTES * len(array) // array.nbytes)
+    return any(bool((array[start : start + rows] != first).any()) for start in range(0, len(array), rows))
 
 
 def _layouts(array: Array) -> Iterator[Array]:

@@ -70,6 +70,9 @@ def bytes_at(source: Source, sizes: Sizes) -> int:
     Returns:
         Bytes; 0 for a module that does not run in float64, whose proof ends with that error.
     """
+    if source.affine is not None:
+        rows, features = source.affine.weight.shape
+        return int(8 * sizes.get(BATCH, 1) * (COPIES_OF_ACTIVATIONS * features + COPIES_OF_OUTPUTS * rows))
     return _scaled(source, sizes, _example_bytes(source)[0])
 
 

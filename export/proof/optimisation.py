@@ -6,6 +6,7 @@ An application may use either, and the optimiser has been wrong in released vers
 from collections.abc import Callable
 from typing import TypeVar
 
+from export.formats.external_data import ExternalData
 from export.formats.names import Format
 from export.runners.base import Runner
 from export.runners.load import load_artifact
@@ -21,16 +22,26 @@ MAX_BYTES = 2**30
 """A larger file is proved with all optimisations only, since a second session holds its weights once more."""
 
 
-def load_unoptimised(kind: Format, name: str, data: bytes, trust: Trust) -> Runner | None:
+def load_unoptimised(
+    kind: Format, name: str, data: bytes, trust: Trust, *, external: ExternalData | None = None
+) -> Runner | None:
     """Load an artifact without graph optimisation; None if it is not ONNX, or too large for a second session.
+
+    Args:
+        kind: the format of the artifact.
+        name: the name used in messages.
+        data: the bytes of the artifact.
+        trust: why a program may be loaded.
+        external: the checked contents of the second file of an ONNX model, which counts for its size.
 
     Raises:
         MismatchError: onnxruntime cannot load it so.
     """
-    if kind is not Format.ONNX or len(data) > MAX_BYTES:
+    weights = {} if external is None else external.arrays
+    if kind is not Format.ONNX or len(data) + sum(array.nbytes for array in weights.values()) > MAX_BYTES:
         return None
     try:
-        return load_artifact(kind, name, data, trust, "disabled")
+        return load_artifact(kind, name, data, trust, "disabled", external=external)
     except ModelError as error:
         raise MismatchError(f"{error}, with graph optimisation disabled") from error
 

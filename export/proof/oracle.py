@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from export.formats.quiet import reason
 from export.proof.allowed_error import LARGEST_OWN_ERROR, SCALE_ROWS, affine_output, measured_output
-from export.proof.arithmetic import InFloat64, Perturbed
+from export.proof.arithmetic import InFloat64, Perturbed, is_large
 from export.proof.comparison import ExpectedOutput
 from export.proof.ties import Ties
 from export.source.axes import BATCH
@@ -130,7 +130,7 @@ class Oracle:
         errors = list(map(_errors, eager, wide))
         if self.rows_are_independent():
             rows = np.unique([int(error.max(axis=tuple(range(1, error.ndim))).argmax()) for error in errors])
-            few = self._moved(self._chosen(inputs, rows), tuple(array[rows] for array in wide), runs=NARROW_RUNS)
+            few = self._moved(self.chosen(inputs, rows), tuple(array[rows] for array in wide), runs=NARROW_RUNS)
             moved = tuple(np.zeros(array.shape) for array in wide)
             for array, found in zip(moved, few, strict=True):
                 array[rows] = found
@@ -149,7 +149,10 @@ class Oracle:
             self._independent = False
             if BATCH in self.source.sizes() and all(BATCH not in entry.shape[1:] for entry in self.source.inputs):
                 inputs, chosen = self._rows(CHECKED_ROWS, 1.0, SCALE_ROWS), slice(CHECKED_ROW, CHECKED_ROW + 1)
-                every, one = self.exact(inputs), self.exact(self._chosen(inputs, chosen))
+                try:
+                    every, one = self.exact(inputs), self.exact(self.chosen(inputs, chosen))
+                except ExportError:  # such as a BatchNorm without running statistics, which needs two rows
+                    return False
                 self._largest[1.0, CHECKED_ROWS] = tuple(map(_largest_element, every))
                 self._independent = all(
                     whole.shape[:1] == (CHECKED_ROWS,)
@@ -159,12 +162,12 @@ class Oracle:
                 )
         return self._independent
 
-    def _count(self, inputs: tuple[Array, ...]) -> int:
+    def count(self, inputs: tuple[Array, ...]) -> int:
         """Return the number of rows; 1 if no input has a batch as its first axis."""
         batched = (len(array) for entry, array in zip(self.source.inputs, inputs, strict=True) if _has_rows(entry))
         return next(batched, 1)
 
-    def _chosen(self, inputs: tuple[Array, ...], rows: Any) -> tuple[Array, ...]:
+    def chosen(self, inputs: tuple[Array, ...], rows: Any) -> tuple[Array, ...]:
         """Return some rows of the inputs; those without a batch are the same for all rows."""
         pairs = zip(self.source.inputs, inputs, strict=True)
         return tuple(array[rows] if _has_rows(entry) else array for entry, array in pairs)
@@ -247,7 +250,9 @@ class Oracle:
         """Return whether each element of a tensor has memory of its own, so that `outputs_with` can change it."""
         assert self._wide is not None
         tensor: Tensor = self._wide.state_dict()[key]
-        return not any(step == 0 and size > 1 for step, size in zip(tensor.stride(), tensor.shape, strict=True))
+        return not is_large(tensor) and not any(
+            step == 0 and size > 1 for step, size in zip(tensor.stride(), tensor.shape, strict=True)
+        )
 
     def _moved(
         self, inputs: tuple[Array, ...], exact: tuple[Array, ...], ties: Ties | None = None, runs: int = PERTURBED_RUNS
@@ -271,9 +276,10 @@ class Oracle:
         if (scale, count) not in self._largest:
             inputs = self._rows(count, scale, SCALE_ROWS)
             chunks = [inputs]
-            if self.rows_are_independent():
+            # Large parameters are converted in every call, which takes longer than more rows.
+            if self.rows_are_independent() and not any(map(is_large, self.source.module.parameters())):
                 starts = range(0, count, CHUNK_ROWS)
-                chunks = [self._chosen(inputs, slice(start, start + CHUNK_ROWS)) for start in starts]
+                chunks = [self.chosen(inputs, slice(start, start + CHUNK_ROWS)) for start in starts]
             found = [tuple(map(_largest_element, self.exact(chunk))) for chunk in chunks]
             self._largest[scale, count] = tuple(map(max, zip(*found, strict=True)))
         return self._largest[scale, count]
@@ -284,15 +290,22 @@ def _key(inputs: tuple[Array, ...], scale: float | None) -> str:
 
 
 def _in_float64(module: nn.Module) -> nn.Module:
-    """Copy a module into float64, without a copy of its weights in their own dtype in between."""
+    """Copy a module into float64, without a copy of its weights in their own dtype in between.
+
+    Parameters that `InFloat64` converts in blocks keep their dtype, and share the memory of the module's.
+    """
     memo: dict[int, Any] = {}
     for tensor in (*module.parameters(), *module.buffers()):
-        if tensor.is_floating_point() and tensor.is_leaf:
-            wide = tensor.detach().to(torch.float64, copy=True)
-            memo[id(tensor)] = (
-                nn.Parameter(wide, requires_grad=tensor.requires_grad) if isinstance(tensor, nn.Parameter) else wide
-            )
-    return copy.deepcopy(module, memo).double()
+        parameter = isinstance(tensor, nn.Parameter)
+        if tensor.is_floating_point() and tensor.is_leaf and (parameter or not is_large(tensor)):
+            own = tensor.detach()
+            wide = own if is_large(tensor) else own.to(torch.float64, copy=True)
+            memo[id(tensor)] = nn.Parameter(wide, requires_grad=tensor.requires_grad) if parameter else wide
+    return copy.deepcopy(module, memo)._apply(_wide)  # type: ignore[no-untyped-call,no-any-return] # as Module.double
+
+
+def _wide(tensor: Tensor) -> Tensor:
+    return tensor.double() if tensor.is_floating_point() and not is_large(tensor) else tensor
 
 
 def _has_rows(entry: Input) -> bool:

@@ -1,4 +1,4 @@
-"""The child process of export.proof.probes, which runs a file and may crash. Usage: FORMAT FILE < cases.npz.
+"""The child process of export.proof.probes, which runs a file and may crash. Usage: FORMAT FILE [WEIGHTS] < cases.npz.
 
 Only export.proof.probes starts it, on files that were just made. As soon as a case has run, it prints a JSON pair: the
 name of the case, and how the outputs compare with those expected.
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from export.formats.external_data import checked, external_tensors
 from export.formats.names import Format
 from export.runners.base import Runner
 from export.runners.load import load_artifact
@@ -24,11 +25,15 @@ Arrays = list[NDArray[Any]]
 
 def main() -> None:
     """Run all cases in order, and print one line for each."""
-    kind, path = Format(sys.argv[1]), Path(sys.argv[2])
+    kind, path, *weights = Format(sys.argv[1]), *map(Path, sys.argv[2:])
     stored = np.load(io.BytesIO(sys.stdin.buffer.read()), allow_pickle=False)
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # a TorchScript program may print, and writes to the file descriptor
-    runner = load_artifact(kind, path.name, path.read_bytes(), Trust.MADE_HERE)
+    data, external = path.read_bytes(), None
+    if weights:  # mapped, not read: this file is in a folder of the parent, and nothing is judged by these outputs
+        contents = np.memmap(weights[0], np.uint8, "r")
+        external = checked(path.name, data, external_tensors(path.name, data), contents, None)
+    runner = load_artifact(kind, path.name, data, Trust.MADE_HERE, external=external)
     for case in dict.fromkeys(name.split("/")[0] for name in stored.files):
         inputs, expected = _group(stored, f"{case}/input/"), _group(stored, f"{case}/output/")
         answers.write(json.dumps([case, _answer(runner, inputs, expected)]) + "\n")

@@ -8,6 +8,7 @@ import io
 import json
 import signal
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,14 @@ from export.source.user_code import INTERRUPTIONS
 TIMEOUT_S = 120
 
 
-def probe(kind: Format, path: Path, source: Source) -> dict[str, str]:
-    """Run an artifact on each case; return a few words, by case, on how its outputs compare with eager's."""
+def probe(kind: Format, paths: Sequence[Path], source: Source) -> dict[str, str]:
+    """Run an artifact on each case; return a few words, by case, on how its outputs compare with eager's.
+
+    Args:
+        kind: format of the artifact.
+        paths: path of the artifact, and that of the second file of a large ONNX model.
+        source: what it was exported from.
+    """
     found: dict[str, str] = {}
     arrays: dict[str, Any] = {}
     cases = [special_case(source)]
@@ -44,15 +51,15 @@ def probe(kind: Format, path: Path, source: Source) -> dict[str, str]:
             continue
         arrays |= {f"{case.name}/input/{place}": array for place, array in enumerate(case.inputs)}
         arrays |= {f"{case.name}/output/{place}": tensor.numpy() for place, tensor in enumerate(eager)}
-    return found | _ask(kind, path, arrays)
+    return found | _ask(kind, paths, arrays)
 
 
-def _ask(kind: Format, path: Path, arrays: dict[str, Any]) -> dict[str, str]:
+def _ask(kind: Format, paths: Sequence[Path], arrays: dict[str, Any]) -> dict[str, str]:
     """Return the result of each case. If the process crashes, cases without a result get the reason for the crash."""
     names = list(dict.fromkeys(name.split("/")[0] for name in arrays))
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
-    command = [*child_command("export.proof.probe_child"), kind.value, str(path)]
+    command = [*child_command("export.proof.probe_child"), kind.value, *map(str, paths)]
     try:
         done = subprocess.run(command, input=buffer.getvalue(), capture_output=True, timeout=TIMEOUT_S, check=False)
         output = done.stdout

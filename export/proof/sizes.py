@@ -20,6 +20,10 @@ LARGE_BATCH = 4096
 MAX_ELEMENTS = 2**22
 """A module that is not affine skips batch 4096 if its inputs would have more elements than this."""
 
+LARGE_AFFINE = 2**26
+"""An affine map with so many weights is proved on a part of its unit rows, and within a limit of memory. Its weights
+are compared bit for bit in any case."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TriedSizes:
@@ -43,7 +47,10 @@ def all_sizes(source: Source) -> list[TriedSizes]:
     if source.static:
         return [TriedSizes(sizes={}, least=True)]
     if source.affine is not None:
-        return [TriedSizes(sizes=source.sizes(batch=size), least=True) for size in BATCHES]
+        least_sizes = LEAST_SIZES if is_large_affine(source) else len(BATCHES)
+        return [
+            TriedSizes(sizes=source.sizes(batch=size), least=place < least_sizes) for place, size in enumerate(BATCHES)
+        ]
     example = source.sizes()
     least = [{**example, axis.name: size} for axis in source.axes for size in _least(axis, example[axis.name])]
     more: list[dict[str, int]] = []
@@ -61,10 +68,10 @@ def sizes_within(source: Source, limit_bytes: int | None = LIMIT_BYTES) -> list[
 
     Args:
         source: the module and its inputs.
-        limit_bytes: memory that one case of a module that is not affine may take; None if there is no limit.
+        limit_bytes: memory that one case may take; None if there is no limit. Ordinary affine modules have none.
     """
     tried = all_sizes(source)
-    if source.static or source.affine is not None:
+    if source.static or (source.affine is not None and not is_large_affine(source)):
         return tried
     return [
         entry
@@ -75,6 +82,11 @@ def sizes_within(source: Source, limit_bytes: int | None = LIMIT_BYTES) -> list[
             and chunk_rows(source, entry.sizes, limit_bytes) is not None
         )
     ]
+
+
+def is_large_affine(source: Source) -> bool:
+    """Whether an affine map is so large that all its unit rows, and large batches, would take hours or all memory."""
+    return source.affine is not None and source.affine.weight.size >= LARGE_AFFINE
 
 
 def elements(source: Source, sizes: Sizes) -> int:

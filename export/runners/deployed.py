@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from export.formats.external_data import read_external_data
 from export.formats.names import Format
 from export.runners.base import Runner
 from export.runners.load import load_artifact
@@ -46,11 +47,12 @@ class OnnxModel:
 
         try:
             data = read_listed(path.parent, path.name, limit=MAX_STATE_BYTES)
+            external = read_external_data(path, data)
         except MismatchError:
             raise
         except LinregError as error:
             raise ModelError(str(error)) from None
-        runner = load_artifact(Format.ONNX, str(path), data, Trust.LEDGER)
+        runner = load_artifact(Format.ONNX, str(path), data, Trust.LEDGER, external=external)
         runner.parameters()  # a child process starts with the first request: onnxruntime checks the file before onnx
         model = onnx.load_model_from_string(data)
         texts = {entry.key: entry.value for entry in model.metadata_props}

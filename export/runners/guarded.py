@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from _linreg import child_command
+from export.formats.external_data import ExternalData
 from export.runners.base import Call, Runner
 from export.runners.frames import Array, BrokenFrameError, receive, send
 from linreg.errors import ModelError
@@ -51,7 +52,12 @@ DEFAULT_LIMITS = Limits()
 
 
 def guarded_onnx_runner(
-    name: str, data: bytes, *, limits: Limits = DEFAULT_LIMITS, optimisation: str = "all"
+    name: str,
+    data: bytes,
+    *,
+    external: ExternalData | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    optimisation: str = "all",
 ) -> Runner:
     """Make a runner for an ONNX model of any origin, which runs in a child process, on the CPU and with one thread.
 
@@ -62,10 +68,14 @@ def guarded_onnx_runner(
     Args:
         name: the name used in messages.
         data: the bytes of the model.
+        external: the checked contents of the model's second file, which the child gets too.
         limits: the limits of each request.
         optimisation: `all` graph optimisations, or `disabled`.
     """
-    child = _Child(name, data, limits, optimisation)
+    contents = [np.frombuffer(data, np.uint8)]
+    if external is not None:
+        contents.append(np.frombuffer(external.contents, np.uint8))
+    child = _Child(name, contents, limits, optimisation)
 
     def bind(inputs: tuple[Array, ...]) -> Call:
         kept = tuple(np.array(array) for array in inputs)
@@ -77,7 +87,8 @@ def guarded_onnx_runner(
 
     def parameters() -> Mapping[str, Array]:
         answer, arrays = child.ask("parameters", ())
-        return dict(zip(answer["names"], arrays, strict=True))
+        found = dict(zip(answer["names"], arrays, strict=True))
+        return found if external is None else found | dict(external.arrays)
 
     return Runner(name=name, bind=bind, parameters=parameters, folds=True)
 
@@ -85,8 +96,8 @@ def guarded_onnx_runner(
 class _Child:
     """The child process that holds the onnxruntime session."""
 
-    def __init__(self, name: str, data: bytes, limits: Limits, optimisation: str = "all") -> None:
-        self._name, self._data, self._limits, self._optimisation = name, data, limits, optimisation
+    def __init__(self, name: str, contents: list[Array], limits: Limits, optimisation: str = "all") -> None:
+        self._name, self._contents, self._limits, self._optimisation = name, contents, limits, optimisation
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
         self._failure: str | None = None
@@ -99,7 +110,7 @@ class _Child:
         """
         if self._process is None and self._failure is None:
             self._start()
-            self._exchange("load", [np.frombuffer(self._data, np.uint8)])
+            self._exchange("load", self._contents)
         return self._exchange(kind, arrays)
 
     def _start(self) -> None:
@@ -170,7 +181,7 @@ class _Child:
     def _memory_bytes(self, input_bytes: int) -> int:
         if self._limits.memory_bytes is not None:
             return self._limits.memory_bytes
-        wanted = FLOOR_BYTES + GROWTH * (len(self._data) + input_bytes)
+        wanted = FLOOR_BYTES + GROWTH * (sum(part.nbytes for part in self._contents) + input_bytes)
         there = available_bytes()
         return wanted if there is None else min(wanted, there * 3 // 4)
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import onnxruntime  # noqa: F401 - loaded before the limits are set, which leave no room to load it
 
+from export.formats.external_data import checked, external_tensors
 from export.runners.base import Runner
 from export.runners.frames import Array, BrokenFrameError, receive, send
 from export.runners.onnxruntime import onnxruntime_runner
@@ -39,6 +40,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all processes of the terminal; the parent decides
     channel = socket.socket(fileno=0)
     runner: Runner | None = None
+    outside: frozenset[str] = frozenset()
     for soft in (resource.RLIMIT_FSIZE, resource.RLIMIT_CORE):
         resource.setrlimit(soft, (0, 0))
     own_bytes = _address_space_bytes()
@@ -52,9 +54,13 @@ def main() -> None:
         results: list[Array] = []
         try:
             if runner is None:
-                runner = onnxruntime_runner(request["name"], arrays[0].tobytes(), optimisation=request["optimisation"])
+                runner, outside = _load(request["name"], request["optimisation"], *arrays)
             elif request["kind"] == "parameters":
-                kept = {name: value for name, value in runner.parameters().items() if value.dtype.kind in "biufc"}
+                kept = {
+                    name: value
+                    for name, value in runner.parameters().items()
+                    if value.dtype.kind in "biufc" and name not in outside
+                }
                 answer["names"], results = list(kept), list(kept.values())
             else:
                 results = _numbers(runner.bind(tuple(arrays)).outputs())
@@ -67,6 +73,16 @@ def main() -> None:
             answer["error"] = _too_little(request) if small else f"onnxruntime: {one_line(error)}"
         del arrays
         send(channel, answer, [] if "error" in answer else results, within_s=SEND_WITHIN_S)
+
+
+def _load(name: str, optimisation: str, model: Array, contents: Array | None = None) -> tuple[Runner, frozenset[str]]:
+    """Load a model, and return with it the names of the weights in its second file, which the parent has already."""
+    data = model.tobytes()
+    if contents is None:
+        return onnxruntime_runner(name, data, optimisation=optimisation), frozenset()
+    external = checked(name, data, external_tensors(name, data), contents, None)
+    names = frozenset(tensor.name for tensor in external.tensors)
+    return onnxruntime_runner(name, data, optimisation=optimisation, external=external, prepack=False), names
 
 
 def _too_little(request: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from export.formats.external_data import ExternalData
 from export.runners.base import Call, Runner
 from linreg.errors import ModelError, one_line
 
@@ -33,6 +34,8 @@ def onnxruntime_runner(
     io_binding: bool = False,
     device: str = "cpu",
     optimisation: str = "all",
+    external: ExternalData | None = None,
+    prepack: bool = True,
 ) -> Runner:
     """Load an ONNX model in onnxruntime.
 
@@ -43,11 +46,17 @@ def onnxruntime_runner(
         io_binding: bind inputs and outputs to the device once, instead of passing arrays to each call.
         device: `cpu` or `cuda`; its execution provider must be installed.
         optimisation: `all` graph optimisations, onnxruntime's default, or `disabled`.
+        external: the checked contents of the model's second file; it may be needed, and is never looked for.
+        prepack: let onnxruntime keep the weights a second time, in an order that is faster; its default.
 
     Raises:
         ModelError: onnxruntime cannot load the model.
     """
-    session = _session(name, data, threads, device, optimisation)
+    outside = {} if external is None else dict(external.arrays)
+    options = _options(threads, optimisation, prepack=prepack)
+    values = {} if external is None else _share(options, external, outside, device)
+    session = _session(name, data, options, device)
+    session.kept = (outside, values)  # whatever holds the session needs their memory too
     input_names = [entry.name for entry in session.get_inputs()]
     output_names = [entry.name for entry in session.get_outputs()]
 
@@ -76,9 +85,23 @@ def onnxruntime_runner(
     def parameters() -> Mapping[str, Array]:
         from onnx import load_model_from_string
 
-        return dict(_constants(load_model_from_string(data)))
+        return dict(_constants(load_model_from_string(data))) | outside
 
     return Runner(name=name, bind=bind, parameters=parameters, folds=True)
+
+
+def _share(
+    options: onnxruntime.SessionOptions, external: ExternalData, arrays: Mapping[str, Array], device: str
+) -> dict[str, onnxruntime.OrtValue]:
+    """Give the contents of the second file to a session; on the CPU it reads them where they are, without a copy."""
+    kinds = {tensor.name: tensor.kind for tensor in external.tensors}
+    make = onnxruntime.OrtValue.ortvalue_from_numpy_with_onnx_type
+    values = {name: make(array, kinds[name]) for name, array in arrays.items()}
+    options.add_external_initializers(list(values), list(values.values()))
+    if device == "cpu":
+        for name, value in values.items():
+            options.add_initializer(name, value)
+    return values
 
 
 def _constants(model: Any) -> Iterator[tuple[str, Array]]:
@@ -104,10 +127,11 @@ def _constants(model: Any) -> Iterator[tuple[str, Array]]:
                 yield f"{node.output[0]}: epsilon", np.array(attribute.f, np.float32)
     for graph in reversed(graphs):
         for tensor in graph.initializer:
-            yield tensor.name, numpy_helper.to_array(tensor)
+            if tensor.data_location != tensor.EXTERNAL:
+                yield tensor.name, numpy_helper.to_array(tensor)
 
 
-def _session(name: str, data: bytes, threads: int, device: str, optimisation: str) -> onnxruntime.InferenceSession:
+def _options(threads: int, optimisation: str, *, prepack: bool) -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = LEVELS[optimisation]
     options.intra_op_num_threads = threads
@@ -118,6 +142,13 @@ def _session(name: str, data: bytes, threads: int, device: str, optimisation: st
     options.log_severity_level = 4
     # onnxruntime would read external weights from the current folder, without a check of their bytes.
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
+    if not prepack:
+        options.add_session_config_entry("session.disable_prepacking", "1")
+    return options
+
+
+def _session(name: str, data: bytes, options: onnxruntime.SessionOptions, device: str) -> onnxruntime.InferenceSession:
+    threads = options.intra_op_num_threads
     try:
         session = onnxruntime.InferenceSession(data, options, providers=[PROVIDERS[device]])
     except Exception as error:  # onnxruntime's classes are private

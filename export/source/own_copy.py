@@ -9,6 +9,9 @@ from export.precision import ExportPrecision
 from export.source.user_code import described, users_code
 from linreg.errors import ExportError
 
+COPIED_BYTES = 2**28
+"""If the parameters take more memory, a copy of the module shares it."""
+
 REPARAMETRISED = {
     "WeightNorm": "call torch.nn.utils.remove_weight_norm on it, or use torch.nn.utils.parametrizations.weight_norm",
     "SpectralNorm": "call torch.nn.utils.remove_spectral_norm on it, or use "
@@ -19,7 +22,7 @@ REPARAMETRISED = {
 
 
 def own_copy(module: nn.Module, precision: ExportPrecision | None) -> nn.Module:
-    """Copy a module to the CPU in eval mode, so that later changes by the caller do not affect the export.
+    """Copy a module to the CPU in eval mode, so that the export does not change the caller's module.
 
     Args:
         module: the module to copy; it is not modified.
@@ -29,12 +32,21 @@ def own_copy(module: nn.Module, precision: ExportPrecision | None) -> nn.Module:
         ExportError: the module cannot be copied, moved to the CPU or put into eval mode.
     """
     try:
-        own = copy.deepcopy(module)
+        own = copied(module)
     except Exception as error:  # whatever a module's members raise
         raise ExportError(f"the module cannot be copied: {_obstacle(module) or described(error)}") from error
     with users_code("the module cannot be moved to the CPU and put into eval mode"):
         own = own.cpu().eval()
         return own if precision is None else own.to(getattr(torch, precision))
+
+
+def copied(module: nn.Module) -> nn.Module:
+    """Copy a module; a copy of large parameters shares their memory, since no call may change parameters anyway."""
+    parameters = [entry for entry in module.parameters() if type(entry) is nn.Parameter]
+    if sum(entry.nbytes for entry in parameters) <= COPIED_BYTES:
+        return copy.deepcopy(module)
+    shared = {id(entry): nn.Parameter(entry.detach(), requires_grad=entry.requires_grad) for entry in parameters}
+    return copy.deepcopy(module, shared)
 
 
 def _obstacle(module: nn.Module) -> str | None:

@@ -1,6 +1,5 @@
 """Find out what a module returns, by calling it."""
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,6 +12,7 @@ from export.source.arguments import Arguments
 from export.source.axes import BATCH, Axis, Sizes, example_sizes, in_words, other_size
 from export.source.inputs import Input
 from export.source.outputs import flatten, output_names
+from export.source.own_copy import copied
 from export.source.user_code import INTERRUPTIONS, described, users_code
 from export.source.wrong_sizes import advice
 from linreg.checkpoint import state_sha256
@@ -41,7 +41,7 @@ def probe_outputs(
         ExportError: the module does not run on its inputs, changes its inputs or its own state, or returns something
             different in a second call, after other calls or (in number or axes) at another size.
     """
-    fresh = copy.deepcopy(module)
+    fresh = copied(module)
     before = state_sha256(module.state_dict())
     first = example_sizes(axes, (size for entry in inputs for size in entry.shape if isinstance(size, int)))
     changed = {axis.name: {**first, axis.name: other_size(axis, first[axis.name])} for axis in axes}

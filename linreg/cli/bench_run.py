@@ -64,7 +64,7 @@ def _on_own_inputs(request: Request, made: "MadeModule", *, batches_given: bool)
 
     sets = own_sets(made, request.inputs_from)
     if not sets:
-        raise typer.BadParameter(NO_INPUTS)
+        raise typer.BadParameter(f"{NO_INPUTS}; or name its bundle with -m, whose card.json describes them")
     if batches_given:
         raise typer.BadParameter(
             f"--batch has no effect: {sets[0].name} is timed with the rows that it has; leave it out, or describe the "

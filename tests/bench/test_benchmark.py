@@ -138,8 +138,8 @@ def test_wrong_settings_are_refused_in_one_line(penguins, changes, message):
     ("changes", "message"),
     [
         ({}, "describe its inputs with one text in inputs for each argument"),
-        ({"inputs": TOWERS, "against": "b/model.onnx"}, "against and runtimes need a bundle"),
-        ({"inputs": TOWERS, "runtimes": "deploy"}, "against and runtimes need a bundle"),
+        ({"inputs": TOWERS, "against": "b/model.onnx"}, "against and runtimes need a model of linreg train"),
+        ({"inputs": TOWERS, "runtimes": "deploy"}, "against and runtimes need a model of linreg train"),
     ],
 )
 def test_what_a_module_cannot_have_is_refused(changes, message):

@@ -153,8 +153,10 @@ def test_another_reference(linreg, bundle):
         (["--processes", "0"], "Invalid value for '--processes'"),
         (["--rounds", "9"], "Invalid value for '--rounds'"),
         (["--device", "gpu"], "Invalid value for '--device'"),
-        (["--module", "a.py:b", "-m", "c"], "--module cannot be combined with --model or --against"),
-        (["--module", "a.py:b", "--against", "c"], "--module cannot be combined with --model or --against"),
+        (
+            ["--module", "a.py:b", "--against", "c"],
+            "--against needs a model of linreg train, and --module names your own",
+        ),
         (["--state-dict", "a.pth"], "applies to your own module; name it: --module FILE.py:NAME"),
         (["--input", "x=float32[batch,4]"], "applies to your own module; name it: --module FILE.py:NAME"),
     ],

@@ -152,8 +152,8 @@ def test_a_module_of_the_python_interface_has_a_placeholder_in_the_command(tmp_p
 
     load = write.load_artifact
 
-    def wrong(*words):
-        runner = load(*words)
+    def wrong(*words, **settings):
+        runner = load(*words, **settings)
         return replace(runner, bind=lambda inputs: runner.bind(tuple(2 * array for array in inputs)))
 
     monkeypatch.setattr(write, "load_artifact", wrong)
@@ -162,7 +162,7 @@ def test_a_module_of_the_python_interface_has_a_placeholder_in_the_command(tmp_p
         export(module, tmp_path / "net", inputs=INPUT, dtype="float64")
     command = shlex.split(str(caught.value).split("to find the first wrong node: ")[1])
     file = str(tmp_path / "net" / "model.float64.onnx")
-    assert command == ["linreg", "bisect", file, "--module", "FILE.py:NAME", "--input", "input=float64[batch,4]"]
+    assert command == ["linreg", "bisect", file, "--module", "FILE.py:NAME", "--input", "x=float64[batch,4]"]
     assert (tmp_path / "net" / "model.float64.onnx.failed-inputs.npz").exists()
 
 

@@ -51,6 +51,13 @@ BUDGET = ["--budget", "0.5s"]
 ESCAPE = "\x1b[31m"
 
 
+@pytest.fixture(autouse=True)
+def forgotten():
+    """Other tests import another nets.py."""
+    yield
+    sys.modules.pop("nets", None)
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """The bundle as `linreg export` writes it, in a folder beside its code."""
@@ -108,8 +115,24 @@ def test_the_card_says_what_the_module_takes_and_no_path(net):
     assert found["code"] == "nets.py:make_net"
     assert found["state_sha256"] == read_manifest(net).state_sha256
     assert found["inputs"] == [
-        {"argument": "ids", "name": "ids", "dtype": "int64", "shape": ["batch", 5], "least": 0, "below": 50},
-        {"argument": "x", "name": "x", "dtype": "float32", "shape": ["batch", 3], "least": None, "below": None},
+        {
+            "argument": "ids",
+            "name": "ids",
+            "dtype": "int64",
+            "shape": ["batch", 5],
+            "least": 0,
+            "below": 50,
+            "prefix": False,
+        },
+        {
+            "argument": "x",
+            "name": "x",
+            "dtype": "float32",
+            "shape": ["batch", 3],
+            "least": None,
+            "below": None,
+            "prefix": False,
+        },
     ]
     assert found["axes"] == [{"name": "batch", "least": 1, "most": None, "step": 1}]
     assert found["outputs"] == [{"name": "score", "shape": ["batch", 2]}, {"name": "total", "shape": ["batch"]}]
@@ -225,7 +248,7 @@ def test_bench_without_the_code_says_how_to_name_it(linreg, net):
 
 def test_options_of_bench_that_do_not_apply(linreg, bundle, net):
     for words in (INPUTS[:2], ["--state-dict", "net/model.pth"]):
-        assert "has no effect: net holds it" in linreg("bench", "-m", "net", *MODULE, *words).failure(2)
+        assert "has no effect: net describes its inputs" in linreg("bench", "-m", "net", *MODULE, *words).failure(2)
     assert "or name its bundle with -m" in linreg("bench", *MODULE).failure(2)
     assert "--trust applies to the programs of a bundle" in linreg("bench", *MODULE, *INPUTS, "--trust").failure(2)
     assert "needs a model of linreg train" in linreg("bench", *MODULE, *INPUTS, "--runtimes", ".").failure(2)

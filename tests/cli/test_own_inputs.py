@@ -44,7 +44,7 @@ def test_inputs_of_a_file_describe_the_module_and_are_kept_as_a_vector(linreg):
     assert json.loads(ended.out)["artifacts"]
     assert len(list(Path("net").glob("test_data_set_*"))) == 3
     shown = linreg("export", *NET, "--inputs", "batch.npz", "-o", "other", "--budget", "1s")
-    assert "--state-dict other/model.pth --inputs batch.npz" in " ".join(shown.out.split())
+    assert "linreg bench -m other --module users_nets.py:make_net" in " ".join(shown.out.split())
     assert len(list(Path("other").glob("test_data_set_*"))) == 2
 
 

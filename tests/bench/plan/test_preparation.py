@@ -102,9 +102,9 @@ def test_what_a_ledger_elsewhere_says_counts_for_nothing(source, penguins, work,
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "nobody"))
     built = []
 
-    real = bench.plan.preparation.build
+    real = bench.plan.preparation.build_files
     monkeypatch.setattr(
-        bench.plan.preparation, "build", lambda source, kind: built.append(str(kind)) or real(source, kind)
+        bench.plan.preparation, "build_files", lambda source, kind: built.append(str(kind)) or real(source, kind)
     )
     prepare(source, penguins, work)
     assert built == ["torchscript", "torchscript-trace", "pt2"], "each once, and the .onnx, which is data, is taken"
@@ -146,9 +146,9 @@ def test_an_onnx_file_of_other_weights_is_taken_and_struck_out(source, bundle, w
 
 def test_a_module_that_a_format_cannot_hold_has_rows_with_the_reason(work, monkeypatch):
     tried = []
-    real = bench.plan.preparation.build
+    real = bench.plan.preparation.build_files
     monkeypatch.setattr(
-        bench.plan.preparation, "build", lambda source, kind: tried.append(str(kind)) or real(source, kind)
+        bench.plan.preparation, "build_files", lambda source, kind: tried.append(str(kind)) or real(source, kind)
     )
     subjects = {"model": Subject(module=f"{NETS}:make_branches", inputs=tuple(INPUTS[Branches]))}
     source = prepare_answers(work, subjects, (7,))["model"]

@@ -36,7 +36,7 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def source():
     entries = [parse_input(TEXT)]
-    own = own_inputs(entries, given_inputs(torch.full((5, 4), PRIVATE), "mine"), static=False)
+    own = own_inputs(entries, given_inputs(torch.full((5, 4), PRIVATE), "mine"))
     return with_own_inputs(from_module(small(), entries), own)
 
 
@@ -72,14 +72,14 @@ def test_axes_that_differ_between_sets_are_captured_at_sizes_of_the_users(monkey
             return x.mean(1)
 
     sets = given_inputs([{"x": torch.full((3, 9, 4), PRIVATE)}, {"x": torch.ones(1, 6, 4)}], "mine")
-    entries = inputs_of(Mean(), sets, static=False)
-    source = with_own_inputs(from_module(Mean(), entries), own_inputs(entries, sets, static=False))
+    entries = inputs_of(Mean(), sets)
+    source = with_own_inputs(from_module(Mean(), entries), own_inputs(entries, sets))
     seen, real = [], torch.export.export
     monkeypatch.setattr(torch.export, "export", lambda *given, **options: seen.append(given) or real(*given, **options))
     capturing.capture(source)
     assert torch.equal(seen[0][1][0], torch.full((2, 9, 4), PRIVATE))
     square = given_inputs([{"x": torch.full((3, 4, 4), PRIVATE)}, {"x": torch.ones(1, 1, 4)}], "square")
-    capturing.capture(with_own_inputs(replace(source, own=()), own_inputs(entries, square, static=False)))
+    capturing.capture(with_own_inputs(replace(source, own=()), own_inputs(entries, square)))
     assert seen[1][1][0].shape[1] not in (1, 4), "torch may take two axes of one size for the same"
 
 

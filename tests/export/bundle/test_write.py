@@ -106,8 +106,8 @@ def test_the_inputs_that_showed_a_difference_are_saved_beside(bundle, kind, monk
     """Right parameters, wrong answers: only the outputs give it away, and what was asked is kept."""
     real = load_artifact
 
-    def wrong(*given):
-        runner = real(*given)
+    def wrong(*given, **settings):
+        runner = real(*given, **settings)
 
         def bind(inputs):
             call = runner.bind(inputs)

@@ -103,9 +103,9 @@ def test_a_foreign_file_is_run_at_both_ends_in_child_processes(net, monkeypatch,
     assert verify_bundle(net.path / "model.onnx").rows[0].cases > 1
     load, levels = optimisation.load_artifact, []
 
-    def noting(*words):
+    def noting(*words, **settings):
         levels.append(words[4])
-        return load(*words[:4], "sideways")
+        return load(*words[:4], "sideways", **settings)
 
     monkeypatch.setattr(optimisation, "load_artifact", noting)
     with pytest.raises(MismatchError, match=r"sideways.*only with graph optimisation disabled"):

@@ -248,7 +248,7 @@ def _runs(pid: str) -> bool:
 def test_memory_is_derived_from_file_inputs_and_what_there_is(monkeypatch):
     import export.runners.guarded
 
-    child = _Child("m", bytes(10), Limits())
+    child = _Child("m", [np.zeros(10, np.uint8)], Limits())
     monkeypatch.setattr(export.runners.guarded, "available_bytes", lambda: 2**40)
     assert child._memory_bytes(100) == FLOOR_BYTES + 64 * 110
     monkeypatch.setattr(export.runners.guarded, "available_bytes", lambda: 2**30)

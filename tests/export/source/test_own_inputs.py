@@ -41,7 +41,8 @@ def folder(tmp_path, monkeypatch):
 def own(sets, texts=TEXTS, static=False):
     module = Towers().eval()
     _, entries = match_inputs(module, [parse_input(text) for text in texts])
-    return own_inputs(entries, sets, static=static)
+    fixed = {axis.name: axis.least for entry in entries for axis in entry.dynamic()} if static else None
+    return own_inputs(entries, sets, fixed=fixed)
 
 
 def save_npz():
