@@ -9,17 +9,19 @@ from numpy.typing import NDArray
 
 from export.proof.cases import Case
 from export.proof.comparison import run_case
+from export.proof.oracle import Oracle
 from export.runners.base import Call, Runner
 
 Array = NDArray[Any]
 
 
 def in_chunks(
-    case: Case, rows: int, runner: Runner, unoptimised: Runner | None
+    oracle: Oracle, case: Case, rows: int, runner: Runner, unoptimised: Runner | None
 ) -> Iterator[tuple[Case, Runner, Runner | None]]:
     """Yield each chunk as a case, with runners that return the file's answers to it from one run of the whole batch.
 
     Args:
+        oracle: tells which inputs have rows.
         case: the batch; each row of the module's outputs depends on the same row of its inputs only.
         rows: the number of rows of a chunk.
         runner: the file.
@@ -29,10 +31,11 @@ def in_chunks(
         MismatchError: the file does not run.
     """
     answers = [None if one is None else run_case(one, case.inputs, case.name) for one in (runner, unoptimised)]
-    for start in range(0, len(case.inputs[0]), rows):
-        part = slice(start, start + rows)
-        inputs = tuple(array[part] for array in case.inputs)
-        name = f"{case.name}, rows {start} to {start + len(inputs[0]) - 1}"
+    count = oracle.count(case.inputs)
+    for start in range(0, count, rows):
+        part = slice(start, min(start + rows, count))
+        inputs = oracle.chosen(case.inputs, part)
+        name = f"{case.name}, rows {part.start} to {part.stop - 1}"
         yield (
             replace(case, name=name, inputs=inputs),
             _answering(runner, answers[0], part),

@@ -130,7 +130,7 @@ class Oracle:
         errors = list(map(_errors, eager, wide))
         if self.rows_are_independent():
             rows = np.unique([int(error.max(axis=tuple(range(1, error.ndim))).argmax()) for error in errors])
-            few = self._moved(self._chosen(inputs, rows), tuple(array[rows] for array in wide), runs=NARROW_RUNS)
+            few = self._moved(self.chosen(inputs, rows), tuple(array[rows] for array in wide), runs=NARROW_RUNS)
             moved = tuple(np.zeros(array.shape) for array in wide)
             for array, found in zip(moved, few, strict=True):
                 array[rows] = found
@@ -150,7 +150,7 @@ class Oracle:
             if BATCH in self.source.sizes() and all(BATCH not in entry.shape[1:] for entry in self.source.inputs):
                 inputs, chosen = self._rows(CHECKED_ROWS, 1.0, SCALE_ROWS), slice(CHECKED_ROW, CHECKED_ROW + 1)
                 try:
-                    every, one = self.exact(inputs), self.exact(self._chosen(inputs, chosen))
+                    every, one = self.exact(inputs), self.exact(self.chosen(inputs, chosen))
                 except ExportError:  # such as a BatchNorm without running statistics, which needs two rows
                     return False
                 self._largest[1.0, CHECKED_ROWS] = tuple(map(_largest_element, every))
@@ -162,12 +162,12 @@ class Oracle:
                 )
         return self._independent
 
-    def _count(self, inputs: tuple[Array, ...]) -> int:
+    def count(self, inputs: tuple[Array, ...]) -> int:
         """Return the number of rows; 1 if no input has a batch as its first axis."""
         batched = (len(array) for entry, array in zip(self.source.inputs, inputs, strict=True) if _has_rows(entry))
         return next(batched, 1)
 
-    def _chosen(self, inputs: tuple[Array, ...], rows: Any) -> tuple[Array, ...]:
+    def chosen(self, inputs: tuple[Array, ...], rows: Any) -> tuple[Array, ...]:
         """Return some rows of the inputs; those without a batch are the same for all rows."""
         pairs = zip(self.source.inputs, inputs, strict=True)
         return tuple(array[rows] if _has_rows(entry) else array for entry, array in pairs)
@@ -279,7 +279,7 @@ class Oracle:
             # Large parameters are converted in every call, which takes longer than more rows.
             if self.rows_are_independent() and not any(map(is_large, self.source.module.parameters())):
                 starts = range(0, count, CHUNK_ROWS)
-                chunks = [self._chosen(inputs, slice(start, start + CHUNK_ROWS)) for start in starts]
+                chunks = [self.chosen(inputs, slice(start, start + CHUNK_ROWS)) for start in starts]
             found = [tuple(map(_largest_element, self.exact(chunk))) for chunk in chunks]
             self._largest[scale, count] = tuple(map(max, zip(*found, strict=True)))
         return self._largest[scale, count]

@@ -170,7 +170,7 @@ def _judge_in_chunks(
         return _judge(runner, source, case, unoptimised)
     found: list[Comparison] = []
     try:
-        for part, one, other in in_chunks(case, rows, runner, unoptimised):
+        for part, one, other in in_chunks(oracle_of(source), case, rows, runner, unoptimised):
             judged = _judge(one, source, part, other)
             if judged is None:
                 return None

@@ -9,7 +9,10 @@ from torch import nn
 
 from export.proof import verify as proof
 from export.proof.budget import ALL
+from export.proof.cases import Case
+from export.proof.chunks import in_chunks
 from export.proof.memory import bytes_at, chunk_rows
+from export.proof.oracle import oracle_of
 from export.runners.torch import torch_runner
 from export.source.source import from_module
 from export.source.user_module import parse_input
@@ -87,3 +90,17 @@ def test_rows_that_depend_on_each_other_are_not_proved_apart():
 
 def test_a_run_that_does_not_fit_is_not_cut(source):
     assert chunk_rows(source, {"batch": 4096}, 20 * bytes_at(source, {"batch": 1})) is None
+
+
+def test_an_input_without_rows_is_whole_in_every_chunk():
+    class Centred(nn.Module):
+        def forward(self, x, centre):
+            return torch.tanh(x - centre)
+
+    mixed = from_module(Centred(), [parse_input("x=float32[batch,4]"), parse_input("centre=float32[4]")])
+    inputs = mixed.random_inputs({"batch": 10}, 1.0, 0)
+    runner = torch_runner("eager", mixed.module)
+    parts = list(in_chunks(oracle_of(mixed), Case(name="batch 10", inputs=inputs), 4, runner, None))
+    assert [[len(array) for array in part.inputs] for part, _, _ in parts] == [[4, 4], [4, 4], [2, 4]]
+    whole = np.concatenate([one.bind(part.inputs).outputs()[0] for part, one, _ in parts])
+    assert np.array_equal(whole, runner.bind(inputs).outputs()[0])

@@ -22,7 +22,7 @@ from export.source.user_module import parse_input
 )
 def test_what_was_left_out_is_counted_if_there_is_much(text, expected):
     source = from_module(nn.Sequential(nn.Linear(16, 4), nn.ReLU()), [parse_input(text)])
-    planned = planned_cases(source, None, all_sizes(source))
+    planned = planned_cases(source, all_sizes(source))
     spending = Spending(math.inf)
     spending.start_case()
     spending.end_case(1)
