@@ -16,6 +16,9 @@ MAX_TABLE_BYTES = 4 * 2**30
 MAX_COLUMNS = 10_000
 MAX_CELLS = 500_000_000
 MAX_NAME_LENGTH = 1_000
+MAX_INPUT_BYTES = 2 * 2**30
+"""A file of inputs for a module is refused if it is larger, or unpacks to more."""
+
 MAX_STATE_BYTES = 64 * 2**30
 """Limit on the size of a file with weights; a file that does not fit into memory is refused as well."""
 

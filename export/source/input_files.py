@@ -24,7 +24,7 @@ from export.source.python_file import imports_of
 from export.source.user_code import users_code
 from export.source.user_module import MadeModule, load_name
 from linreg.archive import is_archive, read_archive
-from linreg.config import MAX_STATE_BYTES
+from linreg.config import MAX_INPUT_BYTES
 from linreg.errors import ExportError, ModelError, one_line
 from linreg.escaping import printable
 from linreg.files import read_bytes
@@ -71,7 +71,7 @@ def read_inputs(text: str) -> list[GivenInputs]:
         found = find_place(text, "--inputs", "a function that gives inputs")
         made = load_name(text, "--inputs", "a function that gives inputs")
         return _called(made, found) if callable(made) else given_inputs(made, text)
-    data = read_bytes(path, limit=MAX_STATE_BYTES)
+    data = read_bytes(path, limit=MAX_INPUT_BYTES)
     name = printable(text)
     if data.startswith(npy.MAGIC_PREFIX):
         return [GivenInputs(name=name, arrays=(_npy(name, "the array", data),))]
@@ -103,8 +103,8 @@ def _npz(name: str, data: bytes) -> GivenInputs:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = archive.infolist()
-            if sum(member.file_size for member in members) > MAX_STATE_BYTES:
-                raise ExportError(f"{name}: unpacks to more than the limit of {MAX_STATE_BYTES} bytes")
+            if sum(member.file_size for member in members) > MAX_INPUT_BYTES:
+                raise ExportError(f"{name}: unpacks to more than the limit of {MAX_INPUT_BYTES} bytes")
             for member in members:
                 key = member.filename.removesuffix(".npy")
                 if key == member.filename or key in arrays:

@@ -72,7 +72,7 @@ def test_axes_that_differ_between_sets_are_captured_at_sizes_of_the_users(monkey
             return x.mean(1)
 
     sets = given_inputs([{"x": torch.full((3, 9, 4), PRIVATE)}, {"x": torch.ones(1, 6, 4)}], "mine")
-    entries = inputs_of(Mean(), sets)
+    entries = inputs_of(Mean(), sets, static=False)
     source = with_own_inputs(from_module(Mean(), entries), own_inputs(entries, sets))
     seen, real = [], torch.export.export
     monkeypatch.setattr(torch.export, "export", lambda *given, **options: seen.append(given) or real(*given, **options))

@@ -14,7 +14,7 @@ from export.source.input_files import MAX_SETS, own_sets, read_inputs
 from export.source.own_inputs import given_inputs, inputs_of, own_inputs, with_own_inputs
 from export.source.source import from_module
 from export.source.user_module import make_module, parse_input
-from linreg.config import MAX_STATE_BYTES
+from linreg.config import MAX_INPUT_BYTES
 from linreg.errors import ExportError, LinregError
 
 
@@ -305,7 +305,7 @@ def bomb():
     """An archive whose directory claims a member beyond the limit."""
     data = zipped(x__npy=b"\0" * 1000)
     size = struct.pack("<I", 1000)
-    return data.replace(size, struct.pack("<I", MAX_STATE_BYTES + 1))
+    return data.replace(size, struct.pack("<I", MAX_INPUT_BYTES + 1))
 
 
 def pickled(value):
@@ -330,7 +330,7 @@ def pickled(value):
         (npy_bytes(np.ones(4))[:-1], "does not have the size that its header says"),
         (npy_bytes(np.ones(4))[:20], "is not an array of NumPy"),
         (b"\x93NUMPY\x07\x00" + bytes(100), "is not an array of NumPy"),
-        (bomb(), f"unpacks to more than the limit of {MAX_STATE_BYTES} bytes"),
+        (bomb(), f"unpacks to more than the limit of {MAX_INPUT_BYTES} bytes"),
         (zipped(x__npy=npy_bytes(np.ones(4)))[:-30], "is not an .npz file, or is damaged"),
         (zipped(x__txt=b"text"), "holds 'x.txt', expected one .npy for each argument"),
         (zipped(), "is not a file of inputs, expected an .npz or .npy file"),
