@@ -12,6 +12,7 @@ from torch.fx.experimental import _config
 
 from export.formats.guards import limited_axes
 from export.formats.quiet import quiet, reason
+from export.formats.recurrent import dynamic_steps
 from export.formats.users_line import place_and_advice
 from export.source.axes import BATCH, Axis
 from export.source.inputs import Input
@@ -113,7 +114,8 @@ def _captured(source: Source, *, strict: bool = False) -> ExportedProgram:
         for entry in source.inputs
     ]
     try:
-        with quiet(), torch.no_grad(), flat_outputs(source.module):  # with gradients, attention has other strides
+        # With gradients, attention has other strides.
+        with quiet(), torch.no_grad(), flat_outputs(source.module), dynamic_steps():
             program = torch.export.export(
                 source.module,
                 args,

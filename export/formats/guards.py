@@ -48,7 +48,7 @@ def _sentence(axis: Axis, fix: str, guard: str, names: set[str]) -> str:
     name = axis.name
     if fix.isdecimal():
         return (
-            f"axis {name!r} becomes a constant, as by a Python loop over it, int() or a fixed shape; "
+            f"axis {name!r} becomes a constant, as by nn.RNN, a loop over it, int() or a fixed shape; "
             f"fix it, such as --static {name}={fix}"
         )
     if fix in names:

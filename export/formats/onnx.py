@@ -125,13 +125,14 @@ def dynamo_model(
 
     from export.formats.capture import symbols
     from export.formats.quiet import quiet, reason
+    from export.formats.recurrent import dynamic_steps
 
     shapes = tuple(
         {axis: size for axis, size in enumerate(entry.shape) if isinstance(size, str)} or None
         for entry in source.inputs
     )
     try:
-        with quiet(), torch.no_grad():
+        with quiet(), torch.no_grad(), dynamic_steps():
             exported = torch.onnx.export(
                 program,
                 dynamo=True,
