@@ -15,7 +15,7 @@ DEPLOY_BUILD := deploy/build
 FREEZE := { echo '\# Made by `make constraints`; .ci/run checks that it pins every installed package.'; \
   $(BIN)/python -m pip freeze --all --exclude pip --exclude-editable | sed 's/+[a-z0-9.]*$$//'; }
 
-.PHONY: setup demo test check check-constraints constraints format benchmark real docs record-docs deploy-tools deploy-build deploy-test clean
+.PHONY: setup demo test test-slow check check-constraints constraints format benchmark real docs record-docs deploy-tools deploy-build deploy-test clean
 
 setup: $(STAMP)
 
@@ -40,7 +40,11 @@ check: setup
 
 # loadfile keeps the tests of one file in one process, so that they share their fixtures.
 test: check
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not slow"
+
+# What installs packages or runs for long: every block of the docs, random exports, commands beside files named like ours.
+test-slow: setup
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m slow
 
 # The installed packages must match constraints.txt. Not part of `make check`, which works with your own tools in .venv.
 check-constraints: setup

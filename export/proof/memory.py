@@ -81,11 +81,13 @@ def chunk_rows(source: Source, sizes: Sizes, limit_bytes: int | None) -> int | N
 
     Returns:
         The number of rows; all of them if they fit. None if the file's own run does not fit beside one row of the
-        proof, or rows depend on each other.
+        proof, or rows depend on each other, or the module is a large affine map.
     """
     rows = sizes.get(BATCH, 1)
     if limit_bytes is None or bytes_at(source, sizes) <= limit_bytes:
         return rows
+    if source.affine is not None:
+        return None
     left = limit_bytes - _scaled(source, sizes, _example_bytes(source)[1])
     fit = left // max(1, bytes_at(source, {**sizes, BATCH: 1})) if BATCH in sizes else 0
     return min(rows, fit) if fit >= 1 and oracle_of(source).rows_are_independent() else None

@@ -98,7 +98,7 @@ def verify(
     weights = find_weights(runner, source)
     affine = source.affine is not None
     limit = None if affine else limit_bytes(everything=budget_s == ALL)
-    tried = sizes_within(source, limit)
+    tried = sizes_within(source) if affine else sizes_within(source, limit)
     if not affine:
         check_sizes(source, [entry.sizes for entry in tried])
     planned, spending = planned_cases(source, tried), Spending(budget_s, clock)

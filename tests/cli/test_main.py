@@ -101,7 +101,7 @@ def test_whatever_is_raised_is_one_line(linreg, monkeypatch, error, code, messag
     def fails(*_: Path) -> None:
         raise error
 
-    monkeypatch.setattr("export.bundle.verify._manifest", fails)
+    monkeypatch.setattr("export.bundle.verify.checked_manifest", fails)
     ended = linreg("verify", ".")
     assert (ended.code, ended.out) == (code, "")
     assert message in one_line(ended.err)
@@ -109,7 +109,7 @@ def test_whatever_is_raised_is_one_line(linreg, monkeypatch, error, code, messag
 
 def test_debug_shows_where_a_fault_is(linreg, monkeypatch):
     monkeypatch.setenv("LINREG_DEBUG", "1")
-    monkeypatch.setattr("export.bundle.verify._manifest", lambda *_: 1 / 0)
+    monkeypatch.setattr("export.bundle.verify.checked_manifest", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         linreg("verify", ".")
 

@@ -38,14 +38,14 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_inputs_of_a_file_describe_the_module_and_are_kept_as_a_vector(linreg):
-    ended = linreg("export", *NET, "--inputs", "batch.npz", "--keep-inputs", "-o", "net", "--budget", "1s", "--json")
+    ended = linreg("export", *NET, "--inputs", "batch.npz", "--keep-inputs", "-o", "net", "--budget", "all", "--json")
     assert ended.code == 0, ended.err
     assert "inputs as in batch.npz: --input 'input=float32[batch,4]'" in " ".join(ended.err.split())
     assert json.loads(ended.out)["artifacts"]
-    assert len(list(Path("net").glob("test_data_set_*"))) == 3
-    shown = linreg("export", *NET, "--inputs", "batch.npz", "-o", "other", "--budget", "1s")
+    assert len(list(Path("net").glob("test_data_set_*"))) == 4
+    shown = linreg("export", *NET, "--inputs", "batch.npz", "-o", "other", "--budget", "all")
     assert "linreg bench -m other --module users_nets.py:make_net" in " ".join(shown.out.split())
-    assert len(list(Path("other").glob("test_data_set_*"))) == 2
+    assert len(list(Path("other").glob("test_data_set_*"))) == 3
 
 
 def test_make_inputs_is_called_without_an_option_and_its_prints_leave_one_json_object(linreg):

@@ -99,7 +99,7 @@ def test_a_benchmark_that_is_terminated_leaves_no_folder_and_no_process(penguins
 def test_an_interruption_anywhere_exits_130(tmp_path):
     code = (
         "import export.bundle.verify, sys; from linreg.cli.main import main; sys.argv = ['linreg', 'verify', '.'];"
-        "export.bundle.verify._manifest = lambda *_: exec('raise KeyboardInterrupt'); main()"
+        "export.bundle.verify.checked_manifest = lambda *_: exec('raise KeyboardInterrupt'); main()"
     )
     ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert (ended.returncode, ended.stdout) == (130, "")

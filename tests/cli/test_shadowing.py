@@ -24,6 +24,9 @@ def make_net():
 CLASHING = """
 import torch
 
+pytestmark = pytest.mark.slow
+
+
 def make_net():
     import export
     return torch.nn.Linear(export.WIDTH, 2)

@@ -27,7 +27,7 @@ def work(*_):
     with work_folder("linreg-test-"), staged(Path("out.bin"), b"new"):
         exec(code, {})
 
-verify._manifest = work
+verify.checked_manifest = work
 main()
 """
 

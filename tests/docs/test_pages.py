@@ -8,6 +8,7 @@ NEEDS_A_COMPILER = ROOT / "docs" / "guides" / "deploy.md"  # tests/deploy/test_g
 RUN_HERE = [path for path in PAGES if path != NEEDS_A_COMPILER]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", RUN_HERE, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_block_of_a_page_runs_and_prints_what_the_page_says(path, tmp_path):
     printed = run(path.read_text(), clone(tmp_path))

@@ -7,6 +7,9 @@ import pytest
 from tests.random_exports import checked, torch_refuses, tried
 from tests.random_modules import Recipe
 
+pytestmark = pytest.mark.slow
+
+
 RECIPES = [
     Recipe(
         ids=True,

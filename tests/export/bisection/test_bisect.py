@@ -281,12 +281,12 @@ def test_inputs_are_those_that_failed_then_those_of_a_vector_then_random(mlp):
     model, path = onnx.load(mlp / "model.onnx"), mlp / "model.onnx"
     vector = onnx.numpy_helper.to_array(onnx.load_tensor(mlp / "test_data_set_1" / "input_0.pb"))
     assert len(vector) == ROWS
-    np.testing.assert_array_equal(inputs_to_run(path, model, None)["input"], vector)
+    np.testing.assert_array_equal(inputs_to_run(path, model, None)["x"], vector)
     failed = np.full((3, 16), 2, np.float32)
     np.savez(mlp / "model.onnx.failed-inputs.npz", x=failed)
-    np.testing.assert_array_equal(inputs_to_run(path, model, None)["input"], failed)
+    np.testing.assert_array_equal(inputs_to_run(path, model, None)["x"], failed)
     np.savez(mlp / "model.onnx.failed-inputs.npz", x=failed.astype(np.int64))
-    with pytest.raises(ModelError, match="are not the inputs input"):
+    with pytest.raises(ModelError, match="are not the inputs x"):
         inputs_to_run(path, model, None)
 
 

@@ -18,6 +18,9 @@ from export.runners.trust import Trust
 from linreg.archive import read_archive
 from linreg.errors import ExportError, ModelError
 
+pytestmark = pytest.mark.slow
+
+
 TORCH_FORMATS = (Format.PT2, Format.TORCHSCRIPT, Format.TORCHSCRIPT_TRACE)
 
 

@@ -67,6 +67,7 @@ def test_onnxs_own_evaluator_gives_the_same(model):
     assert (np.abs(got - expected) <= 14 * 2.0**-24 * magnitude).all()
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(
     features=st.integers(1, 400),
@@ -114,6 +115,7 @@ def test_the_gemm_way_and_the_dynamo_way_are_equal_on_affine_modules(bias):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-2)
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None, derandomize=True)
 @given(
     sizes=st.lists(st.integers(1, 24), min_size=2, max_size=5),

@@ -94,7 +94,7 @@ def test_an_output_that_depends_on_no_input_is_named_by_its_inputs():
     torch.manual_seed(0)
     module = One(lambda layers, x: layers[0].weight.sum(1).expand(x.shape[0], -1), nn.Linear(8, 3))
     notes = notes_of(module, ROWS)
-    assert "no output depends on input 'input'" in notes
+    assert "no output depends on input 'x'" in notes
 
 
 def test_faults_are_not_tried_beyond_the_budget():
