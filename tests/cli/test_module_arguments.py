@@ -36,9 +36,7 @@ def test_an_importable_function_with_arguments_is_exported_and_bisected(linreg):
     ended = linreg("export", *WORDS, *INPUT, "-o", "net", "--budget", "1s")
     assert ended.code == 0, ended.err
     assert "running users_nets" in ended.err
-    assert f"linreg bench {' '.join([*WORDS[:2], '--state-dict', 'net/model.pth', *WORDS[2:]])}" in " ".join(
-        ended.out.split()
-    )
+    assert f"linreg bench -m net {' '.join(WORDS)}" in " ".join(ended.out.split())
     ended = linreg("bisect", "net", *WORDS)
     assert ended.code == 0, ended.err
     assert "no node leaves its bound" in ended.out

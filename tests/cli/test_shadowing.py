@@ -11,6 +11,8 @@ import pytest
 
 import _linreg
 
+pytestmark = pytest.mark.slow
+
 CONSOLE_SCRIPT = "import sys; from _linreg import main; sys.exit(main())"
 """What pip writes into bin/linreg, where the current folder is not on `sys.path`."""
 
@@ -23,8 +25,6 @@ def make_net():
 """
 CLASHING = """
 import torch
-
-pytestmark = pytest.mark.slow
 
 
 def make_net():

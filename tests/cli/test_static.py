@@ -1,6 +1,7 @@
 """--static with and without names of axes."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -36,7 +37,9 @@ def test_static_takes_names_of_axes_or_nothing(linreg, net, words, shape):
 
 def test_the_next_command_has_the_sizes_that_were_fixed(linreg, net):
     out = linreg(*net, "-o", "net", "--static", "seq=8").out
-    assert "--input 'x=float32[batch,8,4]'" in out
+    assert "linreg bench -m net --module nets.py:make_net" in out
+    card = json.loads(Path("net/card.json").read_text())
+    assert [entry["shape"] for entry in card["inputs"]] == [["batch", 8, 4]]
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,8 @@ def test_the_line_is_in_the_message_and_not_in_the_bundle(tmp_path):
     written = {path.name: path.read_bytes() for path in (tmp_path / "net").rglob("*") if path.is_file()}
     del written["model.torchscript"]  # TorchScript keeps the names of source files, without folders
     assert "manifest.json" in written
-    assert not [name for name, data in written.items() if b"detector.py" in data]
+    assert [name for name, data in written.items() if b"detector.py" in data] == ["card.json"], "the place of the code"
+    assert not [name for name, data in written.items() if b"found.shape" in data]
 
 
 def test_checks_that_torch_suggests_are_repeated():
