@@ -1,5 +1,6 @@
 """The inputs on which a file is verified."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -243,12 +244,14 @@ def special_case(source: Source) -> Case:
             continue
         limits = np.finfo(entry.dtype)
         values = np.array([*SPECIAL_VALUES, float(limits.smallest_subnormal), float(limits.max), -float(limits.max)])
-        array = np.ones(entry.shape_at(sizes))
+        shape = entry.shape_at(sizes)
+        array = np.ones(shape)
         if BATCH in entry.shape:
-            rows = np.moveaxis(array, entry.shape.index(BATCH), 0)
-            rows[:count] = values.reshape(-1, *[1] * (array.ndim - 1))
-            rows[count:].reshape(count, -1)[:, 0] = values
+            place = entry.shape.index(BATCH)
+            rows = np.ones((2 * count, math.prod(shape) // (2 * count)))
+            rows[:count], rows[count:, 0] = values.reshape(-1, 1), values
+            array = np.moveaxis(rows.reshape(2 * count, *shape[:place], *shape[place + 1 :]), 0, place)
         elif BATCH not in sizes:
             array.reshape(-1)[:1] = np.nan
-        inputs.append(array.astype(entry.dtype))
+        inputs.append(np.ascontiguousarray(array, dtype=entry.dtype))
     return Case(name=SPECIAL_ROWS, inputs=tuple(inputs))

@@ -61,3 +61,14 @@ def test_special_rows_hold_every_special_value(dtype):
         rows.ravel()
     )
     assert (np.signbit(rows) & (rows == 0)).any()
+
+
+def test_special_values_stand_in_every_row_wherever_the_batch_axis_is():
+    class Turned(nn.Module):
+        def forward(self, x):
+            return x.relu()
+
+    first = special_case(from_module(Turned(), [parse_input("x=float32[batch,3,2]")])).inputs[0]
+    between = special_case(from_module(Turned(), [parse_input("x=float32[3,batch,2]")])).inputs[0]
+    np.testing.assert_array_equal(np.moveaxis(between, 1, 0), first)
+    assert np.isnan(first).reshape(len(first), -1).sum(axis=1).tolist().count(1) == 1
