@@ -53,7 +53,7 @@ def _with_every_axis(source: Source) -> ExportedProgram:
         return _captured(source)
     except DependsOnSizeError as error:
         refusal = error
-    with suppress(DependsOnSizeError), _config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
+    with suppress(ExportError), _config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
         return _captured(source)
     with suppress(ExportError), _separate_operators():
         return _captured(source, strict=True)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from export.formats import capture as capturing
 from export.formats.capture import STEPS, capture
 from export.formats.guards import limited_axes
 from export.formats.names import Format
@@ -73,3 +74,16 @@ def test_an_axis_with_steps_that_becomes_a_constant_is_named():
     axes, shapes = [Axis(name="h", least=32, most=256, step=32)], [("batch", "h")]
     (said,) = limited_axes(text, axes, shapes, STEPS)
     assert "axis 'h' becomes a constant" in said and "--static h=128" in said
+
+
+def test_if_no_way_keeps_an_axis_the_refusal_of_the_first_is_raised(monkeypatch):
+    """The second way fails for a reason of its own, which says nothing about the module."""
+    failures = iter([capturing.DependsOnSizeError("first"), ExportError("second"), ExportError("third")])
+
+    def captured(source, *, strict=False):
+        raise next(failures)
+
+    monkeypatch.setattr(capturing, "_captured", captured)
+    with pytest.raises(capturing.DependsOnSizeError, match="first"):
+        capturing.capture(from_module(nn.ReLU(), [parse_input("x=float32[batch,3]")]))
+    assert next(failures, None) is None
