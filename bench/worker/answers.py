@@ -66,13 +66,13 @@ def check_row(
     no weights to check.
     """
     from export.proof.comparison import compare_outputs
-    from export.proof.verify import check_parameters
+    from export.proof.weights import find_weights
 
     if variant.kind in WITHOUT_OUTPUTS:
         return Measured()
     try:
         if variant.kind is not Kind.FACTORY:
-            check_parameters(runner, source)
+            find_weights(runner, source)
         names = tuple(map(repr, expected.output_names))
         answers = [_outputs(variant, call, batch) for call in calls]
         found = [

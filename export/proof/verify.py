@@ -229,15 +229,3 @@ def _mask_hint(source: Source, case: Case) -> str:
                 f"; rows of {entry.name!r} begin with 0 here: if it is a right-padded mask, use --input {described!r}"
             )
     return ""
-
-
-def check_parameters(runner: Runner, source: Source) -> int:
-    """Check that the parameters in a file equal the state_dict bit for bit, and return how many the file holds.
-
-    An ONNX file may leave some out. torch folds a BatchNorm into the preceding layer, whose parameters keep their names
-    but not their values; if the module has a BatchNorm, parameters that differ are therefore not counted.
-
-    Raises:
-        MismatchError: a parameter differs, or is missing in a format that keeps them all.
-    """
-    return len(find_weights(runner, source).identical)

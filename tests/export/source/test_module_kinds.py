@@ -10,7 +10,7 @@ from export.formats.names import Format
 from export.proof.cases import check_sizes, judged_cases
 from export.proof.oracle import Oracle
 from export.proof.sizes import sizes_within
-from export.proof.verify import check_parameters
+from export.proof.weights import find_weights
 from export.runners.load import load_artifact
 from export.runners.trust import Trust
 from export.source.source import from_module
@@ -32,7 +32,7 @@ def test_a_kind_that_cannot_be_exported_is_refused_with_the_reason(make, message
 def test_a_kind_that_can_be_exported_answers_as_a_fresh_module(make):
     source = from_module(make(), X)
     runner = load_artifact(Format.TORCHSCRIPT_TRACE, "model", build(source, Format.TORCHSCRIPT_TRACE), Trust.MADE_HERE)
-    assert check_parameters(runner, source) == len(make().state_dict())
+    assert len(find_weights(runner, source).identical) == len(make().state_dict())
     rows = np.random.default_rng(0).standard_normal((5, 4)).astype(np.float32)
     with torch.no_grad():
         wanted = make().eval()(torch.from_numpy(rows.copy()))
@@ -45,11 +45,11 @@ def test_a_kind_that_can_be_exported_answers_as_a_fresh_module(make):
 def test_the_bits_of_numbers_that_numpy_has_not_are_compared(dtype):
     source = from_module(with_buffer(torch.arange(4.0).to(dtype), lambda m, x: x * m.more.float()), X)
     runner = load_artifact(Format.TORCHSCRIPT_TRACE, "model", build(source, Format.TORCHSCRIPT_TRACE), Trust.MADE_HERE)
-    assert check_parameters(runner, source) == 3
+    assert len(find_weights(runner, source).identical) == 3
     with torch.no_grad():
         source.module.more.copy_(torch.tensor([0.0, 1, 2, 4]).to(dtype))
     with pytest.raises(MismatchError, match="parameter 'more' differs from the state_dict"):
-        check_parameters(runner, source)
+        find_weights(runner, source)
 
 
 # ---- batches ---------------------------------------------------------------------------------------------------------
