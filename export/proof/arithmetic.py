@@ -229,12 +229,14 @@ class Perturbed(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return self._times(torch.ones_like(value), self._draws)
 
     def _times(self, value: Tensor, table: Tensor) -> Tensor:
-        """Multiply by the elements of a table, from a random place on."""
+        """Multiply by the elements of a table, from a random place on; the result has the layout of the value."""
         start = self._starts.randrange(PERIOD)
-        flat = value.reshape(-1)
+        order = sorted(range(value.dim()), key=value.stride, reverse=True)
+        in_memory = value.permute(order)
+        flat = in_memory.reshape(-1)
         whole = flat.numel() // PERIOD * PERIOD
         result = torch.empty_like(flat)
         if whole:
             torch.mul(flat[:whole].view(-1, PERIOD), table[start : start + PERIOD], out=result[:whole].view(-1, PERIOD))
         torch.mul(flat[whole:], table[start : start + flat.numel() - whole], out=result[whole:])
-        return result.view(value.shape)
+        return result.view(in_memory.shape).permute([order.index(axis) for axis in range(value.dim())])

@@ -187,3 +187,17 @@ def test_operators_that_write_in_place_are_moved_as_well(inplace):
         source.random_inputs({"batch": 64}, 1.0, 1), oracle.exact(source.random_inputs({"batch": 64}, 1.0, 1))
     )
     assert float(np.median(moved)) > 2e-7
+
+
+class Turned(nn.Module):
+    """Relies on layouts, as attention does after its heads: what is computed on a transposed tensor stays transposed."""
+
+    def forward(self, x):
+        return (x.transpose(1, 2) * 1.5).exp().transpose(1, 2).view(len(x), -1)
+
+
+def test_perturbed_values_keep_their_layout_in_memory():
+    source = from_module(Turned(), [parse_input("x=float32[batch,3,4]")])
+    (expected,) = Oracle(source).answers(source.random_inputs({"batch": 5}, 1.0, 1), 1.0)
+    assert expected.values.shape == (5, 12)
+    assert (expected.allowed > 0).all()
