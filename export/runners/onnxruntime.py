@@ -16,6 +16,7 @@ from linreg.errors import ModelError, one_line
 
 Array = NDArray[Any]
 
+NO_KERNEL = "; it has no such operator for this dtype: export the module with --dtype float32, or with --format pt2"
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 """The execution provider of each device."""
 
@@ -152,7 +153,8 @@ def _session(name: str, data: bytes, options: onnxruntime.SessionOptions, device
     try:
         session = onnxruntime.InferenceSession(data, options, providers=[PROVIDERS[device]])
     except Exception as error:  # onnxruntime's classes are private
-        raise ModelError(f"{name}: onnxruntime cannot load it: {one_line(error)}") from error
+        remedy = NO_KERNEL if "NOT_IMPLEMENTED" in str(error) else ""
+        raise ModelError(f"{name}: onnxruntime cannot load it: {one_line(error)}{remedy}") from error
     if (found := session.get_session_options().intra_op_num_threads) != threads:
         raise ModelError(
             f"{name}: onnxruntime uses {found} threads instead of {threads}, so the comparison would be unfair"

@@ -190,7 +190,7 @@ def test_operators_that_write_in_place_are_moved_as_well(inplace):
 
 
 class Turned(nn.Module):
-    """Relies on layouts, as attention does after its heads: what is computed on a transposed tensor stays transposed."""
+    """Relies on layouts, as attention with several heads does: the exp of a transposed tensor is transposed."""
 
     def forward(self, x):
         return (x.transpose(1, 2) * 1.5).exp().transpose(1, 2).view(len(x), -1)

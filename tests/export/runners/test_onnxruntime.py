@@ -53,3 +53,12 @@ def test_parameters_are_those_of_the_file(model):
 def test_what_is_no_model_is_one_line(data):
     with pytest.raises(ModelError, match=r"^net: onnxruntime cannot load it: [^\n]+$"):
         onnxruntime_runner("net", data)
+
+
+def test_an_operator_that_onnxruntime_has_not_for_a_dtype_is_refused_with_what_to_do():
+    value = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.BFLOAT16, [2, 2])
+    output = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.BFLOAT16, [2, 2])
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Gemm", ["x", "x"], ["y"])], "bf16", [value], [output])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=8)
+    with pytest.raises(ModelError, match=r"NOT_IMPLEMENTED.*; it has no such operator for this dtype: export .*pt2$"):
+        onnxruntime_runner("net", model.SerializeToString())
