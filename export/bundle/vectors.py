@@ -216,12 +216,15 @@ def _expected(oracle: "Oracle", case: "Case") -> tuple[ExpectedOutput, ...]:
         return found
     if any(output.values.dtype.kind != "f" for output in found):
         return oracle.answers(case.inputs, case.scale)  # only these know where integers tie
-    return tuple(
-        replace(output, allowed=np.broadcast_to(output.allowed.max(axis=0, keepdims=True), output.allowed.shape))
-        if output.allowed.ndim
-        else output
-        for output in found
-    )
+    return tuple(replace(output, allowed=_of_worst_row(output.allowed)) for output in found)
+
+
+def _of_worst_row(allowed: Array) -> Array:
+    """Return the largest bound of any row at the place of each element. Outputs that are not finite have no bound."""
+    if not allowed.ndim:
+        return allowed
+    largest = np.fmax.reduce(allowed, axis=0, keepdims=True, initial=0.0)
+    return np.broadcast_to(largest, allowed.shape)
 
 
 def _allowed(output: Array, expected: ExpectedOutput) -> Array:
