@@ -9,7 +9,7 @@ from bench.analysis.self_check import SelfCheck, describe, self_check
 from bench.environment import describe_environment
 from bench.plan.expected import SEED
 from bench.worker.measurement import torch_threads
-from export.bundle.write import build
+from export.bundle.build import build
 from export.formats.names import Format
 from export.runners.ledger import state_folder
 from export.runners.onnxruntime import onnxruntime_runner

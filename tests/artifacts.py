@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 def write_alone(source: "Source", kind: "Format", folder: Path, **given: Any) -> "Artifact":
     """Make and prove one artifact in a folder, whatever that takes; the inputs that showed a difference are kept."""
-    from export.bundle.write import ExportOptions, make_artifact
+    from export.bundle.build import ExportOptions
+    from export.bundle.write import make_artifact
     from export.proof.budget import ALL
     from linreg.changes import changing
 

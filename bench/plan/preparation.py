@@ -9,7 +9,7 @@ from bench.plan.expected import write_expected
 from bench.plan.own_variants import load_factory
 from bench.plan.subject import Subject
 from bench.plan.variants import NULL, WITHOUT_OUTPUTS, Device, Kind, Origin, Variant
-from export.bundle.write import build_files
+from export.bundle.build import build_files
 from export.formats.external_data import SUFFIX, read_external_data
 from export.formats.names import Format, file_name, format_of
 from export.runners.trust import Trust, trusted_bytes

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from export.bundle.staged import staged_external
 from export.bundle.vectors import TOLERANCE_FILE, make_vectors, precision_of_vectors, stage_vectors
-from export.bundle.write import FAILED_INPUTS, Artifact, staged_external
+from export.bundle.write import FAILED_INPUTS, Artifact
 from export.formats.external_data import SUFFIX
 from export.formats.names import Format, beside, file_name, format_of
 from export.precision import ExportPrecision

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from export.bundle.build import ExportOptions
 from export.bundle.contents import make_room, record, renew_vectors
 from export.bundle.exportable import Example, Exportable, Exported, Note, exportable, ignore
-from export.bundle.write import Artifact, ExportOptions, make_artifact
+from export.bundle.write import Artifact, make_artifact
 from export.formats.names import OPSETS, READ_ONNX, Format, FormatChoice, chosen_formats
 from export.precision import ExportPrecision
 from export.proof.budget import parse_budget

@@ -13,24 +13,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from export.bundle.build import DEFAULTS, ExportOptions, build_files
 from export.bundle.path_leaks import check_no_paths
-from export.formats import external_data
-from export.formats.external_data import SUFFIX, ExternalData, check_location, checked, external_tensors
+from export.bundle.staged import load_staged
+from export.formats.external_data import SUFFIX
 from export.formats.names import PROGRAMS, Format, beside, file_name
 from export.precision import ExportPrecision
 from export.proof.budget import LEAST_DEFAULT_S
-from export.proof.file_tensors import same_bits
-from export.proof.optimisation import LEVELS, load_unoptimised
+from export.proof.optimisation import LEVELS
 from export.proof.verify import Verification, verify
-from export.runners.base import Runner
 from export.runners.ledger import remember
-from export.runners.load import load_artifact
-from export.runners.trust import Trust
-from export.source.arrays import bits_of
 from export.source.source import Source
 from linreg.changes import Changes
 from linreg.errors import LinregError, MismatchError
-from linreg.files import Contents, sha256
+from linreg.files import sha256
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -40,30 +36,6 @@ Begin = Callable[..., None]
 """Called as `begin(stage)`, or as `begin(stage, done, total)`."""
 
 FAILED_INPUTS = ".failed-inputs.npz"
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class ExportOptions:
-    """How files are written and verified.
-
-    Attributes:
-        opset: ONNX opset version; None uses `export.formats.onnx.DEFAULT_OPSET`.
-        prefix: prefix of generated C identifiers; None uses `export.formats.c.DEFAULT_PREFIX`.
-        budget_s: time for the proof of one file; infinity for every case. None: as long as capture and export took, but
-            at least `export.proof.budget.LEAST_DEFAULT_S`. Has no effect on affine modules.
-        keep_inputs: add the user's own inputs to the test vectors.
-        module_words: the options that name the module and its inputs on the command line, for the command that a
-            refusal names. Default: a placeholder for the module, and the inputs of the source.
-    """
-
-    opset: int | None = None
-    prefix: str | None = None
-    budget_s: float | None = None
-    keep_inputs: bool = False
-    module_words: tuple[str, ...] = ()
-
-
-DEFAULTS = ExportOptions()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,86 +83,6 @@ class Artifact:
         }
 
 
-def build(
-    source: Source, kind: Format, options: ExportOptions = DEFAULTS, *, program: "ExportedProgram | None" = None
-) -> bytes:
-    """Export a module to one format, and return the bytes of the file.
-
-    Args:
-        source: the module and its inputs.
-        kind: the format.
-        options: the opset and the prefix.
-        program: the capture that ONNX and .pt2 share; None captures the module if needed.
-
-    Raises:
-        ExportError: the module cannot be exported to this format.
-    """
-    if kind is Format.ONNX:
-        from export.formats.onnx import DEFAULT_OPSET, to_onnx
-
-        return to_onnx(source, opset=options.opset or DEFAULT_OPSET, program=program)
-    if kind is Format.C:
-        from export.formats.c import DEFAULT_PREFIX, to_c
-
-        return to_c(source, prefix=options.prefix or DEFAULT_PREFIX)
-    if kind is Format.PT2:
-        from export.formats.capture import capture
-        from export.formats.pt2 import to_pt2
-
-        return to_pt2(source, program or capture(source))
-    from export.formats.torchscript import to_torchscript, to_traced_torchscript
-
-    return to_torchscript(source) if kind is Format.TORCHSCRIPT else to_traced_torchscript(source)
-
-
-def build_files(
-    source: Source, kind: Format, options: ExportOptions = DEFAULTS, *, program: "ExportedProgram | None" = None
-) -> dict[str, Contents]:
-    """Do what `build` does, and return the contents of the file by its name, and of the second file of a large model.
-
-    Raises:
-        ExportError: the module cannot be exported to this format.
-    """
-    name = file_name(kind, source.precision)
-    tensors = (*source.module.parameters(), *source.module.buffers())
-    if kind is not Format.ONNX or sum(tensor.nbytes for tensor in tensors) <= external_data.SINGLE_FILE_BYTES:
-        return {name: build(source, kind, options, program=program)}
-    from export.formats.onnx import DEFAULT_OPSET, to_onnx_files
-
-    location = f"{name}{SUFFIX}"
-    files = to_onnx_files(source, location, opset=options.opset or DEFAULT_OPSET, program=program)
-    return {name: files.model} if files.weights is None else {name: files.model, location: files.weights}
-
-
-def staged_external(changes: Changes, name: str, data: bytes, source: Source) -> ExternalData | None:
-    """Check the second file of a staged ONNX model on disk; None if the model has none.
-
-    A tensor of the file that equals a parameter of the module, bit for bit, shares its memory. So no second copy of the
-    weights is in memory while the file is proved.
-
-    Raises:
-        ModelError: the files differ from what was written, or do not belong together.
-        ExportError: the file contains a local path.
-    """
-    if not (tensors := external_tensors(name, data)):
-        return None
-    location = check_location(changes.folder / name, tensors)
-    staged, digest = changes.checked_path(location)
-    mapped = np.memmap(staged, np.uint8, "r")
-    found = checked(name, data, tensors, mapped, digest)
-    check_no_paths(location, mapped._mmap)  # type: ignore[attr-defined]
-    state = {key: bits_of(value) for key, value in source.module.state_dict().items()}
-    arrays = {key: _in_memory(array, state.get(key)) for key, array in found.arrays.items()}
-    return ExternalData(tensors=tensors, arrays=arrays)
-
-
-def _in_memory(array: Array, own: Array | None) -> Array:
-    """Return the module's own array if it has the same bits as one of a mapped file, else a copy of that."""
-    if own is not None and own.flags.c_contiguous and same_bits(array, own):
-        return own.reshape(array.shape)
-    return np.array(array)
-
-
 def make_artifact(
     source: Source,
     kind: Format,
@@ -232,7 +124,7 @@ def make_artifact(
     try:
         data = changes.staged_bytes(name)
         check_no_paths(name, data)
-        runner, unoptimised = _loaded(kind, name, changes, data, source)
+        runner, unoptimised = load_staged(kind, name, changes, data, source)
         verification = verify(
             runner,
             source,
@@ -278,13 +170,6 @@ def _drop(changes: Changes, kind: Format, precision: ExportPrecision | None) -> 
     for written in (name, beside(kind, precision), f"{name}{SUFFIX}"):
         if written is not None and written in changes.written:
             changes.drop(written)
-
-
-def _loaded(kind: Format, name: str, changes: Changes, data: bytes, source: Source) -> tuple[Runner, Runner | None]:
-    """Load a staged artifact, with its second file if it has one, and once more without graph optimisation."""
-    external = staged_external(changes, name, data, source) if kind is Format.ONNX else None
-    runner = load_artifact(kind, name, data, Trust.MADE_HERE, external=external)
-    return runner, load_unoptimised(kind, name, data, Trust.MADE_HERE, external=external)
 
 
 def _bisect_hint(source: Source, kind: Format, path: Path, words: tuple[str, ...]) -> str:

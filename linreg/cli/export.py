@@ -90,9 +90,9 @@ def run(
     kinds = chosen_formats(formats or [FormatChoice.ONNX])
     check_usage(context, kinds)
 
+    from export.bundle.build import ExportOptions
     from export.bundle.export import check_options, write_bundle
     from export.bundle.exportable import exportable
-    from export.bundle.write import ExportOptions
 
     exported: Checkpoint | nn.Module
     code = None

@@ -148,15 +148,15 @@ def test_a_refused_export_ends_with_the_command_that_finds_the_node(tmp_path):
 
 
 def test_a_module_of_the_python_interface_has_a_placeholder_in_the_command(tmp_path, monkeypatch):
-    from export.bundle import write
+    from export.bundle import staged
 
-    load = write.load_artifact
+    load = staged.load_artifact
 
     def wrong(*words, **settings):
         runner = load(*words, **settings)
         return replace(runner, bind=lambda inputs: runner.bind(tuple(2 * array for array in inputs)))
 
-    monkeypatch.setattr(write, "load_artifact", wrong)
+    monkeypatch.setattr(staged, "load_artifact", wrong)
     module = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh())
     with pytest.raises(MismatchError) as caught:
         export(module, tmp_path / "net", inputs=INPUT, dtype="float64")

@@ -155,7 +155,7 @@ def test_a_forced_export_that_is_refused_takes_no_model_away(linreg, bundle, mon
 
     linreg("train", "--epochs", "5", "-o", "b")
     before = contents(bundle)
-    monkeypatch.setattr("export.bundle.write.build", refuse)
+    monkeypatch.setattr("export.bundle.build.build", refuse)
     code, _, err = linreg("export", "-m", "b", "-o", bundle, "-f", "onnx", "--force")
     assert (code, "not today" in err) == (1, True)
     assert contents(bundle) == before

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from export.bundle.write import build
+from export.bundle.build import build
 from export.formats.c import to_c
 from export.formats.c_text import header_of
 from export.formats.names import Format

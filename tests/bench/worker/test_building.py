@@ -14,7 +14,7 @@ import torch
 from bench.plan.subject import Subject
 from bench.plan.variants import FLOOR, NULL, Device, Kind, cpu_variants
 from bench.worker.building import build
-from export.bundle.write import build as build_artifact
+from export.bundle.build import build as build_artifact
 from export.formats.names import RUNTIME_FORMATS, file_name
 from export.source.source import from_checkpoint
 from linreg.checkpoint import load, state_bytes

@@ -12,7 +12,7 @@ from bench.plan.variants import FLOOR, NULL, REFERENCE, Device, Kind, Variant, c
 from bench.worker.lifecycle import Imported
 from bench.worker.measurement import BINDINGS, measure
 from bench.worker.rounds import Blocks
-from export.bundle.write import build as build_artifact
+from export.bundle.build import build as build_artifact
 from export.formats.names import Format
 from export.runners.base import Call
 from export.source.source import from_checkpoint

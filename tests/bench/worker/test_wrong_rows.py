@@ -10,7 +10,7 @@ import bench.worker.measurement
 from bench.plan.variants import NULL, REFERENCE, cpu_variants
 from bench.worker.lifecycle import Imported
 from bench.worker.measurement import measure
-from export.bundle.write import build as build_artifact
+from export.bundle.build import build as build_artifact
 from export.formats.names import Format
 from export.runners.base import Call
 from export.source.source import from_checkpoint

@@ -9,7 +9,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from export.bundle.affine_graph import check_affine_graph
-from export.bundle.write import ExportOptions, build
+from export.bundle.build import ExportOptions, build
 from export.formats.names import Format
 from export.precision import ExportPrecision
 from export.source.source import from_checkpoint

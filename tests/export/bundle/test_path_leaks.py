@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import linreg as package
-from export.bundle.write import build
+from export.bundle.build import build
 from export.formats.capture import capture
 from export.formats.names import RUNTIME_FORMATS, file_name
 from export.source.source import from_module
@@ -24,7 +24,7 @@ HERE = Path(package.__file__).resolve().parents[1]
 KINDS = [nets.Mlp, nets.Lstm, nets.TwoTowers]
 ELSEWHERE = """
 import hashlib, sys
-from export.bundle.write import build
+from export.bundle.build import build
 from export.formats.capture import capture
 from export.formats.names import RUNTIME_FORMATS
 from export.source.user_module import parse_input

@@ -5,10 +5,11 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
+from export.bundle.build import build
 from export.bundle.contents import record
 from export.bundle.export import export
 from export.bundle.verify import verify as verify_bundle
-from export.bundle.write import build, make_artifact
+from export.bundle.write import make_artifact
 from export.formats.names import Format, file_name
 from export.proof.verify import verify
 from export.runners.load import load_artifact
@@ -54,7 +55,7 @@ def test_a_file_that_fails_is_not_left_behind(bundle, kind, monkeypatch):
     other = load(bundle)
     other.model.linear_layer.weight.data[0, 1] *= 1.001
     wrong = build(from_checkpoint(other), kind)
-    monkeypatch.setattr("export.bundle.write.build", lambda *_args, **_options: wrong)
+    monkeypatch.setattr("export.bundle.build.build", lambda *_args, **_options: wrong)
     with pytest.raises(MismatchError, match="differs from the state_dict"):
         export(bundle, bundle, formats=[kind])
     assert (bundle / file_name(kind)).read_bytes() == good
@@ -115,7 +116,7 @@ def test_the_inputs_that_showed_a_difference_are_saved_beside(bundle, kind, monk
 
         return replace(runner, bind=bind)
 
-    monkeypatch.setattr("export.bundle.write.load_artifact", wrong)
+    monkeypatch.setattr("export.bundle.staged.load_artifact", wrong)
     name = file_name(kind)
     with pytest.raises(
         MismatchError, match=f"{name}: batch 1, .* its inputs are in .*{name}.failed-inputs.npz"

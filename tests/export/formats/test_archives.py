@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from export.bundle.write import build
+from export.bundle.build import build
 from export.formats.archives import rewrite
 from export.formats.names import Format
 from export.runners.load import load_artifact

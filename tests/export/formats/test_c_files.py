@@ -12,10 +12,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import export.bundle.write
+import export.bundle.build
 import export.formats.c
+from export.bundle.build import build
 from export.bundle.vectors import check_vectors
-from export.bundle.write import build
 from export.formats.c import to_c
 from export.formats.c_text import header_of, read_c
 from export.formats.names import Format
@@ -59,7 +59,7 @@ def test_source_with_the_right_weights_and_a_wrong_sum_is_not_kept(penguins, tmp
     source = from_checkpoint(load(penguins))
     planted = to_c(source).decode().replace(right, wrong)
     assert wrong in planted
-    monkeypatch.setattr(export.bundle.write, "build", lambda *_args, **_options: planted.encode())
+    monkeypatch.setattr(export.bundle.build, "build", lambda *_args, **_options: planted.encode())
     with pytest.raises(MismatchError, match=r"model\.c: .* expected"):
         write_alone(source, Format.C, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["model.c.failed-inputs.npz"]

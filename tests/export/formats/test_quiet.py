@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from export.bundle.write import build
+from export.bundle.build import build
 from export.formats.names import Format
 from export.formats.quiet import reason
 from export.source.source import from_module

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from export.bundle.write import build
+from export.bundle.build import build
 from export.formats.names import Format
 from export.proof.cases import check_sizes, judged_cases
 from export.proof.oracle import Oracle

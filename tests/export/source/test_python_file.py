@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from export.bundle.write import build
+from export.bundle.build import build
 from export.formats.names import Format
 from export.source.source import from_module
 from export.source.user_module import load_module, load_name, make_module, parse_input
