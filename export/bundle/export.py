@@ -13,7 +13,7 @@ from export.bundle.exportable import Example, Exportable, Exported, Note, export
 from export.bundle.write import Artifact, make_artifact
 from export.formats.names import OPSETS, READ_ONNX, Format, FormatChoice, chosen_formats
 from export.precision import ExportPrecision
-from export.proof.budget import parse_budget
+from export.proof.budget import given_budget
 from export.source.fixing import Static
 from linreg.arguments import as_path, as_texts
 from linreg.bundle import Bundle, open_bundle
@@ -126,7 +126,7 @@ def export(
     """
     kinds = _formats(formats, opset, prefix)
     folder = as_path("folder", folder)
-    budget_s = _budget(budget)
+    budget_s = given_budget(budget)
     chosen = exportable(
         model,
         folder,
@@ -150,13 +150,6 @@ def export(
     outcome = write_bundle(chosen, folder, kinds, options, force=force, wait=wait, on_wait=on_wait, progress=progress)
     outcome.raise_refused()
     return open_bundle(folder)
-
-
-def _budget(text: str | None) -> float | None:
-    try:
-        return None if text is None else parse_budget(text)
-    except ValueError as error:
-        raise ExportError(f"budget: {error}") from None
 
 
 def check_options(chosen: Exportable, options: ExportOptions) -> None:

@@ -9,7 +9,7 @@ from export.bundle.rows import rows_to_verify
 from export.bundle.verified import VerifiedBundle, VerifiedFile
 from export.formats.names import Format, format_of
 from export.precision import ExportPrecision
-from export.proof.budget import parse_budget
+from export.proof.budget import given_budget
 from linreg.arguments import as_path
 from linreg.config import MODEL_FILE
 from linreg.errors import LinregError, MismatchError, ModelError, UntrustedError
@@ -69,7 +69,7 @@ def verify(
         True
     """
     table = None if data is None else as_path("data", data)
-    budget_s = _budget(budget)
+    budget_s = given_budget(budget)
     if budget_s is not None and module is None:
         raise LinregError("budget: has no effect without the module; leave it out, or give the module")
     result = verify_artifacts(as_path("bundle", bundle), data=table, trust=trust, module=module, budget_s=budget_s)
@@ -88,13 +88,6 @@ def refuse_not_run(result: VerifiedBundle) -> None:
             f"{result.path}: {', '.join(result.not_run)}: not run, since these are programs that this user did not "
             "export; if you trust their source, add --trust (in Python: trust=True)"
         )
-
-
-def _budget(text: str | None) -> float | None:
-    try:
-        return None if text is None else parse_budget(text)
-    except ValueError as error:
-        raise LinregError(f"budget: {error}") from None
 
 
 def verify_artifacts(

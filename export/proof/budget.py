@@ -5,6 +5,8 @@ import re
 import time
 from collections.abc import Callable
 
+from linreg.errors import ExportError
+
 ALL = math.inf
 LEAST_DEFAULT_S = 10.0
 """The budget of a file whose capture and export took less than this."""
@@ -28,6 +30,18 @@ def parse_budget(text: str) -> float:
     if found is None:
         raise ValueError(f"got {text!r}, expected a duration such as 60s or 2m, or all")
     return float(found[1]) * _SECONDS[found[2]]
+
+
+def given_budget(text: str | None) -> float | None:
+    """Return the budget of an argument in Python; None if it was not given.
+
+    Raises:
+        ExportError: the text is no budget.
+    """
+    try:
+        return None if text is None else parse_budget(text)
+    except ValueError as error:
+        raise ExportError(f"budget: {error}") from None
 
 
 def about(seconds: float) -> str:
