@@ -1,6 +1,5 @@
 """The float64 oracle: the expected outputs, and the error allowed for each element."""
 
-import copy
 import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -17,7 +16,10 @@ from export.formats.quiet import reason
 from export.proof.allowed_error import LARGEST_OWN_ERROR, SCALE_ROWS, affine_output, measured_output
 from export.proof.arithmetic import InFloat64, Perturbed, is_large
 from export.proof.comparison import ExpectedOutput
+from export.proof.distances import distance_of, errors_of, largest_element
+from export.proof.float64_copy import in_float64
 from export.proof.ties import Ties
+from export.proof.unit import advice_on_accuracy, coarsest_unit
 from export.source.axes import BATCH
 from export.source.inputs import Input
 from export.source.outputs import flatten
@@ -64,8 +66,8 @@ class Oracle:
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        self._wide = None if source.affine is not None else _in_float64(source.module)
-        self._unit = _coarsest_unit(source)
+        self._wide = None if source.affine is not None else in_float64(source.module)
+        self._unit = coarsest_unit(source)
         self._largest: dict[tuple[float, int], tuple[float, ...]] = {}
         self._independent: bool | None = None
         self._known: dict[str, tuple[ExpectedOutput, ...]] = {}
@@ -127,7 +129,7 @@ class Oracle:
 
     def _narrow(self, inputs: tuple[Array, ...], scale: float | None) -> tuple[ExpectedOutput, ...] | None:
         eager, wide = self._eager(inputs), self.exact(inputs)
-        errors = list(map(_errors, eager, wide))
+        errors = list(map(errors_of, eager, wide))
         if self.rows_are_independent():
             rows = np.unique([int(error.max(axis=tuple(range(1, error.ndim))).argmax()) for error in errors])
             few = self._moved(self.chosen(inputs, rows), tuple(array[rows] for array in wide), runs=NARROW_RUNS)
@@ -153,7 +155,7 @@ class Oracle:
                     every, one = self.exact(inputs), self.exact(self.chosen(inputs, chosen))
                 except ExportError:  # such as a BatchNorm without running statistics, which needs two rows
                     return False
-                self._largest[1.0, CHECKED_ROWS] = tuple(map(_largest_element, every))
+                self._largest[1.0, CHECKED_ROWS] = tuple(map(largest_element, every))
                 self._independent = all(
                     whole.shape[:1] == (CHECKED_ROWS,)
                     and part.shape == whole[chosen].shape
@@ -195,7 +197,7 @@ class Oracle:
         rows_of_scale: int = SCALE_ROWS,
     ) -> tuple[ExpectedOutput, ...]:
         largest = (0.0,) * len(wide) if scale is None else self._largest_at(scale, rows_of_scale)
-        advice = _advice(self.source, self._unit)
+        advice = advice_on_accuracy(self.source, self._unit)
         outputs = [
             measured_output(name, *known, unit=self._unit, advice=advice)
             for name, known in zip(self.source.output_names, zip(eager, wide, moved, largest, strict=True), strict=True)
@@ -265,7 +267,7 @@ class Oracle:
         for seed in range(runs):
             with Perturbed(self._unit, seed):
                 perturbed = ties.run(lambda: self.exact(inputs))
-            moved = tuple(map(np.maximum, moved, map(_distance, perturbed, exact)))
+            moved = tuple(map(np.maximum, moved, map(distance_of, perturbed, exact)))
         return moved
 
     def _rows(self, count: int, scale: float, seed: int) -> tuple[Array, ...]:
@@ -280,7 +282,7 @@ class Oracle:
             if self.rows_are_independent() and not any(map(is_large, self.source.module.parameters())):
                 starts = range(0, count, CHUNK_ROWS)
                 chunks = [self.chosen(inputs, slice(start, start + CHUNK_ROWS)) for start in starts]
-            found = [tuple(map(_largest_element, self.exact(chunk))) for chunk in chunks]
+            found = [tuple(map(largest_element, self.exact(chunk))) for chunk in chunks]
             self._largest[scale, count] = tuple(map(max, zip(*found, strict=True)))
         return self._largest[scale, count]
 
@@ -289,56 +291,8 @@ def _key(inputs: tuple[Array, ...], scale: float | None) -> str:
     return sha256(b"".join([repr(scale).encode(), *(array.tobytes() for array in inputs)]))
 
 
-def _in_float64(module: nn.Module) -> nn.Module:
-    """Copy a module into float64, without a copy of its weights in their own dtype in between.
-
-    Parameters that `InFloat64` converts in blocks keep their dtype, and share the memory of the module's.
-    """
-    memo: dict[int, Any] = {}
-    for tensor in (*module.parameters(), *module.buffers()):
-        parameter = isinstance(tensor, nn.Parameter)
-        if tensor.is_floating_point() and tensor.is_leaf and (parameter or not is_large(tensor)):
-            own = tensor.detach()
-            wide = own if is_large(tensor) else own.to(torch.float64, copy=True)
-            memo[id(tensor)] = nn.Parameter(wide, requires_grad=tensor.requires_grad) if parameter else wide
-    return copy.deepcopy(module, memo)._apply(_wide)  # type: ignore[no-untyped-call,no-any-return] # as Module.double
-
-
-def _wide(tensor: Tensor) -> Tensor:
-    return tensor.double() if tensor.is_floating_point() and not is_large(tensor) else tensor
-
-
 def _has_rows(entry: Input) -> bool:
     return entry.shape[:1] == (BATCH,)
-
-
-def _coarsest_unit(source: Source) -> float:
-    """Return the largest eps among the dtypes of floating parameters, buffers and inputs."""
-    tensors = [*source.module.parameters(), *source.module.buffers()]
-    dtypes = [tensor.dtype for tensor in tensors if tensor.is_floating_point()]
-    units = [torch.finfo(dtype).eps for dtype in dtypes]
-    units += [float(np.finfo(entry.dtype).eps) for entry in source.inputs if entry.dtype.kind == "f"]
-    return max(units, default=float(np.finfo(np.float32).eps))
-
-
-def _advice(source: Source, unit: float) -> str:
-    """Return advice on how to make the module's arithmetic more accurate."""
-    tensors = [*source.module.parameters(), *source.module.buffers()]
-    given = any(tensor.is_floating_point() for tensor in tensors) or any(e.dtype.kind == "f" for e in source.inputs)
-    if not given or unit <= torch.finfo(torch.float64).eps:
-        return "let forward compute in float64"
-    return "use --dtype " + ("float32" if unit > torch.finfo(torch.float32).eps else "float64")
-
-
-def _largest_element(array: Array) -> float:
-    if array.dtype.kind != "f":
-        return 0.0
-    return float(np.abs(array).max(initial=0.0, where=np.isfinite(array)))
-
-
-def _errors(eager: Array, wide: Array) -> Array:
-    """The error of each element; 0 for integers, and where an element is not finite."""
-    return _distance(eager.astype(wide.dtype), wide)
 
 
 def _sure(moved: Array, wide: Array) -> bool:
@@ -346,16 +300,7 @@ def _sure(moved: Array, wide: Array) -> bool:
 
     An element that rounding moves too far does not count for the module's own error, which other elements then decide.
     """
-    return bool(moved.max(initial=0.0) <= NARROW_SHARE * LARGEST_OWN_ERROR * _largest_element(wide))
-
-
-def _distance(perturbed: Array, exact: Array) -> Array:
-    """Return how far each element moved; 0 for integers, and for elements whose distance is not finite."""
-    if exact.dtype.kind != "f":
-        return np.zeros(exact.shape)
-    with np.errstate(invalid="ignore"):
-        distance: Array = np.abs(perturbed - exact)
-    return np.where(np.isfinite(distance), distance, 0.0)
+    return bool(moved.max(initial=0.0) <= NARROW_SHARE * LARGEST_OWN_ERROR * largest_element(wide))
 
 
 def _run(source: Source, module: nn.Module, inputs: tuple[Array, ...]) -> tuple[Tensor, ...]:
