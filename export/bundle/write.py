@@ -47,6 +47,7 @@ class Artifact:
         precision: dtype of its parameters; None if it is the model's own.
         path: path of the file.
         bytes: size of the file.
+        weights_bytes: size of the second file of a large ONNX model; 0 without one.
         sha256: SHA-256 of the file.
         duration_s: time taken by export and verification.
         needs: oldest runtime that is known to run it, such as `onnxruntime >= 1.15.1`.
@@ -58,6 +59,7 @@ class Artifact:
     precision: ExportPrecision | None
     path: Path
     bytes: int
+    weights_bytes: int
     sha256: str
     duration_s: float
     needs: str
@@ -161,7 +163,8 @@ def make_artifact(
     except BaseException:
         _drop(changes, kind, source.precision)
         raise
-    return _artifact(kind, source.precision, changes.folder / name, data, start, details, verification)
+    weights_bytes = sum(path.stat().st_size for path in staged[1:])
+    return _artifact(kind, source.precision, changes.folder / name, data, weights_bytes, start, details, verification)
 
 
 def _drop(changes: Changes, kind: Format, precision: ExportPrecision | None) -> None:
@@ -195,6 +198,7 @@ def _artifact(
     precision: ExportPrecision | None,
     path: Path,
     data: bytes,
+    weights_bytes: int,
     start: float,
     details: dict[str, Any],
     verification: Verification,
@@ -204,6 +208,7 @@ def _artifact(
         precision=precision,
         path=path,
         bytes=len(data),
+        weights_bytes=weights_bytes,
         sha256=sha256(data),
         duration_s=time.perf_counter() - start,
         needs=details.pop("needs"),

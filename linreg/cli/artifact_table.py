@@ -24,7 +24,7 @@ def show_artifacts(title: str, artifacts: "list[Artifact]", refused: "Iterable[F
         [
             artifact.path.name,
             artifact.needs,
-            f"{artifact.bytes:,} B",
+            f"{artifact.bytes + artifact.weights_bytes:,} B",
             str(artifact.verification.cases),
             f"{artifact.verification.worst_error:.3f}",
             "yes" if artifact.verification.bytes_equal else "no",

@@ -68,6 +68,14 @@ def test_weights_are_written_once_and_listed(exported):
     assert len(weights) < sum(map(len, large)) + 64 * len(large)
 
 
+def test_the_table_shows_the_size_of_both_files(linreg, monkeypatch, tmp_path):
+    lowered(monkeypatch)
+    (tmp_path / "wide.py").write_text("from torch import nn\n\ndef make_net():\n    return nn.Linear(40, 30)\n")
+    shown = linreg("export", "--module", tmp_path / "wide.py:make_net", "--input", INPUT, "-o", tmp_path / "net")
+    size = sum((tmp_path / "net" / name).stat().st_size for name in (MODEL, WEIGHTS))
+    assert f" {size:,} B " in shown.out
+
+
 def test_onnx_and_onnxruntime_read_both_files(exported):
     net, folder = exported
     onnx.checker.check_model(str(folder / MODEL), full_check=True)
