@@ -21,6 +21,19 @@ def test_every_file_that_a_page_links_to_or_names_exists(path):
     assert [str(target) for target in links + named if not target.exists()] == []
 
 
+def test_the_steps_of_an_export_name_functions_that_their_files_have():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    named = re.findall(r"`((?:export|bench|linreg)/[\w./]+\.py|_linreg\.py)` \(((?:`[\w.]+`(?:, )?)+)", text)
+    assert len(named) > 20
+    missing = [
+        f"{file}: {name}"
+        for file, names in named
+        for name in re.findall(r"`(?:\w+\.)?(\w+)`", names)
+        if not re.search(rf"(?:def|class) {name}\b", (ROOT / file).read_text())
+    ]
+    assert missing == []
+
+
 def test_every_promise_names_a_test_file():
     _, *promises = (ROOT / "docs" / "promises.md").read_text().split("\n## ")
     *promises, limits = promises
