@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tests.small_networks import as_after_training
+
 WORDS = 23
 CACHED = 3
 WIDTHS = (4, 6, 8)
@@ -224,19 +226,9 @@ def _end(name: str, head: nn.Module, hidden: Tensor, keep: Tensor | None) -> Any
 
 
 def make(recipe: Recipe) -> Random:
-    """Make the module of a recipe, with weights as after training: no vector is 0 or 1."""
+    """Make the module of a recipe, with weights as after training."""
     torch.manual_seed(recipe.seed)
-    module = Random(recipe)
-    with torch.no_grad():
-        for value in module.parameters():
-            if value.ndim == 1:
-                value.add_(0.1 * torch.randn_like(value))
-        for part in module.modules():
-            if isinstance(part, nn.BatchNorm1d):
-                assert part.running_mean is not None and part.running_var is not None
-                part.running_mean.normal_(0, 0.2)
-                part.running_var.uniform_(0.5, 2)
-    return module.eval()
+    return as_after_training(Random(recipe))
 
 
 RECIPES = st.builds(

@@ -1,5 +1,7 @@
 """Small networks of the kinds that people export, with weights as after training, for planting faults into files."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -125,15 +127,19 @@ NETWORKS = {
 
 
 def make(kind: type[nn.Module]) -> nn.Module:
-    """Make a network whose vectors are not 0 or 1 and whose running statistics have moved, as after training."""
+    """Make a network with weights as after training."""
     torch.manual_seed(20261126)
-    network = kind()
+    return as_after_training(kind())
+
+
+def as_after_training(network: Any) -> Any:
+    """Move the vectors of a new network away from 0 and 1, and its running statistics from those of no data."""
     with torch.no_grad():
         for value in network.parameters():
             if value.ndim == 1:
                 value.add_(0.1 * torch.randn_like(value))
         for part in network.modules():
-            if isinstance(part, nn.BatchNorm2d):
+            if isinstance(part, nn.modules.batchnorm._BatchNorm):
                 assert part.running_mean is not None and part.running_var is not None
                 part.running_mean.normal_(0, 0.2)
                 part.running_var.uniform_(0.5, 2)
