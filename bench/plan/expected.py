@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from export.proof.alternatives import alternatives_of
 from export.proof.comparison import ExpectedOutput
 from linreg.config import MAX_STATE_BYTES
 from linreg.errors import ExportError
@@ -68,6 +69,9 @@ def write_expected(path: Path, source: "Source", batches: tuple[int, ...]) -> No
         arrays |= {f"{batch}/input/{place}": array for place, array in enumerate(inputs)}
         for place, output in enumerate(expected):
             arrays |= {f"{batch}/{field}/{place}": getattr(output, field) for field in FIELDS}
+            if output.alternatives is not None:
+                held = output.alternatives.arrays()
+                arrays |= {f"{batch}/alternatives/{place}/{key}": array for key, array in held.items()}
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
     write_atomic(path, buffer.getvalue())
@@ -98,13 +102,20 @@ def read_expected(path: Path) -> dict[int, Expected]:
         batch: Expected(
             inputs=tuple(_numbered(arrays, f"{batch}/input")),
             outputs=tuple(
-                ExpectedOutput(**{field: arrays[f"{batch}/{field}/{place}"] for field in FIELDS})
+                ExpectedOutput(
+                    **{field: arrays[f"{batch}/{field}/{place}"] for field in FIELDS},
+                    alternatives=alternatives_of(_below(arrays, f"{batch}/alternatives/{place}/")),
+                )
                 for place in range(len(names))
             ),
             output_names=names,
         )
         for batch in batches
     }
+
+
+def _below(arrays: dict[str, Array], prefix: str) -> dict[str, Array]:
+    return {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
 
 
 def _numbered(arrays: dict[str, Array], prefix: str) -> list[Array]:

@@ -1,6 +1,6 @@
 """The whole numbers that are right where the values behind them tie within the error allowed. Needs no torch."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +73,13 @@ class Alternatives:
     ranking: Ranking | None
     samples: tuple[Array, ...]
 
+    def arrays(self) -> dict[str, Array]:
+        """Return all that it holds as arrays by name; `alternatives_of` is the inverse."""
+        ranking = (
+            {} if self.ranking is None else {f"ranking/{key}": np.asarray(e) for key, e in vars(self.ranking).items()}
+        )
+        return ranking | {f"sample/{place}": sample for place, sample in enumerate(self.samples)}
+
     def places(self, eager: Array) -> NDArray[np.bool_]:
         """Where more than one whole number is right."""
         if self.ranking is not None:
@@ -84,6 +91,23 @@ class Alternatives:
         if self.ranking is not None:
             return self.ranking.allows(output, eager)
         return _any(output.shape, (sample == output for sample in (eager, *self.samples)))
+
+
+def alternatives_of(arrays: Mapping[str, Array]) -> Alternatives | None:
+    """Return the alternatives of what `Alternatives.arrays` returned; None if there is nothing."""
+    if not arrays:
+        return None
+    samples = tuple(arrays[f"sample/{place}"] for place in range(sum(key.startswith("sample/") for key in arrays)))
+    if "ranking/values" not in arrays:
+        return Alternatives(ranking=None, samples=samples)
+    ranking = Ranking(
+        values=arrays["ranking/values"],
+        reach=arrays["ranking/reach"],
+        labels=arrays["ranking/labels"],
+        axis=int(arrays["ranking/axis"]),
+        keeps_axis=bool(arrays["ranking/keeps_axis"]),
+    )
+    return Alternatives(ranking=ranking, samples=samples)
 
 
 def _any(shape: tuple[int, ...], found: Iterable[NDArray[np.bool_]]) -> NDArray[np.bool_]:

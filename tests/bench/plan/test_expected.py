@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from bench.plan.expected import FIELDS, SEED, read_expected, write_expected
 from bench.plan.subject import Subject
+from export.proof.comparison import compare_output
 from export.proof.oracle import Oracle
 from export.source.inputs import Input
 from export.source.source import from_module
-from linreg.errors import InexactError, LinregError
+from linreg.errors import InexactError, LinregError, MismatchError
 from tests.nets import TwoTowers, make
 
 BATCHES = (1, 7, 33)
@@ -64,7 +66,24 @@ def test_every_field_of_an_output_is_kept():
 
     from export.proof.comparison import ExpectedOutput
 
-    assert tuple(field.name for field in fields(ExpectedOutput)) == (*FIELDS, "alternatives"), "which are no array"
+    assert tuple(field.name for field in fields(ExpectedOutput)) == (*FIELDS, "alternatives"), "each is written"
+
+
+class Best(nn.Module):
+    """The labels of the two largest of three numbers, of which the first two are always equal."""
+
+    def forward(self, x):
+        return torch.cat([x, x, x - 1], 1).topk(2, dim=1)[1]
+
+
+def test_only_labels_that_tie_pass_where_others_tie(tmp_path):
+    source = from_module(Best(), [Input(name="x", dtype=np.dtype("float32"), shape=("batch", 1))])
+    write_expected(tmp_path / "expected.npz", source, (4,))
+    wanted = Oracle(source).answers(source.random_inputs({"batch": 4}, 1.0, SEED), 1.0)
+    for labels in (read_expected(tmp_path / "expected.npz")[4].outputs[0], wanted[0]):
+        assert compare_output("swapped", labels.eager[:, ::-1].copy(), labels) == 0
+        with pytest.raises(MismatchError, match="wrong"):
+            compare_output("wrong", np.full_like(labels.eager, 2), labels)
 
 
 def test_eager_bytes_are_those_of_the_module(written):
