@@ -52,11 +52,15 @@ class Subject:
         Raises:
             ExportError: the inputs are not those of its forward.
         """
-        if not self.inputs:
-            return self.source().arguments if self.bundle else None
+        if not (self.inputs or self.bundle):
+            return None
+        from export.source.card import inputs_of_card
         from export.source.forward import match_inputs
         from export.source.user_module import parse_input
+        from linreg.module_card import required_card
 
+        if self.bundle:
+            return match_inputs(module, inputs_of_card(required_card(Path(self.bundle))))[0]
         return match_inputs(module, [parse_input(text) for text in self.inputs])[0]
 
     def source(self, own: "Sequence[GivenInputs]" = ()) -> "Source":

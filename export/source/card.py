@@ -53,12 +53,17 @@ def source_of_card(module: nn.Module, card: ModuleCard, precision: "ExportPrecis
     """
     return from_module(
         module,
-        [_input(entry, card) for entry in card.inputs],
+        inputs_of_card(card),
         input_names=[entry.name for entry in card.inputs],
         output_names=[entry.name for entry in card.outputs],
         precision=precision,
         static=card.static,
     )
+
+
+def inputs_of_card(card: ModuleCard) -> list[Input]:
+    """Return the inputs that a card describes, with the names of forward's arguments."""
+    return [_input(entry, card) for entry in card.inputs]
 
 
 def place_in_file(place: str) -> str | None:
