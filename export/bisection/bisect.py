@@ -23,6 +23,7 @@ from export.proof.oracle import oracle_of
 from export.runners.guarded import guarded_onnx_runner
 from export.runners.ledger import is_ours
 from export.runners.onnxruntime import onnxruntime_runner
+from export.source.card import source_of_card
 from export.source.inputs import Input
 from export.source.source import Source, from_module
 from export.source.user_module import parse_input
@@ -31,6 +32,7 @@ from linreg.errors import ExportError, LinregError, MismatchError, ModelError, U
 from linreg.files import read_bytes
 from linreg.in_python import in_python
 from linreg.manifest import read_manifest
+from linreg.module_card import read_module_card
 
 Array = NDArray[Any]
 
@@ -77,7 +79,7 @@ def bisect(
         bundle: a bundle, or an ONNX file in it. If the export was refused, so that there is no such file, a fresh
             export is bisected with the inputs that showed the fault.
         module: the module that was exported, with the same parameters.
-        inputs: the inputs of the module, as for an export. Default: those of the file.
+        inputs: the inputs of the module, as for an export. Default: those of the bundle's card, or of the file.
 
     Raises:
         ModelError: the file is not an ONNX model.
@@ -140,9 +142,11 @@ def parsed(path: Path, data: bytes) -> ModelProto:
 
 
 def _source(module: nn.Module, path: Path, data: bytes | None, inputs: Sequence[str] | None) -> Source:
-    """The source of the module, with the names, the precision and the fixed or dynamic batch of the file."""
+    """The source of the module, with the inputs of the card, or with those of the file, which have no limits."""
     graph = onnx.GraphProto() if data is None else parsed(path, data).graph
     _, precision = format_of(path.name) or (None, None)
+    if not inputs and (card := read_module_card(path.parent)) is not None:
+        return source_of_card(module, card, precision)
     entries = [parse_input(text) for text in inputs] if inputs else [_entry(path, one) for one in graph.input]
     static = not any(entry.dynamic() for entry in entries)
     return from_module(

@@ -7,7 +7,9 @@ import shutil
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import helper, numpy_helper
+from torch import nn
 
 from export.bisection.bisect import bisect
 from export.bisection.differences import first_difference
@@ -369,3 +371,21 @@ def inputs_of(kind):
         "TwoTowers": {"user": (4,), "item": (6,)},
     }
     return {name: generator.standard_normal((ROWS, *shape)).astype(np.float32) for name, shape in shapes[kind].items()}
+
+
+class Windows(nn.Module):
+    """Needs at least twenty samples, as its card says and its file does not."""
+
+    def __init__(self):
+        super().__init__()
+        self.filter = nn.Conv1d(1, 2, 20)
+
+    def forward(self, x):
+        return torch.tanh(self.filter(x)).mean(2)
+
+
+def test_the_inputs_of_a_module_are_those_of_its_card(tmp_path):
+    torch.manual_seed(0)
+    module = Windows()
+    bundle = export(module, tmp_path / "net", inputs=["x=float32[batch,1,n:20..40]"], budget="0s")
+    assert bisect(bundle, module=module).wrong is None
