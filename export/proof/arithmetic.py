@@ -22,6 +22,11 @@ FUNCTION_UNITS = 4
 
 OF_UNIT_RANGE = (aten.sigmoid, aten.tanh, aten.erf)
 TIMES_UNIT_RANGE = (aten.gelu, aten.silu)
+RECURRENT = (
+    *(aten.lstm_cell, aten.gru_cell, aten.rnn_tanh_cell, aten.rnn_relu_cell),
+    *(aten.lstm, aten.gru, aten.rnn_tanh, aten.rnn_relu),
+)
+"""Operators of several steps, each of which is perturbed: a small sigmoid may be multiplied by a large state."""
 
 MASK = 2.0**127
 """Elements from here on, in the last power of two of float32, are written for a mask, such as `torch.finfo(dtype).min`:
@@ -171,6 +176,9 @@ class Perturbed(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         del types
+        if func.overloadpacket in RECURRENT:
+            with self:
+                return func.decompose(*args, **(kwargs or {}))
         if any(result.alias_info is not None for result in func._schema.returns):
             return self._in_place(func, args, kwargs or {})
         if func.overloadpacket is aten.embedding:  # only the rows taken, instead of the whole table
