@@ -8,11 +8,11 @@ import pyarrow as pa
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from linreg.column_names import short, tidy
 from linreg.config import MAX_CELLS, MAX_COLUMNS
 from linreg.data import Dataset
 from linreg.errors import DataError
-from linreg.tables import values_sha256
+from linreg.reading.column_names import short, tidy
+from linreg.reading.tables import values_sha256
 
 Array = NDArray[np.float64]
 

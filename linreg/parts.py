@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from linreg.arrow_columns import ArrowStream
 from linreg.card import Card
 from linreg.config import LineSettings
 from linreg.data import Part, dataset_of_table, split, straight_line
 from linreg.errors import DataError, LinregError
 from linreg.inference import predict
 from linreg.models import LinearRegressionModel, LinearRegressionModelV2
+from linreg.reading.arrow_columns import ArrowStream
+from linreg.reading.tables import Table, read_table
 from linreg.split_text import parse_split
-from linreg.tables import Table, read_table
 
 
 @dataclass(frozen=True, kw_only=True)

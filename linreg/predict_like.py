@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from linreg.arrays import matrix_of
-from linreg.arrow_columns import ArrowStream, arrow_table
 from linreg.card import Card
 from linreg.errors import DataError, ModelError
 from linreg.inference import predict
 from linreg.models import affine_of
 from linreg.predictions import check_finite, predict_table
-from linreg.tables import read_table
+from linreg.reading.arrow_columns import ArrowStream, arrow_table
+from linreg.reading.tables import read_table
 
 UNNAMED = "the model has no card.json, so its columns have no names"
 

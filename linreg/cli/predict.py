@@ -79,7 +79,7 @@ def run(
     path = find_existing(model, table)
 
     from linreg.predictions import predict_table
-    from linreg.tables import read_table
+    from linreg.reading.tables import read_table
 
     features, target, predict = _onnx(path) if path.suffix == ".onnx" else _torch(path)
     rows = read_table(table, features=features, target=None)
