@@ -33,6 +33,23 @@ MOST_STEPS = 8
 NOT_FINITE = "exact fit: values are not finite, or a column's norm exceeds float64; rescale the columns"
 
 
+NEARLY = 2.0**26
+"""Columns are nearly collinear if rounding of the data takes half of the digits from a coefficient."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NearCollinearity:
+    """Columns that are almost linear combinations of each other.
+
+    Attributes:
+        columns: their names.
+        condition: condition number of the matrix, each column divided by its norm.
+    """
+
+    columns: tuple[str, ...]
+    condition: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class LeastSquares:
     """The solution of min |y - features @ weight - bias|.
@@ -45,6 +62,7 @@ class LeastSquares:
         residual_norm: |y - A x|.
         rank: rank of the matrix of features and intercept.
         collinear: names of columns that are linear combinations of others; empty at full rank.
+        near: columns that are nearly so; None if there are none, or if others are collinear.
     """
 
     weight: Array
@@ -54,6 +72,7 @@ class LeastSquares:
     residual_norm: float
     rank: int
     collinear: tuple[str, ...]
+    near: NearCollinearity | None
 
 
 def solve(
@@ -134,6 +153,7 @@ def solution_of(problem: Problem, survey: Survey | None, *, allow_collinear: boo
         residual_norm=float(np.ldexp(np.sqrt(squares), exponents[columns])),
         rank=columns - null.shape[1],
         collinear=collinear,
+        near=None if collinear else _near(scaled[:columns, :columns], inverse, labels),
     )
 
 
@@ -171,6 +191,20 @@ def _solution(
     inverse, kept = np.hstack([directions.kept, directions.near]), directions.kept
     first = kept @ (kept.T @ (basis.T @ projected))
     return *_refined(problem, scaled, exponents, first, inverse), inverse
+
+
+def _near(basis: Array, inverse: Array, labels: tuple[str, ...]) -> NearCollinearity | None:
+    """Find nearly collinear columns: those whose standard error is far larger than it would be without the others."""
+    norms = np.linalg.norm(basis, axis=0)
+    inflation = norms * np.linalg.norm(inverse, axis=1)
+    if inflation.max() <= NEARLY:
+        return None
+    values = np.linalg.svd(basis / norms, compute_uv=False)
+    involved = inflation > 0.01 * inflation.max()
+    return NearCollinearity(
+        columns=tuple(label for label, one in zip(labels, involved, strict=True) if one),
+        condition=float(values[0] / values[-1]),
+    )
 
 
 def _exponents(triangle: Array) -> NDArray[np.int_]:

@@ -26,8 +26,16 @@ WIDEST_PARALLEL = 100
 """With more columns, BLAS itself uses several threads, which must not multiply with the workers."""
 
 
-class Blocks(Protocol):
+class TableBlocks(Protocol):
     """A table that is read in blocks, and can be read again."""
+
+    @property
+    def origin(self) -> str:
+        """What messages call the table."""
+
+    @property
+    def target_name(self) -> str | None:
+        """The name of the target."""
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -60,7 +68,7 @@ class Problem:
         workers: threads of each pass.
     """
 
-    stream: Blocks
+    stream: TableBlocks
     intercept: bool = True
     split: BlockSplit = EVERY_ROW
     workers: int = 1
@@ -112,7 +120,7 @@ class Problem:
         return trains if complete is None else complete & trains
 
 
-def units_of(stream: Blocks) -> list[Unit]:
+def units_of(stream: TableBlocks) -> list[Unit]:
     """Return the units of a table; a table whose rows have not been counted is one unit."""
     if stream.rows is None:
         return [Unit()]
