@@ -45,6 +45,10 @@ class TableBlocks(Protocol):
     def rows(self) -> int | None:
         """The number of rows; None if they have not been counted."""
 
+    @property
+    def seekable(self) -> bool:
+        """Whether `blocks` can begin anywhere without reading what stands before."""
+
     def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[Block]:
         """Yield the blocks of a range of rows; `start` and `stop` are multiples of `BLOCK_ROWS`."""
 
@@ -121,8 +125,8 @@ class Problem:
 
 
 def units_of(stream: TableBlocks) -> list[Unit]:
-    """Return the units of a table; a table whose rows have not been counted is one unit."""
-    if stream.rows is None:
+    """Return the units of a table; one that must be read from its start, as a CSV, is one unit."""
+    if stream.rows is None or not stream.seekable:
         return [Unit()]
     rows = UNIT_BLOCKS * BLOCK_ROWS
     return [Unit(start=start, stop=start + rows) for start in range(0, max(stream.rows, 1), rows)]

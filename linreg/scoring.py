@@ -96,25 +96,54 @@ def scored(problem: Problem, model: Rounded, *, digests: bool = False) -> Scored
         model: the model.
         digests: whether to compute the digests.
     """
-    return problem.passed(_scored, model, digests, combine=_combined)
+    return problem.passed(_scored, model, digests, combine=combined)
 
 
 def _scored(unit: Unit, problem: Problem, model: Rounded, digests: bool) -> Scored:
     blocks = problem.stream.blocks(unit.start, unit.stop)
-    return reduced((_block_scored(problem, block, model, digests) for block in blocks), _combined)
+    return reduced((scores_of(problem, predicted(problem, block, model), digests) for block in blocks), combined)
 
 
-def _block_scored(problem: Problem, block: Block, model: Rounded, digests: bool) -> Scored:
+@dataclass(frozen=True, kw_only=True)
+class Predicted:
+    """The complete rows of a block, and what a model predicts for them.
+
+    Attributes:
+        block: the block.
+        places: places of the complete rows in the block; None if every row is complete.
+        part_of_row: number of the part of each complete row; None if there is one part.
+        values: features and target of the complete rows, columns contiguous.
+        rounded: predictions of the rounded model.
+        exact: predictions of the exact model.
+    """
+
+    block: Block
+    places: NDArray[np.int_] | None
+    part_of_row: NDArray[np.uint8] | None
+    values: Array
+    rounded: NDArray[np.floating]
+    exact: Array
+
+
+def predicted(problem: Problem, block: Block, model: Rounded) -> Predicted:
+    """Predict the complete rows of a block."""
     complete, part_of_row = complete_rows(block.values), problem.split.part_of_row(block.start, len(block.values))
-    values = block.values if complete is None else block.values.T[:, complete].T
-    if part_of_row is not None and complete is not None:
-        part_of_row = part_of_row[complete]
+    places = None if complete is None else np.flatnonzero(complete)
+    values = block.values if places is None else block.values.T[:, places].T
+    if part_of_row is not None and places is not None:
+        part_of_row = part_of_row[places]
     rounded, exact = model.predict(values[:, :-1])
+    return Predicted(block=block, places=places, part_of_row=part_of_row, values=values, rounded=rounded, exact=exact)
+
+
+def scores_of(problem: Problem, rows: Predicted, digests: bool) -> Scored:
+    """Return the scores of a block."""
     parts = []
     for place in range(len(problem.split.fractions)):
-        here = slice(None) if part_of_row is None else part_of_row == place
-        parts.append(_scores(values[here, -1], rounded[here], exact[here]))
-    return Scored(rows=len(block.values), parts=tuple(parts), digests=digest_of(block.values) if digests else b"")
+        here = slice(None) if rows.part_of_row is None else rows.part_of_row == place
+        parts.append(_scores(rows.values[here, -1], rows.rounded[here], rows.exact[here]))
+    values = rows.block.values
+    return Scored(rows=len(values), parts=tuple(parts), digests=digest_of(values) if digests else b"")
 
 
 def _scores(target: Array, rounded: NDArray[np.floating], exact: Array) -> Scores | None:
@@ -131,7 +160,8 @@ def _scores(target: Array, rounded: NDArray[np.floating], exact: Array) -> Score
     )
 
 
-def _combined(one: Scored, other: Scored) -> Scored:
+def combined(one: Scored, other: Scored) -> Scored:
+    """Return the scores of the rows of both."""
     return Scored(
         rows=one.rows + other.rows,
         parts=tuple(both(a, b) for a, b in zip(one.parts, other.parts, strict=True)),

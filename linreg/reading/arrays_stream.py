@@ -19,6 +19,7 @@ class ArraysStream:
         feature_names: one name for each feature.
         target_name: name of the target.
         origin: what messages call the data.
+        seekable: `blocks` can begin anywhere.
     """
 
     features: NDArray[np.float64]
@@ -26,6 +27,7 @@ class ArraysStream:
     feature_names: tuple[str, ...]
     target_name: str = "y"
     origin: str = "X"
+    seekable: bool = True
 
     @property
     def rows(self) -> int:
