@@ -245,6 +245,12 @@ def test_a_hostile_archive_is_refused(data: bytes) -> None:
     assert not check_against_torch(data)
 
 
+def test_a_padding_that_is_cut_off_is_refused() -> None:
+    data = bytearray(pth_bytes(GOOD))
+    data[28] = 2  # the length of the first extra field
+    assert not check_against_torch(bytes(data))
+
+
 def test_a_storage_has_one_dtype() -> None:
     both = tensor(count=6) + text("bias") + tensor(0, (3,), count=3, kind="DoubleStorage")
     assert not check_against_torch(archive(state(both)))
