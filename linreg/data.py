@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from linreg.config import MAX_LINE_POINTS, LineSettings, Precision
@@ -97,6 +96,8 @@ def straight_line(settings: LineSettings, dtype: Precision = Precision.FLOAT32) 
         raise DataError(
             f"line: a step of {settings.step} gives {points:.3g} points, expected at most {MAX_LINE_POINTS}"
         )
+    import torch
+
     x = torch.arange(settings.start, settings.end, settings.step, dtype=getattr(torch, dtype))
     y = settings.weight * x + settings.bias
     features, target = x.double().numpy()[:, None], y.double().numpy()

@@ -184,7 +184,7 @@ def _trained(
         keep_on_interrupt=keep_on_interrupt,
     )
     return FittedModel(
-        module=result.model,
+        affine=result.affine,
         card=card_of(dataset, settings, result, split=split, shuffled=shuffled),
         warnings=result.warnings,
         notes=dataset.table.notes if dataset.table else (),
