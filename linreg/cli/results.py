@@ -9,7 +9,7 @@ from linreg.config import CARD_FILE, MODEL_FILE
 
 if TYPE_CHECKING:
     from linreg.card import Card
-    from linreg.reading.tables import LeftOut
+    from linreg.reading.choice import LeftOut
 
 MOST_SHOWN = 8
 """Columns that were left out and have a line of their own; the others are listed by name."""
