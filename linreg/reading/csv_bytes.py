@@ -57,12 +57,12 @@ class CsvBytes:
     @property
     def seekable(self) -> bool:
         """Whether reading can begin anywhere."""
-        return self.codec is None
+        return self.codec is None and self.place.pipe is None
 
     @property
     def repeatable(self) -> bool:
         """Whether the file can be read again."""
-        return True
+        return self.place.pipe is None
 
     def open(self, offset: int = 0) -> "TextStream":
         """Open the text at an offset.
