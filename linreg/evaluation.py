@@ -10,14 +10,13 @@ import numpy as np
 from linreg.affine import Affine
 from linreg.block_split import BlockSplit
 from linreg.card import Card
-from linreg.config import MAX_TABLE_BYTES
 from linreg.data import Part
 from linreg.errors import DataError
-from linreg.files import read_bytes, sha256
 from linreg.metrics import Metrics
 from linreg.parts import PredictedPart, line_parts, parts_of_old, predict_parts
 from linreg.problem import PART_NAMES, Problem
 from linreg.reading.arrow_columns import ArrowStream
+from linreg.reading.opening import sha256_of
 from linreg.reading.options import AS_USUAL, ReadOptions
 from linreg.reading.stream import open_stream
 from linreg.reading.tables import read_table
@@ -68,7 +67,7 @@ def evaluate(
     Raises:
         DataError: the table cannot be used, has no complete row, or has values that the model's dtype cannot hold.
     """
-    if "identity" not in card.data and (old := _old_training_parts(data, card, affine)) is not None:
+    if "identity" not in card.data and (old := _old_training_parts(data, card, affine, how)) is not None:
         return old
     stream = open_stream(data, features=card.features, target=card.target, how=how)
     split = split_of(card) if "identity" in card.data else BlockSplit()
@@ -124,12 +123,14 @@ def _drawn(problem: Problem, scores: Scores | None, rows: Sample) -> PredictedPa
     )
 
 
-def _old_training_parts(data: Path | str | ArrowStream, card: Card, affine: Affine) -> Evaluation | None:
+def _old_training_parts(
+    data: Path | str | ArrowStream, card: Card, affine: Affine, how: ReadOptions
+) -> Evaluation | None:
     """Evaluate a model on its training table; return None if this is another table."""
-    digest = sha256(read_bytes(Path(data), limit=MAX_TABLE_BYTES)) if isinstance(data, str | Path) else None
+    digest = sha256_of(data)
     if digest is not None and digest != card.data["sha256"]:
         return None
-    table = read_table(Path(data) if isinstance(data, str) else data, features=card.features, target=card.target)
+    table = read_table(data, features=card.features, target=card.target, how=how)
     if table.sha256 != card.data["sha256"]:
         return None
     return Evaluation(parts=_finite(predict_parts(affine, parts_of_old(table, card))), notes=table.notes)
