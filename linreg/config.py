@@ -10,8 +10,9 @@ DEFAULT_BUNDLE = Path("artifacts/linreg")
 MODEL_FILE = "model.pth"
 CARD_FILE = "card.json"
 
-MAX_TABLE_BYTES = 4 * 2**30
-"""Limit on the size of a table, unpacked; it is read into memory as a whole."""
+
+MAX_ARRAYS_BYTES = 4 * 2**30
+"""Limit on the arrays of an .npz, unpacked; they are read into memory as a whole."""
 
 MAX_COLUMNS = 10_000
 MAX_CELLS = 500_000_000
@@ -130,6 +131,9 @@ OF_DESCENT = ("lr", "loss", "epochs", "batch_size", "test_every", "device", "kee
 """Options that only a gradient method uses."""
 
 DEFAULT_SPLIT = "0.8"
+
+DEFAULT_MEMORY = "256MB"
+"""A table that takes more memory is read again in every pass."""
 
 REFERENCE_ROW = "eager-inference_mode"
 """Default baseline row of a benchmark."""
