@@ -91,7 +91,7 @@ def _end_at_once(code: int) -> NoReturn:
 def _run() -> tuple[int, str]:
     """Run the command; return its exit code and the error message, if any."""
     try:
-        with _without_pandas():
+        with _for_tables():
             return int(app(prog_name="linreg", standalone_mode=False) or 0), ""  # 130 if typer caught an interruption
     except KeyboardInterrupt:
         return INTERRUPTED, ""
@@ -121,14 +121,16 @@ class _NoPandas:
 
 
 @contextmanager
-def _without_pandas() -> Iterator[None]:
-    """Keep pyarrow from importing pandas to recognise its objects, in commands that read files and run no user's code.
+def _for_tables() -> Iterator[None]:
+    """Make a cold start cheap for commands that read tables from files and run no user's code.
 
-    The import would take longer than reading a small table.
+    pyarrow would import pandas to recognise its objects, and the threads of OpenBLAS would wait for each other: both
+    take longer than reading and fitting a small table.
     """
     if sys.argv[1:2] not in (["train"], ["evaluate"], ["predict"]):
         yield
         return
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     sys.meta_path.insert(0, _NoPandas)
     try:
         yield
