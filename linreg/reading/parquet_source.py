@@ -24,6 +24,7 @@ _FAULTS = (pa.ArrowException, OSError, UnicodeDecodeError)
 class ParquetSource:
     """A Parquet file whose footer has been read; attributes as in `linreg.reading.sources.Source`."""
 
+    typed = True
     seekable = True
     repeatable = True
 
