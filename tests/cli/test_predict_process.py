@@ -73,6 +73,12 @@ def test_an_interrupted_command_leaves_nothing(penguins, tmp_path, name):
     assert [path.name for path in tmp_path.iterdir()] == ["long.csv"]
 
 
+def test_a_table_comes_from_a_pipe(penguins, tmp_path):
+    words = [*LINREG, "predict", "-", "-m", str(penguins / "model.onnx")]
+    ended = subprocess.run(words, cwd=tmp_path, input=HEADER + ROW * 2, capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stderr, len(ended.stdout.splitlines())) == (0, "", 3)
+
+
 def test_an_onnx_file_is_opened_once(penguins, tmp_path):
     """So the bytes that were hashed are the bytes that run."""
     (tmp_path / "t.csv").write_text(HEADER + ROW)
