@@ -36,7 +36,8 @@ def run(
     table: Annotated[
         str,
         typer.Argument(
-            help="CSV (plain or gzip) or Parquet file with the model's features; .npz or .npy for your own module."
+            help="Table with the model's features: a CSV or Parquet file, a folder of them, a quoted pattern, a URI, "
+            "or - for CSV from a pipe; .npz or .npy for your own module."
         ),
     ],
     model: ExistingModel = None,
@@ -101,7 +102,7 @@ def run(
     from linreg.reading.stream import open_stream
 
     opened = _onnx(path) if path.suffix == ".onnx" else _pth(path)
-    stream = open_stream(Path(table), features=opened.features, target=None, passing=passing)
+    stream = open_stream(table, features=opened.features, target=None, passing=passing)
     schema = output_schema(stream, opened, with_features=columns is None)
     check_schema(where, table, schema)
     batches = predicted_batches(stream, opened, schema, with_features=columns is None)
