@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from export.proof.oracle import Oracle
-from export.source.source import from_module
+from export.source.module_source import from_module
 from export.source.user_module import parse_input
 
 UNITS_OF_SIGMOID = 1.4 * 2.0**-23

@@ -123,7 +123,7 @@ def test_parquet_from_a_pipe_is_refused():
     text = parquet_bytes(pa.table({"x": [1], "y": [2]}))
     found = subprocess.run([sys.executable, "-c", PROGRAM], input=text, capture_output=True, check=True)
     assert found.stdout.decode() == (
-        "-: is Parquet, whose footer comes last, so it cannot be read from a pipe; save it to a file\n"
+        "-: is Parquet, whose footer comes last, and cannot be read from a pipe; save it to a file\n"
     )
 
 
