@@ -208,9 +208,8 @@ def _content(data: memoryview, entry: _Entry, position: int, limit: int) -> tupl
 
 def _is_padding(extra: bytes) -> bool:
     """Return whether an extra field is empty, or the padding that torch writes to align a record."""
-    return not extra or (
-        extra[:2] == b"FB" and extra[2:] == struct.pack("<H", len(extra) - 4) + b"Z" * (len(extra) - 4)
-    )
+    filled = len(extra) - 4
+    return not extra or (filled >= 0 and extra == b"FB" + struct.pack("<H", filled) + b"Z" * filled)
 
 
 def _unpacked(packed: memoryview, entry: _Entry, name: str, total: int) -> memoryview:

@@ -1,25 +1,28 @@
 """Make datasets from arrays: NumPy arrays, torch tensors and anything else that NumPy turns into an array."""
 
+import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 import pyarrow as pa
-import torch
 from numpy.typing import ArrayLike, NDArray
 
-from linreg.column_names import short, tidy
 from linreg.config import MAX_CELLS, MAX_COLUMNS
 from linreg.data import Dataset
 from linreg.errors import DataError
-from linreg.tables import values_sha256
+from linreg.reading.column_names import short, tidy
+from linreg.reading.tables import values_sha256
+
+if TYPE_CHECKING:
+    import torch
 
 Array = NDArray[np.float64]
 
 
 def dataset_of_arrays(
-    features: ArrayLike | torch.Tensor,
-    target: ArrayLike | torch.Tensor,
+    features: "ArrayLike | torch.Tensor",
+    target: "ArrayLike | torch.Tensor",
     *,
     feature_names: Sequence[str] | None,
     target_name: str | None,
@@ -66,7 +69,13 @@ def dataset_of_arrays(
     )
 
 
-def matrix_of(origin: str, values: ArrayLike | torch.Tensor) -> Array:
+def is_tensor(values: object) -> "TypeGuard[torch.Tensor]":
+    """Return whether this is a tensor; there is none as long as torch is not imported."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(values, torch.Tensor)
+
+
+def matrix_of(origin: str, values: "ArrayLike | torch.Tensor") -> Array:
     """Return an array in float64 with shape (rows, features); shape (rows,) is read as one feature.
 
     Raises:
@@ -82,13 +91,15 @@ def matrix_of(origin: str, values: ArrayLike | torch.Tensor) -> Array:
     return matrix
 
 
-def _numbers(origin: str, values: ArrayLike | torch.Tensor) -> Array:
+def _numbers(origin: str, values: "ArrayLike | torch.Tensor") -> Array:
     """Return the values as a copy in float64, so that later changes to the original have no effect.
 
     Raises:
         DataError: the values are not real numbers.
     """
-    if isinstance(values, torch.Tensor):
+    if is_tensor(values):
+        import torch
+
         if values.is_complex() or values.layout is not torch.strided or values.is_quantized:
             raise DataError(f"{origin}: is a tensor of {values.dtype}, {values.layout}; expected a dense real one")
         return values.detach().to("cpu", torch.float64).numpy().copy()
@@ -106,7 +117,7 @@ def _column_names(values: Any) -> list[str]:
 
     Return an empty list if there are none, or if any of them is not text: by default, pandas numbers its columns.
     """
-    if isinstance(values, torch.Tensor):  # its `names` are those of axes
+    if is_tensor(values):  # its `names` are those of axes
         return []
     if isinstance(values, pa.Table):
         return list(values.column_names)

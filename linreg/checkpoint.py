@@ -2,39 +2,33 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
+from linreg.affine import NAMES, Affine, affine_of_state, recognise
 from linreg.card import Card, card_from_json
 from linreg.changes import read_settled
-from linreg.config import CARD_FILE, MAX_JSON_BYTES, MODEL_FILE, Architecture, Precision
+from linreg.config import CARD_FILE, MAX_JSON_BYTES, MODEL_FILE, Precision
 from linreg.errors import ModelError
 from linreg.files import json_bytes, parse_json
 from linreg.manifest import Manifest, read_listed, read_manifest
-from linreg.models import LinearRegressionModel, LinearRegressionModelV2, make_model, recognise
 from linreg.module_card import is_module_card
-from linreg.state_dict import StateDict, describe_state, state_bytes, state_dict_of, state_sha256
-from linreg.state_loading import check_state
+from linreg.pth import pth_bytes
+from linreg.state_arrays import load_arrays
+from linreg.state_dict import StateDict, state_dict_of, state_sha256
 from linreg.state_names import as_one_linear, without_wrappers
-from linreg.state_reading import load_state, read_state
 
-__all__ = [
-    "Checkpoint",
-    "check_state",
-    "describe_state",
-    "load",
-    "load_state",
-    "read_state",
-    "state_bytes",
-    "state_sha256",
-]
+if TYPE_CHECKING:
+    from linreg.models import LinearRegressionModel, LinearRegressionModelV2
 
 EXPORTED = (".onnx", ".torchscript", ".pt2", ".c", ".h")
 """Suffixes of exported files."""
 
-OUR_NAMES = ("weights", "bias", "linear_layer.weight", "linear_layer.bias")
+OUR_NAMES = tuple(name for names in NAMES.values() for name in names)
 
 ANOTHER_WAY = (
     "to export your own module, use: linreg export --module FILE.py:NAME --state-dict FILE "
@@ -48,12 +42,12 @@ OF_A_MODULE = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Checkpoint:
     """A reloaded model.
 
     Attributes:
-        model: the model, on the CPU and in eval mode.
+        affine: the model as arrays.
         card: its card; None for a bare .pth.
         path: path of the state_dict.
         state_sha256: SHA-256 that identifies the weights.
@@ -61,22 +55,24 @@ class Checkpoint:
             state_dict.
     """
 
-    model: LinearRegressionModel | LinearRegressionModelV2
+    affine: Affine
     card: Card | None
     path: Path
     state_sha256: str
     notes: tuple[str, ...] = ()
 
+    @cached_property
+    def model(self) -> "LinearRegressionModel | LinearRegressionModelV2":
+        """The model as a module of torch, on the CPU and in eval mode; it shares the memory of the arrays."""
+        from linreg.models import module_of
 
-def files_of(model: LinearRegressionModel | LinearRegressionModelV2, card: Card | None) -> dict[str, bytes]:
+        return module_of(self.affine)
+
+
+def files_of(affine: Affine, card: Card | None) -> dict[str, bytes]:
     """Return the files to save, by name: the bytes of `model.pth` and, if there is a card, of `card.json`."""
     described = {} if card is None else {CARD_FILE: json_bytes(asdict(card))}
-    return {MODEL_FILE: model_bytes(model), **described}
-
-
-def model_bytes(model: LinearRegressionModel | LinearRegressionModelV2) -> bytes:
-    """Serialise the state_dict of one of our models, without module versions: our layers have only one version."""
-    return state_bytes(dict(model.state_dict()))
+    return {MODEL_FILE: pth_bytes(affine.state()), **described}
 
 
 def load(path: Path) -> Checkpoint:
@@ -88,7 +84,7 @@ def load(path: Path) -> Checkpoint:
     """
     file = path / MODEL_FILE if path.is_dir() else path
     manifest = read_manifest(file.parent)
-    state = load_state(file, manifest)
+    state = load_arrays(file, manifest)
     card = _card(file.parent, manifest) if file.name == MODEL_FILE else None
     if manifest is not None and manifest.of_module and manifest.entry(file.name) is not None:
         raise ModelError(f"{file}: {OF_A_MODULE}")
@@ -130,14 +126,11 @@ def _rebuilt(file: Path, state: StateDict, card: Card | None) -> Checkpoint:
             f"but its card says {card.architecture} with {len(card.features)}; train again, or restore the card"
         )
     dtype = _dtype_of(state, card)
-    with torch.random.fork_rng(devices=[]):
-        model = make_model(Architecture(architecture), features, bias=bias, dtype=dtype)
-    check_state(state, model.state_dict())
-    model.load_state_dict(state)
+    affine = affine_of_state(_checked(state, dtype, features))
     digest = state_sha256(state)
     if card is not None and card.state_sha256 != digest:
         raise ModelError("does not hold the weights that its card names; train again, or restore the card")
-    return Checkpoint(model=model.eval(), card=card, path=file, state_sha256=digest, notes=state.notes)
+    return Checkpoint(affine=affine, card=card, path=file, state_sha256=digest, notes=state.notes)
 
 
 def _ours(state: StateDict) -> StateDict:
@@ -145,17 +138,42 @@ def _ours(state: StateDict) -> StateDict:
     state = without_wrappers(state, OUR_NAMES)
     if not set(state) & set(OUR_NAMES[2:]):
         state = as_one_linear(state) or state
-    dtypes = {tensor.dtype for tensor in state.values()}
-    if len(dtypes) != 1 or not dtypes <= {torch.float16, torch.bfloat16}:
+    dtypes = {_dtype(values) for values in state.values()}
+    if len(dtypes) != 1 or not dtypes <= {"float16", "bfloat16"}:
         return state
-    note = f"{str(dtypes.pop()).removeprefix('torch.')} is widened to float32"
-    return state_dict_of({key: tensor.float() for key, tensor in state.items()}, None, (*state.notes, note))
+    widened = {
+        key: values.astype(np.float32) if isinstance(values, np.ndarray) else values.float()
+        for key, values in state.items()
+    }
+    return state_dict_of(widened, None, (*state.notes, f"{dtypes.pop()} is widened to float32"))
 
 
-def _dtype_of(state: Mapping[str, Tensor], card: Card | None) -> torch.dtype:
-    dtype = next(iter(state.values())).dtype
-    if dtype not in (torch.float32, torch.float64):
-        raise ModelError(f"its tensors are {dtype}, expected torch.float32 or torch.float64")
-    if card is not None and str(dtype) != f"torch.{card.dtype}":
-        raise ModelError(f"its tensors are {dtype}, but its card says {Precision(card.dtype)}")
+def _dtype_of(state: Mapping[str, Any], card: Card | None) -> str:
+    dtype = _dtype(next(iter(state.values())))
+    if dtype not in ("float32", "float64"):
+        raise ModelError(f"its tensors are torch.{dtype}, expected torch.float32 or torch.float64")
+    if card is not None and dtype != card.dtype:
+        raise ModelError(f"its tensors are torch.{dtype}, but its card says {Precision(card.dtype)}")
     return dtype
+
+
+def _checked(state: Mapping[str, Any], dtype: str, features: int) -> dict[str, NDArray[Any]]:
+    """Return the arrays of one of our models, after checking dtypes, shapes and that all values are finite.
+
+    Raises:
+        ModelError: one differs; the message names it.
+    """
+    arrays = {}
+    for key in sorted(state, key=OUR_NAMES.index):
+        values, shape = state[key], (1, features) if key == OUR_NAMES[2] else (1,)
+        if _dtype(values) != dtype or tuple(values.shape) != shape:
+            got = f"torch.{_dtype(values)} of shape {tuple(values.shape)}"
+            raise ModelError(f"{key!r} is {got}, expected torch.{dtype} of shape {shape}")
+        arrays[key] = np.asarray(values)
+        if not np.isfinite(arrays[key]).all():
+            raise ModelError(f"{key!r} holds NaN or infinity; train again with a smaller --lr")
+    return arrays
+
+
+def _dtype(values: Any) -> str:
+    return str(values.dtype).removeprefix("torch.")

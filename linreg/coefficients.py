@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import t as student
 
+from linreg.affine import Affine
 from linreg.card import BIAS_NAME, Card
-from linreg.models import Affine
 
 CONFIDENCE = 0.95
 
@@ -62,13 +61,15 @@ def _coefficient(entry: Mapping[str, Any], freedom: int, true_value: float | Non
     name, value, error = entry["name"], float(entry["value"]), entry["standard_error"]
     if error is None or freedom < 1:
         return Coefficient(name=name, value=value, standard_error=error, true_value=true_value)
+    from scipy.special import stdtr, stdtrit  # scipy.stats, which calls these, takes much longer to import
+
     t = p = None
     if error > 0:
         with np.errstate(over="ignore"):
             ratio = float(np.float64(value) / error)
         if np.isfinite(ratio):
-            t, p = ratio, float(2 * student.sf(abs(ratio), freedom))
-    reach = float(student.ppf((1 + CONFIDENCE) / 2, freedom)) * error
+            t, p = ratio, float(2 * stdtr(freedom, -abs(ratio)))
+    reach = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * error
     interval = (value - reach, value + reach)
     return Coefficient(
         name=name,

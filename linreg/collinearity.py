@@ -24,13 +24,17 @@ rows of 1e-16 of the largest, where R is useless anyway. Columns that are nearly
 a NIST test problem (1.9e-10 of their norm), are far from K eps for any number of rows.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from operator import add
 
 import numpy as np
 from numpy.typing import NDArray
 
 from linreg.gradient import HIGH_BITS, cut
+from linreg.problem import Problem, Unit
+from linreg.reading.blocks import Block
+from linreg.tree import reduced
 from linreg.triangle import serial_rows
 
 Array = NDArray[np.float64]
@@ -41,19 +45,23 @@ SMALL_PARTS = 2.0 ** -np.arange(6.0, 50.0, 7.0)
 
 @dataclass(frozen=True, kw_only=True)
 class Matrix:
-    """The scaled matrix A, which is only ever formed in batches.
+    """The scaled matrix A, or some of its columns, which is only ever formed in batches.
 
     Attributes:
-        features: unscaled features, float64, shape (rows, features).
-        places: indices of the features that are A's columns, in order.
-        intercept: whether a column of ones follows.
+        problem: gives the rows.
+        rows: the number of rows that are used.
+        places: indices of the columns [features, 1] that are A's columns, in order.
         exponents: column k of A is divided by 2^exponents[k], which gives it a norm below 1.
     """
 
-    features: Array
+    problem: Problem
+    rows: int
     places: NDArray[np.int_]
-    intercept: bool
     exponents: NDArray[np.int_]
+
+    def chosen(self, columns: NDArray[np.int_]) -> "Matrix":
+        """Return the matrix of some of the columns."""
+        return replace(self, places=self.places[columns], exponents=self.exponents[columns])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +97,7 @@ def directions_of(basis: Array, matrix: Matrix) -> Directions | None:
         if len(chosen) == tried:
             continue
         tried = len(chosen)
-        fewer = _directions(basis[:, chosen], _columns(matrix, chosen), len(basis) * EPSILON)
+        fewer = _directions(basis[:, chosen], matrix.chosen(chosen), len(basis) * EPSILON)
         if fewer is not None and fewer.null.shape == (len(chosen), found.null.shape[1]):
             null = np.zeros_like(found.null)
             null[chosen] = fewer.null
@@ -101,26 +109,17 @@ def _directions(basis: Array, matrix: Matrix, tolerance: float) -> Directions | 
     columns = basis.shape[1]
     norms = _norms(basis)
     _, values, right = np.linalg.svd(basis / norms, full_matrices=False)
-    candidates = values <= (16 + len(matrix.features)) * columns * EPSILON
+    candidates = values <= (16 + matrix.rows) * columns * EPSILON
     if not candidates.any():
         return None
     kept = right[~candidates].T / values[~candidates] / norms[:, None]
     near = right[candidates].T / norms[:, None]
 
-    products = np.zeros_like(near)
-    for batch, image in _images(matrix, near):
-        products += batch.T @ image
-    near -= kept @ (kept.T @ products)
-    triangle = np.zeros((near.shape[1], near.shape[1]))
-    for _, image in _images(matrix, near):
-        triangle = np.asarray(np.linalg.qr(np.vstack([triangle, image]), mode="r"))
-    _, lengths, turned = np.linalg.svd(triangle)
+    near -= kept @ (kept.T @ _passed(matrix, near, _products, add))
+    _, lengths, turned = np.linalg.svd(_passed(matrix, near, _triangle, _triangle_of_both))
     near = near @ turned.T
 
-    squares, sizes = np.zeros(near.shape[1]), np.zeros(near.shape[1])
-    for batch, image in _images(matrix, near):
-        squares += np.sum(image**2, axis=0)
-        sizes += np.sum((np.abs(batch) @ np.abs(near)) ** 2, axis=0)
+    squares, sizes = _passed(matrix, near, _lengths, add)
     # At least |v| for columns of norm 1; only columns of zeros have less.
     sizes = np.maximum(np.sqrt(sizes), np.linalg.norm(near * norms[:, None], axis=0))
     vanish = np.sqrt(squares) <= tolerance * sizes
@@ -133,33 +132,62 @@ def _norms(basis: Array) -> Array:
     return norms
 
 
-def _columns(matrix: Matrix, chosen: NDArray[np.int_]) -> Matrix:
-    """Select columns of the matrix."""
-    count = len(matrix.places)
-    return Matrix(
-        features=matrix.features,
-        places=matrix.places[chosen[chosen < count]],
-        intercept=matrix.intercept and bool((chosen == count).any()),
-        exponents=matrix.exponents[chosen],
-    )
+Combine = Callable[[Array, Array], Array]
+OfBlock = Callable[[Array, Iterator[tuple[Array, Array]]], Array]
 
 
-def _images(matrix: Matrix, directions: Array) -> Iterator[tuple[Array, Array]]:
-    """Yield batches of A and of A V, computed with about 75 bits.
+def _passed(matrix: Matrix, directions: Array, of_block: OfBlock, combine: Combine) -> Array:
+    """Make a pass in which `of_block` turns the batches of each block into one array."""
+    return matrix.problem.passed(_pass, matrix, directions, of_block, combine, combine=combine)
+
+
+def _pass(
+    unit: Unit, problem: Problem, matrix: Matrix, directions: Array, of_block: OfBlock, combine: Combine
+) -> Array:
+    blocks = problem.stream.blocks(unit.start, unit.stop)
+    return reduced((of_block(directions, _images(matrix, block, directions)) for block in blocks), combine)
+
+
+def _products(directions: Array, images: Iterator[tuple[Array, Array]]) -> Array:
+    """Return A^T A V."""
+    products = np.zeros_like(directions)
+    for batch, image in images:
+        products += batch @ image.T
+    return products
+
+
+def _triangle(directions: Array, images: Iterator[tuple[Array, Array]]) -> Array:
+    """Return R of A V."""
+    triangle = np.zeros((directions.shape[1],) * 2)
+    for _, image in images:
+        triangle = _triangle_of_both(triangle, image.T)
+    return triangle
+
+
+def _triangle_of_both(one: Array, other: Array) -> Array:
+    return np.asarray(np.linalg.qr(np.vstack([one, other]), mode="r"))
+
+
+def _lengths(directions: Array, images: Iterator[tuple[Array, Array]]) -> Array:
+    """Return |A v|^2 and | |A| |v| |^2 of each direction, shape (2, directions)."""
+    lengths = np.zeros((2, directions.shape[1]))
+    for batch, image in images:
+        lengths[0] += np.sum(image**2, axis=1)
+        lengths[1] += np.sum((np.abs(directions.T) @ np.abs(batch)) ** 2, axis=1)
+    return lengths
+
+
+def _images(matrix: Matrix, block: Block, directions: Array) -> Iterator[tuple[Array, Array]]:
+    """Yield batches of A and of A V, transposed, computed with about 75 bits.
 
     The leading products are exact, so nothing is lost when they cancel.
     """
-    columns, count = len(directions), len(matrix.places)
+    columns, several = directions.shape
     total_exponent = int(np.frexp(columns * float(np.abs(directions).max()))[1])
-    leading = cut(directions, total_exponent - (53 - HIGH_BITS))
-    rest = directions - leading
-    several = directions.shape[1]
+    leading = cut(directions, total_exponent - (53 - HIGH_BITS)).T
+    rest = directions.T - leading
     step = serial_rows(min(262_144 // (columns * several), 8192 // several - several), columns)
-    for start in range(0, len(matrix.features), step):
-        rows = matrix.features[start : start + step, matrix.places]
-        batch = np.empty((len(rows), columns))
-        batch[:, :count] = np.ldexp(rows, -matrix.exponents[:count])
-        if matrix.intercept:
-            batch[:, count] = np.ldexp(1.0, -matrix.exponents[count])
+    for chunk in matrix.problem.chunks(block, step):
+        batch = np.ldexp(chunk[matrix.places], -matrix.exponents[:, None])
         high = cut(batch, -HIGH_BITS)
-        yield batch, high @ leading + (high @ rest + (batch - high) @ directions)
+        yield batch, leading @ high + (rest @ high + directions.T @ (batch - high))

@@ -4,14 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from linreg.arrow_columns import ArrowStream
 from linreg.config import MAX_LINE_POINTS, LineSettings, Precision
 from linreg.errors import DataError
 from linreg.files import sha256
-from linreg.tables import Table, read_table
+from linreg.reading.arrow_columns import ArrowStream
+from linreg.reading.tables import Table, read_table
 
 Array = NDArray[np.float64]
 
@@ -27,7 +26,8 @@ class Dataset:
         target_name: name of the target.
         line: the settings of a straight line; None for other data.
         table: the table that it was read from; None for a straight line or arrays.
-        sha256: SHA-256 of the file's bytes or of a line's values; `linreg.tables.values_sha256` for data in memory.
+        sha256: SHA-256 of the file's bytes or of a line's values; for data in memory, as
+            `linreg.reading.tables.values_sha256` computes it.
     """
 
     features: Array
@@ -96,6 +96,8 @@ def straight_line(settings: LineSettings, dtype: Precision = Precision.FLOAT32) 
         raise DataError(
             f"line: a step of {settings.step} gives {points:.3g} points, expected at most {MAX_LINE_POINTS}"
         )
+    import torch
+
     x = torch.arange(settings.start, settings.end, settings.step, dtype=getattr(torch, dtype))
     y = settings.weight * x + settings.bias
     features, target = x.double().numpy()[:, None], y.double().numpy()
@@ -126,7 +128,8 @@ def read_dataset(data: Path | ArrowStream, *, features: tuple[str, ...] | None, 
         target: column name.
 
     Raises:
-        DataError: as in `linreg.tables.read_table`; or the table has fewer than two complete rows or a constant target.
+        DataError: as in `linreg.reading.tables.read_table`; or the table has fewer than two complete rows or a constant
+            target.
     """
     origin = str(data) if isinstance(data, Path) else type(data).__name__
     return dataset_of_table(origin, read_table(data, features=features, target=target))

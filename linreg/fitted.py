@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from linreg.affine import Affine
 from linreg.arguments import as_path
 from linreg.bundle import Bundle, open_bundle
 from linreg.card import Card
@@ -18,16 +19,16 @@ from linreg.data import Part
 from linreg.errors import ModelError
 from linreg.escaping import printable
 from linreg.in_python import in_python
-from linreg.models import Affine, LinearRegressionModel, LinearRegressionModelV2, affine_of
 from linreg.predict_like import UNNAMED, predict_like
+from linreg.reading.tables import LeftOut
 from linreg.saving import replacing, stage_model
 from linreg.state_dict import state_sha256
 from linreg.summary import Summary, summary_of, summary_without_card
-from linreg.tables import LeftOut
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from linreg.models import LinearRegressionModel, LinearRegressionModelV2
     from linreg.parts import PredictedPart
 
 
@@ -36,7 +37,7 @@ class FittedModel:
     """A linear model and what is known about it, as returned by `linreg.fit` and `linreg.load`.
 
     Attributes:
-        module: an `nn.Module` on the CPU, in eval mode; takes raw features of shape (rows, features).
+        affine: the weight and the bias as arrays.
         card: features, target, settings, metrics and history; None for a bare .pth file.
         path: the state_dict file that the model was loaded from; None for a model that was just fitted.
         warnings: what the user should know about the fit, one line each.
@@ -46,7 +47,7 @@ class FittedModel:
         parts: the rows that the model was fitted to, by part; None for a model that was loaded.
     """
 
-    module: LinearRegressionModel | LinearRegressionModelV2
+    affine: Affine
     card: Card | None
     path: Path | None = None
     warnings: tuple[str, ...] = ()
@@ -56,7 +57,7 @@ class FittedModel:
     parts: Mapping[str, Part] | None = field(default=None)
 
     def __repr__(self) -> str:
-        count = self._affine.weight.shape[1]
+        count = self.affine.weight.shape[1]
         inputs = f"{count} feature{'s' if count > 1 else ''}"
         if self.card is None:
             return f"FittedModel({inputs}, no card)"
@@ -68,11 +69,15 @@ class FittedModel:
     def _repr_html_(self) -> str:
         return self.summary()._repr_html_()
 
-    @property
-    def _affine(self) -> Affine:
-        affine = affine_of(self.module)
-        assert affine is not None, "every FittedModel holds one of the course's two models"
-        return affine
+    @cached_property
+    def module(self) -> "LinearRegressionModel | LinearRegressionModelV2":
+        """An `nn.Module` on the CPU, in eval mode; takes raw features of shape (rows, features).
+
+        It is made when it is first used, which imports torch, and shares the memory of `affine`.
+        """
+        from linreg.models import module_of
+
+        return module_of(self.affine)
 
     @cached_property
     def coefficients(self) -> tuple[Coefficient, ...]:
@@ -80,7 +85,7 @@ class FittedModel:
 
         The exact method also gives each a standard error, t, p and a 95 % interval.
         """
-        return unnamed_coefficients(self._affine) if self.card is None else coefficients_of(self.card)
+        return unnamed_coefficients(self.affine) if self.card is None else coefficients_of(self.card)
 
     @property
     def metrics(self) -> Mapping[str, Mapping[str, Any]]:
@@ -102,17 +107,17 @@ class FittedModel:
         Its path is `model.pth` if the model was not loaded from a file.
         """
         return Checkpoint(
-            model=self.module,
+            affine=self.affine,
             card=self.card,
             path=self.path or Path(MODEL_FILE),
-            state_sha256=state_sha256(self.module.state_dict()),
+            state_sha256=state_sha256(self.affine.state()),
             notes=self.notes if self.path else (),
         )
 
     @property
     def files(self) -> dict[str, bytes]:
         """The files to save, by name: the bytes of `model.pth` and, if there is a card, of `card.json`."""
-        return files_of(self.module, self.card)
+        return files_of(self.affine, self.card)
 
     def summary(self) -> Summary:
         """Return the coefficients and metrics, which print as text and are shown as HTML in a notebook.
@@ -126,7 +131,7 @@ class FittedModel:
             ...
         """
         if self.card is None:
-            return summary_without_card(self._affine, self.coefficients)
+            return summary_without_card(self.affine, self.coefficients)
         return summary_of(self.card, self.coefficients)
 
     @in_python
@@ -152,7 +157,7 @@ class FittedModel:
             >>> model.predict(numpy.array([[180.0], [220.0]])).shape
             (2,)
         """
-        return predict_like(data, self.module, self.card)
+        return predict_like(data, self.affine, self.card)
 
     @in_python
     def save(self, folder: str | os.PathLike[str], *, force: bool = False) -> Bundle:
@@ -178,7 +183,7 @@ class FittedModel:
 
     def stage(self, changes: Changes) -> None:
         """Stage the model and its manifest in the changes that `linreg.saving.replacing` yields."""
-        stage_model(changes, self.files, state_sha256(self.module.state_dict()))
+        stage_model(changes, self.files, state_sha256(self.affine.state()))
 
     @in_python
     def plot_predictions(self, data: Any = None, *, ax: "Axes | None" = None) -> "Axes":
@@ -233,7 +238,7 @@ class FittedModel:
     def _predicted_parts(self, data: Any) -> "dict[str, PredictedPart]":
         from linreg.predicted_parts import predicted_parts
 
-        return predicted_parts(self.module, self._described(), data, fitted_to=self.parts)
+        return predicted_parts(self.affine, self._described(), data, fitted_to=self.parts)
 
 
 @in_python
@@ -254,4 +259,4 @@ def load(path: str | os.PathLike[str]) -> FittedModel:
         FittedModel('y' from 1 feature, sgd, test R2 0.9999)
     """
     found = load_settled(as_path("path", path))
-    return FittedModel(module=found.model, card=found.card, path=found.path, notes=found.notes)
+    return FittedModel(affine=found.affine, card=found.card, path=found.path, notes=found.notes)

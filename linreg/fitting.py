@@ -9,7 +9,6 @@ from typing import Any
 from linreg import data as datasets
 from linreg.arguments import as_choice, as_names, check_name, check_numbers, refuse
 from linreg.arrays import dataset_of_arrays
-from linreg.arrow_columns import ArrowStream, arrow_table
 from linreg.config import (
     DEFAULT_SPLIT,
     LINE_DEFAULTS,
@@ -27,6 +26,7 @@ from linreg.data import Dataset, read_dataset
 from linreg.errors import DataError, LinregError
 from linreg.fitted import FittedModel
 from linreg.in_python import in_python
+from linreg.reading.arrow_columns import ArrowStream, arrow_table
 from linreg.split_text import parse_split, split_text
 from linreg.training import card_of
 from linreg.training import fit as train
@@ -184,7 +184,7 @@ def _trained(
         keep_on_interrupt=keep_on_interrupt,
     )
     return FittedModel(
-        module=result.model,
+        affine=result.affine,
         card=card_of(dataset, settings, result, split=split, shuffled=shuffled),
         warnings=result.warnings,
         notes=dataset.table.notes if dataset.table else (),

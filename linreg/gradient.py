@@ -8,10 +8,15 @@ See Rump, Ogita and Oishi 2008, "Accurate floating-point summation"; the splitti
 """
 
 import math
+from dataclasses import dataclass
+from operator import add
 
 import numpy as np
 from numpy.typing import NDArray
 
+from linreg.problem import Problem, Unit
+from linreg.reading.blocks import Block
+from linreg.tree import reduced
 from linreg.triangle import BATCH_ROWS, EXTREME
 
 Array = NDArray[np.float64]
@@ -27,60 +32,94 @@ def cut(values: Array, exponent: int) -> Array:
     return rounded
 
 
+@dataclass(frozen=True, kw_only=True)
+class Sums:
+    """What a pass adds up.
+
+    Attributes:
+        exact: sum of the leading products of A^T r; no addition rounds.
+        rest: sum of the other products.
+        squares: |r|^2.
+    """
+
+    exact: Array
+    rest: Array
+    squares: float
+
+    def __add__(self, other: "Sums") -> "Sums":
+        return Sums(exact=self.exact + other.exact, rest=self.rest + other.rest, squares=self.squares + other.squares)
+
+
 def gradient(
-    features: Array,
-    target: Array,
-    solution: Array,
-    exponents: NDArray[np.int_],
-    residual_bound: float,
-    intercept: bool,
+    problem: Problem, solution: Array, exponents: NDArray[np.int_], residual_bound: float
 ) -> tuple[Array, float]:
     """Return A^T (y - A x), computed with about 70 bits, and |y - A x|^2, both in scaled units.
 
     A is scaled on the fly by powers of two, so scaling rounds nothing.
+
+    Args:
+        problem: gives the rows of A and y.
+        solution: the scaled x, shape (columns,).
+        exponents: column k of A is divided by 2^exponents[k], and y by the last.
+        residual_bound: a bound of |y - A x|.
     """
+    sums = problem.passed(_sums, solution, exponents, residual_bound, combine=add)
+    scaled_already = np.abs(exponents).max() > EXTREME
+    scale = np.zeros(len(solution), np.int_) if scaled_already else exponents[:-1]
+    return np.ldexp(sums.exact + sums.rest, -scale), sums.squares
+
+
+def _sums(unit: Unit, problem: Problem, solution: Array, exponents: NDArray[np.int_], residual_bound: float) -> Sums:
+    blocks = problem.stream.blocks(unit.start, unit.stop)
+    return reduced((_block_sums(problem, block, solution, exponents, residual_bound) for block in blocks), add)
+
+
+def _block_sums(
+    problem: Problem, block: Block, solution: Array, exponents: NDArray[np.int_], residual_bound: float
+) -> Sums:
+    chunks = problem.chunks(block, BATCH_ROWS)
     if np.abs(exponents).max() > EXTREME:  # a grid or a factor would overflow: use scaled copies, which are exact too
-        count = features.shape[1]
-        features, target = np.ldexp(features, -exponents[:count]), np.ldexp(target, -exponents[-1])
-        exponents = np.concatenate([np.zeros(count, np.int_), exponents[count:-1], [0]])
-    columns, target_exponent = len(solution), int(exponents[-1])
+        scaling = -exponents[:, None]
+        chunks = (np.ldexp(chunk, scaling) for chunk in chunks)
+        exponents = np.zeros_like(exponents)
+    columns, count, unit = len(solution), problem.features, 2.0 ** -int(exponents[-1])
     scale = exponents[:columns]
     # A's columns have norm <= 1, so |a_ij| <= 1; the sum over K columns is at most K max|x|.
     total_exponent = int(np.frexp(columns * max(float(np.abs(solution).max()), 2.0**-1000))[1])
     high_solution = cut(solution, total_exponent - (53 - HIGH_BITS))
-    pair = np.stack([high_solution, solution - high_solution], axis=1)
-    # The same factors in the units of the data; scaling by powers of two keeps the products exact.
-    pair_raw, solution_raw = np.ldexp(pair, -scale[:, None]), np.ldexp(solution, -scale)
+    # The factors in the units of the data; scaling by powers of two keeps the products exact.
+    pair = np.ldexp(np.stack([high_solution, solution - high_solution]), -scale)
     residual_exponent = int(np.frexp(residual_bound)[1]) - (53 - HIGH_BITS)
 
     # The column of ones needs no splitting. Every product has two columns, since BLAS starts threads for a vector.
-    count, unit = features.shape[1], 2.0**-target_exponent
-    low_pair = np.stack([np.zeros(count), solution_raw[:count]], axis=1)
-    grid = np.tile(np.ldexp(1.5, scale[:count] - HIGH_BITS + 52), (min(BATCH_ROWS, len(target)), 1))
-    high_buffer, low_buffer = np.empty_like(grid), np.empty_like(grid)
+    low_pair = np.stack([np.zeros(count), np.ldexp(solution, -scale)[:count]])
+    grid = np.ldexp(1.5, scale[:count] - HIGH_BITS + 52)[:, None]
+    rows = min(BATCH_ROWS, len(block.values))
+    high_buffer, low_buffer = np.empty((count, rows)), np.empty((count, rows))
     exact, rest, squares = np.zeros(columns), np.zeros(columns), 0.0
-    for start in range(0, len(target), BATCH_ROWS):
-        batch, values = features[start : start + BATCH_ROWS], target[start : start + BATCH_ROWS] * unit
-        high, low, coarse = high_buffer[: len(values)], low_buffer[: len(values)], grid[: len(values)]
-        np.subtract(np.add(batch, coarse, out=high), coarse, out=high)
-        np.subtract(batch, high, out=low)
-        products = high @ pair_raw[:count] + low @ low_pair
-        if intercept:
-            products += pair_raw[count]
-        # TwoSum (Knuth): leading + lost == values - products[:, 0] exactly.
-        leading = values - products[:, 0]
+    for chunk in chunks:
+        features, values = chunk[:count], chunk[-1] * unit
+        high, low = high_buffer[:, : len(values)], low_buffer[:, : len(values)]
+        np.subtract(np.add(features, grid, out=high), grid, out=high)
+        np.subtract(features, high, out=low)
+        products = pair[:, :count] @ high + low_pair @ low
+        if problem.intercept:
+            products += pair[:, count:] * chunk[count]
+        # TwoSum (Knuth): leading + lost == values - products[0] exactly.
+        leading = values - products[0]
         back = leading - values
-        lost = (values - (leading - back)) + (-products[:, 0] - back)
-        tail = lost - products[:, 1]
+        lost = (values - (leading - back)) + (-products[0] - back)
+        tail = lost - products[1]
         residual = leading + tail
         below = (leading - residual) + tail
         high_residual = cut(residual, residual_exponent)
-        pair_residual = np.stack([high_residual, (residual - high_residual) + below], axis=1)
-        high_sums, low_sums = high.T @ pair_residual, low.T @ pair_residual
+        pair_residual = np.stack([high_residual, (residual - high_residual) + below])
+        high_sums, low_sums = high @ pair_residual.T, low @ pair_residual.T
         exact[:count] += high_sums[:, 0]
         rest[:count] += high_sums[:, 1] + low_sums.sum(axis=1)
-        if intercept:
-            exact[count] += pair_residual[:, 0].sum()
-            rest[count] += pair_residual[:, 1].sum()
+        if problem.intercept:
+            weighted = pair_residual * chunk[count]
+            exact[count] += weighted[0].sum()
+            rest[count] += weighted[1].sum()
         squares += float(residual @ residual)
-    return np.ldexp(exact + rest, -scale), squares
+    return Sums(exact=exact, rest=rest, squares=squares)

@@ -1,6 +1,9 @@
 """Solve a linear least-squares problem exactly, in float64.
 
-1. R of a QR factorisation of [features, 1, target] is accumulated over row batches: `linreg.triangle`.
+The data are read in passes over blocks of rows: see `linreg.problem`.
+
+1. The first pass adds up products of columns: `linreg.survey`. They, or another pass, give R of a QR factorisation of
+   [features, 1, target]: `linreg.triangle`.
 2. R gives the rest without another pass: whether values are finite, column scales, the first solution, the residual
    norm, and whether columns are collinear. If R is inconclusive, the data decide: `linreg.collinearity`.
 3. One refinement step x += R^-1 R^-T A^T r follows, where r = y - A x and A^T r are computed in more than float64
@@ -18,12 +21,33 @@ from scipy.linalg import qr_multiply, solve_triangular
 from linreg.collinearity import Directions, Matrix, directions_of
 from linreg.errors import DataError, TrainingError
 from linreg.gradient import gradient
+from linreg.problem import Problem
+from linreg.reading.arrays_stream import ArraysStream
+from linreg.survey import Survey, survey_of
 from linreg.triangle import triangle_of
 
 Array = NDArray[np.float64]
 
 INTERCEPT = "(intercept)"
 MOST_STEPS = 8
+NOT_FINITE = "exact fit: values are not finite, or a column's norm exceeds float64; rescale the columns"
+
+
+NEARLY = 2.0**26
+"""Columns are nearly collinear if rounding of the data takes half of the digits from a coefficient."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NearCollinearity:
+    """Columns that are almost linear combinations of each other.
+
+    Attributes:
+        columns: their names.
+        condition: condition number of the matrix, each column divided by its norm.
+    """
+
+    columns: tuple[str, ...]
+    condition: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +62,7 @@ class LeastSquares:
         residual_norm: |y - A x|.
         rank: rank of the matrix of features and intercept.
         collinear: names of columns that are linear combinations of others; empty at full rank.
+        near: columns that are nearly so; None if there are none, or if others are collinear.
     """
 
     weight: Array
@@ -47,6 +72,7 @@ class LeastSquares:
     residual_norm: float
     rank: int
     collinear: tuple[str, ...]
+    near: NearCollinearity | None
 
 
 def solve(
@@ -70,16 +96,36 @@ def solve(
         DataError: there are fewer rows than parameters, or float64 cannot hold a value or a coefficient.
         TrainingError: columns are collinear, and `allow_collinear` is not set.
     """
-    rows, columns = features.shape[0], features.shape[1] + intercept
-    if rows < columns:
+    stream = ArraysStream(features=features, target=target, feature_names=names)
+    problem = Problem(stream=stream, intercept=intercept)
+    survey = survey_of(problem, digests=False) if len(target) else None
+    if survey is not None and survey.complete < len(target):
+        raise DataError(NOT_FINITE)
+    return solution_of(problem, survey, allow_collinear=allow_collinear)
+
+
+def solution_of(problem: Problem, survey: Survey | None, *, allow_collinear: bool = False) -> LeastSquares:
+    """Solve a least-squares problem over the training rows of a table.
+
+    Args:
+        problem: the table.
+        survey: as `survey_of` returns it; None for a table without rows.
+        allow_collinear: as for `solve`.
+
+    Raises:
+        DataError: as for `solve`.
+        TrainingError: as for `solve`.
+    """
+    rows, columns = survey.part_rows[0] if survey else 0, problem.columns
+    if survey is None or rows < columns:
         raise DataError(
             f"exact fit: got {rows} rows for {columns} parameters, expected at least {columns}; "
             "add rows, choose fewer --features, or use --method sgd"
         )
+    intercept, names = problem.intercept, problem.stream.feature_names
     labels = (*names, INTERCEPT) if intercept else names
-    scaled, exponents = _scaled_triangle(features, target, intercept)
-    places = np.arange(features.shape[1])
-    matrix = Matrix(features=features, places=places, intercept=intercept, exponents=exponents[:columns])
+    scaled, exponents = _scaled(triangle_of(problem, survey.products, rows))
+    matrix = Matrix(problem=problem, rows=rows, places=np.arange(columns), exponents=exponents[:columns])
     directions = directions_of(scaled[:columns, :columns], matrix)
     null = directions.null if directions else np.zeros((columns, 0))
     collinear = tuple(label for label, row in zip(labels, null, strict=True) if row.any())
@@ -88,7 +134,7 @@ def solve(
             f"exact fit: these columns are linear combinations of each other: {', '.join(collinear)}; "
             "leave one out with --features, or take the minimum-norm solution with --allow-collinear"
         )
-    solution, squares, inverse = _solution(features, target, scaled, exponents, intercept, directions)
+    solution, squares, inverse = _solution(problem, scaled, exponents, directions)
     if collinear:
         solution = _smallest(solution, null, exponents[:columns])
 
@@ -98,7 +144,7 @@ def solve(
     if rows > columns and not collinear:
         spread = np.sqrt(squares / (rows - columns))
         errors = _in_range(spread * np.linalg.norm(inverse, axis=1), back)
-    count = features.shape[1]
+    count = problem.features
     return LeastSquares(
         weight=parameters[:count],
         bias=float(parameters[count]) if intercept else 0.0,
@@ -107,40 +153,33 @@ def solve(
         residual_norm=float(np.ldexp(np.sqrt(squares), exponents[columns])),
         rank=columns - null.shape[1],
         collinear=collinear,
+        near=None if collinear else _near(scaled[:columns, :columns], inverse, labels),
     )
 
 
-def _scaled_triangle(features: Array, target: Array, intercept: bool) -> tuple[Array, NDArray[np.int_]]:
-    """Return R of [features, 1, target] with its columns scaled to a norm of 1/2 to 1, and the exponents of the scale.
+def _scaled(triangle: Array) -> tuple[Array, NDArray[np.int_]]:
+    """Return R with its columns scaled to a norm of 1/2 to 1, and the exponents of the scale.
 
     The scales are powers of two, so scaling rounds nothing.
 
     Raises:
         DataError: a value is not finite, or the norm of a column exceeds float64.
     """
-    triangle = triangle_of(features, target, intercept)
     if not np.isfinite(triangle).all():
-        raise DataError("exact fit: values are not finite, or a column's norm exceeds float64; rescale the columns")
+        raise DataError(NOT_FINITE)
     exponents = _exponents(triangle)
     return np.ldexp(triangle, -exponents), exponents
 
 
 def _solution(
-    features: Array,
-    target: Array,
-    scaled: Array,
-    exponents: NDArray[np.int_],
-    intercept: bool,
-    directions: Directions | None,
+    problem: Problem, scaled: Array, exponents: NDArray[np.int_], directions: Directions | None
 ) -> tuple[Array, float, Array]:
     """Return the scaled solution, |y - A x|^2, and a matrix whose row norms are standard errors per unit residual.
 
     Args:
-        features: shape (rows, features).
-        target: shape (rows,).
+        problem: the rows.
         scaled: the scaled triangle.
         exponents: exponents of its scaling.
-        intercept: whether a bias is fitted.
         directions: as `directions_of` found them; None if R alone is conclusive.
     """
     columns = len(scaled) - 1
@@ -148,10 +187,24 @@ def _solution(
     if directions is None:
         inverse = np.asarray(np.linalg.inv(basis))  # by substitution too, without starting BLAS threads
         first = solve_triangular(basis, projected)
-        return *_refined(features, target, scaled, exponents, intercept, first, None), inverse
+        return *_refined(problem, scaled, exponents, first, None), inverse
     inverse, kept = np.hstack([directions.kept, directions.near]), directions.kept
     first = kept @ (kept.T @ (basis.T @ projected))
-    return *_refined(features, target, scaled, exponents, intercept, first, inverse), inverse
+    return *_refined(problem, scaled, exponents, first, inverse), inverse
+
+
+def _near(basis: Array, inverse: Array, labels: tuple[str, ...]) -> NearCollinearity | None:
+    """Find nearly collinear columns: those whose standard error is far larger than it would be without the others."""
+    norms = np.linalg.norm(basis, axis=0)
+    inflation = norms * np.linalg.norm(inverse, axis=1)
+    if inflation.max() <= NEARLY:
+        return None
+    values = np.linalg.svd(basis / norms, compute_uv=False)
+    involved = inflation > 0.01 * inflation.max()
+    return NearCollinearity(
+        columns=tuple(label for label, one in zip(labels, involved, strict=True) if one),
+        condition=float(values[0] / values[-1]),
+    )
 
 
 def _exponents(triangle: Array) -> NDArray[np.int_]:
@@ -177,13 +230,7 @@ def _in_range(values: Array, exponents: NDArray[np.int_]) -> Array:
 
 
 def _refined(
-    features: Array,
-    target: Array,
-    scaled: Array,
-    exponents: NDArray[np.int_],
-    intercept: bool,
-    solution: Array,
-    inverse: Array | None,
+    problem: Problem, scaled: Array, exponents: NDArray[np.int_], solution: Array, inverse: Array | None
 ) -> tuple[Array, float]:
     """Refine a first solution; return the scaled solution and |y - A x|^2.
 
@@ -197,7 +244,7 @@ def _refined(
     squares = 0.0
     for _ in range(MOST_STEPS):
         bound = 2 * length + 2.0**-44 * (1 + float(np.abs(solution).sum()))
-        slope, squares = gradient(features, target, solution, exponents, bound, intercept)
+        slope, squares = gradient(problem, solution, exponents, bound)
         if inverse is None:
             step = solve_triangular(basis, solve_triangular(basis, slope, trans="T"))
         else:

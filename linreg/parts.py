@@ -7,15 +7,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from linreg.arrow_columns import ArrowStream
+from linreg.affine import Affine, predict
 from linreg.card import Card
 from linreg.config import LineSettings
 from linreg.data import Part, dataset_of_table, split, straight_line
 from linreg.errors import DataError, LinregError
-from linreg.inference import predict
-from linreg.models import LinearRegressionModel, LinearRegressionModelV2
+from linreg.reading.arrow_columns import ArrowStream
+from linreg.reading.tables import Table, read_table
 from linreg.split_text import parse_split
-from linreg.tables import Table, read_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +32,10 @@ class PredictedPart:
     predicted: NDArray[np.floating]
 
 
-def predict_parts(
-    module: LinearRegressionModel | LinearRegressionModelV2, parts: Mapping[str, Part]
-) -> dict[str, PredictedPart]:
+def predict_parts(affine: Affine, parts: Mapping[str, Part]) -> dict[str, PredictedPart]:
     """Return what a model predicts for each part, by name."""
     return {
-        name: PredictedPart(features=part.features, actual=part.target, predicted=predict(module, part.features))
+        name: PredictedPart(features=part.features, actual=part.target, predicted=predict(affine, part.features))
         for name, part in parts.items()
     }
 

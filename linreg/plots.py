@@ -18,10 +18,10 @@ from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
 from linreg.card import Card
-from linreg.column_names import short
 from linreg.errors import LinregError
 from linreg.metrics import measure
 from linreg.parts import PredictedPart
+from linreg.reading.column_names import short
 
 TRAIN, TEST, PREDICTION, VALIDATION = "#1f5fbf", "#2e8b57", "#c8322b", "#8a5a00"
 PART_COLORS = {"train": TRAIN, "validation": VALIDATION, "test": TEST, "rows": TRAIN}

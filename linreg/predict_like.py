@@ -8,23 +8,20 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
-from linreg.arrays import matrix_of
-from linreg.arrow_columns import ArrowStream, arrow_table
+from linreg.affine import Affine, predict
+from linreg.arrays import is_tensor, matrix_of
 from linreg.card import Card
 from linreg.errors import DataError, ModelError
-from linreg.inference import predict
-from linreg.models import affine_of
 from linreg.predictions import check_finite, predict_table
-from linreg.tables import read_table
+from linreg.reading.arrow_columns import ArrowStream, arrow_table
+from linreg.reading.tables import read_table
 
 UNNAMED = "the model has no card.json, so its columns have no names"
 
 
-def predict_like(data: Any, module: nn.Module, card: Card | None) -> Any:
+def predict_like(data: Any, affine: Affine, card: Card | None) -> Any:
     """Predict, and return the same kind as `data`: see `linreg.FittedModel.predict`.
 
     Raises:
@@ -32,30 +29,32 @@ def predict_like(data: Any, module: nn.Module, card: Card | None) -> Any:
         ModelError: `data` is a table and there is no card.
     """
     if isinstance(data, str | os.PathLike):
-        return _of_table(Path(data), module, card)
+        return _of_table(Path(data), affine, card)
     if isinstance(data, Mapping):
-        return _of_table(arrow_table(data), module, card)
+        return _of_table(arrow_table(data), affine, card)
     if isinstance(data, ArrowStream):
-        return _as_library_of(data, _of_table(data, module, card))
-    predicted = _of_array(data, module)
-    return torch.from_numpy(predicted).to(data.device) if isinstance(data, torch.Tensor) else predicted
+        return _as_library_of(data, _of_table(data, affine, card))
+    predicted = _of_array(data, affine)
+    if not is_tensor(data):
+        return predicted
+    import torch
+
+    return torch.from_numpy(predicted).to(data.device)
 
 
-def _of_table(data: Path | ArrowStream, module: nn.Module, card: Card | None) -> pa.Table:
+def _of_table(data: Path | ArrowStream, affine: Affine, card: Card | None) -> pa.Table:
     if card is None:
         raise ModelError(f"predict: {UNNAMED}; predict from an array of shape (rows, features)")
     rows = read_table(data, features=card.features, target=None)
     origin = str(data) if isinstance(data, Path) else type(data).__name__
-    return pa.table({"predicted": predict_table(origin, rows, lambda features: predict(module, features))})
+    return pa.table({"predicted": predict_table(origin, rows, lambda features: predict(affine, features))})
 
 
-def _of_array(data: Any, module: nn.Module) -> NDArray[np.floating]:
-    affine = affine_of(module)
-    assert affine is not None, "one of the course's two models"
+def _of_array(data: Any, affine: Affine) -> NDArray[np.floating]:
     features, columns = matrix_of("X", data), affine.weight.shape[1]
     if features.shape[1] != columns:
         raise DataError(f"X: has shape {features.shape}, expected (rows, {columns})")
-    predicted = predict(module, features)
+    predicted = predict(affine, features)
     given = np.flatnonzero(~np.isnan(features).any(axis=1))
     check_finite("X", predicted[given], given)
     return predicted

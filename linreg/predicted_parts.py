@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from linreg.affine import Affine
 from linreg.card import Card
 from linreg.data import Part
-from linreg.models import LinearRegressionModel, LinearRegressionModelV2
 from linreg.parts import PredictedPart, parts_of, predict_parts, read_rows
 
 
 def predicted_parts(
-    module: LinearRegressionModel | LinearRegressionModelV2,
+    affine: Affine,
     card: Card,
     data: Any,
     *,
@@ -21,7 +21,7 @@ def predicted_parts(
     """Predict the rows of a table, by part.
 
     Args:
-        module: the model.
+        affine: the model.
         card: the card of the model.
         data: a table with features and target; None uses the rows that the model was fitted to.
         fitted_to: those rows by part; None computes the points of a straight line again.
@@ -34,4 +34,4 @@ def predicted_parts(
         parts = parts_of(read_rows(Path(data) if isinstance(data, str | os.PathLike) else data, card), card)
     else:
         parts = parts_of(None, card) if fitted_to is None else dict(fitted_to)
-    return predict_parts(module, parts)
+    return predict_parts(affine, parts)

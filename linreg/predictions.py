@@ -8,7 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from linreg.errors import DataError
-from linreg.tables import Table
+from linreg.reading.tables import Table
 
 Predict = Callable[[NDArray[np.float64]], NDArray[Any]]
 """Takes features of shape (rows, features) in raw units; returns predictions of shape (rows,)."""

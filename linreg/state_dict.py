@@ -1,20 +1,26 @@
-"""Work with state_dicts: serialise them as torch.save does, and compute the hash that identifies their weights."""
+"""Work with state_dicts: serialise them as torch.save does, and compute the hash that identifies their weights.
+
+torch is imported only where tensors are handled: the state_dict of a linear model may hold arrays.
+"""
 
 import hashlib
 import io
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 COPIED_BYTES = 2**26
 """Larger tensors are written to a file without a copy in memory."""
 
 
-class StateDict(OrderedDict[str, Tensor]):
-    """Tensors by name, as `Module.state_dict` gives them.
+class StateDict(OrderedDict[str, Any]):
+    """Tensors by name, as `Module.state_dict` gives them, or arrays.
 
     Attributes:
         notes: what was left out, stripped or converted while reading, one line each.
@@ -27,7 +33,7 @@ class StateDict(OrderedDict[str, Tensor]):
 
 
 def state_dict_of(
-    tensors: Mapping[str, Tensor], metadata: Mapping[str, Mapping[str, Any]] | None, notes: tuple[str, ...] = ()
+    tensors: Mapping[str, Any], metadata: Mapping[str, Mapping[str, Any]] | None, notes: tuple[str, ...] = ()
 ) -> StateDict:
     """Make a state_dict from tensors, module versions and notes."""
     state = StateDict(tensors)
@@ -36,26 +42,35 @@ def state_dict_of(
     return state
 
 
-def metadata_of(state: Mapping[str, Tensor]) -> dict[str, dict[str, Any]] | None:
+def metadata_of(state: Mapping[str, Any]) -> dict[str, dict[str, Any]] | None:
     """Return the module versions in a state_dict, by name; None if it has none."""
     return getattr(state, "_metadata", None)
 
 
-def state_sha256(state: Mapping[str, Tensor]) -> str:
+def state_sha256(state: "Mapping[str, Tensor | NDArray[Any]]") -> str:
     """Return the SHA-256 that identifies weights in any file format.
 
     It is computed over the sorted (key, dtype, shape, little-endian bytes) of every tensor.
     """
     digest = hashlib.sha256()
     for key in sorted(state):
-        tensor = state[key].detach().cpu().contiguous()
-        dtype = str(tensor.dtype).removeprefix("torch.")
-        digest.update(repr((key, dtype, tuple(tensor.shape))).encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+        values = state[key]
+        dtype = values.dtype.name if isinstance(values, np.ndarray) else str(values.dtype).removeprefix("torch.")
+        digest.update(repr((key, dtype, tuple(values.shape))).encode())
+        digest.update(_bytes_of(values).data)
     return digest.hexdigest()
 
 
-def state_bytes(state: Mapping[str, Tensor]) -> bytes:
+def _bytes_of(values: "Tensor | NDArray[Any]") -> NDArray[np.uint8]:
+    if isinstance(values, np.ndarray):
+        little = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<"))
+        return little.reshape(-1).view(np.uint8)
+    import torch
+
+    return values.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+
+
+def state_bytes(state: "Mapping[str, Tensor]") -> bytes:
     """Serialise a state_dict as torch.save does, with module versions.
 
     This is done in memory, so that no file name is embedded.
@@ -65,12 +80,14 @@ def state_bytes(state: Mapping[str, Tensor]) -> bytes:
     return buffer.getvalue()
 
 
-def write_state(state: Mapping[str, Tensor], stream: BinaryIO) -> None:
+def write_state(state: "Mapping[str, Tensor]", stream: BinaryIO) -> None:
     """Write the bytes of `state_bytes` to a stream.
 
     Tensors that share memory are written apart, as if each were a copy. A large tensor is not copied in memory unless
     it shares its memory, or is a part of a larger one.
     """
+    import torch
+
     plain: dict[str, Tensor] = {}
     written: set[int] = set()
     for key, tensor in state.items():
@@ -85,7 +102,7 @@ def write_state(state: Mapping[str, Tensor], stream: BinaryIO) -> None:
     torch.save(plain, stream)
 
 
-def describe_state(state: Mapping[str, Tensor]) -> list[dict[str, Any]]:
+def describe_state(state: "Mapping[str, Tensor]") -> list[dict[str, Any]]:
     """Return the name, dtype and shape of every tensor."""
     return [
         {"name": key, "dtype": str(value.dtype).removeprefix("torch."), "shape": list(value.shape)}

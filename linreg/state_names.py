@@ -46,9 +46,9 @@ def as_one_linear(state: StateDict) -> StateDict | None:
         return None
     layer = weights[0].removesuffix("weight")
     weight, bias = state[weights[0]], state.get(f"{layer}bias")
-    if set(state) - {f"{layer}weight", f"{layer}bias"} or weight.dim() != 2:
+    if set(state) - {f"{layer}weight", f"{layer}bias"} or len(weight.shape) != 2:
         return None
-    if weight.shape[0] != 1 or weight.shape[1] == 0 or (bias is not None and bias.shape != (1,)):
+    if weight.shape[0] != 1 or weight.shape[1] == 0 or (bias is not None and tuple(bias.shape) != (1,)):
         return None
     renamed = {"linear_layer.weight": weight} | ({} if bias is None else {"linear_layer.bias": bias})
     note = (

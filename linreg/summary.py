@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from linreg.affine import Affine
 from linreg.card import Card
 from linreg.coefficients import Coefficient
 from linreg.escaping import html_table, html_text, printable
-from linreg.models import Affine
 from linreg.rounding import p_value, to_error
 
 WIDTH = 80

@@ -5,29 +5,30 @@ float64 afterwards, so that a model always takes raw features. A straight line i
 """
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from linreg.affine import Affine, check_architecture, predict, rounded
 from linreg.card import BIAS_NAME, Card
 from linreg.config import Method, TrainSettings
 from linreg.data import Dataset, Parts, Scaler, fit_scaler
-from linreg.descent import HistoryRow, Model, Progress, descend
 from linreg.errors import LinregError, TrainingError
 from linreg.inference import (
     check_range,
     check_usefulness,
     coarseness,
-    predict,
     resolve_device,
     worse_than_constant,
 )
 from linreg.least_squares import LeastSquares, solve
 from linreg.metrics import Metrics, measure
-from linreg.models import affine_of, make_model, set_affine, torch_dtype
 from linreg.state_dict import state_sha256
+
+if TYPE_CHECKING:
+    from linreg.descent import Descent, HistoryRow, Model, Progress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,7 @@ class Fit:
     """A fitted model.
 
     Attributes:
-        model: on the CPU, in eval mode.
+        affine: the weight and the bias, rounded to the dtype of the model.
         history: empty for the exact method.
         interrupted_at: the last complete epoch, if the user interrupted training; else None.
         solution: the solution of the exact method; None for a gradient method.
@@ -44,13 +45,20 @@ class Fit:
         warnings: what the user should know, one line each.
     """
 
-    model: Model
-    history: tuple[HistoryRow, ...]
+    affine: Affine
+    history: "tuple[HistoryRow, ...]"
     interrupted_at: int | None
     solution: LeastSquares | None
     metrics: dict[str, Metrics]
     device: str
     warnings: tuple[str, ...]
+
+    @cached_property
+    def model(self) -> "Model":
+        """The model as a module of torch, on the CPU and in eval mode."""
+        from linreg.models import module_of
+
+        return module_of(self.affine)
 
 
 def check_settings(settings: TrainSettings) -> None:
@@ -74,7 +82,7 @@ def fit(
     parts: Parts,
     settings: TrainSettings,
     *,
-    progress: Progress | None = None,
+    progress: "Progress | None" = None,
     keep_on_interrupt: bool = False,
 ) -> Fit:
     """Fit a model to the training part.
@@ -91,41 +99,62 @@ def fit(
         TrainingError: the loss became NaN or infinite, columns are collinear, or an exact fit is worse than a constant.
     """
     check_settings(settings)
-    device = resolve_device(settings.device)
-    torch.manual_seed(settings.seed)
-    features = parts.train.features.shape[1]
-    model = make_model(settings.architecture, features, bias=settings.bias, dtype=torch_dtype(settings.dtype))
-    descent, warnings, solution = None, list[str](), None
+    check_architecture(settings.architecture, parts.train.features.shape[1], bias=settings.bias)
+    descent, warnings, solution, device = None, list[str](), None, "cpu"
     if settings.method is Method.EXACT:
         solution, warnings = _solved(dataset, parts, settings)
         weight, bias = solution.weight, solution.bias
     else:
         scaler = None if dataset.line is not None else fit_scaler(parts.train, centre=settings.bias)
-        descent = descend(model.to(device), parts, scaler, settings, progress, keep_on_interrupt=keep_on_interrupt)
+        descent, affine = _descended(parts, scaler, settings, progress, keep_on_interrupt=keep_on_interrupt)
+        device = str(resolve_device(settings.device))
         warnings += descent.warnings
-        weight, bias = _fold(model.cpu(), scaler)
+        weight, bias = _fold(affine, scaler)
         warnings += _constant_columns(dataset, scaler)
-    set_affine(model, weight, bias)
-    model.eval()
+    affine = rounded(settings.architecture, weight, bias if settings.bias else None, settings.dtype)
     for _, part in parts.items():
-        check_range(model, part.features, dataset.feature_names)
-    metrics = {name: measure(part.target, predict(model, part.features)) for name, part in parts.items()}
-    check_usefulness(model, parts.train.features, parts.train.target, metrics["train"], weight, bias)
+        check_range(affine, part.features, dataset.feature_names)
+    metrics = {name: measure(part.target, predict(affine, part.features)) for name, part in parts.items()}
+    check_usefulness(affine, parts.train.features, parts.train.target, metrics["train"], weight, bias)
     if solution is not None and worse_than_constant(metrics["train"], parts.train.target, bias=settings.bias):
         raise TrainingError(  # an exact solution never is
             f"exact fit: rounding leaves an RMSE of {metrics['train'].rmse:.3g} on the training part, worse than a "
             "constant; columns are nearly linear combinations of each other: leave some out with --features"
         )
-    warnings += coarseness(model, parts.train.features, parts.train.target, weight, bias)
+    warnings += coarseness(affine, parts.train.features, parts.train.target, weight, bias)
     return Fit(
-        model=model,
+        affine=affine,
         history=descent.history if descent else (),
         interrupted_at=descent.interrupted_at if descent else None,
         solution=solution,
         metrics=metrics,
-        device="cpu" if settings.method is Method.EXACT else str(device),
+        device=device,
         warnings=tuple(warnings),
     )
+
+
+def _descended(
+    parts: Parts,
+    scaler: Scaler | None,
+    settings: TrainSettings,
+    progress: "Progress | None",
+    *,
+    keep_on_interrupt: bool,
+) -> "tuple[Descent, Affine]":
+    """Train a model with torch; return how training went, and the model in the scaler's units."""
+    import torch
+
+    from linreg.descent import descend
+    from linreg.models import affine_of, make_model, torch_dtype
+
+    device = resolve_device(settings.device)
+    torch.manual_seed(settings.seed)
+    features = parts.train.features.shape[1]
+    model = make_model(settings.architecture, features, bias=settings.bias, dtype=torch_dtype(settings.dtype))
+    descent = descend(model.to(device), parts, scaler, settings, progress, keep_on_interrupt=keep_on_interrupt)
+    affine = affine_of(model.cpu())
+    assert affine is not None, "one of the course's two models"
+    return descent, affine
 
 
 def _solved(dataset: Dataset, parts: Parts, settings: TrainSettings) -> tuple[LeastSquares, list[str]]:
@@ -153,9 +182,7 @@ def card_of(dataset: Dataset, settings: TrainSettings, result: Fit, *, split: st
         split: the fractions of the parts, such as "0.8".
         shuffled: whether the rows were first shuffled with the seed.
     """
-    affine = affine_of(result.model)
-    assert affine is not None
-    solution = result.solution
+    affine, solution = result.affine, result.solution
     errors = None if solution is None else solution.weight_errors
     coefficients = [
         {"name": name, "value": float(value), "standard_error": None if errors is None else float(errors[place])}
@@ -176,7 +203,7 @@ def card_of(dataset: Dataset, settings: TrainSettings, result: Fit, *, split: st
         target=dataset.target_name,
         bias=settings.bias,
         dtype=settings.dtype,
-        state_sha256=state_sha256(result.model.state_dict()),
+        state_sha256=state_sha256(result.affine.state()),
         data={**source, "split": split, "shuffled": shuffled, "sha256": dataset.sha256},
         training=training,
         coefficients=coefficients,
@@ -185,10 +212,8 @@ def card_of(dataset: Dataset, settings: TrainSettings, result: Fit, *, split: st
     )
 
 
-def _fold(model: Model, scaler: Scaler | None) -> tuple[NDArray[np.float64], float]:
+def _fold(affine: Affine, scaler: Scaler | None) -> tuple[NDArray[np.float64], float]:
     """Return the weight, of shape (features,), and the bias for raw features, in float64."""
-    affine = affine_of(model)
-    assert affine is not None
     weight = affine.weight[0].astype(np.float64)
     bias = 0.0 if affine.bias is None else float(affine.bias[0])
     if scaler is None:

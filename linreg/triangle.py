@@ -1,12 +1,17 @@
-"""The R factor of a QR factorisation, accumulated over batches of rows (TSQR, keeping only R).
+"""The R factor of a QR factorisation of [features, 1, target] (TSQR, keeping only R).
 
-With many rows and columns far from collinear, R is computed by a Cholesky factorisation of the Gram matrix, three times
-as fast. It then loses at most 12 of 53 bits, which the refinement in `linreg.least_squares` restores.
+With many rows and columns far from collinear, R is computed by a Cholesky factorisation of the products of the columns,
+three times as fast. It then loses at most 12 of 53 bits, which the refinement in `linreg.least_squares` restores.
+Otherwise it is accumulated over batches of rows in another pass.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
+
+from linreg.problem import Problem, Unit
+from linreg.reading.blocks import Block
+from linreg.tree import reduced
 
 Array = NDArray[np.float64]
 
@@ -15,48 +20,62 @@ EXTREME = 400
 """Exponent limit: squares of numbers above 2^400 or below 2^-400 may leave the range of float64."""
 
 
-def triangle_of(features: Array, target: Array, intercept: bool) -> Array:
-    """Compute R of [features, 1, target], shape (columns + 1, columns + 1).
+def triangle_of(problem: Problem, products: Array, rows: int) -> Array:
+    """Compute R, shape (columns + 1, columns + 1).
 
     Args:
-        features: float64, shape (rows, features).
-        target: float64, shape (rows,).
-        intercept: whether to include the column of ones.
+        problem: the rows.
+        products: sum of the products of the columns, as `products_of` forms it.
+        rows: the number of rows that are used.
     """
-    if len(target) > BATCH_ROWS and (quick := _by_products(features, target, intercept)) is not None:
-        return quick
-    count, size = features.shape[1], features.shape[1] + intercept + 1
-    rows = min(serial_rows(8192 // size - size, size), len(target))
-    stacked = np.zeros((size + rows, size), order="F")
-    triangle = np.zeros((size, size))
-    for start in range(0, len(target), rows):
-        values = target[start : start + rows]
-        used = size + len(values)
-        stacked[:size] = triangle
-        stacked[size:used, :count] = features[start : start + rows]
-        stacked[size:used, count:-1] = 1.0
-        stacked[size:used, -1] = values
-        factor: Array = lapack.dgeqrf(stacked[:used], overwrite_a=used == len(stacked))[0]
-        triangle = np.triu(factor[:size])
-    return triangle
+    quick = by_products(products) if rows > BATCH_ROWS else None
+    return problem.passed(_triangle, combine=_combined) if quick is None else quick
 
 
-def _by_products(features: Array, target: Array, intercept: bool) -> Array | None:
+def by_products(products: Array) -> Array | None:
     """Compute R by Cholesky; return None if that would lose more than 12 of 53 bits or leave the range of float64."""
-    count, size = features.shape[1], features.shape[1] + intercept + 1
-    rows = serial_rows(262_144 // size**2, size)
-    buffer, products = np.ones((rows, size)), np.zeros((size, size))
     with np.errstate(all="ignore"):
-        for start in range(0, len(target), rows):
-            part = buffer[: len(target) - start]
-            part[:, :count] = features[start : start + rows]
-            part[:, -1] = target[start : start + rows]
-            products += part.T @ part
         norms = np.sqrt(np.diag(products))
         cosines = products / norms / norms[:, None]
     if not (np.isfinite(cosines).all() and norms.min() > 2.0**-EXTREME and np.linalg.eigvalsh(cosines)[0] > 2.0**-12):
         return None
     return np.asarray(np.linalg.cholesky(products).T)
+
+
+def products_of(problem: Problem, block: Block) -> Array:
+    """Return the products of the columns [features, 1, target] in the used rows of a block."""
+    size = problem.columns + 1
+    products = np.zeros((size, size))
+    with np.errstate(all="ignore"):
+        for chunk in problem.chunks(block, serial_rows(262_144 // size**2, size)):
+            products += chunk @ chunk.T
+    return products
+
+
+def _triangle(unit: Unit, problem: Problem) -> Array:
+    return reduced(
+        (_block_triangle(problem, block) for block in problem.stream.blocks(unit.start, unit.stop)), _combined
+    )
+
+
+def _block_triangle(problem: Problem, block: Block) -> Array:
+    size = problem.columns + 1
+    rows = min(serial_rows(8192 // size - size, size), len(block.values))
+    stacked = np.zeros((size + rows, size), order="F")
+    triangle = np.zeros((size, size))
+    for chunk in problem.chunks(block, rows):
+        used = size + chunk.shape[1]
+        stacked[:size] = triangle
+        stacked[size:used] = chunk.T
+        factor: Array = lapack.dgeqrf(stacked[:used], overwrite_a=used == len(stacked))[0]
+        triangle = np.triu(factor[:size])
+    return triangle
+
+
+def _combined(one: Array, other: Array) -> Array:
+    """Return R of the rows of two triangles."""
+    factor: Array = lapack.dgeqrf(np.asfortranarray(np.vstack([one, other])))[0]
+    return np.triu(factor[: one.shape[1]])
 
 
 def serial_rows(rows: int, size: int) -> int:

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linreg.least_squares import LeastSquares, solve
+from linreg.problem import Problem
+from linreg.reading.arrays_stream import ArraysStream
 from tests.conftest import TESTS
 
 Array = NDArray[np.float64]
@@ -66,6 +68,12 @@ def parameters(solution: LeastSquares) -> Array:
 def fit(features: Array, target: Array, **options: Any) -> LeastSquares:
     names = tuple(f"x{place}" for place in range(features.shape[1]))
     return solve(features, target, names=names, **options)
+
+
+def problem_of(features: Array, target: Array, intercept: bool = True, **options: Any) -> Problem:
+    names = tuple(f"x{place}" for place in range(features.shape[1]))
+    stream = ArraysStream(features=features, target=target, feature_names=names)
+    return Problem(stream=stream, intercept=intercept, **options)
 
 
 def noisy(rows: int = 200, columns: int = 4, seed: int = 0, noise: float = 0.5) -> tuple[Array, Array]:

@@ -7,8 +7,9 @@ from collections import OrderedDict
 import torch
 from torch import nn
 
-from linreg.checkpoint import read_state, state_sha256
+from linreg.state_dict import state_sha256
 from linreg.state_loading import load_into
+from linreg.state_reading import read_state
 
 
 def saved(state) -> bytes:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from linreg.errors import DataError
-from linreg.tables import read_table
+from linreg.reading.tables import read_table
 
 TWO = b"x,y\n1,2\n2,3\n"
 # tmp_path is shared by the examples of a property: each writes the file anew.

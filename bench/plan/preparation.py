@@ -16,12 +16,12 @@ from export.runners.trust import Trust, trusted_bytes
 from export.source.axes import BATCH
 from export.source.own_inputs import GivenInputs
 from export.source.source import Source
-from linreg.checkpoint import state_bytes
 from linreg.config import MAX_STATE_BYTES
 from linreg.errors import LinregError, ModelError, UntrustedError
 from linreg.files import write_atomic
 from linreg.inside import file_inside
 from linreg.manifest import read_listed
+from linreg.state_dict import state_bytes
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,14 +26,15 @@ from export.source.source import Source, from_checkpoint, from_module
 from export.source.unfit import ALREADY_EXPORTED, check_module
 from export.source.unwrapping import unwrap
 from export.source.user_module import parse_input
-from linreg.checkpoint import Checkpoint, load_settled, model_bytes, state_bytes
+from linreg.checkpoint import Checkpoint, load_settled
 from linreg.config import CARD_FILE, MAX_STATE_BYTES, MODEL_FILE
 from linreg.errors import ExportError, LinregError
 from linreg.files import Contents, json_bytes
 from linreg.fitted import FittedModel
 from linreg.manifest import read_listed
 from linreg.module_card import module_card_from_json, module_card_to_json
-from linreg.state_dict import write_state
+from linreg.pth import pth_bytes
+from linreg.state_dict import state_bytes, write_state
 
 Note = Callable[[str], None]
 Item = TypeVar("Item")
@@ -240,7 +241,7 @@ def _files_of(checkpoint: Checkpoint, folder: Path) -> dict[str, Contents]:
             )
         return {}
     if checkpoint.notes:
-        return {MODEL_FILE: model_bytes(checkpoint.model)}
+        return {MODEL_FILE: pth_bytes(checkpoint.affine.state())}
     files: dict[str, Contents] = {MODEL_FILE: read_listed(home, checkpoint.path.name, limit=MAX_STATE_BYTES)}
     if checkpoint.card is not None:
         files[CARD_FILE] = read_listed(home, CARD_FILE, limit=MAX_STATE_BYTES)

@@ -12,11 +12,13 @@ from export.source.card import source_of_card
 from export.source.source import Source
 from export.source.unfit import check_module
 from export.source.unwrapping import unwrap
-from linreg.checkpoint import check_state, load_state, state_sha256
 from linreg.config import MODEL_FILE
 from linreg.errors import MismatchError, ModelError
 from linreg.manifest import Manifest, read_manifest
 from linreg.module_card import required_card
+from linreg.state_dict import state_sha256
+from linreg.state_loading import check_state
+from linreg.state_reading import load_state
 
 
 class ModuleSources:

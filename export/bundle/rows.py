@@ -24,7 +24,7 @@ def rows_to_verify(table: Path, card: "Card | None", model: Path) -> "NDArray[np
         LinregError: the model has no card, so its columns have no names.
         DataError: the table cannot be read, or has no complete row.
     """
-    from linreg.tables import read_table
+    from linreg.reading.tables import read_table
 
     if card is None:
         raise LinregError(

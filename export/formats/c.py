@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from export.formats.c_text import END_OF_HEADER, FIRST_LINE
 from export.source.source import Source
+from linreg.affine import Affine
 from linreg.errors import ExportError
-from linreg.models import Affine
 
 Array = NDArray[Any]
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.proof.comparison import ExpectedOutput
+from linreg.affine import Affine
 from linreg.errors import InexactError
-from linreg.models import Affine
 
 Array = NDArray[Any]
 

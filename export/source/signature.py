@@ -15,8 +15,8 @@ from export.source.outputs import flatten, output_names
 from export.source.own_copy import copied
 from export.source.user_code import INTERRUPTIONS, described, users_code
 from export.source.wrong_sizes import advice
-from linreg.checkpoint import state_sha256
 from linreg.errors import ExportError
+from linreg.state_dict import state_sha256
 
 FIRST_SEED = 2
 ORDER_TOLERANCE = 1e-3

@@ -19,9 +19,11 @@ from export.source.own_copy import own_copy
 from export.source.signature import call, probe_outputs
 from export.source.unfit import check_module
 from export.source.unwrapping import unwrap
-from linreg.checkpoint import Checkpoint, state_sha256
+from linreg.affine import Affine
+from linreg.checkpoint import Checkpoint
 from linreg.errors import ExportError
-from linreg.models import Affine, affine_of
+from linreg.models import affine_of
+from linreg.state_dict import state_sha256
 
 Array = NDArray[Any]
 

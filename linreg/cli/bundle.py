@@ -190,10 +190,10 @@ def _refuse_module(path: Path) -> None:
     if card is None and (folder / CARD_FILE).exists():
         return
 
-    from linreg.checkpoint import load_state
-    from linreg.models import recognise
+    from linreg.affine import recognise
+    from linreg.state_arrays import load_arrays
 
-    state = load_state(state_file, manifest)
+    state = load_arrays(state_file, manifest)
     try:
         if manifest.of_module:
             raise ModelError

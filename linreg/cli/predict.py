@@ -59,7 +59,7 @@ def run(
 ) -> None:
     """Write each row's features and prediction as CSV. Columns are matched by name.
 
-    A row with a missing value keeps its place and gets no prediction. With -m model.onnx, torch is not needed.
+    A row with a missing value keeps its place and gets no prediction. Torch is not needed.
     The bundle of your own module takes arrays by name in an .npz, and its outputs are written to another.
     """
     if is_arrays(table):
@@ -79,9 +79,9 @@ def run(
     path = find_existing(model, table)
 
     from linreg.predictions import predict_table
-    from linreg.tables import read_table
+    from linreg.reading.tables import read_table
 
-    features, target, predict = _onnx(path) if path.suffix == ".onnx" else _torch(path)
+    features, target, predict = _onnx(path) if path.suffix == ".onnx" else _pth(path)
     rows = read_table(table, features=features, target=None)
     for text in rows.notes:
         note(f"note: {text.replace('are left out', 'get no prediction')}")
@@ -107,14 +107,14 @@ def _in_steps(predict: "Predict", rows: "NDArray[np.float64]") -> "NDArray[Any]"
     return np.concatenate(steps)
 
 
-def _torch(path: Path) -> "tuple[tuple[str, ...], str, Predict]":
+def _pth(path: Path) -> "tuple[tuple[str, ...], str, Predict]":
+    from linreg.affine import predict
     from linreg.checkpoint import load
-    from linreg.inference import predict
 
     checkpoint = load(path)
     if checkpoint.card is None:
         raise ModelError(f"{path}: has no card.json, so its columns have no names; use a bundle made by linreg train")
-    return checkpoint.card.features, checkpoint.card.target, lambda rows: predict(checkpoint.model, rows)
+    return checkpoint.card.features, checkpoint.card.target, lambda rows: predict(checkpoint.affine, rows)
 
 
 def _onnx(path: Path) -> "tuple[tuple[str, ...], str, Predict]":

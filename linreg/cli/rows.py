@@ -49,7 +49,7 @@ def predictions_of(checkpoint: "Checkpoint", parts: "dict[str, Part]") -> "dict[
 
     from linreg.parts import predict_parts
 
-    predicted = predict_parts(checkpoint.model, parts)
+    predicted = predict_parts(checkpoint.affine, parts)
     if not all(np.isfinite(part.predicted).all() for part in predicted.values()):
         raise DataError(
             f"{checkpoint.path}: the rows have values that exceed what the model's dtype holds; "

@@ -154,8 +154,8 @@ def _read(table: Path, target: str | None, features: tuple[str, ...] | None) -> 
     Raises:
         typer.BadParameter: no target was given.
     """
-    from linreg.column_names import listed
     from linreg.data import read_dataset
+    from linreg.reading.column_names import listed
 
     if target is None:
         raise typer.BadParameter(f"{table}: no target was given; name the column to predict with --target")

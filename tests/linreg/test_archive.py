@@ -14,8 +14,10 @@ from torch import nn
 from export.inspection.inspect import inspect_file
 from export.runners.torch import pt2_runner, torchscript_runner
 from linreg.archive import CENTRAL, END, MAX_UNPACKED_BYTES, read_archive
-from linreg.checkpoint import load, load_state, state_bytes
+from linreg.checkpoint import load
 from linreg.errors import ModelError
+from linreg.state_dict import state_bytes
+from linreg.state_reading import load_state
 
 SMALL = state_bytes({"weights": torch.tensor([0.7]), "bias": torch.tensor([0.3])})
 

@@ -7,13 +7,11 @@ from typing import Any
 
 import pytest
 
-from linreg.checkpoint import (
-    load,
-    state_bytes,
-)
+from linreg.checkpoint import load
 from linreg.config import Architecture, Precision
 from linreg.errors import ModelError
 from linreg.models import LinearRegressionModelV2
+from linreg.state_dict import state_bytes
 from tests.checkpoints import bundle, card_of, refused, save
 
 

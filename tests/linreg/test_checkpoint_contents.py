@@ -14,12 +14,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from linreg.checkpoint import (
-    check_state,
-    load,
-)
+from linreg.checkpoint import load
 from linreg.errors import ModelError
 from linreg.models import LinearRegressionModel, LinearRegressionModelV2
+from linreg.state_loading import check_state
 from tests.checkpoints import put, refused, told, v1, v2
 
 

@@ -9,11 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from linreg.checkpoint import (
-    load,
-    load_state,
-)
+from linreg.checkpoint import load
 from linreg.errors import ModelError
+from linreg.state_reading import load_state
 from tests.checkpoints import SMALL, refused, v1
 
 

@@ -13,10 +13,10 @@ from torch import nn
 from linreg import descent, training
 from linreg.config import LINE_DEFAULTS, Architecture, DeviceChoice, LineSettings, Loss, Method, TrainSettings
 from linreg.data import Dataset, Part, Parts, split, straight_line
-from linreg.inference import predict
 from linreg.models import make_model
 from linreg.split_text import parse_split
 from tests.conftest import TESTS
+from tests.module_predictions import predict
 
 COURSE: dict[str, Any] = json.loads((TESTS / "data" / "course.json").read_text())
 V1: dict[str, Any] = COURSE["v1_parameter"]

@@ -1,4 +1,4 @@
-"""The three rules of inference, and what a dtype does to raw values."""
+"""Predictions of a model as arrays, and what a dtype does to raw values."""
 
 import math
 
@@ -6,36 +6,21 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
-from linreg import inference
+from linreg import affine
+from linreg.affine import Affine
 from linreg.config import DeviceChoice
 from linreg.errors import DataError, LinregError
-from linreg.inference import check_range, coarseness, predict, resolve_device
-from linreg.models import LinearRegressionModel, LinearRegressionModelV2, set_affine
+from linreg.inference import check_range, coarseness, resolve_device
+from linreg.models import LinearRegressionModel, LinearRegressionModelV2
+from tests.module_predictions import arrays_of, set_affine
 
 Array = NDArray[np.float64]
 
 
-class Spy(nn.Module):
-    """Notes in which mode, on which device and on how many rows it is called."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(1))
-        self.calls: list[tuple[bool, bool, bool, torch.dtype, int]] = []
-
-    def forward(self, x: Tensor) -> Tensor:
-        modes = (self.training, torch.is_grad_enabled(), torch.is_inference_mode_enabled())
-        self.calls.append((*modes, x.dtype, len(x)))
-        return (x * self.weight).sum(dim=1, keepdim=True)
-
-
-def test_eval_mode_inference_mode_and_the_model_s_dtype() -> None:
-    spy = Spy().train()
-    predict(spy, np.ones((3, 2)))
-    assert spy.calls == [(False, False, True, torch.float32, 3)]
-    assert not spy.training
+def predict(module: nn.Module, features: Array) -> NDArray[np.floating]:
+    return affine.predict(arrays_of(module), features)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -70,11 +55,8 @@ def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     model = LinearRegressionModel(torch.float64)
     features = np.random.default_rng(0).normal(size=(10, 1))
     whole = predict(model, features)
-    monkeypatch.setattr(inference, "CHUNK_ROWS", 4)
+    monkeypatch.setattr(affine, "CHUNK_ROWS", 4)
     assert predict(model, features).tolist() == whole.tolist()
-    spy = Spy()
-    predict(spy, features)
-    assert [call[-1] for call in spy.calls] == [4, 4, 2]
 
 
 def test_one_row_at_a_time_is_within_the_rounding_of_the_batch() -> None:
@@ -136,10 +118,10 @@ def test_cuda_asked_for_and_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
 # What the dtype can hold
 
 
-def linear(weight: list[float], bias: float = 0.0, dtype: torch.dtype = torch.float32) -> LinearRegressionModelV2:
+def linear(weight: list[float], bias: float = 0.0, dtype: torch.dtype = torch.float32) -> Affine:
     model = LinearRegressionModelV2(len(weight), dtype=dtype)
     set_affine(model, np.array(weight), bias)
-    return model
+    return arrays_of(model)
 
 
 def test_what_float32_holds_is_in_range() -> None:
@@ -191,7 +173,7 @@ def test_the_size_of_the_effect_is_told() -> None:
     features = 1.7e9 + np.arange(0.0, 100.0)[:, None]
     target = features @ weight + bias + np.where(np.arange(100) % 2, 0.5, -0.5)
     model = linear([0.1], bias)
-    effect = np.abs(predict(model, features) - (features @ weight + bias)).max()
+    effect = np.abs(affine.predict(model, features) - (features @ weight + bias)).max()
     (warning,) = coarseness(model, features, target, weight, bias)
     assert warning == (
         f"float32 is coarse for these raw values: it moves predictions by up to {effect:.3g} (RMSE 0.5); "

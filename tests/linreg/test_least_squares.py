@@ -13,7 +13,7 @@ from linreg import least_squares
 from linreg.errors import DataError
 from linreg.gradient import gradient
 from linreg.triangle import BATCH_ROWS
-from tests.least_squares_problems import MANY, digits, digits_of, exact, fit, nist, noisy, parameters
+from tests.least_squares_problems import MANY, digits, digits_of, exact, fit, nist, noisy, parameters, problem_of
 
 NIST = {"Norris": (36, 2), "Longley": (16, 7), "Wampler1": (21, 6), "Wampler5": (21, 6)}
 
@@ -36,7 +36,7 @@ def test_ten_certified_digits_of_coefficients_and_of_standard_errors(name: str) 
 
 def test_the_digits_come_from_the_refinement(monkeypatch: pytest.MonkeyPatch) -> None:
     features, target, certified, _ = nist("Wampler5")
-    monkeypatch.setattr(least_squares, "gradient", lambda *arguments: (np.zeros(len(arguments[2])), 1.0))
+    monkeypatch.setattr(least_squares, "gradient", lambda *arguments: (np.zeros(len(arguments[1])), 1.0))
     solution = fit(features, target)
     estimates = [solution.bias, *solution.weight]
     reached = min(digits(got, wanted) for got, (wanted, _) in zip(estimates, certified, strict=True))
@@ -53,7 +53,7 @@ def test_the_gradient_is_formed_beyond_float64(rows: int, noise: float) -> None:
     exponents = np.frexp(np.linalg.norm(np.column_stack([matrix, target]), axis=0))[1].astype(np.int_)
     scaled = np.ldexp(solution, exponents[:3] - exponents[3])
     norm = float(np.linalg.norm(np.ldexp(target - matrix @ solution, -exponents[3])))
-    got, squares = gradient(features, target, scaled, exponents, 2 * norm, True)
+    got, squares = gradient(problem_of(features, target), scaled, exponents, 2 * norm)
     scales = [Fraction(2) ** int(exponent) for exponent in exponents]
     wanted = [Fraction(0)] * 3
     total = Fraction(0)

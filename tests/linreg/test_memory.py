@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from linreg import columns, memory
+from linreg import memory
 from linreg.errors import DataError, LinregError
-from linreg.tables import read_table
+from linreg.reading import columns
+from linreg.reading.tables import read_table
 
 GB = 10**9
 

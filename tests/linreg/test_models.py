@@ -1,12 +1,11 @@
 """The two models of the course, their affine map and how they are recognised."""
 
-import math
-
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from linreg.affine import recognise
 from linreg.config import Architecture, Precision
 from linreg.errors import ModelError
 from linreg.models import (
@@ -14,8 +13,6 @@ from linreg.models import (
     LinearRegressionModelV2,
     affine_of,
     make_model,
-    recognise,
-    set_affine,
     torch_dtype,
 )
 
@@ -175,27 +172,3 @@ def test_a_replaced_layer_is_not_affine() -> None:
     model = LinearRegressionModelV2(2)
     model.linear_layer = Doubled(2, 1)
     assert affine_of(model) is None
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_set_affine_rounds_to_the_dtype(dtype: torch.dtype) -> None:
-    third = 1 / 3
-    rounded = third if dtype == torch.float64 else float(np.float32(third))
-    linear, parameter = LinearRegressionModelV2(2, dtype=dtype), LinearRegressionModel(dtype)
-    unbiased = LinearRegressionModelV2(2, bias=False, dtype=dtype)
-    set_affine(linear, np.array([third, -third]), third)
-    set_affine(parameter, np.array([third]), -third)
-    set_affine(unbiased, np.array([third, 2.0]), 0.0)
-    assert linear.linear_layer.weight.tolist() == [[rounded, -rounded]]
-    assert linear.linear_layer.bias.tolist() == [rounded]
-    assert parameter.weights.tolist() == [rounded]
-    assert parameter.bias.tolist() == [-rounded]
-    assert unbiased.linear_layer.weight.tolist() == [[rounded, 2.0]]
-    assert linear.linear_layer.weight.requires_grad
-
-
-@pytest.mark.parametrize("architecture", list(Architecture))
-def test_set_affine_beyond_the_dtype_gives_infinity(architecture: Architecture) -> None:
-    model = make_model(architecture, 1)
-    set_affine(model, np.array([-1e300]), 1e300)
-    assert [parameter.item() for parameter in model.parameters()] == [-math.inf, math.inf]

@@ -9,10 +9,11 @@ import torch
 from torch import nn
 
 from export.inspection.inspect import inspect_file
-from linreg.checkpoint import load, load_state
+from linreg.checkpoint import load
 from linreg.errors import ModelError
 from linreg.safetensors import read_safetensors
 from linreg.state_loading import load_into
+from linreg.state_reading import load_state
 
 NAMES = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16", "int64": "I64", "int32": "I32"}
 NAMES |= {"int16": "I16", "int8": "I8", "uint8": "U8", "bool": "BOOL"}

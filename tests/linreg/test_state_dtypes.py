@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from linreg.checkpoint import read_state, state_bytes, state_sha256
 from linreg.config import MAX_EXPANDED_BYTES
 from linreg.errors import ModelError
+from linreg.state_dict import state_bytes, state_sha256
+from linreg.state_reading import read_state
 from tests.state_files import Net, fitted, saved
 
 # ---- other dtypes ----------------------------------------------------------------------------------------------------

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from linreg.checkpoint import load, read_state
+from linreg.checkpoint import load
 from linreg.errors import ModelError
+from linreg.state_reading import read_state
 from tests.state_files import Net, fitted, renamed, same, saved
 
 # ---- wrappers --------------------------------------------------------------------------------------------------------

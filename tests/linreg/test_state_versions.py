@@ -9,9 +9,10 @@ from torch import nn
 
 from export.bundle.vectors import TOLERANCE_FILE
 from export.formats.archives import rewrite
-from linreg.checkpoint import load_state, read_state, state_bytes, state_sha256
 from linreg.errors import ModelError
+from linreg.state_dict import state_bytes, state_sha256
 from linreg.state_loading import load_into
+from linreg.state_reading import load_state, read_state
 
 
 def saved(state) -> bytes:

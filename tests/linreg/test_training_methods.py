@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from linreg import descent
-from linreg.checkpoint import state_bytes
 from linreg.config import Architecture, Loss, Method, Precision, TrainSettings
 from linreg.descent import train_epoch
 from linreg.errors import LinregError
 from linreg.models import LinearRegressionModelV2
+from linreg.state_dict import state_bytes
 from linreg.training import fit
 from tests.conftest import ROOT
 from tests.training_problems import (
@@ -146,7 +146,7 @@ def test_the_number_of_threads_changes_no_byte_of_an_exact_fit() -> None:
 import hashlib
 from pathlib import Path
 import torch
-from linreg.checkpoint import state_bytes
+from linreg.state_dict import state_bytes
 from linreg.config import TABLE_DEFAULTS, DeviceChoice, Precision
 from linreg.data import read_dataset, split
 from linreg.training import fit

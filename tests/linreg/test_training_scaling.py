@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from linreg import training
-from linreg.checkpoint import state_bytes
 from linreg.config import DeviceChoice, Loss, Method, Precision, TrainSettings
 from linreg.errors import TrainingError
-from linreg.inference import predict
+from linreg.state_dict import state_bytes
 from linreg.training import fit
+from tests.module_predictions import predict
 from tests.training_problems import (
     CPU,
     EXACT,

@@ -17,9 +17,10 @@ from bench.worker.building import build
 from export.bundle.build import build as build_artifact
 from export.formats.names import RUNTIME_FORMATS, file_name
 from export.source.source import from_checkpoint
-from linreg.checkpoint import load, state_bytes
+from linreg.checkpoint import load
 from linreg.errors import LinregError
 from linreg.models import LinearRegressionModel, LinearRegressionModelV2
+from linreg.state_dict import state_bytes
 
 EAGER = [variant.name for variant in cpu_variants() if variant.kind is Kind.EAGER]
 SCRIPTED = ["torchscript", "torchscript-frozen", "torchscript-trace"]

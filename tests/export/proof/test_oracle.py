@@ -12,8 +12,8 @@ from export.proof.allowed_error import affine_output
 from export.proof.oracle import Oracle
 from export.source.source import from_module
 from export.source.user_module import parse_input
+from linreg.affine import Affine
 from linreg.errors import ExportError
-from linreg.models import Affine
 from tests import nets
 
 

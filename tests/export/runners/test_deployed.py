@@ -7,7 +7,7 @@ import pytest
 from export.runners.deployed import OnnxModel
 from linreg.checkpoint import load
 from linreg.errors import ModelError
-from linreg.inference import predict
+from tests.module_predictions import predict
 
 
 def test_it_answers_as_the_model_and_names_its_columns(penguins):

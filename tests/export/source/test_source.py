@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from export.source.source import from_checkpoint, metadata_text
-from linreg.checkpoint import load, state_bytes
+from linreg.checkpoint import load
 from linreg.models import LinearRegressionModelV2
+from linreg.state_dict import state_bytes
 
 
 def test_a_bare_state_dict_is_a_source(tmp_path):

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from export.source.user_module import load_module, parse_input
-from linreg.checkpoint import state_bytes
 from linreg.errors import ExportError, ModelError
+from linreg.state_dict import state_bytes
 
 CODE = """
 import torch

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from linreg.cells import MISSING
 from linreg.errors import DataError
+from linreg.reading.cells import MISSING
 from tests.table_files import bits, parquet, parquet_bytes, read, refused
 
 GOOD = """

@@ -11,14 +11,14 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from linreg.arrow_columns import ArrowColumns
-from linreg.column_names import listed, short
 from linreg.config import MAX_CELLS, MAX_COLUMNS, MAX_NAME_LENGTH, MAX_TABLE_BYTES
-from linreg.csv_columns import CsvColumns
 from linreg.errors import DataError, one_line
-from linreg.file_kinds import check_kind
 from linreg.memory import available_bytes, check_memory, in_words
-from linreg.parquet_columns import ParquetColumns
+from linreg.reading.arrow_columns import ArrowColumns
+from linreg.reading.column_names import listed, short
+from linreg.reading.csv_columns import CsvColumns
+from linreg.reading.file_kinds import check_kind
+from linreg.reading.parquet_columns import ParquetColumns
 
 BYTES_A_CELL = 24
 """A number is held three times: in its column, in the table of used columns, and in the complete rows."""

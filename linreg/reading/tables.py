@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from linreg.arrow_columns import ArrowColumns, ArrowStream
-from linreg.cells import Cells, read_cells
-from linreg.column_names import listed, short, tidy
-from linreg.columns import Columns, check_size, open_columns, places_of_all, places_of_named
 from linreg.config import MAX_TABLE_BYTES
 from linreg.errors import DataError, LinregError
 from linreg.files import read_bytes, sha256
+from linreg.reading.arrow_columns import ArrowColumns, ArrowStream
+from linreg.reading.cells import Cells, read_cells
+from linreg.reading.column_names import listed, short, tidy
+from linreg.reading.columns import Columns, check_size, open_columns, places_of_all, places_of_named
 
 NOT_ASKED_FOR = "not among the features"
 EXACT_INTEGERS = 2.0**53

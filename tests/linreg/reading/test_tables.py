@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from linreg import columns
 from linreg.errors import DataError
-from linreg.tables import read_table
+from linreg.reading import columns
+from linreg.reading.tables import read_table
 from tests.conftest import PENGUINS
 from tests.table_files import TWO, parquet, parquet_bytes, read, refused
 

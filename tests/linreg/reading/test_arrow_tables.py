@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from linreg.errors import DataError
-from linreg.tables import LeftOut, Table, read_table
+from linreg.reading.tables import LeftOut, Table, read_table
 from tests.conftest import PENGUINS
 
 LIBRARIES: dict[str, Callable[[dict[str, list[Any]]], Any]] = {

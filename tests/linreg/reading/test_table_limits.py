@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from linreg import columns, tables
 from linreg.errors import DataError
-from linreg.tables import read_table
+from linreg.reading import columns, tables
+from linreg.reading.tables import read_table
 from tests.table_files import TWO, parquet, parquet_bytes, read, refused
 
 

@@ -19,7 +19,7 @@ import pytest
 import torch
 
 from linreg.errors import DataError
-from linreg.tables import read_table
+from linreg.reading.tables import read_table
 
 CSV = b"x,y\n1,2\n2,3\n"
 TABLE = pa.table({"x": [1, 2], "y": [2, 3]})

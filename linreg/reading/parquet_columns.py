@@ -6,10 +6,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet
 
-from linreg.arrow_columns import row_index
-from linreg.cells import is_text, may_hold_numbers
-from linreg.column_names import tidy
 from linreg.errors import DataError, one_line
+from linreg.reading.arrow_columns import row_index
+from linreg.reading.cells import is_text, may_hold_numbers
+from linreg.reading.column_names import tidy
 
 _FAULTS = (pa.ArrowException, OSError, UnicodeDecodeError)
 

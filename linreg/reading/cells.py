@@ -8,9 +8,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from linreg.column_names import short
+from linreg.reading.column_names import short
+from linreg.reading.options import AS_USUAL, ReadOptions
 
 NUMBER = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
+TRUE = "^(?:true|True|TRUE)$"
+FALSE = "^(?:false|False|FALSE)$"
 INFINITE = r"^[+-]?(?i:inf|infinity)$"
 MISSING = ("", "NA", "N/A", "#N/A", "n/a", "NaN", "nan", "-nan", "NULL", "null", "None")
 
@@ -37,11 +40,13 @@ class Cells:
         values: float64, shape (rows,), NaN for a missing value; None if any cell is not a number.
         problem: what is wrong with the column, or an empty string.
         numeric: whether the column is meant to hold numbers, even if some of them cannot be parsed.
+        number: the first cell of a column of text that is a number or nearly one, as in `row 3 is '1'`; else empty.
     """
 
     values: NDArray[np.float64] | None
     problem: str
     numeric: bool
+    number: str = ""
 
 
 def may_hold_numbers(kind: pa.DataType) -> bool:
@@ -57,13 +62,30 @@ def is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
-def read_cells(column: pa.ChunkedArray) -> Cells:
+def read_cells(
+    column: pa.ChunkedArray | NDArray[np.float64],
+    *,
+    how: ReadOptions = AS_USUAL,
+    first_row: int = 0,
+    booleans: bool = False,
+) -> Cells:
     """Parse a column as numbers, or say what is wrong with it.
 
     A text column with at least one number counts as numeric, so that a typo in another cell is reported as an error
     instead of silently dropping the column.
+
+    Args:
+        column: its cells, or numbers, which are returned as they are.
+        how: how the cells are written.
+        first_row: place of the first cell in its file, counted from 0, for the message.
+        booleans: whether true is 1 and false is 0.
     """
+    if isinstance(column, np.ndarray):
+        nothing = bool(len(column)) and bool(np.isnan(column).all())
+        return Cells(values=column, problem="has no values" if nothing else "", numeric=not nothing)
     kind = column.type
+    if booleans and pa.types.is_boolean(kind):
+        column, kind = column.cast(pa.uint8()), pa.uint8()
     if pa.types.is_dictionary(kind) and not is_text(kind.value_type):
         column, kind = column.cast(kind.value_type), kind.value_type
     if not may_hold_numbers(kind):
@@ -71,9 +93,9 @@ def read_cells(column: pa.ChunkedArray) -> Cells:
     if pa.types.is_null(kind):
         values = np.full(len(column), np.nan)
     elif pa.types.is_dictionary(kind) or is_text(kind):
-        values, kinds = _numbers_of_text(column)
+        values, kinds = _numbers_of_text(column, how, booleans=booleans)
         if (kinds >= _OTHERWISE).any():
-            return _not_numbers(column, kinds)
+            return _not_numbers(column, kinds, first_row)
     else:
         if pa.types.is_decimal(kind):
             column = column.cast(pa.large_string())  # gives the nearest float64; a direct cast rounds twice
@@ -82,7 +104,9 @@ def read_cells(column: pa.ChunkedArray) -> Cells:
     return Cells(values=values, problem="has no values" if nothing else "", numeric=not nothing)
 
 
-def _numbers_of_text(column: pa.ChunkedArray) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+def _numbers_of_text(
+    column: pa.ChunkedArray, how: ReadOptions, *, booleans: bool
+) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
     """Return the numbers (NaN for missing values) and the kind of each cell.
 
     In a dictionary-encoded column, each entry of the dictionary is parsed only once.
@@ -90,9 +114,9 @@ def _numbers_of_text(column: pa.ChunkedArray) -> tuple[NDArray[np.float64], NDAr
     parts = [(np.empty(0), np.empty(0, np.uint8))]
     for chunk in column.chunks:
         if not pa.types.is_dictionary(chunk.type):
-            parts.append(_read_text(chunk))
+            parts.append(_read_text(chunk, how, booleans=booleans))
             continue
-        values, kinds = _read_text(chunk.dictionary)
+        values, kinds = _read_text(chunk.dictionary, how, booleans=booleans)
         # One more entry represents null cells.
         values, kinds = np.append(values, np.nan), np.append(kinds, np.uint8(_MISSING))
         places = chunk.indices.cast(pa.int64()).fill_null(len(values) - 1).to_numpy(zero_copy_only=False)
@@ -100,23 +124,48 @@ def _numbers_of_text(column: pa.ChunkedArray) -> tuple[NDArray[np.float64], NDAr
     return np.concatenate([values for values, _ in parts]), np.concatenate([kinds for _, kinds in parts])
 
 
-def _read_text(array: pa.Array) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
-    text = pc.utf8_trim_whitespace(array.cast(pa.large_string()))
-    kinds = np.full(len(text), _TEXT, np.uint8)
-    number = pc.fill_null(pc.match_substring_regex(text, NUMBER), False)
-    infinite = pc.fill_null(pc.match_substring_regex(text, INFINITE), False)
+def _read_text(array: pa.Array, how: ReadOptions, *, booleans: bool) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+    as_written = pc.utf8_trim_whitespace(array.cast(pa.large_string()))
+    kinds = np.full(len(as_written), _TEXT, np.uint8)
+    text = _with_points(as_written, how)
+    if booleans:
+        text = pc.if_else(_matches(text, TRUE), "1", pc.if_else(_matches(text, FALSE), "0", text))
+    number, infinite = _matches(text, NUMBER), _matches(text, INFINITE)
+    missing = pc.is_in(as_written, pa.array((*MISSING, *how.missing, None), as_written.type))
     kinds[number.to_numpy(zero_copy_only=False)] = _NUMBER
     kinds[infinite.to_numpy(zero_copy_only=False)] = _INFINITE
-    kinds[pc.is_in(text, pa.array((*MISSING, None), text.type)).to_numpy(zero_copy_only=False)] = _MISSING
-    good = pc.if_else(pc.or_(number, infinite), pc.utf8_ltrim(text, characters="+"), pa.scalar(None, text.type))
-    values = good.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    kinds[missing.to_numpy(zero_copy_only=False)] = _MISSING
+    good = pc.and_(pc.or_(number, infinite), pc.invert(missing))
+    plain = pc.if_else(good, pc.utf8_ltrim(text, characters="+"), pa.scalar(None, text.type))
+    values = plain.cast(pa.float64()).to_numpy(zero_copy_only=False)
     if (kinds == _TEXT).any():
-        otherwise = pc.fill_null(pc.match_substring_regex(text, WRITTEN_OTHERWISE), False)
+        otherwise = _matches(as_written, WRITTEN_OTHERWISE)
         kinds[(kinds == _TEXT) & otherwise.to_numpy(zero_copy_only=False)] = _OTHERWISE
     return values, kinds
 
 
-def _not_numbers(column: pa.ChunkedArray, kinds: NDArray[np.uint8]) -> Cells:
+def _matches(text: pa.Array, pattern: str) -> pa.Array:
+    return pc.fill_null(pc.match_substring_regex(text, pattern), False)
+
+
+def _with_points(text: pa.Array, how: ReadOptions) -> pa.Array:
+    """Return text whose numbers have a decimal point and no thousands separators, as `how` says they are written."""
+    mark = re.escape(how.decimal)
+    if how.thousands is not None:
+        groups = rf"^[+-]?[0-9]{{1,3}}(?:{re.escape(how.thousands)}[0-9]{{3}})+(?:{mark}[0-9]*)?$"
+        text = pc.if_else(_matches(text, groups), pc.replace_substring(text, how.thousands, ""), text)
+    if how.decimal == ".":
+        return text
+    decimal = _matches(text, NUMBER.replace(r"\.", mark))
+    other = _matches(text, NUMBER)  # a point is no decimal mark here: 1.5 becomes 1·5, which is no number
+    return pc.if_else(
+        decimal,
+        pc.replace_substring(text, how.decimal, "."),
+        pc.if_else(other, pc.replace_substring(text, ".", "·"), text),
+    )
+
+
+def _not_numbers(column: pa.ChunkedArray, kinds: NDArray[np.uint8], first_row: int) -> Cells:
     """Report the first cell that is not a number.
 
     If it is text and at least half of the cells that have a value are not numbers, also report the first cell that is a
@@ -125,12 +174,16 @@ def _not_numbers(column: pa.ChunkedArray, kinds: NDArray[np.uint8]) -> Cells:
     bad = kinds >= _OTHERWISE
     row = int(bad.argmax())
     value = column[row].as_py()
-    problem = f"row {row + 1} is {short(value)}, not a number"
+    problem = f"row {first_row + row + 1} is {short(value)}, not a number"
+    number = ""
     numeric = (kinds == _NUMBER) | (kinds == _OTHERWISE)
-    if numeric.any() and kinds[row] == _TEXT and 2 * bad.sum() >= (kinds != _MISSING).sum():
+    if numeric.any():
         other = int(numeric.argmax())
-        problem += f", but row {other + 1} is {short(str(column[other].as_py()))}"
-    return Cells(values=None, problem=problem + _hint(value, kinds[row]), numeric=bool(numeric.any()))
+        number = f"row {first_row + other + 1} is {short(str(column[other].as_py()))}"
+        if kinds[row] == _TEXT and 2 * bad.sum() >= (kinds != _MISSING).sum():
+            problem += f", but {number}"
+    problem += _hint(value, kinds[row])
+    return Cells(values=None, problem=problem, numeric=bool(numeric.any()), number=number)
 
 
 def _hint(value: str, kind: int) -> str:

@@ -7,10 +7,10 @@ from typing import Any, Protocol, runtime_checkable
 
 import pyarrow as pa
 
-from linreg.cells import is_text, may_hold_numbers
-from linreg.column_names import tidy
 from linreg.config import MAX_COLUMNS
 from linreg.errors import DataError, one_line
+from linreg.reading.cells import is_text, may_hold_numbers
+from linreg.reading.column_names import tidy
 
 
 @runtime_checkable

@@ -9,11 +9,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.csv
 
-from linreg.cells import MISSING, NUMBER
-from linreg.column_names import listed, tidy
 from linreg.config import MAX_COLUMNS
 from linreg.errors import DataError, one_line
-from linreg.file_kinds import UTF_8_MARK
+from linreg.reading.cells import MISSING, NUMBER
+from linreg.reading.column_names import listed, tidy
+from linreg.reading.file_kinds import UTF_8_MARK
 
 MAX_LINE_LENGTH = 2**24
 """Limit on the length of a line, so that its commas can be counted in little memory."""

@@ -1,0 +1,145 @@
+"""A least-squares problem over the blocks of a table, and how each pass over it is made.
+
+A pass is a function of a module, `function(unit, problem, ...)`. It returns one small result for a range of blocks, and
+`Problem.passed` reduces these results in a fixed tree over all blocks. So no byte depends on the number of workers, on
+the ranges, or on the files that hold the table. A row that is not used becomes a row of zeros, which changes no sum.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from linreg.block_split import EVERY_ROW, BlockSplit
+from linreg.engines.threads import run
+from linreg.reading.blocks import BLOCK_ROWS, Block
+from linreg.tree import reduced
+
+Array = NDArray[np.float64]
+Result = TypeVar("Result")
+
+UNIT_BLOCKS = 16
+"""Blocks of a unit, a power of two. With 2^20 rows, a unit is what most writers of Parquet make a row group."""
+WIDEST_PARALLEL = 100
+"""With more columns, BLAS itself uses several threads, which must not multiply with the workers."""
+
+
+class TableBlocks(Protocol):
+    """A table that is read in blocks, and can be read again."""
+
+    @property
+    def origin(self) -> str:
+        """What messages call the table."""
+
+    @property
+    def target_name(self) -> str | None:
+        """The name of the target."""
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The names of the features, in the order of their columns."""
+
+    @property
+    def rows(self) -> int | None:
+        """The number of rows; None if they have not been counted."""
+
+    @property
+    def seekable(self) -> bool:
+        """Whether `blocks` can begin anywhere without reading what stands before."""
+
+    def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[Block]:
+        """Yield the blocks of a range of rows; `start` and `stop` are multiples of `BLOCK_ROWS`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unit:
+    """A range of rows; `start` is a multiple of a unit's rows, and without a `stop` it reaches to the end."""
+
+    start: int = 0
+    stop: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """Find x with the least |y - A x|, where A has the features and perhaps a column of ones.
+
+    Attributes:
+        stream: blocks of the features, with the target last.
+        intercept: whether A has a column of ones.
+        split: the rows of part 0 are used.
+        workers: threads of each pass.
+    """
+
+    stream: TableBlocks
+    intercept: bool = True
+    split: BlockSplit = EVERY_ROW
+    workers: int = 1
+
+    @property
+    def features(self) -> int:
+        """The number of features."""
+        return len(self.stream.feature_names)
+
+    @property
+    def columns(self) -> int:
+        """The number of columns of A."""
+        return self.features + self.intercept
+
+    def passed(
+        self, function: Callable[..., Result], *arguments: Any, combine: Callable[[Result, Result], Result]
+    ) -> Result:
+        """Run a function on each unit of the table, and reduce the results."""
+        workers = self.workers if self.columns <= WIDEST_PARALLEL else 1
+        return reduced(run(function, units_of(self.stream), self, *arguments, workers=workers), combine)
+
+    def chunks(self, block: Block, rows: int) -> Iterator[Array]:
+        """Yield [features, 1, target] of a block, transposed: shape (columns + 1, rows), the last one shorter.
+
+        The buffer is used again for the next chunk.
+
+        Args:
+            block: one of the blocks of the table.
+            rows: rows of a chunk.
+        """
+        values, count = block.values.T, self.features
+        used = self._used(block)
+        buffer = np.empty((self.columns + 1, min(rows, values.shape[1])))
+        for start in range(0, values.shape[1], rows):
+            part = values[:, start : start + rows]
+            chunk = buffer[:, : part.shape[1]]
+            chunk[:count], chunk[-1] = part[:count], part[-1]
+            chunk[count:-1] = 1.0
+            if used is not None:
+                chunk[:, ~used[start : start + rows]] = 0.0
+            yield chunk
+
+    def _used(self, block: Block) -> NDArray[np.bool_] | None:
+        """Return which rows of a block are used; None if all are."""
+        complete, parts = complete_rows(block.values), self.split.part_of_row(block.start, len(block.values))
+        if parts is None:
+            return complete
+        trains: NDArray[np.bool_] = parts == 0
+        return trains if complete is None else complete & trains
+
+
+def units_of(stream: TableBlocks) -> list[Unit]:
+    """Return the units of a table; one that must be read from its start, as a CSV, is one unit."""
+    if stream.rows is None or not stream.seekable:
+        return [Unit()]
+    rows = UNIT_BLOCKS * BLOCK_ROWS
+    return [Unit(start=start, stop=start + rows) for start in range(0, max(stream.rows, 1), rows)]
+
+
+def complete_rows(values: Array) -> NDArray[np.bool_] | None:
+    """Return which rows have no NaN; None if no row has one.
+
+    Args:
+        values: shape (rows, columns), columns contiguous.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(values.sum(axis=0)).all():
+            return None
+    complete = np.asarray(~np.isnan(values).any(axis=1))
+    return None if complete.all() else complete

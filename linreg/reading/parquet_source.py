@@ -1,0 +1,117 @@
+"""Read a Parquet file, one row group after another, and only the columns that are used."""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet
+
+from linreg.errors import DataError, one_line
+from linreg.reading.arrow_columns import row_index
+from linreg.reading.blocks import BLOCK_ROWS
+from linreg.reading.cells import is_text
+from linreg.reading.column_names import tidy
+from linreg.reading.places import Place
+from linreg.reading.sources import Batch
+
+BUFFER_BYTES = 2**20
+"""Read ahead in a column; without such a limit a whole column of a row group is held, however long."""
+_FAULTS = (pa.ArrowException, OSError, UnicodeDecodeError)
+
+
+class ParquetSource:
+    """A Parquet file whose footer has been read; attributes as in `linreg.reading.sources.Source`."""
+
+    seekable = True
+    repeatable = True
+
+    def __init__(self, place: Place) -> None:
+        """Read the footer.
+
+        Raises:
+            DataError: the footer cannot be read.
+        """
+        self._place = place
+        self.origin = place.name
+        self.size_bytes: int | None = place.size_bytes
+        try:
+            with self._file() as file:
+                metadata, schema = file.metadata, file.schema_arrow
+                groups = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+                self.own_names = list(schema.names)
+                self._kinds = list(schema.types)
+        except pa.ArrowMemoryError:
+            raise
+        except _FAULTS as error:
+            raise self._unreadable(error) from None
+        self.names = [tidy(name) for name in self.own_names]
+        self.rows: int | None = metadata.num_rows
+        self._starts = [0, *accumulate(groups)]
+        self.row_index = row_index(self.names, schema.metadata)
+
+    def kind(self, place: int) -> pa.DataType:
+        """Return the type of a column."""
+        return self._kinds[place]
+
+    def batches(self, places: Sequence[int], *, passing: Sequence[int] = (), start: int = 0) -> Iterator[Batch]:
+        """Yield rows in order from the row group of row `start` on; text is dictionary-encoded.
+
+        Raises:
+            DataError: the file is damaged.
+        """
+        read = [place for place in dict.fromkeys([*places, *passing]) if not pa.types.is_null(self._kinds[place])]
+        first = max(bisect_right(self._starts, start) - 1, 0)
+        at, size = self._starts[first], self.size_bytes or 0
+        starts = self._starts
+        groups = [group for group in range(first, len(starts) - 1) if starts[group] < starts[group + 1]]
+        texts = [self.own_names[place] for place in places if is_text(self._kinds[place]) and place not in passing]
+        try:
+            with self._file(read_dictionary=texts) as file:
+                for group in groups:
+                    for batch in self._of_group(file, group, read):
+                        by_place = {place: self._column(batch, place) for place in dict.fromkeys([*places, *passing])}
+                        share = size * batch.num_rows // max(self.rows or 1, 1)
+                        yield Batch(
+                            first_row=at,
+                            rows=batch.num_rows,
+                            columns=[pa.chunked_array([by_place[place]]) for place in places],
+                            passed=self._passed(by_place, passing),
+                            read_bytes=share,
+                        )
+                        at += batch.num_rows
+        except pa.ArrowMemoryError:
+            raise
+        except _FAULTS as error:
+            raise self._unreadable(error) from None
+
+    def _of_group(self, file: Any, group: int, read: Sequence[int]) -> Iterator[pa.RecordBatch]:
+        if not read:
+            rows = self._starts[group + 1] - self._starts[group]
+            for start in range(0, rows, BLOCK_ROWS):
+                yield pa.record_batch([pa.nulls(min(BLOCK_ROWS, rows - start))], names=[""])
+            return
+        names = [self.own_names[place] for place in read]
+        for batch in file.iter_batches(BLOCK_ROWS, row_groups=[group], columns=names, use_threads=False):
+            batch.validate(full=True)
+            yield batch
+
+    def _column(self, batch: pa.RecordBatch, place: int) -> pa.Array:
+        """Return a column of a batch, which also has those whose names continue this name after a dot."""
+        if pa.types.is_null(self._kinds[place]):
+            return pa.nulls(batch.num_rows)
+        return batch.column(batch.schema.names.index(self.own_names[place]))
+
+    def _passed(self, by_place: dict[int, pa.Array], passing: Sequence[int]) -> pa.RecordBatch | None:
+        if not passing:
+            return None
+        return pa.record_batch([by_place[place] for place in passing], names=[self.own_names[p] for p in passing])
+
+    def _file(self, **options: Any) -> Any:
+        return pyarrow.parquet.ParquetFile(
+            self._place.open(), pre_buffer=False, buffer_size=BUFFER_BYTES, memory_map=False, **options
+        )
+
+    def _unreadable(self, error: BaseException) -> DataError:
+        return DataError(f"{self.origin}: is Parquet, but cannot be read: {one_line(error)}; write or fetch it again")

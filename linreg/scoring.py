@@ -1,0 +1,253 @@
+"""The last pass of a fit: how good the rounded model is, by part, and whether its dtype can hold the data."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from linreg.config import Precision
+from linreg.errors import DataError
+from linreg.metrics import Errors, errors_of
+from linreg.problem import Problem, Unit, complete_rows
+from linreg.reading.blocks import Block
+from linreg.survey import digest_of
+from linreg.tree import reduced
+
+Array = NDArray[np.float64]
+
+COARSE = 0.01
+"""Warn if rounding moves predictions by more than this fraction of the RMSE."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """What the pass finds in some rows.
+
+    Attributes:
+        rounded: errors of the model in its dtype.
+        exact: errors of the model in float64.
+        effect: the most that rounding moves a prediction.
+        finite: whether the dtype holds every prediction.
+    """
+
+    rounded: Errors
+    exact: Errors
+    effect: float
+    finite: bool
+
+    def __add__(self, other: "Scores") -> "Scores":
+        return Scores(
+            rounded=self.rounded + other.rounded,
+            exact=self.exact + other.exact,
+            effect=max(self.effect, other.effect),
+            finite=self.finite and other.finite,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored:
+    """The scores of a table.
+
+    Attributes:
+        rows: rows of the table.
+        parts: scores of each part, in the order of the split; None for a part without complete rows.
+        digests: as in `linreg.survey.Survey`.
+    """
+
+    rows: int
+    parts: tuple[Scores | None, ...]
+    digests: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rounded:
+    """A linear model with its numbers before rounding, shape (features,), and the dtype to round them to."""
+
+    weight: Array
+    bias: float
+    dtype: Precision
+
+    def predict(self, features: Array) -> tuple[NDArray[np.floating], Array]:
+        """Return the predictions of the rounded model and of the exact one, each of shape (rows,).
+
+        Products are added feature by feature, so the bytes do not depend on BLAS.
+
+        Args:
+            features: shape (rows, features), columns contiguous.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            weight, bias = self.weight.astype(self.dtype), np.asarray(self.bias, self.dtype)
+            rounded: NDArray[np.floating] = np.zeros(len(features), self.dtype)
+            exact = np.zeros(len(features))
+            for column, factor, exact_factor in zip(features.T, weight, self.weight, strict=True):
+                rounded += factor * column.astype(self.dtype)
+                exact += exact_factor * column
+            rounded += bias
+            exact += self.bias
+        return rounded, exact
+
+
+def scored(problem: Problem, model: Rounded, *, digests: bool = False) -> Scored:
+    """Make the pass.
+
+    Args:
+        problem: the table and its split.
+        model: the model.
+        digests: whether to compute the digests.
+    """
+    return problem.passed(_scored, model, digests, combine=combined)
+
+
+def _scored(unit: Unit, problem: Problem, model: Rounded, digests: bool) -> Scored:
+    blocks = problem.stream.blocks(unit.start, unit.stop)
+    return reduced((scores_of(problem, predicted(problem, block, model), digests) for block in blocks), combined)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predicted:
+    """The complete rows of a block, and what a model predicts for them.
+
+    Attributes:
+        block: the block.
+        places: places of the complete rows in the block; None if every row is complete.
+        part_of_row: number of the part of each complete row; None if there is one part.
+        values: features and target of the complete rows, columns contiguous.
+        rounded: predictions of the rounded model.
+        exact: predictions of the exact model.
+    """
+
+    block: Block
+    places: NDArray[np.int_] | None
+    part_of_row: NDArray[np.uint8] | None
+    values: Array
+    rounded: NDArray[np.floating]
+    exact: Array
+
+
+def predicted(problem: Problem, block: Block, model: Rounded) -> Predicted:
+    """Predict the complete rows of a block."""
+    complete, part_of_row = complete_rows(block.values), problem.split.part_of_row(block.start, len(block.values))
+    places = None if complete is None else np.flatnonzero(complete)
+    values = block.values if places is None else block.values.T[:, places].T
+    if part_of_row is not None and places is not None:
+        part_of_row = part_of_row[places]
+    rounded, exact = model.predict(values[:, :-1])
+    return Predicted(block=block, places=places, part_of_row=part_of_row, values=values, rounded=rounded, exact=exact)
+
+
+def scores_of(problem: Problem, rows: Predicted, digests: bool) -> Scored:
+    """Return the scores of a block."""
+    parts = []
+    for place in range(len(problem.split.fractions)):
+        here = slice(None) if rows.part_of_row is None else rows.part_of_row == place
+        parts.append(_scores(rows.values[here, -1], rows.rounded[here], rows.exact[here]))
+    values = rows.block.values
+    return Scored(rows=len(values), parts=tuple(parts), digests=digest_of(values) if digests else b"")
+
+
+def _scores(target: Array, rounded: NDArray[np.floating], exact: Array) -> Scores | None:
+    if not len(target):
+        return None
+    finite = bool(np.isfinite(rounded).all() and np.isfinite(exact).all())
+    if not finite:
+        rounded, exact = np.zeros_like(rounded), np.zeros_like(exact)
+    return Scores(
+        rounded=errors_of(target, rounded),
+        exact=errors_of(target, exact),
+        effect=float(np.abs(rounded - exact).max()),
+        finite=finite,
+    )
+
+
+def combined(one: Scored, other: Scored) -> Scored:
+    """Return the scores of the rows of both."""
+    return Scored(
+        rows=one.rows + other.rows,
+        parts=tuple(both(a, b) for a, b in zip(one.parts, other.parts, strict=True)),
+        digests=one.digests + other.digests,
+    )
+
+
+def both(one: Scores | None, other: Scores | None) -> Scores | None:
+    """Return the scores of the rows of both."""
+    if one is None or other is None:
+        return one or other
+    return one + other
+
+
+# What the dtype can hold
+
+
+def check_range(model: Rounded, largest: Array, scores: Sequence[Scores], names: tuple[str, ...]) -> None:
+    """Check that the model's dtype can hold its parameters, the features and the predictions.
+
+    Args:
+        model: the model.
+        largest: largest absolute value of each feature.
+        scores: scores of all rows.
+        names: names of the features.
+
+    Raises:
+        DataError: the dtype cannot hold them; the message names the column at fault, if there is one.
+    """
+    wide = model.dtype is Precision.FLOAT64
+    hint = "rescale the columns" if wide else "use --dtype float64, or rescale the columns"
+    with np.errstate(over="ignore"):
+        parameters = np.append(model.weight, model.bias).astype(model.dtype)
+    if not np.isfinite(parameters).all():
+        raise DataError(f"the fitted coefficients exceed torch.{model.dtype}; {hint}")
+    beyond = largest > float(np.finfo(model.dtype).max)
+    if beyond.any():
+        raise DataError(f"column {names[int(beyond.argmax())]!r} has values that exceed torch.{model.dtype}; {hint}")
+    if not all(one.finite for one in scores):
+        raise DataError(f"the predictions exceed torch.{model.dtype}; {hint}")
+
+
+def check_usefulness(train: Scores, dtype: Precision, *, bias: bool) -> None:
+    """Check that rounding does not make the model worse than a constant (than 0, for a model without a bias).
+
+    Args:
+        train: scores of the training part.
+        dtype: dtype of the model.
+        bias: whether the model has a bias.
+
+    Raises:
+        DataError: the rounded model is worse than a constant, and the exact one is not.
+    """
+    if not worse_than_constant(train.rounded, bias=bias) or worse_than_constant(train.exact, bias=bias):
+        return
+    wider = "" if dtype is Precision.FLOAT64 else "use --dtype float64, or "
+    raise DataError(
+        f"{dtype} is too coarse for these raw values: it takes the RMSE of the training part from "
+        f"{train.exact.metrics.rmse:.3g} to {train.rounded.metrics.rmse:.3g}, worse than a constant; {wider}shift the "
+        "columns towards 0"
+    )
+
+
+def worse_than_constant(errors: Errors, *, bias: bool) -> bool:
+    """Return whether predictions are worse than the target's mean (than 0 without a bias), beyond rounding errors."""
+    metrics = errors.metrics
+    if bias:
+        return metrics.r2 is not None and metrics.r2 < -0.01
+    return metrics.rmse > 1.005 * errors.target.root_mean_square
+
+
+def coarseness(train: Scores, dtype: Precision) -> list[str]:
+    """Warn if the model's dtype is too coarse for the raw values, and say how large the effect is.
+
+    Args:
+        train: scores of the training part.
+        dtype: dtype of the model.
+
+    Returns:
+        One warning, or none.
+    """
+    noise, target = train.exact.metrics.rmse, train.exact.target
+    if train.effect <= COARSE * max(noise, 1e-4 * (target.high - target.low)):
+        return []
+    wider = "" if dtype is Precision.FLOAT64 else "use --dtype float64, or "
+    return [
+        f"{dtype} is coarse for these raw values: it moves predictions by up to {train.effect:.3g} (RMSE {noise:.3g}); "
+        f"{wider}shift the columns towards 0"
+    ]
