@@ -64,6 +64,10 @@ class Changes:
             self._spared[name] = self._removed.pop(name)
         return self._stage / file
 
+    def sha256(self, name: str) -> str:
+        """Return the SHA-256 of a staged file, as it was written."""
+        return self._written[name][1]
+
     def staged_bytes(self, name: str) -> bytes:
         """Read a staged file back from disk, and check that it holds what was written.
 

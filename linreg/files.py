@@ -101,6 +101,57 @@ def write_atomic(path: Path, data: Contents) -> None:
         pass
 
 
+def holds(path: Path, data: Contents) -> bool:
+    """Return whether a regular file holds exactly `data`, which is compared while it is made, and written nowhere.
+
+    The first difference ends the comparison.
+
+    Raises:
+        LinregError: the file cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            compared = ComparedStream(stream)
+            with suppress(_DiffersError):
+                write_contents(compared, data)
+                return not stream.read(1)
+    except (OSError, ValueError) as error:
+        raise LinregError(f"{path}: cannot be read: {_reason(error)}") from error
+    return False
+
+
+class _DiffersError(Exception):
+    """Ends the writing to a `ComparedStream`."""
+
+
+class ComparedStream:
+    """A stream to write to, which compares what is written with a file.
+
+    Attributes:
+        closed: whether it is closed, which it never is; pyarrow asks.
+    """
+
+    closed = False
+
+    def __init__(self, file: BinaryIO) -> None:
+        """Compare with the bytes of `file`, from where it stands."""
+        self._file = file
+
+    def write(self, data: Any) -> int:
+        """Compare an object that has a buffer; return its number of bytes.
+
+        Raises:
+            _DiffersError: the file has other bytes there.
+        """
+        length = memoryview(data).nbytes
+        if self._file.read(length) != data:
+            raise _DiffersError
+        return length
+
+    def flush(self) -> None:
+        """Do nothing."""
+
+
 @contextmanager
 def staged(path: Path, data: Contents) -> Iterator[Path]:
     """Write `data` to a temporary file beside `path`, yield it for inspection, and then rename it.
@@ -137,7 +188,10 @@ class HashedStream:
 
     Attributes:
         size: the number of bytes so far.
+        closed: whether it is closed, which it never is; pyarrow asks.
     """
+
+    closed = False
 
     def __init__(self, stream: BinaryIO | None) -> None:
         """Write to `stream`; None only hashes and counts."""

@@ -4,6 +4,7 @@ A downloaded bundle may contain a journal. So a journal can name only files that
 it renames or removes must have the sha256 that the journal lists.
 """
 
+import re
 import shutil
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +20,11 @@ STAGE_FOLDER = ".linreg-staged"
 JOURNAL_FILE = "journal.json"
 REPORT_FILES = frozenset({"bench.json", "report.html", "predictions.png", "residuals.png", "loss_curves.png"})
 """Files that commands write into a bundle without listing them in the manifest."""
+
+PARTS_MANIFEST = "_manifest.json"
+"""Lists the parts of a table in a folder; readers of Parquet skip names that begin with an underscore."""
+
+PART_NAME = re.compile(r"part-[0-9]{5,}\.parquet")
 
 LIMIT_BYTES = MAX_STATE_BYTES
 
@@ -50,7 +56,7 @@ def apply(folder: Path, journal: dict[str, Any]) -> None:
     """
     stage = folder / STAGE_FOLDER
     writes, removes = _checked(stage, journal)
-    last = [name for name in (CHECKSUM_FILE, MANIFEST_FILE) if name in writes]
+    last = [name for name in (CHECKSUM_FILE, MANIFEST_FILE, PARTS_MANIFEST) if name in writes]
     for name in (name for name in writes if name not in last):
         _put(folder, name, stage, *writes[name])
     for name, digest in removes.items():
@@ -111,12 +117,13 @@ def _checked(stage: Path, journal: dict[str, Any]) -> tuple[dict[str, tuple[str,
 
 
 def check_name(name: str) -> None:
-    """Check that a file of this name belongs in a bundle.
+    """Check that a file of this name belongs in a bundle, or in a folder with the parts of a table.
 
     Raises:
-        LinregError: a bundle cannot hold a file of this name.
+        LinregError: neither can hold a file of this name.
     """
-    if not (is_bundle_file(name) or name in REPORT_FILES or name in (MANIFEST_FILE, CHECKSUM_FILE)):
+    known = name in (*REPORT_FILES, MANIFEST_FILE, CHECKSUM_FILE, PARTS_MANIFEST)
+    if not (known or is_bundle_file(name) or PART_NAME.fullmatch(name)):
         raise LinregError(f"{name!r} is not a file of a bundle; expected a plain name such as model.pth")
 
 

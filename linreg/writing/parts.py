@@ -1,0 +1,210 @@
+"""Write a table as a folder of Parquet files, each named by its place, and a manifest that lists them.
+
+The parts are staged inside the folder and renamed once all of them are written, the manifest last: a folder with a
+manifest is complete. A command that was interrupted leaves a staging folder at most, which the next one removes.
+"""
+
+import itertools
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from linreg.changes import Changes, changing, settle
+from linreg.errors import LinregError, ModelError
+from linreg.files import holds, json_bytes, read_json
+from linreg.inside import hashed_inside
+from linreg.journal import LIMIT_BYTES, PART_NAME, PARTS_MANIFEST, STAGE_FOLDER
+from linreg.lock import LOCK_FILE
+from linreg.manifest import is_sha256
+from linreg.writing.contents import parquet_contents
+
+PART_BLOCKS = 16
+"""Batches in a part: 1,048,576 rows if each is a block."""
+
+WRITTEN_BY = "linreg predict"
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One file of a folder.
+
+    Attributes:
+        name: its name.
+        rows: number of rows.
+        sha256: SHA-256 of its bytes.
+    """
+
+    name: str
+    rows: int
+    sha256: str
+
+
+def part_name(place: int) -> str:
+    """Return the name of the part at a place, counted from 0; names sort in the order of the rows."""
+    return f"part-{place:05d}.parquet"
+
+
+def check_folder(folder: Path, *, force: bool) -> tuple[Part, ...]:
+    """Check that parts may be written into a folder, after finishing what an interrupted command left there.
+
+    Args:
+        folder: the folder, which need not exist.
+        force: write beside files that are not ours.
+
+    Returns:
+        The parts that the folder holds.
+
+    Raises:
+        LinregError: the folder holds a file that linreg did not write, or a part that has changed since.
+    """
+    if not os.path.lexists(folder):
+        return ()
+    if not folder.is_dir():
+        raise LinregError(f"{folder}: is a file, expected a folder; choose another with -o")
+    settle(folder)
+    parts = _listed(folder)
+    ours = {LOCK_FILE, STAGE_FOLDER, PARTS_MANIFEST, *(part.name for part in parts)}
+    foreign = sorted(entry.name for entry in folder.iterdir() if entry.name not in ours)
+    for name in foreign:
+        if PART_NAME.fullmatch(name):
+            raise LinregError(
+                f"{folder / name}: is not in {PARTS_MANIFEST}, and would be read as a part; choose another folder "
+                "with -o"
+            )
+    if foreign and not force:
+        raise LinregError(
+            f"{folder}: holds {foreign[0]}, which linreg predict did not write; choose another folder with -o, "
+            "or add --force to write beside it"
+        )
+    return parts
+
+
+def write_parts(
+    folder: Path, batches: Iterable[pa.RecordBatch], *, force: bool, on_wait: Callable[[str], None] | None = None
+) -> tuple[int, bool]:
+    """Write batches as parts.
+
+    Args:
+        folder: the folder; created if needed.
+        batches: at least one batch, which may be empty.
+        force: replace the parts that the folder holds, and write beside files that are not ours, which stay.
+        on_wait: called once if another command is writing there, with its name.
+
+    Returns:
+        The number of parts, and whether they were written: without `force`, a folder that holds them stays as it is.
+
+    Raises:
+        LinregError: the folder holds other parts or files, or cannot be written.
+    """
+    with changing(folder, command=WRITTEN_BY, wait=True, on_wait=on_wait) as changes:
+        old = check_folder(folder, force=force)
+        if old and not force:
+            return _compare(folder, batches, old), False
+        for part in old:
+            _check_ours(folder, part)
+        new = _stage(changes, batches)
+        for name in {part.name for part in old} - {part.name for part in new}:
+            changes.remove(name)
+        changes.stage(PARTS_MANIFEST, _manifest(new))
+        changes.commit()
+    return len(new), True
+
+
+class _Section:
+    """The batches of one part, which can be taken once.
+
+    Attributes:
+        name: name of the part.
+        rows: number of rows taken so far.
+    """
+
+    def __init__(self, place: int, batches: Iterator[pa.RecordBatch]) -> None:
+        self.name = part_name(place)
+        self.rows = 0
+        self._batches = batches
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        for batch in self._batches:
+            self.rows += batch.num_rows
+            yield batch
+
+
+def _sections(batches: Iterable[pa.RecordBatch]) -> Iterator[_Section]:
+    """Cut batches into parts; each has to be taken before the next is asked for."""
+    rest = iter(batches)
+    for place in itertools.count():
+        if (first := next(rest, None)) is None:
+            return
+        yield _Section(place, itertools.chain([first], itertools.islice(rest, PART_BLOCKS - 1)))
+
+
+def _stage(changes: Changes, batches: Iterable[pa.RecordBatch]) -> list[Part]:
+    parts = []
+    for section in _sections(batches):
+        changes.stage(section.name, parquet_contents(section))
+        parts.append(Part(name=section.name, rows=section.rows, sha256=changes.sha256(section.name)))
+    return parts
+
+
+def _compare(folder: Path, batches: Iterable[pa.RecordBatch], old: tuple[Part, ...]) -> int:
+    """Return the number of parts if a folder holds exactly these batches; the first difference ends the comparison."""
+    there = {part.name: part for part in old}
+    seen = []
+    for section in _sections(batches):
+        path = folder / section.name
+        if section.name not in there or not path.is_file() or not holds(path, parquet_contents(section)):
+            break
+        seen.append(Part(name=section.name, rows=section.rows, sha256=there[section.name].sha256))
+    if tuple(seen) != old:
+        raise LinregError(f"{folder}: already holds other predictions; use --force to replace them, or another -o")
+    return len(seen)
+
+
+def _check_ours(folder: Path, part: Part) -> None:
+    if (folder / part.name).exists() and hashed_inside(folder, part.name, limit=LIMIT_BYTES)[1] != part.sha256:
+        raise LinregError(
+            f"{folder / part.name}: has changed since linreg predict wrote it; move it away, or choose another -o"
+        )
+
+
+def _manifest(parts: list[Part]) -> bytes:
+    return json_bytes(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "written_by": WRITTEN_BY,
+            "rows": sum(part.rows for part in parts),
+            "files": [asdict(part) for part in parts],
+        }
+    )
+
+
+def _listed(folder: Path) -> tuple[Part, ...]:
+    """Return the parts that the manifest of a folder lists; none if it has no manifest.
+
+    Raises:
+        ModelError: the manifest is damaged, or of another program.
+    """
+    path = folder / PARTS_MANIFEST
+    if not os.path.lexists(path):
+        return ()
+    try:
+        record = read_json(path)
+        if record["written_by"] != WRITTEN_BY or record["schema_version"] != SCHEMA_VERSION:
+            raise ValueError
+        return tuple(_part(entry) for entry in record["files"])
+    except (LinregError, KeyError, TypeError, ValueError):
+        raise ModelError(
+            f"{path}: is not a list of parts that linreg predict wrote; choose another folder with -o"
+        ) from None
+
+
+def _part(entry: Any) -> Part:
+    part = Part(**entry)
+    if not PART_NAME.fullmatch(part.name) or type(part.rows) is not int or not is_sha256(part.sha256):
+        raise ValueError
+    return part
