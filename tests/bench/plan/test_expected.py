@@ -10,7 +10,7 @@ from bench.plan.subject import Subject
 from export.proof.comparison import compare_output
 from export.proof.oracle import Oracle
 from export.source.inputs import Input
-from export.source.source import from_module
+from export.source.module_source import from_module
 from linreg.errors import InexactError, LinregError, MismatchError
 from tests.nets import TwoTowers, make
 
