@@ -91,7 +91,7 @@ def test_a_fault_in_the_least_is_found_without_a_budget(source):
     runner = torch_runner("wrong", wrong)
     planted = type(runner)(name="wrong", bind=runner.bind, parameters=good.parameters)
     with pytest.raises(MismatchError, match="batch 1, scale 1"):
-        proof.verify(planted, source, budget_s=0.0)
+        verify(planted, source, budget_s=0.0)
 
 
 def test_large_batches_come_last(source, monkeypatch):
@@ -151,7 +151,7 @@ def test_live_bytes_count_what_lives_at_the_same_time():
 
 def test_each_case_is_announced(source):
     seen = []
-    proof.verify(torch_runner("eager", source.module), source, budget_s=0.0, begin=lambda *at: seen.append(at))
+    verify(torch_runner("eager", source.module), source, budget_s=0.0, begin=lambda *at: seen.append(at))
     assert seen == [(place, 20) for place in range(20)]
 
 
