@@ -1,0 +1,132 @@
+"""The child process that talks to Ray: it reads calls from stdin, and writes results there, since stdin is a socket."""
+
+import os
+import shutil
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from linreg.engines.ray_frames import END, failure, load, packed
+from linreg.errors import one_line
+
+RETRIES = 5
+"""How often a task is run again after its worker process has died."""
+
+WAIT_S = 0.1
+"""How long to wait for a result before looking whether the caller still waits for it."""
+
+STORE_BYTES = 256 * 2**20
+"""Ray's shared memory for results, which are small; it takes no memory before it is used."""
+
+
+class _CallEndedError(Exception):
+    """The caller wants no more results of this call."""
+
+
+def _task(call: bytes, unit: bytes) -> bytes:
+    """Run in a worker process. Ray sends this function by value, so no file beside a user's data can replace linreg."""
+    for library in ("OMP", "OPENBLAS", "MKL"):
+        os.environ[f"{library}_NUM_THREADS"] = "1"
+    try:
+        import _linreg
+    except ModuleNotFoundError:
+        return b""
+    _linreg.load_own_packages()
+    from linreg.engines.ray_task import perform
+
+    return perform(call, unit)
+
+
+def main() -> None:
+    """Join a cluster, and serve calls until the channel is closed."""
+    channel = Connection(os.dup(0))
+    address, workers, folder = load(channel.recv_bytes())
+    try:
+        with suppress(EOFError, OSError):
+            if not _joined(channel, address, workers, folder):
+                return
+            while True:
+                _serve(channel, *load(channel.recv_bytes()))
+    finally:
+        import ray
+
+        channel.close()
+        ray.shutdown()
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _joined(channel: Connection, address: str, workers: int | None, folder: Path | None) -> bool:
+    import ray
+
+    own: dict[str, Any] = {}
+    if folder is not None:
+        own = {
+            "num_cpus": workers or len(os.sched_getaffinity(0)),
+            "include_dashboard": False,
+            "object_store_memory": STORE_BYTES,
+            "_temp_dir": str(folder),
+        }
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level="ERROR", **own)
+    except Exception as error:  # Ray's documentation lists no classes
+        hint = "check the free memory and /dev/shm" if own else "check --address; ray status shows a running cluster"
+        where = "does not start" if own else f"no cluster at {address}"
+        channel.send_bytes(failure(f"--engine ray: {where}: {one_line(error)}; {hint}"))
+        return False
+    channel.send_bytes(packed(None))
+    return True
+
+
+def _serve(channel: Connection, call: bytes, units: Sequence[bytes]) -> None:
+    """Send the result of each unit, in order, until the caller ends the call.
+
+    Raises:
+        EOFError: the caller has closed the channel.
+    """
+    import ray
+
+    task = ray.remote(num_cpus=1, max_retries=RETRIES)(_task)
+    shared = ray.put(call)
+    ahead = 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
+    waiting: deque[Any] = deque()
+    rest = iter(units)
+    try:
+        for _ in units:
+            while len(waiting) < ahead and (unit := next(rest, None)) is not None:
+                waiting.append(task.remote(shared, unit))
+            channel.send_bytes(_result(channel, waiting[0]))
+            waiting.popleft()
+        channel.recv_bytes()
+    except _CallEndedError:
+        pass
+    finally:
+        for reference in waiting:
+            ray.cancel(reference, force=True)
+    channel.send_bytes(END)
+
+
+def _result(channel: Connection, reference: Any) -> bytes:
+    import ray
+
+    try:
+        while not ray.wait([reference], timeout=WAIT_S)[0]:
+            if channel.poll(0):
+                channel.recv_bytes()  # END; or an EOFError
+                raise _CallEndedError
+        data: bytes = ray.get(reference)
+    except ray.exceptions.RayError as error:
+        return failure(
+            f"--engine ray: a task was lost {RETRIES + 1} times: {one_line(error)}; "
+            "give its workers more memory, or use fewer with --workers"
+        )
+    return data or failure(
+        "--engine ray: a worker has no linreg; install the same version of linreg on every node of the cluster"
+    )
+
+
+if __name__ == "__main__":
+    main()
