@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,9 @@ from linreg.affine import Affine, predict
 from linreg.arrays import is_tensor, matrix_of
 from linreg.card import Card
 from linreg.errors import DataError, ModelError
-from linreg.predictions import check_finite, predict_table
+from linreg.predictions import check_finite, predicted_column
 from linreg.reading.arrow_columns import ArrowStream, arrow_table
-from linreg.reading.tables import read_table
+from linreg.reading.stream import open_stream
 
 UNNAMED = "the model has no card.json, so its columns have no names"
 
@@ -45,9 +46,10 @@ def predict_like(data: Any, affine: Affine, card: Card | None) -> Any:
 def _of_table(data: Path | ArrowStream, affine: Affine, card: Card | None) -> pa.Table:
     if card is None:
         raise ModelError(f"predict: {UNNAMED}; predict from an array of shape (rows, features)")
-    rows = read_table(data, features=card.features, target=None)
-    origin = str(data) if isinstance(data, Path) else type(data).__name__
-    return pa.table({"predicted": predict_table(origin, rows, lambda features: predict(affine, features))})
+    stream = open_stream(data, features=card.features, target=None)
+    columns = [predicted_column(stream.origin, block, partial(predict, affine)) for block in stream.blocks()]
+    kind = None if columns else pa.array(predict(affine, np.empty((0, len(card.features))))).type
+    return pa.table({"predicted": pa.chunked_array(columns, kind)})
 
 
 def _of_array(data: Any, affine: Affine) -> NDArray[np.floating]:

@@ -1,24 +1,23 @@
 """`linreg predict`: predict every row of a table with a bundle, a .pth or an .onnx file."""
 
-import io
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from linreg.cli.bundle import find_existing
-from linreg.cli.options import ExistingModel, refuse
+from linreg.cli.options import ExistingModel, refuse, refuse_empty
 from linreg.cli.predict_arrays import is_arrays, predict_arrays, refuse_table
-from linreg.cli.predict_output import check_output, check_suffix, write_output
-from linreg.cli.terminal import note, print_csv, stages
+from linreg.cli.predict_output import check_schema, check_table_output, parse_output, write_table
+from linreg.cli.terminal import note, stages
 from linreg.errors import ModelError
 
 if TYPE_CHECKING:
-    import numpy as np
     import pyarrow as pa
-    from numpy.typing import NDArray
 
-    from linreg.predictions import Predict
+    from linreg.predictions import Model
 
 NAME = "predict"
 SUMMARY = "Predict every row of a table, or run your own module on arrays."
@@ -26,27 +25,48 @@ EXAMPLES = (
     "linreg predict penguins.csv -m penguins -o predictions.csv",
     "linreg predict batch.npz -m net -o outputs.npz",
 )
-ROWS_PER_STEP = 2**18
-"""Rows between two updates of the progress bar; shorter tables show none."""
+SHORT_ROWS = 2**18
+"""A table of at most so many rows shows no progress."""
+
+ALL, NO_COLUMNS = "all", "none"
 
 
 def run(
     context: typer.Context,
     table: Annotated[
-        Path,
+        str,
         typer.Argument(
             help="CSV (plain or gzip) or Parquet file with the model's features; .npz or .npy for your own module."
         ),
     ],
     model: ExistingModel = None,
     output: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            "--output", "-o", help="CSV file to write, or .npz for arrays. Default: stdout.", rich_help_panel="Output"
+            "--output",
+            "-o",
+            metavar="FILE|FOLDER/|-",
+            help="File to write (.csv, .csv.gz or .parquet), a folder/ for Parquet files of a million rows each, "
+            "or - for CSV on stdout; .npz for arrays. Default: stdout.",
+            rich_help_panel="Output",
+        ),
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="all|none|<a,b>",
+            help="Columns of the table to write before the prediction, unchanged. Default: the model's features, as "
+            "numbers.",
+            rich_help_panel="Output",
         ),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Overwrite the output file.", rich_help_panel="Output")
+        bool,
+        typer.Option(
+            "--force",
+            help="Overwrite the output file, or the predictions in the output folder.",
+            rich_help_panel="Output",
+        ),
     ] = False,
     trust: Annotated[
         bool,
@@ -57,89 +77,105 @@ def run(
         ),
     ] = False,
 ) -> None:
-    """Write each row's features and prediction as CSV. Columns are matched by name.
+    """Write each row's features and prediction as a table. Columns are matched by name.
 
     A row with a missing value keeps its place and gets no prediction. Torch is not needed.
+    Rows are streamed, so the table may be larger than memory; on stdout, the rows before a bad one are printed.
+
     The bundle of your own module takes arrays by name in an .npz, and its outputs are written to another.
     """
-    if is_arrays(table):
-        predict_arrays(table, model, output, trust=trust, force=force)
+    refuse_empty(context, ["output", "columns"])
+    if is_arrays(Path(table)):
+        refuse(context, ["columns"], "belongs to tables, and this is a file of arrays; leave it out")
+        predict_arrays(Path(table), model, None if output is None else Path(output), trust=trust, force=force)
         return
     refuse(context, ["trust"], "belongs to arrays in an .npz, for a module of your own; leave it out")
     if model is not None and model.exists():
-        refuse_table(table, model)
-    if output is not None:
-        from linreg.folders import ensure_folder
+        refuse_table(Path(table), model)
+    passing = _passing(columns)
+    where = parse_output(output)
+    check_table_output(where, table, force=force)
+    path = find_existing(model, Path(table))
 
-        check_output(output, table)
-        check_suffix(output, ".csv", ", or omit -o")
-        ensure_folder(output.parent)
-    elif force:
-        raise typer.BadParameter("--force needs an output file; add -o FILE, or omit --force")
-    path = find_existing(model, table)
+    from linreg.predictions import output_schema, predicted_batches
+    from linreg.reading.stream import open_stream
 
-    from linreg.predictions import predict_table
-    from linreg.reading.tables import read_table
-
-    features, target, predict = _onnx(path) if path.suffix == ".onnx" else _pth(path)
-    rows = read_table(table, features=features, target=None)
-    for text in rows.notes:
+    opened = _onnx(path) if path.suffix == ".onnx" else _pth(path)
+    stream = open_stream(Path(table), features=opened.features, target=None, passing=passing)
+    schema = output_schema(stream, opened, with_features=columns is None)
+    check_schema(where, table, schema)
+    batches = predicted_batches(stream, opened, schema, with_features=columns is None)
+    with ExitStack() as stack:
+        counted = _Counted(batches, stack, lambda: stream.rows)
+        written = write_table(where, iter(counted), force=force)
+    for text in stream.notes:
         note(f"note: {text.replace('are left out', 'get no prediction')}")
-    predicted = predict_table(str(table), rows, lambda features: _in_steps(predict, features))
-    data = _csv(features, f"predicted_{target}", rows.values, predicted)
-    if output is None:
-        print_csv(data)
-    else:
-        write_output(output, data, f"{len(predicted) - predicted.null_count} predictions", force=force)
+    if written:
+        note(f"{counted.predictions} predictions{written}")
 
 
-def _in_steps(predict: "Predict", rows: "NDArray[np.float64]") -> "NDArray[Any]":
-    """Predict a long table in steps, and show how many rows are done."""
-    if len(rows) <= ROWS_PER_STEP:
-        return predict(rows)
-    import numpy as np
+class _Counted:
+    """Counts rows and predictions on their way, and shows the number of rows of a long table on stderr.
 
-    steps = []
-    with stages() as progress:
-        for start in range(0, len(rows), ROWS_PER_STEP):
-            steps.append(predict(rows[start : start + ROWS_PER_STEP]))
-            progress("rows", min(start + ROWS_PER_STEP, len(rows)), len(rows))
-    return np.concatenate(steps)
+    Attributes:
+        rows: rows that were written.
+        predictions: how many of them have a prediction.
+    """
+
+    rows = predictions = 0
+
+    def __init__(self, batches: "Iterable[pa.RecordBatch]", stack: ExitStack, total: Callable[[], int | None]) -> None:
+        self._batches, self._stack, self._total = batches, stack, total
+        self._progress: Callable[[str, int, int | None], None] | None = None
+
+    def __iter__(self) -> "Iterator[pa.RecordBatch]":
+        for batch in self._batches:
+            yield batch
+            self.rows += batch.num_rows
+            self.predictions += batch.num_rows - batch.column(batch.num_columns - 1).null_count
+            if self._progress is None and self.rows > SHORT_ROWS:
+                self._progress = self._stack.enter_context(stages())
+            if self._progress is not None:
+                self._progress("rows", self.rows, self._total())
 
 
-def _pth(path: Path) -> "tuple[tuple[str, ...], str, Predict]":
+def _passing(columns: str | None) -> tuple[str, ...] | None:
+    """Return the names of the columns to pass through; None stands for all.
+
+    Raises:
+        typer.BadParameter: a name is empty, or given twice.
+    """
+    if columns is None or columns == NO_COLUMNS:
+        return ()
+    if columns == ALL:
+        return None
+    names = tuple(name.strip() for name in columns.split(","))
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if "" in names or twice is not None:
+        problem = "an empty name" if "" in names else f"{twice!r} twice"
+        raise typer.BadParameter(f"--columns: got {problem}; give all, none, or names such as --columns id,date")
+    return names
+
+
+def _pth(path: Path) -> "Model":
     from linreg.affine import predict
     from linreg.checkpoint import load
+    from linreg.predictions import Model
 
     checkpoint = load(path)
     if checkpoint.card is None:
         raise ModelError(f"{path}: has no card.json, so its columns have no names; use a bundle made by linreg train")
-    return checkpoint.card.features, checkpoint.card.target, lambda rows: predict(checkpoint.affine, rows)
+    return Model(
+        features=checkpoint.card.features,
+        target=checkpoint.card.target,
+        predict=lambda rows: predict(checkpoint.affine, rows),
+    )
 
 
-def _onnx(path: Path) -> "tuple[tuple[str, ...], str, Predict]":
+def _onnx(path: Path) -> "Model":
     from export.runners.deployed import OnnxModel
     from linreg.changes import read_settled
+    from linreg.predictions import Model
 
     model = read_settled(path.parent, lambda: OnnxModel.open(path))
-    return model.features, model.target, model.predict
-
-
-def _csv(names: tuple[str, ...], predicted_name: str, values: "NDArray[np.float64]", predicted: "pa.Array") -> bytes:
-    """Return a CSV of all rows, with their values and predictions.
-
-    Missing values, and predictions that depend on them, are empty cells.
-    """
-    import pyarrow as pa
-    from pyarrow import csv
-
-    columns = [*(pa.array(column, from_pandas=True) for column in values.T), predicted]
-    # A spreadsheet would evaluate a header that begins with one of these characters as a formula.
-    header = [f"'{name}" if name[:1] in "=+-@\t\r" else name for name in (*names, predicted_name)]
-    buffer = io.BytesIO()
-    csv.write_csv(
-        pa.Table.from_arrays(columns, names=header),
-        buffer,
-        csv.WriteOptions(quoting_style="needed", quoting_header="needed"),
-    )
-    return buffer.getvalue()
+    return Model(features=model.features, target=model.target, predict=model.predict)

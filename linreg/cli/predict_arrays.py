@@ -8,7 +8,7 @@ import typer
 
 from linreg.cli.bundle import require
 from linreg.cli.file_kinds import is_artifact
-from linreg.cli.predict_output import check_output, check_suffix, write_output
+from linreg.cli.predict_output import check_npz, check_output, write_output
 from linreg.cli.terminal import note
 from linreg.errors import DataError, LinregError, ModelError
 
@@ -34,7 +34,7 @@ def predict_arrays(arrays: Path, model: Path | None, output: Path | None, *, tru
         raise typer.BadParameter("arrays are the inputs of a module; name its bundle with -m BUNDLE")
     if output is None:
         raise typer.BadParameter("predictions for arrays are not written to stdout; add -o OUT.npz")
-    check_suffix(output, ".npz")
+    check_npz(output)
     require(model)
     _refuse_linear(arrays, model)
     check_output(output, arrays)

@@ -1,40 +1,186 @@
-"""Write the output file of `linreg predict`."""
+"""The output of `linreg predict`: where it goes, and in which format."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from linreg.cli.file_kinds import is_table
-from linreg.cli.terminal import note
+from linreg.cli.terminal import note, print_csv, say_waiting
 from linreg.errors import LinregError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from linreg.files import Contents
+
+STDOUT = "-"
+
+
+class OutputKind(StrEnum):
+    """The format of a table of predictions: the suffix of its file, a folder, or stdout."""
+
+    CSV = ".csv"
+    GZIP = ".csv.gz"
+    PARQUET = ".parquet"
+    FOLDER = "/"
+    STDOUT = STDOUT
+
+
+FILES = (OutputKind.CSV, OutputKind.GZIP, OutputKind.PARQUET)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """Where predictions go.
+
+    Attributes:
+        kind: the format.
+        path: the file or folder.
+    """
+
+    kind: OutputKind
+    path: Path
+
+    @property
+    def is_stdout(self) -> bool:
+        """Whether predictions are printed."""
+        return self.kind is OutputKind.STDOUT
+
+
+def parse_output(text: str | None) -> Output:
+    """Return where the predictions for a table go; without `-o`, they go to stdout.
+
+    Raises:
+        LinregError: it is an existing folder, without a slash at its end.
+        typer.BadParameter: the name does not say in which format the predictions should be written.
+    """
+    if text is None or text == STDOUT:
+        return Output(kind=OutputKind.STDOUT, path=Path(STDOUT))
+    path = Path(text)
+    if text.endswith("/"):
+        return Output(kind=OutputKind.FOLDER, path=path)
+    _check_regular(path)
+    for kind in FILES:
+        if path.name.lower().endswith(kind) and len(path.name) > len(kind):
+            return Output(kind=kind, path=path)
+    raise typer.BadParameter(
+        f"--output: got {text}, expected a name that ends in .csv, .csv.gz or .parquet, a folder such as predictions/, "
+        f"or - for stdout; use -o {path.with_suffix('.csv') if path.name else 'predictions.csv'}, or omit -o"
+    )
+
+
+def check_table_output(output: Output, table: str, *, force: bool) -> None:
+    """Check, before predicting, that predictions may be written.
+
+    Raises:
+        LinregError: the output cannot be written, or is a part of the table.
+        typer.BadParameter: `--force` has nothing to overwrite.
+    """
+    if output.is_stdout:
+        if force:
+            raise typer.BadParameter("--force needs an output file; add -o FILE, or omit --force")
+        return
+    from linreg.folders import ensure_folder
+
+    given = Path(table)
+    if given.is_dir() and (given.resolve() in (output.path.resolve(), *output.path.resolve().parents)):
+        raise LinregError(f"{output.path}: is inside the table {table}, which is never changed; choose another -o")
+    if output.kind is OutputKind.FOLDER:
+        from linreg.writing.parts import check_folder
+
+        ensure_folder(output.path)
+        check_folder(output.path, force=force)
+    else:
+        check_output(output.path, given)
+        ensure_folder(output.path.parent)
+
+
+def check_schema(output: Output, table: str, schema: "pa.Schema") -> None:
+    """Check, before a row is read, that the format can hold the columns.
+
+    Raises:
+        DataError: it is CSV and a column is nested, or it is Parquet and two columns have one name.
+    """
+    if output.kind in (OutputKind.PARQUET, OutputKind.FOLDER):
+        from linreg.writing.contents import check_parquet
+
+        check_parquet(table, schema)
+    else:
+        from linreg.writing.csv_text import check_csv
+
+        check_csv(table, schema)
+
+
+def write_table(output: Output, batches: "Iterator[pa.RecordBatch]", *, force: bool) -> str:
+    """Write predictions, unless the output already holds them, which lets the user repeat an interrupted command.
+
+    Returns:
+        What was written, to follow the number of predictions; empty for stdout.
+
+    Raises:
+        LinregError: the output has other contents, or cannot be written.
+    """
+    if output.is_stdout:
+        from linreg.writing.csv_text import csv_chunks
+
+        for chunk in csv_chunks(batches):
+            print_csv(chunk)
+        return ""
+    if output.kind is OutputKind.FOLDER:
+        from linreg.writing.parts import write_parts
+
+        count, written = write_parts(output.path, batches, force=force, on_wait=say_waiting)
+        shown = f" in {count} part{'s' if count > 1 else ''}: {output.path}/"
+    else:
+        from linreg.writing.contents import csv_contents, gzip_contents, parquet_contents
+
+        contents = {
+            OutputKind.CSV: csv_contents,
+            OutputKind.GZIP: gzip_contents,
+            OutputKind.PARQUET: parquet_contents,
+        }[output.kind]
+        written = _write_file(output.path, contents(batches), force=force)
+        shown = f": {output.path}"
+    return shown if written else f"{shown} (already up to date)"
 
 
 def write_output(output: Path, data: bytes, what: str, *, force: bool) -> None:
-    """Write the predictions, unless the file already holds them.
-
-    This lets the user repeat an interrupted command.
+    """Write a file, unless it already has these contents, and say so.
 
     Raises:
         LinregError: the file exists with other contents, or cannot be written.
     """
-    from linreg.files import read_bytes, write_atomic
+    written = _write_file(output, data, force=force)
+    note(f"{what}: {output}{'' if written else ' (already up to date)'}")
+
+
+def _write_file(output: Path, data: "Contents", *, force: bool) -> bool:
+    from linreg.files import holds, write_atomic
 
     _check_regular(output)
     if output.exists() and not force:
-        if output.stat().st_size != len(data) or read_bytes(output, limit=len(data)) != data:
+        if not holds(output, data):
             raise LinregError(
                 f"{output}: already exists with other contents; use --force to overwrite it, or another -o"
             )
-        note(f"{what}: {output} (already up to date)")
-        return
+        return False
     write_atomic(output, data)
-    note(f"{what}: {output}")
+    return True
 
 
 def _check_regular(output: Path) -> None:
     if output.is_symlink():
         raise LinregError(
             f"{output}: is a symbolic link, which is not followed; name the target file with -o, or remove the link"
+        )
+    if output.is_dir():
+        raise LinregError(
+            f"{output}: is not a regular file but a folder; choose another -o, "
+            f"or end it with a slash to write a folder of Parquet files: -o {output}/"
         )
     if output.exists() and not output.is_file():
         raise LinregError(f"{output}: is not a regular file, expected a file to write; choose another -o")
@@ -56,21 +202,14 @@ def check_output(output: Path, given: Path) -> None:
         raise LinregError(f"{output}: is {what} itself, which is never overwritten; choose another -o")
 
 
-def check_suffix(output: Path, suffix: str, remedy: str = "") -> None:
-    """Check that the name of an output file has the suffix of its format.
-
-    Args:
-        output: the output file.
-        suffix: the suffix, such as `.csv`.
-        remedy: another way, which ends the message.
+def check_npz(output: Path) -> None:
+    """Check that the name of an output file of arrays ends in .npz.
 
     Raises:
         typer.BadParameter: it has another suffix.
     """
-    if output.suffix.lower() != suffix:
-        written = suffix.removeprefix(".")
+    if output.suffix.lower() != ".npz":
         raise typer.BadParameter(
-            f"--output: got {output}, expected a name that ends in {suffix}, since predictions are written as "
-            f"{written.upper() if written == 'csv' else suffix}; "
-            f"use -o {output.with_suffix(suffix) if output.name else f'predictions{suffix}'}{remedy}"
+            f"--output: got {output}, expected a name that ends in .npz, since predictions are written as .npz; "
+            f"use -o {output.with_suffix('.npz') if output.name else 'predictions.npz'}"
         )

@@ -135,15 +135,16 @@ def _shortened(cell: str, width: int) -> str:
 
 
 @contextmanager
-def stages() -> Iterator[Callable[[str, int, int], None]]:
+def stages() -> Iterator[Callable[[str, int, int | None], None]]:
     """Show on stderr which stage of a long command is running and how long it will take, and at the end what each took.
 
     Nothing is shown unless stderr is a terminal. Once the block ends without an error, one line remains:
     `capture 1.2 s, onnx 0.4 s`.
 
     Yields:
-        `progress(stage, done, total)`: `done` of `total` steps of `stage` are complete. A new stage name ends the
-        previous stage; a repeated name adds to its earlier time. A call takes about a microsecond between redraws.
+        `progress(stage, done, total)`: `done` of `total` steps of `stage` are complete; None stands for a total that is
+        not known. A new stage name ends the previous stage; a repeated name adds to its earlier time. A call takes
+        about a microsecond between redraws.
     """
     if not sys.stderr.isatty():
         yield lambda _stage, _done, _total: None
@@ -169,7 +170,7 @@ def stages() -> Iterator[Callable[[str, int, int], None]]:
         task = display.add_task("")
         current, start_s = "", time.monotonic()
 
-        def progress(stage: str, done: int, total: int) -> None:
+        def progress(stage: str, done: int, total: int | None) -> None:
             nonlocal current, start_s
             if stage != current:
                 now_s = time.monotonic()

@@ -20,6 +20,7 @@ SEPARATORS = {
     "--batch": ",",
     "--threads": ",",
     "--features": ",",
+    "--columns": ",",
     "--input-names": ",",
     "--output-names": ",",
     "--split": "/",

@@ -17,6 +17,7 @@ OPTIONS = {
     "--batch": "batch-size batches batch-sizes bs",
     "--target": "target-column target-col target-name label label-column y y-column dependent response predict",
     "--features": "columns feature-columns feature-names x x-columns inputs predictors feature",
+    "--columns": "keep keep-columns pass pass-through passthrough id ids id-column id-columns usecols",
     "--split": "train-split test-size train-size test-split validation-split",
     "--seed": "random-state random-seed manual-seed rng",
     "--no-bias": "no-intercept no-fit-intercept without-bias",

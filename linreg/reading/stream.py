@@ -7,6 +7,7 @@ from threading import Lock
 from typing import TypeAlias
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from linreg.errors import DataError
@@ -98,6 +99,12 @@ class TableStream:
         """Bytes of all files; None if they are unknown."""
         sizes = [source.size_bytes for source in self._sources]
         return sum(size or 0 for size in sizes) if None not in sizes else None
+
+    @property
+    def passed_schema(self) -> pa.Schema:
+        """The columns that are passed through, under the file's own names."""
+        first = self._sources[0]
+        return pa.schema([(first.own_names[place], first.kind(place)) for place in self._passed])
 
     @property
     def seekable(self) -> bool:

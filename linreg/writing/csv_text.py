@@ -19,7 +19,7 @@ from linreg.reading.column_names import short
 CELLS = 2**20
 """Cells that are turned into text at a time, so that wide tables need little memory."""
 
-FORMULA_SIGNS = "=+-@\t\r"
+FORMULA_SIGNS = tuple("=+-@\t\r")
 """A spreadsheet would evaluate a header that begins with one of these characters as a formula."""
 
 TEXT = pa.large_string()
@@ -62,7 +62,7 @@ def check_csv(origin: str, schema: pa.Schema) -> None:
 
 def header_bytes(names: Sequence[str]) -> bytes:
     """Return the first line of a CSV; every name is quoted, and one that looks like a formula gets an apostrophe."""
-    safe = [f"'{name}" if name[:1] in FORMULA_SIGNS else name for name in names]
+    safe = [f"'{name}" if name.startswith(FORMULA_SIGNS) else name for name in names]
     return (",".join('"' + name.replace('"', '""') + '"' for name in safe) + "\n").encode()
 
 

@@ -123,11 +123,11 @@ def test_the_same_command_again_succeeds_and_writes_nothing(linreg, penguins, ta
     assert (tmp_path / "out.csv").read_bytes() == same_length
 
 
-@pytest.mark.parametrize("name", ["out.parquet", "out", "out.csv.gz", "out.json", ".csv", "out.tsv"])
-def test_only_csv_is_written(linreg, penguins, table, tmp_path, name):
+@pytest.mark.parametrize("name", ["out", "out.gz", "out.json", ".csv", "out.tsv", ".csv.gz", ".parquet", "out.csv.zst"])
+def test_a_name_that_shows_no_format_is_refused(linreg, penguins, table, tmp_path, name):
     path = table("bill_length_mm,bill_depth_mm,flipper_length_mm", "39.1,18.7,181")
     message = linreg("predict", path, "-m", penguins, "-o", name).failure(2)
-    assert f"got {name}, expected a name that ends in .csv" in message
+    assert f"got {name}, expected a name that ends in .csv, .csv.gz or .parquet" in message
     assert not (tmp_path / name).exists()
     assert linreg("predict", path, "-m", penguins, "-o", "OUT.CSV").code == 0
 

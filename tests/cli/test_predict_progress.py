@@ -1,4 +1,4 @@
-"""`linreg predict` shows how many rows of a long table are done, and predicts the same as in one step."""
+"""`linreg predict` shows how many rows of a long table are done, and predicts the same as block by block by hand."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,26 +8,38 @@ import pytest
 from linreg.cli import predict
 from tests.conftest import PENGUINS
 
+NAMES = "bill_length_mm,bill_depth_mm,flipper_length_mm"
 
-@pytest.mark.parametrize("file", ["", "model.onnx"])
-def test_a_long_table_is_predicted_step_by_step(linreg, penguins, monkeypatch, file):
-    shown: list[object] = []
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What the progress bar was told."""
+    told: list[object] = []
 
     @contextmanager
-    def stages() -> Iterator[Callable[[str, int, int], None]]:
-        yield lambda *step: shown.append(step)
+    def stages() -> Iterator[Callable[[str, int, int | None], None]]:
+        yield lambda *step: told.append(step)
 
     monkeypatch.setattr(predict, "stages", stages)
-    at_once = linreg("predict", PENGUINS, "-m", penguins / file)
+    monkeypatch.setattr(predict, "SHORT_ROWS", 100_000)
+    return told
+
+
+@pytest.mark.parametrize("file", ["", "model.onnx"])
+def test_a_long_table_shows_its_rows(linreg, penguins, shown, tmp_path, file):
+    (tmp_path / "long.csv").write_text(f"{NAMES}\n" + "39.1,18.7,181\n40.3,18,195\n" * 100_000)
+    (tmp_path / "short.csv").write_text(f"{NAMES}\n39.1,18.7,181\n40.3,18,195\n")
+    long = linreg("predict", "long.csv", "-m", penguins / file)
+    assert shown == [("rows", 131_072, None), ("rows", 196_608, None), ("rows", 200_000, 200_000)]
+    del shown[:]
+    short = linreg("predict", "short.csv", "-m", penguins / file)
     assert shown == []
-    monkeypatch.setattr(predict, "ROWS_PER_STEP", 100)
-    in_steps = linreg("predict", PENGUINS, "-m", penguins / file)
-    assert shown == [("rows", 100, 342), ("rows", 200, 342), ("rows", 300, 342), ("rows", 342, 342)]
-    assert in_steps == at_once
+    header, *rows = short.out.splitlines()
+    assert long.out.splitlines() == [header, *rows * 100_000]
 
 
 def test_a_long_table_shows_nothing_where_stderr_is_no_terminal(linreg, penguins, monkeypatch):
-    monkeypatch.setattr(predict, "ROWS_PER_STEP", 100)
+    monkeypatch.setattr(predict, "SHORT_ROWS", 100)
     assert linreg("predict", PENGUINS, "-m", penguins).err == (
         "note: 2 of 344 rows have no value in a used column and get no prediction\n"
     )

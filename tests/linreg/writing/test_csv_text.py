@@ -67,8 +67,8 @@ def test_no_row_of_a_single_column_is_an_empty_line(kind):
 
 
 def test_a_header_like_a_formula_gets_an_apostrophe():
-    batch = pa.record_batch([pa.array([1])] * 4, names=["=cmd", "@sum", "plain", 'a"b'])
-    assert text_of(batch) == '"\'=cmd","\'@sum","plain","a""b"\n1,1,1,1\n'
+    batch = pa.record_batch([pa.array([1])] * 5, names=["=cmd", "@sum", "plain", 'a"b', ""])
+    assert text_of(batch) == '"\'=cmd","\'@sum","plain","a""b",""\n1,1,1,1,1\n'
 
 
 def test_batches_without_rows_leave_the_header_alone():
