@@ -10,8 +10,9 @@ DEFAULT_BUNDLE = Path("artifacts/linreg")
 MODEL_FILE = "model.pth"
 CARD_FILE = "card.json"
 
-MAX_TABLE_BYTES = 4 * 2**30
-"""Limit on the size of a table, unpacked; it is read into memory as a whole."""
+
+MAX_ARRAYS_BYTES = 4 * 2**30
+"""Limit on the arrays of an .npz, unpacked; they are read into memory as a whole."""
 
 MAX_COLUMNS = 10_000
 MAX_CELLS = 500_000_000

@@ -20,7 +20,7 @@ from linreg.errors import ModelError
 from linreg.escaping import printable
 from linreg.in_python import in_python
 from linreg.predict_like import UNNAMED, predict_like
-from linreg.reading.tables import LeftOut
+from linreg.reading.choice import LeftOut
 from linreg.saving import replacing, stage_model
 from linreg.state_dict import state_sha256
 from linreg.summary import Summary, summary_of, summary_without_card

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from linreg.config import MAX_STATE_BYTES, MAX_TABLE_BYTES
+from linreg.config import MAX_ARRAYS_BYTES, MAX_STATE_BYTES
 from linreg.errors import DataError, one_line
 from linreg.files import read_bytes
 
@@ -33,8 +33,8 @@ def read_arrays(path: Path, names: Sequence[str]) -> dict[str, Array]:
     try:
         if zipfile.is_zipfile(stream):
             unpacked = sum(entry.file_size for entry in zipfile.ZipFile(stream).infolist())
-            if unpacked > MAX_TABLE_BYTES:
-                raise ValueError(f"its arrays take {unpacked} bytes, expected at most {MAX_TABLE_BYTES}")
+            if unpacked > MAX_ARRAYS_BYTES:
+                raise ValueError(f"its arrays take {unpacked} bytes, expected at most {MAX_ARRAYS_BYTES}")
         stream.seek(0)
         found = np.load(stream, allow_pickle=False)
         arrays = {"": found} if isinstance(found, np.ndarray) else dict(found)

@@ -9,7 +9,7 @@ from linreg.config import CARD_FILE, MODEL_FILE
 
 if TYPE_CHECKING:
     from linreg.card import Card
-    from linreg.reading.tables import LeftOut
+    from linreg.reading.choice import LeftOut
 
 MOST_SHOWN = 8
 """Columns that were left out and have a line of their own; the others are listed by name."""
@@ -39,8 +39,8 @@ def show_left_out(left_out: "tuple[LeftOut, ...]") -> None:
 
     The first `MOST_SHOWN` have one line each; the others are listed together.
     """
+    from linreg.reading.choice import NOT_ASKED_FOR
     from linreg.reading.column_names import listed, short
-    from linreg.reading.tables import NOT_ASKED_FOR
 
     unasked = [column.name for column in left_out if column.reason == NOT_ASKED_FOR]
     others = [column for column in left_out if column.reason != NOT_ASKED_FOR]

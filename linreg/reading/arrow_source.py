@@ -12,6 +12,7 @@ from linreg.reading.sources import Batch
 class ArrowSource:
     """A table in memory; attributes as in `linreg.reading.sources.Source`."""
 
+    typed = True
     seekable = True
     repeatable = True
 

@@ -12,8 +12,8 @@ from linreg.reading.column_names import short
 from linreg.reading.options import AS_USUAL, ReadOptions
 
 NUMBER = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
-TRUE = "^(?:true|True|TRUE)$"
-FALSE = "^(?:false|False|FALSE)$"
+TRUE = ("true", "True", "TRUE")
+FALSE = ("false", "False", "FALSE")
 INFINITE = r"^[+-]?(?i:inf|infinity)$"
 MISSING = ("", "NA", "N/A", "#N/A", "n/a", "NaN", "nan", "-nan", "NULL", "null", "None")
 
@@ -67,7 +67,6 @@ def read_cells(
     *,
     how: ReadOptions = AS_USUAL,
     first_row: int = 0,
-    booleans: bool = False,
 ) -> Cells:
     """Parse a column as numbers, or say what is wrong with it.
 
@@ -78,14 +77,11 @@ def read_cells(
         column: its cells, or numbers, which are returned as they are.
         how: how the cells are written.
         first_row: place of the first cell in its file, counted from 0, for the message.
-        booleans: whether true is 1 and false is 0.
     """
     if isinstance(column, np.ndarray):
         nothing = bool(len(column)) and bool(np.isnan(column).all())
         return Cells(values=column, problem="has no values" if nothing else "", numeric=not nothing)
     kind = column.type
-    if booleans and pa.types.is_boolean(kind):
-        column, kind = column.cast(pa.uint8()), pa.uint8()
     if pa.types.is_dictionary(kind) and not is_text(kind.value_type):
         column, kind = column.cast(kind.value_type), kind.value_type
     if not may_hold_numbers(kind):
@@ -93,20 +89,50 @@ def read_cells(
     if pa.types.is_null(kind):
         values = np.full(len(column), np.nan)
     elif pa.types.is_dictionary(kind) or is_text(kind):
-        values, kinds = _numbers_of_text(column, how, booleans=booleans)
+        values, kinds = _numbers_of_text(column, how)
         if (kinds >= _OTHERWISE).any():
             return _not_numbers(column, kinds, first_row)
     else:
         if pa.types.is_decimal(kind):
             column = column.cast(pa.large_string())  # gives the nearest float64; a direct cast rounds twice
-        values = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
+        values = _float64(column)
     nothing = bool(len(values)) and bool(np.isnan(values).all())
     return Cells(values=values, problem="has no values" if nothing else "", numeric=not nothing)
 
 
-def _numbers_of_text(
-    column: pa.ChunkedArray, how: ReadOptions, *, booleans: bool
-) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+def is_boolean(column: pa.ChunkedArray, how: ReadOptions = AS_USUAL) -> bool:
+    """Return whether a column of text holds nothing but true and false, and cells without a value."""
+    text = pc.utf8_trim_whitespace(column.cast(pa.large_string()))
+    known = pc.is_in(text, pa.array((*TRUE, *FALSE, *MISSING, *how.missing, None), text.type))
+    return bool(pc.all(known).as_py()) and bool(pc.any(pc.is_in(text, pa.array((*TRUE, *FALSE), text.type))).as_py())
+
+
+def read_booleans(column: pa.ChunkedArray, *, how: ReadOptions = AS_USUAL, first_row: int = 0) -> Cells:
+    """Read a column of booleans, or of text that says true or false, as 1 and 0; arguments as of `read_cells`."""
+    if pa.types.is_boolean(column.type):
+        return Cells(values=_float64(column.cast(pa.uint8())), problem="", numeric=True)
+    text = pc.utf8_trim_whitespace(column.cast(pa.large_string()))
+    values = np.full(len(text), np.nan)
+    known = pc.is_in(text, pa.array((*MISSING, *how.missing, None), text.type)).to_numpy()
+    for number, words in enumerate((FALSE, TRUE)):
+        found = pc.is_in(text, pa.array(words, text.type)).to_numpy()
+        values[found] = number
+        known = known | found
+    if not known.all():
+        row = int((~known).argmax())
+        problem = (
+            f"row {first_row + row + 1} is {short(str(column[row].as_py()))}, not true or false as the rows before"
+        )
+        return Cells(values=None, problem=problem, numeric=True)
+    return Cells(values=values, problem="", numeric=True)
+
+
+def _float64(column: pa.ChunkedArray) -> NDArray[np.float64]:
+    values: NDArray[np.float64] = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    return values.astype(np.float64, copy=False)
+
+
+def _numbers_of_text(column: pa.ChunkedArray, how: ReadOptions) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
     """Return the numbers (NaN for missing values) and the kind of each cell.
 
     In a dictionary-encoded column, each entry of the dictionary is parsed only once.
@@ -114,9 +140,9 @@ def _numbers_of_text(
     parts = [(np.empty(0), np.empty(0, np.uint8))]
     for chunk in column.chunks:
         if not pa.types.is_dictionary(chunk.type):
-            parts.append(_read_text(chunk, how, booleans=booleans))
+            parts.append(_read_text(chunk, how))
             continue
-        values, kinds = _read_text(chunk.dictionary, how, booleans=booleans)
+        values, kinds = _read_text(chunk.dictionary, how)
         # One more entry represents null cells.
         values, kinds = np.append(values, np.nan), np.append(kinds, np.uint8(_MISSING))
         places = chunk.indices.cast(pa.int64()).fill_null(len(values) - 1).to_numpy(zero_copy_only=False)
@@ -124,12 +150,10 @@ def _numbers_of_text(
     return np.concatenate([values for values, _ in parts]), np.concatenate([kinds for _, kinds in parts])
 
 
-def _read_text(array: pa.Array, how: ReadOptions, *, booleans: bool) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+def _read_text(array: pa.Array, how: ReadOptions) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
     as_written = pc.utf8_trim_whitespace(array.cast(pa.large_string()))
     kinds = np.full(len(as_written), _TEXT, np.uint8)
     text = _with_points(as_written, how)
-    if booleans:
-        text = pc.if_else(_matches(text, TRUE), "1", pc.if_else(_matches(text, FALSE), "0", text))
     number, infinite = _matches(text, NUMBER), _matches(text, INFINITE)
     missing = pc.is_in(as_written, pa.array((*MISSING, *how.missing, None), as_written.type))
     kinds[number.to_numpy(zero_copy_only=False)] = _NUMBER

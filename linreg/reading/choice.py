@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from linreg.config import MAX_NAME_LENGTH
 from linreg.errors import DataError
-from linreg.reading.cells import Cells, may_hold_numbers, read_cells
+from linreg.reading.cells import Cells, is_boolean, may_hold_numbers, read_cells
 from linreg.reading.column_names import listed, short
 from linreg.reading.options import ReadOptions
 from linreg.reading.sources import Source
@@ -41,6 +41,7 @@ class Choice:
         left_out: the columns that are not used, and why.
         watched: names of columns that were left out as text by their first rows. If a number turns up in one of them
             later, the table is refused, so that no typo turns a column of numbers into text.
+        booleans: names of features that hold true and false, to be used as 1 and 0.
         named: whether the features were requested by name.
     """
 
@@ -48,6 +49,7 @@ class Choice:
     target: str | None
     left_out: tuple[LeftOut, ...]
     watched: tuple[str, ...] = ()
+    booleans: frozenset[str] = frozenset()
     named: bool
 
     @property
@@ -56,7 +58,7 @@ class Choice:
         return self.features if self.target is None else (*self.features, self.target)
 
 
-def choose_named(source: Source, features: tuple[str, ...], target: str | None) -> Choice:
+def choose_named(source: Source, features: tuple[str, ...], target: str | None, how: ReadOptions) -> Choice:
     """Choose columns by name; the names and types of the others do not matter.
 
     Raises:
@@ -66,13 +68,35 @@ def choose_named(source: Source, features: tuple[str, ...], target: str | None) 
     names = features if target is None else (*features, target)
     check_named(source, names)
     places = [source.names.index(name) for name in names]
+    booleans = _booleans(source, places[: len(features)], how)
     for name, place in zip(names, places, strict=True):
         kind = source.kind(place)
-        if not may_hold_numbers(kind) and not (pa.types.is_boolean(kind) and name != target):
+        if not may_hold_numbers(kind) and place not in booleans:
             raise DataError(f"{source.origin}: column {name!r}: is {kind}, not numbers")
     unused = (name for place, name in enumerate(source.names) if place not in set(places))
     left_out = tuple(LeftOut(name=name, reason=_reason_unread(source, name)) for name in unused)
-    return Choice(features=features, target=target, left_out=left_out, named=True)
+    if not features:
+        raise _nothing_left(source, left_out)
+    return Choice(
+        features=features,
+        target=target,
+        left_out=left_out,
+        booleans=frozenset(source.names[place] for place in booleans),
+        named=True,
+    )
+
+
+def _booleans(source: Source, places: Sequence[int], how: ReadOptions) -> set[int]:
+    """Return which columns hold true and false: of a CSV by its first rows, otherwise by type."""
+    if not source.typed and places:
+        first = next(source.batches(places), None)
+        columns = first.columns if first else []
+        return {
+            place
+            for place, column in zip(places, columns, strict=False)
+            if not isinstance(column, np.ndarray) and is_boolean(column, how)
+        }
+    return {place for place in places if pa.types.is_boolean(source.kind(place))}
 
 
 def check_named(source: Source, names: Sequence[str]) -> None:

@@ -33,15 +33,30 @@ def chunks(stream: Any, name: str, delimiter: str, rest: bytes = b"") -> Iterato
         data = stream.read(CHUNK_BYTES)
         buffer = rest + data if rest else data
         end = _cut(buffer, name, delimiter, last=not data)
-        if end == 0 and len(buffer) > MAX_LINE_LENGTH:
-            if b'"' in buffer:
-                raise QuoteError(name, 0, "a quote is not closed")
-            raise DataError(f"{name}: has a line of more than {MAX_LINE_LENGTH} characters")
+        if len(buffer) > MAX_LINE_LENGTH:
+            _check_length(buffer, end, name)
         if end:
             yield buffer[:end]
         if not data:
             return
         rest = buffer[end:]
+
+
+def _check_length(buffer: bytes, end: int, name: str) -> None:
+    """Check the length of the first record of a buffer, whose last whole record ends at `end`."""
+    if end == 0 and b'"' in buffer:
+        raise QuoteError(name, 0, f"a quote is not closed within {MAX_LINE_LENGTH} bytes")
+    ends = [place for sign in (b"\n", b"\r") if (place := buffer.find(sign)) >= 0]
+    if end == 0 or min(ends, default=end) > MAX_LINE_LENGTH:
+        raise DataError(f"{name}: has a line of more than {MAX_LINE_LENGTH} characters")
+
+
+def has_record(head: bytes, delimiter: str) -> bool:
+    """Return whether the first bytes of a CSV have a whole record, or one whose quotes cannot be understood."""
+    try:
+        return _cut(head.lstrip(b"\r\n"), "", delimiter, last=False) > 0
+    except QuoteError:
+        return True
 
 
 class QuoteError(DataError):

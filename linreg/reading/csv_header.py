@@ -51,9 +51,8 @@ def read_header(name: str, head: bytes, how: ReadOptions, wanted: Sequence[str])
     end = ends[0]
     check_utf8(name, head[:end])
     if len(own_names) == 1 and (sign := next((sign for sign in ";\t|," if sign in own_names[0]), None)):
-        raise DataError(
-            f"{name}: looks separated by {sign!r}, expected {how.separator!r}; add --delimiter {_quoted(sign)}"
-        )
+        expected = "commas" if how.separator == "," else repr(how.separator)
+        raise DataError(f"{name}: looks separated by {sign!r}, expected {expected}; add --delimiter {_quoted(sign)}")
     names = [tidy(own) for own in own_names]
     if not 1 <= len(names) <= MAX_COLUMNS:
         raise DataError(f"{name}: has {len(names)} columns, expected 1 to {MAX_COLUMNS}")

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from linreg.errors import DataError, one_line
 from linreg.reading.cells import MISSING
-from linreg.reading.csv_bytes import CsvBytes
-from linreg.reading.csv_chunks import QuoteError, chunks
+from linreg.reading.csv_bytes import HEAD_BYTES, CsvBytes
+from linreg.reading.csv_chunks import MAX_LINE_LENGTH, QuoteError, chunks, has_record
 from linreg.reading.csv_header import check_utf8, read_header
 from linreg.reading.options import ReadOptions
 from linreg.reading.sources import Batch, Column
@@ -41,11 +41,12 @@ class CsvSource:
         self._source = source
         self._how = how
         self.origin = source.name
-        header = read_header(source.name, source.head(), how, wanted)
+        header = read_header(source.name, _head(source, how), how, wanted)
         self.names, self.own_names = header.names, header.own_names
         self.row_index: frozenset[str] = frozenset()
         self.rows: int | None = None
         self.size_bytes = source.size_bytes
+        self.typed = False
         self.seekable = False
         self.repeatable = source.repeatable
         self._marks = [(0, header.end)]
@@ -172,6 +173,14 @@ class _NotANumberError(Exception):
     def __init__(self, place: int) -> None:
         super().__init__()
         self.place = place
+
+
+def _head(source: CsvBytes, how: ReadOptions) -> bytes:
+    """Return the first bytes of a file, with the whole header if it is not too long."""
+    head = source.head()
+    if len(head) < HEAD_BYTES or has_record(head, how.separator):
+        return head
+    return source.head(MAX_LINE_LENGTH + 1)
 
 
 def _plain(column: pa.ChunkedArray) -> NDArray[np.float64] | None:

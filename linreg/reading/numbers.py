@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linreg.errors import DataError
-from linreg.reading.cells import read_cells
+from linreg.reading.cells import read_booleans, read_cells
 from linreg.reading.choice import Choice, way_out
 from linreg.reading.column_names import short
 from linreg.reading.options import ReadOptions
@@ -42,8 +42,8 @@ def _finite(
     if isinstance(column, np.ndarray):
         return column
     asked = choice.named or name == choice.target
-    booleans = choice.named and name != choice.target
-    cells = read_cells(column, how=how, first_row=first_row, booleans=booleans)
+    read = read_booleans if name in choice.booleans else read_cells
+    cells = read(column, how=how, first_row=first_row)
     if cells.values is None:
         raise DataError(f"{origin}: column {name!r}: {cells.problem}{way_out(asked=asked)}")
     with np.errstate(over="ignore", invalid="ignore"):

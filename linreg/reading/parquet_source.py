@@ -24,6 +24,7 @@ _FAULTS = (pa.ArrowException, OSError, UnicodeDecodeError)
 class ParquetSource:
     """A Parquet file whose footer has been read; attributes as in `linreg.reading.sources.Source`."""
 
+    typed = True
     seekable = True
     repeatable = True
 
@@ -50,6 +51,11 @@ class ParquetSource:
         self.rows: int | None = metadata.num_rows
         self._starts = [0, *accumulate(groups)]
         self.row_index = row_index(self.names, schema.metadata)
+
+    @property
+    def in_a_file(self) -> bool:
+        """Whether it is a file of its own, not one that was unpacked into memory."""
+        return self._place.contents is None
 
     def kind(self, place: int) -> pa.DataType:
         """Return the type of a column."""

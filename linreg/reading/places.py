@@ -1,8 +1,11 @@
 """Where a table is: a file here, or one that a URI names."""
 
+import fnmatch
+import glob
 import re
 import stat
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,9 @@ import pyarrow.fs
 
 from linreg.errors import DataError, one_line
 from linreg.files import similar_file
+from linreg.reading.pipe import Pipe
 
+IGNORED = (".", "_")
 URI = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 
@@ -22,25 +27,103 @@ class Place:
     Attributes:
         name: what messages call it.
         path: path in the file system.
-        size_bytes: its size.
+        size_bytes: its size; None for a pipe.
         system: the file system; None for a file of this machine.
+        contents: the bytes, if they are in memory.
+        pipe: the pipe, if it is one.
     """
 
     name: str
     path: str
-    size_bytes: int
+    size_bytes: int | None
     system: Any = None
+    contents: bytes | None = field(default=None, repr=False)
+    pipe: Pipe | None = None
 
-    def open(self) -> pa.NativeFile:
+    def open(self) -> Any:
         """Open the file for reading at any offset.
 
         Raises:
             DataError: it cannot be opened.
         """
+        if self.pipe is not None:
+            return self.pipe.open()
+        if self.contents is not None:
+            return pa.BufferReader(self.contents)
         try:
             return pa.OSFile(self.path) if self.system is None else self.system.open_input_file(self.path)
         except (OSError, pa.ArrowException) as error:
             raise DataError(f"{self.name}: cannot be read: {one_line(error)}") from None
+
+    def unpacked(self, contents: bytes) -> "Place":
+        """Return the same place with the bytes of its file, unpacked."""
+        return replace(self, contents=contents, size_bytes=len(contents))
+
+
+def places_of(table: Path | str) -> list[Place]:
+    """Find the files of a table: of a file, a folder, a glob, a URI that `pyarrow.fs` knows, or `-` for a pipe.
+
+    Files are sorted by name. In a folder, names that begin with a point or an underscore are no part of the table.
+
+    Raises:
+        DataError: there is none, or one is unreadable.
+    """
+    text = str(table)
+    if text == "-":
+        return [Place(name="-", path="-", size_bytes=None, pipe=Pipe(sys.stdin.buffer))]
+    if isinstance(table, str) and URI.match(text):
+        return _of_uri(text)
+    path = Path(text)
+    if path.is_dir():
+        return _in_folder(path)
+    if glob.has_magic(text) and not path.exists():
+        found = [Path(name) for name in sorted(glob.glob(text, recursive=True))]  # noqa: PTH207, a whole path
+        places = [place_of(entry) for entry in found if not entry.is_dir()]
+        if not places:
+            raise DataError(f"{text}: no file matches this pattern; check the name and the folder")
+        return places
+    return [place_of(path)]
+
+
+def _in_folder(folder: Path) -> list[Place]:
+    entries = [entry for entry in sorted(folder.iterdir()) if not entry.name.startswith(IGNORED)]
+    _check_folder(str(folder), [entry.name for entry in entries if entry.is_dir()], len(entries))
+    return [place_of(entry) for entry in entries]
+
+
+def _check_folder(name: str, folders: list[str], entries: int) -> None:
+    if folders:
+        raise DataError(
+            f"{name}: has the folder {folders[0]!r} in it, expected files; name them with a pattern: '{name}/*/*'"
+        )
+    if not entries:
+        raise DataError(f"{name}: is a folder without files; expected CSV or Parquet")
+
+
+def _of_uri(uri: str) -> list[Place]:
+    folder, _, pattern = uri.rpartition("/")
+    searched = folder if (wild := glob.has_magic(pattern)) else uri
+    scheme = uri.partition("://")[0]
+    try:
+        system, path = pyarrow.fs.FileSystem.from_uri(searched)
+        info = system.get_file_info(path)
+        if info.type == pyarrow.fs.FileType.NotFound:
+            raise DataError(f"{uri}: no such file; check the name and the folder")
+        if info.type == pyarrow.fs.FileType.File:
+            return [Place(name=uri, path=path, size_bytes=info.size, system=system)]
+        entries = system.get_file_info(pyarrow.fs.FileSelector(path))
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"{uri}: cannot be read: {one_line(error)}") from None
+    entries = sorted((entry for entry in entries if not entry.base_name.startswith(IGNORED)), key=lambda e: e.base_name)
+    if wild:
+        entries = [entry for entry in entries if entry.is_file and fnmatch.fnmatchcase(entry.base_name, pattern)]
+        if not entries:
+            raise DataError(f"{uri}: no file matches this pattern; check the name and the folder")
+    _check_folder(searched, [entry.base_name for entry in entries if not entry.is_file], len(entries))
+    return [
+        Place(name=f"{scheme}://{entry.path.lstrip('/')}", path=entry.path, size_bytes=entry.size, system=system)
+        for entry in entries
+    ]
 
 
 def place_of(path: Path) -> Place:
@@ -53,10 +136,12 @@ def place_of(path: Path) -> Place:
         status = path.stat()
     except FileNotFoundError:
         near = similar_file(path)
-        hint = f"; did you mean {near}?" if near else ""
-        raise DataError(f"{path}: no such file{hint}") from None
+        hint = f"did you mean {near}?" if near else "check the name and the folder"
+        raise DataError(f"{path}: no such file; {hint}") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+    if stat.S_ISDIR(status.st_mode):
+        raise DataError(f"{path}: is a folder, expected a file")
     if not stat.S_ISREG(status.st_mode):
         raise DataError(f"{path}: is not a regular file; copy its contents to one first")
     return Place(name=str(path), path=str(path), size_bytes=status.st_size)

@@ -39,6 +39,7 @@ class Source(Protocol):
         row_index: the names of the columns that pandas stored as the index.
         rows: number of rows; None as long as it is unknown.
         size_bytes: bytes to read; None if it is unknown.
+        typed: whether its columns have types; those of a CSV have not.
         seekable: whether `batches` can begin at any row without reading those before it.
         repeatable: whether `batches` can be called more than once.
     """
@@ -49,6 +50,7 @@ class Source(Protocol):
     row_index: frozenset[str]
     rows: int | None
     size_bytes: int | None
+    typed: bool
     seekable: bool
     repeatable: bool
 

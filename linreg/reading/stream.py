@@ -1,6 +1,7 @@
 """A table as a stream of blocks: of files, however large, or of a table in memory."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 from threading import Lock
@@ -53,7 +54,7 @@ def open_stream(
     wanted = () if features is None else features if target is None else (*features, target)
     origin, sources = sources_of(place, how, wanted)
     first = sources[0]
-    choice = choose_all(first, target, how) if features is None else choose_named(first, features, target)
+    choice = choose_all(first, target, how) if features is None else choose_named(first, features, target, how)
     if passing is None:
         passed = tuple(range(len(first.names)))
     else:
@@ -90,6 +91,16 @@ class TableStream:
         self._seen: Noticed = {}
 
     @property
+    def used_names(self) -> tuple[str, ...]:
+        """The names of the columns of a block: the features, then the target."""
+        return self._choice.used
+
+    @property
+    def width(self) -> int:
+        """Number of columns of a block."""
+        return len(self._choice.used)
+
+    @property
     def rows(self) -> int | None:
         """Number of rows; of a CSV, None until one pass has reached its end."""
         return self._known_start(len(self._sources))
@@ -119,7 +130,7 @@ class TableStream:
     @property
     def is_parquet(self) -> bool:
         """Whether every file is Parquet, so that other processes can open the table again and begin anywhere."""
-        return all(isinstance(source, ParquetSource) for source in self._sources)
+        return all(isinstance(source, ParquetSource) and source.in_a_file for source in self._sources)
 
     def noticed(self, start: int, stop: int | None) -> Noticed:
         """Return what was noticed in a range of rows, for the notes of a copy of this table."""
@@ -164,6 +175,17 @@ class TableStream:
             yield block
         if stop is None:
             self._check_whole()
+
+    def of_numbers(self, source: Source) -> "TableStream":
+        """Return the stream of the same numbers from another place, with what is known about them.
+
+        Args:
+            source: the columns of this stream's blocks, under their names.
+        """
+        choice = replace(self._choice, watched=())
+        other = TableStream(origin=self.origin, sources=[source], choice=choice, how=self._how, passed=())
+        other._seen = self._seen
+        return other
 
     def _pieces(self, start: int) -> Iterator[Piece]:
         starts = (self._known_start(place) for place in range(len(self._sources)))

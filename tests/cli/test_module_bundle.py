@@ -542,7 +542,7 @@ def test_a_file_may_not_be_named_after_a_model_of_arrays(net):
 def test_an_archive_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
     import export.bundle.array_files as array_files
 
-    monkeypatch.setattr(array_files, "MAX_TABLE_BYTES", 1000)
+    monkeypatch.setattr(array_files, "MAX_ARRAYS_BYTES", 1000)
     np.savez_compressed(tmp_path / "a.npz", x=np.zeros(1000))
     with pytest.raises(DataError, match="its arrays take"):
         array_files.read_arrays(tmp_path / "a.npz", ["x"])

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pytest
 
 from linreg.errors import DataError
-from linreg.reading.tables import LeftOut, Table, read_table
+from linreg.reading.choice import LeftOut
+from linreg.reading.tables import Table, read_table
 from tests.conftest import PENGUINS
 
 LIBRARIES: dict[str, Callable[[dict[str, list[Any]]], Any]] = {
@@ -44,7 +45,7 @@ def test_the_columns_used_and_left_out(library: Callable[..., Any]) -> None:
     assert table.complete.tolist() == [True, False, True, True]
     assert table.left_out == (
         LeftOut(name="name", reason="row 1 is 'a', not a number"),
-        LeftOut(name="flag", reason="is bool, not numbers"),
+        LeftOut(name="flag", reason="is bool, not numbers; name it in --features to use it as 0 and 1"),
     )
     assert table.notes == ("1 of 4 rows have no value in a used column and are left out",)
 

@@ -55,11 +55,9 @@ def zstandard(data):
 
 
 KINDS = {
-    "zstd": (zstandard(CSV), "is compressed with Zstandard", "zstd -d"),
-    "bzip2": (bz2.compress(CSV), "is compressed with bzip2", "decompress it first: bunzip2"),
     "xz": (lzma.compress(CSV), "is compressed with xz", "unxz"),
-    "lz4": (pa.compress(CSV, codec="lz4", asbytes=True), "is compressed with LZ4", "decompress it first"),
     "gzip-twice": (gzip.compress(gzip.compress(CSV)), "is gzip within gzip", "gunzip"),
+    "zstd-in-bzip2": (bz2.compress(zstandard(CSV)), "is Zstandard within bzip2", "decompress it first: bunzip2"),
     "zip": (archive("table.csv"), "is a zip archive", "unzip"),
     "xlsx": (archive("[Content_Types].xml", "xl/workbook.xml"), "is an Excel workbook", "save it as 'CSV UTF-8'"),
     "ods": (archive("mimetype"), "is an OpenDocument workbook", "save it as 'CSV UTF-8'"),

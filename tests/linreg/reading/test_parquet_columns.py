@@ -40,7 +40,6 @@ def test_parquet_columns_of_numbers(tmp_path, column):
 @pytest.mark.parametrize(
     ("column", "reason"),
     [
-        (pa.array([True, False, None]), "is bool, not numbers"),
         (pa.array([[1], [2], []]), "is list<element: int64>, not numbers"),
         (pa.array([{"a": 1}, {"a": 2}, None]), "is struct<a: int64>, not numbers"),
         (pa.array([1, 2, 3], pa.timestamp("ms")), r"is timestamp\[ms\], not numbers"),
@@ -62,6 +61,16 @@ def test_parquet_columns_that_are_none(tmp_path, column, reason):
     assert used.left_out[0].name == "k"
     assert used.left_out[0].reason == reason.replace("\\", "")
     assert len(used.features) == 3
+
+
+def test_booleans_are_numbers_only_as_a_feature_that_was_named(tmp_path):
+    table = parquet(k=pa.array([True, False, None]), x=[1, 2, 3])
+    assert read(tmp_path, table, features=("k",)).features.tolist() == [[1.0], [0.0]]
+    refused(tmp_path, table, "column 'k': is bool, not numbers", features=("x",), target="k")
+    refused(tmp_path, table, "column 'k': is bool, not numbers", target="k")
+    used = read(tmp_path, table)
+    assert used.feature_names == ("x",)
+    assert used.left_out[0].reason == "is bool, not numbers; name it in --features to use it as 0 and 1"
 
 
 # ---- the row index of pandas -----------------------------------------------------------------------------------------

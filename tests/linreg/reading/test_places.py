@@ -1,0 +1,139 @@
+"""Tables of several files: folders, patterns, URIs and pipes."""
+
+import bz2
+import io
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+from linreg.errors import DataError
+from linreg.reading.blocks import BLOCK_ROWS
+from linreg.reading.held import held
+from linreg.reading.stream import open_stream
+from linreg.reading.tables import read_table
+from tests.table_files import TWO, bits, parquet_bytes, write
+
+VALUES = np.arange(2.0 * (2 * BLOCK_ROWS + 10)).reshape(-1, 2)
+
+
+def part(values, kind):
+    table = pa.table({"x": values[:, 0], "y": values[:, 1]})
+    if kind == "parquet":
+        return parquet_bytes(table, row_group_size=30_000)
+    text = "x,y\n" + "".join(f"{x},{y}\n" for x, y in values.tolist())
+    return bz2.compress(text.encode()) if kind == "csv.bz2" else text.encode()
+
+
+@pytest.fixture(params=["parquet", "csv", "csv.bz2"])
+def folder(request, tmp_path):
+    """Parts whose rows end anywhere, one of them empty; their order is that of their names."""
+    ends = [0, 5, 5, 70_001, len(VALUES)]
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    for place in (3, 1, 0, 2):
+        write(folder / f"part-{place}.{request.param}", part(VALUES[ends[place] : ends[place + 1]], request.param))
+    for ignored in ("_SUCCESS", ".part-0.crc"):
+        write(folder / ignored, b"")
+    return folder
+
+
+@pytest.mark.parametrize("form", ["folder", "pattern", "uri of a folder", "uri of a pattern"])
+def test_the_files_of_a_table_follow_each_other_by_name(folder, form):
+    place = {
+        "folder": folder,
+        "pattern": f"{folder}/part-*",
+        "uri of a folder": folder.as_uri(),
+        "uri of a pattern": f"{folder.as_uri()}/part-[0-9].*",
+    }[form]
+    stream = open_stream(place, features=("x",), target="y")
+    for start in (BLOCK_ROWS, 0, 2 * BLOCK_ROWS):
+        blocks = list(stream.blocks(start))
+        assert [block.start for block in blocks] == list(range(start, len(VALUES), BLOCK_ROWS))
+        assert bits(np.concatenate([block.values for block in blocks])) == bits(VALUES[start:])
+    assert stream.rows == len(VALUES)
+
+
+def test_one_file_by_its_uri(tmp_path):
+    path = write(tmp_path / "table.csv", TWO)
+    assert (
+        read_table(path.as_uri(), features=None, target="y").sha256
+        == read_table(path, features=None, target="y").sha256
+    )
+    with pytest.raises(DataError, match=r"file://.*/none.csv: no such file"):
+        read_table(f"{tmp_path.as_uri()}/none.csv", features=None, target="y")
+
+
+def test_a_row_is_counted_within_its_file(tmp_path):
+    write(tmp_path / "a.csv", TWO)
+    write(tmp_path / "b.csv", TWO + b"word,1\n")
+    with pytest.raises(DataError, match=r"b\.csv: column 'x': row 3 is 'word', not a number"):
+        read_table(tmp_path, features=("x",), target="y")
+
+
+@pytest.mark.parametrize(
+    ("other", "match"),
+    [
+        ("x,z\n1,2\n", "b.csv: its columns differ from those of .*a.csv: column 2 is 'z', expected 'y'; give every"),
+        ("x\n1\n", "b.csv: its columns differ from those of .*a.csv: column 2 is none, expected 'y'"),
+        ("x,y,z\n1,2,3\n", "b.csv: its columns differ from those of .*a.csv: column 3 is 'z', expected none"),
+    ],
+)
+def test_a_part_with_other_columns_is_named(tmp_path, other, match):
+    write(tmp_path / "a.csv", TWO)
+    write(tmp_path / "b.csv", other)
+    with pytest.raises(DataError, match=match):
+        read_table(tmp_path, features=("x",), target="y")
+
+
+def test_folders_that_are_no_table(tmp_path):
+    with pytest.raises(DataError, match="is a folder without files"):
+        read_table(tmp_path, features=None, target="y")
+    (tmp_path / "year=2020").mkdir()
+    with pytest.raises(DataError, match=r"has the folder 'year=2020' in it, expected files; name them with a pattern"):
+        read_table(tmp_path, features=None, target="y")
+    with pytest.raises(DataError, match="no file matches this pattern"):
+        read_table(f"{tmp_path}/*.csv", features=None, target="y")
+
+
+PROGRAM = """
+from linreg.reading.stream import open_stream
+from linreg.errors import DataError
+try:
+    stream = open_stream("-", features=None, target="y")
+    print(stream.feature_names, stream.size_bytes, sum(len(block.values) for block in stream.blocks()))
+except DataError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("pack", [bytes, bz2.compress], ids=["plain", "bzip2"])
+def test_a_csv_from_a_pipe_is_read_to_its_end(pack):
+    rows = 2_000_000
+    text = pack(b"x,y\n" + b"12.25,2\n" * rows)
+    found = subprocess.run([sys.executable, "-c", PROGRAM], input=text, capture_output=True, check=True)
+    assert found.stdout.decode() == f"('x',) None {rows}\n"
+
+
+def test_parquet_from_a_pipe_is_refused():
+    text = parquet_bytes(pa.table({"x": [1], "y": [2]}))
+    found = subprocess.run([sys.executable, "-c", PROGRAM], input=text, capture_output=True, check=True)
+    assert found.stdout.decode() == (
+        "-: is Parquet, whose footer comes last, and cannot be read from a pipe; save it to a file\n"
+    )
+
+
+def test_a_pipe_that_is_held_can_be_read_often(monkeypatch):
+    text = b"x,y\n" + b"1.5,2\n" * 3_000_000
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(text)))
+    stream = open_stream("-", features=("x",), target="y")
+    assert not stream.repeatable
+    kept = held(stream, 10**9)
+    for _ in range(2):
+        assert sum(len(block.values) for block in kept.blocks()) == 3_000_000
+    with pytest.raises(DataError, match="a pipe can be read only once"):
+        list(stream.blocks())
