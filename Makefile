@@ -26,7 +26,7 @@ $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt hatchling
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[dev,docs]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[all,dev,docs]'
 	touch $(STAMP)
 
 demo: setup
@@ -74,7 +74,7 @@ $(REAL)/.installed: pyproject.toml constraints.txt tests/real/constraints.txt
 	$(REAL)/bin/python -m pip install --quiet --constraint constraints.txt torch
 	$(REAL)/bin/python -m pip install --quiet --constraint constraints.txt hatchling
 	$(REAL)/bin/python -m pip install --quiet --constraint constraints.txt --constraint tests/real/constraints.txt \
-	  --no-build-isolation --editable . --group real
+	  --no-build-isolation --editable '.[all]' --group real
 	touch $(REAL)/.installed
 
 # Strict: a broken link or anchor is an error.

@@ -3,7 +3,7 @@
 import platform
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from linreg.config import MAX_JSON_BYTES, MAX_STATE_BYTES
 from linreg.errors import LinregError, MismatchError, ModelError, one_line
 from linreg.files import json_bytes, parse_json, read_bytes, sha256
 from linreg.inside import file_inside, hashed_inside, read_inside
+from linreg.processor import cpu_capability
 
 MANIFEST_FILE = "manifest.json"
 CHECKSUM_FILE = "SHA256SUMS"
@@ -155,13 +156,13 @@ def checksums(files: Iterable[FileEntry]) -> bytes:
 
 def verifying_machine() -> dict[str, str]:
     """Return the package versions and the kind of processor, but nothing that identifies the machine."""
-    from importlib.metadata import version
+    from importlib.metadata import PackageNotFoundError, version
 
     found = {"python": platform.python_version(), "processor": platform.machine()}
-    found |= {name: version(name) for name in VERSIONS_OF}
-    import torch
-
-    return found | {"cpu_capability": torch.backends.cpu.get_cpu_capability()}
+    for name in VERSIONS_OF:
+        with suppress(PackageNotFoundError):  # torch may be missing
+            found[name] = version(name)
+    return found | {"cpu_capability": cpu_capability()}
 
 
 def read_listed(folder: Path, name: str, *, limit: int, manifest: Manifest | None = None) -> bytes:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from export.source.inputs import Input
-from export.source.source import from_module
+from export.source.module_source import from_module
 
 STRICT = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic"]
 HOSTILE = [

@@ -1,4 +1,4 @@
-"""An .onnx file is verified from its vectors beside numpy, onnx, onnxruntime and typer alone."""
+"""Without torch: an .onnx file is verified beside four packages alone, and the affine way needs no extra."""
 
 import json
 import subprocess
@@ -85,11 +85,42 @@ def test_doctor_and_other_commands_name_what_is_missing(python, bundle, tmp_path
     )
     assert run("inspect", "penguins/model.onnx").returncode == 0
     for words, package in (
-        (["train", "-o", "line"], "torch"),
+        (["train", "-o", "line"], "pyarrow"),
         (["verify", "penguins"], "torch"),
-        (["evaluate", PENGUINS, "-m", "penguins"], "torch"),
+        (["evaluate", PENGUINS, "-m", "penguins"], "pyarrow"),
         (["predict", PENGUINS, "-m", "penguins/model.onnx"], "pyarrow"),
     ):
         ended = run(*words)
         assert ended.returncode == 1
         assert f"linreg {words[0]} needs {package}, which is not installed; install it with" in ended.stderr
+
+
+@pytest.mark.slow
+def test_a_plain_installation_fits_exports_and_verifies(tmp_path):
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    install = [python, "-m", "pip", "install", "--quiet", "--constraint", HERE / "constraints.txt"]
+    subprocess.run([*install, HERE], check=True, cwd=tmp_path)
+
+    def run(*words):
+        command = [python, "-m", "linreg", *words]
+        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+
+    for words in (
+        ["train", PENGUINS, "--target", "body_mass_g", "-o", "penguins"],
+        ["export", "-m", "penguins", "--format", "onnx"],
+        ["verify", "penguins"],
+        ["evaluate", PENGUINS, "-m", "penguins"],
+        ["predict", PENGUINS, "-m", "penguins", "-o", "predicted.csv"],
+    ):
+        ended = run(*words)
+        assert ended.returncode == 0, ended.stderr
+    assert run("doctor").stderr == "to install what is missing: pip install torch onnxscript matplotlib\n"
+    for words, package in (
+        (["train", "-o", "line"], "torch"),
+        (["export", "-m", "penguins", "--format", "pt2"], "torch"),
+        (["plot", PENGUINS, "-m", "penguins"], "matplotlib"),
+    ):
+        ended = run(*words)
+        assert ended.returncode == 1
+        assert f"needs {package}, which is not installed; install it with: pip install {package}" in ended.stderr

@@ -51,8 +51,8 @@ def write_expected(path: Path, source: "Source", batches: tuple[int, ...]) -> No
         ExportError: the module does not run at one of the batch sizes, or its outputs do not fit into memory.
         InexactError: the module's own rounding error is too large for any comparison.
     """
-    from export.proof.cases import check_sizes
     from export.proof.oracle import Oracle
+    from export.proof.runnable import check_sizes
     from export.source.axes import BATCH
     from export.source.own_inputs import sizes_of
 

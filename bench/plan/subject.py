@@ -82,8 +82,8 @@ class Subject:
 
             return ModuleSources(self.module_itself(), Path(self.bundle)).source(None)
         from export.source.forward import match_inputs
+        from export.source.module_source import from_module
         from export.source.own_inputs import own_inputs, with_own_inputs
-        from export.source.source import from_module
         from export.source.user_module import parse_input
 
         module = self.module_itself()

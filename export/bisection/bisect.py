@@ -25,7 +25,8 @@ from export.runners.ledger import is_ours
 from export.runners.onnxruntime import onnxruntime_runner
 from export.source.card import source_of_card
 from export.source.inputs import Input
-from export.source.source import Source, from_module
+from export.source.module_source import from_module
+from export.source.source import Source
 from export.source.user_module import parse_input
 from linreg.config import MAX_STATE_BYTES
 from linreg.errors import ExportError, LinregError, MismatchError, ModelError, UntrustedError, one_line

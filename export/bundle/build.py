@@ -78,11 +78,16 @@ def build_files(
         ExportError: the module cannot be exported to this format.
     """
     name = file_name(kind, source.precision)
-    tensors = (*source.module.parameters(), *source.module.buffers())
-    if kind is not Format.ONNX or sum(tensor.nbytes for tensor in tensors) <= external_data.SINGLE_FILE_BYTES:
+    if kind is not Format.ONNX or _weights_bytes(source) <= external_data.SINGLE_FILE_BYTES:
         return {name: build(source, kind, options, program=program)}
     from export.formats.onnx import DEFAULT_OPSET, to_onnx_files
 
     location = f"{name}{SUFFIX}"
     files = to_onnx_files(source, location, opset=options.opset or DEFAULT_OPSET, program=program)
     return {name: files.model} if files.weights is None else {name: files.model, location: files.weights}
+
+
+def _weights_bytes(source: Source) -> int:
+    if source.given is None:
+        return sum(array.nbytes for array in source.state().values())
+    return sum(tensor.nbytes for tensor in (*source.given.parameters(), *source.given.buffers()))

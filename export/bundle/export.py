@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from export.bundle.build import ExportOptions
 from export.bundle.contents import make_room, record, renew_vectors
-from export.bundle.exportable import Example, Exportable, Exported, Note, exportable, ignore
+from export.bundle.exportable import Exportable, Note, exportable, ignore
 from export.bundle.write import Artifact, make_artifact
 from export.formats.names import OPSETS, READ_ONNX, Format, FormatChoice, chosen_formats
 from export.precision import ExportPrecision
+from export.proof.affine import load_eager
 from export.proof.budget import given_budget
 from export.source.fixing import Static
 from linreg.arguments import as_path, as_texts
@@ -25,6 +26,8 @@ from linreg.in_python import in_python
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
+
+    from export.bundle.exportable import Example, Exported
 
 Progress = Callable[[str, int, int], None]
 """Called as `progress(stage, done, total)` as each stage begins, when `done` of `total` formats are complete, and as
@@ -56,12 +59,12 @@ class Outcome:
 
 @in_python
 def export(
-    model: Exported,
+    model: "Exported",
     folder: str | os.PathLike[str],
     *,
     formats: str | Sequence[str] = ("onnx",),
     inputs: str | Sequence[str] | None = None,
-    example: Example | None = None,
+    example: "Example | None" = None,
     input_names: str | Sequence[str] = (),
     output_names: str | Sequence[str] = (),
     opset: int | None = None,
@@ -214,6 +217,8 @@ def _make_artifacts(
     chosen: Exportable, changes: Changes, kinds: list[Format], options: ExportOptions, progress: Progress | None
 ) -> Outcome:
     outcome, source = Outcome(written=[], refused={}), chosen.source
+    if source.affine is not None:
+        load_eager(kinds)
     program: ExportedProgram | None = None
     capture_s = 0.0
     for place, kind in enumerate(kinds):

@@ -1,51 +1,36 @@
 """Turn whatever `export` accepts as a model into a source and the files that a bundle keeps of it."""
 
 import os
-import shlex
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeGuard
 
-from torch import Tensor, nn
-
-from export.bundle.path_leaks import check_no_paths
 from export.bundle.rows import rows_to_verify
 from export.precision import ExportPrecision
-from export.proof.cases import check_sizes
-from export.proof.sizes import sizes_within
-from export.source.axes import BATCH, merged
-from export.source.card import card_of, place_of_class
-from export.source.fixing import Static, fixed_sizes, parse_static
-from export.source.forward import match_inputs
-from export.source.inputs import Input
-from export.source.own_copy import COPIED_BYTES
-from export.source.own_inputs import GivenInputs, given_inputs, inputs_of, own_inputs, with_own_inputs, with_rows
-from export.source.source import Source, from_checkpoint, from_module
-from export.source.unfit import ALREADY_EXPORTED, check_module
-from export.source.unwrapping import unwrap
-from export.source.user_module import parse_input
+from export.source.fixing import Static
+from export.source.source import Source, from_checkpoint, with_rows
 from linreg.checkpoint import Checkpoint, load_settled
 from linreg.config import CARD_FILE, MAX_STATE_BYTES, MODEL_FILE
 from linreg.errors import ExportError, LinregError
-from linreg.files import Contents, json_bytes
-from linreg.fitted import FittedModel
+from linreg.files import Contents
 from linreg.manifest import read_listed
-from linreg.module_card import module_card_from_json, module_card_to_json
 from linreg.pth import pth_bytes
-from linreg.state_dict import state_bytes, write_state
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from export.source.own_inputs import GivenInputs
+    from linreg.fitted import FittedModel
+
+    Example = Tensor | Mapping[str, Tensor] | Sequence[Tensor] | Sequence[Mapping[str, Tensor] | Sequence[Tensor]]
+    """A tensor, tensors in the order of forward's arguments or by their names, or several such sets."""
+
+    Exported = str | os.PathLike[str] | Checkpoint | FittedModel | nn.Module
+    """A bundle or .pth file of `linreg train`, a reloaded or fitted model, or any module."""
 
 Note = Callable[[str], None]
-Item = TypeVar("Item")
-MODULES = (nn.Module, *ALREADY_EXPORTED)
-
-
-Example = Tensor | Mapping[str, Tensor] | Sequence[Tensor] | Sequence[Mapping[str, Tensor] | Sequence[Tensor]]
-"""A tensor, tensors in the order of forward's arguments or by their names, or several such sets."""
-
-Exported = str | os.PathLike[str] | Checkpoint | FittedModel | nn.Module
-"""A bundle or .pth file of `linreg train`, a reloaded or fitted model, or any module."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,12 +53,12 @@ def ignore(_note: str) -> None:
 
 
 def exportable(
-    model: Exported,
+    model: "Exported",
     folder: Path,
     *,
     inputs: str | Sequence[str] | None = None,
-    example: Example | None = None,
-    own: Sequence[GivenInputs] = (),
+    example: "Example | None" = None,
+    own: "Sequence[GivenInputs]" = (),
     input_names: Sequence[str] = (),
     output_names: Sequence[str] = (),
     precision: ExportPrecision | None = None,
@@ -95,22 +80,26 @@ def exportable(
         ExportError: the module cannot be exported, or an argument does not apply to it.
     """
     _check_kind(model)
-    if isinstance(model, MODULES):
+    if _is_module(model):
+        from export.bundle.exportable_module import exportable_module
+
         if units or data is not None:
             raise ExportError(
                 "units and data belong to a model of linreg train, whose columns have names; leave them out"
             )
-        return _of_module(
+        made, described = exportable_module(
             model,
-            _listed("inputs", inputs, str, "a text such as x=float32[batch,16]"),
-            [*own, *([] if example is None else given_inputs(example, "example"))],
-            note,
-            code,
+            inputs=inputs,
+            example=example,
+            own=own,
+            note=note,
+            code=code,
             input_names=input_names,
             output_names=output_names,
             precision=precision,
             static=static,
         )
+        return Exportable(source=made, files=described)
     if inputs is not None or example is not None:
         raise ExportError("inputs and example apply to your own module; leave them out for a model of linreg train")
     if static and data is not None:
@@ -126,81 +115,44 @@ def exportable(
     )
     if data is not None:
         source = with_rows(source, rows_to_verify(data, checkpoint.card, checkpoint.path))
-    files: Mapping[str, Contents] = model.files if isinstance(model, FittedModel) else _files_of(checkpoint, folder)
+    files: Mapping[str, Contents] = model.files if _is_fitted(model) else _files_of(checkpoint, folder)
     return Exportable(source=source, files=files, state_file=MODEL_FILE if files else checkpoint.path.name)
 
 
-def _of_module(
-    module: nn.Module,
-    inputs: Sequence[str] | None,
-    own: Sequence[GivenInputs],
-    note: Note,
-    code: str | None,
-    **settings: Any,
-) -> Exportable:
-    """Prepare a user's module, after checking that it runs at every batch size at which its files will be verified."""
-    inside, around = unwrap(check_module(module))
-    if around:
-        note(f"exporting the module inside {', '.join(around)}")
-    if inputs:
-        entries = tuple(parse_input(text) for text in inputs)
-    elif own:
-        named = parse_static(settings["static"])
-        static = named is True or named == {BATCH: None}  # the batch is then that of the example
-        settings["static"] = static or named
-        entries = inputs_of(inside, own, static=static)
-        described = " ".join(f"--input {shlex.quote(entry.text())}" for entry in entries)
-        note(f"inputs as in {own[0].name}: {described}")
-    else:
-        raise ExportError(
-            'a module needs either inputs=["x=float32[batch,16]"], one for each argument of forward, or '
-            "example=(torch.randn(2, 16),)"
-        )
-    _, entries = match_inputs(inside, entries)
-    axes = merged(axis for entry in entries for axis in entry.dynamic())
-    fitting = own_inputs(entries, own, fixed=fixed_sizes(settings["static"], axes))
-    source = with_own_inputs(from_module(inside, entries, **settings), fitting)
-    check_sizes(source, [entry.sizes for entry in sizes_within(source)])
-    card = _card(source, entries, code or place_of_class(inside))
-    return Exportable(source=source, files={MODEL_FILE: _contents(inside), CARD_FILE: card})
-
-
-def _contents(module: nn.Module) -> Contents:
-    """The contents of the state_dict's file; those of a large module are not kept in memory."""
-    state = module.state_dict()
-    if sum(tensor.nbytes for tensor in state.values()) <= COPIED_BYTES:
-        return state_bytes(state)
-    return partial(write_state, state)
-
-
-def _card(source: Source, entries: Sequence[Input], code: str | None) -> bytes:
-    """Return the bytes of the card of a module, as every reader accepts it.
-
-    Raises:
-        ExportError: the card would contain a local path.
-        ModelError: no reader would accept the card.
-    """
-    values = module_card_to_json(card_of(source, entries, code))
-    module_card_from_json(Path(CARD_FILE), values)
-    data = json_bytes(values)
-    check_no_paths(CARD_FILE, data)
-    return data
-
-
-def _checkpoint(model: str | os.PathLike[str] | Checkpoint | FittedModel, note: Note) -> Checkpoint:
+def _checkpoint(model: "Exported", note: Note) -> Checkpoint:
     if isinstance(model, Checkpoint):
         return model
-    if isinstance(model, str | os.PathLike):
-        checkpoint = load_settled(Path(model))
-        for text in checkpoint.notes:
-            note(f"{checkpoint.path}: {text}")
-        return checkpoint
-    return model.checkpoint
+    if _is_fitted(model):
+        return model.checkpoint
+    assert isinstance(model, str | os.PathLike)
+    checkpoint = load_settled(Path(model))
+    for text in checkpoint.notes:
+        note(f"{checkpoint.path}: {text}")
+    return checkpoint
+
+
+def _is_module(model: object) -> "TypeGuard[nn.Module]":
+    """Return whether this is a module; there is none as long as torch is not imported."""
+    if "torch" not in sys.modules:
+        return False
+    from torch import nn
+
+    from export.source.unfit import ALREADY_EXPORTED
+
+    return isinstance(model, (nn.Module, *ALREADY_EXPORTED))
+
+
+def _is_fitted(model: object) -> "TypeGuard[FittedModel]":
+    if isinstance(model, str | os.PathLike | Checkpoint):
+        return False
+    from linreg.fitted import FittedModel
+
+    return isinstance(model, FittedModel)
 
 
 def _check_kind(model: object) -> None:
     """Raise ExportError if `model` is not a model but, for example, a class or a function."""
-    if isinstance(model, (str, os.PathLike, Checkpoint, FittedModel, *MODULES)):
+    if isinstance(model, str | os.PathLike | Checkpoint) or _is_fitted(model) or _is_module(model):
         return
     expected = "expected the path of a bundle, a fitted model or a torch.nn.Module"
     if isinstance(model, type):
@@ -210,20 +162,6 @@ def _check_kind(model: object) -> None:
             f"model: got a {type(model).__name__}, {expected}; call it in the forward of a torch.nn.Module"
         )
     raise ExportError(f"model: got {type(model).__name__}, {expected}")
-
-
-def _listed(name: str, given: Any, kind: type[Item], expected: str) -> list[Item] | None:
-    """Return an argument that takes one item or several as a list; None if it was not given."""
-    if given is None:
-        return None
-    if isinstance(given, kind):
-        return [given]
-    if not isinstance(given, list | tuple):
-        raise ExportError(f"{name}: got {type(given).__name__}, expected {expected}, or a list of them")
-    for place, item in enumerate(given):
-        if not isinstance(item, kind):
-            raise ExportError(f"{name}: item {place} is {type(item).__name__}, expected {expected}")
-    return list(given)
 
 
 def _files_of(checkpoint: Checkpoint, folder: Path) -> dict[str, Contents]:

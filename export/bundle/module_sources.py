@@ -6,7 +6,8 @@ from torch import nn
 
 from export.precision import ExportPrecision
 from export.proof.budget import LEAST_DEFAULT_S
-from export.proof.verify import Verification, verify
+from export.proof.verification import Verification
+from export.proof.verify import verify
 from export.runners.base import Runner
 from export.source.card import source_of_card
 from export.source.source import Source

@@ -13,7 +13,6 @@ from export.proof.optimisation import load_unoptimised
 from export.runners.base import Runner
 from export.runners.load import load_artifact
 from export.runners.trust import Trust
-from export.source.arrays import bits_of
 from export.source.source import Source
 from linreg.changes import Changes
 
@@ -44,7 +43,7 @@ def staged_external(changes: Changes, name: str, data: bytes, source: Source) ->
     mapped = np.memmap(staged, np.uint8, "r")
     found = checked(name, data, tensors, mapped, digest)
     check_no_paths(location, mapped._mmap)  # type: ignore[attr-defined]
-    state = {key: bits_of(value) for key, value in source.module.state_dict().items()}
+    state = source.state()
     arrays = {key: _in_memory(array, state.get(key)) for key, array in found.arrays.items()}
     return ExternalData(tensors=tensors, arrays=arrays)
 

@@ -33,6 +33,7 @@ from linreg.inside import files_of, vector_folders
 from linreg.manifest import Manifest, read_listed, read_manifest
 
 if TYPE_CHECKING:
+    from export.proof.affine import AffineOracle
     from export.proof.cases import Case
     from export.proof.oracle import Oracle
     from export.source.source import Source
@@ -75,9 +76,16 @@ def make_vectors(
     With `keep_inputs` the user's own inputs become vectors, after the others.
     """
     from export.proof.cases import SPECIAL_ROWS, own_cases
-    from export.proof.oracle import oracle_of
 
-    oracle = oracle_of(source)
+    oracle: AffineOracle | Oracle
+    if source.affine is not None:
+        from export.proof.affine import affine_oracle_of
+
+        oracle = affine_oracle_of(source)
+    else:
+        from export.proof.oracle import oracle_of
+
+        oracle = oracle_of(source)
     files: dict[str, bytes] = {}
     atol = 0.0
     own = own_cases(source) if keep_inputs else []
@@ -171,7 +179,7 @@ def check_vectors(runner: Runner, folder: Path, unoptimised: Runner | None = Non
     cases, worst, equal = 0, 0.0, True
     for vectors in read_vectors(folder):
         found = worst_of(at_each_end(partial(_check, vectors), runner, unoptimised))
-        worst, equal, cases = max(worst, found.worst_error), equal and found.bytes_equal, cases + 1
+        worst, equal, cases = max(worst, found.worst_error), equal and bool(found.bytes_equal), cases + 1
     return VectorCheck(cases=cases, worst_error=worst, bytes_equal=equal)
 
 
@@ -203,7 +211,7 @@ def _vector_cases(source: "Source", tried: Sequence[Sizes]) -> "list[Case]":
     return cases
 
 
-def _expected(oracle: "Oracle", case: "Case") -> tuple[ExpectedOutput, ...]:
+def _expected(oracle: "AffineOracle | Oracle", case: "Case") -> tuple[ExpectedOutput, ...]:
     """Return the expected outputs of a vector.
 
     The narrow bounds of a module that is not affine measure how far rounding moves a few rows. As another runtime may

@@ -10,6 +10,10 @@ HEADINGS = ("file", "compared with", "cases", "error / allowed", "bit-equal")
 """Bit-equal to the test vectors, or to the outputs of eager mode if compared with the oracle."""
 
 
+SAID = {True: "yes", False: "no", None: "not compared"}
+"""What a table says about bytes."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class VerifiedFile:
     """One artifact, compared with one source of expected outputs.
@@ -20,7 +24,8 @@ class VerifiedFile:
         against: source of the expected outputs, `test vectors` or `float64 oracle`.
         cases: number of inputs that were run.
         worst_error: largest error, as a multiple of the allowed error; at most 1.
-        bytes_equal: every output has the same bytes as the test vectors, or as the module in eager mode.
+        bytes_equal: every output has the same bytes as the test vectors, or as the module in eager mode; None if they
+            were not compared, since torch was not loaded.
         not_tried: cases that would have exceeded the budget, with what they would take.
     """
 
@@ -29,12 +34,12 @@ class VerifiedFile:
     against: str
     cases: int
     worst_error: float
-    bytes_equal: bool
+    bytes_equal: bool | None
     not_tried: tuple[str, ...] = ()
 
     def cells(self) -> list[str]:
         """Return this result as a table row, with one cell for each of `HEADINGS`."""
-        equal = "yes" if self.bytes_equal else "no"
+        equal = SAID[self.bytes_equal]
         return [self.file, self.against, str(self.cases), f"{self.worst_error:.3f}", equal]
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from export.bundle.module_sources import ModuleSources
     from export.bundle.vectors import VectorCheck
-    from export.proof.verify import Verification
+    from export.proof.verification import Verification
     from export.runners.base import Runner
     from linreg.checkpoint import Checkpoint
     from linreg.manifest import FileEntry, Manifest
@@ -171,11 +171,14 @@ def _check(
     from export.bundle.affine_graph import check_affine_weights
     from export.bundle.vectors import check_vectors
     from export.formats.external_data import read_external_data
+    from export.proof.affine import load_eager
     from export.proof.optimisation import load_unoptimised
     from export.runners.load import load_artifact
     from export.runners.trust import Trust
     from linreg.manifest import read_entry
 
+    if model is not None:
+        load_eager([_kind(entry.name)[0] for entry in entries])
     by_vectors, by_oracle, refused = [], [], []
     for entry in entries:
         kind, precision = _kind(entry.name)
@@ -249,8 +252,7 @@ def _by_oracle(
 ) -> "Verification":
     """Compare an artifact's outputs with the float64 outputs of the bundle's own state_dict."""
     from export.proof.verify import verify
-    from export.source.own_inputs import with_rows
-    from export.source.source import from_checkpoint
+    from export.source.source import from_checkpoint, with_rows
 
     source = from_checkpoint(model, precision=precision, static=static)
     return verify(runner, source if rows is None else with_rows(source, rows))
@@ -264,11 +266,11 @@ def _model(folder: Path, manifest: "Manifest") -> "Checkpoint | None":
     """
     from linreg.affine import recognise
     from linreg.checkpoint import load
+    from linreg.state_arrays import load_arrays
     from linreg.state_dict import state_sha256
-    from linreg.state_reading import load_state
 
     state_file = next((entry.name for entry in manifest.files if entry.name.endswith(".pth")), MODEL_FILE)
-    state = load_state(folder / state_file, manifest)
+    state = load_arrays(folder / state_file, manifest)
     if state_sha256(state) != manifest.state_sha256:
         raise MismatchError(
             f"{folder}: the state_dict is not the one that the manifest lists; export again with --force"

@@ -21,7 +21,8 @@ from export.formats.names import PROGRAMS, Format, beside, file_name
 from export.precision import ExportPrecision
 from export.proof.budget import LEAST_DEFAULT_S
 from export.proof.optimisation import LEVELS
-from export.proof.verify import Verification, verify
+from export.proof.verification import Verification
+from export.proof.verify import verify
 from export.runners.ledger import remember
 from export.source.source import Source
 from linreg.changes import Changes

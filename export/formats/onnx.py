@@ -29,7 +29,6 @@ DEFAULT_OPSET = 18
 """The newest opset that onnxruntime 1.15 reads; see export/bundle/compatibility.py."""
 
 SYMBOL = re.compile(r"[A-Za-z_]\w*")
-_BIAS_OF = {"weights": "bias", "linear_layer.weight": "linear_layer.bias", "weight": "bias"}
 
 
 def to_onnx(source: Source, *, opset: int = DEFAULT_OPSET, program: "ExportedProgram | None" = None) -> bytes:
@@ -94,10 +93,8 @@ def gemm_model(
     affine, entry, output_name = source.affine, source.inputs[0], source.output_names[0]
     assert affine is not None
     kind = helper.np_dtype_to_tensor_dtype(entry.dtype)
-    weight_key = next(key for key in _BIAS_OF if key in source.module.state_dict())
-    initializers = {weight_key: affine.weight}
-    if affine.bias is not None:
-        initializers[_BIAS_OF[weight_key]] = affine.bias
+    weight_key, bias_key = affine.names
+    initializers = {weight_key: affine.weight} | ({} if affine.bias is None else {bias_key: affine.bias})
     if outside is None or sum(values.nbytes for values in initializers.values()) <= external_data.SINGLE_FILE_BYTES:
         tensors = [_tensor(name, values) for name, values in initializers.items()]
     else:

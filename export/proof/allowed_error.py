@@ -30,13 +30,15 @@ SCALE_ROWS = 64
 """The number of rows that give the largest output at an input scale."""
 
 
-def affine_output(affine: Affine, inputs: Array, eager: Array) -> ExpectedOutput:
+def affine_output(affine: Affine, inputs: Array, eager: Array | None = None) -> ExpectedOutput:
     """Return the expected output of an affine map, and its allowed error, for rows of shape (batch, features).
 
     With K features and S = sum_k |w_k x_k| + |b|, the allowed error is (K + 4) u S + (K + 1) t, where u is 2^-24 for
     float32 and 2^-53 for float64, and t is the smallest subnormal. The first term is Higham's bound for a sum of K + 1
     products in any order (Accuracy and Stability, section 3.1); the second allows t for each result that underflows.
     float16 is accumulated in float32 and rounded once, which gives (K + 4) 2^-24 S + 2^-11 |y| + 2^-25.
+
+    Without `eager`, the outputs of torch, the bytes of outputs cannot be compared.
     """
     dtype = affine.weight.dtype
     # A float64 module needs an oracle beyond float64; for float32, float64 is 2^29 times finer.
@@ -62,7 +64,14 @@ def affine_output(affine: Affine, inputs: Array, eager: Array) -> ExpectedOutput
             reach = magnitude * (1 + (features + 4) * unit)
         finite = np.isfinite(values)
         any_class = finite & ~(reach <= float(np.finfo(dtype).max))
-    return ExpectedOutput(values=values, allowed=np.where(finite, allowed, np.nan), any_class=any_class, eager=eager)
+        eager_or_rounded = values.astype(dtype) if eager is None else eager
+    return ExpectedOutput(
+        values=values,
+        allowed=np.where(finite, allowed, np.nan),
+        any_class=any_class,
+        eager=eager_or_rounded,
+        bytes_known=eager is not None,
+    )
 
 
 def measured_output(

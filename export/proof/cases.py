@@ -1,22 +1,17 @@
 """The inputs on which a file is verified."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from export.proof.sizes import LARGE_BATCH, TriedSizes, elements, is_large_affine, sizes_within
+from export.proof.sizes import LARGE_BATCH, TriedSizes, elements, is_large_affine
 from export.source.axes import BATCH, Sizes, in_words
-from export.source.outputs import flatten
-from export.source.signature import LIMITS, advice_on
 from export.source.source import Source
-from export.source.user_code import INTERRUPTIONS, described
-from linreg.errors import ExportError
 
 Array = NDArray[Any]
 
@@ -25,7 +20,6 @@ UNIT_ROWS = 64
 """The number of unit rows on which a large affine map is proved."""
 
 SEED = 20261123
-FIXED_SHAPE = "use --static with a fixed shape, or check --input"
 SPECIAL_ROWS = "special rows"
 SPECIAL_VALUES = (np.nan, np.inf, -np.inf, 0.0, -0.0)
 
@@ -62,18 +56,6 @@ class PlannedCase:
     elements: int
     least: bool
     make: Callable[[], Case]
-
-
-def judged_cases(source: Source) -> Iterator[Case]:
-    """Yield the cases of `planned_cases` that need at most `LIMIT_BYTES`.
-
-    Raises:
-        ExportError: the module does not run at one of the batch sizes.
-    """
-    if source.affine is None:
-        check_sizes(source, [entry.sizes for entry in sizes_within(source)])
-    for planned in planned_cases(source, sizes_within(source)):
-        yield planned.make()
 
 
 def planned_cases(source: Source, tried: list[TriedSizes]) -> list[PlannedCase]:
@@ -169,64 +151,6 @@ def _affine_cases(source: Source) -> list[PlannedCase]:
         PlannedCase(name=name, sizes={}, elements=0, least=True, make=make)
         for name, make in zip(names, makers, strict=True)
     ]
-
-
-def check_sizes(source: Source, tried: Sequence[Sizes], remedy: str = "") -> None:
-    """Check that the module itself runs at all sizes at which its files are verified.
-
-    Args:
-        source: the module and its inputs.
-        tried: the sizes.
-        remedy: the next step for the user, which ends the message. Default: the options that fix or limit the axis.
-
-    Raises:
-        ExportError: the module fails; the message lists the sizes at which it does, and the reason for the first.
-    """
-    _check_sizes(source, tuple(tuple(sizes.items()) for sizes in tried), remedy)
-
-
-@lru_cache(maxsize=1)
-def _check_sizes(source: Source, items: tuple[tuple[tuple[str, int], ...], ...], remedy: str) -> None:
-    tried = [dict(sizes) for sizes in items]
-    reasons = {place: reason for place, sizes in enumerate(tried) if (reason := _why_not(source, sizes))}
-    if reasons:
-        first, *others = reasons
-        if not tried[first]:
-            raise ExportError(f"the module does not run on its inputs: {reasons[first]}; {remedy or FIXED_SHAPE}")
-        axis = _cause(source, tried[first])
-        alone = [sizes[axis] for place in others if (sizes := tried[place]) and _cause(source, sizes) == axis]
-        also = f" (nor at {', '.join(map(str, dict.fromkeys(alone)))})" if alone else ""
-        fixed = FIXED_SHAPE if axis == BATCH else _range_of(source, axis, tried[first])
-        if any(entry.dtype.kind in "iu" for entry in source.inputs):
-            fixed += LIMITS
-        raise ExportError(
-            f"the module does not run at {axis} {tried[first][axis]}{also}: {reasons[first]}; {remedy or fixed}"
-        )
-
-
-def _range_of(source: Source, name: str, sizes: Sizes) -> str:
-    """Say which sizes of an axis other than the batch the module takes."""
-    axes = [axis for axis in source.axes if axis.name == name]
-    found = advice_on(source.module, source.arguments, source.inputs, axes, sizes)
-    return found or f"give the range of {name}, such as {name}:2..512, or fix it: --static {name}=SIZE"
-
-
-def _cause(source: Source, sizes: Sizes) -> str:
-    """Return the axis whose size is not that of the example; the first of them if there are several."""
-    return next((name for name, size in source.sizes().items() if sizes[name] != size), next(iter(sizes)))
-
-
-def _why_not(source: Source, sizes: Sizes) -> str:
-    """Return why the module does not run at these sizes; '' if it does."""
-    inputs = source.random_inputs(sizes, 1.0, seed_of(sizes))
-    try:
-        with torch.inference_mode():
-            flatten(source.call(source.module, [torch.from_numpy(array) for array in inputs]))
-    except INTERRUPTIONS:
-        raise
-    except BaseException as error:  # whatever a user's module raises
-        return described(error)
-    return ""
 
 
 def special_case(source: Source) -> Case:

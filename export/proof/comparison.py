@@ -1,5 +1,6 @@
 """Compare outputs with those expected, by the one rule of verification, test vectors and benchmark, without torch."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ class ExpectedOutput:
         any_class: True for each element at which finite, infinite and NaN outputs all pass. For integers, it is True
             where values tie: each of `alternatives` passes, or any integer if these are not known.
         eager: the output in the model's own dtype, computed by torch or by the runtime that was recorded.
+        bytes_known: False if nothing computed that output: `eager` is then `values`, rounded.
         alternatives: the integers that pass where values tie.
     """
 
@@ -32,6 +34,7 @@ class ExpectedOutput:
     allowed: NDArray[np.floating]
     any_class: NDArray[np.bool_]
     eager: Array
+    bytes_known: bool = True
     alternatives: "Alternatives | None" = None
 
 
@@ -41,12 +44,12 @@ class Comparison:
 
     Attributes:
         worst_error: the largest error, as a multiple of the error allowed; at most 1.
-        bytes_equal: every output has the same bytes as `eager`.
+        bytes_equal: every output has the same bytes as `eager`; None if that is not known.
         ties: names of the outputs of whole numbers that differ from `eager`, where values tie.
     """
 
     worst_error: float
-    bytes_equal: bool
+    bytes_equal: bool | None
     ties: tuple[str, ...] = ()
 
 
@@ -54,9 +57,15 @@ def worst_of(found: list[Comparison]) -> Comparison:
     """The comparisons of one case in several sessions as one."""
     return Comparison(
         worst_error=max(entry.worst_error for entry in found),
-        bytes_equal=all(entry.bytes_equal for entry in found),
+        bytes_equal=all_equal(entry.bytes_equal for entry in found),
         ties=tuple(dict.fromkeys(name for entry in found for name in entry.ties)),
     )
+
+
+def all_equal(found: Iterable[bool | None]) -> bool | None:
+    """Whether all of these are equal; None if that is not known of one."""
+    every = list(found)
+    return None if None in every else all(every)
 
 
 def run_case(runner: Runner, inputs: tuple[Array, ...], case: str) -> tuple[Array, ...]:
@@ -91,7 +100,10 @@ def compare_outputs(
         compare_output(f"{where}: {name}", output, wanted)
         for name, output, wanted in zip(names, outputs, expected, strict=True)
     )
-    equal = all(output.tobytes() == wanted.eager.tobytes() for output, wanted in zip(outputs, expected, strict=True))
+    equal = all_equal(
+        output.tobytes() == wanted.eager.tobytes() if wanted.bytes_known else None
+        for output, wanted in zip(outputs, expected, strict=True)
+    )
     ties = tuple(
         name
         for name, output, wanted in zip(names, outputs, expected, strict=True)

@@ -1,14 +1,7 @@
 """Estimate how much memory the proof of a case takes, as measured at the sizes of the example."""
 
 from functools import lru_cache
-from typing import Any
 
-from torch import Tensor
-from torch.multiprocessing.reductions import StorageWeakRef
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
-
-from export.proof.oracle import oracle_of
 from export.source.axes import BATCH, Sizes
 from export.source.source import Source
 from linreg.errors import LinregError
@@ -24,41 +17,6 @@ COPIES_OF_ACTIVATIONS = 2
 
 COPIES_OF_OUTPUTS = 10
 """Arrays of the size of the float64 outputs that live together while the bound is computed and compared."""
-
-
-class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Sum the bytes of all tensors made by operators that are alive at the same time.
-
-    Attributes:
-        peak: the largest sum so far.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.peak = 0
-        self._sum = 0
-        self._alive: dict[int, tuple[StorageWeakRef, int]] = {}
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        del types
-        given = {
-            tensor.untyped_storage()._cdata for tensor in tree_leaves((args, kwargs)) if isinstance(tensor, Tensor)
-        }
-        result = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(result):
-            if isinstance(tensor, Tensor) and tensor.untyped_storage()._cdata not in given:
-                storage = tensor.untyped_storage()
-                self._sum += storage.nbytes() - self._alive.get(storage._cdata, (None, 0))[1]
-                self._alive[storage._cdata] = (StorageWeakRef(storage), storage.nbytes())  # type: ignore[no-untyped-call]
-        if self._sum > self.peak:  # only then is it worth while to see which of them are gone
-            self._alive = {key: entry for key, entry in self._alive.items() if not _gone(entry[0])}
-            self._sum = sum(size for _, size in self._alive.values())
-            self.peak = max(self.peak, self._sum)
-        return result
-
-
-def _gone(storage: StorageWeakRef) -> bool:
-    return bool(storage.expired())  # type: ignore[no-untyped-call]
 
 
 def bytes_at(source: Source, sizes: Sizes) -> int:
@@ -90,6 +48,8 @@ def chunk_rows(source: Source, sizes: Sizes, limit_bytes: int | None) -> int | N
         return None
     left = limit_bytes - _scaled(source, sizes, _example_bytes(source)[1])
     fit = left // max(1, bytes_at(source, {**sizes, BATCH: 1})) if BATCH in sizes else 0
+    from export.proof.oracle import oracle_of
+
     return min(rows, fit) if fit >= 1 and oracle_of(source).rows_are_independent() else None
 
 
@@ -109,6 +69,9 @@ def _example_bytes(source: Source) -> tuple[int, int]:
         The bytes of all copies of them in a proof, and those of a run of the file, whose two sessions keep memory for
         them in half the precision, beside the outputs of both.
     """
+    from export.proof.live_bytes import LiveBytes
+    from export.proof.oracle import oracle_of
+
     inputs, oracle = source.random_inputs(source.sizes(), 1.0, SEED), oracle_of(source)
     try:
         with LiveBytes() as live:

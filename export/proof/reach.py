@@ -80,8 +80,6 @@ def reach_of(
         planned: all cases.
         spending: the budget.
     """
-    if source.affine is not None:
-        return Reach()
     oracle, affords = oracle_of(source), spending.half()
     searched = [key for key in found.missing if key not in found.unused]
     cases = [(case.inputs, expected) for case, expected in proved[-CASES_OF_COVERAGE:]] if searched else []

@@ -53,7 +53,7 @@ def find_weights(runner: Runner, source: Source) -> FoundWeights:
     state = {key: bits_of(value) for key, value in source.module.state_dict().items()}
     tensors = FileTensors(runner.parameters())
     identical, differing = _by_name(tensors, state)
-    if not runner.folds or source.affine is not None:
+    if not runner.folds:
         if absent := [key for key in state if key not in tensors.by_name]:
             raise MismatchError(f"{runner.name}: has no parameter {absent[0]!r}, expected that of the state_dict")
         if differing:

@@ -1,7 +1,7 @@
 """How flat tensors become the arguments of forward: by position or keyword, and packed into tuples and dicts."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -57,6 +57,12 @@ class Arguments:
     def described(self) -> dict[str, Any]:
         """Return the paths and the number of positional arguments as JSON values."""
         return {"paths": list(self.paths), "positional": self.positional}
+
+
+def call(module: Callable[..., Any], arguments: Arguments, tensors: Sequence[Any]) -> Any:
+    """Call a module with the arguments that flat tensors become."""
+    args, kwargs = arguments.bind(tensors)
+    return module(*args, **kwargs)
 
 
 def arguments_from_json(value: object) -> Arguments:

@@ -11,7 +11,8 @@ from torch import nn
 from export.source.axes import Axis
 from export.source.forward import match_inputs
 from export.source.inputs import Input
-from export.source.source import Source, from_module
+from export.source.module_source import from_module
+from export.source.source import Source
 from linreg.module_card import CardAxis, CardInput, CardOutput, ModuleCard, is_relative_place
 
 if TYPE_CHECKING:

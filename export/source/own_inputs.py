@@ -195,19 +195,6 @@ def _ordered(given: GivenInputs, entries: Sequence[Input]) -> Sequence[Array]:
     return [given.arrays[name] for name in names]
 
 
-def with_rows(source: Source, rows: Array) -> Source:
-    """Return the source of a model with a single input with the rows of a table as the user's own inputs.
-
-    Raises:
-        ExportError: the rows have another number of axes.
-    """
-    if len(source.inputs) != 1 or rows.ndim != len(source.inputs[0].shape) or source.static:
-        raise ExportError(
-            f"your rows have shape {rows.shape}, expected {[entry.described()['shape'] for entry in source.inputs]}"
-        )
-    return replace(source, own=(OwnInputs(name="your rows", arrays=(rows.astype(source.inputs[0].dtype),)),))
-
-
 def _check(name: str, entry: Input, array: Array, axes: dict[str, int]) -> None:
     """Check an array against the description of its input; `axes` holds the sizes of the dynamic axes so far.
 

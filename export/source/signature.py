@@ -1,6 +1,6 @@
 """Find out what a module returns, by calling it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from export.source.arguments import Arguments
+from export.source.arguments import Arguments, call
 from export.source.axes import BATCH, Axis, Sizes, example_sizes, in_words, other_size
 from export.source.inputs import Input
 from export.source.outputs import flatten, output_names
@@ -24,12 +24,6 @@ ORDER_TOLERANCE = 1e-3
 
 CHECK_INPUT = "check --input, and use --static with a fixed shape if it takes only one batch size"
 LIMITS = "; --input '1<=NAME=int64[batch]<13' gives the limits of whole numbers"
-
-
-def call(module: Callable[..., Any], arguments: Arguments, tensors: Sequence[torch.Tensor]) -> Any:
-    """Call a module with the arguments that flat tensors become."""
-    args, kwargs = arguments.bind(tensors)
-    return module(*args, **kwargs)
 
 
 def probe_outputs(

@@ -3,27 +3,23 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from export.precision import ExportPrecision
-from export.source.arguments import Arguments
+from export.source.arguments import Arguments, call
 from export.source.axes import BATCH, Axis, Sizes, example_sizes, merged
 from export.source.fixing import Static, fixed_sizes
-from export.source.forward import match_inputs
 from export.source.inputs import Input
-from export.source.own_copy import own_copy
-from export.source.signature import call, probe_outputs
-from export.source.unfit import check_module
-from export.source.unwrapping import unwrap
 from linreg.affine import Affine
 from linreg.checkpoint import Checkpoint
 from linreg.errors import ExportError
-from linreg.models import affine_of
-from linreg.state_dict import state_sha256
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 Array = NDArray[Any]
 
@@ -46,7 +42,7 @@ class Source:
     """All that an exporter needs.
 
     Attributes:
-        module: a copy of the caller's module, on the CPU and in eval mode.
+        given: a copy of the caller's module, on the CPU and in eval mode; None for a model of linreg train.
         affine: the module as an affine map; None if it is not affine.
         inputs: one input per tensor that forward takes, in the order of its arguments.
         arguments: how these tensors become the arguments of forward.
@@ -58,7 +54,7 @@ class Source:
         own: the user's own inputs, on which files are also verified, and with which the module is captured.
     """
 
-    module: nn.Module
+    given: "nn.Module | None"
     affine: Affine | None
     inputs: tuple[Input, ...]
     arguments: Arguments
@@ -68,6 +64,25 @@ class Source:
     metadata: dict[str, Any]
     state_sha256: str
     own: tuple[OwnInputs, ...] = ()
+
+    @cached_property
+    def module(self) -> "nn.Module":
+        """The module; that of a model of linreg train is made when it is first used, which imports torch."""
+        if self.given is not None:
+            return self.given
+        from linreg.models import module_of
+
+        assert self.affine is not None, "a model of linreg train is an affine map"
+        return module_of(self.affine)
+
+    def state(self) -> dict[str, Array]:
+        """Return the state_dict as arrays; dtypes that NumPy lacks are integers of the same bits."""
+        if self.given is None:
+            assert self.affine is not None, "a model of linreg train is an affine map"
+            return self.affine.state()
+        from export.source.arrays import bits_of
+
+        return {key: bits_of(value) for key, value in self.given.state_dict().items()}
 
     @property
     def static(self) -> bool:
@@ -85,7 +100,7 @@ class Source:
         )
         return {name: known.get(name, size) for name, size in example.items()}
 
-    def call(self, module: Callable[..., Any], tensors: Sequence[Tensor]) -> Any:
+    def call(self, module: Callable[..., Any], tensors: "Sequence[Tensor]") -> Any:
         """Call the module, or another form of it, with one tensor per input."""
         return call(module, self.arguments, tensors)
 
@@ -117,8 +132,6 @@ def from_checkpoint(
     Raises:
         ExportError: names clash, or `units` names an unknown column.
     """
-    affine = affine_of(checkpoint.model)
-    assert affine is not None, "a checkpoint holds one of the course's two models"
     metadata: dict[str, Any] = {}
     if checkpoint.card is not None:
         metadata = {"features": list(checkpoint.card.features), "target": checkpoint.card.target}
@@ -127,82 +140,52 @@ def from_checkpoint(
         if unknown := [name for name in units if name not in known]:
             raise ExportError(f"--unit: {unknown[0]!r} is not a column of the model; expected one of {known}")
         metadata["units"] = units
-    rows = Input(name="input", dtype=affine.weight.dtype, shape=(BATCH, affine.weight.shape[1]))
-    return from_module(
-        checkpoint.model,
-        [rows],
-        input_names=input_names,
-        output_names=output_names,
+    affine = _in_precision(checkpoint.affine, precision)
+    entry = Input(name="input", dtype=affine.weight.dtype, shape=(BATCH, affine.weight.shape[1]))
+    rows = converted(entry, precision, fixed_sizes(static, entry.dynamic()))
+    for option, given in (("--input-names", input_names), ("--output-names", output_names)):
+        if given:
+            check_names(option, given, 1)
+    (name,), outputs = tuple(input_names) or (entry.name,), tuple(output_names) or ("output",)
+    rows = replace(rows, name=name)
+    check_clashes([name, *outputs, *affine.state()])
+    described = {
+        "inputs": [rows.described()],
+        "outputs": [{"name": outputs[0], "dtype": str(rows.dtype), "shape": [rows.shape[0], len(affine.weight)]}],
+        "state_sha256": checkpoint.state_sha256,
+    }
+    return Source(
+        given=None,
+        affine=affine,
+        inputs=(rows,),
+        arguments=Arguments(paths=(entry.name,), positional=1),
+        output_names=outputs,
+        axes=merged(rows.dynamic()),
         precision=precision,
-        static=static,
-        metadata=metadata,
+        metadata={**metadata, **described},
+        state_sha256=checkpoint.state_sha256,
     )
 
 
-def from_module(
-    module: nn.Module,
-    inputs: Sequence[Input],
-    *,
-    input_names: Sequence[str] = (),
-    output_names: Sequence[str] = (),
-    precision: ExportPrecision | None = None,
-    static: Static = False,
-    metadata: dict[str, Any] | None = None,
-) -> Source:
-    """Make the source of any module.
+def _in_precision(affine: Affine, precision: ExportPrecision | None) -> Affine:
+    """Return a copy of a model with its parameters in another dtype; None keeps the dtype."""
+    dtype = affine.weight.dtype if precision is None else np.dtype(str(precision))
+    with np.errstate(over="ignore"):
+        bias = None if affine.bias is None else affine.bias.astype(dtype)
+        return replace(affine, weight=affine.weight.astype(dtype), bias=bias)
 
-    Args:
-        module: the module, which is copied; the copy is moved to the CPU and put into eval mode. Wrappers of
-            torch.compile, DataParallel and AveragedModel are removed.
-        inputs: one input per tensor that forward takes. Its name is that of the argument; parts of tuples and dicts
-            are named `state.0` and `batch.ids`.
-        input_names: names of the graph's inputs. Default: the names in `inputs`.
-        output_names: names of the graph's outputs. Default: the keys if forward returns a dict of tensors, `output`
-            for a single output, or `output_0`, `output_1` and so on for several.
-        precision: the dtype of floating parameters and inputs; None keeps them.
-        static: fix dynamic axes: True for all, or names and sizes as `fixed_sizes` takes them.
-        metadata: JSON values that go into every artifact.
+
+def with_rows(source: Source, rows: Array) -> Source:
+    """Return the source of a model with a single input with the rows of a table as the user's own inputs.
 
     Raises:
-        ExportError: names clash, or the module is of a kind that cannot be exported, does not run on its inputs, or
-            returns different outputs in two calls.
+        ExportError: the rows have another number of axes.
     """
-    module, _ = unwrap(check_module(module))
-    digest = state_sha256(module.state_dict())
-    fixed = fixed_sizes(static, merged(axis for entry in inputs for axis in entry.dynamic()))
-    entries = tuple(_converted(entry, precision, fixed) for entry in inputs)
-    axes = merged(axis for entry in entries for axis in entry.dynamic())
-    if not axes and not static:
-        raise _all_fixed(entries)
-    own = own_copy(module, precision)
-    arguments, entries = match_inputs(own, entries)
-    if input_names:
-        _check_names("--input-names", input_names, len(entries))
-    names = list(input_names) or [entry.name for entry in entries]
-    entries = tuple(replace(entry, name=name) for name, entry in zip(names, entries, strict=True))
-    found, shapes = probe_outputs(own, arguments, entries, axes)
-    if output_names:
-        _check_names("--output-names", output_names, len(found))
-    outputs = tuple(output_names) or found
-    _check_clashes([*names, *outputs, *own.state_dict()])
-    described: dict[str, Any] = {
-        "inputs": [entry.described() for entry in entries],
-        "outputs": [{"name": name, **shape} for name, shape in zip(outputs, shapes, strict=True)],
-        "state_sha256": digest,
-    }
-    if not arguments.plain:
-        described["arguments"] = arguments.described()
-    return Source(
-        module=own,
-        affine=affine_of(own) if _is_table(entries) else None,
-        inputs=entries,
-        arguments=arguments,
-        output_names=outputs,
-        axes=axes,
-        precision=precision,
-        metadata={**(metadata or {}), **described},
-        state_sha256=digest,
-    )
+    if len(source.inputs) != 1 or rows.ndim != len(source.inputs[0].shape) or source.static:
+        raise ExportError(
+            f"your rows have shape {rows.shape}, expected {[entry.described()['shape'] for entry in source.inputs]}"
+        )
+    return replace(source, own=(OwnInputs(name="your rows", arrays=(rows.astype(source.inputs[0].dtype),)),))
 
 
 def metadata_text(source: Source) -> dict[str, str]:
@@ -213,33 +196,31 @@ def metadata_text(source: Source) -> dict[str, str]:
     }
 
 
-def _converted(entry: Input, precision: ExportPrecision | None, fixed: Sizes) -> Input:
+def converted(entry: Input, precision: ExportPrecision | None, fixed: Sizes) -> Input:
+    """Return an input with some axes fixed, and in another dtype if its values are floating."""
     shape = tuple(fixed.get(size, size) if isinstance(size, str) else size for size in entry.shape)
     floating = precision is not None and entry.dtype.kind == "f"
     return replace(entry, shape=shape, dtype=np.dtype(str(precision)) if floating else entry.dtype)
 
 
-def _is_table(entries: Sequence[Input]) -> bool:
-    """Whether the only input is a batch of rows; a Linear also takes more axes, and an axis of another name."""
-    if len(entries) != 1 or len(entries[0].shape) != 2:
-        return False
-    first = entries[0].shape[0]
-    return first == BATCH or isinstance(first, int)
+def check_names(option: str, names: Sequence[str], count: int) -> None:
+    """Check that there are as many names as inputs or outputs, and that they differ.
 
-
-def _all_fixed(entries: Sequence[Input]) -> ExportError:
-    named = ", ".join(f"{entry.name!r} has the fixed shape {list(entry.shape)}" for entry in entries)
-    return ExportError(f"input {named}; write its first axis as batch, or fix the shape with --static")
-
-
-def _check_names(option: str, names: Sequence[str], count: int) -> None:
+    Raises:
+        ExportError: they are not.
+    """
     if len(names) != count:
         raise ExportError(f"{option}: got {len(names)} names ({', '.join(names)}), expected {count}")
     if len(set(names)) != len(names) or not all(names):
         raise ExportError(f"{option}: got {', '.join(names)}, expected different names")
 
 
-def _check_clashes(taken: Sequence[str]) -> None:
+def check_clashes(taken: Sequence[str]) -> None:
+    """Check that no name is used twice among inputs, outputs and parameters.
+
+    Raises:
+        ExportError: one is.
+    """
     if clashing := sorted({name for name in taken if taken.count(name) > 1}):
         raise ExportError(
             f"these names are used twice among inputs, outputs and parameters: {', '.join(clashing)}; "

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from export.bundle.verified import SAID
 from linreg.cli.terminal import note, show_table
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def show_artifacts(title: str, artifacts: "list[Artifact]", refused: "Iterable[F
             f"{artifact.bytes + artifact.weights_bytes:,} B",
             str(artifact.verification.cases),
             f"{artifact.verification.worst_error:.3f}",
-            "yes" if artifact.verification.bytes_equal else "no",
+            SAID[artifact.verification.bytes_equal],
             *([_weights(artifact)] if with_weights else []),
         ]
         for artifact in artifacts

@@ -1,6 +1,7 @@
 """The packages that linreg depends on, and what to install if one is missing.
 
-`pip install --no-deps` leaves them out; an .onnx file can then still be verified without torch.
+torch, onnxscript and matplotlib are extras, which only some commands need. `pip install --no-deps` leaves out the
+others too; an .onnx file can then still be verified.
 """
 
 from importlib.util import find_spec
@@ -19,7 +20,7 @@ DEPENDENCIES = (
     "rich",
     "typer",
 )
-"""As in pyproject.toml; each is imported under the name that pip installs it by."""
+"""As in pyproject.toml, with its extra `all`; each is imported under the name that pip installs it by."""
 
 
 def missing_packages() -> list[str]:

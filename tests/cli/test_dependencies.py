@@ -16,6 +16,10 @@ WITHOUT = "import sys; sys.modules.update(dict.fromkeys({missing!r})); from _lin
 """A module that is None in `sys.modules` is neither found nor imported."""
 
 
+def plain(requirement: str) -> str:
+    return requirement.partition(">")[0]
+
+
 def run(folder: Path, *words: object, missing: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", WITHOUT.format(missing=missing), *map(str, words)]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
@@ -23,7 +27,9 @@ def run(folder: Path, *words: object, missing: tuple[str, ...]) -> subprocess.Co
 
 def test_the_list_is_that_of_the_project():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert list(DEPENDENCIES) == [text.partition(">")[0] for text in project["dependencies"]]
+    extras = project["optional-dependencies"]
+    assert sorted(DEPENDENCIES) == sorted(map(plain, [*project["dependencies"], *extras["all"]]))
+    assert sorted(map(plain, extras["all"])) == sorted(map(plain, [*extras["torch"], *extras["plots"]]))
 
 
 @pytest.mark.parametrize(
@@ -31,7 +37,8 @@ def test_the_list_is_that_of_the_project():
     [
         (["train", "-o", "line"], "torch"),
         (["train", PENGUINS, "--target", "year", "-o", "other"], "pyarrow"),
-        (["evaluate", PENGUINS, "-m", "penguins"], "torch"),
+        (["train", PENGUINS, "--target", "year", "--method", "adam", "-o", "other"], "torch"),
+        (["evaluate", PENGUINS, "-m", "penguins"], "pyarrow"),
         (["predict", PENGUINS, "-m", "penguins/model.onnx"], "onnxruntime"),
         (["plot", PENGUINS, "-m", "penguins"], "matplotlib"),
         (["export", "-m", "penguins"], "onnx"),

@@ -243,7 +243,7 @@ def test_bench_takes_weights_and_inputs_from_the_bundle(net, monkeypatch):
 def test_a_row_learns_its_arguments_from_the_card_and_runs_nothing_for_it(net, monkeypatch):
     from bench.plan.subject import Subject
 
-    monkeypatch.setattr("export.source.source.probe_outputs", None)
+    monkeypatch.setattr("export.source.module_source.probe_outputs", None)
     subject = Subject(path=str(net / "model.pth"), module=f"{net.parent / 'nets.py'}:make_net", bundle=str(net))
     arguments = subject.arguments_of_forward(Subject.module_itself(subject))
     assert (arguments.paths, arguments.positional) == (("ids", "x"), 2)

@@ -9,7 +9,7 @@ import torch
 
 from export.bundle.export import export
 from export.source.inputs import Input
-from export.source.source import from_module
+from export.source.module_source import from_module
 
 HERE = Path(__file__).resolve().parents[2]
 DEPLOY = HERE / "deploy" / "standalone-c"

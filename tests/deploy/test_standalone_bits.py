@@ -9,7 +9,7 @@ import torch
 from export.bundle.build import build
 from export.formats.c import to_c
 from export.formats.names import Format
-from export.proof.cases import judged_cases
+from export.proof.runnable import judged_cases
 from export.proof.verify import verify
 from export.runners.c import c_runner
 from export.runners.onnxruntime import onnxruntime_runner

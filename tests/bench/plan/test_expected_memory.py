@@ -4,7 +4,7 @@ import pytest
 from torch import nn
 
 from bench.plan.expected import write_expected
-from export.source.source import from_module
+from export.source.module_source import from_module
 from export.source.user_module import parse_input
 from linreg.errors import ExportError
 

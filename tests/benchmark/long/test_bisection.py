@@ -26,7 +26,8 @@ from export.bisection.search import Runs, WrongNode, search
 from export.formats.onnx import to_onnx
 from export.precision import ExportPrecision
 from export.runners.onnxruntime import onnxruntime_runner
-from export.source.source import Source, from_module
+from export.source.module_source import from_module
+from export.source.source import Source
 from export.source.user_module import parse_input
 from linreg.errors import LinregError
 from tests import nets

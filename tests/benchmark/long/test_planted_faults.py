@@ -6,7 +6,7 @@
 import time
 
 from bench.environment import describe_environment
-from export.source.source import from_module
+from export.source.module_source import from_module
 from export.source.user_module import parse_input
 from tests.planted_faults import survey, table
 from tests.small_networks import NETWORKS, make

@@ -19,7 +19,7 @@ from export.bisection.search import Cause, Runs, search
 from export.bundle.export import export
 from export.formats.onnx import to_onnx
 from export.runners.onnxruntime import onnxruntime_runner
-from export.source.source import from_module
+from export.source.module_source import from_module
 from export.source.user_module import parse_input
 from linreg.errors import LinregError, ModelError, UntrustedError
 from tests import nets

@@ -16,7 +16,7 @@ import linreg as package
 from export.bundle.build import build
 from export.formats.capture import capture
 from export.formats.names import RUNTIME_FORMATS, file_name
-from export.source.source import from_module
+from export.source.module_source import from_module
 from export.source.user_module import parse_input
 from tests import nets
 
@@ -28,7 +28,7 @@ from export.bundle.build import build
 from export.formats.capture import capture
 from export.formats.names import RUNTIME_FORMATS
 from export.source.user_module import parse_input
-from export.source.source import from_module
+from export.source.module_source import from_module
 import tests.nets as nets
 kind = getattr(nets, sys.argv[1])
 source = from_module(nets.make(kind), [parse_input(text) for text in nets.INPUTS[kind]])

@@ -13,7 +13,7 @@ from export.formats.archives import rewrite
 from export.formats.names import Format
 from export.runners.load import load_artifact
 from export.runners.trust import Trust
-from export.source.source import from_module
+from export.source.module_source import from_module
 from export.source.user_module import parse_input
 
 ARCHIVES = [Format.TORCHSCRIPT, Format.TORCHSCRIPT_TRACE, Format.PT2]

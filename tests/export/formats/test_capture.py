@@ -5,7 +5,7 @@ from torch import nn
 
 from export.formats.onnx import to_onnx
 from export.runners.onnxruntime import onnxruntime_runner
-from export.source.source import from_module
+from export.source.module_source import from_module
 from export.source.user_module import parse_input
 
 

@@ -13,7 +13,7 @@ from export.formats.capture import capture
 from export.formats.onnx import to_onnx
 from export.formats.onnx_checks import axes
 from export.runners.onnxruntime import onnxruntime_runner
-from export.source.source import from_module
+from export.source.module_source import from_module
 from export.source.user_module import parse_input
 from linreg.errors import MismatchError
 

@@ -9,7 +9,7 @@ from export.formats.capture import STEPS, capture
 from export.formats.guards import limited_axes
 from export.formats.names import Format
 from export.source.axes import Axis
-from export.source.source import from_module
+from export.source.module_source import from_module
 from export.source.user_module import parse_input
 from linreg.errors import ExportError
 from tests import nets

@@ -17,7 +17,8 @@ from export.precision import ExportPrecision
 from export.proof.verify import verify
 from export.runners.onnxruntime import onnxruntime_runner
 from export.source.inputs import Input
-from export.source.source import from_checkpoint, from_module
+from export.source.module_source import from_module
+from export.source.source import from_checkpoint
 from export.source.user_module import parse_input
 from linreg.checkpoint import load
 from linreg.errors import ExportError

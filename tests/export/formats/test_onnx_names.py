@@ -11,7 +11,7 @@ from export.formats.onnx import dynamo_model, to_onnx
 from export.formats.onnx_names import name_ends
 from export.proof.weights import find_weights
 from export.runners.onnxruntime import onnxruntime_runner
-from export.source.source import from_module
+from export.source.module_source import from_module
 from export.source.user_module import parse_input
 
 

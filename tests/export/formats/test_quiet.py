@@ -7,7 +7,7 @@ from torch import nn
 from export.bundle.build import build
 from export.formats.names import Format
 from export.formats.quiet import reason
-from export.source.source import from_module
+from export.source.module_source import from_module
 from export.source.user_module import parse_input
 from linreg.errors import ExportError
 

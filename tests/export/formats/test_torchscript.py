@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from export.formats.torchscript import METADATA_RECORD, to_torchscript, to_traced_torchscript
-from export.source.source import from_checkpoint, from_module
+from export.source.module_source import from_module
+from export.source.source import from_checkpoint
 from export.source.user_module import parse_input
 from linreg.checkpoint import load
 from linreg.errors import ExportError

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from export.formats.torchscript import to_traced_torchscript
-from export.source.source import from_module
+from export.source.module_source import from_module
 from export.source.user_module import parse_input
 from linreg.errors import ExportError
 

@@ -8,7 +8,7 @@ import pytest
 
 from export.formats.capture import capture
 from export.formats.users_line import place_and_advice
-from export.source.source import from_module
+from export.source.module_source import from_module
 from export.source.user_module import parse_input
 from linreg.errors import ExportError
 from tests import nets

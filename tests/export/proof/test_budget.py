@@ -8,16 +8,17 @@ import pytest
 import torch
 from torch import nn
 
-from export.proof import verify as proof
+from export.proof import network as proof
 from export.proof.budget import ALL, Spending, about, parse_budget
 from export.proof.cases import planned_cases
 from export.proof.memory import bytes_at
 from export.proof.sizes import sizes_within
+from export.proof.verify import verify
 from export.runners.torch import torch_runner
-from export.source.own_inputs import with_rows
-from export.source.source import from_module
+from export.source.module_source import from_module
+from export.source.source import with_rows
 from export.source.user_module import parse_input
-from linreg.errors import ExportError
+from linreg.errors import ExportError, MismatchError
 from tests import nets
 
 LEAST = ["batch 1, scale 1", "batch 2, scale 1", "batch 7, scale 1"]
@@ -50,7 +51,7 @@ def prove(source, budget_s, monkeypatch):
 
     monkeypatch.setattr(proof, "_judge", judged)
     runner = torch_runner("eager", source.module)
-    return proof.verify(runner, source, budget_s=budget_s, clock=clock), tried
+    return verify(runner, source, budget_s=budget_s, clock=clock), tried
 
 
 @pytest.mark.parametrize(
@@ -89,8 +90,8 @@ def test_a_fault_in_the_least_is_found_without_a_budget(source):
     good = torch_runner("good", source.module)
     runner = torch_runner("wrong", wrong)
     planted = type(runner)(name="wrong", bind=runner.bind, parameters=good.parameters)
-    with pytest.raises(proof.MismatchError, match="batch 1, scale 1"):
-        proof.verify(planted, source, budget_s=0.0)
+    with pytest.raises(MismatchError, match="batch 1, scale 1"):
+        verify(planted, source, budget_s=0.0)
 
 
 def test_large_batches_come_last(source, monkeypatch):
@@ -150,7 +151,7 @@ def test_live_bytes_count_what_lives_at_the_same_time():
 
 def test_each_case_is_announced(source):
     seen = []
-    proof.verify(torch_runner("eager", source.module), source, budget_s=0.0, begin=lambda *at: seen.append(at))
+    verify(torch_runner("eager", source.module), source, budget_s=0.0, begin=lambda *at: seen.append(at))
     assert seen == [(place, 20) for place in range(20)]
 
 

@@ -8,7 +8,7 @@ from torch import nn
 from export.proof.cannot_fail import cannot_fail
 from export.proof.influence import coverage
 from export.proof.oracle import Oracle
-from export.source.source import from_module
+from export.source.module_source import from_module
 from export.source.user_module import parse_input
 
 ROWS = "x=float32[batch,8]"

@@ -14,7 +14,7 @@ from export.proof.chunks import in_chunks
 from export.proof.memory import bytes_at, chunk_rows
 from export.proof.oracle import oracle_of
 from export.runners.torch import torch_runner
-from export.source.source import from_module
+from export.source.module_source import from_module
 from export.source.user_module import parse_input
 from linreg.errors import MismatchError
 

@@ -13,7 +13,7 @@ from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 from export.formats.onnx import to_onnx
 from export.proof.weights import find_weights
 from export.runners.onnxruntime import onnxruntime_runner
-from export.source.source import from_module
+from export.source.module_source import from_module
 from export.source.user_module import parse_input
 from linreg.errors import MismatchError
 

@@ -19,7 +19,7 @@ from export.proof.weights import find_weights
 from export.runners.load import load_artifact
 from export.runners.torch import torch_runner
 from export.runners.trust import Trust
-from export.source.source import from_module
+from export.source.module_source import from_module
 from export.source.user_module import parse_input
 from linreg.errors import ExportError, InexactError, MismatchError
 from tests import nets

@@ -15,8 +15,8 @@ from export.proof.cases import planned_cases
 from export.proof.file_tensors import FileTensors, same_bits
 from export.proof.oracle import Oracle
 from export.proof.sizes import sizes_within
+from export.source.module_source import from_module
 from export.source.own_copy import own_copy
-from export.source.source import from_module
 from export.source.user_module import parse_input
 from linreg.manifest import read_manifest
 from linreg.models import affine_of
@@ -134,7 +134,7 @@ def test_a_state_dict_is_streamed_with_the_bytes_of_copies(monkeypatch, limit):
 def test_the_state_dict_of_a_large_module_is_the_same_file(tmp_path, monkeypatch):
     net = nn.Linear(4, 2)
     linreg.export(net, tmp_path / "small", inputs="x=float32[batch,4]")
-    monkeypatch.setattr("export.bundle.exportable.COPIED_BYTES", 0)
+    monkeypatch.setattr("export.bundle.exportable_module.COPIED_BYTES", 0)
     linreg.export(net, tmp_path / "large", inputs="x=float32[batch,4]")
     assert (tmp_path / "small/model.pth").read_bytes() == (tmp_path / "large/model.pth").read_bytes()
 

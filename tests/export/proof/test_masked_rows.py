@@ -5,7 +5,7 @@ from torch import nn
 
 from export.formats.names import Format
 from export.proof.arithmetic import MASK, Perturbed
-from export.source.source import from_module
+from export.source.module_source import from_module
 from export.source.user_module import parse_input
 from tests.artifacts import write_alone
 

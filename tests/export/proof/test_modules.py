@@ -10,7 +10,7 @@ from export.formats.capture import capture
 from export.formats.names import RUNTIME_FORMATS, Format
 from export.runners.load import load_artifact
 from export.runners.trust import Trust
-from export.source.source import from_module
+from export.source.module_source import from_module
 from export.source.user_module import parse_input
 from linreg.errors import ExportError
 from tests import nets

@@ -9,7 +9,7 @@ from export.proof.oracle import NARROW_RUNS, PERTURBED_RUNS, Oracle
 from export.proof.verify import verify
 from export.runners.base import Call, Runner
 from export.runners.torch import torch_runner
-from export.source.source import from_module
+from export.source.module_source import from_module
 from export.source.user_module import parse_input
 from linreg.errors import MismatchError
 from tests import nets

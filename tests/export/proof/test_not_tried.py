@@ -9,7 +9,7 @@ from export.proof.budget import Spending
 from export.proof.cases import planned_cases
 from export.proof.not_tried import left_out
 from export.proof.sizes import all_sizes
-from export.source.source import from_module
+from export.source.module_source import from_module
 from export.source.user_module import parse_input
 
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from export.proof.allowed_error import affine_output
 from export.proof.oracle import Oracle
-from export.source.source import from_module
+from export.source.module_source import from_module
 from export.source.user_module import parse_input
 from linreg.affine import Affine
 from linreg.errors import ExportError

@@ -6,7 +6,7 @@ from torch import nn
 
 from export.proof.cases import planned_cases
 from export.proof.sizes import all_sizes, sizes_within
-from export.source.source import from_module
+from export.source.module_source import from_module
 from export.source.user_module import parse_input
 
 

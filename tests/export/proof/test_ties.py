@@ -7,7 +7,7 @@ from torch import nn
 
 from export.proof.comparison import compare_outputs
 from export.proof.oracle import Oracle
-from export.source.source import from_module
+from export.source.module_source import from_module
 from export.source.user_module import parse_input
 from linreg.errors import MismatchError
 

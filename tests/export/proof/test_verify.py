@@ -10,7 +10,8 @@ from torch import nn
 from export.proof.verify import verify
 from export.runners.base import Call, Runner
 from export.runners.torch import torch_runner
-from export.source.source import Source, from_module
+from export.source.module_source import from_module
+from export.source.source import Source
 from export.source.user_module import parse_input
 from linreg.errors import MismatchError
 from tests import nets

@@ -15,7 +15,7 @@ from export.proof.influence import coverage
 from export.proof.oracle import oracle_of
 from export.proof.weights import find_weights
 from export.runners.onnxruntime import onnxruntime_runner
-from export.source.source import from_module
+from export.source.module_source import from_module
 from export.source.user_module import parse_input
 from linreg.errors import MismatchError
 from linreg.manifest import read_manifest

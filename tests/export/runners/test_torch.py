@@ -7,7 +7,7 @@ from torch import nn
 
 from export.proof.weights import find_weights
 from export.runners.torch import torch_runner
-from export.source.source import from_module
+from export.source.module_source import from_module
 from tests.odd_modules import X, mlp
 
 ROWS = np.arange(8, dtype=np.float32).reshape(2, 4)

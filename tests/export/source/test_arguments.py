@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from export.source.arguments import Arguments, arguments_from_json
 from export.source.forward import match_inputs
 from export.source.input_text import split_input
+from export.source.module_source import from_module
 from export.source.outputs import flatten, output_names
-from export.source.source import from_module
 from export.source.user_module import parse_input
 from linreg.errors import ExportError
 

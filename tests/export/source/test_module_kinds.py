@@ -7,13 +7,13 @@ from torch import nn
 
 from export.bundle.build import build
 from export.formats.names import Format
-from export.proof.cases import check_sizes, judged_cases
 from export.proof.oracle import Oracle
+from export.proof.runnable import check_sizes, judged_cases
 from export.proof.sizes import sizes_within
 from export.proof.weights import find_weights
 from export.runners.load import load_artifact
 from export.runners.trust import Trust
-from export.source.source import from_module
+from export.source.module_source import from_module
 from export.source.user_module import parse_input
 from linreg.errors import ExportError, MismatchError, TerminatedError
 from tests.odd_modules import GOOD, REFUSED, Holding, X, answering, mlp, raising, with_buffer

@@ -10,7 +10,7 @@ from torch import nn
 
 from export.bundle.build import build
 from export.formats.names import Format
-from export.source.source import from_module
+from export.source.module_source import from_module
 from export.source.user_module import load_module, load_name, make_module, parse_input
 from linreg.errors import ExportError, TerminatedError
 

@@ -5,7 +5,7 @@ from torch import nn
 
 from export.formats.capture import capture
 from export.source.inputs import Input
-from export.source.source import from_module
+from export.source.module_source import from_module
 from export.source.user_module import parse_input
 from linreg.errors import ExportError
 from tests import nets

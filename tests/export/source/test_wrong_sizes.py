@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from export.formats.capture import capture
-from export.proof.cases import check_sizes
+from export.proof.runnable import check_sizes
 from export.proof.sizes import sizes_within
-from export.source.source import from_module
+from export.source.module_source import from_module
 from export.source.user_module import parse_input
 from linreg.errors import ExportError
 
