@@ -18,7 +18,7 @@ NAMES = {
 }
 """The names of weight and bias in the state_dict of each model."""
 
-CHUNK_ROWS = 2**18
+CHUNK_ROWS = 2**14
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,12 +128,13 @@ def predict(affine: Affine, features: NDArray[np.float64]) -> NDArray[np.floatin
         Predictions, shape (rows,), in the model's dtype.
     """
     weight = affine.weight[0]
-    predicted = np.empty(len(features), weight.dtype)
+    predicted = np.zeros(len(features), weight.dtype)
     with np.errstate(over="ignore", invalid="ignore"):
         for start in range(0, len(features), CHUNK_ROWS):
-            rows = np.ascontiguousarray(features[start : start + CHUNK_ROWS], dtype=weight.dtype)
-            # Unlike a product by BLAS, this sums every row in the same order.
-            np.einsum("ij,j->i", rows, weight, out=predicted[start : start + CHUNK_ROWS])
-        if affine.bias is not None:
-            predicted += affine.bias[0]
+            sums = predicted[start : start + CHUNK_ROWS]
+            # Unlike a product by BLAS, this adds up every row in the same order.
+            for column, factor in zip(features[start : start + CHUNK_ROWS].T, weight, strict=True):
+                sums += factor * column.astype(weight.dtype)
+            if affine.bias is not None:
+                sums += affine.bias[0]
     return predicted

@@ -1,4 +1,4 @@
-"""Make datasets from arrays: NumPy arrays, torch tensors and anything else that NumPy turns into an array."""
+"""Make tables from arrays: NumPy arrays, torch tensors and anything else that NumPy turns into an array."""
 
 import sys
 from collections.abc import Sequence
@@ -9,10 +9,9 @@ import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
 from linreg.config import MAX_CELLS, MAX_COLUMNS
-from linreg.data import Dataset
 from linreg.errors import DataError
+from linreg.reading.arrays_stream import ArraysStream
 from linreg.reading.column_names import short, tidy
-from linreg.reading.tables import values_sha256
 
 if TYPE_CHECKING:
     import torch
@@ -20,14 +19,14 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 
-def dataset_of_arrays(
+def stream_of_arrays(
     features: "ArrayLike | torch.Tensor",
     target: "ArrayLike | torch.Tensor",
     *,
     feature_names: Sequence[str] | None,
     target_name: str | None,
-) -> Dataset:
-    """Make a dataset from two arrays.
+) -> ArraysStream:
+    """Copy two arrays into a table.
 
     Args:
         features: numbers, shape (rows, features), or (rows,) for one feature.
@@ -59,14 +58,7 @@ def dataset_of_arrays(
             raise DataError(f"{origin}: row {row + 1} holds a value that is not finite; leave the row out")
     if (y == y[0]).all():
         raise DataError(f"y: is {y[0]:g} in every row; there is nothing to fit")
-    return Dataset(
-        features=x,
-        target=y,
-        feature_names=names,
-        target_name=target_name,
-        table=None,
-        sha256=values_sha256((*names, target_name), np.column_stack([x, y])),
-    )
+    return ArraysStream(features=x, target=y, feature_names=names, target_name=target_name)
 
 
 def is_tensor(values: object) -> "TypeGuard[torch.Tensor]":

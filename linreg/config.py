@@ -132,6 +132,9 @@ OF_DESCENT = ("lr", "loss", "epochs", "batch_size", "test_every", "device", "kee
 
 DEFAULT_SPLIT = "0.8"
 
+DEFAULT_MEMORY = "256MB"
+"""A table that takes more memory is read again in every pass."""
+
 REFERENCE_ROW = "eager-inference_mode"
 """Default baseline row of a benchmark."""
 

@@ -4,17 +4,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from linreg.affine import Affine, rounded
 from linreg.block_split import BlockSplit
 from linreg.config import TrainSettings
 from linreg.errors import DataError, TrainingError
 from linreg.least_squares import LeastSquares, solution_of
 from linreg.metrics import Metrics
-from linreg.problem import Problem, TableBlocks, Unit
+from linreg.problem import PART_NAMES, Problem, Unit
 from linreg.scoring import Rounded, Scores, check_range, check_usefulness, coarseness, scored, worse_than_constant
 from linreg.survey import Survey, survey_of
-
-PART_NAMES = {1: ("train",), 2: ("train", "test"), 3: ("train", "validation", "test")}
-"""The names of the parts of a split, by the number of its fractions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,57 +20,78 @@ class ExactFit:
     """A least-squares fit of a table.
 
     Attributes:
+        affine: the model rounded to its dtype.
         solution: the solution for the training part, in float64.
         survey: what the first pass found.
         metrics: metrics of the model rounded to its dtype, by part.
         warnings: what the user should know, one line each.
-        split: how the rows were split.
     """
 
+    affine: Affine
     solution: LeastSquares
     survey: Survey
     metrics: dict[str, Metrics]
     warnings: tuple[str, ...]
-    split: BlockSplit
 
 
-def fit_exactly(
-    table: TableBlocks, settings: TrainSettings, fractions: tuple[float, ...], *, shuffled: bool, workers: int = 1
-) -> ExactFit:
+@dataclass(frozen=True, kw_only=True)
+class Rating:
+    """How good a model is.
+
+    Attributes:
+        metrics: metrics of the model rounded to its dtype, by part.
+        warnings: what the user should know, one line each.
+        train: scores of the training part.
+    """
+
+    metrics: dict[str, Metrics]
+    warnings: tuple[str, ...]
+    train: Scores
+
+
+def fit_exactly(problem: Problem, settings: TrainSettings) -> ExactFit:
     """Fit a model to the training part of a table.
 
     Args:
-        table: features and target.
-        settings: bias, dtype, seed, and whether columns may be collinear.
-        fractions: as `linreg.split_text.parse_split` returns them.
-        shuffled: whether rows are shuffled with the seed before the split.
-        workers: threads of each pass.
+        problem: the table, with its split.
+        settings: architecture and dtype of the model, and whether columns may be collinear.
 
     Raises:
         DataError: the data do not suit the method or the dtype, or a part has no rows.
         TrainingError: columns are collinear, or the fit is worse than a constant.
     """
-    split = BlockSplit(fractions=fractions, seed=settings.seed if shuffled else None)
-    problem = Problem(stream=table, intercept=settings.bias, split=split, workers=workers)
-    if not shuffled and len(fractions) > 1:
-        problem = replace(problem, split=replace(split, rows=rows_of(problem)))
     survey = survey_of(problem)
-    _check(table, survey)
+    check_table(problem, survey)
     solution = solution_of(problem, survey, allow_collinear=settings.allow_collinear)
-    model = Rounded(weight=solution.weight, bias=solution.bias, dtype=settings.dtype)
-    scores = [one for one in scored(problem, model).parts if one is not None]
-    largest = np.maximum(np.abs(survey.low), np.abs(survey.high))[:-1]
-    check_range(model, largest, scores, table.feature_names)
-    train = scores[0]
-    check_usefulness(train, settings.dtype, bias=settings.bias)
-    _check_fit(train, bias=settings.bias)
+    bias = solution.bias if problem.intercept else None
+    affine = rounded(settings.architecture, solution.weight, bias, settings.dtype)
+    model = Rounded(affine=affine, weight=solution.weight, bias=solution.bias)
+    rating = rated(problem, survey, model)
+    if worse_than_constant(rating.train.rounded, bias=problem.intercept):
+        raise TrainingError(  # an exact solution never is
+            f"exact fit: rounding leaves an RMSE of {rating.metrics['train'].rmse:.3g} on the training part, worse "
+            "than a constant; columns are nearly linear combinations of each other: leave some out with --features"
+        )
     return ExactFit(
+        affine=affine,
         solution=solution,
         survey=survey,
-        metrics={name: one.rounded.metrics for name, one in zip(PART_NAMES[len(fractions)], scores, strict=True)},
-        warnings=(*warnings_of(solution), *coarseness(train, settings.dtype)),
-        split=problem.split,
+        metrics=rating.metrics,
+        warnings=(*warnings_of(solution), *rating.warnings),
     )
+
+
+def split_problem(problem: Problem, fractions: tuple[float, ...], *, seed: int | None, bias: bool) -> Problem:
+    """Return a problem with a split and an intercept.
+
+    Args:
+        problem: the table.
+        fractions: as `linreg.split_text.parse_split` returns them.
+        seed: seed with which the rows are shuffled first; None keeps their order.
+        bias: whether there is an intercept.
+    """
+    rows = rows_of(problem) if seed is None and len(fractions) > 1 else None
+    return replace(problem, intercept=bias, split=BlockSplit(fractions=fractions, seed=seed, rows=rows))
 
 
 def rows_of(problem: Problem) -> int:
@@ -84,12 +103,13 @@ def _count(unit: Unit, problem: Problem) -> int:
     return sum(len(block.values) for block in problem.stream.blocks(unit.start, unit.stop))
 
 
-def _check(table: TableBlocks, survey: Survey) -> None:
+def check_table(problem: Problem, survey: Survey) -> None:
     """Check that there is something to fit.
 
     Raises:
         DataError: there is not.
     """
+    table, shuffled = problem.stream, problem.split.seed is not None
     if survey.complete < 2:
         raise DataError(f"{table.origin}: has {survey.complete} complete rows, expected at least 2")
     if survey.low[-1] == survey.high[-1]:
@@ -103,17 +123,27 @@ def _check(table: TableBlocks, survey: Survey) -> None:
             f"--split: {survey.rows} rows give parts of {sizes} complete rows; choose other fractions, or --split 1"
         )
     if survey.train_low == survey.train_high:
-        raise DataError(
-            f"the target {table.target_name!r} is constant in the training part; use another --seed or --split"
-        )
+        another = "another --seed or --split" if shuffled else "another --split, or leave out --no-shuffle"
+        raise DataError(f"the target {table.target_name!r} is constant in the training part; use {another}")
 
 
-def _check_fit(train: Scores, *, bias: bool) -> None:
-    if worse_than_constant(train.rounded, bias=bias):
-        raise TrainingError(  # an exact solution never is
-            f"exact fit: rounding leaves an RMSE of {train.rounded.metrics.rmse:.3g} on the training part, worse than "
-            "a constant; columns are nearly linear combinations of each other: leave some out with --features"
-        )
+def rated(problem: Problem, survey: Survey, model: Rounded) -> Rating:
+    """Compute the metrics of a fitted model, rounded to its dtype, and check it.
+
+    Raises:
+        DataError: the dtype cannot hold the data or the model, or rounding makes the model useless.
+    """
+    scores = [one for one in scored(problem, model).parts if one is not None]
+    largest = np.maximum(np.abs(survey.low), np.abs(survey.high))[:-1]
+    check_range(model, largest, scores, problem.stream.feature_names)
+    train, bias = scores[0], problem.intercept
+    check_usefulness(train, model.dtype, bias=bias)
+    names = PART_NAMES[len(problem.split.fractions)]
+    return Rating(
+        metrics={name: one.rounded.metrics for name, one in zip(names, scores, strict=True)},
+        warnings=tuple(coarseness(train, model.dtype)),
+        train=train,
+    )
 
 
 def warnings_of(solution: LeastSquares) -> list[str]:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,9 @@ from linreg.data import Part
 from linreg.errors import ModelError
 from linreg.escaping import printable
 from linreg.in_python import in_python
+from linreg.parts_in_memory import read_parts
 from linreg.predict_like import UNNAMED, predict_like
+from linreg.problem import Problem
 from linreg.reading.choice import LeftOut
 from linreg.saving import replacing, stage_model
 from linreg.state_dict import state_sha256
@@ -44,7 +46,7 @@ class FittedModel:
         notes: what was left out, renamed or converted while the data or the file were read, one line each.
         left_out: the columns of a table that were not used, and why.
         interrupted_at: the last complete epoch, if training was interrupted; else None.
-        parts: the rows that the model was fitted to, by part; None for a model that was loaded.
+        fitted_to: the rows that the model was fitted to, as a table or by part; None for a model that was loaded.
     """
 
     affine: Affine
@@ -54,7 +56,7 @@ class FittedModel:
     notes: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     interrupted_at: int | None = None
-    parts: Mapping[str, Part] | None = field(default=None)
+    fitted_to: Problem | Mapping[str, Part] | None = None
 
     def __repr__(self) -> str:
         count = self.affine.weight.shape[1]
@@ -86,6 +88,14 @@ class FittedModel:
         The exact method also gives each a standard error, t, p and a 95 % interval.
         """
         return unnamed_coefficients(self.affine) if self.card is None else coefficients_of(self.card)
+
+    @cached_property
+    def parts(self) -> Mapping[str, Part] | None:
+        """The rows that the model was fitted to, by part; None for a model that was loaded.
+
+        A table is read into memory for this.
+        """
+        return read_parts(self.fitted_to) if isinstance(self.fitted_to, Problem) else self.fitted_to
 
     @property
     def metrics(self) -> Mapping[str, Mapping[str, Any]]:
@@ -238,7 +248,7 @@ class FittedModel:
     def _predicted_parts(self, data: Any) -> "dict[str, PredictedPart]":
         from linreg.predicted_parts import predicted_parts
 
-        return predicted_parts(self.affine, self._described(), data, fitted_to=self.parts)
+        return predicted_parts(self.affine, self._described(), data, fitted_to=self.fitted_to)
 
 
 @in_python

@@ -2,14 +2,15 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
 from linreg import data as datasets
 from linreg.arguments import as_choice, as_names, check_name, check_numbers, refuse
-from linreg.arrays import dataset_of_arrays
+from linreg.arrays import stream_of_arrays
 from linreg.config import (
+    DEFAULT_MEMORY,
     DEFAULT_SPLIT,
     LINE_DEFAULTS,
     OF_DESCENT,
@@ -22,12 +23,18 @@ from linreg.config import (
     Precision,
     TrainSettings,
 )
-from linreg.data import Dataset, read_dataset
+from linreg.data import Dataset
 from linreg.errors import DataError, LinregError
 from linreg.fitted import FittedModel
 from linreg.in_python import in_python
+from linreg.memory import parse_bytes, usable_cores
+from linreg.problem import Problem
+from linreg.reading.arrays_stream import ArraysStream
 from linreg.reading.arrow_columns import ArrowStream, arrow_table
+from linreg.reading.held import held
+from linreg.reading.stream import TableStream, open_stream
 from linreg.split_text import parse_split, split_text
+from linreg.table_fitting import TableFit, fit_table
 from linreg.training import card_of
 from linreg.training import fit as train
 
@@ -35,7 +42,7 @@ Progress = Callable[[str, int, int], None]
 Array = Any
 """Whatever NumPy turns into an array, or a torch tensor. NumPy's own alias would fill a page of `help(linreg.fit)`."""
 
-Data = str | os.PathLike[str] | ArrowStream | Mapping[str, Array] | tuple[Array, Array] | Dataset
+Data = str | os.PathLike[str] | ArrowStream | Mapping[str, Array] | tuple[Array, Array] | Dataset | TableStream
 
 
 @in_python
@@ -92,6 +99,8 @@ def fit(
     device: str | None = None,
     allow_collinear: bool = False,
     keep_on_interrupt: bool = False,
+    workers: int | None = None,
+    memory: str | int = DEFAULT_MEMORY,
     progress: Progress | None = None,
 ) -> FittedModel:
     """Fit a linear model.
@@ -122,6 +131,9 @@ def fit(
         device: where a gradient method runs: "auto" (CUDA if available; the default), "cpu" or "cuda".
         allow_collinear: return the minimum-norm solution if columns are collinear ("exact" only).
         keep_on_interrupt: on KeyboardInterrupt, return the parameters with the lowest train loss so far.
+        workers: threads that read and compute; they change no byte of the result. Default: all usable cores.
+        memory: up to this size, such as "2GB" or a number of bytes, a table is kept in memory. A larger one is read
+            several times, and needs the exact method.
         progress: called as progress("training", epochs done, epochs) after each epoch.
 
     Raises:
@@ -132,15 +144,20 @@ def fit(
     Example:
         >>> model = linreg.fit("penguins.csv", target="body_mass_g", features=["flipper_length_mm"])
         >>> model
-        FittedModel('body_mass_g' from 1 feature, exact, test R2 0.6727)
+        FittedModel('body_mass_g' from 1 feature, exact, test R2 0.7920)
         >>> linreg.fit(linreg.straight_line(weight=0.7, bias=0.3))
         FittedModel('y' from 1 feature, sgd, test R2 0.9999)
     """
     parted = split_text(split)
     check_numbers({"epochs": epochs, "batch_size": batch_size, "test_every": test_every, "seed": seed, "lr": lr})
-    dataset = _dataset(data, target, features, feature_names)
+    memory_bytes = parse_bytes("memory", memory)
+    check_numbers({"workers": workers})
+    if workers is not None and workers < 1:
+        raise LinregError(f"workers: got {workers}, expected at least 1")
+    source = _source(data, target, features, feature_names)
+    line = source.line if isinstance(source, Dataset) else None
     settings = _settings(
-        dataset,
+        line,
         method=as_choice("method", Method, method),
         loss=as_choice("loss", Loss, loss),
         architecture=as_choice("architecture", Architecture, architecture),
@@ -155,27 +172,48 @@ def fit(
         allow_collinear=allow_collinear or None,
         keep_on_interrupt=keep_on_interrupt or None,
     )
-    shuffled = dataset.line is None if shuffle is None else shuffle
-    if dataset.line is not None:
-        if shuffled:
-            raise LinregError("shuffle: got True, but a straight line always keeps its order; leave it out")
-        dataset = datasets.straight_line(dataset.line, settings.dtype)
-    return _trained(
-        dataset, settings, split=parted, shuffled=shuffled, keep_on_interrupt=keep_on_interrupt, progress=progress
+    shuffled = line is None if shuffle is None else shuffle
+    if not isinstance(source, Dataset):
+        problem = Problem(
+            stream=held(source, memory_bytes) if isinstance(source, TableStream) else source,
+            workers=usable_cores() if workers is None else workers,
+        )
+        return _of_table(
+            fit_table(
+                problem,
+                settings,
+                split=parted,
+                shuffled=shuffled,
+                memory_bytes=memory_bytes,
+                keep_on_interrupt=keep_on_interrupt,
+                progress=progress,
+            )
+        )
+    if shuffled:
+        raise LinregError("shuffle: got True, but a straight line always keeps its order; leave it out")
+    return _of_line(source, settings, split=parted, keep_on_interrupt=keep_on_interrupt, progress=progress)
+
+
+def _of_table(fitted: TableFit) -> FittedModel:
+    stream = fitted.problem.stream
+    read = stream if isinstance(stream, TableStream) else None
+    return FittedModel(
+        affine=fitted.fit.affine,
+        card=fitted.card,
+        warnings=fitted.fit.warnings,
+        notes=read.notes if read else (),
+        left_out=read.left_out if read else (),
+        interrupted_at=fitted.fit.interrupted_at,
+        fitted_to=fitted.problem,
     )
 
 
-def _trained(
-    dataset: Dataset,
-    settings: TrainSettings,
-    *,
-    split: str,
-    shuffled: bool,
-    keep_on_interrupt: bool,
-    progress: Progress | None,
+def _of_line(
+    dataset: Dataset, settings: TrainSettings, *, split: str, keep_on_interrupt: bool, progress: Progress | None
 ) -> FittedModel:
-    """Split the rows, train, and return the result as a fitted model."""
-    parts = datasets.split(dataset, parse_split(split), shuffle_seed=settings.seed if shuffled else None)
+    assert dataset.line is not None
+    dataset = datasets.straight_line(dataset.line, settings.dtype)
+    parts = datasets.split(dataset, parse_split(split), shuffle_seed=None)
     result = train(
         dataset,
         parts,
@@ -183,30 +221,32 @@ def _trained(
         progress=None if progress is None else lambda epoch, _loss: progress("training", epoch + 1, settings.epochs),
         keep_on_interrupt=keep_on_interrupt,
     )
+    line = asdict(dataset.line) if dataset.line else {}
+    data = {"kind": "line", "line": line, "split": split, "shuffled": False, "sha256": dataset.sha256}
     return FittedModel(
         affine=result.affine,
-        card=card_of(dataset, settings, result, split=split, shuffled=shuffled),
+        card=card_of(dataset.feature_names, dataset.target_name, data, settings, result),
         warnings=result.warnings,
-        notes=dataset.table.notes if dataset.table else (),
-        left_out=dataset.table.left_out if dataset.table else (),
         interrupted_at=result.interrupted_at,
-        parts=dict(parts.items()),
+        fitted_to=dict(parts.items()),
     )
 
 
-def _dataset(
+def _source(
     data: Any, target: str | None, features: Sequence[str] | None, feature_names: Sequence[str] | None
-) -> Dataset:
+) -> Dataset | TableStream | ArraysStream:
+    """Return a straight line, or a table as a stream of blocks."""
     check_name("target", target)
     features, feature_names = as_names("features", features), as_names("feature_names", feature_names)
-    if isinstance(data, Dataset):
-        refuse("a Dataset has its columns already", target=target, features=features, feature_names=feature_names)
+    if isinstance(data, Dataset | TableStream):
+        what = "a Dataset" if isinstance(data, Dataset) else "an open table"
+        refuse(f"{what} has its columns already", target=target, features=features, feature_names=feature_names)
         return data
     if isinstance(data, tuple):
         refuse("it chooses columns of a table; name those of X with feature_names", features=features)
         if len(data) != 2:
             raise DataError(f"data: got a tuple of {len(data)}, expected (X, y)")
-        return dataset_of_arrays(*data, feature_names=feature_names, target_name=target)
+        return stream_of_arrays(*data, feature_names=feature_names, target_name=target)
     if isinstance(data, Mapping):
         data = arrow_table(data)
     if not isinstance(data, str | os.PathLike | ArrowStream):
@@ -218,14 +258,14 @@ def _dataset(
     refuse("it names the columns of (X, y); choose those of a table with features", feature_names=feature_names)
     if target is None:
         raise DataError("target: a table needs it; name the column to predict")
-    table = Path(data) if isinstance(data, str | os.PathLike) else data
-    return read_dataset(table, features=features, target=target)
+    table = Path(data) if isinstance(data, os.PathLike) else data
+    return open_stream(table, features=features, target=target)
 
 
-def _settings(dataset: Dataset, **options: Any) -> TrainSettings:
+def _settings(line: LineSettings | None, **options: Any) -> TrainSettings:
     """Build the settings from the options that were given; None means that an option was not given."""
     given = {name: value for name, value in options.items() if value is not None}
-    defaults = TABLE_DEFAULTS if dataset.line is None else LINE_DEFAULTS
+    defaults = TABLE_DEFAULTS if line is None else LINE_DEFAULTS
     method = given.get("method", defaults.method)
     if method is Method.EXACT:
         why = "only a gradient method uses it; leave it out, or choose method sgd, adam or lbfgs"

@@ -1,6 +1,7 @@
 """Measure how much memory is left for this process, so that an oversized table is an error instead of a crash."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,6 +62,22 @@ def check_address_space(base: int = BASE_BYTES) -> None:
             f"this process may use {in_words(limit)} of address space (ulimit -v), expected at least "
             f"{in_words(needed)} on {usable_cores()} cores; raise or remove the limit"
         )
+
+
+def parse_bytes(name: str, size: str | int) -> int:
+    """Parse a size such as 500MB, 2GB or 1.5GiB; a number is one of bytes.
+
+    Args:
+        name: what the message calls it.
+        size: a number, with a unit unless it is one of bytes.
+
+    Raises:
+        DataError: it is not a size.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:([kKMGT]?)(i?)B)?", str(size).strip())
+    if found is None or not float(found[1]):
+        raise DataError(f"{name}: got {str(size)[:60]!r}, expected a size such as 500MB or 2GB")
+    return int(float(found[1]) * (1024 if found[3] else 1000) ** " KMGT".index((found[2] or " ").upper()))
 
 
 def in_words(size: int) -> str:

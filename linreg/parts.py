@@ -1,8 +1,8 @@
-"""Split the data that a model is evaluated on into parts, by name."""
+"""The rows that a model is evaluated on, by part, and what it predicts for them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +11,8 @@ from linreg.affine import Affine, predict
 from linreg.card import Card
 from linreg.config import LineSettings
 from linreg.data import Part, dataset_of_table, split, straight_line
-from linreg.errors import DataError, LinregError
-from linreg.reading.arrow_columns import ArrowStream
-from linreg.reading.tables import Table, read_table
+from linreg.metrics import Metrics, measure
+from linreg.reading.tables import Table
 from linreg.split_text import parse_split
 
 
@@ -22,14 +21,21 @@ class PredictedPart:
     """One part of the data and what the model predicts for it.
 
     Attributes:
-        features: shape (rows, features), float64.
+        features: shape (rows, features), float64; if rows were drawn, the first feature alone.
         actual: target, shape (rows,), float64.
         predicted: shape (rows,), any floating dtype.
+        of_all: metrics of all rows, if these were drawn from more.
     """
 
     features: NDArray[np.float64]
     actual: NDArray[np.float64]
     predicted: NDArray[np.floating]
+    of_all: Metrics | None = None
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """The metrics of the part."""
+        return self.of_all or measure(self.actual, self.predicted)
 
 
 def predict_parts(affine: Affine, parts: Mapping[str, Part]) -> dict[str, PredictedPart]:
@@ -40,40 +46,16 @@ def predict_parts(affine: Affine, parts: Mapping[str, Part]) -> dict[str, Predic
     }
 
 
-def parts_of(table: Table | None, card: Card) -> dict[str, Part]:
-    """Return the parts of the data to evaluate a model on, by name.
+def line_parts(card: Card) -> dict[str, Part]:
+    """Return the points of the straight line that a model was trained on, split as in training."""
+    dataset = straight_line(LineSettings(**card.data["line"]), card.dtype)
+    return dict(split(dataset, parse_split(card.data["split"]), shuffle_seed=None).items())
 
-    The training data are split as in training, into `train`, `validation` and `test`. Any other table is one part,
-    `rows`.
 
-    Args:
-        table: as `read_rows` returns it; None computes the points of the straight line again.
-        card: card of the model.
+def parts_of_old(table: Table, card: Card) -> dict[str, Part]:
+    """Return the training table of a model whose card was written before tables were split by blocks.
 
-    Raises:
-        LinregError: a table is needed.
+    Its complete rows were shuffled as a whole.
     """
-    if table is None:
-        if card.data["kind"] != "line":
-            raise LinregError("the model was trained on a table, and a bundle does not hold its data; give the table")
-        dataset = straight_line(LineSettings(**card.data["line"]), card.dtype)
-    elif table.sha256 != card.data["sha256"]:
-        assert table.target is not None
-        return {"rows": Part(features=table.features, target=table.target)}
-    else:
-        dataset = dataset_of_table("table", table)
     seed = card.training["seed"] if card.data["shuffled"] else None
-    return dict(split(dataset, parse_split(card.data["split"]), shuffle_seed=seed).items())
-
-
-def read_rows(data: Path | ArrowStream, card: Card) -> Table:
-    """Read a model's features and target from a table.
-
-    Raises:
-        DataError: the table cannot be used, or has no complete row.
-    """
-    table = read_table(data, features=card.features, target=card.target)
-    if table.target is None or not len(table.target):
-        origin = data if isinstance(data, Path) else type(data).__name__
-        raise DataError(f"{origin}: has no complete row; expected at least 1")
-    return table
+    return dict(split(dataset_of_table("table", table), parse_split(card.data["split"]), shuffle_seed=seed).items())

@@ -19,7 +19,6 @@ from matplotlib.ticker import MaxNLocator
 
 from linreg.card import Card
 from linreg.errors import LinregError
-from linreg.metrics import measure
 from linreg.parts import PredictedPart
 from linreg.reading.column_names import short
 
@@ -77,7 +76,7 @@ def residuals(parts: Parts, *, target: str, ax: Axes | None = None) -> Axes:
     _check_size(parts, target)
     axes = _axes(ax, WIDE)
     for name, part in parts.items():
-        label = f"{name} ({len(part.actual)})"
+        label = f"{name} ({_rows_of(part)})"
         axes.scatter(
             part.predicted, part.actual - part.predicted, s=14, alpha=0.8, color=PART_COLORS[name], label=label
         )
@@ -154,7 +153,7 @@ def _by_feature(parts: Parts, feature: str, target: str, ax: Axes | None) -> Axe
             part.features[:, 0], part.actual, s=size, color=PART_COLORS[name], label=_fit_of(name, part), zorder=2
         )
     shown = parts[next(name for name in ("test", "rows", "train") if name in parts)]
-    label = f"predictions ({len(shown.predicted)})"
+    label = f"predictions ({_rows_of(shown)})"
     axes.scatter(shown.features[:, 0], shown.predicted, s=10, color=PREDICTION, label=label, zorder=3)
     return _labelled(axes, x=feature, y=target, title=f"{_plain(target, 30)} by {_plain(feature, 30)}")
 
@@ -180,9 +179,15 @@ def _against_actual(parts: Parts, target: str, ax: Axes | None) -> Axes:
 
 
 def _fit_of(name: str, part: PredictedPart) -> str:
-    metrics = measure(part.actual, part.predicted)
+    metrics = part.metrics
     r2 = "undefined" if metrics.r2 is None else f"{metrics.r2:.4g}"
-    return f"{name} ({metrics.rows}): R2 {r2}, RMSE {metrics.rmse:.4g}"
+    return f"{name} ({_rows_of(part)}): R2 {r2}, RMSE {metrics.rmse:.4g}"
+
+
+def _rows_of(part: PredictedPart) -> str:
+    """Return the number of rows; if they were drawn from more, both numbers."""
+    drawn, rows = len(part.actual), part.metrics.rows
+    return f"{rows}" if drawn == rows else f"{drawn:,} drawn of {rows:,}"
 
 
 def _check_size(parts: Parts, target: str) -> None:

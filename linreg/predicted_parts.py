@@ -8,7 +8,11 @@ from typing import Any
 from linreg.affine import Affine
 from linreg.card import Card
 from linreg.data import Part
-from linreg.parts import PredictedPart, parts_of, predict_parts, read_rows
+from linreg.errors import LinregError
+from linreg.evaluation import evaluate, evaluate_line, evaluate_rows
+from linreg.memory import usable_cores
+from linreg.parts import PredictedPart
+from linreg.problem import Problem
 
 
 def predicted_parts(
@@ -16,7 +20,7 @@ def predicted_parts(
     card: Card,
     data: Any,
     *,
-    fitted_to: Mapping[str, Part] | None,
+    fitted_to: Problem | Mapping[str, Part] | None,
 ) -> dict[str, PredictedPart]:
     """Predict the rows of a table, by part.
 
@@ -24,14 +28,17 @@ def predicted_parts(
         affine: the model.
         card: the card of the model.
         data: a table with features and target; None uses the rows that the model was fitted to.
-        fitted_to: those rows by part; None computes the points of a straight line again.
+        fitted_to: those rows; None computes the points of a straight line again.
 
     Raises:
         LinregError: there are no rows to predict.
         DataError: the table cannot be used, or has no complete row.
     """
     if data is not None:
-        parts = parts_of(read_rows(Path(data) if isinstance(data, str | os.PathLike) else data, card), card)
-    else:
-        parts = parts_of(None, card) if fitted_to is None else dict(fitted_to)
-    return predict_parts(affine, parts)
+        table = Path(data) if isinstance(data, os.PathLike) else data
+        return evaluate(table, card, affine, workers=usable_cores()).parts
+    if fitted_to is not None:
+        return evaluate_rows(fitted_to, affine).parts
+    if card.data["kind"] != "line":
+        raise LinregError("the model was trained on a table, and a bundle does not hold its data; give the table")
+    return evaluate_line(card, affine).parts

@@ -27,6 +27,10 @@ WIDEST_PARALLEL = 100
 """With more columns, BLAS itself uses several threads, which must not multiply with the workers."""
 
 
+PART_NAMES = {1: ("train",), 2: ("train", "test"), 3: ("train", "validation", "test")}
+"""The names of the parts of a split, by the number of its fractions."""
+
+
 class TableBlocks(Protocol):
     """A table that is read in blocks, and can be read again."""
 

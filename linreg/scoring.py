@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from linreg.affine import Affine, predict
 from linreg.config import Precision
 from linreg.errors import DataError
 from linreg.metrics import Errors, errors_of
@@ -62,30 +63,37 @@ class Scored:
 
 @dataclass(frozen=True, kw_only=True)
 class Rounded:
-    """A linear model with its numbers before rounding, shape (features,), and the dtype to round them to."""
+    """A model in its dtype, and its numbers before rounding.
 
+    Attributes:
+        affine: the model.
+        weight: weight before rounding, shape (features,).
+        bias: bias before rounding.
+    """
+
+    affine: Affine
     weight: Array
     bias: float
-    dtype: Precision
+
+    @property
+    def dtype(self) -> Precision:
+        """The dtype of the model."""
+        return Precision(self.affine.weight.dtype.name)
 
     def predict(self, features: Array) -> tuple[NDArray[np.floating], Array]:
         """Return the predictions of the rounded model and of the exact one, each of shape (rows,).
 
-        Products are added feature by feature, so the bytes do not depend on BLAS.
-
         Args:
             features: shape (rows, features), columns contiguous.
         """
-        with np.errstate(over="ignore", invalid="ignore"):
-            weight, bias = self.weight.astype(self.dtype), np.asarray(self.bias, self.dtype)
-            rounded: NDArray[np.floating] = np.zeros(len(features), self.dtype)
-            exact = np.zeros(len(features))
-            for column, factor, exact_factor in zip(features.T, weight, self.weight, strict=True):
-                rounded += factor * column.astype(self.dtype)
-                exact += exact_factor * column
-            rounded += bias
-            exact += self.bias
-        return rounded, exact
+        exact = Affine(weight=self.weight[None], bias=np.array([self.bias]))
+        return predict(self.affine, features), predict(exact, features).astype(np.float64)
+
+
+def as_it_is(affine: Affine) -> Rounded:
+    """Return a model whose numbers are those in its dtype."""
+    bias = 0.0 if affine.bias is None else float(affine.bias[0])
+    return Rounded(affine=affine, weight=affine.weight[0].astype(np.float64), bias=bias)
 
 
 def scored(problem: Problem, model: Rounded, *, digests: bool = False) -> Scored:
@@ -193,9 +201,7 @@ def check_range(model: Rounded, largest: Array, scores: Sequence[Scores], names:
     """
     wide = model.dtype is Precision.FLOAT64
     hint = "rescale the columns" if wide else "use --dtype float64, or rescale the columns"
-    with np.errstate(over="ignore"):
-        parameters = np.append(model.weight, model.bias).astype(model.dtype)
-    if not np.isfinite(parameters).all():
+    if not all(np.isfinite(values).all() for values in model.affine.state().values()):
         raise DataError(f"the fitted coefficients exceed torch.{model.dtype}; {hint}")
     beyond = largest > float(np.finfo(model.dtype).max)
     if beyond.any():

@@ -16,6 +16,7 @@ from linreg.card import BIAS_NAME, Card
 from linreg.config import Method, TrainSettings
 from linreg.data import Dataset, Parts, Scaler, fit_scaler
 from linreg.errors import LinregError, TrainingError
+from linreg.exact_fit import warnings_of
 from linreg.inference import (
     check_range,
     check_usefulness,
@@ -166,45 +167,39 @@ def _solved(dataset: Dataset, parts: Parts, settings: TrainSettings) -> tuple[Le
         intercept=settings.bias,
         allow_collinear=settings.allow_collinear,
     )
-    if not solution.collinear:
-        return solution, []
-    names = ", ".join(solution.collinear)
-    return solution, [f"collinear columns ({names}): rank {solution.rank}, this is the minimum-norm solution"]
+    return solution, warnings_of(solution)
 
 
-def card_of(dataset: Dataset, settings: TrainSettings, result: Fit, *, split: str, shuffled: bool) -> Card:
+def card_of(features: tuple[str, ...], target: str, data: dict[str, Any], settings: TrainSettings, result: Fit) -> Card:
     """Return the card of a fitted model.
 
     Args:
-        dataset: the data that the model was fitted to.
+        features: names of the features.
+        target: name of the target.
+        data: what the card says about the data.
         settings: the settings that were used.
         result: the result of `fit`.
-        split: the fractions of the parts, such as "0.8".
-        shuffled: whether the rows were first shuffled with the seed.
     """
     affine, solution = result.affine, result.solution
     errors = None if solution is None else solution.weight_errors
     coefficients = [
         {"name": name, "value": float(value), "standard_error": None if errors is None else float(errors[place])}
-        for place, (name, value) in enumerate(zip(dataset.feature_names, affine.weight[0], strict=True))
+        for place, (name, value) in enumerate(zip(features, affine.weight[0], strict=True))
     ]
     if affine.bias is not None:
         error = None if solution is None else solution.bias_error
         coefficients.append({"name": BIAS_NAME, "value": float(affine.bias[0]), "standard_error": error})
-    source: dict[str, Any] = {"kind": "table", "rows": len(dataset.target)}
-    if dataset.line is not None:
-        source = {"kind": "line", "line": asdict(dataset.line)}
     training = {**asdict(settings), "lr": settings.learning_rate, "device": result.device}
     if result.interrupted_at is not None:
         training["interrupted_at"] = result.interrupted_at
     return Card(
         architecture=settings.architecture,
-        features=dataset.feature_names,
-        target=dataset.target_name,
+        features=features,
+        target=target,
         bias=settings.bias,
         dtype=settings.dtype,
         state_sha256=state_sha256(result.affine.state()),
-        data={**source, "split": split, "shuffled": shuffled, "sha256": dataset.sha256},
+        data=data,
         training=training,
         coefficients=coefficients,
         metrics={name: asdict(metrics) for name, metrics in result.metrics.items()},

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from linreg.cli.bundle import open_existing
-from linreg.cli.options import ExistingModel, Json
+from linreg.cli.options import ExistingModel, Json, Workers
 from linreg.cli.results import show_metrics
-from linreg.cli.rows import parts_of, predictions_of
+from linreg.cli.rows import evaluation_of
 from linreg.cli.terminal import print_json
 
 NAME = "evaluate"
@@ -25,14 +25,13 @@ def run(
         ),
     ] = None,
     model: ExistingModel = None,
+    workers: Workers = None,
     as_json: Json = False,
 ) -> None:
     """Show R2, RMSE and MAE for each part of the training data, or for all rows of another table."""
-    from linreg.metrics import measure
-
     checkpoint = open_existing(model, table)
-    parts = predictions_of(checkpoint, parts_of(table, checkpoint.card, checkpoint.path))
-    metrics = {name: asdict(measure(part.actual, part.predicted)) for name, part in parts.items()}
+    evaluation = evaluation_of(checkpoint, table, workers)
+    metrics = {name: asdict(part) for name, part in evaluation.metrics.items()}
     if as_json:
         print_json({"model": str(checkpoint.path), "metrics": metrics})
     else:

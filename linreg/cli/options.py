@@ -39,6 +39,15 @@ Wait = Annotated[
         rich_help_panel="Output",
     ),
 ]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=1024,
+        help="Threads that read and compute; no number changes a byte of the result. Default: all cores.",
+        rich_help_panel="Resources",
+    ),
+]
 
 
 @contextmanager

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from linreg.cli.bundle import open_existing
-from linreg.cli.options import ExistingModel, Wait
-from linreg.cli.rows import parts_of, predictions_of
-from linreg.cli.terminal import say, say_waiting
+from linreg.cli.options import ExistingModel, Wait, Workers
+from linreg.cli.rows import evaluation_of
+from linreg.cli.terminal import note, say, say_waiting
 from linreg.config import MAX_STATE_BYTES
 from linreg.errors import LinregError
 
 if TYPE_CHECKING:
     from linreg.checkpoint import Checkpoint
-    from linreg.data import Part
+    from linreg.parts import PredictedPart
 
 NAME = "plot"
 SUMMARY = "Plot predictions, residuals and loss curves."
@@ -36,6 +36,7 @@ def run(
     force: Annotated[
         bool, typer.Option("--force", help="Overwrite pictures that linreg did not draw.", rich_help_panel="Output")
     ] = False,
+    workers: Workers = None,
     wait: Wait = False,
 ) -> None:
     """Draw predictions, residuals and, if the model was trained by a gradient method, loss curves, as PNG files.
@@ -43,13 +44,20 @@ def run(
     With one feature, predictions are drawn over the feature; with several, against the actual values.
     """
     checkpoint = open_existing(model, table)
-    parts = parts_of(table, checkpoint.card, checkpoint.path)
+    parts = evaluation_of(checkpoint, table, workers).parts
+    drawn, rows = (sum(counts) for counts in zip(*map(_rows_of, parts.values()), strict=True))
+    if drawn < rows:
+        note(f"note: the plots show {drawn:,} of {rows:,} rows, drawn at random; metrics are of all rows")
     for path in draw(checkpoint, parts, output or checkpoint.path.parent, force=force, wait=wait):
         say(f"plot: {path}")
 
 
+def _rows_of(part: "PredictedPart") -> tuple[int, int]:
+    return len(part.actual), part.metrics.rows
+
+
 def draw(
-    checkpoint: "Checkpoint", parts: "dict[str, Part]", folder: Path, *, force: bool, wait: bool = False
+    checkpoint: "Checkpoint", parts: "dict[str, PredictedPart]", folder: Path, *, force: bool, wait: bool = False
 ) -> list[Path]:
     """Draw all plots of a model into `folder`.
 
@@ -64,7 +72,7 @@ def draw(
     card = checkpoint.card
     assert card is not None
     ensure_folder(folder)
-    drawn = plots.pictures(card, predictions_of(checkpoint, parts))
+    drawn = plots.pictures(card, parts)
     names = sorted(drawn)
     with changing(folder, command="linreg plot", wait=wait, on_wait=say_waiting) as changes:
         for name in names:

@@ -1,58 +1,46 @@
-"""Find the rows that a command uses: those of a table, or those of the line that the model was trained on."""
+"""Evaluate a model on the rows that a command uses: those of a table, or those of the line that it was trained on."""
 
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from linreg.cli.terminal import note
-from linreg.errors import DataError, LinregError
+from linreg.errors import LinregError
 
 if TYPE_CHECKING:
-    from linreg.card import Card
     from linreg.checkpoint import Checkpoint
-    from linreg.data import Part
-    from linreg.parts import PredictedPart
+    from linreg.evaluation import Evaluation
 
 
-def parts_of(table: Path | None, card: "Card | None", model: Path) -> "dict[str, Part]":
-    """Return the parts of the data to evaluate a model on, by name.
+def evaluation_of(checkpoint: "Checkpoint", table: Path | None, workers: int | None = None) -> "Evaluation":
+    """Evaluate a model, and print notes on the table.
 
-    The line is generated again. It, or a table with the same bytes as the training data, is split as in training, into
-    `train`, `validation` and `test`. Any other table is one part, `rows`.
+    The line is generated again. It, or the training table, is split as in training, into `train`, `validation` and
+    `test`. Any other table is one part, `rows`.
+
+    Args:
+        checkpoint: the model.
+        table: the table; None for the line.
+        workers: threads that read and compute; None uses all cores.
 
     Raises:
         LinregError: the model has no card, or a table is needed.
-        DataError: the table cannot be used.
+        DataError: the table cannot be used, or a prediction is not finite.
     """
-    from linreg import parts
+    from linreg.evaluation import evaluate, evaluate_line
+    from linreg.memory import usable_cores
 
+    card, model = checkpoint.card, checkpoint.path
     if card is None:
         raise LinregError(f"{model}: has no card.json, so its columns have no names; use a bundle made by linreg train")
-    if table is None and card.data["kind"] != "line":
-        raise LinregError(
-            f"{model}: was trained on a table, and a bundle does not hold its data; "
-            f"name it: linreg COMMAND TABLE -m {shlex.quote(str(model.parent))}"
-        )
-    rows = None if table is None else parts.read_rows(table, card)
-    for text in rows.notes if rows else ():
+    if table is None:
+        if card.data["kind"] != "line":
+            raise LinregError(
+                f"{model}: was trained on a table, and a bundle does not hold its data; "
+                f"name it: linreg COMMAND TABLE -m {shlex.quote(str(model.parent))}"
+            )
+        return evaluate_line(card, checkpoint.affine)
+    evaluation = evaluate(table, card, checkpoint.affine, workers=workers or usable_cores())
+    for text in evaluation.notes:
         note(f"note: {text}")
-    return parts.parts_of(rows, card)
-
-
-def predictions_of(checkpoint: "Checkpoint", parts: "dict[str, Part]") -> "dict[str, PredictedPart]":
-    """Return the predictions for every part, by name.
-
-    Raises:
-        DataError: a prediction is not finite.
-    """
-    import numpy as np
-
-    from linreg.parts import predict_parts
-
-    predicted = predict_parts(checkpoint.affine, parts)
-    if not all(np.isfinite(part.predicted).all() for part in predicted.values()):
-        raise DataError(
-            f"{checkpoint.path}: the rows have values that exceed what the model's dtype holds; "
-            "leave them out, or train with --dtype float64"
-        )
-    return predicted
+    return evaluation

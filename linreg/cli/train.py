@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from linreg.cli.options import Json, Wait
+from linreg.cli.options import Json, Wait, Workers
 from linreg.cli.results import show_card, show_left_out
 from linreg.cli.terminal import note, print_json, say_waiting, stages
 from linreg.cli.train_options import (
@@ -23,6 +23,7 @@ from linreg.cli.train_options import (
     KeepOnInterrupt,
     LearningRate,
     LossOption,
+    Memory,
     MethodOption,
     NoBias,
     NoShuffle,
@@ -39,6 +40,7 @@ from linreg.cli.train_options import (
 from linreg.cli.train_usage import check_usage
 from linreg.config import (
     DEFAULT_BUNDLE,
+    DEFAULT_MEMORY,
     DEFAULT_SPLIT,
     Architecture,
     Precision,
@@ -49,6 +51,7 @@ from linreg.errors import LinregError
 if TYPE_CHECKING:
     from linreg.data import Dataset
     from linreg.fitted import FittedModel
+    from linreg.reading.stream import TableStream
 
 NAME = "train"
 SUMMARY = "Fit a model to the straight line or to a table."
@@ -89,6 +92,8 @@ def run(
     device: Device = None,
     allow_collinear: AllowCollinear = False,
     keep_on_interrupt: KeepOnInterrupt = False,
+    workers: Workers = None,
+    memory: Memory = None,
     output: Output = DEFAULT_BUNDLE,
     force: Force = False,
     wait: Wait = False,
@@ -116,21 +121,25 @@ def run(
     from linreg.saving import replacing
 
     with replacing(output, command="linreg train", force=force, wait=wait, on_wait=say_waiting) as changes:
-        dataset = _line(line, dtype) if table is None else _read(table, target, features)
+        data = _line(line, dtype) if table is None else _open(table, target, features)
         try:
             with stages() as progress:
                 model = fit(
-                    dataset,
+                    data,
                     **options,
                     split=split or DEFAULT_SPLIT,
                     shuffle=table is not None and not no_shuffle,
                     keep_on_interrupt=keep_on_interrupt,
+                    workers=workers,
+                    memory=memory or DEFAULT_MEMORY,
                     progress=progress,
                 )
         except KeyboardInterrupt:
             raise _InterruptedError(
                 "nothing was written; with a gradient method, --keep-on-interrupt saves the best parameters so far"
             ) from None
+        for text in model.notes:
+            note(f"note: {text}")
         for warning in model.warnings:
             note(f"warning: {warning}")
         if model.interrupted_at is not None:
@@ -148,24 +157,21 @@ def _line(settings: dict[str, float | None], dtype: Precision) -> "Dataset":
     return straight_line(**{name: value for name, value in settings.items() if value is not None}, dtype=dtype)
 
 
-def _read(table: Path, target: str | None, features: tuple[str, ...] | None) -> "Dataset":
-    """Read a table, and print notes on which columns are used and which are left out.
+def _open(table: Path, target: str | None, features: tuple[str, ...] | None) -> "TableStream":
+    """Open a table, and print which columns are used and which are left out.
 
     Raises:
         typer.BadParameter: no target was given.
     """
-    from linreg.data import read_dataset
     from linreg.reading.column_names import listed
+    from linreg.reading.stream import open_stream
 
     if target is None:
         raise typer.BadParameter(f"{table}: no target was given; name the column to predict with --target")
-    dataset = read_dataset(table, features=features, target=target)
-    assert dataset.table is not None
-    note(f"{table}: {target!r} from {listed(dataset.feature_names)}")
-    show_left_out(dataset.table.left_out)
-    for text in dataset.table.notes:
-        note(f"note: {text}")
-    return dataset
+    stream = open_stream(table, features=features, target=target)
+    note(f"{table}: {target!r} from {listed(stream.feature_names)}")
+    show_left_out(stream.left_out)
+    return stream
 
 
 def _show(model: "FittedModel", output: Path, *, as_json: bool) -> None:

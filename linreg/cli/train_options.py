@@ -8,6 +8,7 @@ import typer
 
 from linreg.config import (
     DEFAULT_BUNDLE,
+    DEFAULT_MEMORY,
     DEFAULT_SPLIT,
     LINE_DEFAULTS,
     Architecture,
@@ -18,7 +19,7 @@ from linreg.config import (
 )
 from linreg.errors import DataError
 
-DATA, LINE, MODEL, OPTIMISATION, OUTPUT = "Data", "Line", "Model", "Optimisation", "Output"
+DATA, LINE, MODEL, OPTIMISATION, RESOURCES, OUTPUT = "Data", "Line", "Model", "Optimisation", "Resources", "Output"
 
 
 def parse_names(text: str) -> tuple[str, ...]:
@@ -45,6 +46,21 @@ def check_split(text: str) -> str:
         parse_split(text)
     except DataError as error:
         raise typer.BadParameter(str(error).removeprefix("--split: ")) from None
+    return text
+
+
+def check_memory(text: str) -> str:
+    """Check the syntax of a size, and return it unchanged.
+
+    Raises:
+        typer.BadParameter: the text is not a size.
+    """
+    from linreg.memory import parse_bytes
+
+    try:
+        parse_bytes("--memory", text)
+    except DataError as error:
+        raise typer.BadParameter(str(error).removeprefix("--memory: ")) from None
     return text
 
 
@@ -146,6 +162,16 @@ KeepOnInterrupt = Annotated[
         "--keep-on-interrupt",
         help="On Ctrl-C, save the parameters with the lowest train loss so far.",
         rich_help_panel=OPTIMISATION,
+    ),
+]
+Memory = Annotated[
+    Any,
+    typer.Option(
+        parser=check_memory,
+        metavar="<size>",
+        help=f"Keep a table up to this size in memory, such as 2GB; a larger one is read several times. "
+        f"Default: {DEFAULT_MEMORY}.",
+        rich_help_panel=RESOURCES,
     ),
 ]
 Output = Annotated[

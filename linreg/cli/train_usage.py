@@ -33,6 +33,7 @@ def check_usage(context: typer.Context, table: Path | None, options: Mapping[str
         raise typer.BadParameter("--target and --features belong to a table; name it: train TABLE --target COLUMN")
     if table is None:
         refuse(context, ["no_shuffle"], "belongs to a table: the line always keeps its order; leave it out")
+        refuse(context, ["workers", "memory"], "belongs to a table: the line is small; leave it out")
     else:
         refuse(context, OF_THE_LINE, f"belongs to the straight line; leave out either it or {table}")
     if settings.method is Method.EXACT:

@@ -120,7 +120,7 @@ def test_hostile_column_names_are_shown_not_obeyed(linreg, table):
         (["a,b,y", "1,2,1", "2,1,2", "3,3,3"], ["--split", "1", "--features", "a,b,a"], "is named twice"),
         (["a,b,c,y", "1,2,5,1", "2,1,4,2", "3,3,3,3"], ["--split", "1"], "3 rows for 4 parameters"),
         (["a,b,y", "1,2,1", "2,4,3", "3,6,2", "4,8,5"], ["--split", "1"], "linear combinations of each other"),
-        (["a,y", "1,2", "2,1", "3,3"], ["--split", "0.1"], "give parts of 0/3 rows"),
+        (["a,y", "1,2", "2,1", "3,3"], ["--split", "0.1"], "give parts of 0/3 complete rows"),
     ],
 )
 def test_a_bad_table_is_one_line_and_nothing_is_written(linreg, table, tmp_path, lines, words, message):

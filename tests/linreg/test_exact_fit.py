@@ -6,11 +6,12 @@ import json
 import numpy as np
 import pytest
 
+from linreg import exact_fit
 from linreg import problem as problems
 from linreg.block_split import BlockSplit
 from linreg.config import TABLE_DEFAULTS, Precision, TrainSettings
 from linreg.errors import DataError, TrainingError
-from linreg.exact_fit import ExactFit, fit_exactly
+from linreg.exact_fit import ExactFit, split_problem
 from linreg.least_squares import INTERCEPT
 from linreg.reading.arrays_stream import ArraysStream
 from linreg.reading.blocks import BLOCK_ROWS
@@ -24,6 +25,14 @@ WIDE = TrainSettings(method=TABLE_DEFAULTS.method, dtype=Precision.FLOAT64)
 def table(features: Array, target: Array) -> ArraysStream:
     names = tuple(f"x{place}" for place in range(features.shape[1]))
     return ArraysStream(features=features, target=target, feature_names=names)
+
+
+def fit_exactly(
+    stream: ArraysStream, settings: TrainSettings, fractions: tuple[float, ...], *, shuffled: bool, workers: int = 1
+) -> ExactFit:
+    problem = problems.Problem(stream=stream, workers=workers)
+    seed = settings.seed if shuffled else None
+    return exact_fit.fit_exactly(split_problem(problem, fractions, seed=seed, bias=settings.bias), settings)
 
 
 def noisy(rows: int, columns: int = 3, missing: int = 0) -> tuple[Array, Array]:

@@ -48,7 +48,8 @@ def test_a_table_gives_what_its_file_gives(data: Callable[[], Any]) -> None:
 def test_arrays_and_tensors_give_what_a_table_gives(kind: Callable[[Any], Any]) -> None:
     x, y = arrays()
     model = linreg.fit((kind(x), kind(y)), target=TARGET, feature_names=FEATURES)
-    table = linreg.fit(PENGUINS, target=TARGET, features=FEATURES)
+    frame = pandas.DataFrame({**dict(zip(FEATURES, x.T, strict=True)), TARGET: y})
+    table = linreg.fit(frame, target=TARGET, features=FEATURES)
     assert model.coefficients == table.coefficients
     assert linreg.fit((x, y[:, None])).card.features == ("x0", "x1", "x2")  # type: ignore[union-attr]
 
