@@ -41,7 +41,7 @@ def find_existing(model: Path | None, table: Path | None = None) -> Path:
     Raises:
         ModelError: the model does not exist, was not made by `linreg train`, or was given instead of the table.
     """
-    if table is not None and table.exists() and is_model(table):
+    if table is not None and table.exists() and is_model(table) and not _may_be_table(table):
         given = "" if model is None else f", beside -m {model}"
         swapped = model is not None and model.exists() and is_table(model)
         rows, named = (shlex.quote(str(model)), table) if swapped else ("TABLE", model or table)
@@ -210,6 +210,11 @@ def _refuse_module(path: Path) -> None:
 
 def _training(folder: Path) -> str:
     return f"linreg train TABLE --target COLUMN -o {shlex.quote(str(folder))}"
+
+
+def _may_be_table(path: Path) -> bool:
+    """Return whether a path is a folder of tables, and not a bundle: its files may be the parts of one table."""
+    return path.is_dir() and not (path / MODEL_FILE).exists() and any(map(is_table, path.iterdir()))
 
 
 def _named(path: Path) -> str:

@@ -37,7 +37,8 @@ def run(
     table: Annotated[
         str,
         typer.Argument(
-            help="CSV (plain or gzip) or Parquet file with the model's features; .npz or .npy for your own module."
+            help="Table with the model's features: a CSV or Parquet file, a folder of them, a quoted pattern, a URI, "
+            "or - for CSV from a pipe; .npz or .npy for your own module."
         ),
     ],
     model: ExistingModel = None,
@@ -124,7 +125,7 @@ def run(
 
     table_model = open_table_model(path, features)
     opened = table_model.model
-    stream = open_stream(Path(table), features=opened.features, target=None, passing=passing)
+    stream = open_stream(table, features=opened.features, target=None, passing=passing)
     schema = output_schema(stream, opened, with_features=columns is None)
     check_schema(where, table, schema)
     if engine is Engine.RAY:

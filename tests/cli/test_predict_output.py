@@ -216,3 +216,12 @@ def test_gzip_holds_the_csv(linreg, penguins):
     assert linreg("predict", PENGUINS, "-m", penguins, "-o", "a.csv.gz").code == 0
     assert gzip.decompress(Path("a.csv.gz").read_bytes()) == Path("a.csv").read_bytes()
     assert linreg("predict", PENGUINS, "-m", penguins).out == Path("a.csv").read_text()
+
+
+def test_the_output_of_predict_is_a_table_again(linreg, penguins):
+    """A folder of parts is read as one, without its list."""
+    assert linreg("predict", PENGUINS, "-m", penguins, "-o", "parts/").code == 0
+    assert linreg("predict", "parts", "-m", penguins).out == linreg("predict", PENGUINS, "-m", penguins).out
+    for name in ("parts/", "parts/deeper/", "parts/out.csv"):
+        message = linreg("predict", "parts", "-m", penguins, "-o", name, "--force").failure()
+        assert "is inside the table parts, which is never changed; choose another -o" in message
