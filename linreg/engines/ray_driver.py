@@ -2,11 +2,15 @@
 
 import os
 import shutil
+import signal
+import socket
+import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 from linreg.engines.ray_frames import END, failure, load, packed
@@ -16,8 +20,9 @@ RETRIES = 5
 """How often a task is run again after its worker process has died."""
 
 WAIT_S = 0.1
-"""How long to wait for a result before looking whether the caller still waits for it."""
+"""How long to wait for a result before looking whether the caller still waits for it; and between two looks."""
 
+CONNECT_LIMIT_S = 5.0
 STORE_BYTES = 256 * 2**20
 """Ray's shared memory for results, which are small; it takes no memory before it is used."""
 
@@ -44,19 +49,46 @@ def main() -> None:
     """Join a cluster, and serve calls until the channel is closed."""
     channel = Connection(os.dup(0))
     address, workers, folder = load(channel.recv_bytes())
-    try:
-        with suppress(EOFError, OSError):
-            if not _joined(channel, address, workers, folder):
-                return
+    Thread(target=_end_with_caller, args=(folder,), daemon=True).start()
+    with suppress(EOFError, OSError):
+        if _joined(channel, address, workers, folder):
             while True:
                 _serve(channel, *load(channel.recv_bytes()))
-    finally:
-        import ray
+    Event().wait()
 
-        channel.close()
-        ray.shutdown()
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+
+def _end_with_caller(folder: Path | None) -> None:
+    """Wait until the channel is closed, then end this process and, if it was started here, all of Ray.
+
+    The processes of a Ray of our own are killed, since they hold nothing that is of use to anyone, and `ray.shutdown`
+    leaves some of them. A cluster that was joined cancels the tasks of a driver that has ended.
+    """
+    channel = socket.socket(fileno=os.dup(0))
+    while True:
+        with suppress(OSError):
+            channel.setblocking(True)
+            if channel.recv(1, socket.MSG_PEEK):
+                time.sleep(WAIT_S)
+                continue
+        break
+    if folder is not None:
+        for _ in range(2):  # the first round ends those that start others
+            for process in session_processes(os.getpid()):
+                with suppress(ProcessLookupError, PermissionError):
+                    os.kill(process, signal.SIGKILL)
+        shutil.rmtree(folder, ignore_errors=True)
+    os._exit(0)
+
+
+def session_processes(leader: int) -> list[int]:
+    """Return the processes of a session but for its leader; those that it has started may be in groups of their own."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, ValueError):  # it has ended
+            process = int(entry.name)
+            if process != leader and os.getsid(process) == leader:
+                found.append(process)
+    return found
 
 
 def _joined(channel: Connection, address: str, workers: int | None, folder: Path | None) -> bool:
@@ -71,6 +103,7 @@ def _joined(channel: Connection, address: str, workers: int | None, folder: Path
             "_temp_dir": str(folder),
         }
     try:
+        _check_reachable(address)
         ray.init(address=address, log_to_driver=False, logging_level="ERROR", **own)
     except Exception as error:  # Ray's documentation lists no classes
         hint = "check the free memory and /dev/shm" if own else "check --address; ray status shows a running cluster"
@@ -79,6 +112,17 @@ def _joined(channel: Connection, address: str, workers: int | None, folder: Path
         return False
     channel.send_bytes(packed(None))
     return True
+
+
+def _check_reachable(address: str) -> None:
+    """Check that something listens at an address; Ray would try for a minute, and then end this process.
+
+    Raises:
+        OSError: nothing does.
+    """
+    host, _, port = address.rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_LIMIT_S).close()
 
 
 def _serve(channel: Connection, call: bytes, units: Sequence[bytes]) -> None:
