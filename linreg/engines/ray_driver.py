@@ -106,7 +106,11 @@ def _joined(channel: Connection, address: str, workers: int | None, folder: Path
         _check_reachable(address)
         ray.init(address=address, log_to_driver=False, logging_level="ERROR", **own)
     except Exception as error:  # Ray's documentation lists no classes
-        hint = "check the free memory and /dev/shm" if own else "check --address; ray status shows a running cluster"
+        hint = (
+            "check the free memory and /dev/shm"
+            if own
+            else "check --address, and RAY_AUTH_MODE=token for a cluster that uses tokens"
+        )
         where = "does not start" if own else f"no cluster at {address}"
         channel.send_bytes(failure(f"--engine ray: {where}: {one_line(error)}; {hint}"))
         return False

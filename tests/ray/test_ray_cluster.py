@@ -122,6 +122,7 @@ def test_a_folder_for_temporary_files_with_a_long_path(tmp_path, monkeypatch):
 
 def test_a_cluster_that_runs_is_joined_and_goes_on(two_workers, monkeypatch):
     lines = " ".join(session_of(two_workers.leader).values())
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")  # as Ray starts a cluster for one user
     address = re.search(r"--gcs-address=(\S+)", lines)[1]
     with ray_cluster(address) as engine:
         (joined,) = engine.run(tasks.slow_square, [3], 0.0, workers=2)
