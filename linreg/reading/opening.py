@@ -63,9 +63,7 @@ def _source_of(place: Place, how: ReadOptions, wanted: Sequence[str]) -> Source:
             end = file.read(KIND_BYTES)
     if start[:4] == b"PAR1":
         if place.pipe is not None:
-            raise DataError(
-                "-: is Parquet, whose footer comes last, so it cannot be read from a pipe; save it to a file"
-            )
+            raise DataError("-: is Parquet, whose footer comes last, and cannot be read from a pipe; save it to a file")
         return _checked(ParquetSource(place))
     text = CsvBytes(place=place, codec=codec_of(start))
     if text.codec is None:
