@@ -107,7 +107,7 @@ def test_nothing_is_left_at_the_end(monkeypatch):
             assert list(engine.run(tasks.refuse, [1], workers=1)) == [1]
             assert len(session_of(engine.leader)) > 3
             assert len(list(Path(folder).iterdir())) == 1
-        assert session_of(engine.leader) == {}
+        wait_until_gone(engine.leader)
         assert list(Path(folder).iterdir()) == []
 
 
