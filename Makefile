@@ -1,6 +1,7 @@
 # make demo          train, export, verify and benchmark a line and a real table
 # make test          every check that needs nothing but Python: format, lint, types, layers, tests
 # make real          what the export of real networks costs beside a plain script; in an environment of its own
+# make ray-test      the fit and the prediction on a Ray of this machine; in an environment of its own
 # make docs          build the documentation in site/
 # make deploy-test   the same model in C, C++, Node and a browser; needs system packages, and names those that are missing
 PYTHON ?= python3
@@ -8,6 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 REAL := .venv-real
+RAY := .venv-ray
 
 DEPLOY_BUILD := deploy/build
 
@@ -15,7 +17,7 @@ DEPLOY_BUILD := deploy/build
 FREEZE := { echo '\# Made by `make constraints`; .ci/run checks that it pins every installed package.'; \
   $(BIN)/python -m pip freeze --all --exclude pip --exclude-editable | sed 's/+[a-z0-9.]*$$//'; }
 
-.PHONY: setup demo test test-slow check check-constraints constraints format benchmark real docs record-docs deploy-tools deploy-build deploy-test clean
+.PHONY: setup demo test test-slow check check-constraints constraints format benchmark real ray-test docs record-docs deploy-tools deploy-build deploy-test clean
 
 setup: $(STAMP)
 
@@ -77,6 +79,17 @@ $(REAL)/.installed: pyproject.toml constraints.txt tests/real/constraints.txt
 	  --no-build-isolation --editable '.[all]' --group real
 	touch $(REAL)/.installed
 
+ray-test: $(RAY)/.installed
+	$(RAY)/bin/python -m pytest tests/ray
+
+# What .venv holds, and Ray on top of it.
+$(RAY)/.installed: $(STAMP) tests/ray/constraints.txt
+	test -x $(RAY)/bin/python || $(BIN)/python -m venv $(RAY)
+	$(BIN)/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
+	  > "$$($(RAY)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/venv.pth"
+	$(RAY)/bin/python -m pip install --quiet --constraint constraints.txt --constraint tests/ray/constraints.txt ray
+	touch $(RAY)/.installed
+
 # Strict: a broken link or anchor is an error.
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
@@ -103,4 +116,4 @@ deploy-test: deploy-build
 	$(BIN)/python -m bench.programs.summary deploy artifacts/reference/penguins
 
 clean:
-	rm -rf $(VENV) $(REAL) dist site $(DEPLOY_BUILD) deploy/node/node_modules deploy/web/node_modules
+	rm -rf $(VENV) $(REAL) $(RAY) dist site $(DEPLOY_BUILD) deploy/node/node_modules deploy/web/node_modules

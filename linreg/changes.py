@@ -64,6 +64,32 @@ class Changes:
             self._spared[name] = self._removed.pop(name)
         return self._stage / file
 
+    def staging_folder(self) -> Path:
+        """Return the folder of staged files, created if needed, for other processes to write into.
+
+        Raises:
+            LinregError: it cannot be created.
+        """
+        with writing(self._stage):
+            self._stage.mkdir(exist_ok=True)
+        return self._stage
+
+    def adopt(self, name: str, number: int, digest: str) -> None:
+        """Stage a file that another process has written into the staging folder; `commit` checks its bytes.
+
+        Args:
+            name: what `commit` will rename it to.
+            number: its name there.
+            digest: its SHA-256.
+
+        Raises:
+            ModelError: `name` exists but is a link or not a regular file.
+        """
+        check_name(name)
+        file_inside(self.folder, name)
+        self._count = max(self._count, number)
+        self._written[name] = (str(number), digest)
+
     def sha256(self, name: str) -> str:
         """Return the SHA-256 of a staged file, as it was written."""
         return self._written[name][1]

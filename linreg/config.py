@@ -62,6 +62,13 @@ class DeviceChoice(StrEnum):
     CUDA = "cuda"
 
 
+class Engine(StrEnum):
+    """Where the passes over a table run."""
+
+    THREADS = "threads"
+    RAY = "ray"
+
+
 class Precision(StrEnum):
     """The dtype of the parameters."""
 

@@ -17,6 +17,7 @@ from linreg.config import (
     TABLE_DEFAULTS,
     Architecture,
     DeviceChoice,
+    Engine,
     LineSettings,
     Loss,
     Method,
@@ -24,6 +25,8 @@ from linreg.config import (
     TrainSettings,
 )
 from linreg.data import Dataset
+from linreg.engines import threads
+from linreg.engines.choice import check_parquet_files, running
 from linreg.errors import DataError, LinregError
 from linreg.fitted import FittedModel
 from linreg.in_python import in_python
@@ -101,6 +104,8 @@ def fit(
     keep_on_interrupt: bool = False,
     workers: int | None = None,
     memory: str | int = DEFAULT_MEMORY,
+    engine: str = "threads",
+    address: str | None = None,
     progress: Progress | None = None,
 ) -> FittedModel:
     """Fit a linear model.
@@ -134,6 +139,10 @@ def fit(
         workers: threads that read and compute; they change no byte of the result. Default: all usable cores.
         memory: up to this size, such as "2GB" or a number of bytes, a table is kept in memory. A larger one is read
             several times, and needs the exact method.
+        engine: where to compute: "threads" of this process, or worker processes of a "ray" cluster, which read Parquet
+            files. The exact method gives the same bytes on both.
+        address: the Ray cluster to join, "auto" or "host:port"; None starts a Ray with `workers` processes here, unless
+            RAY_ADDRESS names a cluster.
         progress: called as progress("training", epochs done, epochs) after each epoch.
 
     Raises:
@@ -173,25 +182,35 @@ def fit(
         keep_on_interrupt=keep_on_interrupt or None,
     )
     shuffled = line is None if shuffle is None else shuffle
+    chosen = as_choice("engine", Engine, engine) or Engine.THREADS
+    if chosen is Engine.RAY:
+        _check_distributable(source, settings)
+    else:
+        refuse("it is that of a Ray cluster, and the engine is threads", address=address)
     if not isinstance(source, Dataset):
-        problem = Problem(
-            stream=held(source, memory_bytes) if isinstance(source, TableStream) else source,
-            workers=usable_cores() if workers is None else workers,
-        )
-        return _of_table(
-            fit_table(
-                problem,
-                settings,
-                split=parted,
-                shuffled=shuffled,
-                memory_bytes=memory_bytes,
-                keep_on_interrupt=keep_on_interrupt,
-                progress=progress,
+        stream = held(source, memory_bytes) if isinstance(source, TableStream) and chosen is Engine.THREADS else source
+        with running(chosen, address, workers) as run:
+            problem = Problem(stream=stream, workers=usable_cores() if workers is None else workers, engine=run)
+            return _of_table(
+                fit_table(
+                    problem,
+                    settings,
+                    split=parted,
+                    shuffled=shuffled,
+                    memory_bytes=memory_bytes,
+                    keep_on_interrupt=keep_on_interrupt,
+                    progress=progress,
+                )
             )
-        )
     if shuffled:
         raise LinregError("shuffle: got True, but a straight line always keeps its order; leave it out")
     return _of_line(source, settings, split=parted, keep_on_interrupt=keep_on_interrupt, progress=progress)
+
+
+def _check_distributable(source: Dataset | TableStream | ArraysStream, settings: TrainSettings) -> None:
+    if settings.method is not Method.EXACT:
+        raise LinregError(f"--engine ray fits with --method exact, and the method is {settings.method}; leave one out")
+    check_parquet_files(source, getattr(source, "origin", "the data"))
 
 
 def _of_table(fitted: TableFit) -> FittedModel:
@@ -204,7 +223,7 @@ def _of_table(fitted: TableFit) -> FittedModel:
         notes=read.notes if read else (),
         left_out=read.left_out if read else (),
         interrupted_at=fitted.fit.interrupted_at,
-        fitted_to=fitted.problem,
+        fitted_to=replace(fitted.problem, engine=threads.run),
     )
 
 

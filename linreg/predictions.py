@@ -59,7 +59,13 @@ def output_schema(stream: TableStream, model: Model, *, with_features: bool) -> 
 
 
 def predicted_batches(
-    stream: TableStream, model: Model, schema: pa.Schema, *, with_features: bool
+    stream: TableStream,
+    model: Model,
+    schema: pa.Schema,
+    *,
+    with_features: bool,
+    start: int = 0,
+    stop: int | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Yield the rows of a table with their predictions, block by block; of an empty table, one batch without rows.
 
@@ -68,12 +74,14 @@ def predicted_batches(
         model: the model.
         schema: what `output_schema` returned.
         with_features: as for `output_schema`.
+        start: first row, a multiple of `BLOCK_ROWS`.
+        stop: row to stop before, a multiple of `BLOCK_ROWS`; None predicts to the end.
 
     Raises:
         DataError: the table cannot be read, or a prediction is not finite.
     """
     empty = True
-    for block in stream.blocks():
+    for block in stream.blocks(start, stop):
         empty = False
         before = feature_columns(block) if with_features else _passed_columns(block)
         yield pa.RecordBatch.from_arrays(

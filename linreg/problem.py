@@ -6,7 +6,7 @@ the ranges, or on the files that hold the table. A row that is not used becomes 
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from linreg.block_split import EVERY_ROW, BlockSplit
 from linreg.engines.threads import run
 from linreg.reading.blocks import BLOCK_ROWS, Block
+from linreg.reading.stream import Noticed, TableStream
 from linreg.tree import reduced
 
 Array = NDArray[np.float64]
@@ -74,12 +75,15 @@ class Problem:
         intercept: whether A has a column of ones.
         split: the rows of part 0 are used.
         workers: threads of each pass.
+        engine: where the units of a pass are run: `linreg.engines.threads.run`, or another of the same signature. Other
+            processes open the table again, so it must be a `TableStream` of files.
     """
 
     stream: TableBlocks
     intercept: bool = True
     split: BlockSplit = EVERY_ROW
     workers: int = 1
+    engine: Callable[..., Iterator[Any]] = run
 
     @property
     def features(self) -> int:
@@ -95,8 +99,19 @@ class Problem:
         self, function: Callable[..., Result], *arguments: Any, combine: Callable[[Result, Result], Result]
     ) -> Result:
         """Run a function on each unit of the table, and reduce the results."""
+        if self.engine is not run:
+            return reduced(self._elsewhere(function, arguments), combine)
         workers = self.workers if self.columns <= WIDEST_PARALLEL else 1
         return reduced(run(function, units_of(self.stream), self, *arguments, workers=workers), combine)
+
+    def _elsewhere(self, function: Callable[..., Result], arguments: tuple[Any, ...]) -> Iterator[Result]:
+        """Run a function in other processes, and add what they notice in their rows to the notes of the table."""
+        assert isinstance(self.stream, TableStream)
+        there = replace(self, engine=run)
+        units = units_of(self.stream)
+        for result, noticed in self.engine(_noticing, units, function, there, *arguments, workers=self.workers):
+            self.stream.add_noticed(noticed)
+            yield result
 
     def chunks(self, block: Block, rows: int) -> Iterator[Array]:
         """Yield [features, 1, target] of a block, transposed: shape (columns + 1, rows), the last one shorter.
@@ -126,6 +141,12 @@ class Problem:
             return complete
         trains: NDArray[np.bool_] = parts == 0
         return trains if complete is None else complete & trains
+
+
+def _noticing(unit: Unit, function: Callable[..., Result], problem: Problem, *arguments: Any) -> tuple[Result, Noticed]:
+    result = function(unit, problem, *arguments)
+    assert isinstance(problem.stream, TableStream)
+    return result, problem.stream.noticed(unit.start, unit.stop)
 
 
 def units_of(stream: TableBlocks) -> list[Unit]:

@@ -195,18 +195,18 @@ def _check(
         if manifest.of_module:  # a model of linreg train is one Gemm, in which there is nothing to optimise
             other = load_unoptimised(kind, entry.name, data, Trust.from_option(trust), external=external)
         del external
-        if has_vectors := _has_vectors(manifest, entry):
+        if compared := has_vectors(manifest, entry):
             by_vectors.append(_row(entry.name, "test vectors", check_vectors(runner, folder, other)))
         if sources is not None:
             by_oracle.append(_row(entry.name, ORACLE, sources.prove(runner, precision, unoptimised=other)))
             continue
-        checkpoint = model if model is not None or has_vectors else _model(folder, manifest)
+        checkpoint = model if model is not None or compared else _model(folder, manifest)
         if checkpoint is not None:
             static = bool(entry.proof.get("static"))
             given = None if static else rows
             found = _by_oracle(runner, checkpoint, precision, static=static, rows=given)
             by_oracle.append(_row(entry.name, ORACLE, found))
-        elif not has_vectors:
+        elif not compared:
             raise LinregError(
                 f"{folder / entry.name}: checksums match; no test vectors and no model of linreg train, so its "
                 "outputs were not checked; add --module (in Python: module=NET), or export it again with linreg"
@@ -226,7 +226,7 @@ def _row(name: str, against: str, found: "VectorCheck | Verification") -> Verifi
     )
 
 
-def _has_vectors(manifest: "Manifest", entry: "FileEntry") -> bool:
+def has_vectors(manifest: "Manifest", entry: "FileEntry") -> bool:
     """Return whether the bundle has test vectors in the artifact's precision and with batch sizes that it accepts."""
     from export.bundle.vectors import precision_of_vectors
 

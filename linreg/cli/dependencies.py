@@ -23,6 +23,10 @@ DEPENDENCIES = (
 """As in pyproject.toml, with its extra `all`; each is imported under the name that pip installs it by."""
 
 
+OPTIONAL = {"ray": "ray==2.60.0"}
+"""What the extras of a single option bring, and its requirement for pip."""
+
+
 def missing_packages() -> list[str]:
     """Return the packages that are not installed."""
     return [name for name in DEPENDENCIES if find_spec(name) is None]
@@ -40,6 +44,11 @@ def missing_message(error: ModuleNotFoundError, command: str) -> str | None:
         The line, or None if linreg does not depend on the package.
     """
     package = (error.name or "").partition(".")[0]
+    if package in OPTIONAL:
+        return (
+            f"linreg {command} --engine {package} needs {package}, which is not installed; install it with: "
+            f"pip install {OPTIONAL[package]}"
+        )
     if package not in DEPENDENCIES:
         return None
     return (

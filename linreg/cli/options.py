@@ -44,7 +44,8 @@ Workers = Annotated[
     typer.Option(
         min=1,
         max=1024,
-        help="Threads that read and compute; no number changes a byte of the result. Default: all cores.",
+        help="Threads, or processes on Ray, that read and compute; no number changes a byte of the result. "
+        "Default: all cores.",
         rich_help_panel="Resources",
     ),
 ]

@@ -3,21 +3,22 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from linreg.cli.bundle import find_existing
-from linreg.cli.options import ExistingModel, refuse, refuse_empty
-from linreg.cli.predict_arrays import is_arrays, predict_arrays, refuse_table
-from linreg.cli.predict_output import check_schema, check_table_output, parse_output, write_table
+from linreg.cli.bundle import find_existing, require
+from linreg.cli.engine_options import Address, EngineOption, check_engine
+from linreg.cli.options import ExistingModel, Workers, refuse, refuse_empty
+from linreg.cli.predict_arrays import is_arrays, module_card_of, predict_arrays, refuse_table
+from linreg.cli.predict_output import OutputKind, check_schema, check_table_output, parse_output, write_table
+from linreg.cli.predict_ray import predict_on_ray
 from linreg.cli.terminal import note, stages
-from linreg.errors import ModelError
+from linreg.cli.train_options import parse_names
+from linreg.config import Engine
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-    from linreg.predictions import Model
 
 NAME = "predict"
 SUMMARY = "Predict every row of a table, or run your own module on arrays."
@@ -41,6 +42,16 @@ def run(
         ),
     ],
     model: ExistingModel = None,
+    features: Annotated[
+        Any,
+        typer.Option(
+            parser=parse_names,
+            metavar="<a,b,c>",
+            help="Columns of the table that are the input of your own module, in its order, if it has one input "
+            "[batch,K]. A linear model names its columns itself.",
+            rich_help_panel="Model",
+        ),
+    ] = None,
     output: Annotated[
         str | None,
         typer.Option(
@@ -69,6 +80,9 @@ def run(
             rich_help_panel="Output",
         ),
     ] = False,
+    engine: EngineOption = Engine.THREADS,
+    address: Address = None,
+    workers: Workers = None,
     trust: Annotated[
         bool,
         typer.Option(
@@ -86,25 +100,45 @@ def run(
     The bundle of your own module takes arrays by name in an .npz, and its outputs are written to another.
     """
     refuse_empty(context, ["output", "columns"])
+    check_engine(context, engine)
+    if engine is Engine.THREADS:
+        refuse(context, ["workers"], "applies to --engine ray: one thread reads, predicts and writes in order")
     if is_arrays(Path(table)):
-        refuse(context, ["columns"], "belongs to tables, and this is a file of arrays; leave it out")
+        refuse(
+            context, ["columns", "features", "engine"], "belongs to tables, and this is a file of arrays; leave it out"
+        )
         predict_arrays(Path(table), model, None if output is None else Path(output), trust=trust, force=force)
         return
     refuse(context, ["trust"], "belongs to arrays in an .npz, for a module of your own; leave it out")
-    if model is not None and model.exists():
+    if features is None and model is not None and model.exists():
         refuse_table(Path(table), model)
     passing = _passing(columns)
     where = parse_output(output)
+    if engine is Engine.RAY and where.kind is not OutputKind.FOLDER:
+        raise typer.BadParameter("--engine ray writes a folder of Parquet files; name it with a slash: -o predictions/")
     check_table_output(where, table, force=force)
-    path = find_existing(model, Path(table))
+    path = find_existing(model, Path(table)) if features is None else _module(model)
 
+    from export.bundle.table_model import open_table_model
     from linreg.predictions import output_schema, predicted_batches
     from linreg.reading.stream import open_stream
 
-    opened = _onnx(path) if path.suffix == ".onnx" else _pth(path)
+    table_model = open_table_model(path, features)
+    opened = table_model.model
     stream = open_stream(table, features=opened.features, target=None, passing=passing)
     schema = output_schema(stream, opened, with_features=columns is None)
     check_schema(where, table, schema)
+    if engine is Engine.RAY:
+        from export.bundle.part_prediction import PartTask, model_file
+
+        task = PartTask(
+            stream=stream,
+            model=model_file(path, features, table_model),
+            schema=schema,
+            with_features=columns is None,
+        )
+        predict_on_ray(task, where.path, address=address, workers=workers, force=force)
+        return
     batches = predicted_batches(stream, opened, schema, with_features=columns is None)
     with ExitStack() as stack:
         counted = _Counted(batches, stack, lambda: stream.rows)
@@ -158,25 +192,10 @@ def _passing(columns: str | None) -> tuple[str, ...] | None:
     return names
 
 
-def _pth(path: Path) -> "Model":
-    from linreg.affine import predict
-    from linreg.checkpoint import load
-    from linreg.predictions import Model
-
-    checkpoint = load(path)
-    if checkpoint.card is None:
-        raise ModelError(f"{path}: has no card.json, so its columns have no names; use a bundle made by linreg train")
-    return Model(
-        features=checkpoint.card.features,
-        target=checkpoint.card.target,
-        predict=lambda rows: predict(checkpoint.affine, rows),
-    )
-
-
-def _onnx(path: Path) -> "Model":
-    from export.runners.deployed import OnnxModel
-    from linreg.changes import read_settled
-    from linreg.predictions import Model
-
-    model = read_settled(path.parent, lambda: OnnxModel.open(path))
-    return Model(features=model.features, target=model.target, predict=model.predict)
+def _module(model: Path | None) -> Path:
+    if model is None:
+        raise typer.BadParameter("--features names the input of a module of your own; name its bundle with -m BUNDLE")
+    require(model)
+    if module_card_of(model) is None:
+        raise typer.BadParameter(f"--features: {model} is a linear model, which names its columns itself; leave it out")
+    return model

@@ -15,6 +15,7 @@ from linreg.errors import DataError, LinregError, ModelError
 if TYPE_CHECKING:
     from linreg.module_card import ModuleCard
 
+COLUMNS = "; or, if its input is columns of the table, name them in order: --features a,b,c"
 SUFFIXES = (".npz", ".npy")
 
 
@@ -60,7 +61,7 @@ def refuse_table(table: Path, model: Path) -> None:
     Raises:
         LinregError: the model is such a bundle, or an artifact or state_dict in it.
     """
-    card = _card(model)
+    card = module_card_of(model)
     if card is None:
         return
     folder = model if model.is_dir() else model.parent
@@ -70,6 +71,7 @@ def refuse_table(table: Path, model: Path) -> None:
     raise LinregError(
         f"{table}: is a table, and {model} holds a module that was exported with --module, which takes arrays: "
         f"{inputs}; write them with numpy.savez('batch.npz', {names}), and run: {command}"
+        f"{COLUMNS if len(card.inputs) == 1 and len(card.inputs[0].shape) == 2 else ''}"
     )
 
 
@@ -77,7 +79,7 @@ def _refuse_linear(arrays: Path, model: Path) -> None:
     from linreg.manifest import read_manifest
 
     folder = model if model.is_dir() else model.parent
-    if _card(model) is not None:
+    if module_card_of(model) is not None:
         if model.is_dir() or is_artifact(model):
             return
         raise ModelError(f"{model}: is not an exported file; use -m {shlex.quote(str(folder))}")
@@ -92,7 +94,8 @@ def _refuse_linear(arrays: Path, model: Path) -> None:
     )
 
 
-def _card(model: Path) -> "ModuleCard | None":
+def module_card_of(model: Path) -> "ModuleCard | None":
+    """Return the card of the module in a bundle, of which a file may be named; None for a linear model."""
     from linreg.changes import read_settled
     from linreg.module_card import read_module_card
 

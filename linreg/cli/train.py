@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from linreg.cli.engine_options import Address, EngineOption, check_engine
 from linreg.cli.options import Json, Wait, Workers
 from linreg.cli.results import show_card, show_left_out
 from linreg.cli.terminal import note, print_json, say_waiting, stages
@@ -43,6 +44,7 @@ from linreg.config import (
     DEFAULT_MEMORY,
     DEFAULT_SPLIT,
     Architecture,
+    Engine,
     Precision,
 )
 from linreg.ending import INTERRUPTED
@@ -92,6 +94,8 @@ def run(
     device: Device = None,
     allow_collinear: AllowCollinear = False,
     keep_on_interrupt: KeepOnInterrupt = False,
+    engine: EngineOption = Engine.THREADS,
+    address: Address = None,
     workers: Workers = None,
     memory: Memory = None,
     output: Output = DEFAULT_BUNDLE,
@@ -116,6 +120,7 @@ def run(
         "allow_collinear": allow_collinear,
     }
     check_usage(context, table, options)
+    check_engine(context, engine)
 
     from linreg.fitting import fit
     from linreg.saving import replacing
@@ -130,6 +135,8 @@ def run(
                     split=split or DEFAULT_SPLIT,
                     shuffle=table is not None and not no_shuffle,
                     keep_on_interrupt=keep_on_interrupt,
+                    engine=engine,
+                    address=address,
                     workers=workers,
                     memory=memory or DEFAULT_MEMORY,
                     progress=progress,

@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from linreg.cli.options import given, refuse, usage_errors
-from linreg.config import LINE_DEFAULTS, OF_DESCENT, TABLE_DEFAULTS, Architecture, Method
+from linreg.config import LINE_DEFAULTS, OF_DESCENT, TABLE_DEFAULTS, Architecture, Engine, Method
 
 OF_THE_LINE = ("weight", "bias_value", "start", "end", "step")
 
@@ -33,7 +33,9 @@ def check_usage(context: typer.Context, table: Path | None, options: Mapping[str
         raise typer.BadParameter("--target and --features belong to a table; name it: train TABLE --target COLUMN")
     if table is None:
         refuse(context, ["no_shuffle"], "belongs to a table: the line always keeps its order; leave it out")
-        refuse(context, ["workers", "memory"], "belongs to a table: the line is small; leave it out")
+        refuse(
+            context, ["workers", "memory", "engine", "address"], "belongs to a table: the line is small; leave it out"
+        )
     else:
         refuse(context, OF_THE_LINE, f"belongs to the straight line; leave out either it or {table}")
     if settings.method is Method.EXACT:
@@ -42,6 +44,8 @@ def check_usage(context: typer.Context, table: Path | None, options: Mapping[str
         if table is None or "no_shuffle" in given(context):
             refuse(context, ["seed"], "has no effect: without shuffling, the exact method uses no random numbers")
     else:
+        if context.params.get("engine") is Engine.RAY:
+            refuse(context, ["engine"], f"ray applies to --method exact, and the method is {settings.method}")
         refuse(
             context,
             ["allow_collinear"],

@@ -52,6 +52,11 @@ class ParquetSource:
         self._starts = [0, *accumulate(groups)]
         self.row_index = row_index(self.names, schema.metadata)
 
+    @property
+    def in_a_file(self) -> bool:
+        """Whether it is a file of its own, not one that was unpacked into memory."""
+        return self._place.contents is None
+
     def kind(self, place: int) -> pa.DataType:
         """Return the type of a column."""
         return self._kinds[place]

@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 from threading import Lock
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -18,10 +19,13 @@ from linreg.reading.column_names import listed, tidy
 from linreg.reading.numbers import numbers_of
 from linreg.reading.opening import sources_of
 from linreg.reading.options import AS_USUAL, ReadOptions
+from linreg.reading.parquet_source import ParquetSource
 from linreg.reading.sources import Source
 
 EXACT_INTEGERS = 2.0**53
 _COUNTING = Lock()
+Noticed: TypeAlias = dict[int, tuple[int, NDArray[np.float64]]]
+"""By first row of a block: how many of its rows are incomplete, and the largest number of each column."""
 
 
 def open_stream(
@@ -84,7 +88,7 @@ class TableStream:
         self._choice = choice
         self._how = how
         self._passed = passed
-        self._seen: dict[int, tuple[int, NDArray[np.float64]]] = {}
+        self._seen: Noticed = {}
 
     @property
     def used_names(self) -> tuple[str, ...]:
@@ -122,6 +126,19 @@ class TableStream:
     def repeatable(self) -> bool:
         """Whether `blocks` can be called more than once."""
         return all(source.repeatable for source in self._sources)
+
+    @property
+    def is_parquet(self) -> bool:
+        """Whether every file is Parquet, so that other processes can open the table again and begin anywhere."""
+        return all(isinstance(source, ParquetSource) and source.in_a_file for source in self._sources)
+
+    def noticed(self, start: int, stop: int | None) -> Noticed:
+        """Return what was noticed in a range of rows, for the notes of a copy of this table."""
+        return {at: seen for at, seen in self._seen.items() if at >= start and (stop is None or at < stop)}
+
+    def add_noticed(self, noticed: Noticed) -> None:
+        """Add what a copy of this table has noticed in another process."""
+        self._seen.update(noticed)
 
     @property
     def notes(self) -> tuple[str, ...]:

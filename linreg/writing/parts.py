@@ -7,15 +7,17 @@ manifest is complete. A command that was interrupted leaves a staging folder at 
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pyarrow as pa
 
 from linreg.changes import Changes, changing, settle
 from linreg.errors import LinregError, ModelError
-from linreg.files import holds, json_bytes, read_json
+from linreg.files import holds, json_bytes, read_json, write_new, writing
 from linreg.inside import hashed_inside
 from linreg.journal import LIMIT_BYTES, PART_NAME, PARTS_MANIFEST, STAGE_FOLDER
 from linreg.lock import LOCK_FILE
@@ -108,11 +110,76 @@ def write_parts(
         for part in old:
             _check_ours(folder, part)
         new = _stage(changes, batches)
-        for name in {part.name for part in old} - {part.name for part in new}:
-            changes.remove(name)
-        changes.stage(PARTS_MANIFEST, _manifest(new))
-        changes.commit()
+        _commit(changes, old, new)
     return len(new), True
+
+
+def write_part(stage: Path, place: int, batches: Iterable[pa.RecordBatch]) -> Part:
+    """Write one part into the staging folder, in a process of its own; it gets its name there once it is whole.
+
+    Args:
+        stage: the staging folder.
+        place: place of the part, counted from 0.
+        batches: its batches, at least one.
+
+    Raises:
+        LinregError: it cannot be written.
+    """
+    section = _Section(place, iter(batches))
+    unfinished = stage / f"{_number(place)}.{uuid4().hex}"
+    try:
+        _, digest = write_new(unfinished, parquet_contents(section))
+        with writing(unfinished):
+            unfinished.replace(stage / str(_number(place)))
+    except BaseException:
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+        raise
+    return Part(name=section.name, rows=section.rows, sha256=digest)
+
+
+def collect_parts(
+    folder: Path,
+    written: Callable[[Path], Iterable[Part]],
+    *,
+    force: bool,
+    on_wait: Callable[[str], None] | None = None,
+) -> tuple[int, bool]:
+    """Put parts that other processes write into a folder, in place of `write_parts`.
+
+    Args:
+        folder: as for `write_parts`.
+        written: given the staging folder, yields the parts in order, each written there by `write_part`.
+        force: as for `write_parts`.
+        on_wait: as for `write_parts`.
+
+    Returns:
+        What `write_parts` returns.
+
+    Raises:
+        LinregError: as for `write_parts`.
+    """
+    with changing(folder, command=WRITTEN_BY, wait=True, on_wait=on_wait) as changes:
+        old = check_folder(folder, force=force)
+        for part in old:
+            _check_ours(folder, part)
+        new = []
+        for place, part in enumerate(written(changes.staging_folder().absolute())):
+            if old and not force and part not in old:
+                raise _differs(folder)
+            changes.adopt(part.name, _number(place), part.sha256)
+            new.append(part)
+        if old and not force:
+            if tuple(new) != old or not all((folder / part.name).is_file() for part in old):
+                raise _differs(folder)
+            return len(new), False
+        _commit(changes, old, new)
+    return len(new), True
+
+
+def _number(place: int) -> int:
+    """Return the name of a staged part, a number as the journal takes it."""
+    return place + 1
 
 
 class _Section:
@@ -143,6 +210,17 @@ def _sections(batches: Iterable[pa.RecordBatch]) -> Iterator[_Section]:
         yield _Section(place, itertools.chain([first], itertools.islice(rest, PART_BLOCKS - 1)))
 
 
+def _commit(changes: Changes, old: tuple[Part, ...], new: list[Part]) -> None:
+    for name in {part.name for part in old} - {part.name for part in new}:
+        changes.remove(name)
+    changes.stage(PARTS_MANIFEST, _manifest(new))
+    changes.commit()
+
+
+def _differs(folder: Path) -> LinregError:
+    return LinregError(f"{folder}: already holds other predictions; use --force to replace them, or another -o")
+
+
 def _stage(changes: Changes, batches: Iterable[pa.RecordBatch]) -> list[Part]:
     parts = []
     for section in _sections(batches):
@@ -161,7 +239,7 @@ def _compare(folder: Path, batches: Iterable[pa.RecordBatch], old: tuple[Part, .
             break
         seen.append(Part(name=section.name, rows=section.rows, sha256=there[section.name].sha256))
     if tuple(seen) != old:
-        raise LinregError(f"{folder}: already holds other predictions; use --force to replace them, or another -o")
+        raise _differs(folder)
     return len(seen)
 
 

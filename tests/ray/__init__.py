@@ -1,0 +1,1 @@
+"""What runs on a real Ray, in an environment of its own: make ray-test."""
