@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pandas  # noqa: F401  (a command in process would hide it from a pyarrow that has not seen it yet)
 import pytest
 
 # The ledger of trusted programs is a file of the user's; tests have their own, set before any fixture.

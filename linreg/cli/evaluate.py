@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from linreg.cli.bundle import open_existing
+from linreg.cli.cold_start import prepare_for_tables
 from linreg.cli.options import ExistingModel, Json, Workers
 from linreg.cli.results import show_metrics
 from linreg.cli.rows import evaluation_of
@@ -29,6 +30,8 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Show R2, RMSE and MAE for each part of the training data, or for all rows of another table."""
+    if table is not None:
+        prepare_for_tables()
     checkpoint = open_existing(model, table)
     evaluation = evaluation_of(checkpoint, table, workers)
     metrics = {name: asdict(part) for name, part in evaluation.metrics.items()}

@@ -9,8 +9,7 @@ import errno
 import io
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -91,8 +90,7 @@ def _end_at_once(code: int) -> NoReturn:
 def _run() -> tuple[int, str]:
     """Run the command; return its exit code and the error message, if any."""
     try:
-        with _for_tables():
-            return int(app(prog_name="linreg", standalone_mode=False) or 0), ""  # 130 if typer caught an interruption
+        return int(app(prog_name="linreg", standalone_mode=False) or 0), ""  # 130 if typer caught an interruption
     except KeyboardInterrupt:
         return INTERRUPTED, ""
     except LinregError as error:
@@ -108,34 +106,6 @@ def _run() -> tuple[int, str]:
         return 1, "the input is nested too deeply"
     except Exception as error:
         return _unexpected(error)
-
-
-class _NoPandas:
-    """An import hook that finds no pandas."""
-
-    @staticmethod
-    def find_spec(name: str, _path: object = None, _target: object = None) -> None:
-        """Raise ModuleNotFoundError for pandas; leave every other module to the next hook."""
-        if name == "pandas":
-            raise ModuleNotFoundError("pandas is not needed here", name=name)
-
-
-@contextmanager
-def _for_tables() -> Iterator[None]:
-    """Make a cold start cheap for commands that read tables from files and run no user's code.
-
-    pyarrow would import pandas to recognise its objects, and the threads of OpenBLAS would wait for each other: both
-    take longer than reading and fitting a small table.
-    """
-    if sys.argv[1:2] not in (["train"], ["evaluate"], ["predict"]):
-        yield
-        return
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    sys.meta_path.insert(0, _NoPandas)
-    try:
-        yield
-    finally:
-        sys.meta_path.remove(_NoPandas)
 
 
 def _is_worth_watching() -> bool:

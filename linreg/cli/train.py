@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from linreg.cli.cold_start import prepare_for_tables
 from linreg.cli.engine_options import Address, EngineOption, check_engine
 from linreg.cli.options import Json, Wait, Workers
 from linreg.cli.results import show_card, show_left_out
@@ -121,6 +122,8 @@ def run(
     }
     check_usage(context, table, options)
     check_engine(context, engine)
+    if table is not None:
+        prepare_for_tables()
 
     from linreg.fitting import fit
     from linreg.saving import replacing
