@@ -120,10 +120,10 @@ def run(
         "device": device,
         "allow_collinear": allow_collinear,
     }
-    check_usage(context, table, options)
-    check_engine(context, engine)
     if table is not None:
         prepare_for_tables()
+    check_usage(context, table, options)
+    check_engine(context, engine)
 
     from linreg.fitting import fit
     from linreg.saving import replacing
