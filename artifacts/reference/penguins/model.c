@@ -4,7 +4,7 @@
  *  "inputs": [{"dtype": "float32", "name": "input", "shape": ["batch", 3]}],
  *  "outputs": [{"dtype": "float32", "name": "output", "shape": ["batch", 1]}],
  *  "parameters": [{"dtype": "float32", "name": "linear_layer.weight", "shape": [1, 3]}, {"dtype": "float32", "name": "linear_layer.bias", "shape": [1]}],
- *  "state_sha256": "9caf663d39b3bfdaac3fc413b832737f9cc342ca7366c34f0f5f1abbda74884e",
+ *  "state_sha256": "7fa2820d0f2d92d3932d6cf33c9841a81a6512ae76b2fb03cdd28843d582c3ee",
  *  "target": "body_mass_g"
  * }
  */
@@ -16,7 +16,7 @@
 #define LINREG_FEATURES 3
 #define LINREG_OUTPUTS 1
 #define LINREG_NUMBER float
-#define LINREG_STATE_SHA256 "9caf663d39b3bfdaac3fc413b832737f9cc342ca7366c34f0f5f1abbda74884e"
+#define LINREG_STATE_SHA256 "7fa2820d0f2d92d3932d6cf33c9841a81a6512ae76b2fb03cdd28843d582c3ee"
 #define LINREG_FEATURE_NAMES { \
     "bill_length_mm", \
     "bill_depth_mm", \
@@ -43,10 +43,10 @@ void linreg_predict(size_t batch, const float *input, float *output);
 #include <math.h>
 
 static const float linreg_weight[3] = {
-    0x1.333f58p+2f, 0x1.2b01acp+4f, 0x1.9550fp+5f};
+    0x1.06a3d8p+1f, 0x1.4aa298p+4f, 0x1.96c218p+5f};
 
 static const float linreg_bias[1] = {
-    -0x1.964856p+12f};
+    -0x1.94dd06p+12f};
 
 void linreg_predict(size_t batch, const float *input, float *output)
 {

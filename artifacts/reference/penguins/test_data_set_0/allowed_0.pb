@@ -1,1 +1,1 @@
-BoutputJDã«|Óf?
+BoutputJît5:—±g?

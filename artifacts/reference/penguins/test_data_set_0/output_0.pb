@@ -1,1 +1,1 @@
-BoutputJÎ À≈
+BoutputJÒKÀ≈

@@ -1,1 +1,1 @@
-BoutputJ8[7g?šMpÌg?p)F•B'g?Xx°wf?î¢æBŞf?bÉ"Xö‹f?Ô±*og?
+BoutputJ8#Ú‹¥œÛf?–Š°ì’üf?á^€|áf?ŸxŸßg?ëh)õ:Mg?¼bÕåŠıf?î]Ü»|f?
