@@ -11,21 +11,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from linreg.affine import Affine, check_architecture, predict, rounded
+from linreg.affine import Affine, check_architecture, rounded
 from linreg.card import BIAS_NAME, Card
 from linreg.config import Method, TrainSettings
 from linreg.data import Dataset, Parts, Scaler, fit_scaler
-from linreg.errors import LinregError, TrainingError
+from linreg.device import resolve_device
+from linreg.errors import LinregError
 from linreg.exact_fit import warnings_of
-from linreg.inference import (
-    check_range,
-    check_usefulness,
-    coarseness,
-    resolve_device,
-    worse_than_constant,
-)
 from linreg.least_squares import LeastSquares, solve
-from linreg.metrics import Metrics, measure
+from linreg.metrics import Metrics
+from linreg.rating import rating_of
+from linreg.scoring import Rounded, scores_of_rows
 from linreg.state_dict import state_sha256
 
 if TYPE_CHECKING:
@@ -113,22 +109,17 @@ def fit(
         weight, bias = _fold(affine, scaler)
         warnings += _constant_columns(dataset, scaler)
     affine = rounded(settings.architecture, weight, bias if settings.bias else None, settings.dtype)
-    for _, part in parts.items():
-        check_range(affine, part.features, dataset.feature_names)
-    metrics = {name: measure(part.target, predict(affine, part.features)) for name, part in parts.items()}
-    check_usefulness(affine, parts.train.features, parts.train.target, metrics["train"], weight, bias)
-    if solution is not None and worse_than_constant(metrics["train"], parts.train.target, bias=settings.bias):
-        raise TrainingError(  # an exact solution never is
-            f"exact fit: rounding leaves an RMSE of {metrics['train'].rmse:.3g} on the training part, worse than a "
-            "constant; columns are nearly linear combinations of each other: leave some out with --features"
-        )
-    warnings += coarseness(affine, parts.train.features, parts.train.target, weight, bias)
+    model = Rounded(affine=affine, weight=weight, bias=bias if settings.bias else 0.0)
+    scores = {name: scores_of_rows(model, part.features, part.target) for name, part in parts.items()}
+    largest = np.max([np.abs(part.features).max(axis=0) for _, part in parts.items()], axis=0)
+    rating = rating_of(model, scores, largest, dataset.feature_names, exact=solution is not None)
+    warnings += rating.warnings
     return Fit(
         affine=affine,
         history=descent.history if descent else (),
         interrupted_at=descent.interrupted_at if descent else None,
         solution=solution,
-        metrics=metrics,
+        metrics=rating.metrics,
         device=device,
         warnings=tuple(warnings),
     )
