@@ -126,14 +126,17 @@ def fit(
         seed: seed of the initial parameters, the shuffle and the batches. Default: 42.
         lr: learning rate. Default: 0.01; lbfgs 1.
         epochs: passes over the training part. Default: 1000.
-        batch_size: rows in each batch. Default: all rows.
+        batch_size: rows in each batch. Default: all rows. A gradient method needs it for a table above `memory`; the
+            batches are then cut from the blocks of 65,536 rows of the table in a random order, with the rows of each
+            block in a random order.
         test_every: epochs between two rows of the history. Default: 10.
         device: where a gradient method runs: "auto" (CUDA if available; the default), "cpu" or "cuda".
         allow_collinear: return the minimum-norm solution if columns are collinear ("exact" only).
         keep_on_interrupt: on KeyboardInterrupt, return the parameters with the lowest train loss so far.
         workers: threads that read and compute; they change no byte of the result. Default: all usable cores.
-        memory: up to this size, such as "2GB" or a number of bytes, a table is kept in memory. A larger one is read
-            several times, and needs the exact method.
+        memory: up to this size, such as "2GB" or a number of bytes, the numbers of a table are kept in memory. A larger
+            table is read several times, from its files or from a temporary file; a gradient method then needs
+            `batch_size`.
         progress: called as progress("training", epochs done, epochs) after each epoch.
 
     Raises:
@@ -175,7 +178,7 @@ def fit(
     shuffled = line is None if shuffle is None else shuffle
     if not isinstance(source, Dataset):
         problem = Problem(
-            stream=held(source, memory_bytes) if isinstance(source, TableStream) else source,
+            stream=_held(source, settings, memory_bytes) if isinstance(source, TableStream) else source,
             workers=usable_cores() if workers is None else workers,
         )
         return _of_table(
@@ -192,6 +195,11 @@ def fit(
     if shuffled:
         raise LinregError("shuffle: got True, but a straight line always keeps its order; leave it out")
     return _of_line(source, settings, split=parted, keep_on_interrupt=keep_on_interrupt, progress=progress)
+
+
+def _held(stream: TableStream, settings: TrainSettings, memory_bytes: int) -> TableStream:
+    in_batches = settings.method is not Method.EXACT and settings.batch_size is not None
+    return held(stream, memory_bytes, any_order=in_batches)
 
 
 def _of_table(fitted: TableFit) -> FittedModel:

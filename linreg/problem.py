@@ -147,3 +147,11 @@ def complete_rows(values: Array) -> NDArray[np.bool_] | None:
             return None
     complete = np.asarray(~np.isnan(values).any(axis=1))
     return None if complete.all() else complete
+
+
+def rows_of_part(problem: Problem, block: Block, part: int) -> Array:
+    """Return the complete rows of a block that belong to a part of the split, shape (rows, columns)."""
+    values = block.values
+    complete, part_of_row = complete_rows(values), problem.split.part_of_row(block.start, len(values))
+    used = np.ones(len(values), np.bool_) if complete is None else complete
+    return values[used if part_of_row is None else used & (part_of_row == part)]
