@@ -77,11 +77,15 @@ def split_problem(problem: Problem, fractions: tuple[float, ...], *, seed: int |
 
 def rows_of(problem: Problem) -> int:
     """Return the number of rows of a table; if it is not known yet, they are counted."""
-    return problem.passed(_count, combine=int.__add__) if problem.stream.rows is None else problem.stream.rows
+    return (
+        problem.passed(_count, combine=int.__add__, stage="rows")
+        if problem.stream.rows is None
+        else problem.stream.rows
+    )
 
 
 def _count(unit: Unit, problem: Problem) -> int:
-    return sum(len(block.values) for block in problem.stream.blocks(unit.start, unit.stop))
+    return sum(len(block.values) for block in problem.blocks(unit))
 
 
 def check_table(problem: Problem, survey: Survey) -> None:

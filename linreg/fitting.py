@@ -1,7 +1,7 @@
 """`linreg.fit` fits a linear model to data in any form; `linreg.straight_line` makes the example data set."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from linreg.errors import DataError, LinregError
 from linreg.fitted import FittedModel
 from linreg.in_python import in_python
 from linreg.memory import parse_bytes, usable_cores
-from linreg.problem import Problem
+from linreg.problem import Problem, Progress, RowCount
 from linreg.reading.arrays_stream import ArraysStream
 from linreg.reading.arrow_columns import ArrowStream, arrow_table
 from linreg.reading.held import held
@@ -38,7 +38,6 @@ from linreg.table_fitting import TableFit, fit_table
 from linreg.training import card_of
 from linreg.training import fit as train
 
-Progress = Callable[[str, int, int], None]
 Array = Any
 """Whatever NumPy turns into an array, or a torch tensor. NumPy's own alias would fill a page of `help(linreg.fit)`."""
 
@@ -137,7 +136,8 @@ def fit(
         memory: up to this size, such as "2GB" or a number of bytes, the numbers of a table are kept in memory. A larger
             table is read several times, from its files or from a temporary file; a gradient method then needs
             `batch_size`.
-        progress: called as progress("training", epochs done, epochs) after each epoch.
+        progress: called as progress("training", epochs done, epochs) after each epoch, and, for a table of more than
+            262,144 rows, as progress(stage, rows done, rows) during each pass; rows is None if they are not counted.
 
     Raises:
         DataError: the data cannot be used: a column is missing, a value is not a finite number, ...
@@ -178,8 +178,9 @@ def fit(
     shuffled = line is None if shuffle is None else shuffle
     if not isinstance(source, Dataset):
         problem = Problem(
-            stream=_held(source, settings, memory_bytes) if isinstance(source, TableStream) else source,
+            stream=_held(source, settings, memory_bytes, progress) if isinstance(source, TableStream) else source,
             workers=usable_cores() if workers is None else workers,
+            progress=progress,
         )
         return _of_table(
             fit_table(
@@ -189,7 +190,6 @@ def fit(
                 shuffled=shuffled,
                 memory_bytes=memory_bytes,
                 keep_on_interrupt=keep_on_interrupt,
-                progress=progress,
             )
         )
     if shuffled:
@@ -197,9 +197,10 @@ def fit(
     return _of_line(source, settings, split=parted, keep_on_interrupt=keep_on_interrupt, progress=progress)
 
 
-def _held(stream: TableStream, settings: TrainSettings, memory_bytes: int) -> TableStream:
+def _held(stream: TableStream, settings: TrainSettings, memory_bytes: int, progress: Progress | None) -> TableStream:
     in_batches = settings.method is not Method.EXACT and settings.batch_size is not None
-    return held(stream, memory_bytes, any_order=in_batches)
+    count = RowCount(progress=progress, stage="reading", rows=stream.rows)
+    return held(stream, memory_bytes, lambda block: count(block.start + len(block.values)), any_order=in_batches)
 
 
 def _of_table(fitted: TableFit) -> FittedModel:

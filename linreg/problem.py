@@ -5,8 +5,8 @@ A pass is a function of a module, `function(unit, problem, ...)`. It returns one
 the ranges, or on the files that hold the table. A row that is not used becomes a row of zeros, which changes no sum.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -19,9 +19,13 @@ from linreg.tree import reduced
 
 Array = NDArray[np.float64]
 Result = TypeVar("Result")
+Progress = Callable[[str, int, int | None], None]
+"""Called as progress(stage, rows done, rows), the last None if it is not known."""
 
 UNIT_BLOCKS = 16
 """Blocks of a unit, a power of two. With 2^20 rows, a unit is what most writers of Parquet make a row group."""
+SHORT_ROWS = 2**18
+"""A table of at most so many rows shows no progress."""
 WIDEST_PARALLEL = 100
 """With more columns, BLAS itself uses several threads, which must not multiply with the workers."""
 
@@ -74,12 +78,16 @@ class Problem:
         intercept: whether A has a column of ones.
         split: the rows of part 0 are used.
         workers: threads of each pass.
+        progress: told in the caller's thread how far a pass over a long table is; None tells nobody.
+        on_rows: told how many rows were read, in a pass that runs in the caller's thread.
     """
 
     stream: TableBlocks
     intercept: bool = True
     split: BlockSplit = EVERY_ROW
     workers: int = 1
+    progress: Progress | None = None
+    on_rows: Callable[[int], None] | None = None
 
     @property
     def features(self) -> int:
@@ -92,11 +100,30 @@ class Problem:
         return self.features + self.intercept
 
     def passed(
-        self, function: Callable[..., Result], *arguments: Any, combine: Callable[[Result, Result], Result]
+        self, function: Callable[..., Result], *arguments: Any, combine: Callable[[Result, Result], Result], stage: str
     ) -> Result:
-        """Run a function on each unit of the table, and reduce the results."""
-        workers = self.workers if self.columns <= WIDEST_PARALLEL else 1
-        return reduced(run(function, units_of(self.stream), self, *arguments, workers=workers), combine)
+        """Run a function on each unit of the table, and reduce the results.
+
+        Args:
+            function: called as function(unit, problem, *arguments).
+            arguments: the same for every unit.
+            combine: reduces two results.
+            stage: name of the pass, for `progress`.
+        """
+        units, workers = units_of(self.stream), self.workers if self.columns <= WIDEST_PARALLEL else 1
+        counted = RowCount(progress=self.progress, stage=stage, rows=self.stream.rows)
+        if workers == 1 or len(units) == 1:
+            problem = replace(self, progress=None, on_rows=counted)
+            return reduced(run(function, units, problem, *arguments, workers=1), combine)
+        results = run(function, units, replace(self, progress=None), *arguments, workers=workers)
+        return reduced(counted.units(results, units), combine)
+
+    def blocks(self, unit: Unit) -> Iterator[Block]:
+        """Yield the blocks of a unit."""
+        for block in self.stream.blocks(unit.start, unit.stop):
+            yield block
+            if self.on_rows is not None:
+                self.on_rows(block.start + len(block.values))
 
     def chunks(self, block: Block, rows: int) -> Iterator[Array]:
         """Yield [features, 1, target] of a block, transposed: shape (columns + 1, rows), the last one shorter.
@@ -126,6 +153,33 @@ class Problem:
             return complete
         trains: NDArray[np.bool_] = parts == 0
         return trains if complete is None else complete & trains
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowCount:
+    """Tells how many rows of a long table are done.
+
+    Attributes:
+        progress: what to tell; None tells nobody.
+        stage: name of the pass.
+        rows: rows of the table; None if they have not been counted.
+    """
+
+    progress: Progress | None
+    stage: str
+    rows: int | None
+
+    def __call__(self, done: int) -> None:
+        """Tell how many rows are done."""
+        if self.progress is not None and max(done, self.rows or 0) > SHORT_ROWS:
+            self.progress(self.stage, done, self.rows)
+
+    def units(self, results: Iterator[Result], units: Sequence[Unit]) -> Iterator[Result]:
+        """Yield the results of units, and count those that are done."""
+        assert self.rows is not None
+        for unit, result in zip(units, results, strict=True):
+            yield result
+            self(self.rows if unit.stop is None else min(unit.stop, self.rows))
 
 
 def units_of(stream: TableBlocks) -> list[Unit]:

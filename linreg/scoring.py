@@ -99,11 +99,11 @@ def scored(problem: Problem, model: Rounded, *, digests: bool = False) -> Scored
         model: the model.
         digests: whether to compute the digests.
     """
-    return problem.passed(_scored, model, digests, combine=combined)
+    return problem.passed(_scored, model, digests, combine=combined, stage="metrics")
 
 
 def _scored(unit: Unit, problem: Problem, model: Rounded, digests: bool) -> Scored:
-    blocks = problem.stream.blocks(unit.start, unit.stop)
+    blocks = problem.blocks(unit)
     return reduced((scores_of(problem, predicted(problem, block, model), digests) for block in blocks), combined)
 
 

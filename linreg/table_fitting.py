@@ -1,7 +1,6 @@
 """Fit a model to a table that is read in blocks, and describe the fit in a card."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from linreg.affine import check_architecture
 from linreg.block_split import RULE
@@ -18,8 +17,6 @@ from linreg.streamed_training import fit_streamed
 from linreg.survey import IDENTITY, Survey, survey_of
 from linreg.training import Fit, card_of, check_settings
 from linreg.training import fit as train
-
-Progress = Callable[[str, int, int], None]
 
 SMALL_BATCH = 1024
 """A batch size to suggest."""
@@ -48,18 +45,17 @@ def fit_table(
     shuffled: bool,
     memory_bytes: int,
     keep_on_interrupt: bool = False,
-    progress: Progress | None = None,
 ) -> TableFit:
     """Fit a model to the training part of a table.
 
     Args:
-        problem: the table; its split and intercept are set here.
+        problem: the table; its split and intercept are set here. After each epoch of a gradient method, `progress` is
+            called as progress("training", epochs done, epochs).
         settings: how to fit.
         split: the fractions of the parts, such as "0.8".
         shuffled: whether rows are shuffled with the seed before the split.
         memory_bytes: a gradient method streams a larger table in batches.
         keep_on_interrupt: on KeyboardInterrupt in a gradient method, keep the best parameters so far.
-        progress: called as progress("training", epochs done, epochs) after each epoch.
 
     Raises:
         LinregError: as `linreg.fit`.
@@ -71,7 +67,7 @@ def fit_table(
     if settings.method is Method.EXACT:
         fit, survey = _exact(problem, settings)
     else:
-        fit, survey = _descended(problem, settings, memory_bytes, progress, keep_on_interrupt=keep_on_interrupt)
+        fit, survey = _descended(problem, settings, memory_bytes, keep_on_interrupt=keep_on_interrupt)
     table = problem.stream
     assert table.target_name is not None
     source = {
@@ -85,7 +81,7 @@ def fit_table(
         "sha256": survey.identity((*table.feature_names, table.target_name)),
     }
     card = card_of(table.feature_names, table.target_name, source, settings, fit)
-    return TableFit(fit=fit, card=card, problem=problem)
+    return TableFit(fit=fit, card=card, problem=replace(problem, progress=None))
 
 
 def _exact(problem: Problem, settings: TrainSettings) -> tuple[Fit, Survey]:
@@ -106,12 +102,12 @@ def _descended(
     problem: Problem,
     settings: TrainSettings,
     memory_bytes: int,
-    progress: Progress | None,
     *,
     keep_on_interrupt: bool,
 ) -> tuple[Fit, Survey]:
     survey = survey_of(problem)
     check_table(problem, survey)
+    progress = problem.progress
     tell = None if progress is None else lambda epoch, _loss: progress("training", epoch + 1, settings.epochs)
     if 8 * (problem.features + 1) * survey.complete > memory_bytes:
         _check_batch(problem, survey, settings, memory_bytes)

@@ -21,7 +21,7 @@ def table_scaler(problem: Problem) -> Scaler:
     Raises:
         DataError: a sum of the values' squares overflows float64.
     """
-    spreads = problem.passed(_spreads, combine=_combined)
+    spreads = problem.passed(_spreads, combine=_combined, stage="scales")
     assert spreads is not None
     centre = problem.intercept
     with np.errstate(over="ignore"):
@@ -39,7 +39,7 @@ def table_scaler(problem: Problem) -> Scaler:
 
 
 def _spreads(unit: Unit, problem: Problem) -> Spreads:
-    blocks = problem.stream.blocks(unit.start, unit.stop)
+    blocks = problem.blocks(unit)
     return reduced((_block_spreads(rows_of_part(problem, block, 0)) for block in blocks), _combined)
 
 

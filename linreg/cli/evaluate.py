@@ -9,7 +9,7 @@ import typer
 from linreg.cli.bundle import open_existing
 from linreg.cli.options import ExistingModel, Json, Workers
 from linreg.cli.results import show_metrics
-from linreg.cli.rows import evaluation_of
+from linreg.cli.rows import metrics_of_rows
 from linreg.cli.terminal import print_json
 
 NAME = "evaluate"
@@ -30,8 +30,7 @@ def run(
 ) -> None:
     """Show R2, RMSE and MAE for each part of the training data, or for all rows of another table."""
     checkpoint = open_existing(model, table)
-    evaluation = evaluation_of(checkpoint, table, workers)
-    metrics = {name: asdict(part) for name, part in evaluation.metrics.items()}
+    metrics = {name: asdict(part) for name, part in metrics_of_rows(checkpoint, table, workers).items()}
     if as_json:
         print_json({"model": str(checkpoint.path), "metrics": metrics})
     else:
