@@ -24,6 +24,8 @@ Progress = Callable[[str, int, int | None], None]
 
 UNIT_BLOCKS = 16
 """Blocks of a unit, a power of two. With 2^20 rows, a unit is what most writers of Parquet make a row group."""
+MOST_IN_VAIN = 0.2
+"""The rows that workers may read only to reach their own, as a fraction of the table."""
 SHORT_ROWS = 2**18
 """A table of at most so many rows shows no progress."""
 WIDEST_PARALLEL = 100
@@ -57,16 +59,24 @@ class TableBlocks(Protocol):
     def seekable(self) -> bool:
         """Whether `blocks` can begin anywhere without reading what stands before."""
 
+    def reading_start(self, row: int, /) -> int:
+        """Return the row from which the table is read to reach a row; `rows` is known."""
+
     def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[Block]:
         """Yield the blocks of a range of rows; `start` and `stop` are multiples of `BLOCK_ROWS`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Unit:
-    """A range of rows; `start` is a multiple of a unit's rows, and without a `stop` it reaches to the end."""
+    """A range of rows; `start` is a multiple of a unit's rows, and without a `stop` it reaches to the end.
+
+    Attributes:
+        block: the rows, if they were read already: one block.
+    """
 
     start: int = 0
     stop: int | None = None
+    block: Block | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,16 +120,22 @@ class Problem:
             combine: reduces two results.
             stage: name of the pass, for `progress`.
         """
-        units, workers = units_of(self.stream), self.workers if self.columns <= WIDEST_PARALLEL else 1
+        workers = self.workers if self.columns <= WIDEST_PARALLEL else 1
         counted = RowCount(progress=self.progress, stage=stage, rows=self.stream.rows)
-        if workers == 1 or len(units) == 1:
-            problem = replace(self, progress=None, on_rows=counted)
-            return reduced(run(function, units, problem, *arguments, workers=1), combine)
-        results = run(function, units, replace(self, progress=None), *arguments, workers=workers)
-        return reduced(counted.units(results, units), combine)
+        here, there = replace(self, progress=None, on_rows=counted), replace(self, progress=None)
+        if workers == 1:
+            results = run(function, [Unit()], here, *arguments, workers=1)
+        elif (units := units_of(self.stream)) is None:
+            results = run(function, (_read(block) for block in here.blocks(Unit())), there, *arguments, workers=workers)
+        else:
+            results = counted.units(run(function, units, there, *arguments, workers=workers), units)
+        return reduced(results, combine)
 
     def blocks(self, unit: Unit) -> Iterator[Block]:
         """Yield the blocks of a unit."""
+        if unit.block is not None:
+            yield unit.block
+            return
         for block in self.stream.blocks(unit.start, unit.stop):
             yield block
             if self.on_rows is not None:
@@ -182,12 +198,23 @@ class RowCount:
             self(self.rows if unit.stop is None else min(unit.stop, self.rows))
 
 
-def units_of(stream: TableBlocks) -> list[Unit]:
-    """Return the units of a table; one that must be read from its start, as a CSV, is one unit."""
+def units_of(stream: TableBlocks) -> list[Unit] | None:
+    """Return the units of a table whose workers read it; None if it is better read once, in one thread.
+
+    That is so if a unit can only be reached through many rows before it: a CSV, or Parquet whose row groups are long.
+    """
     if stream.rows is None or not stream.seekable:
-        return [Unit()]
+        return None
     rows = UNIT_BLOCKS * BLOCK_ROWS
-    return [Unit(start=start, stop=start + rows) for start in range(0, max(stream.rows, 1), rows)]
+    starts = range(0, max(stream.rows, 1), rows)
+    in_vain = sum(start - stream.reading_start(start) for start in starts)
+    if in_vain > MOST_IN_VAIN * stream.rows or len(starts) == 1:
+        return None
+    return [Unit(start=start, stop=start + rows) for start in starts]
+
+
+def _read(block: Block) -> Unit:
+    return Unit(start=block.start, stop=block.start + BLOCK_ROWS, block=block)
 
 
 def complete_rows(values: Array) -> NDArray[np.bool_] | None:

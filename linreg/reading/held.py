@@ -90,6 +90,10 @@ class HeldSource:
         """Return the type of the numbers."""
         return pa.float64()
 
+    def reading_start(self, row: int) -> int:
+        """Return the row itself."""
+        return row
+
     def batches(self, places: Sequence[int], *, passing: Sequence[int] = (), start: int = 0) -> Iterator[Batch]:
         """Yield one block after another, beginning with that of row `start`."""
         assert not passing

@@ -1,6 +1,6 @@
 """The same values give the same files of a model, whatever files hold them, however much is kept, by any workers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,12 @@ import pytest
 
 import linreg
 from linreg import problem as problems
+from linreg.engines.threads import run
 from linreg.reading.blocks import BLOCK_ROWS
+from linreg.reading.csv_source import CsvSource
+from linreg.reading.parquet_source import ParquetSource
+from linreg.reading.stream import open_stream
+from linreg.survey import survey_of
 
 NAMES = ("a", "b", "c", "y")
 ROWS = 3 * BLOCK_ROWS + 1000
@@ -119,3 +124,55 @@ def test_the_model_is_that_of_numpy(wanted: dict[str, bytes], tmp_path: Path) ->
     got = [coefficient.value for coefficient in model.coefficients]
     np.testing.assert_allclose(got, expected, rtol=1e-8)
     assert wanted["model.pth"] != model.files["model.pth"]
+
+
+# How often rows are read
+@pytest.mark.parametrize(
+    ("layout", "units"),
+    [
+        (one_file(ROWS), None),
+        (one_file(2 * BLOCK_ROWS), None),
+        (one_file(BLOCK_ROWS), 4),
+        (one_file(1000), 4),
+        (folder_in_thirds, None),
+        (csv, None),
+    ],
+    ids=["one group", "long groups", "a group for each unit", "short groups", "parts that end within units", "CSV"],
+)
+def test_workers_read_no_row_group_again_and_again(
+    layout: Callable[[Path, pa.Table], Path], units: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(problems, "UNIT_BLOCKS", 1)
+    read: list[int] = []
+    for kind in (ParquetSource, CsvSource):
+        right = kind.batches
+
+        def counted(self: Any, *places: Any, right: Any = right, **options: Any) -> Iterator[Any]:
+            for batch in right(self, *places, **options):
+                read.append(batch.rows)
+                yield batch
+
+        monkeypatch.setattr(kind, "batches", counted)
+    stream = open_stream(layout(tmp_path, table(ROWS)), features=("a", "b", "c"), target="y")
+    found = problems.units_of(stream)
+    assert (None if found is None else len(found)) == units
+    surveys = []
+    for workers in (1, 4):
+        read.clear()
+        surveys.append(survey_of(problems.Problem(stream=stream, workers=workers)))
+        assert ROWS <= sum(read) <= 1.2 * ROWS
+    assert surveys[0].digests == surveys[1].digests
+    assert surveys[0].products.tobytes() == surveys[1].products.tobytes()
+
+
+def test_blocks_are_not_read_far_ahead_of_the_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+
+    def blocks() -> Iterator[int]:
+        for place in range(100):
+            read.append(place)
+            yield place
+
+    for done, result in enumerate(run(abs, blocks(), workers=3), 1):
+        assert result == done - 1
+        assert len(read) <= done + 2 * 3
