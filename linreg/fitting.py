@@ -105,10 +105,10 @@ def fit(
     """Fit a linear model.
 
     Args:
-        data: a CSV (also gzip) or Parquet file; a table in memory that exports an Arrow stream (pandas, polars,
-            DuckDB, pyarrow) or a dict of its columns; a pair (X, y) of arrays, tensors or data frames of shapes
-            (rows, features) and (rows,); or a Dataset of `linreg.straight_line`. The index of a pandas DataFrame is
-            not a feature.
+        data: a CSV (also compressed) or Parquet file, or a folder, a glob or a URI of such files; a table in memory
+            that exports an Arrow stream (pandas, polars, DuckDB, pyarrow) or a dict of its columns; a pair (X, y) of
+            arrays, tensors or data frames of shapes (rows, features) and (rows,); or a Dataset of `linreg.straight_line`.
+            The index of a pandas DataFrame is not a feature.
         target: the column to predict, required for a table; for (X, y) a name for y, by default its own name or "y".
         features: the columns of a table to predict from; None uses all numeric columns but the target.
         feature_names: the names of the columns of X; None uses those of a data frame, or else x0, x1, ...
@@ -125,17 +125,17 @@ def fit(
         seed: seed of the initial parameters, the shuffle and the batches. Default: 42.
         lr: learning rate. Default: 0.01; lbfgs 1.
         epochs: passes over the training part. Default: 1000.
-        batch_size: rows in each batch. Default: all rows. A gradient method needs it for a table above `memory`; the
-            batches are then cut from the blocks of 65,536 rows of the table in a random order, with the rows of each
-            block in a random order.
+        batch_size: rows in each batch; required for a table above `memory`. Default: all rows. The batches of such a
+            table are cut from its blocks of 65,536 rows in a random order, with the rows of each block in a random
+            order. Otherwise they are drawn from all rows.
         test_every: epochs between two rows of the history. Default: 10.
         device: where a gradient method runs: "auto" (CUDA if available; the default), "cpu" or "cuda".
         allow_collinear: return the minimum-norm solution if columns are collinear ("exact" only).
         keep_on_interrupt: on KeyboardInterrupt, return the parameters with the lowest train loss so far.
-        workers: threads that read and compute; they change no byte of the result. Default: all usable cores.
-        memory: up to this size, such as "2GB" or a number of bytes, the numbers of a table are kept in memory. A larger
-            table is read several times, from its files or from a temporary file; a gradient method then needs
-            `batch_size`.
+        workers: threads that read and compute; no number changes a byte of the result. Default: all cores.
+        memory: the numbers of a table up to this size, such as "2GB" or a number of bytes, are kept in memory. A larger
+            table is read in every pass, from its files or from a temporary file, and gradient methods then need
+            `batch_size`. Default: 256 MB.
         progress: called as progress("training", epochs done, epochs) after each epoch, and, for a table of more than
             262,144 rows, as progress(stage, rows done, rows) during each pass; rows is None if they are not counted.
 
