@@ -138,13 +138,13 @@ OfBlock = Callable[[Array, Iterator[tuple[Array, Array]]], Array]
 
 def _passed(matrix: Matrix, directions: Array, of_block: OfBlock, combine: Combine) -> Array:
     """Make a pass in which `of_block` turns the batches of each block into one array."""
-    return matrix.problem.passed(_pass, matrix, directions, of_block, combine, combine=combine)
+    return matrix.problem.passed(_pass, matrix, directions, of_block, combine, combine=combine, stage="collinearity")
 
 
 def _pass(
     unit: Unit, problem: Problem, matrix: Matrix, directions: Array, of_block: OfBlock, combine: Combine
 ) -> Array:
-    blocks = problem.stream.blocks(unit.start, unit.stop)
+    blocks = problem.blocks(unit)
     return reduced((of_block(directions, _images(matrix, block, directions)) for block in blocks), combine)
 
 

@@ -202,16 +202,38 @@ def fit_scaler(train: Part, *, centre: bool) -> Scaler:
         scale = _root_mean_square(train.features - mean)
         target_mean = float(train.target.mean()) if centre else 0.0
         target_scale = float(_root_mean_square((train.target - target_mean)[:, None])[0])
-        square = np.square([*scale, target_scale])
-        low, high = train.features.min(axis=0), train.features.max(axis=0)
+    return scaler_from(
+        np.append(mean, target_mean),
+        np.append(scale, target_scale),
+        low=train.features.min(axis=0),
+        high=train.features.max(axis=0),
+        centre=centre,
+    )
+
+
+def scaler_from(mean: Array, scale: Array, *, low: Array, high: Array, centre: bool) -> Scaler:
+    """Return a scaler of columns whose means and scales are known.
+
+    Args:
+        mean: the mean of each feature, then of the target; 0 without `centre`.
+        scale: the standard deviation of each, or the root mean square without `centre`.
+        low: least value of each feature.
+        high: largest value of each feature.
+        centre: whether the columns are centred.
+
+    Raises:
+        DataError: the square of a scale overflows float64.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        square = np.square(scale)
         constant = high - low <= 4 * np.finfo(np.float64).eps * np.maximum(np.abs(low), np.abs(high))
     if not np.isfinite(square).all():
         raise DataError("values are so large that their standard deviation overflows float64; rescale the columns")
     return Scaler(
-        feature_mean=mean,
-        feature_scale=np.where(constant if centre else scale == 0, np.inf, scale),
-        target_mean=target_mean,
-        target_scale=target_scale or 1.0,
+        feature_mean=mean[:-1],
+        feature_scale=np.where(constant if centre else scale[:-1] == 0, np.inf, scale[:-1]),
+        target_mean=float(mean[-1]),
+        target_scale=float(scale[-1]) or 1.0,
     )
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from linreg.batches import Rows
 from linreg.config import Loss, Method, TrainSettings
-from linreg.data import Part, Parts, Scaler
 from linreg.errors import TrainingError
 from linreg.models import LinearRegressionModel, LinearRegressionModelV2
 
@@ -88,8 +88,7 @@ def test_epoch(model: nn.Module, x: Tensor, y: Tensor, loss_fn: nn.Module) -> fl
 
 def descend(
     model: Model,
-    parts: Parts,
-    scaler: Scaler | None,
+    rows: Rows,
     settings: TrainSettings,
     progress: Progress | None = None,
     *,
@@ -99,9 +98,8 @@ def descend(
 
     Args:
         model: the model with its initial parameters, on the device where the loop runs.
-        parts: the training part, and the held-out parts.
-        scaler: standardises the rows; None leaves them raw.
-        settings: method, loss, learning rate, epochs and batch size.
+        rows: the batches of each epoch, and the held-out rows.
+        settings: method, loss, learning rate and epochs.
         progress: called after each epoch with its number and train loss.
         keep_on_interrupt: on KeyboardInterrupt, restore the parameters with the lowest train loss, and return.
 
@@ -115,7 +113,7 @@ def descend(
     epoch = 0
     try:
         before = _copies(model)
-        for epoch, train_loss, test_loss in _epochs(model, parts, scaler, settings):
+        for epoch, train_loss, test_loss in _epochs(model, rows, settings):
             first, last = train_loss if epoch == 0 else first, train_loss
             if _is_recorded(epoch, settings):
                 history.append(HistoryRow(epoch=epoch, train_loss=train_loss, test_loss=test_loss))
@@ -136,25 +134,26 @@ def descend(
     return Descent(history=tuple(history), warnings=(rose,) if last > 2 * first else (), interrupted_at=None)
 
 
-def _epochs(
-    model: Model, parts: Parts, scaler: Scaler | None, settings: TrainSettings
-) -> Iterator[tuple[int, float, float | None]]:
+def _epochs(model: Model, rows: Rows, settings: TrainSettings) -> Iterator[tuple[int, float, float | None]]:
     """Train epoch by epoch; yield the number of each epoch, its train loss, and its test loss if one is measured."""
-    x, y = _tensors(parts.train, scaler, model)
-    watched = parts.validation or parts.test
-    held_out = None if watched is None else _tensors(watched, scaler, model)
     loss_fn, optimizer = loss_function(settings.loss), _optimizer(model, settings)
-    generator = torch.Generator().manual_seed(settings.seed)
     for epoch in range(settings.epochs):
-        loss = train_epoch(model, _batches(x, y, settings.batch_size, generator), loss_fn, optimizer)
+        loss = train_epoch(model, rows.batches(), loss_fn, optimizer)
         if not math.isfinite(loss):
             raise _diverged(epoch, loss, settings)
-        test_loss = None
-        if held_out is not None and _is_recorded(epoch, settings):
-            test_loss = test_epoch(model, *held_out, loss_fn)
-            if not math.isfinite(test_loss):
-                raise _diverged(epoch, test_loss, settings)
+        test_loss = _test_loss(model, rows, loss_fn) if _is_recorded(epoch, settings) else None
+        if test_loss is not None and not math.isfinite(test_loss):
+            raise _diverged(epoch, test_loss, settings)
         yield epoch, loss, test_loss
+
+
+def _test_loss(model: Model, rows: Rows, loss_fn: nn.Module) -> float | None:
+    """Return the mean loss on the held-out rows, however they come; None if there are none."""
+    count, mean = 0, 0.0
+    for x, y in rows.held_out():
+        count += len(x)
+        mean += (test_epoch(model, x, y, loss_fn) - mean) * (len(x) / count)
+    return mean if count else None
 
 
 def _is_recorded(epoch: int, settings: TrainSettings) -> bool:
@@ -186,24 +185,3 @@ def _optimizer(model: Model, settings: TrainSettings) -> torch.optim.Optimizer:
         return torch.optim.Adam(parameters, lr=rate)
     # With its default tolerances L-BFGS would stop after three digits.
     return torch.optim.LBFGS(parameters, rate, line_search_fn="strong_wolfe", tolerance_grad=0, tolerance_change=0)
-
-
-def _tensors(part: Part, scaler: Scaler | None, model: Model) -> tuple[Tensor, Tensor]:
-    """Return features (rows, features) and target (rows, 1), in the model's dtype and on its device.
-
-    They are standardised if there is a scaler.
-    """
-    x, y = part.features, part.target
-    if scaler is not None:
-        x = (x - scaler.feature_mean) / scaler.feature_scale
-        y = (y - scaler.target_mean) / scaler.target_scale
-    like = next(model.parameters())
-    return torch.from_numpy(x).to(like), torch.from_numpy(y[:, None]).to(like)
-
-
-def _batches(x: Tensor, y: Tensor, size: int | None, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-    if size is None:
-        yield x, y
-        return
-    for rows in torch.split(torch.randperm(len(x), generator=generator).to(x.device), size):
-        yield x[rows], y[rows]

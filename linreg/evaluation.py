@@ -14,44 +14,57 @@ from linreg.data import Part
 from linreg.errors import DataError
 from linreg.metrics import Metrics
 from linreg.parts import PredictedPart, line_parts, parts_of_old, predict_parts
-from linreg.problem import PART_NAMES, Problem
+from linreg.problem import PART_NAMES, Problem, Progress
 from linreg.reading.arrow_columns import ArrowStream
 from linreg.reading.opening import sha256_of
 from linreg.reading.options import AS_USUAL, ReadOptions
-from linreg.reading.stream import open_stream
+from linreg.reading.stream import TableStream, open_stream
 from linreg.reading.tables import read_table
 from linreg.sampling import Sample, sampled
-from linreg.scoring import Scored, Scores, as_it_is, both
+from linreg.scoring import Scored, Scores, as_it_is, both, scored
 from linreg.split_text import parse_split
 from linreg.survey import identity_of
+
+Data = Path | str | ArrowStream
+
+ROWS = "rows"
+"""The name of the only part of a table that a model was not trained on."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """What a model predicts for some rows.
+    """How good a model is on some rows.
 
     Attributes:
-        parts: by name: train, validation and test for the training data, or rows for other data. Large parts hold rows
-            that were drawn at random, and metrics of all of them.
+        metrics: by part: train, validation and test for the training data, or rows for other data.
+        notes: what the user should know about the table, one line each.
+    """
+
+    metrics: dict[str, Metrics]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """Rows to plot, and what a model predicts for them.
+
+    Attributes:
+        parts: by name, as in `Evaluation`. Large parts hold rows that were drawn at random, and metrics of all of them.
         notes: what the user should know about the table, one line each.
     """
 
     parts: dict[str, PredictedPart]
     notes: tuple[str, ...] = ()
 
-    @property
-    def metrics(self) -> dict[str, Metrics]:
-        """The metrics of each part."""
-        return {name: part.metrics for name, part in self.parts.items()}
-
 
 def evaluate(
-    data: Path | str | ArrowStream,
+    data: Data,
     card: Card,
     affine: Affine,
     *,
     how: ReadOptions = AS_USUAL,
     workers: int = 1,
+    progress: Progress | None = None,
 ) -> Evaluation:
     """Evaluate a model on a table.
 
@@ -63,32 +76,51 @@ def evaluate(
         affine: the model.
         how: how the cells are written.
         workers: threads of the pass.
+        progress: as in `linreg.problem.Problem`.
 
     Raises:
         DataError: the table cannot be used, has no complete row, or has values that the model's dtype cannot hold.
     """
-    if "identity" not in card.data and (old := _old_training_parts(data, card, affine, how)) is not None:
+    if (old := _old_training_parts(data, card, affine, how)) is not None:
+        return Evaluation(metrics=metrics_of(old.parts), notes=old.notes)
+    stream, problem = _opened(data, card, how, workers, progress)
+    scores = _by_part(problem, scored(problem, as_it_is(affine), digests=True), card)
+    return Evaluation(metrics={name: one.rounded.metrics for name, one in scores.items()}, notes=stream.notes)
+
+
+def draw(
+    data: Data,
+    card: Card,
+    affine: Affine,
+    *,
+    how: ReadOptions = AS_USUAL,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> Drawn:
+    """Draw rows of a table to plot a model with; arguments and errors are those of `evaluate`."""
+    if (old := _old_training_parts(data, card, affine, how)) is not None:
         return old
-    stream = open_stream(data, features=card.features, target=card.target, how=how)
-    split = split_of(card) if "identity" in card.data else BlockSplit()
-    problem = Problem(stream=stream, intercept=card.bias, split=split, workers=workers)
-    found = sampled(problem, as_it_is(affine))
-    names = (*card.features, card.target)
-    if "identity" in card.data and identity_of(names, found[0].digests) == card.data["sha256"]:
-        return Evaluation(parts=parts_drawn(problem, found), notes=stream.notes)
-    return Evaluation(parts=_rows_drawn(problem, found), notes=stream.notes)
+    stream, problem = _opened(data, card, how, workers, progress)
+    found, sample = sampled(problem, as_it_is(affine))
+    return Drawn(parts=_parts_drawn(problem, _by_part(problem, found, card), sample), notes=stream.notes)
 
 
-def evaluate_line(card: Card, affine: Affine) -> Evaluation:
-    """Evaluate a model on the straight line that it was trained on."""
-    return Evaluation(parts=_finite(predict_parts(affine, line_parts(card))))
+def draw_rows(fitted_to: Problem | Mapping[str, Part], affine: Affine) -> dict[str, PredictedPart]:
+    """Draw rows of those that a model was just fitted to."""
+    if not isinstance(fitted_to, Problem):
+        return _finite(predict_parts(affine, fitted_to))
+    found, sample = sampled(fitted_to, as_it_is(affine))
+    return _parts_drawn(fitted_to, _named(fitted_to, found), sample)
 
 
-def evaluate_rows(fitted_to: Problem | Mapping[str, Part], affine: Affine) -> Evaluation:
-    """Evaluate a model on the rows that it was just fitted to."""
-    if isinstance(fitted_to, Problem):
-        return Evaluation(parts=parts_drawn(fitted_to, sampled(fitted_to, as_it_is(affine))))
-    return Evaluation(parts=_finite(predict_parts(affine, fitted_to)))
+def draw_line(card: Card, affine: Affine) -> dict[str, PredictedPart]:
+    """Return the points of the straight line that a model was trained on."""
+    return _finite(predict_parts(affine, line_parts(card)))
+
+
+def metrics_of(parts: Mapping[str, PredictedPart]) -> dict[str, Metrics]:
+    """Return the metrics of each part."""
+    return {name: part.metrics for name, part in parts.items()}
 
 
 def split_of(card: Card) -> BlockSplit:
@@ -97,43 +129,58 @@ def split_of(card: Card) -> BlockSplit:
     return BlockSplit(fractions=parse_split(card.data["split"]), seed=seed, rows=card.data["table_rows"])
 
 
-def parts_drawn(problem: Problem, found: tuple[Scored, Sample]) -> dict[str, PredictedPart]:
-    """Return the parts of a training table."""
-    scored, sample = found
-    names = PART_NAMES[len(problem.split.fractions)]
-    places = [sample.taken(np.flatnonzero(sample.part_of_row == place)) for place in range(len(names))]
-    return {
-        name: _drawn(problem, scores, rows)
-        for name, scores, rows in zip(names, scored.parts, places, strict=True)
-        if scores is not None
-    }
+def _opened(
+    data: Data, card: Card, how: ReadOptions, workers: int, progress: Progress | None
+) -> tuple[TableStream, Problem]:
+    stream = open_stream(data, features=card.features, target=card.target, how=how)
+    split = split_of(card) if "identity" in card.data else BlockSplit()
+    return stream, Problem(stream=stream, intercept=card.bias, split=split, workers=workers, progress=progress)
 
 
-def _rows_drawn(problem: Problem, found: tuple[Scored, Sample]) -> dict[str, PredictedPart]:
-    return {"rows": _drawn(problem, reduce(both, found[0].parts), found[1])}
-
-
-def _drawn(problem: Problem, scores: Scores | None, rows: Sample) -> PredictedPart:
-    if scores is None:
+def _by_part(problem: Problem, found: Scored, card: Card) -> dict[str, Scores]:
+    """Return the scores of each part of the training table, or of all rows of another table."""
+    names = (*card.features, card.target)
+    if "identity" in card.data and identity_of(names, found.digests) == card.data["sha256"]:
+        return _named(problem, found)
+    whole = reduce(both, found.parts)
+    if whole is None:
         raise DataError(f"{problem.stream.origin}: has no complete row; expected at least 1")
-    if not scores.finite:
+    return _checked(problem, {ROWS: whole})
+
+
+def _named(problem: Problem, found: Scored) -> dict[str, Scores]:
+    names = PART_NAMES[len(problem.split.fractions)]
+    return _checked(problem, {name: one for name, one in zip(names, found.parts, strict=True) if one is not None})
+
+
+def _checked(problem: Problem, scores: dict[str, Scores]) -> dict[str, Scores]:
+    if not all(one.finite for one in scores.values()):
         raise _beyond(problem.stream.origin)
-    return PredictedPart(
-        features=rows.feature[:, None], actual=rows.actual, predicted=rows.predicted, of_all=scores.rounded.metrics
-    )
+    return scores
 
 
-def _old_training_parts(
-    data: Path | str | ArrowStream, card: Card, affine: Affine, how: ReadOptions
-) -> Evaluation | None:
-    """Evaluate a model on its training table; return None if this is another table."""
+def _parts_drawn(problem: Problem, scores: dict[str, Scores], sample: Sample) -> dict[str, PredictedPart]:
+    names = PART_NAMES[len(problem.split.fractions)]
+    drawn = {}
+    for name, one in scores.items():
+        rows = sample if name == ROWS else sample.taken(np.flatnonzero(sample.part_of_row == names.index(name)))
+        drawn[name] = PredictedPart(
+            features=rows.feature[:, None], actual=rows.actual, predicted=rows.predicted, of_all=one.rounded.metrics
+        )
+    return drawn
+
+
+def _old_training_parts(data: Data, card: Card, affine: Affine, how: ReadOptions) -> Drawn | None:
+    """Predict the training table of a model whose card has no identity; return None if this is another table."""
+    if "identity" in card.data:
+        return None
     digest = sha256_of(data)
     if digest is not None and digest != card.data["sha256"]:
         return None
     table = read_table(data, features=card.features, target=card.target, how=how)
     if table.sha256 != card.data["sha256"]:
         return None
-    return Evaluation(parts=_finite(predict_parts(affine, parts_of_old(table, card))), notes=table.notes)
+    return Drawn(parts=_finite(predict_parts(affine, parts_of_old(table, card))), notes=table.notes)
 
 
 def _finite(parts: dict[str, PredictedPart]) -> dict[str, PredictedPart]:

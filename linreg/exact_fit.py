@@ -7,11 +7,12 @@ import numpy as np
 from linreg.affine import Affine, rounded
 from linreg.block_split import BlockSplit
 from linreg.config import TrainSettings
-from linreg.errors import DataError, TrainingError
+from linreg.errors import DataError
 from linreg.least_squares import LeastSquares, solution_of
 from linreg.metrics import Metrics
 from linreg.problem import PART_NAMES, Problem, Unit
-from linreg.scoring import Rounded, Scores, check_range, check_usefulness, coarseness, scored, worse_than_constant
+from linreg.rating import Rating, rating_of
+from linreg.scoring import Rounded, scored
 from linreg.survey import Survey, survey_of
 
 
@@ -34,21 +35,6 @@ class ExactFit:
     warnings: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Rating:
-    """How good a model is.
-
-    Attributes:
-        metrics: metrics of the model rounded to its dtype, by part.
-        warnings: what the user should know, one line each.
-        train: scores of the training part.
-    """
-
-    metrics: dict[str, Metrics]
-    warnings: tuple[str, ...]
-    train: Scores
-
-
 def fit_exactly(problem: Problem, settings: TrainSettings) -> ExactFit:
     """Fit a model to the training part of a table.
 
@@ -66,12 +52,7 @@ def fit_exactly(problem: Problem, settings: TrainSettings) -> ExactFit:
     bias = solution.bias if problem.intercept else None
     affine = rounded(settings.architecture, solution.weight, bias, settings.dtype)
     model = Rounded(affine=affine, weight=solution.weight, bias=solution.bias)
-    rating = rated(problem, survey, model)
-    if worse_than_constant(rating.train.rounded, bias=problem.intercept):
-        raise TrainingError(  # an exact solution never is
-            f"exact fit: rounding leaves an RMSE of {rating.metrics['train'].rmse:.3g} on the training part, worse "
-            "than a constant; columns are nearly linear combinations of each other: leave some out with --features"
-        )
+    rating = rated(problem, survey, model, exact=True)
     return ExactFit(
         affine=affine,
         solution=solution,
@@ -96,11 +77,15 @@ def split_problem(problem: Problem, fractions: tuple[float, ...], *, seed: int |
 
 def rows_of(problem: Problem) -> int:
     """Return the number of rows of a table; if it is not known yet, they are counted."""
-    return problem.passed(_count, combine=int.__add__) if problem.stream.rows is None else problem.stream.rows
+    return (
+        problem.passed(_count, combine=int.__add__, stage="rows")
+        if problem.stream.rows is None
+        else problem.stream.rows
+    )
 
 
 def _count(unit: Unit, problem: Problem) -> int:
-    return sum(len(block.values) for block in problem.stream.blocks(unit.start, unit.stop))
+    return sum(len(block.values) for block in problem.blocks(unit))
 
 
 def check_table(problem: Problem, survey: Survey) -> None:
@@ -127,22 +112,20 @@ def check_table(problem: Problem, survey: Survey) -> None:
         raise DataError(f"the target {table.target_name!r} is constant in the training part; use {another}")
 
 
-def rated(problem: Problem, survey: Survey, model: Rounded) -> Rating:
-    """Compute the metrics of a fitted model, rounded to its dtype, and check it.
+def rated(problem: Problem, survey: Survey, model: Rounded, *, exact: bool) -> Rating:
+    """Score a fitted model on each part, and check it.
 
     Raises:
-        DataError: the dtype cannot hold the data or the model, or rounding makes the model useless.
+        LinregError: as `linreg.rating.rating_of`.
     """
     scores = [one for one in scored(problem, model).parts if one is not None]
-    largest = np.maximum(np.abs(survey.low), np.abs(survey.high))[:-1]
-    check_range(model, largest, scores, problem.stream.feature_names)
-    train, bias = scores[0], problem.intercept
-    check_usefulness(train, model.dtype, bias=bias)
     names = PART_NAMES[len(problem.split.fractions)]
-    return Rating(
-        metrics={name: one.rounded.metrics for name, one in zip(names, scores, strict=True)},
-        warnings=tuple(coarseness(train, model.dtype)),
-        train=train,
+    return rating_of(
+        model,
+        dict(zip(names, scores, strict=True)),
+        np.maximum(np.abs(survey.low), np.abs(survey.high))[:-1],
+        problem.stream.feature_names,
+        exact=exact,
     )
 
 

@@ -1,7 +1,7 @@
 """`linreg.fit` fits a linear model to data in any form; `linreg.straight_line` makes the example data set."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from linreg.errors import DataError, LinregError
 from linreg.fitted import FittedModel
 from linreg.in_python import in_python
 from linreg.memory import parse_bytes, usable_cores
-from linreg.problem import Problem
+from linreg.problem import Problem, Progress, RowCount
 from linreg.reading.arrays_stream import ArraysStream
 from linreg.reading.arrow_columns import ArrowStream, arrow_table
 from linreg.reading.held import held
@@ -41,7 +41,6 @@ from linreg.table_fitting import TableFit, fit_table
 from linreg.training import card_of
 from linreg.training import fit as train
 
-Progress = Callable[[str, int, int], None]
 Array = Any
 """Whatever NumPy turns into an array, or a torch tensor. NumPy's own alias would fill a page of `help(linreg.fit)`."""
 
@@ -111,10 +110,10 @@ def fit(
     """Fit a linear model.
 
     Args:
-        data: a CSV (also gzip) or Parquet file; a table in memory that exports an Arrow stream (pandas, polars,
-            DuckDB, pyarrow) or a dict of its columns; a pair (X, y) of arrays, tensors or data frames of shapes
-            (rows, features) and (rows,); or a Dataset of `linreg.straight_line`. The index of a pandas DataFrame is
-            not a feature.
+        data: a CSV (also compressed) or Parquet file, or a folder, a glob or a URI of such files; a table in memory
+            that exports an Arrow stream (pandas, polars, DuckDB, pyarrow) or a dict of its columns; a pair (X, y) of
+            arrays, tensors or data frames of shapes (rows, features) and (rows,); or a Dataset of
+            `linreg.straight_line`. The index of a pandas DataFrame is not a feature.
         target: the column to predict, required for a table; for (X, y) a name for y, by default its own name or "y".
         features: the columns of a table to predict from; None uses all numeric columns but the target.
         feature_names: the names of the columns of X; None uses those of a data frame, or else x0, x1, ...
@@ -131,19 +130,23 @@ def fit(
         seed: seed of the initial parameters, the shuffle and the batches. Default: 42.
         lr: learning rate. Default: 0.01; lbfgs 1.
         epochs: passes over the training part. Default: 1000.
-        batch_size: rows in each batch. Default: all rows.
+        batch_size: rows in each batch; required for a table above `memory`. Default: all rows. The batches of such a
+            table are cut from its blocks of 65,536 rows in a random order, with the rows of each block in a random
+            order. Otherwise they are drawn from all rows.
         test_every: epochs between two rows of the history. Default: 10.
         device: where a gradient method runs: "auto" (CUDA if available; the default), "cpu" or "cuda".
         allow_collinear: return the minimum-norm solution if columns are collinear ("exact" only).
         keep_on_interrupt: on KeyboardInterrupt, return the parameters with the lowest train loss so far.
-        workers: threads that read and compute; they change no byte of the result. Default: all usable cores.
-        memory: up to this size, such as "2GB" or a number of bytes, a table is kept in memory. A larger one is read
-            several times, and needs the exact method.
+        workers: threads that read and compute; no number changes a byte of the result. Default: all cores.
+        memory: the numbers of a table up to this size, such as "2GB" or a number of bytes, are kept in memory. A larger
+            table is read in every pass, from its files or from a temporary file, and gradient methods then need
+            `batch_size`. Default: 256 MB.
         engine: where to compute: "threads" of this process, or worker processes of a "ray" cluster, which read Parquet
             files. The exact method gives the same bytes on both.
         address: the Ray cluster to join, "auto" or "host:port"; None starts a Ray with `workers` processes here, unless
             RAY_ADDRESS names a cluster.
-        progress: called as progress("training", epochs done, epochs) after each epoch.
+        progress: called as progress("training", epochs done, epochs) after each epoch, and, for a table of more than
+            262,144 rows, as progress(stage, rows done, rows) during each pass; rows is None if they are not counted.
 
     Raises:
         DataError: the data cannot be used: a column is missing, a value is not a finite number, ...
@@ -188,9 +191,16 @@ def fit(
     else:
         refuse("it is that of a Ray cluster, and the engine is threads", address=address)
     if not isinstance(source, Dataset):
-        stream = held(source, memory_bytes) if isinstance(source, TableStream) and chosen is Engine.THREADS else source
+        stream = source
+        if isinstance(source, TableStream) and chosen is Engine.THREADS:
+            stream = _held(source, settings, memory_bytes, progress)
         with running(chosen, address, workers) as run:
-            problem = Problem(stream=stream, workers=usable_cores() if workers is None else workers, engine=run)
+            problem = Problem(
+                stream=stream,
+                workers=usable_cores() if workers is None else workers,
+                engine=run,
+                progress=progress,
+            )
             return _of_table(
                 fit_table(
                     problem,
@@ -199,7 +209,6 @@ def fit(
                     shuffled=shuffled,
                     memory_bytes=memory_bytes,
                     keep_on_interrupt=keep_on_interrupt,
-                    progress=progress,
                 )
             )
     if shuffled:
@@ -211,6 +220,12 @@ def _check_distributable(source: Dataset | TableStream | ArraysStream, settings:
     if settings.method is not Method.EXACT:
         raise LinregError(f"--engine ray fits with --method exact, and the method is {settings.method}; leave one out")
     check_parquet_files(source, getattr(source, "origin", "the data"))
+
+
+def _held(stream: TableStream, settings: TrainSettings, memory_bytes: int, progress: Progress | None) -> TableStream:
+    in_batches = settings.method is not Method.EXACT and settings.batch_size is not None
+    count = RowCount(progress=progress, stage="reading", rows=stream.rows)
+    return held(stream, memory_bytes, lambda block: count(block.start + len(block.values)), any_order=in_batches)
 
 
 def _of_table(fitted: TableFit) -> FittedModel:

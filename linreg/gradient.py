@@ -63,14 +63,14 @@ def gradient(
         exponents: column k of A is divided by 2^exponents[k], and y by the last.
         residual_bound: a bound of |y - A x|.
     """
-    sums = problem.passed(_sums, solution, exponents, residual_bound, combine=add)
+    sums = problem.passed(_sums, solution, exponents, residual_bound, combine=add, stage="refinement")
     scaled_already = np.abs(exponents).max() > EXTREME
     scale = np.zeros(len(solution), np.int_) if scaled_already else exponents[:-1]
     return np.ldexp(sums.exact + sums.rest, -scale), sums.squares
 
 
 def _sums(unit: Unit, problem: Problem, solution: Array, exponents: NDArray[np.int_], residual_bound: float) -> Sums:
-    blocks = problem.stream.blocks(unit.start, unit.stop)
+    blocks = problem.blocks(unit)
     return reduced((_block_sums(problem, block, solution, exponents, residual_bound) for block in blocks), add)
 
 

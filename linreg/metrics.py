@@ -159,11 +159,12 @@ def errors_of(target: Array, prediction: NDArray[np.floating]) -> Errors:
         exponent=unit + below,
         absolute=float(np.abs(error).sum()),
         squares=float(np.square(error).sum()),
-        target=_spread(target),
+        target=spread_of(target),
     )
 
 
-def _spread(values: Array) -> Spread:
+def spread_of(values: Array) -> Spread:
+    """Compute the sums of a column of at least one row."""
     exponent = _exponent(values)
     scaled = np.ldexp(values, -exponent)
     mean = scaled.mean()

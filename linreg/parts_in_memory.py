@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linreg.data import Part, Parts
-from linreg.problem import PART_NAMES, Problem, complete_rows
+from linreg.problem import PART_NAMES, Problem, rows_of_part
 
 Array = NDArray[np.float64]
 
@@ -24,10 +24,8 @@ def read_parts(problem: Problem) -> dict[str, Part]:
     names = PART_NAMES[len(problem.split.fractions)]
     pieces: list[list[Array]] = [[] for _ in names]
     for block in problem.stream.blocks():
-        complete, part_of_row = complete_rows(block.values), problem.split.part_of_row(block.start, len(block.values))
-        used = np.ones(len(block.values), np.bool_) if complete is None else complete
         for place, piece in enumerate(pieces):
-            piece.append(block.values[used if part_of_row is None else used & (part_of_row == place)])
+            piece.append(rows_of_part(problem, block, place))
     return {name: _part(pieces.pop(0)) for name in names}
 
 

@@ -9,7 +9,7 @@ from linreg.affine import Affine
 from linreg.card import Card
 from linreg.data import Part
 from linreg.errors import LinregError
-from linreg.evaluation import evaluate, evaluate_line, evaluate_rows
+from linreg.evaluation import draw, draw_line, draw_rows
 from linreg.memory import usable_cores
 from linreg.parts import PredictedPart
 from linreg.problem import Problem
@@ -36,9 +36,9 @@ def predicted_parts(
     """
     if data is not None:
         table = Path(data) if isinstance(data, os.PathLike) else data
-        return evaluate(table, card, affine, workers=usable_cores()).parts
+        return draw(table, card, affine, workers=usable_cores()).parts
     if fitted_to is not None:
-        return evaluate_rows(fitted_to, affine).parts
+        return draw_rows(fitted_to, affine)
     if card.data["kind"] != "line":
         raise LinregError("the model was trained on a table, and a bundle does not hold its data; give the table")
-    return evaluate_line(card, affine).parts
+    return draw_line(card, affine)

@@ -5,7 +5,7 @@ A pass is a function of a module, `function(unit, problem, ...)`. It returns one
 the ranges, or on the files that hold the table. A row that is not used becomes a row of zeros, which changes no sum.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
@@ -20,9 +20,15 @@ from linreg.tree import reduced
 
 Array = NDArray[np.float64]
 Result = TypeVar("Result")
+Progress = Callable[[str, int, int | None], None]
+"""Called as progress(stage, rows done, rows), the last None if it is not known."""
 
 UNIT_BLOCKS = 16
 """Blocks of a unit, a power of two. With 2^20 rows, a unit is what most writers of Parquet make a row group."""
+MOST_IN_VAIN = 0.2
+"""The rows that workers may read only to reach their own, as a fraction of the table."""
+SHORT_ROWS = 2**18
+"""A table of at most so many rows shows no progress."""
 WIDEST_PARALLEL = 100
 """With more columns, BLAS itself uses several threads, which must not multiply with the workers."""
 
@@ -54,16 +60,24 @@ class TableBlocks(Protocol):
     def seekable(self) -> bool:
         """Whether `blocks` can begin anywhere without reading what stands before."""
 
+    def reading_start(self, row: int, /) -> int:
+        """Return the row from which the table is read to reach a row; `rows` is known."""
+
     def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[Block]:
         """Yield the blocks of a range of rows; `start` and `stop` are multiples of `BLOCK_ROWS`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Unit:
-    """A range of rows; `start` is a multiple of a unit's rows, and without a `stop` it reaches to the end."""
+    """A range of rows; `start` is a multiple of a unit's rows, and without a `stop` it reaches to the end.
+
+    Attributes:
+        block: the rows, if they were read already: one block.
+    """
 
     start: int = 0
     stop: int | None = None
+    block: Block | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +91,8 @@ class Problem:
         workers: threads of each pass.
         engine: where the units of a pass are run: `linreg.engines.threads.run`, or another of the same signature. Other
             processes open the table again, so it must be a `TableStream` of files.
+        progress: told in the caller's thread how far a pass over a long table is; None tells nobody.
+        on_rows: told how many rows were read, in a pass that runs in the caller's thread.
     """
 
     stream: TableBlocks
@@ -84,6 +100,8 @@ class Problem:
     split: BlockSplit = EVERY_ROW
     workers: int = 1
     engine: Callable[..., Iterator[Any]] = run
+    progress: Progress | None = None
+    on_rows: Callable[[int], None] | None = None
 
     @property
     def features(self) -> int:
@@ -96,19 +114,44 @@ class Problem:
         return self.features + self.intercept
 
     def passed(
-        self, function: Callable[..., Result], *arguments: Any, combine: Callable[[Result, Result], Result]
+        self, function: Callable[..., Result], *arguments: Any, combine: Callable[[Result, Result], Result], stage: str
     ) -> Result:
-        """Run a function on each unit of the table, and reduce the results."""
+        """Run a function on each unit of the table, and reduce the results.
+
+        Args:
+            function: called as function(unit, problem, *arguments).
+            arguments: the same for every unit.
+            combine: reduces two results.
+            stage: name of the pass, for `progress`.
+        """
         if self.engine is not run:
             return reduced(self._elsewhere(function, arguments), combine)
         workers = self.workers if self.columns <= WIDEST_PARALLEL else 1
-        return reduced(run(function, units_of(self.stream), self, *arguments, workers=workers), combine)
+        counted = RowCount(progress=self.progress, stage=stage, rows=self.stream.rows)
+        here, there = replace(self, progress=None, on_rows=counted), replace(self, progress=None)
+        if workers == 1:
+            results = run(function, [Unit()], here, *arguments, workers=1)
+        elif (units := units_of(self.stream)) is None:
+            results = run(function, (_read(block) for block in here.blocks(Unit())), there, *arguments, workers=workers)
+        else:
+            results = counted.units(run(function, units, there, *arguments, workers=workers), units)
+        return reduced(results, combine)
+
+    def blocks(self, unit: Unit) -> Iterator[Block]:
+        """Yield the blocks of a unit."""
+        if unit.block is not None:
+            yield unit.block
+            return
+        for block in self.stream.blocks(unit.start, unit.stop):
+            yield block
+            if self.on_rows is not None:
+                self.on_rows(block.start + len(block.values))
 
     def _elsewhere(self, function: Callable[..., Result], arguments: tuple[Any, ...]) -> Iterator[Result]:
         """Run a function in other processes, and add what they notice in their rows to the notes of the table."""
         assert isinstance(self.stream, TableStream)
-        there = replace(self, engine=run)
-        units = units_of(self.stream)
+        assert self.stream.rows is not None, "only Parquet is read by other processes"
+        there, units = replace(self, engine=run, progress=None), _ranges(self.stream.rows)
         for result, noticed in self.engine(_noticing, units, function, there, *arguments, workers=self.workers):
             self.stream.add_noticed(noticed)
             yield result
@@ -149,12 +192,52 @@ def _noticing(unit: Unit, function: Callable[..., Result], problem: Problem, *ar
     return result, problem.stream.noticed(unit.start, unit.stop)
 
 
-def units_of(stream: TableBlocks) -> list[Unit]:
-    """Return the units of a table; one that must be read from its start, as a CSV, is one unit."""
+@dataclass(frozen=True, kw_only=True)
+class RowCount:
+    """Tells how many rows of a long table are done.
+
+    Attributes:
+        progress: what to tell; None tells nobody.
+        stage: name of the pass.
+        rows: rows of the table; None if they have not been counted.
+    """
+
+    progress: Progress | None
+    stage: str
+    rows: int | None
+
+    def __call__(self, done: int) -> None:
+        """Tell how many rows are done."""
+        if self.progress is not None and max(done, self.rows or 0) > SHORT_ROWS:
+            self.progress(self.stage, done, self.rows)
+
+    def units(self, results: Iterator[Result], units: Sequence[Unit]) -> Iterator[Result]:
+        """Yield the results of units, and count those that are done."""
+        assert self.rows is not None
+        for unit, result in zip(units, results, strict=True):
+            yield result
+            self(self.rows if unit.stop is None else min(unit.stop, self.rows))
+
+
+def units_of(stream: TableBlocks) -> list[Unit] | None:
+    """Return the units of a table whose workers read it; None if it is better read once, in one thread.
+
+    That is so if a unit can only be reached through many rows before it: a CSV, or Parquet whose row groups are long.
+    """
     if stream.rows is None or not stream.seekable:
-        return [Unit()]
+        return None
+    units = _ranges(stream.rows)
+    in_vain = sum(unit.start - stream.reading_start(unit.start) for unit in units)
+    return None if in_vain > MOST_IN_VAIN * stream.rows or len(units) == 1 else units
+
+
+def _ranges(count: int) -> list[Unit]:
     rows = UNIT_BLOCKS * BLOCK_ROWS
-    return [Unit(start=start, stop=start + rows) for start in range(0, max(stream.rows, 1), rows)]
+    return [Unit(start=start, stop=start + rows) for start in range(0, max(count, 1), rows)]
+
+
+def _read(block: Block) -> Unit:
+    return Unit(start=block.start, stop=block.start + BLOCK_ROWS, block=block)
 
 
 def complete_rows(values: Array) -> NDArray[np.bool_] | None:
@@ -168,3 +251,11 @@ def complete_rows(values: Array) -> NDArray[np.bool_] | None:
             return None
     complete = np.asarray(~np.isnan(values).any(axis=1))
     return None if complete.all() else complete
+
+
+def rows_of_part(problem: Problem, block: Block, part: int) -> Array:
+    """Return the complete rows of a block that belong to a part of the split, shape (rows, columns)."""
+    values = block.values
+    complete, part_of_row = complete_rows(values), problem.split.part_of_row(block.start, len(values))
+    used = np.ones(len(values), np.bool_) if complete is None else complete
+    return values[used if part_of_row is None else used & (part_of_row == part)]

@@ -59,11 +59,11 @@ def sampled(problem: Problem, model: Rounded) -> tuple[Scored, Sample]:
         problem: the table and its split.
         model: the model.
     """
-    return problem.passed(_sampled, model, combine=_combined)
+    return problem.passed(_sampled, model, combine=_combined, stage="metrics")
 
 
 def _sampled(unit: Unit, problem: Problem, model: Rounded) -> tuple[Scored, Sample]:
-    blocks = problem.stream.blocks(unit.start, unit.stop)
+    blocks = problem.blocks(unit)
     rows = (predicted(problem, block, model) for block in blocks)
     return reduced(((scores_of(problem, one, digests=True), _sample_of(one)) for one in rows), _combined)
 

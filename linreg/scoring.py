@@ -1,6 +1,5 @@
-"""The last pass of a fit: how good the rounded model is, by part, and whether its dtype can hold the data."""
+"""The last pass of a fit: how good the rounded model is, by part."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +7,6 @@ from numpy.typing import NDArray
 
 from linreg.affine import Affine, predict
 from linreg.config import Precision
-from linreg.errors import DataError
 from linreg.metrics import Errors, errors_of
 from linreg.problem import Problem, Unit, complete_rows
 from linreg.reading.blocks import Block
@@ -16,9 +14,6 @@ from linreg.survey import digest_of
 from linreg.tree import reduced
 
 Array = NDArray[np.float64]
-
-COARSE = 0.01
-"""Warn if rounding moves predictions by more than this fraction of the RMSE."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,11 +99,11 @@ def scored(problem: Problem, model: Rounded, *, digests: bool = False) -> Scored
         model: the model.
         digests: whether to compute the digests.
     """
-    return problem.passed(_scored, model, digests, combine=combined)
+    return problem.passed(_scored, model, digests, combine=combined, stage="metrics")
 
 
 def _scored(unit: Unit, problem: Problem, model: Rounded, digests: bool) -> Scored:
-    blocks = problem.stream.blocks(unit.start, unit.stop)
+    blocks = problem.blocks(unit)
     return reduced((scores_of(problem, predicted(problem, block, model), digests) for block in blocks), combined)
 
 
@@ -154,6 +149,19 @@ def scores_of(problem: Problem, rows: Predicted, digests: bool) -> Scored:
     return Scored(rows=len(values), parts=tuple(parts), digests=digest_of(values) if digests else b"")
 
 
+def scores_of_rows(model: Rounded, features: Array, target: Array) -> Scores:
+    """Return the scores of rows in memory.
+
+    Args:
+        model: the model.
+        features: shape (rows, features).
+        target: shape (rows,), at least one row.
+    """
+    scores = _scores(target, *model.predict(features))
+    assert scores is not None
+    return scores
+
+
 def _scores(target: Array, rounded: NDArray[np.floating], exact: Array) -> Scores | None:
     if not len(target):
         return None
@@ -182,78 +190,3 @@ def both(one: Scores | None, other: Scores | None) -> Scores | None:
     if one is None or other is None:
         return one or other
     return one + other
-
-
-# What the dtype can hold
-
-
-def check_range(model: Rounded, largest: Array, scores: Sequence[Scores], names: tuple[str, ...]) -> None:
-    """Check that the model's dtype can hold its parameters, the features and the predictions.
-
-    Args:
-        model: the model.
-        largest: largest absolute value of each feature.
-        scores: scores of all rows.
-        names: names of the features.
-
-    Raises:
-        DataError: the dtype cannot hold them; the message names the column at fault, if there is one.
-    """
-    wide = model.dtype is Precision.FLOAT64
-    hint = "rescale the columns" if wide else "use --dtype float64, or rescale the columns"
-    if not all(np.isfinite(values).all() for values in model.affine.state().values()):
-        raise DataError(f"the fitted coefficients exceed torch.{model.dtype}; {hint}")
-    beyond = largest > float(np.finfo(model.dtype).max)
-    if beyond.any():
-        raise DataError(f"column {names[int(beyond.argmax())]!r} has values that exceed torch.{model.dtype}; {hint}")
-    if not all(one.finite for one in scores):
-        raise DataError(f"the predictions exceed torch.{model.dtype}; {hint}")
-
-
-def check_usefulness(train: Scores, dtype: Precision, *, bias: bool) -> None:
-    """Check that rounding does not make the model worse than a constant (than 0, for a model without a bias).
-
-    Args:
-        train: scores of the training part.
-        dtype: dtype of the model.
-        bias: whether the model has a bias.
-
-    Raises:
-        DataError: the rounded model is worse than a constant, and the exact one is not.
-    """
-    if not worse_than_constant(train.rounded, bias=bias) or worse_than_constant(train.exact, bias=bias):
-        return
-    wider = "" if dtype is Precision.FLOAT64 else "use --dtype float64, or "
-    raise DataError(
-        f"{dtype} is too coarse for these raw values: it takes the RMSE of the training part from "
-        f"{train.exact.metrics.rmse:.3g} to {train.rounded.metrics.rmse:.3g}, worse than a constant; {wider}shift the "
-        "columns towards 0"
-    )
-
-
-def worse_than_constant(errors: Errors, *, bias: bool) -> bool:
-    """Return whether predictions are worse than the target's mean (than 0 without a bias), beyond rounding errors."""
-    metrics = errors.metrics
-    if bias:
-        return metrics.r2 is not None and metrics.r2 < -0.01
-    return metrics.rmse > 1.005 * errors.target.root_mean_square
-
-
-def coarseness(train: Scores, dtype: Precision) -> list[str]:
-    """Warn if the model's dtype is too coarse for the raw values, and say how large the effect is.
-
-    Args:
-        train: scores of the training part.
-        dtype: dtype of the model.
-
-    Returns:
-        One warning, or none.
-    """
-    noise, target = train.exact.metrics.rmse, train.exact.target
-    if train.effect <= COARSE * max(noise, 1e-4 * (target.high - target.low)):
-        return []
-    wider = "" if dtype is Precision.FLOAT64 else "use --dtype float64, or "
-    return [
-        f"{dtype} is coarse for these raw values: it moves predictions by up to {train.effect:.3g} (RMSE {noise:.3g}); "
-        f"{wider}shift the columns towards 0"
-    ]

@@ -76,11 +76,11 @@ def survey_of(problem: Problem, *, digests: bool = True) -> Survey:
         problem: the table.
         digests: whether to compute the digests.
     """
-    return problem.passed(_survey, digests, combine=_combined)
+    return problem.passed(_survey, digests, combine=_combined, stage="products")
 
 
 def _survey(unit: Unit, problem: Problem, digests: bool) -> Survey:
-    blocks = problem.stream.blocks(unit.start, unit.stop)
+    blocks = problem.blocks(unit)
     return reduced((_block_survey(problem, block, digests) for block in blocks), _combined)
 
 

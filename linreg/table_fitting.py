@@ -1,7 +1,6 @@
 """Fit a model to a table that is read in blocks, and describe the fit in a card."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from linreg.affine import check_architecture
 from linreg.block_split import RULE
@@ -14,11 +13,13 @@ from linreg.memory import in_words
 from linreg.parts_in_memory import parts_in_memory
 from linreg.problem import Problem
 from linreg.split_text import parse_split
+from linreg.streamed_training import fit_streamed
 from linreg.survey import IDENTITY, Survey, survey_of
 from linreg.training import Fit, card_of, check_settings
 from linreg.training import fit as train
 
-Progress = Callable[[str, int, int], None]
+SMALL_BATCH = 1024
+"""A batch size to suggest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,18 +45,17 @@ def fit_table(
     shuffled: bool,
     memory_bytes: int,
     keep_on_interrupt: bool = False,
-    progress: Progress | None = None,
 ) -> TableFit:
     """Fit a model to the training part of a table.
 
     Args:
-        problem: the table; its split and intercept are set here.
+        problem: the table; its split and intercept are set here. After each epoch of a gradient method, `progress` is
+            called as progress("training", epochs done, epochs).
         settings: how to fit.
         split: the fractions of the parts, such as "0.8".
         shuffled: whether rows are shuffled with the seed before the split.
-        memory_bytes: what a gradient method may hold of the table.
+        memory_bytes: a gradient method streams a larger table in batches.
         keep_on_interrupt: on KeyboardInterrupt in a gradient method, keep the best parameters so far.
-        progress: called as progress("training", epochs done, epochs) after each epoch.
 
     Raises:
         LinregError: as `linreg.fit`.
@@ -67,7 +67,7 @@ def fit_table(
     if settings.method is Method.EXACT:
         fit, survey = _exact(problem, settings)
     else:
-        fit, survey = _descended(problem, settings, memory_bytes, progress, keep_on_interrupt=keep_on_interrupt)
+        fit, survey = _descended(problem, settings, memory_bytes, keep_on_interrupt=keep_on_interrupt)
     table = problem.stream
     assert table.target_name is not None
     source = {
@@ -81,7 +81,7 @@ def fit_table(
         "sha256": survey.identity((*table.feature_names, table.target_name)),
     }
     card = card_of(table.feature_names, table.target_name, source, settings, fit)
-    return TableFit(fit=fit, card=card, problem=problem)
+    return TableFit(fit=fit, card=card, problem=replace(problem, progress=None))
 
 
 def _exact(problem: Problem, settings: TrainSettings) -> tuple[Fit, Survey]:
@@ -102,18 +102,16 @@ def _descended(
     problem: Problem,
     settings: TrainSettings,
     memory_bytes: int,
-    progress: Progress | None,
     *,
     keep_on_interrupt: bool,
 ) -> tuple[Fit, Survey]:
     survey = survey_of(problem)
     check_table(problem, survey)
-    needed = 8 * survey.complete * (problem.features + 1)
-    if needed > memory_bytes:
-        raise DataError(
-            f"{problem.stream.origin}: method {settings.method} holds all rows, {in_words(needed)}, and may hold "
-            f"{in_words(memory_bytes)}; raise --memory, choose fewer --features, or use --method exact"
-        )
+    progress = problem.progress
+    tell = None if progress is None else lambda epoch, _loss: progress("training", epoch + 1, settings.epochs)
+    if 8 * (problem.features + 1) * survey.complete > memory_bytes:
+        _check_batch(problem, survey, settings, memory_bytes)
+        return fit_streamed(problem, survey, settings, progress=tell, keep_on_interrupt=keep_on_interrupt), survey
     table, parts = problem.stream, parts_in_memory(problem)
     assert table.target_name is not None
     dataset = Dataset(
@@ -124,11 +122,24 @@ def _descended(
         table=None,
         sha256="",
     )
-    fit = train(
-        dataset,
-        parts,
-        settings,
-        progress=None if progress is None else lambda epoch, _loss: progress("training", epoch + 1, settings.epochs),
-        keep_on_interrupt=keep_on_interrupt,
+    return train(dataset, parts, settings, progress=tell, keep_on_interrupt=keep_on_interrupt), survey
+
+
+def _check_batch(problem: Problem, survey: Survey, settings: TrainSettings, memory_bytes: int) -> None:
+    """Check that the rows that a gradient method needs at a time fit into memory.
+
+    Raises:
+        DataError: they do not.
+    """
+    size, row_bytes = settings.batch_size, 8 * (problem.features + 1)
+    if size is not None and row_bytes * size <= memory_bytes:
+        return
+    what = f"all {survey.complete:,} rows" if size is None else f"batches of {size:,} rows"
+    needed = in_words(row_bytes * min(survey.complete, size or survey.complete))
+    batches = f"--batch-size {SMALL_BATCH}"
+    if settings.method is Method.LBFGS:
+        batches = f"--method adam with {batches}"
+    raise DataError(
+        f"{problem.stream.origin}: method {settings.method} needs {what} at a time, {needed}, and may hold "
+        f"{in_words(memory_bytes)}; use {batches}, --method exact, or a larger --memory"
     )
-    return fit, survey

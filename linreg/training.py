@@ -11,24 +11,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from linreg.affine import Affine, check_architecture, predict, rounded
+from linreg.affine import Affine, check_architecture, rounded
 from linreg.card import BIAS_NAME, Card
 from linreg.config import Method, TrainSettings
 from linreg.data import Dataset, Parts, Scaler, fit_scaler
-from linreg.errors import LinregError, TrainingError
+from linreg.device import resolve_device
+from linreg.errors import LinregError
 from linreg.exact_fit import warnings_of
-from linreg.inference import (
-    check_range,
-    check_usefulness,
-    coarseness,
-    resolve_device,
-    worse_than_constant,
-)
 from linreg.least_squares import LeastSquares, solve
-from linreg.metrics import Metrics, measure
+from linreg.metrics import Metrics
+from linreg.rating import rating_of
+from linreg.scoring import Rounded, scores_of_rows
 from linreg.state_dict import state_sha256
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from linreg.batches import Rows
     from linreg.descent import Descent, HistoryRow, Model, Progress
 
 
@@ -101,48 +100,67 @@ def fit(
     """
     check_settings(settings)
     check_architecture(settings.architecture, parts.train.features.shape[1], bias=settings.bias)
-    descent, warnings, solution, device = None, list[str](), None, "cpu"
+    found, solution = None, None
     if settings.method is Method.EXACT:
         solution, warnings = _solved(dataset, parts, settings)
         weight, bias = solution.weight, solution.bias
     else:
-        scaler = None if dataset.line is not None else fit_scaler(parts.train, centre=settings.bias)
-        descent, affine = _descended(parts, scaler, settings, progress, keep_on_interrupt=keep_on_interrupt)
-        device = str(resolve_device(settings.device))
-        warnings += descent.warnings
-        weight, bias = _fold(affine, scaler)
-        warnings += _constant_columns(dataset, scaler)
+        found = _rows_in_memory(dataset, parts, settings, progress, keep_on_interrupt=keep_on_interrupt)
+        weight, bias, warnings = found.weight, found.bias, found.warnings
     affine = rounded(settings.architecture, weight, bias if settings.bias else None, settings.dtype)
-    for _, part in parts.items():
-        check_range(affine, part.features, dataset.feature_names)
-    metrics = {name: measure(part.target, predict(affine, part.features)) for name, part in parts.items()}
-    check_usefulness(affine, parts.train.features, parts.train.target, metrics["train"], weight, bias)
-    if solution is not None and worse_than_constant(metrics["train"], parts.train.target, bias=settings.bias):
-        raise TrainingError(  # an exact solution never is
-            f"exact fit: rounding leaves an RMSE of {metrics['train'].rmse:.3g} on the training part, worse than a "
-            "constant; columns are nearly linear combinations of each other: leave some out with --features"
-        )
-    warnings += coarseness(affine, parts.train.features, parts.train.target, weight, bias)
+    model = Rounded(affine=affine, weight=weight, bias=bias if settings.bias else 0.0)
+    scores = {name: scores_of_rows(model, part.features, part.target) for name, part in parts.items()}
+    largest = np.max([np.abs(part.features).max(axis=0) for _, part in parts.items()], axis=0)
+    rating = rating_of(model, scores, largest, dataset.feature_names, exact=solution is not None)
     return Fit(
         affine=affine,
-        history=descent.history if descent else (),
-        interrupted_at=descent.interrupted_at if descent else None,
+        history=found.descent.history if found else (),
+        interrupted_at=found.descent.interrupted_at if found else None,
         solution=solution,
-        metrics=metrics,
-        device=device,
-        warnings=tuple(warnings),
+        metrics=rating.metrics,
+        device=found.device if found else "cpu",
+        warnings=(*warnings, *rating.warnings),
     )
 
 
-def _descended(
-    parts: Parts,
+@dataclass(frozen=True, kw_only=True)
+class Descended:
+    """What a gradient method found.
+
+    Attributes:
+        weight: weight for raw features, shape (features,), float64.
+        bias: bias for raw features.
+        descent: how training went.
+        device: where the loop ran.
+        warnings: what the user should know, one line each.
+    """
+
+    weight: NDArray[np.float64]
+    bias: float
+    descent: "Descent"
+    device: str
+    warnings: list[str]
+
+
+def descended(
+    rows: "Callable[[Model], Rows]",
+    names: tuple[str, ...],
     scaler: Scaler | None,
     settings: TrainSettings,
-    progress: "Progress | None",
     *,
+    progress: "Progress | None",
     keep_on_interrupt: bool,
-) -> "tuple[Descent, Affine]":
-    """Train a model with torch; return how training went, and the model in the scaler's units."""
+) -> Descended:
+    """Train a model with torch.
+
+    Args:
+        rows: makes the rows for a model, standardised by the scaler.
+        names: names of the features.
+        scaler: is folded into the result; None leaves it as it is.
+        settings: how to train.
+        progress: as in `fit`.
+        keep_on_interrupt: as in `fit`.
+    """
     import torch
 
     from linreg.descent import descend
@@ -150,12 +168,35 @@ def _descended(
 
     device = resolve_device(settings.device)
     torch.manual_seed(settings.seed)
-    features = parts.train.features.shape[1]
-    model = make_model(settings.architecture, features, bias=settings.bias, dtype=torch_dtype(settings.dtype))
-    descent = descend(model.to(device), parts, scaler, settings, progress, keep_on_interrupt=keep_on_interrupt)
+    model = make_model(settings.architecture, len(names), bias=settings.bias, dtype=torch_dtype(settings.dtype))
+    model = model.to(device)
+    descent = descend(model, rows(model), settings, progress, keep_on_interrupt=keep_on_interrupt)
     affine = affine_of(model.cpu())
     assert affine is not None, "one of the course's two models"
-    return descent, affine
+    weight, bias = _fold(affine, scaler)
+    warnings = [*descent.warnings, *_constant_columns(names, scaler)]
+    return Descended(weight=weight, bias=bias, descent=descent, device=str(device), warnings=warnings)
+
+
+def _rows_in_memory(
+    dataset: Dataset,
+    parts: Parts,
+    settings: TrainSettings,
+    progress: "Progress | None",
+    *,
+    keep_on_interrupt: bool,
+) -> Descended:
+    from linreg.batches import RowsInMemory
+
+    scaler = None if dataset.line is not None else fit_scaler(parts.train, centre=settings.bias)
+    return descended(
+        lambda model: RowsInMemory(parts, scaler, model, batch_size=settings.batch_size, seed=settings.seed),
+        dataset.feature_names,
+        scaler,
+        settings,
+        progress=progress,
+        keep_on_interrupt=keep_on_interrupt,
+    )
 
 
 def _solved(dataset: Dataset, parts: Parts, settings: TrainSettings) -> tuple[LeastSquares, list[str]]:
@@ -218,7 +259,7 @@ def _fold(affine: Affine, scaler: Scaler | None) -> tuple[NDArray[np.float64], f
         return weight, scaler.target_mean + scaler.target_scale * bias - float(weight @ scaler.feature_mean)
 
 
-def _constant_columns(dataset: Dataset, scaler: Scaler | None) -> list[str]:
+def _constant_columns(names: tuple[str, ...], scaler: Scaler | None) -> list[str]:
     places = [] if scaler is None else np.flatnonzero(np.isinf(scaler.feature_scale)).tolist()
-    constant = [dataset.feature_names[place] for place in places]
+    constant = [names[place] for place in places]
     return [f"column {name!r} is constant in the training part: its coefficient is 0" for name in constant]

@@ -29,7 +29,7 @@ def triangle_of(problem: Problem, products: Array, rows: int) -> Array:
         rows: the number of rows that are used.
     """
     quick = by_products(products) if rows > BATCH_ROWS else None
-    return problem.passed(_triangle, combine=_combined) if quick is None else quick
+    return problem.passed(_triangle, combine=_combined, stage="factors") if quick is None else quick
 
 
 def by_products(products: Array) -> Array | None:
@@ -53,9 +53,7 @@ def products_of(problem: Problem, block: Block) -> Array:
 
 
 def _triangle(unit: Unit, problem: Problem) -> Array:
-    return reduced(
-        (_block_triangle(problem, block) for block in problem.stream.blocks(unit.start, unit.stop)), _combined
-    )
+    return reduced((_block_triangle(problem, block) for block in problem.blocks(unit)), _combined)
 
 
 def _block_triangle(problem: Problem, block: Block) -> Array:

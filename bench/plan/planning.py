@@ -81,7 +81,7 @@ def _check(request: Request) -> None:
     ):
         raise LinregError("against: times only two artifacts, on the CPU; leave out other rows and devices")
     if request.device is DeviceChoice.CUDA:
-        from linreg.inference import resolve_device
+        from linreg.device import resolve_device
 
         resolve_device(request.device)
         if request.variants:

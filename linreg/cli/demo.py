@@ -14,7 +14,7 @@ from linreg.cli.bench_output import report_changes, show_report, write_files
 from linreg.cli.bench_run import measure
 from linreg.cli.plot import draw
 from linreg.cli.results import show_card
-from linreg.cli.rows import evaluation_of
+from linreg.cli.rows import rows_to_plot
 from linreg.cli.terminal import say, stages
 from linreg.config import BenchSettings
 from linreg.errors import LinregError
@@ -84,5 +84,5 @@ def _rest(bundle: Path, table: Path | None) -> None:
     with report_changes(bundle, command="linreg demo") as changes:
         for path in write_files(report, changes, None):
             say(f"figures: {path}")
-    for path in draw(checkpoint, evaluation_of(checkpoint, table).parts, bundle, force=True):
+    for path in draw(checkpoint, rows_to_plot(checkpoint, table), bundle, force=True):
         say(f"plot: {path}")

@@ -10,7 +10,7 @@ from linreg.cli.bundle import open_existing
 from linreg.cli.cold_start import prepare_for_tables
 from linreg.cli.options import ExistingModel, Json, Workers
 from linreg.cli.results import show_metrics
-from linreg.cli.rows import evaluation_of
+from linreg.cli.rows import metrics_of_rows
 from linreg.cli.terminal import print_json
 
 NAME = "evaluate"
@@ -33,8 +33,7 @@ def run(
     if table is not None:
         prepare_for_tables()
     checkpoint = open_existing(model, table)
-    evaluation = evaluation_of(checkpoint, table, workers)
-    metrics = {name: asdict(part) for name, part in evaluation.metrics.items()}
+    metrics = {name: asdict(part) for name, part in metrics_of_rows(checkpoint, table, workers).items()}
     if as_json:
         print_json({"model": str(checkpoint.path), "metrics": metrics})
     else:

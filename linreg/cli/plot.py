@@ -7,7 +7,7 @@ import typer
 
 from linreg.cli.bundle import open_existing
 from linreg.cli.options import ExistingModel, Wait, Workers
-from linreg.cli.rows import evaluation_of
+from linreg.cli.rows import rows_to_plot
 from linreg.cli.terminal import note, say, say_waiting
 from linreg.config import MAX_STATE_BYTES
 from linreg.errors import LinregError
@@ -44,7 +44,7 @@ def run(
     With one feature, predictions are drawn over the feature; with several, against the actual values.
     """
     checkpoint = open_existing(model, table)
-    parts = evaluation_of(checkpoint, table, workers).parts
+    parts = rows_to_plot(checkpoint, table, workers)
     drawn, rows = (sum(counts) for counts in zip(*map(_rows_of, parts.values()), strict=True))
     if drawn < rows:
         note(f"note: the plots show {drawn:,} of {rows:,} rows, drawn at random; metrics are of all rows")

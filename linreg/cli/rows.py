@@ -1,18 +1,20 @@
-"""Evaluate a model on the rows that a command uses: those of a table, or those of the line that it was trained on."""
+"""The rows that a command evaluates or plots a model with: a table, or the line that the model was trained on."""
 
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from linreg.cli.terminal import note
+from linreg.cli.terminal import note, stages
 from linreg.errors import LinregError
 
 if TYPE_CHECKING:
+    from linreg.card import Card
     from linreg.checkpoint import Checkpoint
-    from linreg.evaluation import Evaluation
+    from linreg.metrics import Metrics
+    from linreg.parts import PredictedPart
 
 
-def evaluation_of(checkpoint: "Checkpoint", table: Path | None, workers: int | None = None) -> "Evaluation":
+def metrics_of_rows(checkpoint: "Checkpoint", table: Path | None, workers: int | None = None) -> "dict[str, Metrics]":
     """Evaluate a model, and print notes on the table.
 
     The line is generated again. It, or the training table, is split as in training, into `train`, `validation` and
@@ -27,20 +29,46 @@ def evaluation_of(checkpoint: "Checkpoint", table: Path | None, workers: int | N
         LinregError: the model has no card, or a table is needed.
         DataError: the table cannot be used, or a prediction is not finite.
     """
-    from linreg.evaluation import evaluate, evaluate_line
+    from linreg.evaluation import draw_line, evaluate, metrics_of
     from linreg.memory import usable_cores
 
+    card = _card(checkpoint, table)
+    if table is None:
+        return metrics_of(draw_line(card, checkpoint.affine))
+    with stages() as progress:
+        found = evaluate(table, card, checkpoint.affine, workers=workers or usable_cores(), progress=progress)
+    _tell(found.notes)
+    return found.metrics
+
+
+def rows_to_plot(
+    checkpoint: "Checkpoint", table: Path | None, workers: int | None = None
+) -> "dict[str, PredictedPart]":
+    """Draw rows to plot a model with; arguments and errors are those of `metrics_of_rows`."""
+    from linreg.evaluation import draw, draw_line
+    from linreg.memory import usable_cores
+
+    card = _card(checkpoint, table)
+    if table is None:
+        return draw_line(card, checkpoint.affine)
+    with stages() as progress:
+        found = draw(table, card, checkpoint.affine, workers=workers or usable_cores(), progress=progress)
+    _tell(found.notes)
+    return found.parts
+
+
+def _card(checkpoint: "Checkpoint", table: Path | None) -> "Card":
     card, model = checkpoint.card, checkpoint.path
     if card is None:
         raise LinregError(f"{model}: has no card.json, so its columns have no names; use a bundle made by linreg train")
-    if table is None:
-        if card.data["kind"] != "line":
-            raise LinregError(
-                f"{model}: was trained on a table, and a bundle does not hold its data; "
-                f"name it: linreg COMMAND TABLE -m {shlex.quote(str(model.parent))}"
-            )
-        return evaluate_line(card, checkpoint.affine)
-    evaluation = evaluate(table, card, checkpoint.affine, workers=workers or usable_cores())
-    for text in evaluation.notes:
+    if table is None and card.data["kind"] != "line":
+        raise LinregError(
+            f"{model}: was trained on a table, and a bundle does not hold its data; "
+            f"name it: linreg COMMAND TABLE -m {shlex.quote(str(model.parent))}"
+        )
+    return card
+
+
+def _tell(notes: tuple[str, ...]) -> None:
+    for text in notes:
         note(f"note: {text}")
-    return evaluation

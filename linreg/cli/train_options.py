@@ -129,7 +129,10 @@ Epochs = Annotated[
     int | None,
     typer.Option(help=f"Passes over the training rows. Default: {LINE_DEFAULTS.epochs}.", rich_help_panel=OPTIMISATION),
 ]
-BatchSize = Annotated[int | None, typer.Option(help="Batch size. Default: all rows.", rich_help_panel=OPTIMISATION)]
+BatchSize = Annotated[
+    int | None,
+    typer.Option(help="Batch size. Default: all rows, if they fit into --memory.", rich_help_panel=OPTIMISATION),
+]
 TestEvery = Annotated[
     int | None,
     typer.Option(
@@ -169,8 +172,8 @@ Memory = Annotated[
     typer.Option(
         parser=check_memory,
         metavar="<size>",
-        help=f"Keep a table up to this size in memory, such as 2GB; a larger one is read several times. "
-        f"Default: {DEFAULT_MEMORY}.",
+        help=f"Keep the numbers of a table up to this size in memory, such as 2GB; a larger table is read in every "
+        f"pass, and gradient methods then need --batch-size. Default: {DEFAULT_MEMORY}.",
         rich_help_panel=RESOURCES,
     ),
 ]

@@ -1,17 +1,17 @@
 """Run a function over units in threads of this process. NumPy releases the lock of the interpreter, so they help."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
 
-def run(function: Callable[..., Result], units: Sequence[Any], *arguments: Any, workers: int) -> Iterator[Result]:
+def run(function: Callable[..., Result], units: Iterable[Any], *arguments: Any, workers: int) -> Iterator[Result]:
     """Yield `function(unit, *arguments)` for each unit, in the order of the units.
 
-    At most two results for each worker are waiting at a time.
+    At most two units for each worker are taken ahead, in the caller's thread.
 
     Args:
         function: a function of a module, so that engines of several processes can find it.
@@ -19,7 +19,7 @@ def run(function: Callable[..., Result], units: Sequence[Any], *arguments: Any, 
         arguments: the same for every call.
         workers: number of threads; 1 uses the caller's.
     """
-    if workers == 1 or len(units) == 1:
+    if workers == 1:
         for unit in units:
             yield function(unit, *arguments)
         return

@@ -34,6 +34,10 @@ class ArraysStream:
         """The number of rows."""
         return len(self.target)
 
+    def reading_start(self, row: int) -> int:
+        """Return the row itself."""
+        return row
+
     def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[Block]:
         """Yield copies of the rows, in blocks."""
         end = len(self.target) if stop is None else min(stop, len(self.target))

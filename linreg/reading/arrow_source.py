@@ -35,6 +35,10 @@ class ArrowSource:
         """Return the type of a column."""
         return self._table.schema.types[place]
 
+    def reading_start(self, row: int) -> int:
+        """Return the row itself."""
+        return row
+
     def batches(self, places: Sequence[int], *, passing: Sequence[int] = (), start: int = 0) -> Iterator[Batch]:
         """Yield rows in order, beginning at row `start`."""
         total = self._table.num_rows

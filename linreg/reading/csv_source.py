@@ -55,6 +55,10 @@ class CsvSource:
         """Return the type of text."""
         return pa.large_string()
 
+    def reading_start(self, _row: int) -> int:
+        """Return the first row."""
+        return 0
+
     def batches(self, places: Sequence[int], *, passing: Sequence[int] = (), start: int = 0) -> Iterator[Batch]:
         """Yield rows in order, beginning with the chunk of row `start` if an earlier pass has met it.
 

@@ -16,7 +16,11 @@ from linreg.reading.stream import TableStream
 
 
 def held(
-    stream: TableStream, memory_bytes: int, progress: Callable[[Block], None] = lambda _block: None
+    stream: TableStream,
+    memory_bytes: int,
+    progress: Callable[[Block], None] = lambda _block: None,
+    *,
+    any_order: bool = False,
 ) -> TableStream:
     """Return a stream of the same blocks that can be read often, and from any block on.
 
@@ -25,13 +29,16 @@ def held(
         memory_bytes: up to this size the blocks are kept in memory. Beyond it, Parquet is read again in every pass, and
             the numbers of a CSV or a pipe go to a temporary file.
         progress: called with each block that was read.
+        any_order: whether single blocks are read in any order. Parquet then goes to the temporary file, too, since a
+            block of it may be read only from the start of its row group.
 
     Raises:
         DataError: as by `stream.blocks`, or the temporary file cannot be written.
     """
-    if stream.seekable and stream.rows is not None and stream.rows * stream.width * 8 > memory_bytes:
+    large = stream.rows is not None and stream.rows * stream.width * 8 > memory_bytes
+    if stream.seekable and large and not any_order:
         return stream
-    store = _Store(stream.origin, stream.width, memory_bytes)
+    store = _Store(stream, memory_bytes)
     for block in stream.blocks():
         store.add(block.values)
         progress(block)
@@ -83,6 +90,10 @@ class HeldSource:
         """Return the type of the numbers."""
         return pa.float64()
 
+    def reading_start(self, row: int) -> int:
+        """Return the row itself."""
+        return row
+
     def batches(self, places: Sequence[int], *, passing: Sequence[int] = (), start: int = 0) -> Iterator[Batch]:
         """Yield one block after another, beginning with that of row `start`."""
         assert not passing
@@ -105,10 +116,11 @@ class HeldSource:
 class _Store:
     """Blocks on their way into memory or a file."""
 
-    def __init__(self, origin: str, width: int, memory_bytes: int) -> None:
-        self._origin = origin
+    def __init__(self, stream: TableStream, memory_bytes: int) -> None:
+        self._origin = stream.origin
         self._most = memory_bytes
-        self._width = width
+        self._width = stream.width
+        self._hint = "" if stream.seekable else ", or convert the table to Parquet"
         self._rows = 0
         self._blocks: list[NDArray[np.float64]] = []
         self._file: _Scratch | None = None
@@ -128,7 +140,7 @@ class _Store:
         except OSError as error:
             raise DataError(
                 f"{self._origin}: a temporary copy cannot be written to {tempfile.gettempdir()}: "
-                f"{error.strerror or error}; set TMPDIR to a folder with room, or convert the table to Parquet"
+                f"{error.strerror or error}; set TMPDIR to a folder with room{self._hint}"
             ) from None
 
     def finished(self, names: Sequence[str]) -> HeldSource:

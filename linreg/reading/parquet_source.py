@@ -61,6 +61,10 @@ class ParquetSource:
         """Return the type of a column."""
         return self._kinds[place]
 
+    def reading_start(self, row: int) -> int:
+        """Return the first row of the row group of a row."""
+        return int(self._starts[max(bisect_right(self._starts, row) - 1, 0)])
+
     def batches(self, places: Sequence[int], *, passing: Sequence[int] = (), start: int = 0) -> Iterator[Batch]:
         """Yield rows in order from the row group of row `start` on; text is dictionary-encoded.
 

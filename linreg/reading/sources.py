@@ -57,6 +57,9 @@ class Source(Protocol):
     def kind(self, place: int, /) -> pa.DataType:
         """Return the type of a column; of a CSV, text."""
 
+    def reading_start(self, row: int, /) -> int:
+        """Return the row from which the file is read to reach a row of it."""
+
     def batches(self, places: Sequence[int], *, passing: Sequence[int] = (), start: int = 0) -> Iterator[Batch]:
         """Yield rows in order, beginning at row `start` or shortly before.
 

@@ -122,6 +122,16 @@ class TableStream:
         """Whether `blocks` can begin anywhere without reading what stands before."""
         return all(source.seekable for source in self._sources)
 
+    def reading_start(self, row: int) -> int:
+        """Return the row from which the table is read to reach a row; all lengths are known."""
+        at = 0
+        for source in self._sources:
+            rows = source.rows or 0
+            if row < at + rows:
+                return at + source.reading_start(row - at)
+            at += rows
+        return at
+
     @property
     def repeatable(self) -> bool:
         """Whether `blocks` can be called more than once."""

@@ -8,12 +8,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from linreg import affine
+from linreg import affine, rating
 from linreg.affine import Affine
 from linreg.config import DeviceChoice
+from linreg.device import resolve_device
 from linreg.errors import DataError, LinregError
-from linreg.inference import check_range, coarseness, resolve_device
 from linreg.models import LinearRegressionModel, LinearRegressionModelV2
+from linreg.scoring import Rounded, scores_of_rows
 from tests.module_predictions import arrays_of, set_affine
 
 Array = NDArray[np.float64]
@@ -95,6 +96,17 @@ def test_the_features_are_left_alone() -> None:
     predict(LinearRegressionModelV2(2, dtype=torch.float64), features)
     assert features.tolist() == np.ones((4, 2)).tolist()
     assert features.flags.writeable
+
+
+def check_range(model: Affine, features: Array, names: tuple[str, ...]) -> None:
+    whole = Rounded(affine=model, weight=model.weight[0].astype(np.float64), bias=float(model.bias[0]))  # type: ignore[index]
+    scores = [scores_of_rows(whole, features, np.zeros(len(features)))] if len(features) else []
+    rating.check_range(whole, np.abs(features).max(axis=0, initial=0.0), scores, names)
+
+
+def coarseness(model: Affine, features: Array, target: Array, weight: Array, bias: float) -> list[str]:
+    whole = Rounded(affine=model, weight=weight, bias=bias)
+    return rating.coarseness(scores_of_rows(whole, features, target), whole.dtype)
 
 
 # Devices
