@@ -107,8 +107,8 @@ def fit(
     Args:
         data: a CSV (also compressed) or Parquet file, or a folder, a glob or a URI of such files; a table in memory
             that exports an Arrow stream (pandas, polars, DuckDB, pyarrow) or a dict of its columns; a pair (X, y) of
-            arrays, tensors or data frames of shapes (rows, features) and (rows,); or a Dataset of `linreg.straight_line`.
-            The index of a pandas DataFrame is not a feature.
+            arrays, tensors or data frames of shapes (rows, features) and (rows,); or a Dataset of
+            `linreg.straight_line`. The index of a pandas DataFrame is not a feature.
         target: the column to predict, required for a table; for (X, y) a name for y, by default its own name or "y".
         features: the columns of a table to predict from; None uses all numeric columns but the target.
         feature_names: the names of the columns of X; None uses those of a data frame, or else x0, x1, ...
