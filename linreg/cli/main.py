@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -111,13 +112,21 @@ def _run() -> tuple[int, str]:
 
 
 class _NoPandas:
-    """An import hook that finds no pandas."""
+    """An import hook for a pandas that cannot be imported. Looking for it raises nothing, as torch's optimizers do."""
+
+    @classmethod
+    def find_spec(cls, name: str, _path: object = None, _target: object = None) -> ModuleSpec | None:
+        """Return this loader for pandas; leave every other module to the next hook."""
+        return ModuleSpec(name, cls) if name == "pandas" else None  # type: ignore[arg-type]
 
     @staticmethod
-    def find_spec(name: str, _path: object = None, _target: object = None) -> None:
-        """Raise ModuleNotFoundError for pandas; leave every other module to the next hook."""
-        if name == "pandas":
-            raise ModuleNotFoundError("pandas is not needed here", name=name)
+    def create_module(spec: ModuleSpec) -> None:
+        """Raise ModuleNotFoundError."""
+        raise ModuleNotFoundError("pandas is not needed here", name=spec.name)
+
+    @staticmethod
+    def exec_module(_module: object) -> None:
+        """Do nothing; importlib requires it."""
 
 
 @contextmanager
