@@ -17,7 +17,7 @@ from linreg.parts import PredictedPart, line_parts, parts_of_old, predict_parts
 from linreg.problem import PART_NAMES, Problem
 from linreg.reading.arrow_columns import ArrowStream
 from linreg.reading.opening import sha256_of
-from linreg.reading.options import AS_USUAL, ReadOptions
+from linreg.reading.options import ReadOptions
 from linreg.reading.stream import open_stream
 from linreg.reading.tables import read_table
 from linreg.sampling import Sample, sampled
@@ -50,7 +50,7 @@ def evaluate(
     card: Card,
     affine: Affine,
     *,
-    how: ReadOptions = AS_USUAL,
+    how: ReadOptions | None = None,
     workers: int = 1,
 ) -> Evaluation:
     """Evaluate a model on a table.
@@ -61,12 +61,13 @@ def evaluate(
         data: a table with the features and the target.
         card: card of the model.
         affine: the model.
-        how: how the cells are written.
+        how: how the cells are written; None reads them as those of the training table.
         workers: threads of the pass.
 
     Raises:
         DataError: the table cannot be used, has no complete row, or has values that the model's dtype cannot hold.
     """
+    how = how or card.read
     if "identity" not in card.data and (old := _old_training_parts(data, card, affine, how)) is not None:
         return old
     stream = open_stream(data, features=card.features, target=card.target, how=how)
@@ -128,7 +129,7 @@ def _old_training_parts(
 ) -> Evaluation | None:
     """Evaluate a model on its training table; return None if this is another table."""
     digest = sha256_of(data)
-    if digest is not None and digest != card.data["sha256"]:
+    if digest != card.data["sha256"] and (digest is not None or isinstance(data, Path | str)):
         return None
     table = read_table(data, features=card.features, target=card.target, how=how)
     if table.sha256 != card.data["sha256"]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from linreg.affine import check_architecture
 from linreg.block_split import RULE
@@ -13,6 +14,7 @@ from linreg.exact_fit import check_table, fit_exactly, split_problem
 from linreg.memory import in_words
 from linreg.parts_in_memory import parts_in_memory
 from linreg.problem import Problem
+from linreg.reading.stream import TableStream
 from linreg.split_text import parse_split
 from linreg.survey import IDENTITY, Survey, survey_of
 from linreg.training import Fit, card_of, check_settings
@@ -70,7 +72,7 @@ def fit_table(
         fit, survey = _descended(problem, settings, memory_bytes, progress, keep_on_interrupt=keep_on_interrupt)
     table = problem.stream
     assert table.target_name is not None
-    source = {
+    source: dict[str, Any] = {
         "kind": "table",
         "rows": survey.complete,
         "table_rows": survey.rows,
@@ -80,6 +82,8 @@ def fit_table(
         "identity": IDENTITY,
         "sha256": survey.identity((*table.feature_names, table.target_name)),
     }
+    if isinstance(table, TableStream) and table.how.record:
+        source["read"] = table.how.record
     card = card_of(table.feature_names, table.target_name, source, settings, fit)
     return TableFit(fit=fit, card=card, problem=problem)
 

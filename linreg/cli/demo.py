@@ -84,5 +84,7 @@ def _rest(bundle: Path, table: Path | None) -> None:
     with report_changes(bundle, command="linreg demo") as changes:
         for path in write_files(report, changes, None):
             say(f"figures: {path}")
-    for path in draw(checkpoint, evaluation_of(checkpoint, table).parts, bundle, force=True):
+    for path in draw(
+        checkpoint, evaluation_of(checkpoint, None if table is None else str(table)).parts, bundle, force=True
+    ):
         say(f"plot: {path}")

@@ -9,7 +9,8 @@ import typer
 from linreg.cli.bundle import open_existing
 from linreg.cli.options import ExistingModel, Json, Workers
 from linreg.cli.results import show_metrics
-from linreg.cli.rows import evaluation_of
+from linreg.cli.rows import evaluation_of, read_before
+from linreg.cli.table_options import PLACES, Decimal, Delimiter, Missing, Thousands, read_options, refuse_table_options
 from linreg.cli.terminal import print_json
 
 NAME = "evaluate"
@@ -18,19 +19,25 @@ EXAMPLES = ("linreg evaluate penguins.csv -m penguins", "linreg evaluate -m line
 
 
 def run(
+    context: typer.Context,
     table: Annotated[
-        Path | None,
-        typer.Argument(
-            help="CSV or Parquet file with the model's columns. Default: the line the model was trained on."
-        ),
+        str | None,
+        typer.Argument(help=f"Table with the model's columns: {PLACES}. Default: the line the model was trained on."),
     ] = None,
     model: ExistingModel = None,
+    decimal: Decimal = None,
+    thousands: Thousands = None,
+    delimiter: Delimiter = None,
+    missing: Missing = None,
     workers: Workers = None,
     as_json: Json = False,
 ) -> None:
     """Show R2, RMSE and MAE for each part of the training data, or for all rows of another table."""
-    checkpoint = open_existing(model, table)
-    evaluation = evaluation_of(checkpoint, table, workers)
+    if table is None:
+        refuse_table_options(context, "the line that the model was trained on")
+    checkpoint = open_existing(model, None if table is None else Path(table))
+    how = read_options(decimal, thousands, delimiter, missing, before=read_before(checkpoint))
+    evaluation = evaluation_of(checkpoint, table, workers, how)
     metrics = {name: asdict(part) for name, part in evaluation.metrics.items()}
     if as_json:
         print_json({"model": str(checkpoint.path), "metrics": metrics})

@@ -11,6 +11,7 @@ from linreg.cli.bundle import find_existing
 from linreg.cli.options import ExistingModel, refuse, refuse_empty
 from linreg.cli.predict_arrays import is_arrays, predict_arrays, refuse_table
 from linreg.cli.predict_output import check_schema, check_table_output, parse_output, write_table
+from linreg.cli.table_options import Decimal, Delimiter, Missing, Thousands, read_options, refuse_table_options
 from linreg.cli.terminal import note, stages
 from linreg.errors import ModelError
 
@@ -41,6 +42,10 @@ def run(
         ),
     ],
     model: ExistingModel = None,
+    decimal: Decimal = None,
+    thousands: Thousands = None,
+    delimiter: Delimiter = None,
+    missing: Missing = None,
     output: Annotated[
         str | None,
         typer.Option(
@@ -88,6 +93,7 @@ def run(
     refuse_empty(context, ["output", "columns"])
     if is_arrays(Path(table)):
         refuse(context, ["columns"], "belongs to tables, and this is a file of arrays; leave it out")
+        refuse_table_options(context, "a file of arrays")
         predict_arrays(Path(table), model, None if output is None else Path(output), trust=trust, force=force)
         return
     refuse(context, ["trust"], "belongs to arrays in an .npz, for a module of your own; leave it out")
@@ -102,7 +108,8 @@ def run(
     from linreg.reading.stream import open_stream
 
     opened = _onnx(path) if path.suffix == ".onnx" else _pth(path)
-    stream = open_stream(table, features=opened.features, target=None, passing=passing)
+    how = read_options(decimal, thousands, delimiter, missing, before=opened.how)
+    stream = open_stream(table, features=opened.features, target=None, how=how, passing=passing)
     schema = output_schema(stream, opened, with_features=columns is None)
     check_schema(where, table, schema)
     batches = predicted_batches(stream, opened, schema, with_features=columns is None)
@@ -170,6 +177,7 @@ def _pth(path: Path) -> "Model":
         features=checkpoint.card.features,
         target=checkpoint.card.target,
         predict=lambda rows: predict(checkpoint.affine, rows),
+        how=checkpoint.card.read,
     )
 
 

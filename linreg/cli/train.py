@@ -8,6 +8,7 @@ import typer
 
 from linreg.cli.options import Json, Wait, Workers
 from linreg.cli.results import show_card, show_left_out
+from linreg.cli.table_options import Decimal, Delimiter, Missing, Thousands, read_options
 from linreg.cli.terminal import note, print_json, say_waiting, stages
 from linreg.cli.train_options import (
     AllowCollinear,
@@ -51,6 +52,7 @@ from linreg.errors import LinregError
 if TYPE_CHECKING:
     from linreg.data import Dataset
     from linreg.fitted import FittedModel
+    from linreg.reading.options import ReadOptions
     from linreg.reading.stream import TableStream
 
 NAME = "train"
@@ -74,6 +76,10 @@ def run(
     features: Features = None,
     split: Split = None,
     no_shuffle: NoShuffle = False,
+    decimal: Decimal = None,
+    thousands: Thousands = None,
+    delimiter: Delimiter = None,
+    missing: Missing = None,
     weight: Weight = None,
     bias_value: Bias = None,
     start: Start = None,
@@ -116,12 +122,13 @@ def run(
         "allow_collinear": allow_collinear,
     }
     check_usage(context, table, options)
+    how = read_options(decimal, thousands, delimiter, missing)
 
     from linreg.fitting import fit
     from linreg.saving import replacing
 
     with replacing(output, command="linreg train", force=force, wait=wait, on_wait=say_waiting) as changes:
-        data = _line(line, dtype) if table is None else _open(table, target, features)
+        data = _line(line, dtype) if table is None else _open(table, target, features, how)
         try:
             with stages() as progress:
                 model = fit(
@@ -157,7 +164,7 @@ def _line(settings: dict[str, float | None], dtype: Precision) -> "Dataset":
     return straight_line(**{name: value for name, value in settings.items() if value is not None}, dtype=dtype)
 
 
-def _open(table: Path, target: str | None, features: tuple[str, ...] | None) -> "TableStream":
+def _open(table: str, target: str | None, features: tuple[str, ...] | None, how: "ReadOptions") -> "TableStream":
     """Open a table, and print which columns are used and which are left out.
 
     Raises:
@@ -168,7 +175,7 @@ def _open(table: Path, target: str | None, features: tuple[str, ...] | None) -> 
 
     if target is None:
         raise typer.BadParameter(f"{table}: no target was given; name the column to predict with --target")
-    stream = open_stream(table, features=features, target=target)
+    stream = open_stream(table, features=features, target=target, how=how)
     note(f"{table}: {target!r} from {listed(stream.feature_names)}")
     show_left_out(stream.left_out)
     return stream

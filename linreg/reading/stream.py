@@ -71,6 +71,7 @@ class TableStream:
         feature_names: names of the features, in the order of the columns of a block.
         target_name: None if no target was requested.
         left_out: the columns that are not used, and why.
+        how: how the cells are written.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class TableStream:
         self.left_out: tuple[LeftOut, ...] = choice.left_out
         self._sources = sources
         self._choice = choice
-        self._how = how
+        self.how = how
         self._passed = passed
         self._seen: dict[int, tuple[int, NDArray[np.float64]]] = {}
 
@@ -166,7 +167,7 @@ class TableStream:
             source: the columns of this stream's blocks, under their names.
         """
         choice = replace(self._choice, watched=())
-        other = TableStream(origin=self.origin, sources=[source], choice=choice, how=self._how, passed=())
+        other = TableStream(origin=self.origin, sources=[source], choice=choice, how=self.how, passed=())
         other._seen = self._seen
         return other
 
@@ -183,7 +184,7 @@ class TableStream:
                 rows = batch.first_row + batch.rows
                 yield Piece(
                     start=at + batch.first_row,
-                    columns=numbers_of(source.origin, batch, names, self._choice, self._how),
+                    columns=numbers_of(source.origin, batch, names, self._choice, self.how),
                     passed=batch.passed,
                     read_bytes=batch.read_bytes,
                 )
