@@ -51,6 +51,9 @@ def open_stream(
     origin, sources = sources_of(place, how, wanted)
     first = sources[0]
     choice = choose_all(first, target, how) if features is None else choose_named(first, features, target, how)
+    if features is None and (len(sources) > 1 or not first.repeatable):
+        empty = (column.name for column in choice.left_out if column.reason == NO_VALUES)
+        choice = replace(choice, watched=(*choice.watched, *empty))
     if passing is None:
         passed = tuple(range(len(first.names)))
     else:
@@ -185,10 +188,30 @@ class TableStream:
                 yield Piece(
                     start=at + batch.first_row,
                     columns=numbers_of(source.origin, batch, names, self._choice, self.how),
-                    passed=batch.passed,
+                    passed=self._as_first(source, batch.passed),
                     read_bytes=batch.read_bytes,
                 )
             at += source.rows if source.rows is not None else rows
+
+    def _as_first(self, source: Source, passed: pa.RecordBatch | None) -> pa.RecordBatch | None:
+        """Return columns to pass through with the names and types that they have in the first file.
+
+        Raises:
+            DataError: a type cannot be converted.
+        """
+        schema = self.passed_schema
+        if passed is None or (passed.schema.types == schema.types and passed.schema.names == schema.names):
+            return passed
+        columns = []
+        for column, field in zip(passed.columns, schema, strict=True):
+            try:
+                columns.append(column.cast(field.type))
+            except pa.ArrowException:
+                raise DataError(
+                    f"{source.origin}: column {field.name!r}: is {column.type}, and cannot become {field.type} as in "
+                    f"{self._sources[0].origin}; give every file the same types, or leave the column out of --columns"
+                ) from None
+        return pa.record_batch(columns, schema=schema)
 
     def _known_start(self, place: int) -> int | None:
         """Return the row with which a file begins, if the lengths of those before it are known."""
