@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from linreg.config import Architecture, LineSettings, Loss, Method, Precision
-from linreg.errors import ModelError
+from linreg.errors import DataError, ModelError
+from linreg.reading.options import ReadOptions, from_record
 
 SCHEMA_VERSION = 1
 BIAS_NAME = "(bias)"
@@ -44,6 +45,11 @@ class Card:
     metrics: dict[str, dict[str, Any]]
     history: list[dict[str, Any]]
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def read(self) -> ReadOptions:
+        """How the cells of the training table were written."""
+        return from_record(self.data.get("read", {}))
 
 
 _TEXT, _WHOLE, _YES_NO = (str,), (int,), (bool,)
@@ -100,6 +106,10 @@ def _check_inside(value: dict[str, Any]) -> None:
     _check(data, _DATA, "'data'")
     if data["kind"] not in ("line", "table"):
         raise ValueError(f"'data' is of kind {data['kind'][:60]!r}, expected 'line' or 'table'")
+    try:
+        from_record(data.get("read", {}))
+    except DataError as error:
+        raise ValueError(f"'read': {error}") from None
     if data["kind"] == "line":
         _check(data.get("line"), _LINE, "'line'")
         if surplus := set(data["line"]) - set(_LINE):

@@ -17,7 +17,7 @@ from linreg.parts import PredictedPart, line_parts, parts_of_old, predict_parts
 from linreg.problem import PART_NAMES, Problem, Progress
 from linreg.reading.arrow_columns import ArrowStream
 from linreg.reading.opening import sha256_of
-from linreg.reading.options import AS_USUAL, ReadOptions
+from linreg.reading.options import ReadOptions
 from linreg.reading.stream import TableStream, open_stream
 from linreg.reading.tables import read_table
 from linreg.sampling import Sample, sampled
@@ -62,7 +62,7 @@ def evaluate(
     card: Card,
     affine: Affine,
     *,
-    how: ReadOptions = AS_USUAL,
+    how: ReadOptions | None = None,
     workers: int = 1,
     progress: Progress | None = None,
 ) -> Evaluation:
@@ -74,13 +74,14 @@ def evaluate(
         data: a table with the features and the target.
         card: card of the model.
         affine: the model.
-        how: how the cells are written.
+        how: how the cells are written; None reads them as those of the training table.
         workers: threads of the pass.
         progress: as in `linreg.problem.Problem`.
 
     Raises:
         DataError: the table cannot be used, has no complete row, or has values that the model's dtype cannot hold.
     """
+    how = how or card.read
     if (old := _old_training_parts(data, card, affine, how)) is not None:
         return Evaluation(metrics=metrics_of(old.parts), notes=old.notes)
     stream, problem = _opened(data, card, how, workers, progress)
@@ -93,11 +94,12 @@ def draw(
     card: Card,
     affine: Affine,
     *,
-    how: ReadOptions = AS_USUAL,
+    how: ReadOptions | None = None,
     workers: int = 1,
     progress: Progress | None = None,
 ) -> Drawn:
     """Draw rows of a table to plot a model with; arguments and errors are those of `evaluate`."""
+    how = how or card.read
     if (old := _old_training_parts(data, card, affine, how)) is not None:
         return old
     stream, problem = _opened(data, card, how, workers, progress)
@@ -175,7 +177,7 @@ def _old_training_parts(data: Data, card: Card, affine: Affine, how: ReadOptions
     if "identity" in card.data:
         return None
     digest = sha256_of(data)
-    if digest is not None and digest != card.data["sha256"]:
+    if digest != card.data["sha256"] and (digest is not None or isinstance(data, Path | str)):
         return None
     table = read_table(data, features=card.features, target=card.target, how=how)
     if table.sha256 != card.data["sha256"]:

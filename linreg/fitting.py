@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from linreg import data as datasets
-from linreg.arguments import as_choice, as_names, check_name, check_numbers, refuse
+from linreg.arguments import as_choice, as_names, as_texts, check_name, check_numbers, refuse
 from linreg.arrays import stream_of_arrays
 from linreg.config import (
     DEFAULT_MEMORY,
@@ -35,6 +35,7 @@ from linreg.problem import Problem, Progress, RowCount
 from linreg.reading.arrays_stream import ArraysStream
 from linreg.reading.arrow_columns import ArrowStream, arrow_table
 from linreg.reading.held import held
+from linreg.reading.options import AS_USUAL, with_options
 from linreg.reading.stream import TableStream, open_stream
 from linreg.split_text import parse_split, split_text
 from linreg.table_fitting import TableFit, fit_table
@@ -86,6 +87,10 @@ def fit(
     target: str | None = None,
     features: Sequence[str] | None = None,
     feature_names: Sequence[str] | None = None,
+    decimal: str | None = None,
+    thousands: str | None = None,
+    delimiter: str | None = None,
+    missing: str | Sequence[str] | None = None,
     method: str | None = None,
     loss: str | None = None,
     architecture: str = "linear",
@@ -110,13 +115,17 @@ def fit(
     """Fit a linear model.
 
     Args:
-        data: a CSV (also compressed) or Parquet file, or a folder, a glob or a URI of such files; a table in memory
-            that exports an Arrow stream (pandas, polars, DuckDB, pyarrow) or a dict of its columns; a pair (X, y) of
-            arrays, tensors or data frames of shapes (rows, features) and (rows,); or a Dataset of
+        data: a CSV (also compressed) or Parquet file, a folder or pattern of them, or a URI such as "s3://...";
+            a table in memory that exports an Arrow stream (pandas, polars, DuckDB, pyarrow) or a dict of its columns;
+            a pair (X, y) of arrays, tensors or data frames of shapes (rows, features) and (rows,); or a Dataset of
             `linreg.straight_line`. The index of a pandas DataFrame is not a feature.
         target: the column to predict, required for a table; for (X, y) a name for y, by default its own name or "y".
         features: the columns of a table to predict from; None uses all numeric columns but the target.
         feature_names: the names of the columns of X; None uses those of a data frame, or else x0, x1, ...
+        decimal: the decimal mark of numbers in text, "." (default) or ",".
+        thousands: the sign between groups of three digits in text; with ".", the decimal mark is a comma.
+        delimiter: the sign between the cells of a CSV. Default: ",".
+        missing: words for a missing value, such as "?" or "-999", besides empty cells, NA and the like.
         method: "exact" (least squares in float64; default for tables and arrays), "sgd" (default for the line),
             "adam" or "lbfgs". The gradient methods standardise a table with its training part, and fold the scaling
             into weight and bias afterwards, so that every model takes raw features.
@@ -166,7 +175,8 @@ def fit(
     check_numbers({"workers": workers})
     if workers is not None and workers < 1:
         raise LinregError(f"workers: got {workers}, expected at least 1")
-    source = _source(data, target, features, feature_names)
+    cells = {"decimal": decimal, "thousands": thousands, "delimiter": delimiter, "missing": missing}
+    source = _source(data, target, features, feature_names, cells)
     line = source.line if isinstance(source, Dataset) else None
     settings = _settings(
         line,
@@ -267,17 +277,24 @@ def _of_line(
 
 
 def _source(
-    data: Any, target: str | None, features: Sequence[str] | None, feature_names: Sequence[str] | None
+    data: Any,
+    target: str | None,
+    features: Sequence[str] | None,
+    feature_names: Sequence[str] | None,
+    cells: Mapping[str, Any],
 ) -> Dataset | TableStream | ArraysStream:
     """Return a straight line, or a table as a stream of blocks."""
     check_name("target", target)
     features, feature_names = as_names("features", features), as_names("feature_names", feature_names)
     if isinstance(data, Dataset | TableStream):
         what = "a Dataset" if isinstance(data, Dataset) else "an open table"
-        refuse(f"{what} has its columns already", target=target, features=features, feature_names=feature_names)
+        refuse(
+            f"{what} has its columns already", target=target, features=features, feature_names=feature_names, **cells
+        )
         return data
     if isinstance(data, tuple):
         refuse("it chooses columns of a table; name those of X with feature_names", features=features)
+        refuse("it says how the cells of a table are written, and these are arrays", **cells)
         if len(data) != 2:
             raise DataError(f"data: got a tuple of {len(data)}, expected (X, y)")
         return stream_of_arrays(*data, feature_names=feature_names, target_name=target)
@@ -293,7 +310,9 @@ def _source(
     if target is None:
         raise DataError("target: a table needs it; name the column to predict")
     table = Path(data) if isinstance(data, os.PathLike) else data
-    return open_stream(table, features=features, target=target)
+    words = None if cells["missing"] is None else as_texts("missing", cells["missing"])
+    how = with_options(AS_USUAL, **{**cells, "missing": words})
+    return open_stream(table, features=features, target=target, how=how)
 
 
 def _settings(line: LineSettings | None, **options: Any) -> TrainSettings:

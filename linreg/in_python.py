@@ -40,6 +40,7 @@ WORDS = re.compile(
     r"(?P<command>linreg (?:[a-z]+ -|bisect )[^;]*)"
     r"|(?P<module> that was exported with --module)"
     r"|(?P<each>one --input\b)"
+    r"|--(?P<mark>decimal|thousands|delimiter|missing) (?P<sign>\$?'[^']*'|\"[^\"]*\"|[.,](?= |;|$))"
     r"|--[a-z-]+ \(in Python: (?P<told>[^)]*)\)"
     r"|(?P<output>another -o( BUNDLE)?\b)|(?P<folder>,? with -o\b)"
     r"|--static (?P<axes>(?=[\w,]*=)\w[\w,=]*)"
@@ -85,6 +86,9 @@ def _argument(found: re.Match[str]) -> str:
         return " of your own"
     if found["each"]:
         return "one text in inputs"
+    if found["mark"]:
+        sign = "\t" if found["sign"] == "$'\\t'" else found["sign"].strip("'\"") or found["sign"][1:-1]
+        return f"{found['mark']}={json.dumps(sign, ensure_ascii=False)}"
     if found["told"]:
         return found["told"]
     if found["output"]:

@@ -30,7 +30,7 @@ def predict_like(data: Any, affine: Affine, card: Card | None) -> Any:
         ModelError: `data` is a table and there is no card.
     """
     if isinstance(data, str | os.PathLike):
-        return _of_table(Path(data), affine, card)
+        return _of_table(Path(data) if isinstance(data, os.PathLike) else data, affine, card)
     if isinstance(data, Mapping):
         return _of_table(arrow_table(data), affine, card)
     if isinstance(data, ArrowStream):
@@ -43,10 +43,10 @@ def predict_like(data: Any, affine: Affine, card: Card | None) -> Any:
     return torch.from_numpy(predicted).to(data.device)
 
 
-def _of_table(data: Path | ArrowStream, affine: Affine, card: Card | None) -> pa.Table:
+def _of_table(data: Path | str | ArrowStream, affine: Affine, card: Card | None) -> pa.Table:
     if card is None:
         raise ModelError(f"predict: {UNNAMED}; predict from an array of shape (rows, features)")
-    stream = open_stream(data, features=card.features, target=None)
+    stream = open_stream(data, features=card.features, target=None, how=card.read)
     columns = [predicted_column(stream.origin, block, partial(predict, affine)) for block in stream.blocks()]
     kind = None if columns else pa.array(predict(affine, np.empty((0, len(card.features))))).type
     return pa.table({"predicted": pa.chunked_array(columns, kind)})

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from linreg.errors import DataError
 from linreg.reading.blocks import Block
+from linreg.reading.options import AS_USUAL, ReadOptions
 from linreg.reading.stream import TableStream
 
 Predict = Callable[[NDArray[np.float64]], NDArray[Any]]
@@ -24,11 +25,13 @@ class Model:
         features: names of the columns that the model takes, in order.
         target: name of the column that it predicts.
         predict: function that predicts.
+        how: how the cells of the training table were written, if that is known.
     """
 
     features: tuple[str, ...]
     target: str
     predict: Predict
+    how: ReadOptions = AS_USUAL
 
     @property
     def column(self) -> str:

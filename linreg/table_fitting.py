@@ -1,6 +1,7 @@
 """Fit a model to a table that is read in blocks, and describe the fit in a card."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from linreg.affine import check_architecture
 from linreg.block_split import RULE
@@ -12,6 +13,7 @@ from linreg.exact_fit import check_table, fit_exactly, split_problem
 from linreg.memory import in_words
 from linreg.parts_in_memory import parts_in_memory
 from linreg.problem import Problem
+from linreg.reading.stream import TableStream
 from linreg.split_text import parse_split
 from linreg.streamed_training import fit_streamed
 from linreg.survey import IDENTITY, Survey, survey_of
@@ -70,7 +72,7 @@ def fit_table(
         fit, survey = _descended(problem, settings, memory_bytes, keep_on_interrupt=keep_on_interrupt)
     table = problem.stream
     assert table.target_name is not None
-    source = {
+    source: dict[str, Any] = {
         "kind": "table",
         "rows": survey.complete,
         "table_rows": survey.rows,
@@ -80,6 +82,8 @@ def fit_table(
         "identity": IDENTITY,
         "sha256": survey.identity((*table.feature_names, table.target_name)),
     }
+    if isinstance(table, TableStream) and table.how.record:
+        source["read"] = table.how.record
     card = card_of(table.feature_names, table.target_name, source, settings, fit)
     return TableFit(fit=fit, card=card, problem=replace(problem, progress=None))
 

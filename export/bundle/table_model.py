@@ -58,7 +58,7 @@ def open_table_model(path: Path, columns: tuple[str, ...] | None = None) -> Tabl
     card, affine = checkpoint.card, checkpoint.affine
     if card is None:
         raise ModelError(f"{path}: has no card.json, so its columns have no names; use a bundle made by linreg train")
-    model = Model(features=card.features, target=card.target, predict=lambda rows: predict(affine, rows))
+    model = Model(features=card.features, target=card.target, predict=lambda rows: predict(affine, rows), how=card.read)
     return TableModel(model=model, path=checkpoint.path, runner=None)
 
 

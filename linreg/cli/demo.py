@@ -84,5 +84,5 @@ def _rest(bundle: Path, table: Path | None) -> None:
     with report_changes(bundle, command="linreg demo") as changes:
         for path in write_files(report, changes, None):
             say(f"figures: {path}")
-    for path in draw(checkpoint, rows_to_plot(checkpoint, table), bundle, force=True):
+    for path in draw(checkpoint, rows_to_plot(checkpoint, None if table is None else str(table)), bundle, force=True):
         say(f"plot: {path}")

@@ -7,7 +7,8 @@ import typer
 
 from linreg.cli.bundle import open_existing
 from linreg.cli.options import ExistingModel, Wait, Workers
-from linreg.cli.rows import rows_to_plot
+from linreg.cli.rows import read_before, rows_to_plot
+from linreg.cli.table_options import PLACES, Decimal, Delimiter, Missing, Thousands, read_options, refuse_table_options
 from linreg.cli.terminal import note, say, say_waiting
 from linreg.config import MAX_STATE_BYTES
 from linreg.errors import LinregError
@@ -22,13 +23,16 @@ EXAMPLES = ("linreg plot -m line", "linreg plot penguins.csv -m penguins -o pict
 
 
 def run(
+    context: typer.Context,
     table: Annotated[
-        Path | None,
-        typer.Argument(
-            help="CSV or Parquet file with the model's columns. Default: the line the model was trained on."
-        ),
+        str | None,
+        typer.Argument(help=f"Table with the model's columns: {PLACES}. Default: the line the model was trained on."),
     ] = None,
     model: ExistingModel = None,
+    decimal: Decimal = None,
+    thousands: Thousands = None,
+    delimiter: Delimiter = None,
+    missing: Missing = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Folder for the PNG files. Default: the bundle.", rich_help_panel="Output"),
@@ -43,8 +47,11 @@ def run(
 
     With one feature, predictions are drawn over the feature; with several, against the actual values.
     """
-    checkpoint = open_existing(model, table)
-    parts = rows_to_plot(checkpoint, table, workers)
+    if table is None:
+        refuse_table_options(context, "the line that the model was trained on")
+    checkpoint = open_existing(model, None if table is None else Path(table))
+    how = read_options(decimal, thousands, delimiter, missing, before=read_before(checkpoint))
+    parts = rows_to_plot(checkpoint, table, workers, how)
     drawn, rows = (sum(counts) for counts in zip(*map(_rows_of, parts.values()), strict=True))
     if drawn < rows:
         note(f"note: the plots show {drawn:,} of {rows:,} rows, drawn at random; metrics are of all rows")

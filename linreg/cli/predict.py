@@ -14,6 +14,7 @@ from linreg.cli.options import ExistingModel, Workers, refuse, refuse_empty
 from linreg.cli.predict_arrays import is_arrays, module_card_of, predict_arrays, refuse_table
 from linreg.cli.predict_output import OutputKind, check_schema, check_table_output, parse_output, write_table
 from linreg.cli.predict_ray import predict_on_ray
+from linreg.cli.table_options import Decimal, Delimiter, Missing, Thousands, read_options, refuse_table_options
 from linreg.cli.terminal import note, stages
 from linreg.cli.train_options import parse_names
 from linreg.config import Engine
@@ -53,6 +54,10 @@ def run(
             rich_help_panel="Model",
         ),
     ] = None,
+    decimal: Decimal = None,
+    thousands: Thousands = None,
+    delimiter: Delimiter = None,
+    missing: Missing = None,
     output: Annotated[
         str | None,
         typer.Option(
@@ -108,6 +113,7 @@ def run(
         refuse(
             context, ["columns", "features", "engine"], "belongs to tables, and this is a file of arrays; leave it out"
         )
+        refuse_table_options(context, "a file of arrays")
         predict_arrays(Path(table), model, None if output is None else Path(output), trust=trust, force=force)
         return
     refuse(context, ["trust"], "belongs to arrays in an .npz, for a module of your own; leave it out")
@@ -127,7 +133,8 @@ def run(
 
     table_model = open_table_model(path, features)
     opened = table_model.model
-    stream = open_stream(table, features=opened.features, target=None, passing=passing)
+    how = read_options(decimal, thousands, delimiter, missing, before=opened.how)
+    stream = open_stream(table, features=opened.features, target=None, how=how, passing=passing)
     schema = output_schema(stream, opened, with_features=columns is None)
     check_schema(where, table, schema)
     if engine is Engine.RAY:

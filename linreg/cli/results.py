@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from linreg.card import Card
     from linreg.reading.choice import LeftOut
 
-MOST_SHOWN = 8
-"""Columns that were left out and have a line of their own; the others are listed by name."""
+MOST_SHOWN = 10
+"""Columns that were left out and have a line of their own; the others are counted."""
 
 
 def show_card(card: "Card", output: Path, *, following: bool = True) -> None:
@@ -37,7 +37,7 @@ def show_metrics(metrics: dict[str, dict[str, Any]]) -> None:
 def show_left_out(left_out: "tuple[LeftOut, ...]") -> None:
     """Print which columns were left out, and why.
 
-    The first `MOST_SHOWN` have one line each; the others are listed together.
+    The first `MOST_SHOWN` have one line each; the others are counted.
     """
     from linreg.reading.choice import NOT_ASKED_FOR
     from linreg.reading.column_names import listed, short
@@ -47,6 +47,6 @@ def show_left_out(left_out: "tuple[LeftOut, ...]") -> None:
     for column in others[:MOST_SHOWN]:
         note(f"left out: {short(column.name)}: {column.reason}")
     if len(others) > MOST_SHOWN:
-        note(f"left out: {listed(column.name for column in others[MOST_SHOWN:])}; reasons: --json")
+        note(f"left out: and {len(others) - MOST_SHOWN:,} more; --json lists them all")
     if unasked:
         note(f"ignored columns: {listed(unasked)} (not in --features)")

@@ -1,7 +1,6 @@
 """The rows that a command evaluates or plots a model with: a table, or the line that the model was trained on."""
 
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from linreg.cli.terminal import note, stages
@@ -12,9 +11,12 @@ if TYPE_CHECKING:
     from linreg.checkpoint import Checkpoint
     from linreg.metrics import Metrics
     from linreg.parts import PredictedPart
+    from linreg.reading.options import ReadOptions
 
 
-def metrics_of_rows(checkpoint: "Checkpoint", table: Path | None, workers: int | None = None) -> "dict[str, Metrics]":
+def metrics_of_rows(
+    checkpoint: "Checkpoint", table: str | None, workers: int | None = None, how: "ReadOptions | None" = None
+) -> "dict[str, Metrics]":
     """Evaluate a model, and print notes on the table.
 
     The line is generated again. It, or the training table, is split as in training, into `train`, `validation` and
@@ -24,6 +26,7 @@ def metrics_of_rows(checkpoint: "Checkpoint", table: Path | None, workers: int |
         checkpoint: the model.
         table: the table; None for the line.
         workers: threads that read and compute; None uses all cores.
+        how: how the cells are written; None reads them as those of the training table.
 
     Raises:
         LinregError: the model has no card, or a table is needed.
@@ -36,13 +39,13 @@ def metrics_of_rows(checkpoint: "Checkpoint", table: Path | None, workers: int |
     if table is None:
         return metrics_of(draw_line(card, checkpoint.affine))
     with stages() as progress:
-        found = evaluate(table, card, checkpoint.affine, workers=workers or usable_cores(), progress=progress)
+        found = evaluate(table, card, checkpoint.affine, how=how, workers=workers or usable_cores(), progress=progress)
     _tell(found.notes)
     return found.metrics
 
 
 def rows_to_plot(
-    checkpoint: "Checkpoint", table: Path | None, workers: int | None = None
+    checkpoint: "Checkpoint", table: str | None, workers: int | None = None, how: "ReadOptions | None" = None
 ) -> "dict[str, PredictedPart]":
     """Draw rows to plot a model with; arguments and errors are those of `metrics_of_rows`."""
     from linreg.evaluation import draw, draw_line
@@ -52,12 +55,12 @@ def rows_to_plot(
     if table is None:
         return draw_line(card, checkpoint.affine)
     with stages() as progress:
-        found = draw(table, card, checkpoint.affine, workers=workers or usable_cores(), progress=progress)
+        found = draw(table, card, checkpoint.affine, how=how, workers=workers or usable_cores(), progress=progress)
     _tell(found.notes)
     return found.parts
 
 
-def _card(checkpoint: "Checkpoint", table: Path | None) -> "Card":
+def _card(checkpoint: "Checkpoint", table: str | None) -> "Card":
     card, model = checkpoint.card, checkpoint.path
     if card is None:
         raise LinregError(f"{model}: has no card.json, so its columns have no names; use a bundle made by linreg train")
@@ -72,3 +75,8 @@ def _card(checkpoint: "Checkpoint", table: Path | None) -> "Card":
 def _tell(notes: tuple[str, ...]) -> None:
     for text in notes:
         note(f"note: {text}")
+
+
+def read_before(checkpoint: "Checkpoint") -> "ReadOptions | None":
+    """Return how the cells of the training table were written; None if that is not known."""
+    return None if checkpoint.card is None else checkpoint.card.read

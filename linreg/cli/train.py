@@ -10,6 +10,7 @@ from linreg.cli.cold_start import prepare_for_tables
 from linreg.cli.engine_options import Address, EngineOption, check_engine
 from linreg.cli.options import Json, Wait, Workers
 from linreg.cli.results import show_card, show_left_out
+from linreg.cli.table_options import Decimal, Delimiter, Missing, Thousands, read_options
 from linreg.cli.terminal import note, print_json, say_waiting, stages
 from linreg.cli.train_options import (
     AllowCollinear,
@@ -54,6 +55,7 @@ from linreg.errors import LinregError
 if TYPE_CHECKING:
     from linreg.data import Dataset
     from linreg.fitted import FittedModel
+    from linreg.reading.options import ReadOptions
     from linreg.reading.stream import TableStream
 
 NAME = "train"
@@ -77,6 +79,10 @@ def run(
     features: Features = None,
     split: Split = None,
     no_shuffle: NoShuffle = False,
+    decimal: Decimal = None,
+    thousands: Thousands = None,
+    delimiter: Delimiter = None,
+    missing: Missing = None,
     weight: Weight = None,
     bias_value: Bias = None,
     start: Start = None,
@@ -124,12 +130,13 @@ def run(
         prepare_for_tables()
     check_usage(context, table, options)
     check_engine(context, engine)
+    how = read_options(decimal, thousands, delimiter, missing)
 
     from linreg.fitting import fit
     from linreg.saving import replacing
 
     with replacing(output, command="linreg train", force=force, wait=wait, on_wait=say_waiting) as changes:
-        data = _line(line, dtype) if table is None else _open(table, target, features)
+        data = _line(line, dtype) if table is None else _open(table, target, features, how)
         try:
             with stages() as progress:
                 model = fit(
@@ -167,7 +174,7 @@ def _line(settings: dict[str, float | None], dtype: Precision) -> "Dataset":
     return straight_line(**{name: value for name, value in settings.items() if value is not None}, dtype=dtype)
 
 
-def _open(table: Path, target: str | None, features: tuple[str, ...] | None) -> "TableStream":
+def _open(table: str, target: str | None, features: tuple[str, ...] | None, how: "ReadOptions") -> "TableStream":
     """Open a table, and print which columns are used and which are left out.
 
     Raises:
@@ -178,7 +185,7 @@ def _open(table: Path, target: str | None, features: tuple[str, ...] | None) -> 
 
     if target is None:
         raise typer.BadParameter(f"{table}: no target was given; name the column to predict with --target")
-    stream = open_stream(table, features=features, target=target)
+    stream = open_stream(table, features=features, target=target, how=how)
     note(f"{table}: {target!r} from {listed(stream.feature_names)}")
     show_left_out(stream.left_out)
     return stream

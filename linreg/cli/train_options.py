@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from linreg.cli.table_options import PLACES
 from linreg.config import (
     DEFAULT_BUNDLE,
     DEFAULT_MEMORY,
@@ -64,7 +65,7 @@ def check_memory(text: str) -> str:
     return text
 
 
-Table = Annotated[Path | None, typer.Argument(help="CSV (also gzip) or Parquet file. Default: the straight line.")]
+Table = Annotated[str | None, typer.Argument(help=f"Table: {PLACES}. Default: the straight line.")]
 Target = Annotated[str | None, typer.Option(help="Column to predict. Required with a table.", rich_help_panel=DATA)]
 Features = Annotated[
     Any,

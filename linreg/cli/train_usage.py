@@ -2,18 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import typer
 
 from linreg.cli.options import given, refuse, usage_errors
+from linreg.cli.table_options import refuse_table_options
 from linreg.config import LINE_DEFAULTS, OF_DESCENT, TABLE_DEFAULTS, Architecture, Engine, Method
 
 OF_THE_LINE = ("weight", "bias_value", "start", "end", "step")
 
 
-def check_usage(context: typer.Context, table: Path | None, options: Mapping[str, Any]) -> None:
+def check_usage(context: typer.Context, table: str | None, options: Mapping[str, Any]) -> None:
     """Refuse options that cannot be used, or that do not apply to this run, before any data is read.
 
     Args:
@@ -32,6 +32,7 @@ def check_usage(context: typer.Context, table: Path | None, options: Mapping[str
     if table is None and {"target", "features"} & given(context):
         raise typer.BadParameter("--target and --features belong to a table; name it: train TABLE --target COLUMN")
     if table is None:
+        refuse_table_options(context, "the straight line")
         refuse(context, ["no_shuffle"], "belongs to a table: the line always keeps its order; leave it out")
         refuse(
             context, ["workers", "memory", "engine", "address"], "belongs to a table: the line is small; leave it out"

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from linreg.reading.cell_hints import hint
 from linreg.reading.column_names import short
 from linreg.reading.options import AS_USUAL, ReadOptions
 
@@ -27,7 +28,7 @@ WRITTEN_OTHERWISE = (
     rf"(?:{_SPACE}?(?:[%‰+*\-−]|°[CF]?|{_MONEY}))?\)?$"
 )
 """Numbers that people can read but float() cannot: 1,000; 1.000,5; 1 000; 12 %; $5; −5; (5); <5."""
-COMMAS = r"\s*[+-]?[0-9]+(,[0-9]+)+(\.[0-9]+)?\s*"
+
 
 _MISSING, _NUMBER, _INFINITE, _OTHERWISE, _TEXT = range(5)
 
@@ -91,11 +92,11 @@ def read_cells(
     elif pa.types.is_dictionary(kind) or is_text(kind):
         values, kinds = _numbers_of_text(column, how)
         if (kinds >= _OTHERWISE).any():
-            return _not_numbers(column, kinds, first_row)
+            return _not_numbers(column, kinds, how, first_row)
     else:
         if pa.types.is_decimal(kind):
             column = column.cast(pa.large_string())  # gives the nearest float64; a direct cast rounds twice
-        values = _float64(column)
+        values = with_gaps(_float64(column), how)
     nothing = bool(len(values)) and bool(np.isnan(values).all())
     return Cells(values=values, problem="has no values" if nothing else "", numeric=not nothing)
 
@@ -125,6 +126,12 @@ def read_booleans(column: pa.ChunkedArray, *, how: ReadOptions = AS_USUAL, first
         )
         return Cells(values=None, problem=problem, numeric=True)
     return Cells(values=values, problem="", numeric=True)
+
+
+def with_gaps(values: NDArray[np.float64], how: ReadOptions) -> NDArray[np.float64]:
+    """Return numbers with NaN for those that stand for a missing value."""
+    numbers = how.missing_numbers
+    return np.where(np.isin(values, numbers), np.nan, values) if numbers else values
 
 
 def _float64(column: pa.ChunkedArray) -> NDArray[np.float64]:
@@ -161,7 +168,7 @@ def _read_text(array: pa.Array, how: ReadOptions) -> tuple[NDArray[np.float64], 
     kinds[missing.to_numpy(zero_copy_only=False)] = _MISSING
     good = pc.and_(pc.or_(number, infinite), pc.invert(missing))
     plain = pc.if_else(good, pc.utf8_ltrim(text, characters="+"), pa.scalar(None, text.type))
-    values = plain.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    values = with_gaps(plain.cast(pa.float64()).to_numpy(zero_copy_only=False), how)
     if (kinds == _TEXT).any():
         otherwise = _matches(as_written, WRITTEN_OTHERWISE)
         kinds[(kinds == _TEXT) & otherwise.to_numpy(zero_copy_only=False)] = _OTHERWISE
@@ -175,6 +182,8 @@ def _matches(text: pa.Array, pattern: str) -> pa.Array:
 def _with_points(text: pa.Array, how: ReadOptions) -> pa.Array:
     """Return text whose numbers have a decimal point and no thousands separators, as `how` says they are written."""
     mark = re.escape(how.decimal)
+    if how.thousands == " ":
+        text = pc.replace_substring_regex(text, _SPACE, " ")
     if how.thousands is not None:
         groups = rf"^[+-]?[0-9]{{1,3}}(?:{re.escape(how.thousands)}[0-9]{{3}})+(?:{mark}[0-9]*)?$"
         text = pc.if_else(_matches(text, groups), pc.replace_substring(text, how.thousands, ""), text)
@@ -189,7 +198,7 @@ def _with_points(text: pa.Array, how: ReadOptions) -> pa.Array:
     )
 
 
-def _not_numbers(column: pa.ChunkedArray, kinds: NDArray[np.uint8], first_row: int) -> Cells:
+def _not_numbers(column: pa.ChunkedArray, kinds: NDArray[np.uint8], how: ReadOptions, first_row: int) -> Cells:
     """Report the first cell that is not a number.
 
     If it is text and at least half of the cells that have a value are not numbers, also report the first cell that is a
@@ -206,15 +215,7 @@ def _not_numbers(column: pa.ChunkedArray, kinds: NDArray[np.uint8], first_row: i
         number = f"row {first_row + other + 1} is {short(str(column[other].as_py()))}"
         if kinds[row] == _TEXT and 2 * bad.sum() >= (kinds != _MISSING).sum():
             problem += f", but {number}"
-    problem += _hint(value, kinds[row])
+    if value.strip() in (*TRUE, *FALSE) and not numeric.any():
+        problem += "; name it in --features to use it as 0 and 1"
+    problem += hint(value, written_otherwise=bool(kinds[row] == _OTHERWISE), how=how)
     return Cells(values=None, problem=problem, numeric=bool(numeric.any()), number=number)
-
-
-def _hint(value: str, kind: int) -> str:
-    if re.fullmatch(COMMAS, value):
-        return "; write 1.5 for one and a half, and 1000 for a thousand"
-    if kind == _OTHERWISE:
-        return "; use digits and a decimal point only: 1000 for a thousand, 12.5 for 12.5 % or $12.5"
-    if value.strip() and not any(sign.isalnum() for sign in value):
-        return "; leave cells without a value empty"
-    return ""

@@ -13,7 +13,7 @@ import pyarrow.csv
 from numpy.typing import NDArray
 
 from linreg.errors import DataError, one_line
-from linreg.reading.cells import MISSING
+from linreg.reading.cells import MISSING, with_gaps
 from linreg.reading.csv_bytes import HEAD_BYTES, CsvBytes
 from linreg.reading.csv_chunks import MAX_LINE_LENGTH, QuoteError, chunks, has_record
 from linreg.reading.csv_header import check_utf8, read_header
@@ -117,7 +117,7 @@ class CsvSource:
             numbers = {place: _plain(column) for place, column in read.items()}
             # pyarrow also reads inf, NAN and nan(1): what they mean here is decided with the text at hand.
             if not (odd := {place for place, values in numbers.items() if values is None}):
-                return {place: values for place, values in numbers.items() if values is not None}
+                return {place: with_gaps(values, self._how) for place, values in numbers.items() if values is not None}
             as_text |= odd
         return {}
 

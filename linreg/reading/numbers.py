@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from linreg.errors import DataError
 from linreg.reading.cells import read_booleans, read_cells
-from linreg.reading.choice import Choice, way_out
+from linreg.reading.choice import NO_VALUES, Choice, way_out
 from linreg.reading.column_names import short
 from linreg.reading.options import ReadOptions
 from linreg.reading.sources import Batch, Column
@@ -70,4 +70,12 @@ def _watch(origin: str, name: str, column: Column, first_row: int, choice: Choic
         if not cells.numeric:
             return
         found = cells.number or f"later {cells.problem}"
+        if cells.values is not None:
+            row = int((~np.isnan(cells.values)).argmax())
+            found = f"row {first_row + row + 1} is {cells.values[row]:g}"
+    if reason == NO_VALUES:
+        way = "name the columns to use with --features"
+        raise DataError(
+            f"{origin}: column {name!r}: had no values in the rows that were read first, but {found}; {way}"
+        )
     raise DataError(f"{origin}: column {name!r}: {reason}, but {found}{way_out(asked=False)}")

@@ -18,6 +18,8 @@ from linreg.reading.pipe import Pipe
 
 IGNORED = (".", "_")
 URI = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+URI_OPTIONS = re.compile(r"\?[a-z_]+=")
+"""Begins the options of a file system, as in s3://bucket/a.csv?region=eu-north-1; another ? is part of a pattern."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,8 +103,9 @@ def _check_folder(name: str, folders: list[str], entries: int) -> None:
 
 
 def _of_uri(uri: str) -> list[Place]:
-    folder, _, pattern = uri.rpartition("/")
-    searched = folder if (wild := glob.has_magic(pattern)) else uri
+    address, asked, options = uri.partition("?") if URI_OPTIONS.search(uri) else (uri, "", "")
+    folder, _, pattern = address.rpartition("/")
+    searched = folder + asked + options if (wild := glob.has_magic(pattern)) else uri
     scheme = uri.partition("://")[0]
     try:
         system, path = pyarrow.fs.FileSystem.from_uri(searched)

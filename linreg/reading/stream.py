@@ -55,6 +55,9 @@ def open_stream(
     origin, sources = sources_of(place, how, wanted)
     first = sources[0]
     choice = choose_all(first, target, how) if features is None else choose_named(first, features, target, how)
+    if features is None and (len(sources) > 1 or not first.repeatable):
+        empty = (column.name for column in choice.left_out if column.reason == NO_VALUES)
+        choice = replace(choice, watched=(*choice.watched, *empty))
     if passing is None:
         passed = tuple(range(len(first.names)))
     else:
@@ -75,6 +78,7 @@ class TableStream:
         feature_names: names of the features, in the order of the columns of a block.
         target_name: None if no target was requested.
         left_out: the columns that are not used, and why.
+        how: how the cells are written.
     """
 
     def __init__(
@@ -86,7 +90,7 @@ class TableStream:
         self.left_out: tuple[LeftOut, ...] = choice.left_out
         self._sources = sources
         self._choice = choice
-        self._how = how
+        self.how = how
         self._passed = passed
         self._seen: Noticed = {}
 
@@ -193,7 +197,7 @@ class TableStream:
             source: the columns of this stream's blocks, under their names.
         """
         choice = replace(self._choice, watched=())
-        other = TableStream(origin=self.origin, sources=[source], choice=choice, how=self._how, passed=())
+        other = TableStream(origin=self.origin, sources=[source], choice=choice, how=self.how, passed=())
         other._seen = self._seen
         return other
 
@@ -210,11 +214,31 @@ class TableStream:
                 rows = batch.first_row + batch.rows
                 yield Piece(
                     start=at + batch.first_row,
-                    columns=numbers_of(source.origin, batch, names, self._choice, self._how),
-                    passed=batch.passed,
+                    columns=numbers_of(source.origin, batch, names, self._choice, self.how),
+                    passed=self._as_first(source, batch.passed),
                     read_bytes=batch.read_bytes,
                 )
             at += source.rows if source.rows is not None else rows
+
+    def _as_first(self, source: Source, passed: pa.RecordBatch | None) -> pa.RecordBatch | None:
+        """Return columns to pass through with the names and types that they have in the first file.
+
+        Raises:
+            DataError: a type cannot be converted.
+        """
+        schema = self.passed_schema
+        if passed is None or (passed.schema.types == schema.types and passed.schema.names == schema.names):
+            return passed
+        columns = []
+        for column, field in zip(passed.columns, schema, strict=True):
+            try:
+                columns.append(column.cast(field.type))
+            except pa.ArrowException:
+                raise DataError(
+                    f"{source.origin}: column {field.name!r}: is {column.type}, and cannot become {field.type} as in "
+                    f"{self._sources[0].origin}; give every file the same types, or leave the column out of --columns"
+                ) from None
+        return pa.record_batch(columns, schema=schema)
 
     def _known_start(self, place: int) -> int | None:
         """Return the row with which a file begins, if the lengths of those before it are known."""

@@ -23,10 +23,12 @@ BAD = r"""
 infinit 1e+ 1/2 12:30 2020-01-01
 """
 DIGITS = "; use digits and a decimal point only: 1000 for a thousand, 12.5 for 12.5 % or $12.5"
-EMPTY = "; leave cells without a value empty"
-HINTS = dict.fromkeys(["1_000", "١٢", "１２", "--1", "+-1", "$5", "1%", "'1"], DIGITS)
-HINTS |= dict.fromkeys([".", "+", "-", "--", "∞", "?"], EMPTY)
-HINTS |= dict.fromkeys(["1 000", "1\u00a0000"], DIGITS)
+HINTS = dict.fromkeys(["١٢", "１２", "--1", "+-1", "$5", "'1"], DIGITS)
+HINTS |= {
+    sign: f"; if it stands for a missing value, add --missing '{sign}'" for sign in (".", "+", "-", "--", "∞", "?")
+}
+HINTS |= {"1_000": "; add --thousands '_'", "1%": "; remove the percent signs: write 12.5 for 12.5 %"}
+HINTS |= dict.fromkeys(["1 000", "1\u00a0000"], "; add --thousands ' '")
 MORE_BAD = ["1 000", "1\u00a0000", "1\u200b", "\x1b[31m1", "1\n2", '1"', "1;2", "1\t2", "x" * 10_000]
 
 
@@ -53,15 +55,26 @@ def test_a_typo_is_told_with_its_row(tmp_path, text):
     refused(tmp_path, table, "column 'x': row 3 is .*, not a number")
 
 
-@pytest.mark.parametrize("text", ["1,5", "-1,5", "1,000", "1,234,567.89"])
-def test_commas_in_numbers_get_a_hint(tmp_path, text):
-    refused(tmp_path, f'x,y\n1,2\n2,3\n"{text}",4\n', f"row 3 is '{text}', not a number; write 1.5 for one and a half")
+@pytest.mark.parametrize(
+    ("text", "option"),
+    [
+        ("1,5", "--decimal ,"),
+        ("-1,5", "--decimal ,"),
+        ("0,125", "--decimal ,"),
+        ("1,000", "--thousands , if it is a thousand or more, or --decimal , if it has a decimal comma"),
+        ("1,234,567.89", "--thousands ,"),
+        ("1.000,5", "--thousands ."),
+    ],
+)
+def test_commas_in_numbers_get_a_hint(tmp_path, text, option):
+    message = f"row 3 is '{text}', not a number; add {option}; correct it, or"
+    refused(tmp_path, f'x,y\n1,2\n2,3\n"{text}",4\n', message)
 
 
 def test_no_hint_where_it_is_no_number(tmp_path):
     with pytest.raises(DataError) as caught:
         read(tmp_path, 'x,y\n1,2\n2,3\n"a,5",4\n')
-    assert "write 1.5" not in str(caught.value)
+    assert "--decimal" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +115,10 @@ def test_missing_in_an_unused_column_costs_no_row(tmp_path):
     [
         (["A12", "a", "12B", "2020-01-01"], "row 1 is 'A12', not a number"),
         (["12:30", "0-10", "10.0.0.1", "192.168.100.200"], "row 1 is '12:30', not a number"),
-        (["?", "-", "", "?"], r"row 1 is '\?', not a number; leave cells without a value empty"),
+        (
+            ["?", "-", "", "?"],
+            r"row 1 is '\?', not a number; if it stands for a missing value, add --missing '\?'",
+        ),
         (["", "", "", "a"], "row 4 is 'a', not a number"),
         (["", "NA", "null", ""], "has no values"),
     ],
@@ -147,7 +163,7 @@ def test_one_more_question_mark_never_turns_an_error_into_nothing(tmp_path, real
     if real == 100:
         assert read(tmp_path, content).feature_names == ("t", "x")
     else:
-        shown = r"column 't': row 1 is '\?', not a number(, but row .* is '1.5')?; leave cells without a value empty; "
+        shown = r"column 't': row 1 is '\?', not a number(, but row .* is '1.5')?; if it stands for a "
         refused(tmp_path, content, shown)
 
 

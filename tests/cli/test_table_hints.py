@@ -1,0 +1,90 @@
+"""The option that a message names reads the table that it was about."""
+
+import json
+import re
+import shlex
+
+import pytest
+
+import linreg as package
+from linreg.errors import DataError
+
+CELLS = {  # what stands in one cell, and its number
+    "1,234,567": 1234567,
+    "1.234.567": 1234567,
+    "1,234.5": 1234.5,
+    "1.234,5": 1234.5,
+    "1'000": 1000,
+    "1 000": 1000,
+    "1\u202f000": 1000,
+    "1_000": 1000,
+    "1 000,5": 1000.5,
+    "1,5": 1.5,
+    "0,125": 0.125,
+    "?": None,
+    "-": None,
+    "--": None,
+    ".": None,
+}
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=ascii)
+def test_following_the_message_reads_the_number(linreg, tmp_path, cell):
+    rows = [f"{place},{2 * place}" for place in range(2, 6)]
+    (tmp_path / "t.csv").write_text("\n".join(["x,y", *rows, f'"{cell}",7', "9,10"]) + "\n")
+    command = ["train", "t.csv", "--target", "y", "--split", "1", "-o", "b", "--json"]
+    ended = linreg(*command)
+    assert ended.code == 1
+    (line,) = [line for line in ended.err.splitlines() if line.startswith("error: ")]
+    assert ascii(cell)[1:-1] in line or cell in line
+    option = re.search(r"add (--[^;]*)", line)
+    ended = linreg(*command, *shlex.split(option[1]))
+    assert ended.code == 0, ended.err
+    numbers = [2, 3, 4, 5, CELLS[cell], 9]
+    targets = [4, 6, 8, 10, 7, 10]
+    kept = [(x, y) for x, y in zip(numbers, targets, strict=True) if x is not None]
+    whole = package.fit(([[x] for x, _ in kept], [y for _, y in kept]), split=1)
+    found = json.loads(ended.out)
+    assert found["metrics"]["train"]["rows"] == len(kept)
+    assert [row["value"] for row in found["coefficients"]] == [row.value for row in whole.coefficients]
+
+
+def test_python_is_told_its_own_argument(tmp_path):
+    (tmp_path / "t.csv").write_text('x,y\n1,2\n"1,5",3\n')
+    with pytest.raises(DataError, match=r'row 2 is \'1,5\', not a number; add decimal=","; correct it, or'):
+        package.fit(tmp_path / "t.csv", target="y")
+    (tmp_path / "t.csv").write_text("x\ty\n1\t2\n")
+    with pytest.raises(DataError, match=r'looks separated by .*; add delimiter="\\t"$'):
+        package.fit(tmp_path / "t.csv", target="y")
+
+
+@pytest.mark.parametrize(
+    ("cell", "what"), [("5 %", "remove the percent signs"), ("$5", "use digits and a decimal point")]
+)
+def test_percent_and_currency_say_what_to_do(linreg, tmp_path, cell, what):
+    (tmp_path / "t.csv").write_text(f"x,y\n1,2\n{cell},3\n")
+    ended = linreg("train", "t.csv", "--target", "y")
+    assert ended.code == 1
+    assert f"row 2 is '{cell}', not a number; {what}" in ended.err
+
+
+def test_booleans_are_named_and_then_used(linreg, tmp_path):
+    (tmp_path / "t.csv").write_text("b,x,y\n" + "".join(f"{row % 3 == 0},{row},{row * row}\n" for row in range(9)))
+    ended = linreg("train", "t.csv", "--target", "y", "--split", "1", "-o", "b")
+    assert "left out: 'b': row 1 is 'True', not a number; name it in --features to use it as 0 and 1" in ended.err
+    ended = linreg("train", "t.csv", "--target", "y", "--split", "1", "--features", "b,x", "-o", "c", "--json")
+    rows = [[float(row % 3 == 0), row] for row in range(9)]
+    expected = package.fit((rows, [row * row for row in range(9)]), split=1).coefficients
+    found = json.loads(ended.out)["coefficients"]
+    assert [row["value"] for row in found] == [row.value for row in expected]
+
+
+def test_the_terminal_counts_what_json_lists(linreg, tmp_path):
+    names = [f"c{place}" for place in range(4998)]
+    lines = [",".join(["x", *names, "y"]), *(",".join([str(row), *["a"] * 4998, str(row * row)]) for row in range(5))]
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    ended = linreg("train", "t.csv", "--target", "y", "--split", "1", "-o", "b", "--json")
+    left = [line for line in ended.err.splitlines() if line.startswith("left out: ")]
+    assert len(left) == 11
+    assert left[-1] == "left out: and 4,988 more; --json lists them all"
+    assert [column["name"] for column in json.loads(ended.out)["left_out"]] == names
