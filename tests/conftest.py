@@ -28,6 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--every-operation", action="store_true", help="kill commands at every operation, not every 8th")
     parser.addoption("--planted-faults", type=Path, help="where tests/benchmark/long writes its table of faults")
     parser.addoption("--random-modules", type=Path, help="where tests/benchmark/long counts exports of random modules")
+    parser.addoption("--scale", type=Path, help="where tests/benchmark/long writes its table of large tables")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
