@@ -16,15 +16,23 @@ def penguin_rows() -> list[dict[str, str]]:
 
 
 def pythons_predictions(rows: list[dict[str, str]]) -> np.ndarray:
+    return _computed([[float(row[name]) for name in FEATURES] for row in rows])
+
+
+def prediction_of(*values: float) -> str:
+    """The prediction for one row, with the nine digits that the programs print."""
+    return f"{_computed([list(values)])[0]:.9g}"
+
+
+def first_prediction() -> str:
+    """The prediction for the first penguin, as text."""
+    return prediction_of(39.1, 18.7, 181)
+
+
+def _computed(rows: list[list[float]]) -> np.ndarray:
     session = onnxruntime.InferenceSession(MODEL, providers=["CPUExecutionProvider"])
-    values = np.array([[float(row[name]) for name in FEATURES] for row in rows]).astype(np.float32)
-    return session.run(None, {"input": values})[0][:, 0]
+    return session.run(None, {"input": np.array(rows).astype(np.float32)})[0][:, 0]
 
 
 def predicted(out: bytes) -> np.ndarray:
     return np.array([float(line) for line in out.split()]).astype(np.float32)
-
-
-def first_prediction() -> str:
-    """The prediction for the first penguin, with the nine digits that the programs print."""
-    return f"{pythons_predictions(penguin_rows()[:1])[0]:.9g}"
