@@ -229,3 +229,12 @@ def test_python_takes_a_uri(tmp_path):
     path.write_text("x,y\n1,2\n2,3\n3,5\n")
     model = package.fit(path.as_uri(), target="y", split=1)
     assert model.predict(path.as_uri()).equals(model.predict(path))
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"), [("--sep", "--delimiter"), ("--na-values", "--missing"), ("--decimal-point", "--decimal")]
+)
+def test_the_words_of_pandas_are_understood(linreg, theirs, ours):
+    ended = linreg("train", "t.csv", "--target", "y", theirs, ";")
+    assert ended.code == 2
+    assert f"did you mean {ours}?" in ended.err
