@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from linreg.errors import DataError
-from linreg.reading.blocks import Block
+from linreg.reading.blocks import Block, complete_rows
 from linreg.reading.options import AS_USUAL, ReadOptions
 from linreg.reading.stream import TableStream
 
@@ -110,8 +110,8 @@ def predicted_column(origin: str, block: Block, predict: Predict) -> pa.Array:
         DataError: a prediction is not finite.
     """
     predicted = predict(block.values)
-    complete = ~np.isnan(block.values).any(axis=1)
-    if complete.all():
+    complete = complete_rows(block.values)
+    if complete is None:
         check_finite(origin, predicted, np.arange(block.start, block.start + len(predicted)))
         return pa.array(predicted)
     places = np.flatnonzero(complete)
@@ -121,7 +121,8 @@ def predicted_column(origin: str, block: Block, predict: Predict) -> pa.Array:
 
 def feature_columns(block: Block) -> list[pa.Array]:
     """Return the columns of a block, with null for a missing value."""
-    return [pa.array(column, from_pandas=True) for column in block.values.T]
+    gaps = complete_rows(block.values) is not None
+    return [pa.array(column, from_pandas=gaps) for column in block.values.T]
 
 
 def check_finite(origin: str, predicted: NDArray[Any], places: NDArray[np.int_]) -> None:

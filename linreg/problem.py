@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from linreg.block_split import EVERY_ROW, BlockSplit
 from linreg.engines.threads import run
-from linreg.reading.blocks import BLOCK_ROWS, Block
+from linreg.reading.blocks import BLOCK_ROWS, Block, complete_rows
 from linreg.reading.stream import Noticed, TableStream
 from linreg.tree import reduced
 
@@ -238,19 +238,6 @@ def _ranges(count: int) -> list[Unit]:
 
 def _read(block: Block) -> Unit:
     return Unit(start=block.start, stop=block.start + BLOCK_ROWS, block=block)
-
-
-def complete_rows(values: Array) -> NDArray[np.bool_] | None:
-    """Return which rows have no NaN; None if no row has one.
-
-    Args:
-        values: shape (rows, columns), columns contiguous.
-    """
-    with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(values.sum(axis=0)).all():
-            return None
-    complete = np.asarray(~np.isnan(values).any(axis=1))
-    return None if complete.all() else complete
 
 
 def rows_of_part(problem: Problem, block: Block, part: int) -> Array:

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from linreg.affine import Affine, predict
 from linreg.config import Precision
 from linreg.metrics import Errors, errors_of
-from linreg.problem import Problem, Unit, complete_rows
-from linreg.reading.blocks import Block
+from linreg.problem import Problem, Unit
+from linreg.reading.blocks import Block, complete_rows
 from linreg.survey import digest_of
 from linreg.tree import reduced
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from linreg.problem import Problem, Unit, complete_rows
-from linreg.reading.blocks import Block
+from linreg.problem import Problem, Unit
+from linreg.reading.blocks import Block, complete_rows
 from linreg.tree import reduced
 from linreg.triangle import products_of
 

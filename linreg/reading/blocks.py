@@ -78,3 +78,16 @@ def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch | None:
     if not batches:
         return None
     return batches[0] if len(batches) == 1 else pa.concat_batches(batches)
+
+
+def complete_rows(values: NDArray[np.float64]) -> NDArray[np.bool_] | None:
+    """Return which rows have no NaN; None if no row has one.
+
+    Args:
+        values: shape (rows, columns), columns contiguous.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(values.sum(axis=0)).all():
+            return None
+    complete = np.asarray(~np.isnan(values).any(axis=1))
+    return None if complete.all() else complete

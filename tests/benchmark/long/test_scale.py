@@ -4,7 +4,6 @@ The tables are made here and deleted afterwards; the largest takes 4.2 GB. `--sc
 artifacts/reference/benchmarks/scale.md is such a file.
 """
 
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -71,14 +70,21 @@ class Cost:
     peak_bytes: int
 
 
+MEASURE = """
+import os, subprocess, sys
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, status, usage = os.wait4(process.pid, 0)
+print(os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+"""
+"""A process begins with the peak memory of the one that forks it, so that one must be small."""
+
+
 def cost_of(*command: str | Path) -> Cost:
-    process = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    assert process.stderr is not None
-    said = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0, said.decode()
-    return Cost(cpu_s=usage.ru_utime + usage.ru_stime, peak_bytes=usage.ru_maxrss * 1024)
+    small = [sys.executable, "-S", "-c", MEASURE, *map(str, command)]
+    ended = subprocess.run(small, capture_output=True, text=True, check=True)
+    code, cpu_s, peak_bytes = ended.stdout.split()
+    assert code == "0", ended.stderr
+    return Cost(cpu_s=float(cpu_s), peak_bytes=int(peak_bytes))
 
 
 def linreg(*words: str | Path) -> Cost:
