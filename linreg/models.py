@@ -61,11 +61,15 @@ def make_model(
 
 
 def module_of(affine: Affine) -> LinearRegressionModel | LinearRegressionModelV2:
-    """Return a model in eval mode whose parameters share the memory of the arrays."""
-    with torch.device("meta"):
-        module = make_model(affine.architecture, affine.weight.shape[1], bias=affine.bias is not None)
-    module.load_state_dict({key: torch.from_numpy(array) for key, array in affine.state().items()}, assign=True)
-    return module.eval()
+    """Return a model in eval mode whose parameters share the memory of the arrays.
+
+    It is made outside torch.inference_mode even where the first use is inside, so that it can be exported and trained.
+    """
+    with torch.inference_mode(False):
+        with torch.device("meta"):
+            module = make_model(affine.architecture, affine.weight.shape[1], bias=affine.bias is not None)
+        module.load_state_dict({key: torch.from_numpy(array) for key, array in affine.state().items()}, assign=True)
+        return module.eval()
 
 
 def affine_of(module: nn.Module) -> Affine | None:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from linreg.affine import recognise
+from linreg.affine import Affine, recognise
 from linreg.config import Architecture, Precision
 from linreg.errors import ModelError
 from linreg.models import (
@@ -13,6 +13,7 @@ from linreg.models import (
     LinearRegressionModelV2,
     affine_of,
     make_model,
+    module_of,
     torch_dtype,
 )
 
@@ -172,3 +173,12 @@ def test_a_replaced_layer_is_not_affine() -> None:
     model = LinearRegressionModelV2(2)
     model.linear_layer = Doubled(2, 1)
     assert affine_of(model) is None
+
+
+def test_a_model_that_is_made_within_inference_mode_can_be_trained():
+    affine = Affine(weight=np.float32([[1, 2]]), bias=np.float32([3]))
+    with torch.inference_mode():
+        module = module_of(affine)
+    assert not any(parameter.is_inference() for parameter in module.parameters())
+    module(torch.ones(4, 2)).sum().backward()
+    assert module.linear_layer.bias.grad.item() == 4
