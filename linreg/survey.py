@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from linreg.problem import Problem, Unit
 from linreg.reading.blocks import Block, complete_rows
+from linreg.reading.stream import TableStream
 from linreg.tree import reduced
 from linreg.triangle import products_of
 
@@ -75,8 +76,14 @@ def survey_of(problem: Problem, *, digests: bool = True) -> Survey:
     Args:
         problem: the table.
         digests: whether to compute the digests.
+
+    Raises:
+        DataError: a column has no value.
     """
-    return problem.passed(_survey, digests, combine=_combined, stage="products")
+    survey = problem.passed(_survey, digests, combine=_combined, stage="products")
+    if isinstance(problem.stream, TableStream):
+        problem.stream.check_whole()  # units that end before the table do not
+    return survey
 
 
 def _survey(unit: Unit, problem: Problem, digests: bool) -> Survey:

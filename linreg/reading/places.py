@@ -18,6 +18,7 @@ from linreg.reading.pipe import Pipe
 
 IGNORED = (".", "_")
 URI = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+SECRET_OPTIONS = re.compile(r"[?&](access_key|secret_key|session_token)=", re.IGNORECASE)
 URI_OPTIONS = re.compile(r"\?[a-z_]+=")
 """Begins the options of a file system, as in s3://bucket/a.csv?region=eu-north-1; another ? is part of a pattern."""
 
@@ -102,7 +103,19 @@ def _check_folder(name: str, folders: list[str], entries: int) -> None:
         raise DataError(f"{name}: is a folder without files; expected CSV or Parquet")
 
 
+def _check_no_secret(uri: str) -> None:
+    """Refuse a URI that holds a password, which messages would show."""
+    authority = uri.partition("://")[2].partition("/")[0]
+    user = authority.rpartition("@")[0]
+    if ":" in user or SECRET_OPTIONS.search(uri):
+        raise DataError(
+            f"{uri.partition('://')[0]}://...: the URI holds a password or key, which messages would show; "
+            "put it into the environment, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        )
+
+
 def _of_uri(uri: str) -> list[Place]:
+    _check_no_secret(uri)
     address, asked, options = uri.partition("?") if URI_OPTIONS.search(uri) else (uri, "", "")
     folder, _, pattern = address.rpartition("/")
     searched = folder + asked + options if (wild := glob.has_magic(pattern)) else uri

@@ -188,7 +188,7 @@ class TableStream:
             self._count(block)
             yield block
         if stop is None:
-            self._check_whole()
+            self.check_whole()
 
     def of_numbers(self, source: Source) -> "TableStream":
         """Return the stream of the same numbers from another place, with what is known about them.
@@ -261,7 +261,7 @@ class TableStream:
         with _COUNTING:
             self._seen[block.start] = (dropped, peak)
 
-    def _check_whole(self) -> None:
+    def check_whole(self) -> None:
         """Check, after a whole pass to fit a model, that there are rows and that every column has a value."""
         if self.target_name is None:
             return

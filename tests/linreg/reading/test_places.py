@@ -137,3 +137,12 @@ def test_a_pipe_that_is_held_can_be_read_often(monkeypatch):
         assert sum(len(block.values) for block in kept.blocks()) == 3_000_000
     with pytest.raises(DataError, match="a pipe can be read only once"):
         list(stream.blocks())
+
+
+@pytest.mark.parametrize(
+    "uri", ["s3://name:hunter2@bucket/t.csv", "s3://bucket/t.csv?access_key=name&secret_key=hunter2&region=x"]
+)
+def test_a_uri_with_a_password_is_refused_without_showing_it(uri):
+    with pytest.raises(DataError, match="AWS_SECRET_ACCESS_KEY") as refused:
+        open_stream(uri, features=("x",), target=None)
+    assert "hunter2" not in str(refused.value)
