@@ -151,7 +151,7 @@ class Problem:
         """Run a function in other processes, and add what they notice in their rows to the notes of the table."""
         assert isinstance(self.stream, TableStream)
         assert self.stream.rows is not None, "only Parquet is read by other processes"
-        there, units = replace(self, engine=run, progress=None), _ranges(self.stream.rows)
+        there, units = replace(self, engine=run, progress=None), ranges_of(self.stream.rows)
         for result, noticed in self.engine(_noticing, units, function, there, *arguments, workers=self.workers):
             self.stream.add_noticed(noticed)
             yield result
@@ -226,12 +226,13 @@ def units_of(stream: TableBlocks) -> list[Unit] | None:
     """
     if stream.rows is None or not stream.seekable:
         return None
-    units = _ranges(stream.rows)
+    units = ranges_of(stream.rows)
     in_vain = sum(unit.start - stream.reading_start(unit.start) for unit in units)
     return None if in_vain > MOST_IN_VAIN * stream.rows or len(units) == 1 else units
 
 
-def _ranges(count: int) -> list[Unit]:
+def ranges_of(count: int) -> list[Unit]:
+    """Return the units of so many rows, wherever they are read."""
     rows = UNIT_BLOCKS * BLOCK_ROWS
     return [Unit(start=start, stop=start + rows) for start in range(0, max(count, 1), rows)]
 

@@ -77,10 +77,16 @@ def _check_metadata(metadata: Any) -> None:
 
 
 def _check_expanded(arrays: Mapping[str, Array]) -> None:
-    """Check that views of stride 0, in which a few numbers represent many, do not take too much memory."""
-    claimed = sum(array.nbytes for array in arrays.values() if 0 in array.strides)
+    """Check that views in which a few numbers represent many, as with stride 0, do not take too much memory."""
+    claimed = sum(array.nbytes for array in arrays.values() if array.size > _reach(array))
     if claimed > MAX_EXPANDED_BYTES:
         raise NotPlainError("it has tensors that claim more numbers than they store")
+
+
+def _reach(array: Array) -> int:
+    """Return how many numbers there are from the first to the last one of a view."""
+    pairs = zip(array.shape, array.strides, strict=True)
+    return 1 + int(sum((size - 1) * (stride // array.itemsize) for size, stride in pairs))
 
 
 def pth_bytes(state: Mapping[str, Array]) -> bytes:

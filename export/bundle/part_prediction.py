@@ -13,7 +13,7 @@ from export.bundle.table_model import TableModel, check_with_vectors, open_table
 from linreg.engines.choice import Run
 from linreg.errors import MismatchError
 from linreg.predictions import predicted_batches
-from linreg.problem import UNIT_BLOCKS, Unit, units_of
+from linreg.problem import UNIT_BLOCKS, Unit, ranges_of
 from linreg.reading.blocks import BLOCK_ROWS
 from linreg.reading.stream import Noticed, TableStream
 from linreg.writing.parts import PART_BLOCKS, Part, write_part
@@ -76,7 +76,8 @@ def predict_parts(run: Run, task: PartTask, stage: Path, count: Callable[[Predic
         stage: the staging folder.
         count: called with each part.
     """
-    for predicted in run(predict_part, units_of(task.stream), task, stage, workers=1):
+    assert task.stream.rows is not None, "only Parquet is read by other processes"
+    for predicted in run(predict_part, ranges_of(task.stream.rows), task, stage, workers=1):
         task.stream.add_noticed(predicted.noticed)
         count(predicted)
         yield predicted.part

@@ -108,10 +108,11 @@ class ParquetSource:
             yield batch
 
     def _column(self, batch: pa.RecordBatch, place: int) -> pa.Array:
-        """Return a column of a batch, which also has those whose names continue this name after a dot."""
+        """Return a column of a batch, which also has those whose names equal or continue its own."""
         if pa.types.is_null(self._kinds[place]):
             return pa.nulls(batch.num_rows)
-        return batch.column(batch.schema.names.index(self.own_names[place]))
+        same = [at for at, name in enumerate(batch.schema.names) if name == self.own_names[place]]
+        return batch.column(same[self.own_names[:place].count(self.own_names[place])])
 
     def _passed(self, by_place: dict[int, pa.Array], passing: Sequence[int]) -> pa.RecordBatch | None:
         if not passing:

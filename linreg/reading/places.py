@@ -18,7 +18,7 @@ from linreg.reading.pipe import Pipe
 
 IGNORED = (".", "_")
 URI = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
-SECRET_OPTIONS = re.compile(r"[?&](access_key|secret_key|session_token)=", re.IGNORECASE)
+SECRET_OPTIONS = re.compile(r"[?&][^=&]*(key|secret|token|sig|password)[^=&]*=", re.IGNORECASE)
 URI_OPTIONS = re.compile(r"\?[a-z_]+=")
 """Begins the options of a file system, as in s3://bucket/a.csv?region=eu-north-1; another ? is part of a pattern."""
 
@@ -31,6 +31,7 @@ class Place:
         name: what messages call it.
         path: path in the file system.
         size_bytes: its size; None for a pipe.
+        modified_ns: when it was last written; None if that is not known.
         system: the file system; None for a file of this machine.
         contents: the bytes, if they are in memory.
         pipe: the pipe, if it is one.
@@ -39,6 +40,7 @@ class Place:
     name: str
     path: str
     size_bytes: int | None
+    modified_ns: int | None = None
     system: Any = None
     contents: bytes | None = field(default=None, repr=False)
     pipe: Pipe | None = None
@@ -47,16 +49,26 @@ class Place:
         """Open the file for reading at any offset.
 
         Raises:
-            DataError: it cannot be opened.
+            DataError: it cannot be opened, or was written since it was found: passes would read different numbers.
         """
         if self.pipe is not None:
             return self.pipe.open()
         if self.contents is not None:
             return pa.BufferReader(self.contents)
         try:
+            now = self._status()
+            if self.modified_ns is not None and now != (self.size_bytes, self.modified_ns):
+                raise DataError(f"{self.name}: has changed since it was first read; start again once it is complete")
             return pa.OSFile(self.path) if self.system is None else self.system.open_input_file(self.path)
         except (OSError, pa.ArrowException) as error:
             raise DataError(f"{self.name}: cannot be read: {one_line(error)}") from None
+
+    def _status(self) -> tuple[int | None, int | None]:
+        if self.system is None:
+            status = Path(self.path).stat()
+            return status.st_size, status.st_mtime_ns
+        info = self.system.get_file_info(self.path)
+        return info.size, info.mtime_ns
 
     def unpacked(self, contents: bytes) -> "Place":
         """Return the same place with the bytes of its file, unpacked."""
@@ -77,11 +89,15 @@ def places_of(table: Path | str) -> list[Place]:
     if isinstance(table, str) and URI.match(text):
         return _of_uri(text)
     path = Path(text)
-    if path.is_dir():
-        return _in_folder(path)
-    if glob.has_magic(text) and not path.exists():
+    try:
+        if path.is_dir():
+            return _in_folder(path)
+        is_pattern = glob.has_magic(text) and not path.exists()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+    if is_pattern:
         found = [Path(name) for name in sorted(glob.glob(text, recursive=True))]  # noqa: PTH207, a whole path
-        places = [place_of(entry) for entry in found if not entry.is_dir()]
+        places = [place_of(entry) for entry in found if not entry.is_dir() and not entry.name.startswith(IGNORED)]
         if not places:
             raise DataError(f"{text}: no file matches this pattern; check the name and the folder")
         return places
@@ -126,7 +142,7 @@ def _of_uri(uri: str) -> list[Place]:
         if info.type == pyarrow.fs.FileType.NotFound:
             raise DataError(f"{uri}: no such file; check the name and the folder")
         if info.type == pyarrow.fs.FileType.File:
-            return [Place(name=uri, path=path, size_bytes=info.size, system=system)]
+            return [Place(name=uri, path=path, size_bytes=info.size, modified_ns=info.mtime_ns, system=system)]
         entries = system.get_file_info(pyarrow.fs.FileSelector(path))
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{uri}: cannot be read: {one_line(error)}") from None
@@ -137,7 +153,13 @@ def _of_uri(uri: str) -> list[Place]:
             raise DataError(f"{uri}: no file matches this pattern; check the name and the folder")
     _check_folder(searched, [entry.base_name for entry in entries if not entry.is_file], len(entries))
     return [
-        Place(name=f"{scheme}://{entry.path.lstrip('/')}", path=entry.path, size_bytes=entry.size, system=system)
+        Place(
+            name=f"{scheme}://{entry.path.lstrip('/')}",
+            path=entry.path,
+            size_bytes=entry.size,
+            modified_ns=entry.mtime_ns,
+            system=system,
+        )
         for entry in entries
     ]
 
@@ -160,4 +182,4 @@ def place_of(path: Path) -> Place:
         raise DataError(f"{path}: is a folder, expected a file")
     if not stat.S_ISREG(status.st_mode):
         raise DataError(f"{path}: is not a regular file; copy its contents to one first")
-    return Place(name=str(path), path=str(path), size_bytes=status.st_size)
+    return Place(name=str(path), path=str(path), size_bytes=status.st_size, modified_ns=status.st_mtime_ns)

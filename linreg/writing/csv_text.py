@@ -23,6 +23,7 @@ FORMULA_SIGNS = tuple("=+-@\t\r")
 """A spreadsheet would evaluate a header that begins with one of these characters as a formula."""
 
 TEXT = pa.large_string()
+BYTES = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view, pa.types.is_fixed_size_binary)
 PLAIN = pyarrow.csv.WriteOptions(include_header=False, quoting_style="none", batch_size=8192)
 
 
@@ -50,10 +51,11 @@ def check_csv(origin: str, schema: pa.Schema) -> None:
         schema: its columns.
 
     Raises:
-        DataError: a column holds lists or structs.
+        DataError: a column holds lists, structs or bytes.
     """
     for column in schema:
-        if pa.types.is_nested(column.type):
+        kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+        if pa.types.is_nested(kind) or any(is_kind(kind) for is_kind in BYTES):
             raise DataError(
                 f"{origin}: column {short(column.name)} is {column.type}, which a CSV cannot hold; "
                 "write Parquet, or choose other columns with --columns"

@@ -264,6 +264,15 @@ def test_expanded_views_have_the_limit_of_todays_reader() -> None:
         read_state("file", large)
 
 
+def test_overlapping_views_have_that_limit_too() -> None:
+    """A few numbers claim to be many without any stride of 0."""
+    for view in (
+        torch.ones(2**15).as_strided((2**14, 2**14), (1, 1)),
+        torch.ones(2**15).as_strided((2**14, 2**13), (1, 2)),
+    ):
+        assert not check_against_torch(saved({"a": view}))
+
+
 FILES = [saved(nn.Linear(3, 1).state_dict()), pth_bytes(GOOD), archive(state(tensor(1, (2, 2), (2, 1))))]
 
 

@@ -5,6 +5,8 @@ import signal
 import subprocess
 import time
 
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 from tests.conftest import forge
@@ -47,6 +49,16 @@ def test_the_parts_are_those_of_one_process(folder):
         "3146961 predictions in 4 parts: two/\n"
     )
     assert linreg(folder, *predict("-o", "two/")).stderr.endswith("two/ (already up to date)\n")
+
+
+def test_a_small_table_is_one_part(folder, tmp_path):
+    names = ["x0", "x1", "x2"]
+    pyarrow.parquet.write_table(pa.table({name: [0.5, 1.5, 2.5] for name in names}), tmp_path / "small.parquet")
+    words = ("predict", tmp_path / "small.parquet", "-m", "model/model.onnx", "-o")
+    linreg(folder, *words, "small-one/")
+    linreg(folder, *words, "small-ray/", *ON_RAY)
+    assert contents(folder / "small-ray") == contents(folder / "small-one")
+    assert len(contents(folder / "small-ray")) == 2
 
 
 def test_other_predictions_are_not_replaced_without_force(folder):

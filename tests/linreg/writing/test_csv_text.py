@@ -105,6 +105,14 @@ def test_other_types_are_written_as_text(values, shown):
         assert [row[0] for row in rows_of(text_of(batch))[1:]] == shown
 
 
+@pytest.mark.parametrize(
+    "kind", [pa.binary(), pa.large_binary(), pa.binary(2), pa.binary_view(), pa.dictionary(pa.int8(), pa.binary())]
+)
+def test_a_column_of_bytes_is_refused(kind):
+    with pytest.raises(DataError, match=r"column 'raw' is .*, which a CSV cannot hold; write Parquet"):
+        check_csv("t.parquet", pa.schema([("raw", kind)]))
+
+
 def test_a_nested_column_is_refused():
     schema = pa.schema([("a", pa.float64()), ("tags", pa.list_(pa.int8()))])
     with pytest.raises(DataError, match=r"t\.parquet: column 'tags' is list.*, which a CSV cannot hold; write Parquet"):
