@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from linreg.cli.file_kinds import is_table
+from linreg.cli.table_options import check_apart
 from linreg.cli.terminal import note, print_csv, say_waiting
 from linreg.errors import LinregError
 
@@ -67,9 +68,10 @@ def parse_output(text: str | None) -> Output:
     for kind in FILES:
         if path.name.lower().endswith(kind) and len(path.name) > len(kind):
             return Output(kind=kind, path=path)
+    named = path.parent / f"{path.name.partition('.')[0] or 'predictions'}.csv"
     raise typer.BadParameter(
         f"--output: got {text}, expected a name that ends in .csv, .csv.gz or .parquet, a folder such as predictions/, "
-        f"or - for stdout; use -o {path.with_suffix('.csv') if path.name else 'predictions.csv'}, or omit -o"
+        f"or - for stdout; use -o {named}, or omit -o"
     )
 
 
@@ -86,16 +88,14 @@ def check_table_output(output: Output, table: str, *, force: bool) -> None:
         return
     from linreg.folders import ensure_folder
 
-    given = Path(table)
-    if given.is_dir() and (given.resolve() in (output.path.resolve(), *output.path.resolve().parents)):
-        raise LinregError(f"{output.path}: is inside the table {table}, which is never changed; choose another -o")
+    check_apart(output.path, table)
     if output.kind is OutputKind.FOLDER:
         from linreg.writing.parts import check_folder
 
         ensure_folder(output.path)
         check_folder(output.path, force=force)
     else:
-        check_output(output.path, given)
+        check_output(output.path, Path(table))
         ensure_folder(output.path.parent)
 
 

@@ -1,10 +1,12 @@
 """The options that say how the cells of a table are written, shared by the commands that read one."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from linreg.cli.options import refuse, usage_errors
+from linreg.errors import LinregError
 
 if TYPE_CHECKING:
     from linreg.reading.options import ReadOptions
@@ -71,6 +73,17 @@ def read_options(
             delimiter=delimiter,
             missing=None if missing is None else tuple(missing),
         )
+
+
+def check_apart(output: Path, table: str) -> None:
+    """Check that a command does not write into the folder of the table that it reads.
+
+    Raises:
+        LinregError: the output is that folder, or inside it.
+    """
+    given = Path(table)
+    if given.is_dir() and given.resolve() in (output.resolve(), *output.resolve().parents):
+        raise LinregError(f"{output}: is inside the table {table}, which is never changed; choose another -o")
 
 
 def refuse_table_options(context: typer.Context, what: str) -> None:

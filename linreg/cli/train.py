@@ -10,7 +10,7 @@ from linreg.cli.cold_start import prepare_for_tables
 from linreg.cli.engine_options import Address, EngineOption, check_engine
 from linreg.cli.options import Json, Wait, Workers
 from linreg.cli.results import show_card, show_left_out
-from linreg.cli.table_options import Decimal, Delimiter, Missing, Thousands, read_options
+from linreg.cli.table_options import Decimal, Delimiter, Missing, Thousands, check_apart, read_options
 from linreg.cli.terminal import note, print_json, say_waiting, stages
 from linreg.cli.train_options import (
     AllowCollinear,
@@ -131,6 +131,9 @@ def run(
     check_usage(context, table, options)
     check_engine(context, engine)
     how = read_options(decimal, thousands, delimiter, missing)
+
+    if table is not None:
+        check_apart(output, table)
 
     from linreg.fitting import fit
     from linreg.saving import replacing

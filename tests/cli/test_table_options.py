@@ -238,3 +238,13 @@ def test_the_words_of_pandas_are_understood(linreg, theirs, ours):
     ended = linreg("train", "t.csv", "--target", "y", theirs, ";")
     assert ended.code == 2
     assert f"did you mean {ours}?" in ended.err
+
+
+@pytest.mark.parametrize("output", ["parts", "parts/model"])
+def test_train_does_not_write_into_its_table(linreg, tmp_path, monkeypatch, output):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "1.csv").write_text("x,y\n1,2\n2,3\n3,5\n")
+    refused = linreg("train", "parts", "--target", "y", "--split", "1", "-o", output)
+    assert refused.failure().startswith(f"error: {output}: is inside the table parts, which is never changed")
+    assert [path.name for path in (tmp_path / "parts").iterdir()] == ["1.csv"]
