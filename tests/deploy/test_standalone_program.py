@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from export.formats.c import to_c
 from export.formats.c_text import header_of
 from export.source.source import from_checkpoint
 from linreg.checkpoint import load
+from linreg.state_dict import state_sha256
 from tests.deploy.standalone import HERE, REFERENCE, SANITIZED, export_c, run, whole_program
 
 PENGUINS = HERE / "tests" / "data" / "penguins.csv"
@@ -147,7 +149,7 @@ def test_a_hostile_manifest_is_read_within_its_bytes(penguins, sanitized, tmp_pa
     [
         ("weight[feature]", "weight[LINREG_FEATURES - 1 - feature]"),
         ("sum + linreg_bias[place]", "sum + 0 * linreg_bias[place]"),
-        ("0x1.2b", "0x1.2c"),
+        ("0x1.96", "0x1.97"),
     ],
     ids=["swapped-features", "dropped-bias", "one-weight-off"],
 )
@@ -170,8 +172,10 @@ def test_a_program_of_planted_source_fails(penguins, tmp_path, right, wrong):
 def test_one_bit_of_a_weight_is_seen_by_bytes_and_by_sha256(penguins, tmp_path):
     bundle = Path(shutil.copytree(penguins, tmp_path / "bundle"))
     checkpoint = load(bundle)
-    weight = checkpoint.model.linear_layer.weight.data.numpy()
+    weight = checkpoint.affine.weight.copy()
     weight.view(np.uint32)[0, 0] ^= 1
+    affine = replace(checkpoint.affine, weight=weight)
+    checkpoint = replace(checkpoint, affine=affine, state_sha256=state_sha256(affine.state()))
     honest = to_c(from_checkpoint(checkpoint))
     right = load(bundle).state_sha256
     assert right.encode() not in honest
