@@ -149,7 +149,7 @@ def test_a_hostile_manifest_is_read_within_its_bytes(penguins, sanitized, tmp_pa
     [
         ("weight[feature]", "weight[LINREG_FEATURES - 1 - feature]"),
         ("sum + linreg_bias[place]", "sum + 0 * linreg_bias[place]"),
-        ("0x1.96", "0x1.97"),
+        ("0x1.96c218p+5f", "0x1.d6c218p+6f"),
     ],
     ids=["swapped-features", "dropped-bias", "one-weight-off"],
 )
