@@ -26,6 +26,9 @@ MAX_STATE_BYTES = 64 * 2**30
 MAX_EXPANDED_BYTES = 64 * 2**20
 """Limit on the memory that expanded views (stride 0) in a state_dict may take once they are copied."""
 
+SHORT_ROWS = 2**18
+"""A table of at most so many rows shows no progress."""
+
 MAX_JSON_BYTES = 64 * 2**20
 MAX_LINE_POINTS = 10_000_000
 

@@ -1,7 +1,6 @@
 """The data that a model is fitted to, their split into parts, and the scaler."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,8 +8,7 @@ from numpy.typing import NDArray
 from linreg.config import MAX_LINE_POINTS, LineSettings, Precision
 from linreg.errors import DataError
 from linreg.files import sha256
-from linreg.reading.arrow_columns import ArrowStream
-from linreg.reading.tables import Table, read_table
+from linreg.reading.tables import Table
 
 Array = NDArray[np.float64]
 
@@ -117,22 +115,6 @@ def straight_line(settings: LineSettings, dtype: Precision = Precision.FLOAT32) 
         sha256=sha256(features.astype("<f8").tobytes() + target.astype("<f8").tobytes()),
         line=settings,
     )
-
-
-def read_dataset(data: Path | ArrowStream, *, features: tuple[str, ...] | None, target: str) -> Dataset:
-    """Read a table to fit a model to.
-
-    Args:
-        data: a file, or a table in memory.
-        features: column names in the wanted order; None uses every numeric column except the target.
-        target: column name.
-
-    Raises:
-        DataError: as in `linreg.reading.tables.read_table`; or the table has fewer than two complete rows or a constant
-            target.
-    """
-    origin = str(data) if isinstance(data, Path) else type(data).__name__
-    return dataset_of_table(origin, read_table(data, features=features, target=target))
 
 
 def dataset_of_table(origin: str, table: Table) -> Dataset:

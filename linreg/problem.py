@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linreg.block_split import EVERY_ROW, BlockSplit
+from linreg.config import SHORT_ROWS
 from linreg.engines.threads import run
 from linreg.reading.blocks import BLOCK_ROWS, Block, complete_rows
 from linreg.reading.stream import Noticed, TableStream
@@ -25,13 +26,10 @@ Progress = Callable[[str, int, int | None], None]
 
 UNIT_BLOCKS = 16
 """Blocks of a unit, a power of two. With 2^20 rows, a unit is what most writers of Parquet make a row group."""
-MOST_IN_VAIN = 0.2
+MAX_WASTED_FRACTION = 0.2
 """The rows that workers may read only to reach their own, as a fraction of the table."""
-SHORT_ROWS = 2**18
-"""A table of at most so many rows shows no progress."""
 WIDEST_PARALLEL = 100
 """With more columns, BLAS itself uses several threads, which must not multiply with the workers."""
-
 
 PART_NAMES = {1: ("train",), 2: ("train", "test"), 3: ("train", "validation", "test")}
 """The names of the parts of a split, by the number of its fractions."""
@@ -227,8 +225,8 @@ def units_of(stream: TableBlocks) -> list[Unit] | None:
     if stream.rows is None or not stream.seekable:
         return None
     units = ranges_of(stream.rows)
-    in_vain = sum(unit.start - stream.reading_start(unit.start) for unit in units)
-    return None if in_vain > MOST_IN_VAIN * stream.rows or len(units) == 1 else units
+    wasted = sum(unit.start - stream.reading_start(unit.start) for unit in units)
+    return None if wasted > MAX_WASTED_FRACTION * stream.rows or len(units) == 1 else units
 
 
 def ranges_of(count: int) -> list[Unit]:

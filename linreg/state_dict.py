@@ -100,11 +100,3 @@ def write_state(state: "Mapping[str, Tensor]", stream: BinaryIO) -> None:
         plain = OrderedDict(plain)
         plain._metadata = OrderedDict((key, dict(value)) for key, value in metadata.items())  # type: ignore[attr-defined]
     torch.save(plain, stream)
-
-
-def describe_state(state: "Mapping[str, Tensor]") -> list[dict[str, Any]]:
-    """Return the name, dtype and shape of every tensor."""
-    return [
-        {"name": key, "dtype": str(value.dtype).removeprefix("torch."), "shape": list(value.shape)}
-        for key, value in state.items()
-    ]

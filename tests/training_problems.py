@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linreg.config import DeviceChoice, LineSettings, Loss, Method, TrainSettings
-from linreg.data import Dataset, Parts, read_dataset, split, straight_line
+from linreg.data import Dataset, Parts, dataset_of_table, split, straight_line
+from linreg.reading.tables import read_table
 from linreg.training import Fit, fit
 from tests.conftest import PENGUINS
 
@@ -57,5 +58,5 @@ def line_parts(fractions: tuple[float, ...] = (0.8, 0.2)) -> tuple[Dataset, Part
 
 # Standardise and fold
 def penguins(features: tuple[str, ...] | None = NUMERIC) -> tuple[Dataset, Parts]:
-    dataset = read_dataset(PENGUINS, features=features, target="body_mass_g")
+    dataset = dataset_of_table("penguins", read_table(PENGUINS, features=features, target="body_mass_g"))
     return dataset, split(dataset, (0.8, 0.2), shuffle_seed=42)

@@ -15,8 +15,6 @@ from linreg.files import read_bytes
 
 Array = NDArray[Any]
 
-ARRAY_SUFFIXES = (".npz", ".npy")
-
 
 def read_arrays(path: Path, names: Sequence[str]) -> dict[str, Array]:
     """Read arrays by name; nothing is unpickled.

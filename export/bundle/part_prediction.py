@@ -54,7 +54,7 @@ class PartTask:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictedPart:
+class WrittenPart:
     """A part that a worker has written, how many predictions it has, and what was noticed in its rows."""
 
     part: Part
@@ -67,7 +67,7 @@ def model_file(path: Path, columns: tuple[str, ...] | None, opened: TableModel) 
     return ModelFile(path=path, columns=columns, sha256=_sha256(opened.path))
 
 
-def predict_parts(run: Run, task: PartTask, stage: Path, count: Callable[[PredictedPart], None]) -> Iterator[Part]:
+def predict_units(run: Run, task: PartTask, stage: Path, count: Callable[[WrittenPart], None]) -> Iterator[Part]:
     """Let an engine write all parts into a staging folder, and yield them in order.
 
     Args:
@@ -77,13 +77,13 @@ def predict_parts(run: Run, task: PartTask, stage: Path, count: Callable[[Predic
         count: called with each part.
     """
     assert task.stream.rows is not None, "only Parquet is read by other processes"
-    for predicted in run(predict_part, ranges_of(task.stream.rows), task, stage, workers=1):
-        task.stream.add_noticed(predicted.noticed)
-        count(predicted)
-        yield predicted.part
+    for written in run(predict_unit, ranges_of(task.stream.rows), task, stage, workers=1):
+        task.stream.add_noticed(written.noticed)
+        count(written)
+        yield written.part
 
 
-def predict_part(unit: Unit, task: PartTask, stage: Path) -> PredictedPart:
+def predict_unit(unit: Unit, task: PartTask, stage: Path) -> WrittenPart:
     """Write one part, in a worker process, whose first one checks the model.
 
     Raises:
@@ -97,7 +97,7 @@ def predict_part(unit: Unit, task: PartTask, stage: Path) -> PredictedPart:
     counted = _Counted(batches)
     part = write_part(stage, unit.start // (UNIT_BLOCKS * BLOCK_ROWS), counted)
     noticed = task.stream.noticed(unit.start, unit.stop)
-    return PredictedPart(part=part, predictions=counted.predictions, noticed=noticed)
+    return WrittenPart(part=part, predictions=counted.predictions, noticed=noticed)
 
 
 class _Counted:

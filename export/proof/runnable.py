@@ -1,12 +1,11 @@
 """Check that a module itself runs at all sizes at which its files are verified."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
 
-from export.proof.cases import Case, planned_cases, seed_of
-from export.proof.sizes import sizes_within
+from export.proof.cases import seed_of
 from export.source.axes import BATCH, Sizes
 from export.source.outputs import flatten
 from export.source.signature import LIMITS, advice_on
@@ -15,18 +14,6 @@ from export.source.user_code import INTERRUPTIONS, described
 from linreg.errors import ExportError
 
 FIXED_SHAPE = "use --static with a fixed shape, or check --input"
-
-
-def judged_cases(source: Source) -> Iterator[Case]:
-    """Yield the cases of `planned_cases` that need at most `LIMIT_BYTES`.
-
-    Raises:
-        ExportError: the module does not run at one of the batch sizes.
-    """
-    if source.affine is None:
-        check_sizes(source, [entry.sizes for entry in sizes_within(source)])
-    for planned in planned_cases(source, sizes_within(source)):
-        yield planned.make()
 
 
 def check_sizes(source: Source, tried: Sequence[Sizes], remedy: str = "") -> None:

@@ -72,13 +72,5 @@ def fixed_sizes(static: Static, axes: Iterable[Axis]) -> dict[str, int]:
     return sizes
 
 
-def with_sizes(text: str, sizes: Mapping[str, int]) -> str:
-    """Return the text of an input with the sizes of fixed axes in place of their names."""
-    before, bracket, rest = text.partition("[")
-    shape, end, after = rest.partition("]")
-    parts = [str(sizes.get(part.partition(":")[0].strip(), part)) for part in shape.split(",")]
-    return f"{before}{bracket}{','.join(parts)}{end}{after}"
-
-
 def _written(name: str, size: int | None) -> str:
     return name if size is None else f"{name}={size}"

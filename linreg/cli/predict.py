@@ -17,7 +17,7 @@ from linreg.cli.predict_ray import predict_on_ray
 from linreg.cli.table_options import Decimal, Delimiter, Missing, Thousands, read_options, refuse_table_options
 from linreg.cli.terminal import note, stages
 from linreg.cli.train_options import parse_names
-from linreg.config import Engine
+from linreg.config import SHORT_ROWS, Engine
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,9 +28,6 @@ EXAMPLES = (
     "linreg predict penguins.csv -m penguins -o predictions.csv",
     "linreg predict batch.npz -m net -o outputs.npz",
 )
-SHORT_ROWS = 2**18
-"""A table of at most so many rows shows no progress."""
-
 ALL, NO_COLUMNS = "all", "none"
 
 

@@ -20,21 +20,21 @@ def predict_on_ray(task: "PartTask", folder: Path, *, address: str | None, worke
         ModuleNotFoundError: ray is not installed.
         LinregError: there is no such cluster, or the folder has other contents.
     """
-    from export.bundle.part_prediction import PredictedPart, predict_parts
+    from export.bundle.part_prediction import WrittenPart, predict_units
     from linreg.engines.choice import check_parquet_files, running
     from linreg.writing.parts import collect_parts
 
     check_parquet_files(task.stream, task.stream.origin)
     rows = predictions = 0
 
-    def count(predicted: PredictedPart) -> None:
+    def count(one: WrittenPart) -> None:
         nonlocal rows, predictions
-        rows, predictions = rows + predicted.part.rows, predictions + predicted.predictions
+        rows, predictions = rows + one.part.rows, predictions + one.predictions
         progress("rows", rows, task.stream.rows)
 
     def written(stage: Path) -> Iterator["Part"]:
         with running(Engine.RAY, address, workers) as run:
-            yield from predict_parts(run, task, stage, count)
+            yield from predict_units(run, task, stage, count)
 
     with stages() as progress:
         parts, new = collect_parts(folder, written, force=force, on_wait=say_waiting)

@@ -33,7 +33,7 @@ Result = TypeVar("Result")
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 LOCAL = "local"
-LONGEST_FOLDER = 40
+MAX_FOLDER_CHARACTERS = 40
 STOP_LIMIT_S = 60.0
 CANCEL_LIMIT_S = 1.0
 """How long an interrupted command waits until its tasks are cancelled."""
@@ -200,7 +200,7 @@ def ray_cluster(address: str | None = None, workers: int | None = None) -> Itera
 def _short_folder() -> Path:
     """Return a new folder for the sockets of Ray, whose paths may have 107 characters."""
     folder = Path(tempfile.mkdtemp(prefix="linreg-ray-"))
-    if len(str(folder)) > LONGEST_FOLDER:
+    if len(str(folder)) > MAX_FOLDER_CHARACTERS:
         folder.rmdir()
         folder = Path(tempfile.mkdtemp(prefix="linreg-ray-", dir="/tmp"))
     remove_if_killed(folder)

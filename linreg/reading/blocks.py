@@ -31,7 +31,7 @@ class Block:
 
 @dataclass(frozen=True, kw_only=True)
 class Piece:
-    """Consecutive rows, as many as the reader of a file likes; attributes as those of a block."""
+    """Consecutive rows, of any number; attributes as those of a block."""
 
     start: int
     columns: list[NDArray[np.float64]]

@@ -5,7 +5,7 @@ import re
 from linreg.reading.options import ReadOptions
 
 _SIGN = r"[+-]?"
-_SEVERAL = {  # two groups or more, or a decimal mark after them: there is one way to read it
+_SEVERAL = {  # two groups or more, or a decimal mark after them, are unambiguous
     ",": rf"{_SIGN}[0-9]{{1,3}}(?:(?:,[0-9]{{3}})+\.[0-9]+|(?:,[0-9]{{3}}){{2,}})",
     ".": rf"{_SIGN}[0-9]{{1,3}}(?:(?:\.[0-9]{{3}})+,[0-9]+|(?:\.[0-9]{{3}}){{2,}})",
 }

@@ -137,7 +137,7 @@ class TextStream:
         return data
 
     def skip(self, size: int) -> None:
-        """Go on `size` bytes of the text."""
+        """Skip `size` bytes of the text."""
         if self._codec is None:
             self._raw.seek(size)
             self._told = size

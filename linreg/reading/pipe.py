@@ -55,7 +55,7 @@ class _Reader:
         return data
 
     def seek(self, at: int, _whence: int = 0) -> int:
-        """Go on to a place that is kept or has not come yet."""
+        """Move to a place that is kept or has not come yet."""
         while self._at < at and self.read(at - self._at):
             pass
         return self._at

@@ -9,11 +9,11 @@ import torch
 from export.bundle.build import build
 from export.formats.c import to_c
 from export.formats.names import Format
-from export.proof.runnable import judged_cases
 from export.proof.verify import verify
 from export.runners.c import c_runner
 from export.runners.onnxruntime import onnxruntime_runner
 from tests.deploy.standalone import linear, tool
+from tests.judged_cases import judged_cases
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from linreg.checkpoint import load
 from linreg.config import Architecture, Precision
 from linreg.models import LinearRegressionModel, LinearRegressionModelV2, make_model, torch_dtype
-from linreg.state_dict import describe_state, state_bytes, state_sha256
+from linreg.state_dict import state_bytes, state_sha256
 from tests.checkpoints import MODELS, card_of, rows, save
 from tests.module_predictions import predict
 
@@ -165,10 +165,3 @@ def test_saved_models_share_no_memory_with_what_was_saved(tmp_path: Path) -> Non
     read = load(tmp_path).model
     assert isinstance(read, LinearRegressionModel)
     assert read.weights.item() != 9.0
-
-
-def test_describe_state() -> None:
-    assert describe_state(LinearRegressionModelV2(3).state_dict()) == [
-        {"name": "linear_layer.weight", "dtype": "float32", "shape": [1, 3]},
-        {"name": "linear_layer.bias", "dtype": "float32", "shape": [1]},
-    ]

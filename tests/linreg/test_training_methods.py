@@ -148,10 +148,12 @@ from pathlib import Path
 import torch
 from linreg.state_dict import state_bytes
 from linreg.config import TABLE_DEFAULTS, DeviceChoice, Precision
-from linreg.data import read_dataset, split
+from linreg.data import dataset_of_table, split
+from linreg.reading.tables import read_table
 from linreg.training import fit
 from dataclasses import replace
-dataset = read_dataset(Path("tests/data/penguins.csv"), features=None, target="body_mass_g")
+table = read_table(Path("tests/data/penguins.csv"), features=None, target="body_mass_g")
+dataset = dataset_of_table("penguins", table)
 parts = split(dataset, (0.8, 0.2), shuffle_seed=42)
 for dtype in Precision:
     result = fit(dataset, parts, replace(TABLE_DEFAULTS, dtype=dtype, device=DeviceChoice.CPU))

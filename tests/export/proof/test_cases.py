@@ -3,12 +3,12 @@ import pytest
 from torch import nn
 
 from export.proof.cases import special_case
-from export.proof.runnable import judged_cases
 from export.source.module_source import from_module
 from export.source.source import with_rows
 from export.source.user_module import parse_input
 from linreg.errors import ExportError
 from tests import nets
+from tests.judged_cases import judged_cases
 
 
 def linear(dtype="float32", **options):

@@ -3,7 +3,7 @@
 import pytest
 
 from export.source.axes import Axis, example_sizes, merged, other_size
-from export.source.fixing import fixed_sizes, parse_static, with_sizes
+from export.source.fixing import fixed_sizes, parse_static
 from export.source.input_text import split_input
 from linreg.errors import ExportError
 
@@ -85,8 +85,3 @@ def test_what_cannot_be_fixed_is_refused_by_name(static, message):
 
 def test_static_false_fixes_nothing():
     assert parse_static(False) is False
-
-
-def test_fixed_sizes_replace_names_in_the_text_of_an_input():
-    text = "1<=x=int64[batch, 3,h:32..64*32,hh]<9"
-    assert with_sizes(text, {"h": 64}) == "1<=x=int64[batch, 3,64,hh]<9"

@@ -8,7 +8,7 @@ from torch import nn
 from export.bundle.build import build
 from export.formats.names import Format
 from export.proof.oracle import Oracle
-from export.proof.runnable import check_sizes, judged_cases
+from export.proof.runnable import check_sizes
 from export.proof.sizes import sizes_within
 from export.proof.weights import find_weights
 from export.runners.load import load_artifact
@@ -16,6 +16,7 @@ from export.runners.trust import Trust
 from export.source.module_source import from_module
 from export.source.user_module import parse_input
 from linreg.errors import ExportError, MismatchError, TerminatedError
+from tests.judged_cases import judged_cases
 from tests.odd_modules import GOOD, REFUSED, Holding, X, answering, mlp, raising, with_buffer
 
 
