@@ -16,7 +16,8 @@ from linreg.predictions import predicted_batches
 from linreg.problem import UNIT_BLOCKS, Unit, ranges_of
 from linreg.reading.blocks import BLOCK_ROWS
 from linreg.reading.stream import Noticed, TableStream
-from linreg.writing.parts import PART_BLOCKS, Part, write_part
+from linreg.writing.part_list import Part
+from linreg.writing.parts import PART_BLOCKS, write_part
 
 assert PART_BLOCKS == UNIT_BLOCKS, "a unit is a part"
 

@@ -9,7 +9,7 @@ from linreg.config import Engine
 
 if TYPE_CHECKING:
     from export.bundle.part_prediction import PartTask
-    from linreg.writing.parts import Part
+    from linreg.writing.part_list import Part
 
 
 def predict_on_ray(task: "PartTask", folder: Path, *, address: str | None, workers: int | None, force: bool) -> None:

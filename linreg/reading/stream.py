@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from linreg.errors import DataError
 from linreg.reading.arrow_columns import ArrowStream
 from linreg.reading.blocks import BLOCK_ROWS, Block, Piece, aligned
-from linreg.reading.choice import NO_VALUES, Choice, LeftOut, check_named, choose_all, choose_named, no_rows
+from linreg.reading.choice import NO_VALUES, Choice, LeftOut, check_named, choose_named, no_rows
 from linreg.reading.column_names import listed, tidy
+from linreg.reading.every_column import choose_all
 from linreg.reading.numbers import numbers_of
 from linreg.reading.opening import sources_of
 from linreg.reading.options import AS_USUAL, ReadOptions
 from linreg.reading.parquet_source import ParquetSource
+from linreg.reading.passing import with_schema
 from linreg.reading.sources import Source
 
 EXACT_INTEGERS = 2.0**53
@@ -215,30 +217,10 @@ class TableStream:
                 yield Piece(
                     start=at + batch.first_row,
                     columns=numbers_of(source.origin, batch, names, self._choice, self.how),
-                    passed=self._as_first(source, batch.passed),
+                    passed=with_schema(batch.passed, self.passed_schema, source.origin, self._sources[0].origin),
                     read_bytes=batch.read_bytes,
                 )
             at += source.rows if source.rows is not None else rows
-
-    def _as_first(self, source: Source, passed: pa.RecordBatch | None) -> pa.RecordBatch | None:
-        """Return columns to pass through with the names and types that they have in the first file.
-
-        Raises:
-            DataError: a type cannot be converted.
-        """
-        schema = self.passed_schema
-        if passed is None or (passed.schema.types == schema.types and passed.schema.names == schema.names):
-            return passed
-        columns = []
-        for column, field in zip(passed.columns, schema, strict=True):
-            try:
-                columns.append(column.cast(field.type))
-            except pa.ArrowException:
-                raise DataError(
-                    f"{source.origin}: column {field.name!r}: is {column.type}, and cannot become {field.type} as in "
-                    f"{self._sources[0].origin}; give every file the same types, or leave the column out of --columns"
-                ) from None
-        return pa.record_batch(columns, schema=schema)
 
     def _known_start(self, place: int) -> int | None:
         """Return the row with which a file begins, if the lengths of those before it are known."""

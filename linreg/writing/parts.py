@@ -8,47 +8,22 @@ import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pyarrow as pa
 
 from linreg.changes import Changes, changing, settle
-from linreg.errors import LinregError, ModelError
-from linreg.files import holds, json_bytes, read_json, write_new, writing
+from linreg.errors import LinregError
+from linreg.files import holds, write_new, writing
 from linreg.inside import hashed_inside
 from linreg.journal import LIMIT_BYTES, PART_NAME, PARTS_MANIFEST, STAGE_FOLDER
 from linreg.lock import LOCK_FILE
-from linreg.manifest import is_sha256
 from linreg.writing.contents import parquet_contents
+from linreg.writing.part_list import WRITTEN_BY, Part, list_bytes, listed_parts, part_name
 
 PART_BLOCKS = 16
 """Batches in a part: 1,048,576 rows if each is a block."""
-
-WRITTEN_BY = "linreg predict"
-SCHEMA_VERSION = 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class Part:
-    """One file of a folder.
-
-    Attributes:
-        name: its name.
-        rows: number of rows.
-        sha256: SHA-256 of its bytes.
-    """
-
-    name: str
-    rows: int
-    sha256: str
-
-
-def part_name(place: int) -> str:
-    """Return the name of the part at a place, counted from 0; names sort in the order of the rows."""
-    return f"part-{place:05d}.parquet"
 
 
 def check_folder(folder: Path, *, force: bool) -> tuple[Part, ...]:
@@ -69,7 +44,7 @@ def check_folder(folder: Path, *, force: bool) -> tuple[Part, ...]:
     if not folder.is_dir():
         raise LinregError(f"{folder}: is a file, expected a folder; choose another with -o")
     settle(folder)
-    parts = _listed(folder)
+    parts = listed_parts(folder)
     ours = {LOCK_FILE, STAGE_FOLDER, PARTS_MANIFEST, *(part.name for part in parts)}
     foreign = sorted(entry.name for entry in folder.iterdir() if entry.name not in ours)
     for name in foreign:
@@ -213,7 +188,7 @@ def _sections(batches: Iterable[pa.RecordBatch]) -> Iterator[_Section]:
 def _commit(changes: Changes, old: tuple[Part, ...], new: list[Part]) -> None:
     for name in {part.name for part in old} - {part.name for part in new}:
         changes.remove(name)
-    changes.stage(PARTS_MANIFEST, _manifest(new))
+    changes.stage(PARTS_MANIFEST, list_bytes(new))
     changes.commit()
 
 
@@ -248,41 +223,3 @@ def _check_ours(folder: Path, part: Part) -> None:
         raise LinregError(
             f"{folder / part.name}: has changed since linreg predict wrote it; move it away, or choose another -o"
         )
-
-
-def _manifest(parts: list[Part]) -> bytes:
-    return json_bytes(
-        {
-            "schema_version": SCHEMA_VERSION,
-            "written_by": WRITTEN_BY,
-            "rows": sum(part.rows for part in parts),
-            "files": [asdict(part) for part in parts],
-        }
-    )
-
-
-def _listed(folder: Path) -> tuple[Part, ...]:
-    """Return the parts that the manifest of a folder lists; none if it has no manifest.
-
-    Raises:
-        ModelError: the manifest is damaged, or of another program.
-    """
-    path = folder / PARTS_MANIFEST
-    if not os.path.lexists(path):
-        return ()
-    try:
-        record = read_json(path)
-        if record["written_by"] != WRITTEN_BY or record["schema_version"] != SCHEMA_VERSION:
-            raise ValueError
-        return tuple(_part(entry) for entry in record["files"])
-    except (LinregError, KeyError, TypeError, ValueError):
-        raise ModelError(
-            f"{path}: is not a list of parts that linreg predict wrote; choose another folder with -o"
-        ) from None
-
-
-def _part(entry: Any) -> Part:
-    part = Part(**entry)
-    if not PART_NAME.fullmatch(part.name) or type(part.rows) is not int or not is_sha256(part.sha256):
-        raise ValueError
-    return part
