@@ -205,22 +205,17 @@ def fit(
         if isinstance(source, TableStream) and chosen is Engine.THREADS:
             stream = _held(source, settings, memory_bytes, progress)
         with running(chosen, address, workers) as run:
-            problem = Problem(
-                stream=stream,
-                workers=usable_cores() if workers is None else workers,
-                engine=run,
-                progress=progress,
+            threads_used = usable_cores() if workers is None else workers
+            problem = Problem(stream=stream, workers=threads_used, engine=run, progress=progress)
+            fitted = fit_table(
+                problem,
+                settings,
+                split=parted,
+                shuffled=shuffled,
+                memory_bytes=memory_bytes,
+                keep_on_interrupt=keep_on_interrupt,
             )
-            return _of_table(
-                fit_table(
-                    problem,
-                    settings,
-                    split=parted,
-                    shuffled=shuffled,
-                    memory_bytes=memory_bytes,
-                    keep_on_interrupt=keep_on_interrupt,
-                )
-            )
+        return _of_table(fitted)
     if shuffled:
         raise LinregError("shuffle: got True, but a straight line always keeps its order; leave it out")
     return _of_line(source, settings, split=parted, keep_on_interrupt=keep_on_interrupt, progress=progress)

@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-from linreg.config import MAX_STATE_BYTES
-from linreg.errors import LinregError, MismatchError, ModelError
-from linreg.manifest import Manifest, read_listed
+from linreg.manifest import Manifest
 from linreg.pth import read_pth
-from linreg.state_dict import StateDict, state_dict_of
+from linreg.state_dict import StateDict, read_weights, state_dict_of
 from linreg.state_pickle import NotPlainError
 
 
@@ -22,12 +20,7 @@ def load_arrays(path: Path, manifest: Manifest | None = None) -> StateDict:
         MismatchError: the file differs from the manifest of its folder.
         ModuleNotFoundError: the file is not plain, and torch is not installed.
     """
-    try:
-        data = read_listed(path.parent, path.name, limit=MAX_STATE_BYTES, manifest=manifest)
-    except MismatchError:
-        raise
-    except LinregError as error:
-        raise ModelError(str(error)) from None
+    data = read_weights(path, manifest)
     try:
         return state_dict_of(read_pth(str(path), data), None)
     except NotPlainError:

@@ -1,4 +1,4 @@
-"""Work with state_dicts: serialise them as torch.save does, and compute the hash that identifies their weights.
+"""Work with state_dicts: read and write their bytes, and compute the hash that identifies their weights.
 
 torch is imported only where tensors are handled: the state_dict of a linear model may hold arrays.
 """
@@ -7,10 +7,15 @@ import hashlib
 import io
 from collections import OrderedDict
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+
+from linreg.config import MAX_STATE_BYTES
+from linreg.errors import LinregError, MismatchError, ModelError
+from linreg.manifest import Manifest, read_listed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -100,3 +105,22 @@ def write_state(state: "Mapping[str, Tensor]", stream: BinaryIO) -> None:
         plain = OrderedDict(plain)
         plain._metadata = OrderedDict((key, dict(value)) for key, value in metadata.items())  # type: ignore[attr-defined]
     torch.save(plain, stream)
+
+
+def read_weights(path: Path, manifest: Manifest | None = None) -> bytes:
+    """Read a file of weights that may belong to a bundle.
+
+    Args:
+        path: path of the file.
+        manifest: manifest of its folder, if it was already read.
+
+    Raises:
+        MismatchError: the contents differ from the manifest.
+        ModelError: the file cannot be read.
+    """
+    try:
+        return read_listed(path.parent, path.name, limit=MAX_STATE_BYTES, manifest=manifest)
+    except MismatchError:
+        raise
+    except LinregError as error:
+        raise ModelError(str(error)) from None

@@ -15,12 +15,12 @@ import torch
 from torch import Tensor
 
 from linreg.archive import is_archive, read_archive
-from linreg.config import MAX_EXPANDED_BYTES, MAX_STATE_BYTES
-from linreg.errors import LinregError, MismatchError, ModelError
+from linreg.config import MAX_EXPANDED_BYTES
+from linreg.errors import ModelError
 from linreg.files import sha256
-from linreg.manifest import Manifest, read_listed
+from linreg.manifest import Manifest
 from linreg.safetensors import is_safetensors, read_safetensors
-from linreg.state_dict import StateDict, state_dict_of
+from linreg.state_dict import StateDict, read_weights, state_dict_of
 
 LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19"
 """First bytes of files that torch.save wrote before version 1.6."""
@@ -40,13 +40,7 @@ def load_state(path: Path, manifest: Manifest | None = None) -> StateDict:
         ModelError: the file is damaged, or holds anything but dense tensors by name.
         MismatchError: the file differs from the manifest of its folder.
     """
-    try:
-        data = read_listed(path.parent, path.name, limit=MAX_STATE_BYTES, manifest=manifest)
-    except MismatchError:
-        raise
-    except LinregError as error:
-        raise ModelError(str(error)) from None
-    return read_state(str(path), data)
+    return read_state(str(path), read_weights(path, manifest))
 
 
 def read_state(name: str, data: bytes) -> StateDict:

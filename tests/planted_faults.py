@@ -179,6 +179,16 @@ def _change_node(model: onnx.ModelProto, generator: np.random.Generator) -> Plan
     return node.output[0], model.SerializeToString()
 
 
+def listed_faults(surveys: dict[str, dict[str, Outcome]]) -> str:
+    """A Markdown list of the faults that were accepted in numbers that the proof names."""
+    return "".join(
+        f"- {name}, {kind}: {', '.join(outcome.listed)}\n"
+        for name, outcomes in surveys.items()
+        for kind, outcome in outcomes.items()
+        if outcome.listed
+    )
+
+
 def table(surveys: dict[str, dict[str, Outcome]]) -> str:
     """A Markdown table: faults refused by the content of a tensor + by outputs, of those planted, for each kind."""
     lines = [f"| network | {' | '.join(FAULTS)} | caught | listed | accepted |", "|---" * (len(FAULTS) + 4) + "|"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from bench.environment import describe_environment
 from export.source.module_source import from_module
 from export.source.user_module import parse_input
-from tests.planted_faults import survey, table
+from tests.planted_faults import listed_faults, survey, table
 from tests.real import nets
 from tests.real.networks import NETWORKS
 
@@ -27,12 +27,6 @@ def main() -> None:
         surveys[network.name] = survey(source, COUNT, SEED)
         machine = describe_environment()
         versions = ", ".join(f"{name} {version}" for name, version in machine.versions.items())
-        listed = [
-            f"- {name}, {kind}: {', '.join(outcome.listed)}"
-            for name, outcomes in surveys.items()
-            for kind, outcome in outcomes.items()
-            if outcome.listed
-        ]
         text = f"""# {COUNT} faults planted into each of {len(surveys)} real networks
 
 Refused because of the content of a tensor + because of an output, of those planted. Accepted: nothing says that the
@@ -44,7 +38,7 @@ file may be wrong. Made by `python -m tests.real.planted` in the environment of 
 Listed: accepted, in a number that the manifest names as proved by outputs alone (`weights.constants`).
 
 """
-        Path(__file__).with_name("PLANTED.md").write_text(text + "".join(f"{line}\n" for line in listed))
+        Path(__file__).with_name("PLANTED.md").write_text(text + listed_faults(surveys))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import time
 from bench.environment import describe_environment
 from export.source.module_source import from_module
 from export.source.user_module import parse_input
-from tests.planted_faults import survey, table
+from tests.planted_faults import listed_faults, survey, table
 from tests.small_networks import NETWORKS, make
 
 COUNT = 50
@@ -26,11 +26,6 @@ def test_every_fault_is_refused_or_its_place_is_named(benchmark, request):
     benchmark.pedantic(plant, rounds=1)
     outcomes = {(name, kind): outcome for name, kinds in surveys.items() for kind, outcome in kinds.items()}
     assert sum(outcome.planted for outcome in outcomes.values()) == COUNT * len(NETWORKS)
-    listed = "".join(
-        f"- {name}, {kind}: {', '.join(outcome.listed)}\n"
-        for (name, kind), outcome in outcomes.items()
-        if outcome.listed
-    )
     versions = ", ".join(f"{name} {version}" for name, version in machine.versions.items())
     text = f"""# {COUNT} faults planted into each of {len(NETWORKS)} networks
 
@@ -42,7 +37,7 @@ other work beside it on {machine.processor} ({machine.cores} cores), Python {mac
 
 Listed: accepted, in a number that the manifest names as proved by outputs alone (`weights.constants`).
 
-{listed}"""
+{listed_faults(surveys)}"""
     if path := request.config.getoption("--planted-faults"):
         path.write_text(text, encoding="utf-8")
     assert {key: outcome.accepted for key, outcome in outcomes.items() if outcome.accepted} == {}
