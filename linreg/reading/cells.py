@@ -15,6 +15,7 @@ from linreg.reading.options import AS_USUAL, ReadOptions
 NUMBER = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
 TRUE = ("true", "True", "TRUE")
 FALSE = ("false", "False", "FALSE")
+AS_FEATURE = "; name it in --features to use it as 0 and 1"
 INFINITE = r"^[+-]?(?i:inf|infinity)$"
 MISSING = ("", "NA", "N/A", "#N/A", "n/a", "NaN", "nan", "-nan", "NULL", "null", "None")
 
@@ -216,6 +217,6 @@ def _not_numbers(column: pa.ChunkedArray, kinds: NDArray[np.uint8], how: ReadOpt
         if kinds[row] == _TEXT and 2 * bad.sum() >= (kinds != _MISSING).sum():
             problem += f", but {number}"
     if value.strip() in (*TRUE, *FALSE) and not numeric.any():
-        problem += "; name it in --features to use it as 0 and 1"
+        problem += AS_FEATURE
     problem += hint(value, written_otherwise=bool(kinds[row] == _OTHERWISE), how=how)
     return Cells(values=None, problem=problem, numeric=bool(numeric.any()), number=number)

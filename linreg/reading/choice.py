@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from linreg.errors import DataError
-from linreg.reading.cells import is_boolean, may_hold_numbers
+from linreg.reading.cells import AS_FEATURE, is_boolean, may_hold_numbers
 from linreg.reading.column_names import listed, short
 from linreg.reading.options import ReadOptions
 from linreg.reading.sources import Source
@@ -112,6 +112,19 @@ def check_named(source: Source, names: Sequence[str]) -> None:
 def way_out(*, asked: bool) -> str:
     """Return what can be done about a column that was not requested by name."""
     return "" if asked else "; correct it, or choose columns with --features"
+
+
+def problem_of(problem: str, *, asked: bool, target: bool) -> str:
+    """Return what is wrong with a column, and what can be done about it.
+
+    Args:
+        problem: what is wrong with its cells.
+        asked: whether it was requested by name.
+        target: whether it is the target, which --features cannot name.
+    """
+    if target:
+        problem = problem.replace(AS_FEATURE, "; write the target as 1 and 0")
+    return problem + way_out(asked=asked)
 
 
 def _check_request(origin: str, features: tuple[str, ...], target: str | None) -> None:

@@ -7,8 +7,17 @@ import pyarrow as pa
 
 from linreg.config import MAX_NAME_LENGTH
 from linreg.errors import DataError
-from linreg.reading.cells import Cells, may_hold_numbers, read_cells
-from linreg.reading.choice import NO_VALUES, Choice, LeftOut, no_column, no_rows, nothing_left, reason_unread, way_out
+from linreg.reading.cells import AS_FEATURE, Cells, may_hold_numbers, read_cells
+from linreg.reading.choice import (
+    NO_VALUES,
+    Choice,
+    LeftOut,
+    no_column,
+    no_rows,
+    nothing_left,
+    problem_of,
+    reason_unread,
+)
 from linreg.reading.column_names import short
 from linreg.reading.options import ReadOptions
 from linreg.reading.sources import Source
@@ -99,13 +108,14 @@ def _leave_out(source: Source, place: int, cells: Cells, target: str | None, rea
     """
     name = source.names[place]
     if name == target or cells.numeric:
-        raise DataError(f"{source.origin}: column {name!r}: {cells.problem}{way_out(asked=name == target)}")
+        problem = problem_of(cells.problem, asked=name == target, target=name == target)
+        raise DataError(f"{source.origin}: column {name!r}: {problem}")
     reasons[place] = cells.problem
 
 
 def _of_type(kind: pa.DataType) -> str:
     if pa.types.is_boolean(kind):
-        return "is bool, not numbers; name it in --features to use it as 0 and 1"
+        return f"is bool, not numbers{AS_FEATURE}"
     return f"is {kind}, not numbers"
 
 

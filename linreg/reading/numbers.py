@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from linreg.errors import DataError
 from linreg.reading.cells import read_booleans, read_cells
-from linreg.reading.choice import NO_VALUES, Choice, way_out
+from linreg.reading.choice import NO_VALUES, Choice, problem_of, way_out
 from linreg.reading.column_names import short
 from linreg.reading.options import ReadOptions
 from linreg.reading.sources import Batch, Column
@@ -45,7 +45,8 @@ def _finite(
     read = read_booleans if name in choice.booleans else read_cells
     cells = read(column, how=how, first_row=first_row)
     if cells.values is None:
-        raise DataError(f"{origin}: column {name!r}: {cells.problem}{way_out(asked=asked)}")
+        problem = problem_of(cells.problem, asked=asked, target=name == choice.target)
+        raise DataError(f"{origin}: column {name!r}: {problem}")
     with np.errstate(over="ignore", invalid="ignore"):
         if not np.isfinite(cells.values.sum()) and (infinite := np.isinf(cells.values)).any():
             row = int(infinite.argmax())

@@ -88,3 +88,10 @@ def test_the_terminal_counts_what_json_lists(linreg, tmp_path):
     assert len(left) == 11
     assert left[-1] == "left out: and 4,988 more; --json lists them all"
     assert [column["name"] for column in json.loads(ended.out)["left_out"]] == names
+
+
+@pytest.mark.parametrize("features", [[], ["--features", "a"]], ids=["all columns", "named"])
+def test_a_target_of_booleans_is_told_what_a_target_can_be(linreg, tmp_path, features):
+    (tmp_path / "t.csv").write_text("a,flag\n1,True\n2,False\n4,True\n")
+    ended = linreg("train", "t.csv", "--target", "flag", *features, "-o", "b")
+    assert ended.failure().endswith("column 'flag': row 1 is 'True', not a number; write the target as 1 and 0")
