@@ -120,8 +120,13 @@ class Ended(NamedTuple):
 
 
 @pytest.fixture
-def linreg(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., Ended]:
-    """Run the command line in this process, in an empty folder: `linreg("train", "-o", bundle)`."""
+def linreg(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Iterator[Callable[..., Ended]]:
+    """Run the command line in this process, in an empty folder: `linreg("train", "-o", bundle)`.
+
+    The modules that it took from this folder are forgotten, since another test may have a file of the same name.
+    """
     from linreg.cli.main import main
 
     monkeypatch.chdir(tmp_path)
@@ -133,7 +138,10 @@ def linreg(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], 
         code = caught.value.code
         return Ended(code if isinstance(code, int) else 0, *capsys.readouterr())
 
-    return run
+    yield run
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", None) or "").startswith(f"{tmp_path}{os.sep}"):
+            del sys.modules[name]
 
 
 # ---- what the tests of `linreg bench` share --------------------------------------------------------------------------
