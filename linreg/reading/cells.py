@@ -129,6 +129,21 @@ def read_booleans(column: pa.ChunkedArray, *, how: ReadOptions = AS_USUAL, first
     return Cells(values=values, problem="", numeric=True)
 
 
+def may_be_numeric(column: pa.ChunkedArray) -> bool:
+    """Return whether a cell may be read as a number; False if none has a digit, or is infinite. It is quick to ask."""
+    if not is_text(column.type):
+        return True
+    return bool(pc.any(pc.match_substring_regex(column.cast(pa.large_string()), r"\p{Nd}|(?i:inf)")).as_py())
+
+
+def plain_numbers(column: pa.ChunkedArray, how: ReadOptions) -> bool:
+    """Return whether each cell of a column of text is a number without thousands separators, or has no value."""
+    text = pc.utf8_trim_whitespace(column)
+    number = _matches(text, NUMBER.replace(r"\.", re.escape(how.decimal)))
+    missing = pc.is_in(text, pa.array((*MISSING, *how.missing, None), text.type))
+    return bool(pc.all(pc.or_(number, missing)).as_py() is not False)
+
+
 def with_gaps(values: NDArray[np.float64], how: ReadOptions) -> NDArray[np.float64]:
     """Return numbers with NaN for those that stand for a missing value."""
     numbers = how.missing_numbers

@@ -13,7 +13,7 @@ import pyarrow.csv
 from numpy.typing import NDArray
 
 from linreg.errors import DataError, one_line
-from linreg.reading.cells import MISSING, with_gaps
+from linreg.reading.cells import MISSING, plain_numbers, with_gaps
 from linreg.reading.csv_bytes import HEAD_BYTES, CsvBytes
 from linreg.reading.csv_chunks import MAX_LINE_LENGTH, QuoteError, chunks, has_record
 from linreg.reading.csv_header import check_utf8, read_header
@@ -112,7 +112,7 @@ class CsvSource:
             try:
                 read = self._columns(chunk, dict.fromkeys(wanted, pa.float64()))
             except _NotANumberError as error:
-                as_text.add(error.place)
+                as_text |= {error.place, *self._not_numbers(chunk, wanted)}
                 continue
             numbers = {place: _plain(column) for place, column in read.items()}
             # pyarrow also reads inf, NAN and nan(1): what they mean here is decided with the text at hand.
@@ -120,6 +120,11 @@ class CsvSource:
                 return {place: with_gaps(values, self._how) for place, values in numbers.items() if values is not None}
             as_text |= odd
         return {}
+
+    def _not_numbers(self, chunk: "_Chunk", places: Sequence[int]) -> list[int]:
+        """Return the places whose cells are not all numbers as a CSV usually has them; the parser names only one."""
+        read = self._columns(chunk, dict.fromkeys(places, pa.large_string()))
+        return [place for place, column in read.items() if not plain_numbers(column, self._how)]
 
     def _columns(self, chunk: "_Chunk", kinds: dict[int, pa.DataType]) -> dict[int, pa.ChunkedArray]:
         """Parse the columns at the places of `kinds`."""

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linreg.errors import DataError
-from linreg.reading.cells import read_booleans, read_cells
+from linreg.reading.cells import may_be_numeric, read_booleans, read_cells
 from linreg.reading.choice import NO_VALUES, Choice, problem_of, way_out
 from linreg.reading.column_names import short
 from linreg.reading.options import ReadOptions
@@ -59,7 +59,6 @@ def _finite(
 
 def _watch(origin: str, name: str, column: Column, first_row: int, choice: Choice, how: ReadOptions) -> None:
     """Check that a column that was left out as text holds no number."""
-    reason = next(column.reason for column in choice.left_out if column.name == name)
     if isinstance(column, np.ndarray):
         given = ~np.isnan(column)
         if not given.any():
@@ -67,6 +66,8 @@ def _watch(origin: str, name: str, column: Column, first_row: int, choice: Choic
         row = int(given.argmax())
         found = f"row {first_row + row + 1} is {column[row]:g}"
     else:
+        if not may_be_numeric(column):
+            return
         cells = read_cells(column, how=how, first_row=first_row)
         if not cells.numeric:
             return
@@ -74,6 +75,7 @@ def _watch(origin: str, name: str, column: Column, first_row: int, choice: Choic
         if cells.values is not None:
             row = int((~np.isnan(cells.values)).argmax())
             found = f"row {first_row + row + 1} is {cells.values[row]:g}"
+    reason = next(column.reason for column in choice.left_out if column.name == name)
     if reason == NO_VALUES:
         way = "name the columns to use with --features"
         raise DataError(

@@ -211,7 +211,8 @@ class TableStream:
         for place in range(first, len(self._sources)):
             source = self._sources[place]
             rows = 0
-            where = [source.names.index(name) for name in names]
+            place_of = {name: at for at, name in reversed(list(enumerate(source.names)))}
+            where = [place_of[name] for name in names]
             for batch in source.batches(where, passing=self._passed, start=max(start - at, 0)):
                 rows = batch.first_row + batch.rows
                 yield Piece(

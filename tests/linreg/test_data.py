@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from linreg.config import LineSettings, Precision
-from linreg.data import read_dataset, split, straight_line
+from linreg.data import dataset_of_table, split, straight_line
 from linreg.errors import DataError
+from linreg.reading.tables import read_table
 from linreg.split_text import parse_split
 from tests.conftest import TESTS
 from tests.datasets import sizes
@@ -20,7 +21,7 @@ COURSE = json.loads((TESTS / "data" / "course.json").read_text())
 def table(folder, text, *, features=None, target="y"):
     path = folder / "table.csv"
     path.write_text(text)
-    return read_dataset(path, features=features, target=target)
+    return dataset_of_table(str(path), read_table(path, features=features, target=target))
 
 
 # ---- the straight line -----------------------------------------------------------------------------------------------
