@@ -48,36 +48,43 @@ def aligned(pieces: Iterable[Piece], width: int, *, start: int, stop: int | None
         start: row of the first block, a multiple of `BLOCK_ROWS`.
         stop: row to stop before, a multiple of `BLOCK_ROWS`; None reads to the end.
     """
-    at, filled = start, 0
-    values = np.empty((BLOCK_ROWS, width), order="F")
-    passed: list[pa.RecordBatch] = []
-    read_bytes = 0
+    at, filled, read_bytes = start, 0, 0
+    waiting: list[Piece] = []
     for piece in pieces:
         rows = len(piece.columns[0])
         used = min(max(at + filled - piece.start, 0), rows)
         read_bytes += piece.read_bytes
         while used < rows:
             count = min(rows - used, BLOCK_ROWS - filled)
-            for place, column in enumerate(piece.columns):
-                values[filled : filled + count, place] = column[used : used + count]
-            if piece.passed is not None:
-                passed.append(piece.passed.slice(used, count))
+            waiting.append(_slice(piece, used, used + count))
             used, filled = used + count, filled + count
             if filled == BLOCK_ROWS:
-                yield Block(start=at, values=values, passed=_joined(passed), read_bytes=read_bytes)
-                at, filled, passed, read_bytes = at + BLOCK_ROWS, 0, [], 0
+                yield _joined(waiting, width, start=at, read_bytes=read_bytes)
+                at, filled, waiting, read_bytes = at + BLOCK_ROWS, 0, [], 0
                 if stop is not None and at >= stop:
                     return
-                values = np.empty((BLOCK_ROWS, width), order="F")
     if filled:
-        values = np.asfortranarray(values[:filled])
-        yield Block(start=at, values=values, passed=_joined(passed), read_bytes=read_bytes)
+        yield _joined(waiting, width, start=at, read_bytes=read_bytes)
 
 
-def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch | None:
-    if not batches:
-        return None
-    return batches[0] if len(batches) == 1 else pa.concat_batches(batches)
+def _slice(piece: Piece, start: int, stop: int) -> Piece:
+    passed = None if piece.passed is None else piece.passed.slice(start, stop - start)
+    return Piece(start=piece.start + start, columns=[column[start:stop] for column in piece.columns], passed=passed)
+
+
+def _joined(pieces: list[Piece], width: int, *, start: int, read_bytes: int) -> Block:
+    values = np.empty((sum(len(piece.columns[0]) for piece in pieces), width), order="F")
+    row = 0
+    for piece in pieces:
+        rows = len(piece.columns[0])
+        for place, column in enumerate(piece.columns):
+            values[row : row + rows, place] = column
+        row += rows
+    batches = [piece.passed for piece in pieces if piece.passed is not None]
+    passed = None
+    if batches:
+        passed = batches[0] if len(batches) == 1 else pa.concat_batches(batches)
+    return Block(start=start, values=values, passed=passed, read_bytes=read_bytes)
 
 
 def complete_rows(values: NDArray[np.float64]) -> NDArray[np.bool_] | None:
