@@ -2,16 +2,18 @@
 
 import re
 
+from bench.report.order import answers
 from bench.report.report import Report
 from bench.report.tables import Table, report_tables, skipped
 
 
 def to_markdown(report: Report) -> str:
-    """Render a report as Markdown: every table, then what was skipped, the machine and the command."""
+    """Render a report as Markdown: the answer, every table, then what was skipped, the machine and the command."""
     environment = report.environment
     versions = ", ".join(f"{name} {version}" for name, version in environment.versions.items())
     machine = _escape(f"{environment.cores} cores of {environment.processor}; {versions}")
-    parts = [markdown_table(table) for table in report_tables(report)]
+    parts = ["\n".join(f"- {_escape(line)}" for line in found)] if (found := answers(report)) else []
+    parts += [markdown_table(table) for table in report_tables(report)]
     parts += [_escape(line) for line in skipped(report)]
     return "\n\n".join([*parts, f"{machine}; {_code(' '.join(report.command))}"]) + "\n"
 
