@@ -28,6 +28,7 @@ def measured(name: str, estimate: float | None = None, *, kind: Kind = Kind.EAGE
         "ratio": ratio,
         "verdict": None,
         "tails_s": {"p50": 5.1e-6, "p90": 6e-6},
+        "tail_calls": 80,
         "processes": (
             RowProcess(ratio=ratio, calls_per_block=40, block_ns=tuple(BLOCK_NS)),
             RowProcess(

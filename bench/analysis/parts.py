@@ -71,6 +71,7 @@ class Row:
         launch_bound: whether, on CUDA, most of the time is spent on launching kernels.
         tails_s: percentiles, in seconds, of calls timed one by one; a percentile that needs more calls is left out.
         processes: measurements of each process, in the order in which they ran; empty unless timed.
+        tail_calls: number of calls timed one by one, over all processes.
     """
 
     name: Name
@@ -90,6 +91,7 @@ class Row:
     launch_bound: bool = False
     tails_s: Mapping[str, float]
     processes: tuple[RowProcess, ...]
+    tail_calls: int = 0
 
     def __post_init__(self) -> None:
         """Refuse a ratio that the gate could not compare.

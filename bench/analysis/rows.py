@@ -6,12 +6,10 @@ import numpy as np
 
 from bench.analysis.parts import Comparison, Row, RowProcess, Status
 from bench.analysis.statistics import Ratio, over_processes, paired_ratio, verdict
+from bench.plan.budget import TAIL_COUNTS
 from bench.plan.variants import WITHOUT_OUTPUTS, Device, Kind, Variant
 from bench.worker.messages import Job, Measured, ProcessResult, nanoseconds
 from bench.worker.rounds import Blocks
-
-TAIL_COUNTS = {"p50": (0.5, 11), "p90": (0.9, 64), "p99": (0.99, 662), "p99.9": (0.999, 6636)}
-"""Each percentile with its quantile and the calls that it needs: MLPerf's early stopping at 99 % confidence."""
 
 
 def compare_results(job: Job, results: Sequence[ProcessResult], skipped: Sequence[Variant]) -> list[Comparison]:
@@ -96,6 +94,7 @@ def _timed(
     has_ratio = variant is not job.reference and variant.kind is not Kind.FLOOR
     ratio = over_processes(ratios) if has_ratio else None
     judged = ratio is not None and answers and variant is not job.null
+    singles_s = [second for entry in measured for second in entry.single_s]
     median_s = float(np.median([np.median(series.call_s) for series in blocks]))
     return Row(
         name=variant.name,
@@ -113,7 +112,7 @@ def _timed(
         ratio=ratio,
         verdict=verdict(ratio, null) if judged and ratio is not None else None,
         launch_bound=any(entry.launch_bound for entry in measured),
-        tails_s=percentiles([second for entry in measured for second in entry.single_s]),
+        tails_s=percentiles(singles_s),
         processes=tuple(
             RowProcess(
                 ratio=own if has_ratio else None,
@@ -123,6 +122,7 @@ def _timed(
             )
             for own, series in zip(ratios, blocks, strict=True)
         ),
+        tail_calls=len(singles_s),
     )
 
 

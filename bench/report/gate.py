@@ -5,6 +5,8 @@ in the same rounds does not. A row is slower if its estimated slowdown exceeds t
 change lies above 1. If the whole interval had to exceed the limit, one in five slowdowns of 5 % would be missed.
 """
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.analysis.parts import Status
@@ -115,6 +117,26 @@ def slower_than_reference(report: Report, *, limit: float | None) -> list[Change
         for row in comparison.rows
         if row.verdict is not None and row.ratio is not None
     ]
+
+
+def gate_line(changes: Sequence[Change], limit: float) -> str:
+    """Say in one line whether the gate passed, and how much of the limit the worst row took."""
+    slower = [change for change in changes if change.slower]
+    worst = max(slower or changes, key=lambda change: change.ratio.estimate)
+    alone = len({(change.device, change.threads, change.batch) for change in changes}) == 1
+    name = worst.name if alone else f"{worst.name} at batch {worst.batch}"
+    took = f"the worst is {name}, {_percent(worst.ratio.estimate)}"
+    between = f"({_percent(worst.ratio.low)} to {_percent(worst.ratio.high)})"
+    if slower:
+        return (
+            f"gate: failed; {took} {between} of {limit * 100:g} % allowed; exceeded by {len(slower)} of {len(changes)}"
+        )
+    unsure = f"; its interval includes 0 {between}" if worst.ratio.estimate > 1 + limit else ""
+    return f"gate: passed; {took} of {limit * 100:g} % allowed{unsure}"
+
+
+def _percent(ratio: float) -> str:
+    return "∞" if math.isinf(ratio) else f"{(ratio - 1) * 100:+.1f} %"
 
 
 def first_wrong(report: Report) -> str:

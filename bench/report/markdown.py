@@ -2,30 +2,32 @@
 
 import re
 
+from bench.report.order import answers
 from bench.report.report import Report
 from bench.report.tables import Table, report_tables, skipped
 
 
 def to_markdown(report: Report) -> str:
-    """Render a report as Markdown: every table, then what was skipped, the machine and the command."""
+    """Render a report as Markdown: the answer, every table, then what was skipped, the machine and the command."""
     environment = report.environment
     versions = ", ".join(f"{name} {version}" for name, version in environment.versions.items())
-    machine = _escape(f"{environment.cores} cores of {environment.processor}; {versions}")
-    parts = [markdown_table(table) for table in report_tables(report)]
-    parts += [_escape(line) for line in skipped(report)]
+    machine = markdown_text(f"{environment.cores} cores of {environment.processor}; {versions}")
+    parts = ["\n".join(f"- {markdown_text(line)}" for line in found)] if (found := answers(report)) else []
+    parts += [markdown_table(table) for table in report_tables(report)]
+    parts += [markdown_text(line) for line in skipped(report)]
     return "\n\n".join([*parts, f"{machine}; {_code(' '.join(report.command))}"]) + "\n"
 
 
 def markdown_table(table: Table) -> str:
     """Render one table under its title."""
-    rows = [[_escape(cell) for cell in row] for row in table.rows]
+    rows = [[markdown_text(cell) for cell in row] for row in table.rows]
     for place in table.struck:
         rows[place][0] = f"~~{rows[place][0]}~~"
     lines = [table.headings, ["---"] * len(table.headings), *rows]
-    return f"**{_escape(table.title)}**\n\n" + "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return f"**{markdown_text(table.title)}**\n\n" + "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _escape(text: str) -> str:
+def markdown_text(text: str) -> str:
     """Escape text so that it cannot end a table cell, and is not read as HTML or emphasis."""
     for sign, shown in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("\\", "&#92;")):
         text = text.replace(sign, shown)

@@ -212,6 +212,8 @@ def _values(value: Any) -> Any:
     if isinstance(value, Ratio):
         return {key: number if math.isfinite(number) else None for key, number in found.items()}
     if isinstance(value, Row):
+        if not value.tail_calls:
+            del found["tail_calls"]
         return {("problem" if key == "status" else key): entry for key, entry in found.items() if key != "reason"} | {
             "problem": value.problem
         }

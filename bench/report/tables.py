@@ -1,16 +1,21 @@
 """Make the tables of a report as text cells, for the terminal, a pull request or a notebook."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.analysis.parts import Comparison, LifecycleRow, Row, RuntimeRow, Status
 from bench.analysis.statistics import Ratio
 from bench.plan.variants import FLOOR, NULL
 from bench.report.gate import Change
 from bench.report.numbers import duration, number
+from bench.report.order import by_ratio, fastest
 from bench.report.report import Report
 
 HEADINGS = ("variant", "median", "ratio", "95 % interval", "verdict", "error / allowed", "bit-equal")
+NARROW_HEADINGS = (*HEADINGS[:5], "outputs")
+FASTEST = "fastest"
+"""The verdict shown for the fastest row."""
+
 LIFECYCLE_HEADINGS = ("variant", "import", "load", "1st call", "2nd", "3rd", "steady after", "memory", "break-even")
 CHANGE_HEADINGS = ("variant", "batch x threads", "new ratio / old", "95 % interval", "gate")
 MOST_NAMED = 3
@@ -36,6 +41,9 @@ class Table:
         rows: rows of cells; each row has as many cells as there are headings.
         left: indexes of the columns that are aligned left; the others are aligned right.
         struck: indexes of the rows whose first cell is struck through, since the variant has wrong outputs.
+        bold: indexes of the rows whose first cell is bold.
+        narrow: the same rows in fewer columns, for a narrow terminal; None if all columns are always shown.
+        below: sentences about the rows, printed below the table.
     """
 
     title: str
@@ -43,6 +51,9 @@ class Table:
     rows: Sequence[Sequence[str]]
     left: frozenset[int] = frozenset({0})
     struck: frozenset[int] = frozenset()
+    bold: frozenset[int] = frozenset()
+    narrow: "Table | None" = None
+    below: tuple[str, ...] = ()
 
 
 def report_tables(report: Report) -> list[Table]:
@@ -66,29 +77,57 @@ def budget(comparison: Comparison) -> str:
 
 
 def comparison_table(report: Report, comparison: Comparison) -> Table:
-    """Return the table of one comparison; variants with wrong outputs come last, without a time."""
-    timed = [_cells(row) for row in comparison.rows if row.status is Status.TIMED]
-    wrong = [[row.name, "", "", "", row.reason, "", "no"] for row in comparison.rows if row.status is Status.WRONG]
-    return Table(
+    """Return the table of one comparison in order of ratio; variants with wrong outputs come last, without a time."""
+    rows = by_ratio(report.reference, comparison)
+    best = fastest(comparison)
+    name = "" if best is None else best.name
+    places = dict(enumerate(rows))
+    table = Table(
         title=f"{where(comparison)}, {report.scope}; ratios to {report.reference}",
         headings=HEADINGS,
-        rows=[*timed, *wrong],
+        rows=[[*_timing(row), row.reason or _verdict(row, name), *_errors(row)] for row in rows],
         left=frozenset({0, 4, 6}),
-        struck=frozenset(range(len(timed), len(timed) + len(wrong))),
+        struck=frozenset(place for place, row in places.items() if row.status is Status.WRONG),
+        bold=frozenset(place for place, row in places.items() if row.name == name),
     )
+    narrow = replace(
+        table,
+        headings=NARROW_HEADINGS,
+        rows=[[*_timing(row), _verdict(row, name), _outputs(row)] for row in rows],
+        left=frozenset({0, 4, 5}),
+        below=tuple(row.reason for row in rows if row.status is Status.WRONG),
+    )
+    return replace(table, narrow=narrow)
 
 
-def _cells(row: Row) -> list[str]:
-    ratio = number(row.ratio.estimate) if row.ratio else "1" if row.answers else ""
+def _timing(row: Row) -> list[str]:
+    """Return the cells that both forms of a comparison begin with."""
+    is_reference = row.ratio is None and row.answers and row.status is Status.TIMED
     return [
         row.name,
         "" if row.median_s is None else duration(row.median_s),
-        ratio,
+        number(row.ratio.estimate) if row.ratio else "1" if is_reference else "",
         interval(row.ratio),
-        (row.verdict or "") + (" (launch-bound)" if row.launch_bound else ""),
+    ]
+
+
+def _verdict(row: Row, best: str) -> str:
+    verdict = FASTEST if row.name == best else row.verdict or ""
+    return verdict + (" (launch-bound)" if row.launch_bound else "")
+
+
+def _errors(row: Row) -> list[str]:
+    return [
         "" if row.worst_error is None else f"{row.worst_error:.2f}",
         {True: "yes", False: "no", None: ""}[row.bytes_equal],
     ]
+
+
+def _outputs(row: Row) -> str:
+    """Return in words how a row's outputs differ from eager's."""
+    if row.status is Status.WRONG:
+        return "wrong"
+    return {True: "identical", False: "within tolerance", None: ""}[row.bytes_equal]
 
 
 def interval(ratio: Ratio | None) -> str:

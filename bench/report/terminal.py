@@ -1,8 +1,9 @@
-"""Print a table on the terminal; if it is too wide, the rest continues below with the first column repeated."""
+"""Print a table on the terminal without breaking a word; a narrow terminal gets fewer columns and no frame."""
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
+from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions
 from rich.table import Table as RichTable
@@ -11,11 +12,17 @@ from rich.text import Text
 from bench.report.tables import Table
 from linreg.escaping import printable
 
+NARROW = 110
+"""Terminals with fewer columns show the narrow form of a table that has one."""
+
 LONGEST_CELL = 24
-"""Cells longer than this are sentences, which may be wrapped between words."""
+"""Cells longer than this are sentences, which may always be wrapped between words."""
 
 RULE = 3
 """Width of a rule between two cells, with its padding."""
+
+GAP = 2
+"""Width between two cells of a table without a frame."""
 
 
 class TerminalTable:
@@ -25,58 +32,94 @@ class TerminalTable:
         self.table = table
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RichTable | Text]:
-        """Yield the table in a frame if it fits, or else in parts without a frame."""
-        width, widths = options.max_width, [self._least_width(column) for column in range(len(self.table.headings))]
-        framed = sum(widths) + RULE * len(widths) + 1 <= width
-        for place, columns in enumerate([list(range(len(widths)))] if framed else _parts(widths, width)):
-            part = RichTable(
-                title=Text(printable(self.table.title)) if place == 0 else None,
-                title_justify="left",
-                show_edge=framed,
-                pad_edge=framed,
-            )
-            for column in columns:
-                part.add_column(
-                    Text(self.table.headings[column]),
-                    justify="left" if column in self.table.left else "right",
-                    overflow="fold",
-                )
-            spare = width - sum(widths[column] + RULE for column in columns) - 1
-            self._add_rows(part, {column: widths[column] + max(spare, 0) for column in columns})
+        """Yield the table in a frame if it fits, or else without one, in as many parts as needed."""
+        width = options.max_width
+        table = self.table.narrow if self.table.narrow and width < NARROW else self.table
+        columns = range(len(table.headings))
+        widths = [_width(table, column, folded=False) for column in columns]
+        frame = RULE * len(widths) + 1
+        framed = sum(widths) + frame <= width
+        parts = [list(columns)]
+        if not framed and _total(widths) > width:
+            folded = [_width(table, column, folded=True) for column in columns]
+            if _total(folded) <= width:
+                widths = _stretched(folded, widths, width)
+            else:
+                parts = _parts(widths, width)
+        for place, part in enumerate(parts):
+            used = sum(widths) + frame if framed else _total([widths[column] for column in part])
+            spare = max(width - used, 0)
+            rooms = {column: widths[column] + spare for column in part}
             yield from ([Text()] if place else [])
-            yield part
-
-    def _least_width(self, column: int) -> int:
-        """Return the smallest width of a column that breaks no word, and no number from its unit."""
-        cells = [printable(row[column]) for row in self.table.rows]
-        words = [word for cell in cells for word in (cell.split() if _is_sentence(column, cell) else [cell])]
-        return max(map(cell_len, (self.table.headings[column], *words)))
-
-    def _add_rows(self, part: RichTable, rooms: Mapping[int, int]) -> None:
-        """Add every row to `part`; `rooms` maps each of its columns to the width at which sentences are wrapped."""
-        for place, row in enumerate(self.table.rows):
-            first, *others = (Text(_wrapped(column, printable(row[column]), room)) for column, room in rooms.items())
-            if place in self.table.struck:
-                first.stylize("strike")
-            part.add_row(first, *others)
+            yield _drawn(table, rooms, framed=framed, titled=place == 0)
+        for line in table.below:
+            yield Text("\n".join(textwrap.wrap(printable(line), width, break_long_words=False, break_on_hyphens=False)))
+        yield from ([] if framed else [Text()])
 
 
-def _is_sentence(column: int, cell: str) -> bool:
-    return column > 0 and len(cell) > LONGEST_CELL
+def _drawn(table: Table, rooms: Mapping[int, int], *, framed: bool, titled: bool) -> RichTable:
+    """Draw some columns of a table; `rooms` maps each to the width at which its cells are wrapped."""
+    title = Text(printable(table.title)) if titled else None
+    drawn = RichTable(title=title, title_justify="left")
+    if not framed:
+        drawn = RichTable(
+            title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0)
+        )
+    for column in rooms:
+        drawn.add_column(
+            Text(table.headings[column]), justify="left" if column in table.left else "right", overflow="fold"
+        )
+    for place, row in enumerate(table.rows):
+        first, *others = (Text(_wrapped(column, printable(row[column]), room)) for column, room in rooms.items())
+        if place in table.struck:
+            first.stylize("strike")
+        if place in table.bold:
+            first.stylize("bold")
+        drawn.add_row(first, *others)
+    return drawn
+
+
+def _width(table: Table, column: int, *, folded: bool) -> int:
+    """Return the smallest width of a column that breaks no word, and no number from its unit.
+
+    Folded, a name may go on in the next line after a hyphen, and other text in a column that is aligned left between
+    words.
+    """
+    cells = [printable(row[column]) for row in table.rows]
+    words = [table.headings[column]]
+    for cell in cells:
+        apart = len(cell) > LONGEST_CELL if column > 0 else False
+        if folded and column in table.left:
+            words += textwrap.wrap(cell, 1, break_long_words=False, break_on_hyphens=column == 0)
+        else:
+            words += cell.split() if apart else [cell]
+    return max(map(cell_len, words))
+
+
+def _total(widths: Sequence[int]) -> int:
+    return sum(widths) + GAP * (len(widths) - 1)
+
+
+def _stretched(folded: list[int], whole: list[int], width: int) -> list[int]:
+    """Widen folded columns, from left to right, towards their whole width as far as there is room."""
+    widths = list(folded)
+    for column, wanted in enumerate(whole):
+        widths[column] += min(wanted - folded[column], width - _total(widths))
+    return widths
 
 
 def _wrapped(column: int, cell: str, room: int) -> str:
-    """Wrap a sentence between words here, since rich would cut a character off the last column of a frameless table."""
-    if not _is_sentence(column, cell):
+    """Wrap a cell here, since rich would cut a character off the last column of a frameless table."""
+    if cell_len(cell) <= room:
         return cell
-    return "\n".join(textwrap.wrap(cell, room, break_long_words=False, break_on_hyphens=False))
+    return "\n".join(textwrap.wrap(cell, room, break_long_words=False, break_on_hyphens=column == 0))
 
 
 def _parts(widths: list[int], width: int) -> list[list[int]]:
     """Divide the columns into parts that fit `width`; every part begins with the first column."""
     parts = [[0]]
     for column in range(1, len(widths)):
-        if sum(widths[own] + RULE for own in (*parts[-1], column)) - RULE > width and len(parts[-1]) > 1:
+        if _total([widths[own] for own in (*parts[-1], column)]) > width and len(parts[-1]) > 1:
             parts.append([0])
         parts[-1].append(column)
     return parts

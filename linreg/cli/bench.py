@@ -1,23 +1,27 @@
 """`linreg bench`: check that the outputs of each variant are right, then measure how fast it runs."""
 
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from bench.plan.budget import check_budgets
 from bench.plan.request import Request, public_command
 from bench.plan.settings import bench_settings
-from linreg.cli.bench_gate import check_changes, check_old, judge, show_changes
+from linreg.cli.bench_gate import check_old, json_of, judge, show_changes
+from linreg.cli.bench_next import next_command
 from linreg.cli.bench_options import (
     Against,
     Batches,
+    BenchmarkJson,
+    Budgets,
     Compare,
     Compile,
     Device,
     FailSlower,
     Force,
+    Github,
     Markdown,
     OnnxruntimeThreads,
     Output,
@@ -35,6 +39,7 @@ from linreg.cli.bench_options import (
 from linreg.cli.bench_output import REPORT_FILE, check_output, report_changes, show_report, write_files
 from linreg.cli.bench_run import measure
 from linreg.cli.bench_usage import check_usage
+from linreg.cli.bench_workflow import check_benchmark_json, write_benchmark_json, write_summary
 from linreg.cli.file_kinds import kind_of
 from linreg.cli.options import (
     ArgOption,
@@ -90,6 +95,9 @@ def run(
     force: Force = False,
     wait: Wait = False,
     as_json: Json = False,
+    budgets: Budgets = None,
+    github: Github = False,
+    benchmark_json: BenchmarkJson = None,
 ) -> None:
     """Verify every way to run a model, then time them in shuffled rounds in fresh processes.
 
@@ -128,23 +136,42 @@ def run(
         command=("linreg", *public_command(sys.argv[1:])),
     )
     check_usage(context, request, compare, fail_slower)
+    check_budgets(budgets or (), settings)
     old = _read_old(compare, settings)
+    if benchmark_json is not None:
+        check_benchmark_json(benchmark_json, force=force)
     folder = check_output(request, output, plots, compare, force=force)
     with report_changes(folder, command="linreg bench", wait=wait) as files:
         report = measure(request, batches_given=batch is not None)
-        changes, failure = judge(report, old, fail_slower)
+        judged = judge(report, old, fail_slower, budgets or ())
         if as_json:
-            more = {"changes": [asdict(change) for change in changes]} if changes else {}
-            print_json({**report.to_values(), **more})
+            print_json({**report.to_values(), **json_of(judged)})
         else:
             show_report(report, markdown=markdown)
-            if changes and old is not None:
-                show_changes(changes, markdown=markdown)
-        for path in write_files(report, files, plots):
-            (note if as_json or markdown else say)(f"saved: {path}")
-    if failure is not None:
-        raise failure
-    check_changes(changes, fail_slower)
+            if judged.changes and old is not None:
+                show_changes(judged.changes, markdown=markdown)
+        tell = note if as_json or markdown else say
+        for line in judged.lines:
+            tell(line)
+        written = write_files(report, files, plots)
+        for path in written:
+            tell(f"saved: {path}")
+    if benchmark_json is not None:
+        write_benchmark_json(report, benchmark_json)
+        tell(f"saved: {benchmark_json}")
+    if github:
+        write_summary(report, judged.changes, judged.lines)
+    if judged.failure is not None:
+        raise judged.failure
+    following = next_command(
+        sys.argv[1:],
+        settings,
+        report=written[0] if files is not None else None,
+        against=against is not None,
+        gated=bool(judged.lines),
+    )
+    if following and not (as_json or markdown):
+        say(f"next:  {following}")
 
 
 def _read_old(compare: Path | None, settings: BenchSettings) -> "Report | None":

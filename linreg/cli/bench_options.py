@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from bench.plan.budget import Budget, parse_budget
 from bench.plan.settings import parse_counts, parse_fraction
 from linreg.cli.options import usage_errors
 from linreg.config import (
@@ -39,6 +40,11 @@ def _thread_count(text: str) -> int:
     if text.isdecimal() and 1 <= int(text) <= usable_cores():
         return int(text)
     raise typer.BadParameter(f"got {text!r}, expected 1 to {usable_cores()}")
+
+
+def _budget(text: str) -> Budget:
+    with usage_errors():
+        return parse_budget(text)
 
 
 def _fraction(text: str) -> float:
@@ -180,5 +186,31 @@ Trust = Annotated[
         "--trust",
         help="Run programs that you did not export: those of the bundle, --against and --runtimes.",
         rich_help_panel=MODEL,
+    ),
+]
+Budgets = Annotated[
+    list[Budget] | None,
+    typer.Option(
+        "--budget",
+        parser=_budget,
+        metavar="[ROW:]pN=TIME",
+        help="Exit 4 if this percentile of calls timed one by one takes longer, such as p99=10ms for all rows or "
+        "onnxruntime-run:p99=10ms for one; may be repeated.",
+        rich_help_panel=GATE,
+    ),
+]
+Github = Annotated[
+    bool,
+    typer.Option(
+        "--github",
+        help="Also append the tables as Markdown to $GITHUB_STEP_SUMMARY, if it is set.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+BenchmarkJson = Annotated[
+    Path | None,
+    typer.Option(
+        help="Also write the ratios to this file, as customSmallerIsBetter of github-action-benchmark.",
+        rich_help_panel=OUTPUT,
     ),
 ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bench.plan.request import Request
 from export.source.axes import in_words
 from linreg.cli.bundle import find_model
-from linreg.cli.terminal import note, say, say_lines, say_waiting, show
+from linreg.cli.terminal import note, say, say_lines, say_waiting, say_wrapped, show
 from linreg.config import MAX_JSON_BYTES, MAX_STATE_BYTES, BenchSettings
 from linreg.errors import LinregError, ModelError
 
@@ -99,17 +99,20 @@ def _refuse_foreign_report(folder: Path) -> None:
 
 
 def show_report(report: "Report", *, markdown: bool) -> None:
-    """Print the report on stdout, as tables or as Markdown.
+    """Print the report on stdout, as tables below the answer, or as Markdown.
 
     With tables, also print on stderr what was skipped and what disturbed the measurement.
     """
     from bench.report.markdown import to_markdown
+    from bench.report.order import answers
     from bench.report.tables import HEADINGS, explanation, report_tables, skipped
     from bench.report.terminal import TerminalTable
 
     if markdown:
         say_lines(to_markdown(report))
         return
+    for line in answers(report):
+        say_wrapped(line)
     comparisons = [table for table in report_tables(report) if table.headings == HEADINGS]
     for table in comparisons:
         show(TerminalTable(table))

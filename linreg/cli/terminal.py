@@ -1,7 +1,9 @@
 """Terminal output: results on stdout, notes and progress on stderr; text from files is never interpreted as markup."""
 
 import json
+import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -35,6 +37,16 @@ def say(text: str = "") -> None:
 def say_lines(text: str) -> None:
     """Print several lines of the result on stdout."""
     _write("".join(f"{printable(line)}\n" for line in text.splitlines()))
+
+
+def say_wrapped(text: str) -> None:
+    """Print a sentence of the result on stdout; on a terminal, long lines are wrapped between words."""
+    if not sys.stdout.isatty():
+        say(text)
+        return
+    width = shutil.get_terminal_size().columns
+    lines = textwrap.wrap(printable(text), width, subsequent_indent="  ", break_on_hyphens=False)
+    _write("".join(f"{line}\n" for line in lines))
 
 
 def note(text: str) -> None:

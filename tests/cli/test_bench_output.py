@@ -67,7 +67,10 @@ def test_markdown_is_tables_alone(linreg, bundle, measured, report):
     measured(report)
     ended = linreg("bench", "-m", bundle, "--markdown")
     assert ended.code == 0
-    assert ended.out.startswith(f"**batch 1, 1 thread, CPU, 2 processes; ratios to {REFERENCE}**\n\n| variant |")
+    answer, empty, rest = ended.out.split("\n", maxsplit=2)
+    assert answer.startswith("- batch 1: ")
+    assert empty == ""
+    assert rest.startswith(f"**batch 1, 1 thread, CPU, 2 processes; ratios to {REFERENCE}**\n\n| variant |")
     table = [line for line in ended.out.splitlines() if line.startswith("|")]
     assert len(table) == 2 + len(CPU) + 2 + 2
     assert "saved" not in ended.out

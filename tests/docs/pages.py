@@ -32,7 +32,7 @@ _MARK = "\x1e block"
 _TIME = re.compile(r"\b\d[\d,.]* ?(ns|us|µs|ms|s|min)\b")
 _ERROR = re.compile(r"(?<=allowed )\d[\d.]*")  # depends on the processor, as the columns below do
 _NUMBER = re.compile(r"[+-]?\d[\d,.]*(e[+-]?\d+)?")
-_VERDICT = re.compile(r"\b(faster|slower|equivalent|inconclusive|never|at once|calls)\b")
+_VERDICT = re.compile(r"\b(fastest|faster|slower|equivalent|inconclusive|never|at once|calls)\b")
 _MACHINE_COLUMNS = re.compile(r"seconds|time|allowed|bit-equal")
 
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from bench.analysis.parts import Status
-from bench.analysis.rows import TAIL_COUNTS, compare_results, narrow_enough, percentiles
+from bench.analysis.rows import compare_results, narrow_enough, percentiles
 from bench.analysis.statistics import Verdict, over_processes, paired_ratio, verdict
+from bench.plan.budget import TAIL_COUNTS
 from bench.plan.variants import FLOOR, NULL, REFERENCE, Device, Kind, Variant
 from bench.worker.messages import Job, Measured, ProcessResult, nanoseconds
 from bench.worker.rounds import Blocks
@@ -276,3 +277,10 @@ def test_every_comparison_must_be_narrow():
 def test_a_struck_out_row_does_not_keep_the_others_waiting():
     results = [process(place, slow={"problem": "wrong", "blocks": None}) for place in range(1, 4)]
     assert narrow_enough(JOB, results, 0.05, least=3)
+
+
+def test_a_row_knows_how_many_calls_its_tails_are_taken_from():
+    results = [process(place, slow={"single_s": tuple(place + np.arange(4.0))}) for place in (1, 2, 3)]
+    rows = compared(results)
+    assert rows["slow"].tail_calls == 12
+    assert rows["same"].tail_calls == 0

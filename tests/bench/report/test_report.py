@@ -87,6 +87,7 @@ def test_a_row_keeps_every_block():
                 "block_ns": BLOCK_NS,
             },
         ],
+        "tail_calls": 80,
     }
 
 

@@ -1,13 +1,17 @@
 """The tables fit a terminal of 80 columns: nothing is cut, and no word, name or figure is broken."""
 
+import re
+
 import pytest
 from rich.console import Console
 
 from bench.report.report import Report
-from bench.report.tables import report_tables
-from bench.report.terminal import LONGEST_CELL, TerminalTable
-from tests.bench_reports import SAMPLES, parsed
+from bench.report.tables import HEADINGS, comparison_table, lifecycle_table, report_tables
+from bench.report.terminal import LONGEST_CELL, NARROW, TerminalTable
+from tests.bench_reports import REFERENCE as REFERENCE_ROW
+from tests.bench_reports import SAMPLES, comparison, floor, parsed, report, row, struck_out
 from tests.conftest import ROOT
+from tests.table_text import cells
 
 REFERENCE = ROOT / "artifacts" / "reference"
 REPORTS = {
@@ -23,33 +27,68 @@ def lines(table, width: int) -> list[str]:
     return capture.get().splitlines()
 
 
+@pytest.mark.parametrize("width", [80, 100, 120])
 @pytest.mark.parametrize("name", REPORTS)
-def test_at_80_columns_every_cell_stands_whole_in_its_row(name):
-    for table in report_tables(REPORTS[name]):
-        shown = lines(table, 80)
-        assert max(map(len, shown)) <= 80
-        for row in (table.headings, *table.rows):
-            own = [line for line in shown if line.startswith(row[0])]
-            for cell in row:
-                pieces = [cell] if len(cell) <= LONGEST_CELL or cell == row[0] else cell.split()
+def test_no_word_name_or_figure_is_broken(name, width):
+    for wide in report_tables(REPORTS[name]):
+        table = wide.narrow if wide.narrow and width < NARROW else wide
+        shown = lines(wide, width)
+        assert max(map(len, shown)) <= width
+        assert all(any(line.strip() in own for own in shown) for line in table.below)
+        for texts in (table.headings, *table.rows):
+            own = [line for line in shown if line.lstrip("│┃ ").startswith(texts[0].split("-")[0])]
+            for column, cell in enumerate(texts):
+                is_figure = column not in table.left and len(cell) <= LONGEST_CELL
+                pieces = [cell] if is_figure else re.findall(r"[^\s-]+-?", cell)
                 for piece in pieces:
                     where = own if len(pieces) == 1 else shown
-                    assert any(piece in line for line in where), (row[0], piece)
+                    assert any(piece in line for line in where), (texts[0], piece)
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_at_80_columns_each_comparison_is_one_table(name):
+    """A row with the longest names and verdicts still has all of its columns side by side."""
+    for table in report_tables(REPORTS[name]):
+        if table.headings == HEADINGS:
+            (heads,) = [line for line in lines(table, 80) if line.startswith("variant")]
+            assert heads.split() == ["variant", "median", "ratio", "95", "%", "interval", "verdict", "outputs"]
 
 
 def test_a_table_that_is_too_wide_goes_on_below_with_its_names_again():
-    table = report_tables(REPORTS["penguins"])[0]
+    table = lifecycle_table(REPORTS["penguins"])
     shown = lines(table, 80)
-    heads = [line for line in shown if line.startswith("variant")]
-    assert [[part.strip() for part in line.split("┃")] for line in heads] == [
-        ["variant", "median", "ratio", "95 % interval", "verdict"],
-        ["variant", "error / allowed", "bit-equal"],
+    heads = [re.split(r"\s{2,}", line.strip()) for line in shown if line.startswith("variant")]
+    assert heads == [
+        ["variant", "import", "load", "1st call", "2nd", "3rd", "steady after"],
+        ["variant", "memory", "break-even"],
     ]
     assert sum(line.startswith("onnxruntime-run ") for line in shown) == 2
 
 
-def test_a_table_that_fits_is_one_in_a_frame():
-    shown = lines(report_tables(REPORTS["penguins"])[0], 140)
+@pytest.mark.parametrize("width", [NARROW, 140])
+def test_a_table_that_fits_is_one_in_a_frame(width):
+    shown = lines(report_tables(REPORTS["penguins"])[0], width)
     assert sum("variant" in line for line in shown) == 1
+    assert "error / allowed ┃ bit-equal" in shown[2]
     assert shown[1].startswith("┏")
     assert shown[-1].startswith("└")
+
+
+def test_a_narrow_terminal_has_one_column_for_the_outputs():
+    rows = [row(REFERENCE_ROW), row("near", 0.5, bytes_equal=False), floor(), struck_out("bad")]
+    made = parsed(report(comparison(rows)))
+    table = comparison_table(made, made.comparisons[0])
+    _, _, heads, _, *rows, _, reason = lines(table, NARROW - 1)
+    assert [cells(line)[-1] for line in (heads, *rows)] == ["outputs", "within tolerance", "identical", "", "wrong"]
+    assert reason == "bad: output (0, 0) is nan, expected 1 within 0.1"
+
+
+def test_the_fastest_row_is_bold():
+    measured = REPORTS["penguins"]
+    console = Console(width=120, force_terminal=True, color_system="standard", highlight=False)
+    with console.capture() as capture:
+        console.print(TerminalTable(comparison_table(measured, measured.comparisons[0])))
+    bold = [line for line in capture.get().splitlines() if "\x1b[1m" in line and "variant" not in line]
+    assert len(bold) == 1
+    assert "\x1b[1monnxruntime-io_binding" in bold[0]
+    assert "fastest" in bold[0]

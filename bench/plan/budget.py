@@ -1,0 +1,66 @@
+"""A limit for a percentile of the latency, such as `p99=10ms`."""
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from linreg.config import BenchSettings
+from linreg.errors import LinregError
+
+TAIL_COUNTS = {"p50": (0.5, 11), "p90": (0.9, 64), "p99": (0.99, 662), "p99.9": (0.999, 6636)}
+"""Each percentile with its quantile and the calls that it needs: MLPerf's early stopping at 99 % confidence."""
+
+UNITS_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """The longest time that a percentile of a row's calls may take.
+
+    Attributes:
+        text: the budget as it was given.
+        row: name of the row that it limits; empty for all rows.
+        percentile: a key of `TAIL_COUNTS`.
+        limit_s: seconds allowed.
+    """
+
+    text: str
+    row: str
+    percentile: str
+    limit_s: float
+
+    @property
+    def calls(self) -> int:
+        """How many calls the percentile needs."""
+        return TAIL_COUNTS[self.percentile][1]
+
+
+def parse_budget(text: str) -> Budget:
+    """Parse a budget such as `p99=10ms`, or `onnxruntime-run:p99=10ms` for one row.
+
+    Raises:
+        LinregError: the text is malformed.
+    """
+    row, _, rest = text.rpartition(":")
+    found = re.fullmatch(r"(p[\d.]+)=(\d+(?:\.\d+)?)([a-zµ]+)", rest)
+    if found is None or found[1] not in TAIL_COUNTS or found[3] not in UNITS_S or float(found[2]) == 0:
+        raise LinregError(
+            f"got {text!r}, expected a percentile and a time such as p99=10ms or onnxruntime-run:p99=10ms; percentiles "
+            f"are {', '.join(TAIL_COUNTS)}, units {', '.join(UNITS_S)}"
+        )
+    return Budget(text=text, row=row, percentile=found[1], limit_s=float(found[2]) * UNITS_S[found[3]])
+
+
+def check_budgets(budgets: Iterable[Budget], settings: BenchSettings) -> None:
+    """Check, before timing starts, that enough calls will be timed for each percentile.
+
+    Raises:
+        LinregError: a percentile needs more calls.
+    """
+    for budget in budgets:
+        if settings.processes * settings.single_calls < budget.calls:
+            raise LinregError(
+                f"--budget {budget.text}: {budget.percentile} needs {budget.calls} calls, and each process times "
+                f"{settings.single_calls}; use --processes {math.ceil(budget.calls / settings.single_calls)}"
+            )

@@ -1,0 +1,49 @@
+"""The last line of `linreg bench`: the command that is probably wanted next."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from linreg.config import BenchSettings
+
+LIMIT = "3%"
+
+
+def next_command(
+    words: Sequence[str], settings: BenchSettings, *, report: Path | None, against: bool, gated: bool
+) -> str:
+    """Return the command to suggest after a benchmark; empty if its question is answered.
+
+    Args:
+        words: the command line, without the name of the program.
+        settings: settings of the benchmark.
+        report: the bench.json that was written; None if there is none.
+        against: whether another bundle's artifact was timed.
+        gated: whether a gate judged the rows.
+    """
+    if gated:
+        return ""
+    command = ["linreg", *words]
+    if settings.processes == 1:
+        return f"{shlex.join(_without_processes(command))}   (intervals that hold beyond one process)"
+    if against or "--compare" in _names(words):
+        return f"{shlex.join([*command, '--fail-slower', LIMIT])}   (exits with 4 if a row is slower)"
+    if report is None:
+        return f"{shlex.join(command)} -o FOLDER   (keeps the report)"
+    gate = ["--compare", str(report), "--fail-slower", LIMIT]
+    return f"{shlex.join([*command, *gate])}   (after a change)"
+
+
+def _names(words: Sequence[str]) -> set[str]:
+    return {word.partition("=")[0] for word in words}
+
+
+def _without_processes(words: Sequence[str]) -> list[str]:
+    """Leave out `--processes 1`, in either spelling."""
+    kept: list[str] = []
+    is_value = False
+    for word in words:
+        if not is_value and word.partition("=")[0] != "--processes":
+            kept.append(word)
+        is_value = word == "--processes"
+    return kept

@@ -1,0 +1,43 @@
+"""What `linreg bench` shows on a terminal of 80 columns: the answer first, and no broken word."""
+
+import re
+
+import pytest
+
+from bench.report.report import Report
+from tests.cli.test_tables import on_a_terminal, plain
+from tests.conftest import ROOT
+
+BENCH = ROOT / "artifacts" / "reference" / "penguins" / "bench.json"
+SHOW = """
+from pathlib import Path
+from bench.report.report import Report
+from linreg.cli.bench_output import show_report
+show_report(Report.read({path!r}), markdown=False)
+"""
+
+
+@pytest.fixture(scope="module")
+def shown() -> str:
+    return plain(on_a_terminal(SHOW.format(path=str(BENCH))))
+
+
+def test_the_answer_comes_first(shown):
+    first, *_ = shown.splitlines()
+    row = min(
+        (own for own in Report.read(BENCH).comparisons[0].rows if own.verdict), key=lambda own: own.ratio.estimate
+    )
+    assert first.startswith(f"batch 1: {row.name} takes {row.ratio.estimate:.3f} of the time of ")
+
+
+def test_no_line_is_wider_than_the_terminal_and_every_word_is_whole(shown):
+    assert max(map(len, shown.splitlines())) <= 80
+    wide = plain(on_a_terminal(SHOW.format(path=str(BENCH)), columns=200))
+    words = set(re.findall(r"[\w.µ%-]+", wide)) - {"error", "allowed", "bit-equal", "yes", "no", "0.08", "0.09"}
+    narrow = re.sub(r"(?<=[a-z]-)\s*\n\s*", "", shown)  # a name goes on after its hyphen
+    for word in words:
+        assert all(part in narrow for part in re.findall(r"[^-]+-?", word)), word
+
+
+def test_the_bar_below_the_heading_is_the_only_rule(shown):
+    assert not set(shown) & set("┃│┏└")
