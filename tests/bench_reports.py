@@ -158,6 +158,7 @@ def report(*comparisons: dict[str, Any], **changes: Any) -> dict[str, Any]:
         "comparisons": list(comparisons) or [comparison(usual_rows())],
         "lifecycle": [start(REFERENCE, break_even_calls=None, file_bytes=0), start("torchscript")],
         "runtimes": None,
+        "model": "penguins",
         **changes,
     }
 
@@ -187,6 +188,7 @@ def hostile() -> dict[str, Any]:
         ),
         self_check={"passed": False, bad: bad},
         scope=bad,
+        model=bad,
         state_sha256=bad,
     )
 
