@@ -15,10 +15,11 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from bench.analysis.parts import Comparison, Row, Status
+from bench.analysis.parts import Comparison, Row, RuntimeRow, Status
 from bench.report.axes import round_top
 from bench.report.findings import certainty, findings, noise_floor, wrong_variants
 from bench.report.numbers import duration, number
+from bench.report.order import by_ratio
 from bench.report.plot_data import (
     START_PARTS,
     LatencyPlot,
@@ -28,6 +29,7 @@ from bench.report.plot_data import (
     plain,
     sign_of,
     start_parts,
+    starts,
 )
 from bench.report.report import Report
 from bench.report.tables import RUNTIME_HEADINGS, interval, lifecycle_cells, runtime_cells, skipped, where
@@ -82,9 +84,11 @@ def to_page(report: Report) -> str:
             noise_floor=noise_floor(report),
             compared=[comparison for comparison in report.comparisons if forest(report, comparison)],
             latency_plots=latency_plots(report),
+            starts=starts(report),
             start_tops=_start_tops(report),
             skipped=skipped(report),
-            equality=_equality(shown),
+            equality=_equality(report.reference, shown),
+            runtimes=_runtimes(report),
             shown=shown,
             tails=_tail_names(report),
             environment=_facts(asdict(report.environment)),
@@ -114,6 +118,7 @@ def _environment() -> Environment:
         "short": _short,
     }
     environment.globals |= {
+        "by_ratio": by_ratio,
         "Sign": Sign,
         "Status": Status,
         "forest": forest,
@@ -173,13 +178,19 @@ def _start_tops(report: Report) -> dict[int, float]:
     return {first: round_top(max((sum(parts[first:]) for parts in rows), default=1.0)) for first in (0, 1)}
 
 
-def _equality(comparisons: Sequence[Comparison]) -> list[tuple[str, str, list[Row | None]]]:
+def _runtimes(report: Report) -> list[RuntimeRow]:
+    """Return the rows of the runtimes by batch size, the fastest first."""
+    rows = report.runtimes.rows if report.runtimes else ()
+    return sorted(rows, key=lambda row: (row.batch, row.ratio.estimate if row.ratio else 1.0))
+
+
+def _equality(reference: str, comparisons: Sequence[Comparison]) -> list[tuple[str, str, list[Row | None]]]:
     """Return (name, origin of the file, row in each comparison) per variant with outputs; a row is None if not run."""
     found: dict[str, list[Row | None]] = {}
     origins: dict[str, str] = {}
     for place, comparison in enumerate(comparisons):
-        for row in comparison.rows:
-            if row.answers and row.status is not Status.SKIPPED:
+        for row in by_ratio(reference, comparison):
+            if row.answers:
                 found.setdefault(row.name, [None] * len(comparisons))[place] = row
                 origins[row.name] = ORIGINS[row.origin]
     return [(name, origins[name], rows) for name, rows in found.items()]
