@@ -6,6 +6,7 @@ so a name in a report can be displayed but never executed.
 
 import base64
 import hashlib
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -13,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
-from bench.analysis.parts import Comparison, Row, RuntimeRow, Status
+from bench.analysis.parts import Comparison, Row, Status
 from bench.report.axes import round_top
+from bench.report.cards import cards, runtimes_by_ratio
 from bench.report.findings import certainty, findings, noise_floor, wrong_variants
 from bench.report.numbers import duration, number
-from bench.report.order import by_ratio
+from bench.report.order import by_ratio, fastest
 from bench.report.plot_data import (
     START_PARTS,
     LatencyPlot,
@@ -50,6 +52,9 @@ LATENCY_ENDS = (22, 340)
 ORIGINS = {None: "", "bundle": "from the bundle", "rebuilt": "rebuilt from the weights"}
 """The origin of a row's file, in words."""
 
+UNIT = re.compile(r"(?<=\d) (?=(?:ns|µs|ms|s|B|KiB|MiB|%)(?!\w))")
+"""The space between a number and its unit."""
+
 SELF_CHECK = {
     "runs": ("runs of one call against itself", "{}"),
     "excluded": ("95 % intervals that exclude 1 (expected: about 5 %)", "{:.1%}"),
@@ -79,7 +84,8 @@ def to_page(report: Report) -> str:
             policy=f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
             "base-uri 'none'; form-action 'none'",
             wrong=wrong_variants(report),
-            findings=findings(report),
+            cards=cards(report),
+            sentences={finding.where: finding.text for finding in findings(report)},
             certainty=certainty(report),
             noise_floor=noise_floor(report),
             compared=[comparison for comparison in report.comparisons if forest(report, comparison)],
@@ -88,7 +94,7 @@ def to_page(report: Report) -> str:
             start_tops=_start_tops(report),
             skipped=skipped(report),
             equality=_equality(report.reference, shown),
-            runtimes=_runtimes(report),
+            runtimes=runtimes_by_ratio(report),
             shown=shown,
             tails=_tail_names(report),
             environment=_facts(asdict(report.environment)),
@@ -116,9 +122,11 @@ def _environment() -> Environment:
         "number": number,
         "rounded": _rounded,
         "short": _short,
+        "unbroken": _unbroken,
     }
     environment.globals |= {
         "by_ratio": by_ratio,
+        "fastest": fastest,
         "Sign": Sign,
         "Status": Status,
         "forest": forest,
@@ -149,6 +157,11 @@ def _short(text: str) -> str:
     return plain(text, LONGEST_NAME)
 
 
+def _unbroken(text: str) -> Markup:
+    """Return text in which no line ends between a number and its unit."""
+    return Markup(UNIT.sub("&nbsp;", escape(printable(text))))
+
+
 def _rounded(value: float) -> str:
     return f"{float(f'{value:.3g}'):,.0f}"
 
@@ -176,12 +189,6 @@ def _start_tops(report: Report) -> dict[int, float]:
     """Return the upper end in seconds of each lifecycle axis: 0 is the axis with the import, 1 the one without it."""
     rows = [start_parts(row) for row in report.lifecycle]
     return {first: round_top(max((sum(parts[first:]) for parts in rows), default=1.0)) for first in (0, 1)}
-
-
-def _runtimes(report: Report) -> list[RuntimeRow]:
-    """Return the rows of the runtimes by batch size, the fastest first."""
-    rows = report.runtimes.rows if report.runtimes else ()
-    return sorted(rows, key=lambda row: (row.batch, row.ratio.estimate if row.ratio else 1.0))
 
 
 def _equality(reference: str, comparisons: Sequence[Comparison]) -> list[tuple[str, str, list[Row | None]]]:
