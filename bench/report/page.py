@@ -1,7 +1,8 @@
 """Render a report as one HTML file that loads nothing else and can be read without its script.
 
-The script only sorts tables. The content security policy allows only this script and this style sheet, by their hashes,
-so a name in a report can be displayed but never executed.
+The script sorts tables, marks those that are wider than the page, and copies the Markdown. The content security
+policy allows only this script and this style sheet, by their hashes, so a name in a report can be displayed but never
+executed.
 """
 
 import base64
@@ -19,7 +20,8 @@ from markupsafe import Markup, escape
 from bench.analysis.parts import Comparison, Row, Status
 from bench.report.axes import round_top
 from bench.report.cards import cards, runtimes_by_ratio
-from bench.report.findings import certainty, findings, noise_floor, wrong_variants
+from bench.report.findings import certainty, findings, noise_floor, resolution, wrong_variants
+from bench.report.markdown import to_markdown
 from bench.report.numbers import duration, number
 from bench.report.order import by_ratio, fastest
 from bench.report.plot_data import (
@@ -66,6 +68,9 @@ SELF_CHECK = {
     "bias": ("error of the measured 3 % slowdown", "{:+.1%}"),
     "order_bias": ("without shuffling, a ratio moves by", "{:+.3%}"),
     "neighbour": ("beside another runtime, a ratio moves by", "{:+.3%}"),
+    "after_2_s": ("smallest difference that is found within 2 s", "{:.2%}"),
+    "after_10_s": ("the same within 10 s", "{:.2%}"),
+    "benchmark": ("the same in a default benchmark", "{:.2%}"),
 }
 """Label and format of each figure of a self-check; others are shown under their own names."""
 
@@ -88,6 +93,7 @@ def to_page(report: Report) -> str:
             sentences={finding.where: finding.text for finding in findings(report)},
             certainty=certainty(report),
             noise_floor=noise_floor(report),
+            resolution=resolution(report),
             compared=[comparison for comparison in report.comparisons if forest(report, comparison)],
             latency_plots=latency_plots(report),
             starts=starts(report),
@@ -101,6 +107,7 @@ def to_page(report: Report) -> str:
             settings=_facts(asdict(report.settings)),
             self_check=_self_check(report.self_check),
             command=shlex.join(report.command),
+            markdown=Markup("\n").join(map(printable, to_markdown(report).splitlines())),
         )
     )
 
@@ -228,10 +235,12 @@ def _self_check(values: Mapping[str, Any] | None) -> list[tuple[str, str]] | Non
     if values is None:
         return None
     found = []
-    for name, value in values.items():
+    resolution = values.get("resolution")
+    flat = {**values, **resolution} if isinstance(resolution, Mapping) else values
+    for name, value in flat.items():
         if name in SELF_CHECK and isinstance(value, int | float):
             label, pattern = SELF_CHECK[name]
             found.append((label, pattern.format(value).replace("%", " %")))
-        elif name not in ("environment", "passed"):
+        elif value is not resolution and name not in ("environment", "passed"):
             found += _facts({name: value})
     return found

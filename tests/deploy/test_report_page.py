@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.report.markdown import to_markdown
 from bench.report.page import to_page
 from tests.bench_reports import REFERENCE, SAMPLES, comparison, parsed, report, struck_out, usual_rows
 
@@ -192,3 +193,42 @@ def test_the_page_can_be_read_without_its_script(browser, tmp_path):
     assert opened.page.locator("button").count() == 0
     assert column(opened.page, 0) == [*FASTEST_FIRST, "floor"]
     opened.page.close()
+
+
+CUT = """
+[...document.querySelectorAll('.scroll')].map(box => {
+  const sign = box.previousElementSibling;
+  return [box.scrollWidth > box.clientWidth, sign.checkVisibility(), sign.innerText];
+})
+"""
+"""For each table: whether a column is cut, whether the sign of it is visible, and its words."""
+
+
+def test_on_a_phone_no_column_is_cut_without_a_sign(open_page):
+    page = open_page(SAMPLES["three batches"], width=390)
+    cut = page.evaluate(CUT)
+    assert any(wider for wider, _, _ in cut)
+    assert all(wider == shown for wider, shown, _ in cut)
+    assert {words for wider, _, words in cut if wider} == {"scroll for more columns →"}
+    assert "gradient" in page.evaluate("getComputedStyle(document.querySelector('.scroll')).backgroundImage")
+    page.locator(".scroll").first.evaluate("box => box.scrollTo(9999, 0)")
+    page.wait_for_function("!document.querySelector('.more').checkVisibility()")  # nothing is left to the right
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.wait_for_function("[...document.querySelectorAll('.more')].every(sign => !sign.checkVisibility())")
+    assert not any(wider for wider, _, _ in page.evaluate(CUT))
+
+
+def test_the_markdown_is_copied_with_a_click(browser, open_page):
+    browser.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = open_page(report())
+    page.get_by_role("button", name="Copy as Markdown").click()
+    page.get_by_role("button", name="Copied").wait_for()
+    assert page.evaluate("navigator.clipboard.readText()").strip() == to_markdown(parsed(report())).strip()
+
+
+def test_the_markdown_is_selected_where_the_clipboard_is_refused(open_page):
+    page = open_page(report())
+    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('refused')); }")
+    page.get_by_role("button", name="Copy as Markdown").click()
+    page.get_by_role("button", name="Selected below").wait_for()
+    assert page.evaluate("getSelection().toString()").strip() == to_markdown(parsed(report())).strip()
