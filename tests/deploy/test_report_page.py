@@ -212,9 +212,10 @@ def test_on_a_phone_no_column_is_cut_without_a_sign(open_page):
     assert {words for wider, _, words in cut if wider} == {"scroll for more columns →"}
     assert "gradient" in page.evaluate("getComputedStyle(document.querySelector('.scroll')).backgroundImage")
     page.locator(".scroll").first.evaluate("box => box.scrollTo(9999, 0)")
-    page.wait_for_function("!document.querySelector('.more').checkVisibility()")  # nothing is left to the right
+    page.locator(".more").first.wait_for(state="hidden")  # nothing is left to the right
     page.set_viewport_size({"width": 1280, "height": 800})
-    page.wait_for_function("[...document.querySelectorAll('.more')].every(sign => !sign.checkVisibility())")
+    for sign in page.locator(".more").all():
+        sign.wait_for(state="hidden")
     assert not any(wider for wider, _, _ in page.evaluate(CUT))
 
 
