@@ -18,7 +18,7 @@ from bench.plan.model import Model, argument_texts, located, place_of_module
 from bench.plan.own_inputs import on_own_inputs
 from bench.plan.planning import Plan, plan_request
 from bench.plan.preparation import Prepared, keep_states, prepare_answers, prepare_devices
-from bench.plan.request import Request
+from bench.plan.request import Request, model_name
 from bench.plan.settings import bench_settings, parse_device
 from bench.plan.subject import Subject
 from bench.plan.variants import Device, Variant
@@ -141,6 +141,7 @@ def bench(
             runtimes=None if runtimes is None else as_path("runtimes", runtimes),
             trust=trust,
             command=("linreg.bench",),
+            name="" if place or isinstance(model, str | os.PathLike) else "fitted model",
         )
         if example is not None:
             request = _on_example(request, example, batches_given=batches is not None)
@@ -189,7 +190,13 @@ def measure(request: Request, plan: Plan, *, progress: Progress | None = None) -
         trust=request.trust,
         progress=None if progress is None else lambda done: progress("timing in fresh processes", done, processes),
     )
-    return replace(report, command=request.command, self_check=last_self_check(), runtimes=runtimes)
+    return replace(
+        report,
+        command=request.command,
+        self_check=last_self_check(),
+        runtimes=runtimes,
+        model=model_name(request),
+    )
 
 
 def run_benchmark(

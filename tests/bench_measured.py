@@ -80,6 +80,7 @@ def made(*rows: Row, device: Device = Device.CPU, **changes) -> Report:
         "lifecycle": lifecycle_rows(comparisons, [LIFECYCLE]),
         "quality": Quality(preempted=3405, stolen_s=0.12, duration_s=60.4),
         "environment": describe_environment(),
+        "model": "penguins",
         **changes,
     }
     return Report(**values)

@@ -161,6 +161,7 @@ def report(*comparisons: dict[str, Any], **changes: Any) -> dict[str, Any]:
         "comparisons": list(comparisons) or [comparison(usual_rows())],
         "lifecycle": [start(REFERENCE, break_even_calls=None, file_bytes=0), start("torchscript")],
         "runtimes": None,
+        "model": "penguins",
         **changes,
     }
 
@@ -183,6 +184,7 @@ def hostile() -> dict[str, Any]:
     return report(
         comparison(rows, 1),
         comparison(deepcopy(rows), 64),
+        comparison(deepcopy(rows), 512),
         command=["linreg", "bench", *HOSTILE],
         lifecycle=[start(name) for name in HOSTILE],
         environment=environment(
@@ -190,6 +192,7 @@ def hostile() -> dict[str, Any]:
         ),
         self_check={"passed": False, bad: bad},
         scope=bad,
+        model=bad,
         state_sha256=bad,
     )
 
@@ -198,6 +201,7 @@ CUDA = "this torch has no CUDA device"
 
 SAMPLES: dict[str, dict[str, Any]] = {
     "usual": report(comparison(usual_rows(1), 1), comparison(usual_rows(4096), 4096)),
+    "three batches": report(*(comparison(usual_rows(batch), batch) for batch in (1, 64, 4096))),
     "one process": report(
         scope="this process only",
         settings={**report()["settings"], "processes": 1, "processes_run": 1},

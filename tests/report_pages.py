@@ -13,6 +13,7 @@ VOID = {"meta", "br"}
 TAGS = {
     *("html", "head", "meta", "title", "style", "script", "body", "header", "main", "section", "h1", "h2", "h3", "p"),
     *("div", "span", "s", "code", "pre", "ul", "li", "dl", "dt", "dd", "figure", "figcaption"),
+    *("details", "summary"),
     *("table", "caption", "thead", "tbody", "tr", "th", "td"),
     *("svg", "desc", "g", "text", "line", "rect", "circle", "path"),
 }

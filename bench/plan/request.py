@@ -1,11 +1,12 @@
 """The request for a benchmark."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from linreg.config import BENCH_DEFAULTS, BenchSettings, DeviceChoice
+from linreg.config import BENCH_DEFAULTS, MODEL_FILE, BenchSettings, DeviceChoice
 
 if TYPE_CHECKING:
     from export.source.own_inputs import GivenInputs
@@ -31,6 +32,7 @@ class Request:
         runtimes: folder of programs that need no Python, to time too; None: time none.
         trust: run programs that this user did not export.
         command: the command that the report shows.
+        name: name of the model in the report; empty: that of its bundle, file or module.
     """
 
     model: Path | None = None
@@ -48,6 +50,18 @@ class Request:
     runtimes: Path | None = None
     trust: bool = False
     command: tuple[str, ...] = ("linreg", "bench")
+    name: str = ""
+
+
+def model_name(request: Request) -> str:
+    """Return the name of what a request times, without its folder: `penguins`, `weights.pth` or `nets.py:make_net`."""
+    if request.name:
+        return request.name
+    if request.model is None:
+        place, colon, name = request.module.rpartition(":")
+        return f"{Path(place).name}{colon}{name}"
+    path = Path(os.path.normpath(request.model.absolute()))  # not resolved: a link keeps the name that its user knows
+    return path.parent.name if path.name == MODEL_FILE else path.name
 
 
 def public_command(words: Sequence[str]) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Say in sentences what a report shows: the fastest variant, how certain that is, and which variants are wrong."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from bench.analysis.parts import Comparison, Row, Status
@@ -98,6 +99,15 @@ def noise_floor(report: Report) -> str:
         f"Noise floor: the interval of the null row, a second copy of the reference, reaches {noise * 100:.2f} % "
         f"from 1{worst}. No difference below {claimed * 100:.2f} % is claimed there."
     )
+
+
+def resolution(report: Report) -> str:
+    """Say which differences are too small to be seen on the machine of a report; empty if its self-check has not."""
+    found = (report.self_check or {}).get("resolution")
+    smallest = found.get("benchmark") if isinstance(found, Mapping) else None
+    if not isinstance(smallest, int | float) or not 0 < smallest < math.inf:
+        return ""
+    return f"By the last self-check, a difference below {smallest * 100:.2g} % cannot be seen on this machine."
 
 
 def wrong_variants(report: Report) -> list[tuple[str, str, str]]:

@@ -30,3 +30,33 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
+
+// A table that is wider than the page says so, in words beside the shadow of the style sheet.
+for (const box of document.querySelectorAll(".scroll")) {
+  const more = document.createElement("p");
+  more.className = "more";
+  more.textContent = "scroll for more columns \u2192";
+  box.before(more);
+  const show = () => { more.hidden = box.scrollLeft + box.clientWidth >= box.scrollWidth - 1; };
+  new ResizeObserver(show).observe(box);
+  box.addEventListener("scroll", show);
+}
+
+// Without this script, the Markdown can be selected by hand.
+const markdown = document.querySelector("#markdown");
+const copy = document.createElement("button");
+copy.type = "button";
+copy.textContent = "Copy as Markdown";
+copy.addEventListener("click", async () => {
+  const text = markdown.querySelector("pre");
+  try {
+    await navigator.clipboard.writeText(text.textContent);
+    copy.textContent = "Copied";
+  } catch {
+    markdown.open = true;
+    getSelection().selectAllChildren(text);
+    text.scrollIntoView();
+    copy.textContent = "Selected below: copy it";
+  }
+});
+document.querySelector("header").append(copy);

@@ -1,11 +1,13 @@
 """Render a report as one HTML file that loads nothing else and can be read without its script.
 
-The script only sorts tables. The content security policy allows only this script and this style sheet, by their hashes,
-so a name in a report can be displayed but never executed.
+The script sorts tables, marks those that are wider than the page, and copies the Markdown. The content security
+policy allows only this script and this style sheet, by their hashes, so a name in a report can be displayed but never
+executed.
 """
 
 import base64
 import hashlib
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -13,12 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from bench.analysis.parts import Comparison, Row, Status
 from bench.report.axes import round_top
-from bench.report.findings import certainty, findings, noise_floor, wrong_variants
+from bench.report.cards import cards, runtimes_by_ratio
+from bench.report.findings import certainty, findings, noise_floor, resolution, wrong_variants
+from bench.report.markdown import to_markdown
 from bench.report.numbers import duration, number
+from bench.report.order import by_ratio, fastest
 from bench.report.plot_data import (
     START_PARTS,
     LatencyPlot,
@@ -28,6 +33,7 @@ from bench.report.plot_data import (
     plain,
     sign_of,
     start_parts,
+    starts,
 )
 from bench.report.report import Report
 from bench.report.tables import RUNTIME_HEADINGS, interval, lifecycle_cells, runtime_cells, skipped, where
@@ -48,6 +54,9 @@ LATENCY_ENDS = (22, 340)
 ORIGINS = {None: "", "bundle": "from the bundle", "rebuilt": "rebuilt from the weights"}
 """The origin of a row's file, in words."""
 
+UNIT = re.compile(r"(?<=\d) (?=(?:ns|µs|ms|s|B|KiB|MiB|%)(?!\w))")
+"""The space between a number and its unit."""
+
 SELF_CHECK = {
     "runs": ("runs of one call against itself", "{}"),
     "excluded": ("95 % intervals that exclude 1 (expected: about 5 %)", "{:.1%}"),
@@ -59,6 +68,9 @@ SELF_CHECK = {
     "bias": ("error of the measured 3 % slowdown", "{:+.1%}"),
     "order_bias": ("without shuffling, a ratio moves by", "{:+.3%}"),
     "neighbour": ("beside another runtime, a ratio moves by", "{:+.3%}"),
+    "after_2_s": ("smallest difference that is found within 2 s", "{:.2%}"),
+    "after_10_s": ("the same within 10 s", "{:.2%}"),
+    "benchmark": ("the same in a default benchmark", "{:.2%}"),
 }
 """Label and format of each figure of a self-check; others are shown under their own names."""
 
@@ -77,20 +89,25 @@ def to_page(report: Report) -> str:
             policy=f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
             "base-uri 'none'; form-action 'none'",
             wrong=wrong_variants(report),
-            findings=findings(report),
+            cards=cards(report),
+            sentences={finding.where: finding.text for finding in findings(report)},
             certainty=certainty(report),
             noise_floor=noise_floor(report),
+            resolution=resolution(report),
             compared=[comparison for comparison in report.comparisons if forest(report, comparison)],
             latency_plots=latency_plots(report),
+            starts=starts(report),
             start_tops=_start_tops(report),
             skipped=skipped(report),
-            equality=_equality(shown),
+            equality=_equality(report.reference, shown),
+            runtimes=runtimes_by_ratio(report),
             shown=shown,
             tails=_tail_names(report),
             environment=_facts(asdict(report.environment)),
             settings=_facts(asdict(report.settings)),
             self_check=_self_check(report.self_check),
             command=shlex.join(report.command),
+            markdown=Markup("\n").join(map(printable, to_markdown(report).splitlines())),
         )
     )
 
@@ -112,8 +129,11 @@ def _environment() -> Environment:
         "number": number,
         "rounded": _rounded,
         "short": _short,
+        "unbroken": _unbroken,
     }
     environment.globals |= {
+        "by_ratio": by_ratio,
+        "fastest": fastest,
         "Sign": Sign,
         "Status": Status,
         "forest": forest,
@@ -142,6 +162,11 @@ def _shown(value: object) -> object:
 
 def _short(text: str) -> str:
     return plain(text, LONGEST_NAME)
+
+
+def _unbroken(text: str) -> Markup:
+    """Return text in which no line ends between a number and its unit."""
+    return Markup(UNIT.sub("&nbsp;", escape(printable(text))))
 
 
 def _rounded(value: float) -> str:
@@ -173,13 +198,13 @@ def _start_tops(report: Report) -> dict[int, float]:
     return {first: round_top(max((sum(parts[first:]) for parts in rows), default=1.0)) for first in (0, 1)}
 
 
-def _equality(comparisons: Sequence[Comparison]) -> list[tuple[str, str, list[Row | None]]]:
+def _equality(reference: str, comparisons: Sequence[Comparison]) -> list[tuple[str, str, list[Row | None]]]:
     """Return (name, origin of the file, row in each comparison) per variant with outputs; a row is None if not run."""
     found: dict[str, list[Row | None]] = {}
     origins: dict[str, str] = {}
     for place, comparison in enumerate(comparisons):
-        for row in comparison.rows:
-            if row.answers and row.status is not Status.SKIPPED:
+        for row in by_ratio(reference, comparison):
+            if row.answers:
                 found.setdefault(row.name, [None] * len(comparisons))[place] = row
                 origins[row.name] = ORIGINS[row.origin]
     return [(name, origins[name], rows) for name, rows in found.items()]
@@ -210,10 +235,12 @@ def _self_check(values: Mapping[str, Any] | None) -> list[tuple[str, str]] | Non
     if values is None:
         return None
     found = []
-    for name, value in values.items():
+    resolution = values.get("resolution")
+    flat = {**values, **resolution} if isinstance(resolution, Mapping) else values
+    for name, value in flat.items():
         if name in SELF_CHECK and isinstance(value, int | float):
             label, pattern = SELF_CHECK[name]
             found.append((label, pattern.format(value).replace("%", " %")))
-        elif name not in ("environment", "passed"):
+        elif value is not resolution and name not in ("environment", "passed"):
             found += _facts({name: value})
     return found

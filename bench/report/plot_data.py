@@ -8,6 +8,7 @@ from statistics import median
 from bench.analysis.parts import Comparison, LifecycleRow, Row, Status
 from bench.plan.variants import NULL
 from bench.report.axes import Axis, axis_around, batch_axis
+from bench.report.order import by_ratio
 from bench.report.report import Report
 from bench.report.tables import budget
 from linreg.escaping import printable
@@ -50,7 +51,7 @@ class ForestRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Forest:
-    """The ratios of one comparison, in the order of the report; `band` is the interval of the null row."""
+    """The ratios of one comparison, the fastest row first; `band` is the interval of the null row."""
 
     axis: Axis
     band: tuple[float, float] | None
@@ -113,7 +114,7 @@ def null_interval(comparison: Comparison) -> tuple[float, float] | None:
 
 def forest(report: Report, comparison: Comparison) -> Forest | None:
     """Return the ratios of one comparison, without the floor; None if nothing was timed."""
-    shown = [row for row in comparison.rows if row.status is not Status.SKIPPED]
+    shown = by_ratio(report.reference, comparison)
     if not any(row.status is Status.TIMED for row in shown):
         return None
     rows = tuple(_forest_row(report, row) for row in shown if row.answers or row.ratio)
@@ -144,7 +145,10 @@ def _ratio_axis(rows: Sequence[Row]) -> Axis:
 
 
 def latency_plots(report: Report) -> list[LatencyPlot]:
-    """Return a plot for each device and number of threads that were timed at two or more batch sizes."""
+    """Return a plot for each device and number of threads that were timed at three or more batch sizes.
+
+    A line over two points would show nothing that the two tables do not.
+    """
     groups: dict[tuple[str, int, str], dict[int, dict[str, float]]] = {}
     for comparison in report.comparisons:
         medians = {
@@ -155,7 +159,7 @@ def latency_plots(report: Report) -> list[LatencyPlot]:
         if medians:
             place = comparison.device, comparison.threads, budget(comparison)
             groups.setdefault(place, {})[comparison.batch] = medians
-    return [_latency_plot(*place, batches) for place, batches in groups.items() if len(batches) > 1]
+    return [_latency_plot(*place, batches) for place, batches in groups.items() if len(batches) > 2]
 
 
 def _latency_plot(device: str, threads: int, words: str, batches: dict[int, dict[str, float]]) -> LatencyPlot:
@@ -173,6 +177,11 @@ def _latency_plot(device: str, threads: int, words: str, batches: dict[int, dict
         seconds=axis_around(min(seconds), max(seconds)),
         lines=tuple((name, tuple(line)) for name, line in lines),
     )
+
+
+def starts(report: Report) -> list[LifecycleRow]:
+    """Return the lifecycle rows, the one that completes its third call first at the top."""
+    return sorted(report.lifecycle, key=lambda row: row.third_call_s)
 
 
 def start_parts(row: LifecycleRow) -> tuple[float, ...]:

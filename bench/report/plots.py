@@ -31,6 +31,7 @@ from bench.report.plot_data import (
     plain,
     ratios_name,
     start_parts,
+    starts,
 )
 from bench.report.report import Report
 from bench.report.tables import where
@@ -68,7 +69,7 @@ def draw_plots(report: Report) -> dict[str, bytes]:
     for plot in latency_plots(report):
         figures[latency_name(plot.device, plot.threads)] = _draw_latency(plot)
     if report.lifecycle:
-        figures[LIFECYCLE_NAME] = _draw_starts(report.lifecycle)
+        figures[LIFECYCLE_NAME] = _draw_starts(starts(report))
     return {f"{name}.{kind}": _save(figure, kind) for name, figure in figures.items() for kind in ENDINGS}
 
 

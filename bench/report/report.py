@@ -101,6 +101,7 @@ class Report:
         lifecycle: one row per variant that some process loaded before any other.
         runtimes: timings of the model in runtimes that need no Python; None if not timed.
         sizes: the sizes of the dynamic axes other than the batch, by name.
+        model: name of the bundle, file or module that was timed, without its folder; empty if it is not known.
 
     Example:
         >>> report = Report.read("artifacts/reference/line/bench.json")
@@ -120,6 +121,7 @@ class Report:
     lifecycle: tuple[LifecycleRow, ...] = ()
     runtimes: Runtimes | None = None
     sizes: Mapping[str, int] = field(default_factory=dict)
+    model: Name = ""
 
     @classmethod
     def read(cls, path: Path | str) -> "Report":
@@ -217,8 +219,10 @@ def _values(value: Any) -> Any:
         return {("problem" if key == "status" else key): entry for key, entry in found.items() if key != "reason"} | {
             "problem": value.problem
         }
-    if isinstance(value, Report) and not value.sizes:
-        del found["sizes"]
+    if isinstance(value, Report):
+        for name in ("sizes", "model"):
+            if not found[name]:
+                del found[name]
     if isinstance(value, RowProcess) and value.host_ns is None:
         del found["host_ns"]
     return found

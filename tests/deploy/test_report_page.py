@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from bench.report.markdown import to_markdown
 from bench.report.page import to_page
-from tests.bench_reports import SAMPLES, comparison, parsed, report, struck_out, usual_rows
+from tests.bench_reports import REFERENCE, SAMPLES, comparison, parsed, report, struck_out, usual_rows
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
@@ -20,6 +21,17 @@ FLAGS = [
     "--disable-sync",
 ]
 TABLE = "table.sortable >> nth=0"
+FASTEST_FIRST = [
+    "onnxruntime-io_binding",
+    "onnxruntime-run",
+    "torchscript",
+    REFERENCE,
+    "null",
+    "eager-no_grad",
+    "eager-grad",
+    "pt2",
+]
+"""The rows of `usual_rows` that have a ratio."""
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +98,7 @@ def sorting(page) -> list[str | None]:
 def test_the_table_sorts_both_ways_by_mouse(open_page):
     page = open_page(report(comparison([*usual_rows(), struck_out("bad")])))
     as_reported = column(page, 0)
-    assert as_reported == [*(own["name"] for own in usual_rows()), "bad"]
+    assert as_reported == [*FASTEST_FIRST, "floor", "bad"]
     heading = page.locator(TABLE).get_by_role("button", name="ratio")
     heading.click()
     assert column(page, 2) == ["0.384", "0.720", "0.895", "1", "1.001", "1.011", "1.260", "6.800", "", ""]
@@ -179,5 +191,45 @@ def test_the_page_can_be_read_without_its_script(browser, tmp_path):
     )  # so its hash is not allowed
     opened = Opened(browser, path)
     assert opened.page.locator("button").count() == 0
-    assert column(opened.page, 0) == [own["name"] for own in usual_rows()]
+    assert column(opened.page, 0) == [*FASTEST_FIRST, "floor"]
     opened.page.close()
+
+
+CUT = """
+[...document.querySelectorAll('.scroll')].map(box => {
+  const sign = box.previousElementSibling;
+  return [box.scrollWidth > box.clientWidth, sign.checkVisibility(), sign.innerText];
+})
+"""
+"""For each table: whether a column is cut, whether the sign of it is visible, and its words."""
+
+
+def test_on_a_phone_no_column_is_cut_without_a_sign(open_page):
+    page = open_page(SAMPLES["three batches"], width=390)
+    cut = page.evaluate(CUT)
+    assert any(wider for wider, _, _ in cut)
+    assert all(wider == shown for wider, shown, _ in cut)
+    assert {words for wider, _, words in cut if wider} == {"scroll for more columns →"}
+    assert "gradient" in page.evaluate("getComputedStyle(document.querySelector('.scroll')).backgroundImage")
+    page.locator(".scroll").first.evaluate("box => box.scrollTo(9999, 0)")
+    page.locator(".more").first.wait_for(state="hidden")  # nothing is left to the right
+    page.set_viewport_size({"width": 1280, "height": 800})
+    for sign in page.locator(".more").all():
+        sign.wait_for(state="hidden")
+    assert not any(wider for wider, _, _ in page.evaluate(CUT))
+
+
+def test_the_markdown_is_copied_with_a_click(browser, open_page):
+    browser.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = open_page(report())
+    page.get_by_role("button", name="Copy as Markdown").click()
+    page.get_by_role("button", name="Copied").wait_for()
+    assert page.evaluate("navigator.clipboard.readText()").strip() == to_markdown(parsed(report())).strip()
+
+
+def test_the_markdown_is_selected_where_the_clipboard_is_refused(open_page):
+    page = open_page(report())
+    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('refused')); }")
+    page.get_by_role("button", name="Copy as Markdown").click()
+    page.get_by_role("button", name="Selected below").wait_for()
+    assert page.evaluate("getSelection().toString()").strip() == to_markdown(parsed(report())).strip()

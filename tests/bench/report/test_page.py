@@ -65,7 +65,8 @@ def test_hostile_names_are_text():
     assert {element.tag for element in page.root.iter()} <= TAGS
     for table in (0, 1):  # the comparison, and its tails
         names = ["".join(line[0].itertext()) for line in rows_of(page, "batch 1, 1 thread, CPU", table)]
-        assert names[2 : 2 + len(HOSTILE)] == [printable(name) for name in HOSTILE]
+        names = [name for name in names if name not in (REFERENCE, "null")]
+        assert names[: len(HOSTILE)] == [printable(name) for name in HOSTILE]
     assert "49" not in text_of(page.root.find(".//pre"))  # {{ 7 * 7 }} stays as it is
     assert "{{ 7 * 7 }}" in text_of(page.root.find(".//pre"))
 
@@ -73,25 +74,25 @@ def test_hostile_names_are_text():
 def test_rows_are_those_of_the_report():
     rows = rows_of(page_of(report()), "batch 1, 1 thread, CPU")
     assert [[text_of(cell) for cell in line] for line in rows] == [
+        ["onnxruntime-io_binding", "2.69 µs", "0.384", "0.382 to 0.386", "fastest", "372,000"],
+        ["onnxruntime-run", "5.04 µs", "0.720", "0.716 to 0.724", "faster", "198,000"],
+        ["torchscript", "6.27 µs", "0.895", "0.891 to 0.899", "faster", "160,000"],
         [REFERENCE, "7 µs", "1", "", "reference", "143,000"],
         ["null", "7.01 µs", "1.001", "0.996 to 1.006", "null", "143,000"],
-        ["eager-grad", "8.82 µs", "1.260", "1.254 to 1.266", "slower", "113,000"],
         ["eager-no_grad", "7.08 µs", "1.011", "1.006 to 1.016", "inconclusive", "141,000"],
-        ["torchscript", "6.27 µs", "0.895", "0.891 to 0.899", "faster", "160,000"],
+        ["eager-grad", "8.82 µs", "1.260", "1.254 to 1.266", "slower", "113,000"],
         ["pt2", "47.6 µs", "6.800", "6.766 to 6.834", "slower", "21,000"],
-        ["onnxruntime-run", "5.04 µs", "0.720", "0.716 to 0.724", "faster", "198,000"],
-        ["onnxruntime-io_binding", "2.69 µs", "0.384", "0.382 to 0.386", "faster", "372,000"],
         ["floor", "28 ns", "", "", "no verdict", ""],
     ]
     values = [line[2].get("data-value") for line in rows]
-    assert [float(value) for value in values if value] == [1, 1.001, 1.26, 1.011, 0.895, 6.8, 0.72, 0.384]
+    assert [float(value) for value in values if value] == [0.384, 0.72, 0.895, 1, 1.001, 1.011, 1.26, 6.8]
 
 
 def test_cuda_has_the_clock_of_the_host_and_says_what_is_launch_bound():
     page = page_of(report(comparison([row(REFERENCE), row("cuda-graph", 0.5, launch_bound=True)], device="cuda")))
-    _, graph = rows_of(page, "batch 1, 1 thread, CUDA")
+    graph, _ = rows_of(page, "batch 1, 1 thread, CUDA")
     assert [text_of(cell) for cell in graph][1:3] == ["3.5 µs", "5.25 µs"]
-    assert text_of(graph[5]) == "faster, launch-bound"
+    assert text_of(graph[5]) == "fastest, launch-bound"
 
 
 def test_a_wrong_row_is_struck_out_without_a_latency():
@@ -126,7 +127,9 @@ def test_the_table_of_equality_has_no_column_of_what_was_not_run():
 
 def test_skipped_rows_stand_with_the_reason_and_nowhere_else():
     page = page_of(report(comparison([*usual_rows(), skipped("cuda-graph", CUDA)], device="cuda")))
-    found = [element for element in page.root.iter() if element.text and "cuda-graph" in element.text]
+    (markdown,) = page.root.iter("details")
+    copied = set(markdown.iter())
+    found = [own for own in page.root.iter() if own not in copied and own.text and "cuda-graph" in own.text]
     assert [(element.tag, text_of(element)) for element in found] == [("li", f"cuda: cuda-graph: skipped: {CUDA}")]
 
 

@@ -81,6 +81,8 @@ def test_files_are_named_after_what_they_show():
         comparison(rows, 1, threads=2),
         comparison(rows, 1, device="cuda"),
         comparison([skipped("a", "no device")], 64, device="cuda"),
+        comparison(rows, 4096),
+        comparison(rows, 4, threads=2),
     )
     found = draw_plots(parsed(value))
     assert [path for path in found if path.endswith(".svg")] == [
@@ -88,6 +90,8 @@ def test_files_are_named_after_what_they_show():
         "ratios-cpu-1thread-batch64.svg",
         "ratios-cpu-2threads-batch1.svg",
         "ratios-cuda-1thread-batch1.svg",
+        "ratios-cpu-1thread-batch4096.svg",
+        "ratios-cpu-2threads-batch4.svg",
         "latency-cpu-1thread.svg",
         "lifecycle.svg",
     ]
@@ -108,23 +112,34 @@ def test_the_same_report_has_the_same_bytes_in_another_process():
     assert json.loads(there.stdout) == here
 
 
-def test_ratios_are_drawn_in_the_order_of_the_report(figures):
+def test_ratios_are_drawn_with_the_fastest_at_the_top(figures):
     draw_plots(parsed(report(comparison([*usual_rows(), row("least", 0.004), struck_out("bad")]), lifecycle=[])))
     (axes,) = figures[0].axes
     names = [text.get_text() for text in axes.get_yticklabels()]
-    assert names == [*(own["name"] for own in usual_rows() if own["answers"]), "least", "bad"]
+    assert names == [
+        "least",
+        "onnxruntime-io_binding",
+        "onnxruntime-run",
+        "torchscript",
+        REFERENCE,
+        "null",
+        "eager-no_grad",
+        "eager-grad",
+        "pt2",
+        "bad",
+    ]
     bottom, top = axes.get_ylim()
     assert bottom > top  # the first row is at the top
     assert [text.get_text() for text in axes.texts] == [
+        "0.004 faster",
+        "0.384 faster",
+        "0.720 faster",
+        "0.895 faster",
         "reference",
         "1.001 null",
-        "1.260 slower",
         "1.011 inconclusive",
-        "0.895 faster",
+        "1.260 slower",
         "6.800 slower",
-        "0.720 faster",
-        "0.384 faster",
-        "0.004 faster",
         "wrong output",
     ]
     marks = {
@@ -132,13 +147,13 @@ def test_ratios_are_drawn_in_the_order_of_the_report(figures):
         for line in axes.lines
         if len(line.get_xdata()) == 1 and line.get_marker() not in ("None", None)
     }
-    assert marks[4].get_xdata()[0] == 0.895
-    assert (marks[4].get_color(), marks[4].get_marker()) == STYLES["faster"][:2]
-    assert (marks[2].get_color(), marks[2].get_marker()) == STYLES["slower"][:2]
-    assert marks[5].get_xdata()[0] == axes.get_xlim()[1]  # 6.8 is an arrow at the edge
-    assert marks[8].get_xdata()[0] == axes.get_xlim()[0]
+    assert marks[3].get_xdata()[0] == 0.895
+    assert (marks[3].get_color(), marks[3].get_marker()) == STYLES["faster"][:2]
+    assert (marks[7].get_color(), marks[7].get_marker()) == STYLES["slower"][:2]
+    assert marks[8].get_xdata()[0] == axes.get_xlim()[1]  # 6.8 is an arrow at the edge
+    assert marks[0].get_xdata()[0] == axes.get_xlim()[0]
     assert 9 not in marks
-    intervals = [line.get_xdata() for line in axes.lines if len(line.get_xdata()) == 2 and line.get_ydata()[0] == 4]
+    intervals = [line.get_xdata() for line in axes.lines if len(line.get_xdata()) == 2 and line.get_ydata()[0] == 3]
     np.testing.assert_allclose(intervals, [[0.895 * 0.995, 0.895 * 1.005]])
     (band,) = axes.patches
     assert (band.get_x(), band.get_x() + band.get_width()) == pytest.approx((1.001 * 0.995, 1.001 * 1.005))
@@ -146,8 +161,8 @@ def test_ratios_are_drawn_in_the_order_of_the_report(figures):
 
 
 def test_latencies_are_lines_from_the_slowest_to_the_fastest(figures):
-    draw_plots(parsed(SAMPLES["usual"]))
-    latency = figures[2]
+    draw_plots(parsed(SAMPLES["three batches"]))
+    latency = figures[3]
     (axes,) = latency.axes
     assert axes.get_xscale() == axes.get_yscale() == "log"
     names = [text.get_text() for text in latency.legends[0].get_texts()]
@@ -171,8 +186,10 @@ def test_starts_are_stacked(figures):
 def test_any_name_is_text_inside_the_picture(figures):
     draw_plots(parsed(SAMPLES["hostile"]))
     shown = [plain(name, LONGEST_NAME) for name in HOSTILE]
-    ratios, _, latency, starts = figures
-    assert [text.get_text() for text in ratios.axes[0].get_yticklabels()][2 : 2 + len(shown)] == shown
+    ratios, _, _, latency, starts = figures
+    assert [text.get_text() for text in ratios.axes[0].get_yticklabels() if text.get_text() not in (REFERENCE, "null")][
+        : len(shown)
+    ] == shown
     assert {text.get_text() for text in latency.legends[0].get_texts()} == {REFERENCE, *shown}
     assert [text.get_text() for text in starts.axes[0].get_yticklabels()] == shown
     for figure in figures:

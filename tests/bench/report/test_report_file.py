@@ -55,7 +55,7 @@ def test_a_report_is_short_in_a_terminal_and_has_tables_in_a_notebook():
         "Report(10 processes, batch 1, 1 thread, CPU: Fastest: onnxruntime-io_binding, 2.60×)"
     )
     page = parsed(bench_reports.hostile())._repr_html_()
-    assert page.count("<table>") == 3  # two batch sizes and the lifecycle
+    assert page.count("<table>") == 4  # three batch sizes and the lifecycle
     assert set(re.findall(r"<(\w+)", page)) == {"p", "table", "caption", "thead", "tbody", "tr", "th", "td", "s"}
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f\u202e]", page)
     assert "&lt;/script&gt;" in page
