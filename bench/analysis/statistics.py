@@ -19,11 +19,10 @@ from numpy.typing import NDArray
 from scipy.stats import binom, trim_mean, ttest_ind
 from scipy.stats import t as student
 
+from bench.protocol import TRIMMED
+
 CLAIM_MARGIN = 0.01
 """The smallest difference that a verdict claims."""
-
-TRIMMED = 0.1
-"""The fraction of processes trimmed at each end."""
 
 EQUIVALENCE_MARGIN = 0.02
 """Two variants are equivalent if the interval of their ratio lies within this of 1."""

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bench.analysis.parts import Comparison, Row, Status
-from bench.analysis.statistics import CLAIM_MARGIN, TRIMMED, Ratio, Verdict
+from bench.analysis.statistics import CLAIM_MARGIN, Ratio, Verdict
+from bench.protocol import TRIMMED
 from bench.report.numbers import duration, number
 from bench.report.plot_data import null_interval
 from bench.report.report import Report

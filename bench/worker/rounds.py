@@ -18,16 +18,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.protocol import BLOCK_S, CALIBRATION_TRIALS, MAX_CALLS, WARM_IN_CALLS
+
 if TYPE_CHECKING:
     from export.runners.base import Call
 
-BLOCK_S = 0.0001
-WARM_IN_CALLS = 8
-CALIBRATION_TRIALS = 5
 SLOW_S, VERY_SLOW_S = 0.01, 0.1
 """Calls as slow as the first get one warm-in call; those as slow as the second are timed only twice to calibrate."""
-
-MAX_CALLS = 100_000
 
 Clock = Callable[[], int]
 BlockTimer = Callable[[Callable[[], object], int], tuple[int, int]]
