@@ -16,5 +16,8 @@ CALIBRATION_TRIALS = 5
 MAX_CALLS = 100_000
 """Most calls in a block."""
 
+FIRST_LOOK = 99
+"""Rounds that a process times before it may stop; the interval of their median covers with 95.6 % (of 100: 96.5 %)."""
+
 TRIMMED = 0.1
 """The fraction of processes that the mean leaves out at each end."""
