@@ -89,6 +89,17 @@ def over_processes(ratios: Sequence[Ratio], confidence: float = 0.95) -> Ratio:
     return Ratio(estimate=math.exp(mean), low=math.exp(mean - reach), high=math.exp(mean + reach))
 
 
+def smallest_found(ratios: Sequence[Ratio], power: float = 0.95) -> float:
+    """Return the smallest difference that the interval over as many processes excludes 1 for, in `power` of benchmarks.
+
+    The interval reaches t(97.5 %) standard errors to either side. Its lower end passes 1 in 95 % of benchmarks if the
+    ratio is another t(95 %) standard errors away.
+    """
+    whole, freedom = over_processes(ratios), len(ratios) - 2 * int(TRIMMED * len(ratios)) - 1
+    reach = math.log(whole.high / whole.low) / 2
+    return math.expm1(reach * (1 + float(student.ppf(power, freedom) / student.ppf(0.975, freedom))))
+
+
 def change(old: Sequence[Ratio], new: Sequence[Ratio], confidence: float = 0.95) -> Ratio:
     """Return the new ratio over the old one, with Yuen's interval (Welch's if there are fewer than ten processes).
 
