@@ -1,21 +1,12 @@
-"""Run the self-check of the harness with a model, and store its record for later reports on this machine."""
+"""Keep the record of the last self-check of the harness, for later reports on this machine."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-from bench.analysis.self_check import SelfCheck, describe, self_check
 from bench.environment import describe_environment
-from bench.plan.expected import SEED
-from bench.worker.measurement import torch_threads
-from export.bundle.build import build
-from export.formats.names import Format
 from export.runners.ledger import state_folder
-from export.runners.onnxruntime import onnxruntime_runner
-from export.runners.torch import torch_runner
-from export.source.source import from_checkpoint
-from linreg.checkpoint import load
 from linreg.errors import LinregError
 from linreg.files import read_json, write_json
 
@@ -24,31 +15,13 @@ SAME_FIELDS = ("processor", "cores", "versions")
 """Fields of the environment: a record holds only for reports of the same machine and versions."""
 
 
-def check_harness(model: Path, progress: Callable[[int], None]) -> tuple[SelfCheck, dict[str, Any]]:
-    """Check the harness with a model on one thread, and store the record.
-
-    Args:
-        model: bundle or .pth file.
-        progress: called with the number of runs completed, of `bench.analysis.self_check.ALL_RUNS`.
-
-    Returns:
-        The figures, and the record as JSON values.
+def keep(record: Mapping[str, Any]) -> None:
+    """Write the record of a self-check in place of the last one.
 
     Raises:
-        LinregError: the model cannot be loaded, or the record cannot be written.
+        LinregError: it cannot be written.
     """
-    source = from_checkpoint(load(model))
-    onnx = build(source, Format.ONNX)
-    with torch_threads(1):
-        check = self_check(
-            lambda: torch_runner("eager", load(model).model),
-            lambda: onnxruntime_runner("neighbour", onnx),
-            source.random_inputs(source.sizes(batch=1), 1.0, SEED),
-            progress,
-        )
-    record = {**describe(check), "environment": asdict(describe_environment())}
-    write_json(state_folder() / FILE, record)
-    return check, record
+    write_json(state_folder() / FILE, dict(record))
 
 
 def last_self_check() -> dict[str, Any] | None:
@@ -59,3 +32,20 @@ def last_self_check() -> dict[str, Any] | None:
         return None
     now, then = asdict(describe_environment()), record.get("environment")
     return record if isinstance(then, dict) and all(now[name] == then.get(name) for name in SAME_FIELDS) else None
+
+
+def resolution_note(record: Mapping[str, Any] | None) -> str:
+    """Return the line that `bench` prints under its table, such as `differences below 0.4 % cannot be seen here`.
+
+    Empty if there is no record, or none with a resolution.
+    """
+    resolution = (record or {}).get("resolution")
+    smallest = resolution.get("benchmark") if isinstance(resolution, Mapping) else None
+    if not isinstance(smallest, int | float) or not 0 < smallest < math.inf:
+        return ""
+    return f"differences below {percent(smallest)} cannot be seen here (linreg bench --self-check)"
+
+
+def percent(fraction: float) -> str:
+    """Return a small fraction as a percentage with two significant digits."""
+    return f"{float(f'{fraction * 100:.2g}'):g} %"

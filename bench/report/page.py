@@ -20,7 +20,7 @@ from markupsafe import Markup, escape
 from bench.analysis.parts import Comparison, Row, Status
 from bench.report.axes import round_top
 from bench.report.cards import cards, runtimes_by_ratio
-from bench.report.findings import certainty, findings, noise_floor, resolution, wrong_variants
+from bench.report.findings import certainty, findings, noise_floor, resolution, rounds_run, wrong_variants
 from bench.report.markdown import to_markdown
 from bench.report.numbers import duration, number
 from bench.report.order import by_ratio, fastest
@@ -104,7 +104,7 @@ def to_page(report: Report) -> str:
             shown=shown,
             tails=_tail_names(report),
             environment=_facts(asdict(report.environment)),
-            settings=_facts(asdict(report.settings)),
+            settings=_facts({**asdict(report.settings), "rounds": rounds_run(report)}),
             self_check=_self_check(report.self_check),
             command=shlex.join(report.command),
             markdown=Markup("\n").join(map(printable, to_markdown(report).splitlines())),
