@@ -19,9 +19,9 @@ from bench.plan.own_inputs import on_own_inputs
 from bench.plan.planning import Plan, plan_request
 from bench.plan.preparation import Prepared, keep_states, prepare_answers, prepare_devices
 from bench.plan.request import Request
-from bench.plan.settings import bench_settings, parse_device
+from bench.plan.settings import bench_settings, parse_device, parse_levels
 from bench.plan.subject import Subject
-from bench.plan.variants import Device, Variant
+from bench.plan.variants import ONNX_LEVELS, Device, Variant
 from bench.processes import run_job
 from bench.programs.runtimes import time_deploy
 from bench.report.report import Quality, Report, Settings
@@ -76,6 +76,7 @@ def bench(
     runtimes: str | os.PathLike[str] | None = None,
     trust: bool = False,
     progress: Progress | None = None,
+    onnx_optimization: str | Sequence[str] = ONNX_LEVELS[0],
 ) -> Report:
     """Time every way to run a model, after proving that each gives the right outputs.
 
@@ -106,6 +107,8 @@ def bench(
         runtimes: the `deploy` folder of linreg's repository; its programs, which need no Python, are timed too.
         trust: run programs that you did not export.
         progress: called with the stage, the number of steps completed and the total number of steps.
+        onnx_optimization: level of onnxruntime's graph optimisation, `all`, `basic` or `disabled`; several levels give
+            several rows.
 
     Raises:
         MismatchError: the outputs of the reference are wrong.
@@ -141,6 +144,7 @@ def bench(
             runtimes=None if runtimes is None else as_path("runtimes", runtimes),
             trust=trust,
             command=("linreg.bench",),
+            onnx_optimization=parse_levels(onnx_optimization),
         )
         if example is not None:
             request = _on_example(request, example, batches_given=batches is not None)

@@ -76,11 +76,11 @@ def run_processes(job: Job, count: int, enough: Callable[[list[ProcessResult]], 
 
 def lifecycle_names(job: Job) -> list[str]:
     """Choose one variant for each way to load a model, since variants that load the same way share their samples."""
-    first: dict[tuple[Kind, str], str] = {}
+    first: dict[tuple[Kind, str, str], str] = {}
     for variant in job.variants:
         if variant.kind in LIFECYCLE_KINDS:
             kind = Kind.ONNXRUNTIME_RUN if variant.kind is Kind.ONNXRUNTIME_IO_BINDING else variant.kind
-            first.setdefault((kind, variant.file), variant.name)
+            first.setdefault((kind, variant.file, variant.onnx_optimization), variant.name)
     return list(first.values())
 
 

@@ -71,6 +71,7 @@ class Row:
         launch_bound: whether, on CUDA, most of the time is spent on launching kernels.
         tails_s: percentiles, in seconds, of calls timed one by one; a percentile that needs more calls is left out.
         processes: measurements of each process, in the order in which they ran; empty unless timed.
+        onnx_optimization: onnxruntime's level of graph optimisation; None for a row that it does not run.
     """
 
     name: Name
@@ -90,6 +91,7 @@ class Row:
     launch_bound: bool = False
     tails_s: Mapping[str, float]
     processes: tuple[RowProcess, ...]
+    onnx_optimization: Name | None = None
 
     def __post_init__(self) -> None:
         """Refuse a ratio that the gate could not compare.

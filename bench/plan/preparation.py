@@ -104,7 +104,7 @@ def _with_file(variant: Variant, file: Origin | str | None) -> Variant:
 
 def _on_device(variant: Variant, device: Device, folder: Path) -> Variant:
     """Skip a row that onnxruntime would run on the CPU; it lists the CUDA provider even if it cannot load it."""
-    if device is Device.CPU or variant.skipped or variant.kind is not Kind.ONNXRUNTIME_IO_BINDING:
+    if device is Device.CPU or variant.skipped or not variant.of_onnxruntime:
         return variant
     from export.runners.onnxruntime import WrongProviderError, onnxruntime_runner
 
@@ -145,7 +145,7 @@ def unavailable(variant: Variant, device: Device) -> str:
 
         if not torch.cuda.is_available():
             return f"torch {torch.__version__} sees no CUDA device"
-        if variant.kind in (Kind.ONNXRUNTIME_RUN, Kind.ONNXRUNTIME_IO_BINDING):
+        if variant.of_onnxruntime:
             import onnxruntime
 
             if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():

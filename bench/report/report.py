@@ -212,6 +212,8 @@ def _values(value: Any) -> Any:
     if isinstance(value, Ratio):
         return {key: number if math.isfinite(number) else None for key, number in found.items()}
     if isinstance(value, Row):
+        if value.onnx_optimization is None:
+            del found["onnx_optimization"]
         return {("problem" if key == "status" else key): entry for key, entry in found.items() if key != "reason"} | {
             "problem": value.problem
         }

@@ -9,6 +9,7 @@ import typer
 
 from bench.plan.request import Request, public_command
 from bench.plan.settings import bench_settings
+from bench.plan.variants import ONNX_LEVELS
 from linreg.cli.bench_gate import check_changes, check_old, judge, show_changes
 from linreg.cli.bench_options import (
     Against,
@@ -19,6 +20,7 @@ from linreg.cli.bench_options import (
     FailSlower,
     Force,
     Markdown,
+    OnnxOptimization,
     OnnxruntimeThreads,
     Output,
     Plots,
@@ -90,6 +92,7 @@ def run(
     force: Force = False,
     wait: Wait = False,
     as_json: Json = False,
+    onnx_optimization: OnnxOptimization = None,
 ) -> None:
     """Verify every way to run a model, then time them in shuffled rounds in fresh processes.
 
@@ -126,6 +129,7 @@ def run(
         trust=trust,
         runtimes=runtimes,
         command=("linreg", *public_command(sys.argv[1:])),
+        onnx_optimization=onnx_optimization or ONNX_LEVELS[:1],
     )
     check_usage(context, request, compare, fail_slower)
     old = _read_old(compare, settings)

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from bench.plan.settings import parse_counts, parse_fraction
+from bench.plan.settings import parse_counts, parse_fraction, parse_levels
+from bench.plan.variants import ONNX_LEVELS
 from linreg.cli.options import usage_errors
 from linreg.config import (
     BENCH_DEFAULTS,
@@ -39,6 +40,15 @@ def _thread_count(text: str) -> int:
     if text.isdecimal() and 1 <= int(text) <= usable_cores():
         return int(text)
     raise typer.BadParameter(f"got {text!r}, expected 1 to {usable_cores()}")
+
+
+class Levels(tuple[str, ...]):
+    """The words of an option such as `all,disabled`; not a plain tuple, which typer reads as several arguments."""
+
+
+def _levels(text: str) -> Levels:
+    with usage_errors():
+        return Levels(parse_levels(text))
 
 
 def _fraction(text: str) -> float:
@@ -180,5 +190,16 @@ Trust = Annotated[
         "--trust",
         help="Run programs that you did not export: those of the bundle, --against and --runtimes.",
         rich_help_panel=MODEL,
+    ),
+]
+OnnxOptimization = Annotated[
+    Levels | None,
+    typer.Option(
+        "--onnx-optimization",
+        parser=_levels,
+        metavar="LEVEL,LEVEL",
+        help=f"Levels of onnxruntime's graph optimisation, each a row: {', '.join(ONNX_LEVELS)}. "
+        f"Default: {ONNX_LEVELS[0]}.",
+        rich_help_panel=ROWS,
     ),
 ]
