@@ -66,7 +66,7 @@ def bench(
     threads: str | int | Sequence[int] = BENCH_DEFAULTS.threads,
     onnxruntime_threads: int | None = None,
     processes: int | None = None,
-    rounds: int = BENCH_DEFAULTS.rounds,
+    rounds: int | None = BENCH_DEFAULTS.rounds,
     target: str | float = BENCH_DEFAULTS.target,
     reference: str | None = None,
     device: str = "auto",
@@ -97,7 +97,8 @@ def bench(
         onnxruntime_threads: ONNX Runtime threads; None: same as torch.
         processes: maximum number of processes; 1 measures in this process only. None: 10, and up to 5 more until
             all intervals are within 2 %.
-        rounds: blocks of every variant in each process.
+        rounds: blocks of every variant in each process. None: 99, and more, for up to four seconds, until
+            every interval within the process is as narrow as `target`.
         target: stop once the half-width of every confidence interval is at most this.
         reference: name of the row that ratios refer to; None: `eager-inference_mode`.
         device: `auto` (the CPU, and CUDA if there is one), `cpu` or `cuda`.
@@ -273,6 +274,7 @@ def _job(
         rounds=settings.rounds,
         seed=SEED,
         single_calls=settings.single_calls,
+        target=settings.target,
     )
 
 

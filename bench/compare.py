@@ -13,8 +13,9 @@ import numpy as np
 from bench.analysis.statistics import Ratio, Verdict, paired_ratio, verdict
 from bench.report.numbers import duration
 from bench.worker.rounds import Blocks, measure_rounds
+from bench.worker.stopping import until_narrow
 from export.runners.base import Call
-from linreg.config import BENCH_DEFAULTS, FEWEST_PAIRED_ROUNDS
+from linreg.config import BENCH_DEFAULTS, FEWEST_PAIRED_ROUNDS, MOST_ROUNDS, ROUNDS_TIME_S
 from linreg.errors import LinregError
 from linreg.escaping import html_table
 
@@ -65,7 +66,7 @@ def compare(
     variant: Callable[[], object],
     *,
     names: tuple[str, str] | None = None,
-    rounds: int = BENCH_DEFAULTS.rounds,
+    rounds: int | None = None,
     seed: int = 0,
 ) -> PairedComparison:
     """Time two callables in paired, shuffled rounds in this process.
@@ -74,7 +75,8 @@ def compare(
         reference: callable to compare with, called without arguments.
         variant: callable to judge, called without arguments.
         names: names for the two in the result; None: their own names, or `reference` and `variant`.
-        rounds: number of blocks of each callable; a block takes about 0.1 ms, or one call if that is longer.
+        rounds: number of blocks of each callable; a block takes about 0.1 ms, or one call if that is longer. None: 99,
+            and more, for up to four seconds, until both intervals are within 1 %.
         seed: seed for the order within each round.
 
     Raises:
@@ -90,7 +92,7 @@ def compare(
     for name, function in (("reference", reference), ("variant", variant)):
         if not callable(function):
             raise LinregError(f"{name}: got {type(function).__name__}, expected a function without arguments")
-    if not isinstance(rounds, int) or rounds < FEWEST_PAIRED_ROUNDS:
+    if rounds is not None and (not isinstance(rounds, int) or rounds < FEWEST_PAIRED_ROUNDS):
         raise LinregError(
             f"rounds: got {rounds!r}, expected at least {FEWEST_PAIRED_ROUNDS}, since fewer give no 95 % interval"
         )
@@ -98,7 +100,8 @@ def compare(
         name: Call(run=run, outputs=lambda: (), context=nullcontext)
         for name, run in (("reference", reference), ("null", reference), ("variant", variant))
     }
-    blocks = measure_rounds(calls, rounds=rounds, seed=seed)
+    narrow = until_narrow("reference", ("null", "variant"), target=BENCH_DEFAULTS.target, time_s=ROUNDS_TIME_S)
+    blocks = measure_rounds(calls, rounds=rounds or MOST_ROUNDS, seed=seed, stop=None if rounds else narrow)
     ratio, null = (paired_ratio(blocks[name].call_s, blocks["reference"].call_s) for name in ("variant", "null"))
     return PairedComparison(
         names=names or _names(reference, variant),

@@ -38,8 +38,9 @@ def run_job(job: Job, settings: BenchSettings, progress: Callable[[int], None] |
         LinregError: a process failed.
     """
     if settings.processes == 1:
-        rounds = settings.rounds * len(settings.batches) * len(settings.threads)
-        yield measure(job, progress=None if progress is None else lambda done: progress(done // rounds))
+        yield measure(job)
+        if progress is not None:
+            progress(1)
         return
 
     def enough(so_far: Sequence[ProcessResult]) -> bool:

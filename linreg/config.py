@@ -153,6 +153,9 @@ MOST_BATCH = 2**20
 
 FEWEST_ROUNDS, MOST_ROUNDS = 10, 100_000
 
+ROUNDS_TIME_S = 4.0
+"""Seconds of a process for all rounds if their number is not given."""
+
 FEWEST_PAIRED_ROUNDS = 6
 """With fewer rounds than this there is no 95 % interval."""
 
@@ -173,7 +176,8 @@ class BenchSettings:
         batches: batch sizes.
         threads: intra-op thread counts for torch and ONNX Runtime; each is measured separately.
         onnxruntime_threads: threads for ONNX Runtime; None uses the same number as torch.
-        rounds: timed blocks per process, for each variant and batch size.
+        rounds: timed blocks per process, for each variant and batch size; None times until every interval within the
+            process is as narrow as `target`, or the time is up.
         processes: largest number of processes; 1 measures in this process only.
         more_processes: largest number of extra processes, run while an interval extends over 2 % to either side.
         target: stop once no interval extends further than this fraction to either side.
@@ -184,7 +188,7 @@ class BenchSettings:
     batches: tuple[int, ...] = (1, 4096)
     threads: tuple[int, ...] = (1,)
     onnxruntime_threads: int | None = None
-    rounds: int = 100
+    rounds: int | None = None
     processes: int = 10
     more_processes: int = 0
     target: float = 0.01

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.analysis.statistics import CLAIM_MARGIN, Ratio, paired_ratio
-from bench.worker.rounds import WARM_IN_CALLS, garbage_collector_off, host_timer, measure_rounds
+from bench.protocol import WARM_IN_CALLS
+from bench.worker.rounds import garbage_collector_off, host_timer, measure_rounds
 from export.runners.base import Call, Runner
 
 RUNS = 200

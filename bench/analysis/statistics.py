@@ -16,14 +16,14 @@ from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom, trim_mean, ttest_ind
 from scipy.stats import t as student
+from scipy.stats import trim_mean, ttest_ind
+
+from bench.protocol import TRIMMED
+from bench.worker.stopping import median_rank
 
 CLAIM_MARGIN = 0.01
 """The smallest difference that a verdict claims."""
-
-TRIMMED = 0.1
-"""The fraction of processes trimmed at each end."""
 
 EQUIVALENCE_MARGIN = 0.02
 """Two variants are equivalent if the interval of their ratio lies within this of 1."""
@@ -59,10 +59,7 @@ def median_interval(values: NDArray[np.float64], confidence: float = 0.95) -> tu
     values (5 or fewer for 95 %), the interval is the whole line.
     """
     ordered = np.sort(values)
-    count = len(ordered)
-    # P(the median lies between the order statistics r and count + 1 - r) = 1 - 2 P(Binomial(count, 1/2) < r)
-    missed = 2 * binom.cdf(np.arange((count + 1) // 2), count, 0.5)
-    rank = int(np.count_nonzero(missed <= 1 - confidence))
+    count, rank = len(ordered), median_rank(len(ordered), confidence)
     if rank == 0:
         return float(np.median(ordered)), -math.inf, math.inf
     return float(np.median(ordered)), float(ordered[rank - 1]), float(ordered[count - rank])

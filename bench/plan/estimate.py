@@ -2,6 +2,7 @@
 
 from bench.plan.planning import Plan
 from bench.plan.variants import Device
+from bench.protocol import FIRST_LOOK
 from linreg.config import BenchSettings
 
 PREPARATION_S = 4.0
@@ -15,7 +16,7 @@ BLOCK_S = 0.00025
 def estimate_s(plan: Plan, settings: BenchSettings) -> float:
     """Return the expected duration in seconds for a small model, without the programs of `--runtimes`."""
     rows = sum(len(plan.variants[device]) + 1 for device in _devices(plan))  # the null row is a copy of the reference
-    blocks = rows * settings.rounds * len(settings.batches) * len(settings.threads)
+    blocks = rows * (settings.rounds or FIRST_LOOK) * len(settings.batches) * len(settings.threads)
     start_s = PROCESS_S if settings.processes > 1 else 0.0
     return PREPARATION_S + settings.processes * (start_s * len(_devices(plan)) + blocks * BLOCK_S)
 

@@ -24,7 +24,7 @@ def bench_settings(
     threads: str | int | Iterable[int],
     onnxruntime_threads: int | None,
     processes: int | None,
-    rounds: int,
+    rounds: int | None,
     target: str | float,
     reference: str | None,
     against: bool,
@@ -37,7 +37,7 @@ def bench_settings(
         onnxruntime_threads: ONNX Runtime threads; None: same as torch.
         processes: maximum number of processes; None: the default, and a few more while the half-width of an interval
             exceeds 2 %.
-        rounds: blocks of every variant in each process.
+        rounds: blocks of every variant in each process; None: until every interval is as narrow as `target`.
         target: half-width of the intervals at which to stop, such as `1%`.
         reference: name of the row that ratios refer to; None: the default row.
         against: whether another bundle's artifact is timed; it is then the default reference.
@@ -45,7 +45,7 @@ def bench_settings(
     Raises:
         LinregError: a setting is malformed or out of range.
     """
-    _check_range("rounds", rounds, FEWEST_ROUNDS, MOST_ROUNDS)
+    _check_range("rounds", FEWEST_ROUNDS if rounds is None else rounds, FEWEST_ROUNDS, MOST_ROUNDS)
     _check_range("processes", 1 if processes is None else processes, 1, MOST_PROCESSES)
     _check_range("onnxruntime_threads", onnxruntime_threads or 1, 1, usable_cores())
     with _naming("batches"):

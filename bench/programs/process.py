@@ -11,7 +11,8 @@ from pathlib import Path
 import onnxruntime
 
 from bench.programs.runtimes import BLOCKS, PYTHON
-from bench.worker.rounds import WARM_IN_CALLS, calibrate, garbage_collector_off, host_timer
+from bench.protocol import WARM_IN_CALLS
+from bench.worker.rounds import calibrate, garbage_collector_off, host_timer
 from export.bundle.vectors import check_vectors, read_vectors
 from export.formats.external_data import read_external_data
 from export.formats.names import Format, file_name

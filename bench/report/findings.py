@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bench.analysis.parts import Comparison, Row, Status
-from bench.analysis.statistics import CLAIM_MARGIN, TRIMMED, Ratio, Verdict
+from bench.analysis.statistics import CLAIM_MARGIN, Ratio, Verdict
+from bench.protocol import TRIMMED
 from bench.report.numbers import duration, number
 from bench.report.plot_data import null_interval
 from bench.report.report import Report
@@ -68,7 +69,7 @@ def _times(ratio: Ratio) -> str:
 
 def certainty(report: Report) -> str:
     """Say in one sentence what the intervals of a report rest on, and how far they hold."""
-    processes, rounds = report.settings.processes_run, report.settings.rounds
+    processes, rounds = report.settings.processes_run, rounds_run(report)
     if processes == 1:
         return (
             f"All intervals come from {rounds} rounds in one process and hold for this process only: in another one, "
@@ -80,6 +81,20 @@ def certainty(report: Report) -> str:
         f"Each ratio is the mean over {processes} processes, each with its own memory layout{ends}, of the median of "
         f"{rounds} paired rounds; its 95 % interval is Student's over those processes."
     )
+
+
+def rounds_run(report: Report) -> str:
+    """Return how many rounds the processes of a report ran, such as `99` or `99 to 338`."""
+    if report.settings.rounds is not None:
+        return str(report.settings.rounds)
+    counts = {
+        len(process.block_ns)
+        for comparison in report.comparisons
+        for row in comparison.rows
+        for process in row.processes
+    }
+    fewest, most = min(counts, default=0), max(counts, default=0)
+    return str(most) if fewest == most else f"{fewest} to {most}"
 
 
 def noise_floor(report: Report) -> str:

@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from bench.analysis.parts import Comparison, Row, Status
 from bench.report.axes import round_top
-from bench.report.findings import certainty, findings, noise_floor, wrong_variants
+from bench.report.findings import certainty, findings, noise_floor, rounds_run, wrong_variants
 from bench.report.numbers import duration, number
 from bench.report.plot_data import (
     START_PARTS,
@@ -88,7 +88,7 @@ def to_page(report: Report) -> str:
             shown=shown,
             tails=_tail_names(report),
             environment=_facts(asdict(report.environment)),
-            settings=_facts(asdict(report.settings)),
+            settings=_facts({**asdict(report.settings), "rounds": rounds_run(report)}),
             self_check=_self_check(report.self_check),
             command=shlex.join(report.command),
         )

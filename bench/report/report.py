@@ -43,7 +43,7 @@ class Settings:
         batches: batch sizes.
         threads: intra-op threads of torch and ONNX Runtime; each number is measured separately.
         onnxruntime_threads: ONNX Runtime threads; None: same as torch.
-        rounds: blocks of every variant at each batch size, in each process.
+        rounds: blocks of every variant at each batch size, in each process; None: as many as narrow intervals needed.
         processes: maximum number of processes.
         more_processes: maximum number of additional processes; they run while an interval's half-width exceeds 2 %.
         target: the benchmark stops once the half-width of every interval is at most this.
@@ -55,7 +55,7 @@ class Settings:
     batches: tuple[int, ...]
     threads: Annotated[tuple[Count, ...], Meta(min_length=1, max_length=LONGEST)]
     onnxruntime_threads: Count | None
-    rounds: int
+    rounds: int | None
     processes: int
     more_processes: int
     target: float

@@ -1,6 +1,7 @@
 """Do the work of one process: sample a cold start, then check outputs and time rounds and tails at each batch size."""
 
 import resource
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -9,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.plan.expected import Expected, read_expected
-from bench.plan.variants import Device, Kind, Variant
+from bench.plan.variants import WITHOUT_OUTPUTS, Device, Kind, Variant
 from bench.worker.answers import ANYTHING, RowFailedError, bind, check_row
 from bench.worker.building import build
 from bench.worker.lifecycle import Imported, Lifecycle, measure_lifecycle, time_calls
 from bench.worker.messages import Job, Measured, ProcessResult
 from bench.worker.rounds import Blocks, BlockTimer, garbage_collector_off, measure_rounds
+from bench.worker.stopping import until_narrow
+from linreg.config import MOST_ROUNDS
 from linreg.errors import LinregError, MismatchError
 
 if TYPE_CHECKING:
@@ -45,8 +48,10 @@ def measure(
     expected = {name: read_expected(job.folder / f"{name}.npz") for name in job.subjects}
     lifecycle = None if imported is None else _lifecycle(job, imported, expected)
     sources = {name: subject.source() for name, subject in job.subjects.items()}
-    rows, threads_read = {}, {}
+    rows: dict[tuple[int, int], dict[str, Measured]] = {}
+    threads_read = {}
     before = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
+    start, places = time.monotonic(), len(job.threads) * len(job.batches)
     done = 0
     for threads in job.threads:
         with torch_threads(threads) as threads_read[threads]:
@@ -55,9 +60,10 @@ def measure(
                 answers = {name: by_batch[batch] for name, by_batch in expected.items()}
                 offset = done
                 report = None if progress is None else lambda count, offset=offset: progress(offset + count)
-                measured = _measure_batch(job, runners, sources, answers, batch, report)
+                time_s = max(start + job.time_s - time.monotonic(), 0.0) / (places - len(rows))
+                measured = _measure_batch(job, runners, sources, answers, batch, time_s, report)
                 rows[threads, batch] = {**broken, **measured}
-                done += job.rounds
+                done += max(len(row.blocks.block_s) for row in measured.values() if row.blocks is not None)
     return ProcessResult(
         rows=rows,
         lifecycle=lifecycle,
@@ -133,6 +139,7 @@ def _measure_batch(
     sources: dict[str, Any],
     expected: dict[str, Expected],
     batch: int,
+    time_s: float,
     progress: Callable[[int], None] | None,
 ) -> dict[str, Measured]:
     bound: dict[str, list[Call]] = {}
@@ -155,7 +162,7 @@ def _measure_batch(
         _require_reference(job, before)
         good = {name: calls for name, calls in bound.items() if not before[name].problem}
         try:
-            timed = _time(job, good, batch, progress)
+            timed = _time(job, good, batch, time_s, progress)
             break
         except RowFailedError as error:
             before[error.name] = Measured(problem=str(error), worst_error=np.inf)
@@ -174,7 +181,7 @@ def _measure_batch(
 
 
 def _time(
-    job: Job, calls: "dict[str, list[Call]]", batch: int, progress: Callable[[int], None] | None
+    job: Job, calls: "dict[str, list[Call]]", batch: int, time_s: float, progress: Callable[[int], None] | None
 ) -> dict[str, Measured]:
     """Time the rounds of all rows, then single calls of each row.
 
@@ -182,8 +189,15 @@ def _time(
         RowFailedError: a row raised an exception.
     """
     first, *more = ({name: bound[place] for name, bound in calls.items()} for place in range(BINDINGS))
+    judged = [name for name in calls if name != job.reference.name and job.variant(name).kind not in WITHOUT_OUTPUTS]
     blocks = measure_rounds(
-        first, rounds=job.rounds, seed=job.seed + batch, more=more, timer=_timer(job), progress=progress
+        first,
+        rounds=job.rounds or MOST_ROUNDS,
+        seed=job.seed + batch,
+        more=more,
+        timer=_timer(job),
+        stop=None if job.rounds else until_narrow(job.reference.name, judged, target=job.target, time_s=time_s),
+        progress=progress,
     )
     with garbage_collector_off():
         singles = {name: _tail(call, blocks[name], job) for name, call in first.items()}

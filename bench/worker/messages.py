@@ -15,6 +15,7 @@ from msgspec import convert
 from bench.plan.subject import Subject
 from bench.plan.variants import Device, Variant
 from bench.worker.lifecycle import Lifecycle
+from linreg.config import BENCH_DEFAULTS, ROUNDS_TIME_S
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,10 +36,12 @@ class Job:
         batches: batch sizes.
         threads: intra-op threads of torch and ONNX Runtime; each number is measured separately.
         onnxruntime_threads: ONNX Runtime threads; None: same as torch.
-        rounds: blocks of every variant at each batch size.
+        rounds: blocks of every variant at each batch size; None: until every interval is narrow or the time is up.
         seed: seed for the order within each round.
         fresh: name of the variant that this process loads and calls before any other; empty if there is none.
         single_calls: largest number of calls of each variant to time one by one for the tails; 0 for none.
+        target: half-width of every interval at which rounds stop, if `rounds` is None.
+        time_s: seconds for all batch sizes and thread counts, if `rounds` is None. Each has at least six rounds.
     """
 
     variants: tuple[Variant, ...]
@@ -48,10 +51,12 @@ class Job:
     batches: tuple[int, ...]
     threads: tuple[int, ...] = (1,)
     onnxruntime_threads: int | None = None
-    rounds: int
+    rounds: int | None
     seed: int
     fresh: str = ""
     single_calls: int = 0
+    target: float = BENCH_DEFAULTS.target
+    time_s: float = ROUNDS_TIME_S
 
     def variant(self, name: str) -> Variant:
         """Return the row with this name."""

@@ -18,16 +18,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.protocol import BLOCK_S, CALIBRATION_TRIALS, MAX_CALLS, WARM_IN_CALLS
+from bench.worker.stopping import Stop
+
 if TYPE_CHECKING:
     from export.runners.base import Call
 
-BLOCK_S = 0.0001
-WARM_IN_CALLS = 8
-CALIBRATION_TRIALS = 5
 SLOW_S, VERY_SLOW_S = 0.01, 0.1
 """Calls as slow as the first get one warm-in call; those as slow as the second are timed only twice to calibrate."""
-
-MAX_CALLS = 100_000
 
 Clock = Callable[[], int]
 BlockTimer = Callable[[Callable[[], object], int], tuple[int, int]]
@@ -61,17 +59,21 @@ def measure_rounds(
     seed: int | None,
     more: "Sequence[Mapping[str, Call]]" = (),
     timer: BlockTimer | None = None,
+    block_calls: Mapping[str, int] | None = None,
+    stop: Stop | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> dict[str, Blocks]:
     """Time one block of every call in each round, in a new order each round.
 
     Args:
         calls: calls by name; each runs inside its own context.
-        rounds: number of rounds, and so of blocks of each call.
+        rounds: number of rounds, and so of blocks of each call; if `stop` is given, the largest number.
         seed: seed for shuffling the order; None keeps the order of `calls` in every round.
         more: the same calls, bound to other memory; the rounds take turns between these and `calls`, so that an unlucky
             address does not slow down every round.
         timer: function that times a block; None uses the host's clock.
+        block_calls: number of calls in a block of each call, by name; None measures how many fill a block.
+        stop: called after each round; returns whether it was the last.
         progress: called with the number of rounds completed.
     """
     timer = timer or host_timer(time.perf_counter_ns)
@@ -79,9 +81,10 @@ def measure_rounds(
     shuffle = random.Random(seed).shuffle
     nanoseconds: dict[str, list[tuple[int, int]]] = {name: [] for name in order}
     with garbage_collector_off():
-        counts, warm_ins = {}, {}
-        for name, call in calls.items():
-            counts[name], warm_ins[name] = calibrate(call, timer)
+        if block_calls is None:
+            sizes = {name: calibrate(call, timer) for name, call in calls.items()}
+        else:
+            sizes = {name: (block_calls[name], WARM_IN_CALLS) for name in calls}
         for done in range(rounds):
             if seed is not None:
                 shuffle(order)
@@ -89,13 +92,16 @@ def measure_rounds(
             for name in order:
                 call = bound[name]
                 with call.context():
-                    for _ in repeat(None, warm_ins[name]):
+                    count, warm_in = sizes[name]
+                    for _ in repeat(None, warm_in):
                         call.run()
-                    nanoseconds[name].append(timer(call.run, counts[name]))
+                    nanoseconds[name].append(timer(call.run, count))
             if progress is not None:
                 progress(done + 1)
+            if stop is not None and stop(done + 1, nanoseconds):
+                break
     seconds = {name: np.array(pairs, dtype=np.float64).T * 1e-9 for name, pairs in nanoseconds.items()}
-    return {name: Blocks(calls=counts[name], block_s=seconds[name][0], host_s=seconds[name][1]) for name in calls}
+    return {name: Blocks(calls=sizes[name][0], block_s=seconds[name][0], host_s=seconds[name][1]) for name in calls}
 
 
 def host_timer(clock: Clock) -> BlockTimer:

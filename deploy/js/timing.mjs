@@ -9,7 +9,7 @@ const MAX_CALLS = 100_000;
  * @param {{blocks: number, blockMs?: number}} settings a browser's clock is coarse and wants longer blocks
  * @returns {Promise<{calls: number, blockS: number[]}>} calls in each block, and the duration of each in seconds
  */
-export async function measureBlocks(call, { blocks, blockMs = 0.2 }) {
+export async function measureBlocks(call, { blocks, blockMs = 0.1 }) {
   const calls = await calibrate(call, blockMs);
   const blockS = [];
   for (let block = 0; block < blocks; block++) {

@@ -1,4 +1,4 @@
-/* Time calls as bench/worker/rounds.py does: blocks of about 0.2 ms around one pair of clock readings, 8 untimed calls before.
+/* Time calls as bench/worker/rounds.py does: blocks of about 0.1 ms around one pair of clock readings, 8 untimed calls before.
  *
  *     static bool call(void *context);        (one call on inputs that are bound already; false where it fails)
  *
@@ -15,7 +15,7 @@
 
 #include <time.h>
 
-#define BENCH_BLOCK_NS 200000.0
+#define BENCH_BLOCK_NS 100000.0
 enum { BENCH_WARM_IN_CALLS = 8, BENCH_TRIALS = 5, BENCH_MAX_CALLS = 100000 };
 
 typedef bool (*BenchCall)(void *context);

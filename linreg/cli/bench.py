@@ -82,7 +82,7 @@ def run(
     reference: Reference = None,
     self_check: SelfCheck = False,
     processes: Processes = None,
-    rounds: Rounds = BENCH_DEFAULTS.rounds,
+    rounds: Rounds = None,
     target: Target = None,
     compare: Compare = None,
     fail_slower: FailSlower = None,

@@ -15,6 +15,7 @@ from linreg.config import (
     MOST_PROCESSES,
     MOST_ROUNDS,
     REFERENCE_ROW,
+    ROUNDS_TIME_S,
     DeviceChoice,
 )
 from linreg.memory import usable_cores
@@ -139,9 +140,10 @@ Processes = Annotated[
     ),
 ]
 Rounds = Annotated[
-    int,
+    int | None,
     typer.Option(
-        help=f"Rounds per process; each round times one block of every variant. Default: {BENCH_DEFAULTS.rounds}.",
+        help="Rounds per process; each round times one block of every variant. Default: 99, and more while an interval "
+        f"within the process is wider than --target, for up to {ROUNDS_TIME_S:.0f} seconds.",
         show_default=False,
         min=FEWEST_ROUNDS,
         max=MOST_ROUNDS,

@@ -52,8 +52,8 @@ def test_who_is_the_reference_is_not_confused(monkeypatch):
     """With the rounds of a known machine every figure is exact."""
     seen = {}
 
-    def rounds_of(calls, *, rounds, seed):
-        seen.update(names=[*calls], rounds=rounds, seed=seed)
+    def rounds_of(calls, *, rounds, seed, stop):
+        seen.update(names=[*calls], rounds=rounds, seed=seed, stop=stop)
         noise = np.exp(np.random.default_rng(1).normal(0, 0.01, rounds))
         times = {"reference": 1e-4 * noise, "null": 1.001e-4 * noise, "variant": 1.5e-4 * noise}
         assert calls["reference"].run is calls["null"].run is once
@@ -62,7 +62,7 @@ def test_who_is_the_reference_is_not_confused(monkeypatch):
 
     monkeypatch.setattr(bench.compare, "measure_rounds", rounds_of)
     result = compare(once, three_times, rounds=20, seed=7)
-    assert seen == {"names": ["reference", "null", "variant"], "rounds": 20, "seed": 7}
+    assert seen == {"names": ["reference", "null", "variant"], "rounds": 20, "seed": 7, "stop": None}
     assert result.ratio.estimate == pytest.approx(1.5)
     assert result.null.estimate == pytest.approx(1.001)
     assert (result.reference_s, result.variant_s) == pytest.approx((1e-6, 1.5e-6), rel=0.01)

@@ -30,7 +30,7 @@ def test_it_says_what_was_asked_and_where():
         "batches": [64],
         "threads": [2],
         "onnxruntime_threads": None,
-        "rounds": 100,
+        "rounds": None,
         "processes": 10,
         "more_processes": 0,
         "processes_run": 2,

@@ -51,6 +51,8 @@ def made(**changes) -> Job:
         "seed": 2**40 + 7,
         "fresh": "eager",
         "single_calls": 700,
+        "target": 0.02,
+        "time_s": 1.5,
         **changes,
     }
     return Job(**values)
@@ -60,7 +62,7 @@ def made(**changes) -> Job:
     "changes",
     [
         {},
-        {"device": Device.CPU, "threads": (1,), "fresh": "", "single_calls": 0},
+        {"device": Device.CPU, "threads": (1,), "fresh": "", "single_calls": 0, "rounds": None},
         {"variants": tuple(cpu_variants(compiled=True))},
         {"variants": tuple(cuda_variants(compiled=True))},
         {"variants": (replace(REFERENCE, skipped="torch sees no CUDA device"),) * 2, "subjects": {"model": Subject()}},
