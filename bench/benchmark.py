@@ -3,6 +3,7 @@
 `bench` is the entry point in Python; the command line calls `measure`.
 """
 
+import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from bench.analysis.lifecycle import lifecycle_rows
 from bench.analysis.rows import compare_results
 from bench.environment import describe_environment, stolen_s
+from bench.plan.estimate import MOST_S, SLOW_CALL_S, Estimate, Work, estimate, shortened
 from bench.plan.expected import SEED
 from bench.plan.model import Model, argument_texts, located, place_of_module
 from bench.plan.own_inputs import on_own_inputs
@@ -28,9 +30,10 @@ from bench.report.report import Quality, Report, Settings
 from bench.self_check_record import last_self_check
 from bench.worker.lifecycle import Lifecycle
 from bench.worker.messages import Job, ProcessResult
+from bench.worker.pilot import reference_call_s
 from export.source.axes import BATCH
 from linreg.arguments import as_path, as_texts
-from linreg.config import BENCH_DEFAULTS, BenchSettings
+from linreg.config import BENCH_DEFAULTS, FEWEST_PROCESSES_TO_STOP, BenchSettings
 from linreg.errors import LinregError
 from linreg.files import write_atomic
 from linreg.folders import work_folder
@@ -42,6 +45,9 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, int, int], None]
 """Called with a stage, the number of its steps completed and their total."""
+
+TIMING = "timing in fresh processes"
+"""The stage in which processes run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,13 +171,20 @@ def _on_example(request: Request, example: "Example", *, batches_given: bool) ->
     return on_own_inputs(request, made.module, given_inputs(example, "example"))
 
 
-def measure(request: Request, plan: Plan, *, progress: Progress | None = None) -> Report:
+def measure(
+    request: Request,
+    plan: Plan,
+    *,
+    progress: Progress | None = None,
+    begin: Callable[[Estimate], None] | None = None,
+) -> Report:
     """Time a plan, and return the report; it includes the last self-check on this machine.
 
     Args:
         request: the settings and the command that the report shows.
         plan: the models and rows of the request.
         progress: called with the stage, the number of steps completed and the total number of steps.
+        begin: called before the first process with what the benchmark is going to do.
 
     Raises:
         MismatchError: the outputs of the reference are wrong.
@@ -183,7 +196,19 @@ def measure(request: Request, plan: Plan, *, progress: Progress | None = None) -
         runtimes = time_deploy(
             request.runtimes, plan.bundle, processes=settings.processes, trust=request.trust, progress=progress
         )
-    processes = settings.processes + settings.more_processes
+    planned = settings
+
+    def begin_timing(found: Estimate) -> None:
+        nonlocal planned
+        planned = found.settings
+        if begin is not None:
+            begin(found)
+
+    def completed(done: int) -> None:
+        if progress is not None:
+            more = planned.more_processes if done > planned.processes else 0
+            progress(TIMING, done, planned.processes + more)
+
     report = run_benchmark(
         plan.subjects,
         plan.variants,
@@ -192,7 +217,8 @@ def measure(request: Request, plan: Plan, *, progress: Progress | None = None) -
         provided=plan.provided,
         own=request.own,
         trust=request.trust,
-        progress=None if progress is None else lambda done: progress("timing in fresh processes", done, processes),
+        progress=completed,
+        begin=begin_timing,
     )
     return replace(report, command=request.command, self_check=last_self_check(), runtimes=runtimes)
 
@@ -207,6 +233,7 @@ def run_benchmark(
     own: "Sequence[GivenInputs]" = (),
     trust: bool = False,
     progress: Callable[[int], None] | None = None,
+    begin: Callable[[Estimate], None] | None = None,
 ) -> Report:
     """Measure every variant on every device.
 
@@ -219,6 +246,7 @@ def run_benchmark(
         own: the user's own inputs of the module, one set for each batch size; random values if there are none.
         trust: time programs of the bundle that this user did not export, instead of exporting them again.
         progress: called with the number of processes completed on a device.
+        begin: called before the first process with what the benchmark is going to do.
 
     Raises:
         MismatchError: the outputs of the reference are wrong.
@@ -234,15 +262,32 @@ def run_benchmark(
         ready = prepare_devices(
             variants, source, bundle, folder, provided=provided, reference=settings.reference, trust=trust
         )
+        jobs = {device: _job(kept, folder, device, prepared, settings) for device, prepared in ready.items()}
+        timed = {device: job for device, job in jobs.items() if job.variants}
+        call_s = {device: reference_call_s(job) for device, job in timed.items()}
+        works = [Work(rows=len(job.variants), call_s=call_s[device]) for device, job in timed.items()]
+        expected = estimate(works, settings)
+        if begin is not None and timed:
+            begin(expected)
+        planned, before_s = expected.settings, time.perf_counter() - start
         measured = [
-            _measure(_job(kept, folder, device, prepared, settings), prepared, settings, progress)
-            for device, prepared in ready.items()
+            _measure(
+                _with_slow(job, call_s.get(device, {})),
+                ready[device],
+                planned,
+                progress,
+                most_s=(MOST_S - before_s) / len(timed) if settings.more_processes else math.inf,
+            )
+            for device, job in jobs.items()
         ]
     results = [result for entry in measured for result in entry.results]
     comparisons = tuple(
         comparison for one in measured for comparison in compare_results(one.job, one.results, one.skipped)
     )
-    run = Settings(**asdict(settings), processes_run=max((len(entry.results) for entry in measured), default=0))
+    run = Settings(**asdict(planned), processes_run=max((len(entry.results) for entry in measured), default=0))
+    ended_by_time = bool(settings.more_processes) and (
+        run.processes_run == planned.processes or run.processes_run < FEWEST_PROCESSES_TO_STOP
+    )
     return Report(
         state_sha256=source.state_sha256,
         reference=settings.reference,
@@ -253,6 +298,7 @@ def run_benchmark(
             preempted=sum(result.preempted for result in results),
             stolen_s=round(stolen_s() - stolen, 2),
             duration_s=round(time.perf_counter() - start, 1),
+            shortened=shortened(works, settings, run.processes_run) if ended_by_time else "",
         ),
         comparisons=comparisons,
         lifecycle=lifecycle_rows(comparisons, _lifecycles(measured)),
@@ -278,10 +324,20 @@ def _job(
     )
 
 
+def _with_slow(job: Job, call_s: Mapping[int, float]) -> Job:
+    """Return a job that knows at which batch sizes a call is slow."""
+    return replace(job, slow=tuple(batch for batch, seconds in call_s.items() if seconds >= SLOW_CALL_S))
+
+
 def _measure(
-    job: Job, prepared: Prepared, settings: BenchSettings, progress: Callable[[int], None] | None
+    job: Job,
+    prepared: Prepared,
+    settings: BenchSettings,
+    progress: Callable[[int], None] | None,
+    *,
+    most_s: float,
 ) -> _DeviceResults:
-    results = list(run_job(job, settings, progress)) if prepared.variants else []
+    results = list(run_job(job, settings, progress, most_s=most_s)) if prepared.variants else []
     return _DeviceResults(job=job, results=results, skipped=prepared.skipped)
 
 

@@ -5,14 +5,17 @@ lays out memory differently. So the reported interval is the one over processes,
 a long one.
 """
 
+import math
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from _linreg import child_command
 from bench.analysis.rows import narrow_enough
 from bench.analysis.statistics import EQUIVALENCE_MARGIN
+from bench.plan.estimate import FEWEST_PROCESSES
 from bench.plan.variants import Kind
 from bench.worker.measurement import measure
 from bench.worker.messages import Job, ProcessResult, job_to_json, result_from_json
@@ -25,13 +28,16 @@ TIMEOUT_S = 1800.0
 LIFECYCLE_KINDS = frozenset(Kind) - {Kind.FLOOR, Kind.COPY_TO_DEVICE, Kind.COPY_FROM_DEVICE, Kind.FACTORY}
 
 
-def run_job(job: Job, settings: BenchSettings, progress: Callable[[int], None] | None) -> Iterator[ProcessResult]:
+def run_job(
+    job: Job, settings: BenchSettings, progress: Callable[[int], None] | None, *, most_s: float = math.inf
+) -> Iterator[ProcessResult]:
     """Run a job in this process, or in fresh ones until every interval is narrow enough.
 
     Args:
         job: what each process does.
         settings: the largest number of processes, and the half-width at which to stop.
         progress: called with the number of processes completed.
+        most_s: seconds after which no other process starts, once there are `FEWEST_PROCESSES`.
 
     Raises:
         MismatchError: the outputs of the reference are wrong.
@@ -43,7 +49,12 @@ def run_job(job: Job, settings: BenchSettings, progress: Callable[[int], None] |
             progress(1)
         return
 
+    start = time.monotonic()
+
     def enough(so_far: Sequence[ProcessResult]) -> bool:
+        spent_s = time.monotonic() - start
+        if len(so_far) >= FEWEST_PROCESSES and spent_s * (len(so_far) + 1) / len(so_far) > most_s:
+            return True
         target = settings.target if len(so_far) < settings.processes else max(settings.target, EQUIVALENCE_MARGIN)
         return narrow_enough(job, so_far, target, FEWEST_PROCESSES_TO_STOP)
 
