@@ -3,18 +3,18 @@
 `bench` is the entry point in Python; the command line calls `measure`.
 """
 
-import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.analysis.lifecycle import lifecycle_rows
 from bench.analysis.rows import compare_results
+from bench.devices import Timed, time_devices
 from bench.environment import describe_environment, stolen_s
-from bench.plan.estimate import MOST_S, SLOW_CALL_S, Estimate, Work, estimate, shortened
+from bench.plan.estimate import Estimate
 from bench.plan.expected import SEED
 from bench.plan.model import Model, argument_texts, located, place_of_module
 from bench.plan.own_inputs import on_own_inputs
@@ -24,16 +24,14 @@ from bench.plan.request import Request
 from bench.plan.settings import bench_settings, parse_device, parse_levels
 from bench.plan.subject import Subject
 from bench.plan.variants import ONNX_LEVELS, Device, Variant
-from bench.processes import run_job
 from bench.programs.runtimes import time_deploy
 from bench.report.report import Quality, Report, Settings
 from bench.self_check_record import last_self_check
 from bench.worker.lifecycle import Lifecycle
-from bench.worker.messages import Job, ProcessResult
-from bench.worker.pilot import reference_call_s
+from bench.worker.messages import Job
 from export.source.axes import BATCH
 from linreg.arguments import as_path, as_texts
-from linreg.config import BENCH_DEFAULTS, FEWEST_PROCESSES_TO_STOP, BenchSettings
+from linreg.config import BENCH_DEFAULTS, BenchSettings
 from linreg.errors import LinregError
 from linreg.files import write_atomic
 from linreg.folders import work_folder
@@ -48,15 +46,6 @@ Progress = Callable[[str, int, int], None]
 
 TIMING = "timing in fresh processes"
 """The stage in which processes run."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _DeviceResults:
-    """The job of one device, the result of each process, and the rows that cannot run."""
-
-    job: Job
-    results: list[ProcessResult]
-    skipped: tuple[Variant, ...]
 
 
 @in_python
@@ -263,31 +252,19 @@ def run_benchmark(
             variants, source, bundle, folder, provided=provided, reference=settings.reference, trust=trust
         )
         jobs = {device: _job(kept, folder, device, prepared, settings) for device, prepared in ready.items()}
-        timed = {device: job for device, job in jobs.items() if job.variants}
-        call_s = {device: reference_call_s(job) for device, job in timed.items()}
-        works = [Work(rows=len(job.variants), call_s=call_s[device]) for device, job in timed.items()]
-        expected = estimate(works, settings)
-        if begin is not None and timed:
-            begin(expected)
-        planned, before_s = expected.settings, time.perf_counter() - start
-        measured = [
-            _measure(
-                _with_slow(job, call_s.get(device, {})),
-                ready[device],
-                planned,
-                progress,
-                most_s=(MOST_S - before_s) / len(timed) if settings.more_processes else math.inf,
-            )
-            for device, job in jobs.items()
-        ]
-    results = [result for entry in measured for result in entry.results]
+        timed = time_devices(
+            {device: job for device, job in jobs.items() if job.variants},
+            settings,
+            spent_s=time.perf_counter() - start,
+            progress=progress,
+            begin=begin,
+        )
     comparisons = tuple(
-        comparison for one in measured for comparison in compare_results(one.job, one.results, one.skipped)
+        comparison
+        for device, job in jobs.items()
+        for comparison in compare_results(job, timed.results.get(device, []), ready[device].skipped)
     )
-    run = Settings(**asdict(planned), processes_run=max((len(entry.results) for entry in measured), default=0))
-    ended_by_time = bool(settings.more_processes) and (
-        run.processes_run == planned.processes or run.processes_run < FEWEST_PROCESSES_TO_STOP
-    )
+    run = Settings(**asdict(timed.settings), processes_run=timed.processes_run)
     return Report(
         state_sha256=source.state_sha256,
         reference=settings.reference,
@@ -295,13 +272,13 @@ def run_benchmark(
         settings=run,
         environment=environment,
         quality=Quality(
-            preempted=sum(result.preempted for result in results),
+            preempted=sum(result.preempted for results in timed.results.values() for result in results),
             stolen_s=round(stolen_s() - stolen, 2),
             duration_s=round(time.perf_counter() - start, 1),
-            shortened=shortened(works, settings, run.processes_run) if ended_by_time else "",
+            shortened=timed.shortened,
         ),
         comparisons=comparisons,
-        lifecycle=lifecycle_rows(comparisons, _lifecycles(measured)),
+        lifecycle=lifecycle_rows(comparisons, _lifecycles(timed)),
         sizes={name: size for name, size in source.sizes().items() if name != BATCH},
     )
 
@@ -324,27 +301,10 @@ def _job(
     )
 
 
-def _with_slow(job: Job, call_s: Mapping[int, float]) -> Job:
-    """Return a job that knows at which batch sizes a call is slow."""
-    return replace(job, slow=tuple(batch for batch, seconds in call_s.items() if seconds >= SLOW_CALL_S))
-
-
-def _measure(
-    job: Job,
-    prepared: Prepared,
-    settings: BenchSettings,
-    progress: Callable[[int], None] | None,
-    *,
-    most_s: float,
-) -> _DeviceResults:
-    results = list(run_job(job, settings, progress, most_s=most_s)) if prepared.variants else []
-    return _DeviceResults(job=job, results=results, skipped=prepared.skipped)
-
-
-def _lifecycles(measured: list[_DeviceResults]) -> tuple[Lifecycle, ...]:
+def _lifecycles(timed: Timed) -> tuple[Lifecycle, ...]:
     """Return the samples of the first device that has any, since start-up costs differ between devices."""
-    for entry in measured:
-        found = tuple(result.lifecycle for result in entry.results if result.lifecycle is not None)
+    for results in timed.results.values():
+        found = tuple(result.lifecycle for result in results if result.lifecycle is not None)
         if found:
             return found
     return ()

@@ -111,8 +111,8 @@ def test_slow_calls_are_measured_and_the_report_says_that_fewer_processes_ran(mo
     def measured(job):
         return measure(replace(job, rounds=10, single_calls=0))
 
-    monkeypatch.setattr("bench.benchmark.run_job", run)
-    monkeypatch.setattr("bench.benchmark.reference_call_s", lambda _job: {1: 0.1})
+    monkeypatch.setattr("bench.devices.run_job", run)
+    monkeypatch.setattr("bench.devices.reference_call_s", lambda _job: {1: 0.1})
     report = bench(make_net, inputs="x=float32[batch,3]", batches=1, device="cpu")
     ((job, settings, most_s),) = found
     assert job.slow == (1,)
@@ -128,7 +128,7 @@ def test_slow_calls_are_measured_and_the_report_says_that_fewer_processes_ran(mo
 def test_the_calls_of_a_module_are_timed_at_each_batch_size(monkeypatch):
     found = []
     monkeypatch.setattr(
-        "bench.benchmark.run_job", lambda job, *_words, **_more: found.append(reference_call_s(job)) or []
+        "bench.devices.run_job", lambda job, *_words, **_more: found.append(reference_call_s(job)) or []
     )
     bench(make_net, inputs="x=float32[batch,3]", batches=(1, 5), device="cpu")
     assert {batch: seconds > 0 for batch, seconds in found[0].items()} == {1: True, 5: True}
