@@ -6,28 +6,29 @@
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.analysis.lifecycle import lifecycle_rows
 from bench.analysis.rows import compare_results
+from bench.devices import Timed, time_devices
 from bench.environment import describe_environment, stolen_s
+from bench.plan.estimate import Estimate
 from bench.plan.expected import SEED
 from bench.plan.model import Model, argument_texts, located, place_of_module
 from bench.plan.own_inputs import on_own_inputs
 from bench.plan.planning import Plan, plan_request
 from bench.plan.preparation import Prepared, keep_states, prepare_answers, prepare_devices
 from bench.plan.request import Request, model_name
-from bench.plan.settings import bench_settings, parse_device
+from bench.plan.settings import bench_settings, parse_device, parse_levels
 from bench.plan.subject import Subject
-from bench.plan.variants import Device, Variant
-from bench.processes import run_job
+from bench.plan.variants import ONNX_LEVELS, Device, Variant
 from bench.programs.runtimes import time_deploy
 from bench.report.report import Quality, Report, Settings
 from bench.self_check_record import last_self_check
 from bench.worker.lifecycle import Lifecycle
-from bench.worker.messages import Job, ProcessResult
+from bench.worker.messages import Job
 from export.source.axes import BATCH
 from linreg.arguments import as_path, as_texts
 from linreg.config import BENCH_DEFAULTS, BenchSettings
@@ -43,14 +44,8 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int], None]
 """Called with a stage, the number of its steps completed and their total."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class _DeviceResults:
-    """The job of one device, the result of each process, and the rows that cannot run."""
-
-    job: Job
-    results: list[ProcessResult]
-    skipped: tuple[Variant, ...]
+TIMING = "timing in fresh processes"
+"""The stage in which processes run."""
 
 
 @in_python
@@ -76,6 +71,7 @@ def bench(
     runtimes: str | os.PathLike[str] | None = None,
     trust: bool = False,
     progress: Progress | None = None,
+    onnx_optimization: str | Sequence[str] = ONNX_LEVELS[0],
 ) -> Report:
     """Time every way to run a model, after proving that each gives the right outputs.
 
@@ -107,6 +103,8 @@ def bench(
         runtimes: the `deploy` folder of linreg's repository; its programs, which need no Python, are timed too.
         trust: run programs that you did not export.
         progress: called with the stage, the number of steps completed and the total number of steps.
+        onnx_optimization: level of onnxruntime's graph optimisation, `all`, `basic` or `disabled`; several levels give
+            several rows.
 
     Raises:
         MismatchError: the outputs of the reference are wrong.
@@ -143,6 +141,7 @@ def bench(
             trust=trust,
             command=("linreg.bench",),
             name="" if place or isinstance(model, str | os.PathLike) else "fitted model",
+            onnx_optimization=parse_levels(onnx_optimization),
         )
         if example is not None:
             request = _on_example(request, example, batches_given=batches is not None)
@@ -162,13 +161,20 @@ def _on_example(request: Request, example: "Example", *, batches_given: bool) ->
     return on_own_inputs(request, made.module, given_inputs(example, "example"))
 
 
-def measure(request: Request, plan: Plan, *, progress: Progress | None = None) -> Report:
+def measure(
+    request: Request,
+    plan: Plan,
+    *,
+    progress: Progress | None = None,
+    begin: Callable[[Estimate], None] | None = None,
+) -> Report:
     """Time a plan, and return the report; it includes the last self-check on this machine.
 
     Args:
         request: the settings and the command that the report shows.
         plan: the models and rows of the request.
         progress: called with the stage, the number of steps completed and the total number of steps.
+        begin: called before the first process with what the benchmark is going to do.
 
     Raises:
         MismatchError: the outputs of the reference are wrong.
@@ -180,7 +186,19 @@ def measure(request: Request, plan: Plan, *, progress: Progress | None = None) -
         runtimes = time_deploy(
             request.runtimes, plan.bundle, processes=settings.processes, trust=request.trust, progress=progress
         )
-    processes = settings.processes + settings.more_processes
+    planned = settings
+
+    def begin_timing(found: Estimate) -> None:
+        nonlocal planned
+        planned = found.settings
+        if begin is not None:
+            begin(found)
+
+    def completed(done: int) -> None:
+        if progress is not None:
+            more = planned.more_processes if done > planned.processes else 0
+            progress(TIMING, done, planned.processes + more)
+
     report = run_benchmark(
         plan.subjects,
         plan.variants,
@@ -189,7 +207,8 @@ def measure(request: Request, plan: Plan, *, progress: Progress | None = None) -
         provided=plan.provided,
         own=request.own,
         trust=request.trust,
-        progress=None if progress is None else lambda done: progress("timing in fresh processes", done, processes),
+        progress=completed,
+        begin=begin_timing,
     )
     return replace(
         report,
@@ -210,6 +229,7 @@ def run_benchmark(
     own: "Sequence[GivenInputs]" = (),
     trust: bool = False,
     progress: Callable[[int], None] | None = None,
+    begin: Callable[[Estimate], None] | None = None,
 ) -> Report:
     """Measure every variant on every device.
 
@@ -222,6 +242,7 @@ def run_benchmark(
         own: the user's own inputs of the module, one set for each batch size; random values if there are none.
         trust: time programs of the bundle that this user did not export, instead of exporting them again.
         progress: called with the number of processes completed on a device.
+        begin: called before the first process with what the benchmark is going to do.
 
     Raises:
         MismatchError: the outputs of the reference are wrong.
@@ -237,15 +258,20 @@ def run_benchmark(
         ready = prepare_devices(
             variants, source, bundle, folder, provided=provided, reference=settings.reference, trust=trust
         )
-        measured = [
-            _measure(_job(kept, folder, device, prepared, settings), prepared, settings, progress)
-            for device, prepared in ready.items()
-        ]
-    results = [result for entry in measured for result in entry.results]
+        jobs = {device: _job(kept, folder, device, prepared, settings) for device, prepared in ready.items()}
+        timed = time_devices(
+            {device: job for device, job in jobs.items() if job.variants},
+            settings,
+            spent_s=time.perf_counter() - start,
+            progress=progress,
+            begin=begin,
+        )
     comparisons = tuple(
-        comparison for one in measured for comparison in compare_results(one.job, one.results, one.skipped)
+        comparison
+        for device, job in jobs.items()
+        for comparison in compare_results(job, timed.results.get(device, []), ready[device].skipped)
     )
-    run = Settings(**asdict(settings), processes_run=max((len(entry.results) for entry in measured), default=0))
+    run = Settings(**asdict(timed.settings), processes_run=timed.processes_run)
     return Report(
         state_sha256=source.state_sha256,
         reference=settings.reference,
@@ -253,12 +279,13 @@ def run_benchmark(
         settings=run,
         environment=environment,
         quality=Quality(
-            preempted=sum(result.preempted for result in results),
+            preempted=sum(result.preempted for results in timed.results.values() for result in results),
             stolen_s=round(stolen_s() - stolen, 2),
             duration_s=round(time.perf_counter() - start, 1),
+            shortened=timed.shortened,
         ),
         comparisons=comparisons,
-        lifecycle=lifecycle_rows(comparisons, _lifecycles(measured)),
+        lifecycle=lifecycle_rows(comparisons, _lifecycles(timed)),
         sizes={name: size for name, size in source.sizes().items() if name != BATCH},
     )
 
@@ -281,17 +308,10 @@ def _job(
     )
 
 
-def _measure(
-    job: Job, prepared: Prepared, settings: BenchSettings, progress: Callable[[int], None] | None
-) -> _DeviceResults:
-    results = list(run_job(job, settings, progress)) if prepared.variants else []
-    return _DeviceResults(job=job, results=results, skipped=prepared.skipped)
-
-
-def _lifecycles(measured: list[_DeviceResults]) -> tuple[Lifecycle, ...]:
+def _lifecycles(timed: Timed) -> tuple[Lifecycle, ...]:
     """Return the samples of the first device that has any, since start-up costs differ between devices."""
-    for entry in measured:
-        found = tuple(result.lifecycle for result in entry.results if result.lifecycle is not None)
+    for results in timed.results.values():
+        found = tuple(result.lifecycle for result in results if result.lifecycle is not None)
         if found:
             return found
     return ()

@@ -5,14 +5,17 @@ lays out memory differently. So the reported interval is the one over processes,
 a long one.
 """
 
+import math
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from _linreg import child_command
 from bench.analysis.rows import narrow_enough
 from bench.analysis.statistics import EQUIVALENCE_MARGIN
+from bench.plan.estimate import FEWEST_PROCESSES
 from bench.plan.variants import Kind
 from bench.worker.measurement import measure
 from bench.worker.messages import Job, ProcessResult, job_to_json, result_from_json
@@ -25,7 +28,9 @@ TIMEOUT_S = 1800.0
 LIFECYCLE_KINDS = frozenset(Kind) - {Kind.FLOOR, Kind.COPY_TO_DEVICE, Kind.COPY_FROM_DEVICE, Kind.FACTORY}
 
 
-def run_job(job: Job, settings: BenchSettings, progress: Callable[[int], None] | None) -> Iterator[ProcessResult]:
+def run_job(
+    job: Job, settings: BenchSettings, progress: Callable[[int], None] | None, *, most_s: float = math.inf
+) -> Iterator[ProcessResult]:
     """Run a job in this process, or in fresh ones until every interval is narrow enough.
 
     Every interval must be narrow with the last process and without it. Stopping at the first that is narrow would
@@ -35,6 +40,7 @@ def run_job(job: Job, settings: BenchSettings, progress: Callable[[int], None] |
         job: what each process does.
         settings: the largest number of processes, and the half-width at which to stop.
         progress: called with the number of processes completed.
+        most_s: seconds after which no other process starts, once there are `FEWEST_PROCESSES`.
 
     Raises:
         MismatchError: the outputs of the reference are wrong.
@@ -46,7 +52,12 @@ def run_job(job: Job, settings: BenchSettings, progress: Callable[[int], None] |
             progress(1)
         return
 
+    start = time.monotonic()
+
     def enough(so_far: Sequence[ProcessResult]) -> bool:
+        spent_s = time.monotonic() - start
+        if len(so_far) >= FEWEST_PROCESSES and spent_s * (len(so_far) + 1) / len(so_far) > most_s:
+            return True
         counts = (len(so_far) - 1, len(so_far))
         return all(
             narrow_enough(job, so_far[:count], target_after(count, settings), FEWEST_PROCESSES_TO_STOP)
@@ -88,11 +99,11 @@ def run_processes(job: Job, count: int, enough: Callable[[list[ProcessResult]], 
 
 def lifecycle_names(job: Job) -> list[str]:
     """Choose one variant for each way to load a model, since variants that load the same way share their samples."""
-    first: dict[tuple[Kind, str], str] = {}
+    first: dict[tuple[Kind, str, str], str] = {}
     for variant in job.variants:
         if variant.kind in LIFECYCLE_KINDS:
             kind = Kind.ONNXRUNTIME_RUN if variant.kind is Kind.ONNXRUNTIME_IO_BINDING else variant.kind
-            first.setdefault((kind, variant.file), variant.name)
+            first.setdefault((kind, variant.file, variant.onnx_optimization), variant.name)
     return list(first.values())
 
 

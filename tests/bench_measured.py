@@ -49,7 +49,7 @@ ROWS = (
     measured("third", 0.4, verdict=Verdict.FASTER, launch_bound=True, bytes_equal=False),
     measured(FLOOR, 0.004, kind=Kind.FLOOR, worst_error=None, bytes_equal=None, tails_s={}),
     untimed(Variant(name="wrong", kind=Kind.PT2), Status.WRONG, "wrong: output (0, 0) is nan"),
-    untimed(Variant(name="absent", kind=Kind.PT2), Status.SKIPPED, "no device"),
+    untimed(Variant(name="absent", kind=Kind.ONNXRUNTIME_RUN), Status.SKIPPED, "no device"),
 )
 LIFECYCLE = Lifecycle(
     name=REFERENCE,

@@ -72,6 +72,7 @@ class Row:
         tails_s: percentiles, in seconds, of calls timed one by one; a percentile that needs more calls is left out.
         processes: measurements of each process, in the order in which they ran; empty unless timed.
         tail_calls: number of calls timed one by one, over all processes.
+        onnx_optimization: onnxruntime's level of graph optimisation; None for a row that it does not run.
     """
 
     name: Name
@@ -92,6 +93,7 @@ class Row:
     tails_s: Mapping[str, float]
     processes: tuple[RowProcess, ...]
     tail_calls: int = 0
+    onnx_optimization: Name | None = None
 
     def __post_init__(self) -> None:
         """Refuse a ratio that the gate could not compare.

@@ -51,6 +51,7 @@ def untimed(variant: Variant, status: Status, reason: str) -> Row:
         verdict=None,
         tails_s={},
         processes=(),
+        onnx_optimization=_level(variant),
     )
 
 
@@ -123,7 +124,12 @@ def _timed(
             for own, series in zip(ratios, blocks, strict=True)
         ),
         tail_calls=len(singles_s),
+        onnx_optimization=_level(variant),
     )
+
+
+def _level(variant: Variant) -> str | None:
+    return variant.onnx_optimization if variant.of_onnxruntime else None
 
 
 def percentiles(seconds: Sequence[float]) -> dict[str, float]:

@@ -7,7 +7,17 @@ from bench.plan.artifact_file import read_artifact
 from bench.plan.own_variants import own_variants
 from bench.plan.request import Request
 from bench.plan.subject import Subject
-from bench.plan.variants import AGAINST, Device, Variant, against_variants, cpu_variants, cuda_variants
+from bench.plan.variants import (
+    AGAINST,
+    ONNX_LEVELS,
+    Device,
+    Variant,
+    against_variants,
+    at_levels,
+    cpu_variants,
+    cuda_variants,
+)
+from export.formats.names import Format
 from linreg.config import MODEL_FILE, DeviceChoice
 from linreg.errors import LinregError
 from linreg.manifest import read_manifest
@@ -42,7 +52,13 @@ def plan_request(request: Request) -> Plan:
     subject, bundle = _subject(request)
     if request.against is not None:
         other = read_artifact(request.against, trust=request.trust)
-        rows = against_variants(other.kind)
+        levels = request.onnx_optimization
+        if len(levels) > 1 or (other.kind is not Format.ONNX and levels != ONNX_LEVELS[:1]):
+            raise LinregError(
+                f"against: both files run at one level of onnxruntime's graph optimisation, got {', '.join(levels)} "
+                f"for {request.against.name}; name one level, and an .onnx file"
+            )
+        rows = at_levels(against_variants(other.kind), levels)
         return Plan(
             subjects={"model": subject, AGAINST: other.subject},
             variants={Device.CPU: rows},
@@ -112,7 +128,7 @@ def _subject(request: Request) -> tuple[Subject, Path | None]:
 def _variants(request: Request) -> dict[Device, list[Variant]]:
     """Return the rows by device; the user's own rows run on the CPU only."""
     rows = {
-        device: rows(compiled=request.compiled)
+        device: at_levels(rows(compiled=request.compiled), request.onnx_optimization)
         for device, rows in ((Device.CPU, cpu_variants), (Device.CUDA, cuda_variants))
         if request.device.value in ("auto", device.value)
     }

@@ -18,7 +18,7 @@ from export.source.own_inputs import GivenInputs
 from export.source.source import Source
 from linreg.config import MAX_STATE_BYTES
 from linreg.errors import LinregError, ModelError, UntrustedError
-from linreg.files import write_atomic
+from linreg.files import read_bytes, write_atomic
 from linreg.inside import file_inside
 from linreg.manifest import read_listed
 from linreg.state_dict import state_bytes
@@ -91,7 +91,8 @@ def prepare_devices(
         for row in marked:
             if row.file and not row.skipped and row.kind is not Kind.FACTORY and row.file not in files:
                 files[row.file] = _provide(row.file, source, bundle, folder, trust=trust)
-        ready[device] = _ordered([_with_file(row, files.get(row.file)) for row in marked], device, reference)
+        found = [_with_file(row, files.get(row.file)) for row in marked]
+        ready[device] = _ordered([_on_device(row, device, folder) for row in found], device, reference)
     return ready
 
 
@@ -99,6 +100,23 @@ def _with_file(variant: Variant, file: Origin | str | None) -> Variant:
     if variant.skipped or file is None:
         return variant
     return replace(variant, origin=file) if isinstance(file, Origin) else replace(variant, skipped=file)
+
+
+def _on_device(variant: Variant, device: Device, folder: Path) -> Variant:
+    """Skip a row that onnxruntime would run on the CPU; it lists the CUDA provider even if it cannot load it."""
+    if device is Device.CPU or variant.skipped or not variant.of_onnxruntime:
+        return variant
+    from export.runners.onnxruntime import WrongProviderError, onnxruntime_runner
+
+    path = folder / variant.file
+    data = read_bytes(path, limit=MAX_STATE_BYTES)
+    try:
+        onnxruntime_runner(variant.file, data, external=read_external_data(path, data), device=device.value)
+    except WrongProviderError as error:
+        return replace(variant, skipped=str(error))
+    except ModelError:  # the process that times the row reports it
+        pass
+    return variant
 
 
 def _ordered(found: list[Variant], device: Device, reference: str) -> Prepared:
@@ -127,7 +145,7 @@ def unavailable(variant: Variant, device: Device) -> str:
 
         if not torch.cuda.is_available():
             return f"torch {torch.__version__} sees no CUDA device"
-        if variant.kind in (Kind.ONNXRUNTIME_RUN, Kind.ONNXRUNTIME_IO_BINDING):
+        if variant.of_onnxruntime:
             import onnxruntime
 
             if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():

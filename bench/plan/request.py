@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.plan.variants import ONNX_LEVELS
 from linreg.config import BENCH_DEFAULTS, MODEL_FILE, BenchSettings, DeviceChoice
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Request:
         trust: run programs that this user did not export.
         command: the command that the report shows.
         name: name of the model in the report; empty: that of its bundle, file or module.
+        onnx_optimization: levels of graph optimisation at which the rows of onnxruntime are timed.
     """
 
     model: Path | None = None
@@ -51,6 +53,7 @@ class Request:
     trust: bool = False
     command: tuple[str, ...] = ("linreg", "bench")
     name: str = ""
+    onnx_optimization: tuple[str, ...] = ONNX_LEVELS[:1]
 
 
 def model_name(request: Request) -> str:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from bench.plan.variants import AGAINST, REFERENCE
+from bench.plan.variants import AGAINST, ONNX_LEVELS, REFERENCE
 from linreg.config import (
     BENCH_DEFAULTS,
     FEWEST_ROUNDS,
@@ -99,6 +99,20 @@ def parse_fraction(value: str | float) -> float:
     if not 0 < fraction < 1:
         raise LinregError(f"got {value!r}, expected a fraction such as 3% or 0.03; 3 alone is 300 %")
     return fraction
+
+
+def parse_levels(value: str | Iterable[str]) -> tuple[str, ...]:
+    """Parse levels of graph optimisation such as `all,disabled`, and drop duplicates.
+
+    Raises:
+        LinregError: onnxruntime has no such level.
+    """
+    levels = tuple(dict.fromkeys(value.split(",") if isinstance(value, str) else value))
+    if not levels or not set(levels) <= set(ONNX_LEVELS):
+        raise LinregError(
+            f"onnx_optimization: got {value!r}, expected one of {', '.join(ONNX_LEVELS)}; or several: all,disabled"
+        )
+    return levels
 
 
 def parse_device(value: str) -> DeviceChoice:

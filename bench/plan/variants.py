@@ -4,7 +4,8 @@ Sharing one module would change the ratios: torch.jit.script(m) makes the eager 
 a row and is sent to another process as JSON, where bench/worker/building.py makes the runner.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from export.formats.names import Format, file_name
@@ -57,6 +58,10 @@ WITHOUT_OUTPUTS = frozenset({Kind.FLOOR, Kind.COPY_TO_DEVICE, Kind.COPY_FROM_DEV
 NEEDS_TORCH = frozenset(Kind) - {Kind.ONNXRUNTIME_RUN, Kind.ONNXRUNTIME_IO_BINDING, Kind.FLOOR, Kind.FACTORY}
 
 
+ONNX_LEVELS = ("all", "basic", "disabled")
+"""onnxruntime's levels of graph optimisation; the first is its default."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Variant:
     """The description of one row.
@@ -69,6 +74,7 @@ class Variant:
         subject: name of the subject whose outputs the row must give.
         origin: whether the file came from the bundle or was rebuilt from the weights; None if there is no file.
         skipped: why the row cannot run here; empty if it can.
+        onnx_optimization: for a row of onnxruntime, its level of graph optimisation.
     """
 
     name: str
@@ -78,6 +84,12 @@ class Variant:
     subject: str = "model"
     origin: Origin | None = None
     skipped: str = ""
+    onnx_optimization: str = ONNX_LEVELS[0]
+
+    @property
+    def of_onnxruntime(self) -> bool:
+        """Whether onnxruntime runs the row."""
+        return self.kind in (Kind.ONNXRUNTIME_RUN, Kind.ONNXRUNTIME_IO_BINDING)
 
 
 def eager_variants() -> list[Variant]:
@@ -135,3 +147,16 @@ def cuda_variants(*, compiled: bool = False) -> list[Variant]:
         Variant(name="copy-from-device", kind=Kind.COPY_FROM_DEVICE),
         Variant(name=FLOOR, kind=Kind.FLOOR),
     ]
+
+
+def at_levels(rows: Iterable[Variant], levels: Iterable[str]) -> list[Variant]:
+    """Return rows with one row of onnxruntime for each level of graph optimisation, which ends its name.
+
+    The default level is not named, and the artifact of `--against` keeps its name, which is that of the reference.
+    """
+    found = []
+    for row in rows:
+        for level in levels if row.of_onnxruntime else ONNX_LEVELS[:1]:
+            named = level == ONNX_LEVELS[0] or row.subject == AGAINST
+            found.append(replace(row, name=row.name if named else f"{row.name}-{level}", onnx_optimization=level))
+    return found

@@ -77,11 +77,13 @@ class Quality:
         preempted: number of involuntary context switches while rows were built, checked and timed, over all processes.
         stolen_s: seconds of processor time that the host took from this machine.
         duration_s: seconds of the whole benchmark.
+        shortened: why fewer processes ran than by default; empty if that was not due to the time.
     """
 
     preempted: int
     stolen_s: float
     duration_s: float
+    shortened: Name = ""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -216,6 +218,8 @@ def _values(value: Any) -> Any:
     if isinstance(value, Row):
         if not value.tail_calls:
             del found["tail_calls"]
+        if value.onnx_optimization is None:
+            del found["onnx_optimization"]
         return {("problem" if key == "status" else key): entry for key, entry in found.items() if key != "reason"} | {
             "problem": value.problem
         }
@@ -223,6 +227,8 @@ def _values(value: Any) -> Any:
         for name in ("sizes", "model"):
             if not found[name]:
                 del found[name]
+    if isinstance(value, Quality) and not value.shortened:
+        del found["shortened"]
     if isinstance(value, RowProcess) and value.host_ns is None:
         del found["host_ns"]
     return found

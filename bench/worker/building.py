@@ -35,7 +35,7 @@ def build(variant: Variant, subject: Subject, folder: Path, *, device: Device, t
         return _floor(variant.name)
     if variant.kind is Kind.FACTORY:
         return _made(variant)
-    if variant.kind in (Kind.ONNXRUNTIME_RUN, Kind.ONNXRUNTIME_IO_BINDING):
+    if variant.of_onnxruntime:
         return _onnxruntime(variant, folder, device=device, threads=threads)
     return _torch(variant, subject, folder, device)
 
@@ -79,6 +79,7 @@ def _onnxruntime(variant: Variant, folder: Path, *, device: Device, threads: int
         threads=threads,
         io_binding=variant.kind is Kind.ONNXRUNTIME_IO_BINDING,
         device=device.value,
+        optimisation=variant.onnx_optimization,
     )
 
 

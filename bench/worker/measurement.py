@@ -11,6 +11,7 @@ import numpy as np
 
 from bench.plan.expected import Expected, read_expected
 from bench.plan.variants import WITHOUT_OUTPUTS, Device, Kind, Variant
+from bench.protocol import BINDINGS
 from bench.worker.answers import ANYTHING, RowFailedError, bind, check_row
 from bench.worker.building import build
 from bench.worker.lifecycle import Imported, Lifecycle, measure_lifecycle, time_calls
@@ -22,9 +23,6 @@ from linreg.errors import LinregError, MismatchError
 
 if TYPE_CHECKING:
     from export.runners.base import Call, Runner
-
-BINDINGS = 5
-"""Copies of the inputs that each row is bound to: one address in ten slows down ONNX Runtime by 60 % at batch 4096."""
 
 TAIL_BUDGET_S = 0.1
 """Time limit in seconds for timing the calls of a row one by one, per batch size and process."""
@@ -143,6 +141,7 @@ def _measure_batch(
     progress: Callable[[int], None] | None,
 ) -> dict[str, Measured]:
     bound: dict[str, list[Call]] = {}
+    bindings = 1 if batch in job.slow else BINDINGS
     before: dict[str, Measured] = {}
 
     def check(name: str) -> Measured:
@@ -154,7 +153,7 @@ def _measure_batch(
     for name, runner in runners.items():
         variant = job.variant(name)
         try:
-            bound[name] = [bind(variant, runner, expected[variant.subject], batch) for _ in range(BINDINGS)]
+            bound[name] = [bind(variant, runner, expected[variant.subject], batch) for _ in range(bindings)]
             before[name] = check(name)
         except MismatchError as error:
             before[name] = Measured(problem=str(error), worst_error=np.inf)
@@ -188,7 +187,9 @@ def _time(
     Raises:
         RowFailedError: a row raised an exception.
     """
-    first, *more = ({name: bound[place] for name, bound in calls.items()} for place in range(BINDINGS))
+    first, *more = (
+        {name: bound[place] for name, bound in calls.items()} for place in range(len(calls[job.reference.name]))
+    )
     judged = [name for name in calls if name != job.reference.name and job.variant(name).kind not in WITHOUT_OUTPUTS]
     blocks = measure_rounds(
         first,

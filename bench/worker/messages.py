@@ -41,6 +41,7 @@ class Job:
         fresh: name of the variant that this process loads and calls before any other; empty if there is none.
         single_calls: largest number of calls of each variant to time one by one for the tails; 0 for none.
         target: half-width of every interval at which rounds stop, if `rounds` is None.
+        slow: batch sizes at which a call is so slow that its inputs are bound once.
         time_s: seconds for all batch sizes and thread counts, if `rounds` is None. Each has at least six rounds.
     """
 
@@ -57,6 +58,7 @@ class Job:
     single_calls: int = 0
     target: float = BENCH_DEFAULTS.target
     time_s: float = ROUNDS_TIME_S
+    slow: tuple[int, ...] = ()
 
     def variant(self, name: str) -> Variant:
         """Return the row with this name."""
@@ -89,6 +91,7 @@ def job_from_json(value: Mapping[str, Any]) -> Job:
             "device": Device(value["device"]),
             "batches": tuple(value["batches"]),
             "threads": tuple(value["threads"]),
+            "slow": tuple(value["slow"]),
         }
     )
 

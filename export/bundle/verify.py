@@ -191,9 +191,7 @@ def _check(
         except UntrustedError:
             refused.append(entry.name)
             continue
-        other = None
-        if manifest.of_module:  # a model of linreg train is one Gemm, in which there is nothing to optimise
-            other = load_unoptimised(kind, entry.name, data, Trust.from_option(trust), external=external)
+        other = load_unoptimised(kind, entry.name, data, Trust.from_option(trust), external=external)
         del external
         if compared := has_vectors(manifest, entry):
             by_vectors.append(_row(entry.name, "test vectors", check_vectors(runner, folder, other)))
@@ -204,7 +202,7 @@ def _check(
         if checkpoint is not None:
             static = bool(entry.proof.get("static"))
             given = None if static else rows
-            found = _by_oracle(runner, checkpoint, precision, static=static, rows=given)
+            found = _by_oracle(runner, other, checkpoint, precision, static=static, rows=given)
             by_oracle.append(_row(entry.name, ORACLE, found))
         elif not compared:
             raise LinregError(
@@ -244,6 +242,7 @@ def _kind(name: str) -> tuple[Format, ExportPrecision | None]:
 
 def _by_oracle(
     runner: "Runner",
+    unoptimised: "Runner | None",
     model: "Checkpoint",
     precision: ExportPrecision | None,
     *,
@@ -255,7 +254,7 @@ def _by_oracle(
     from export.source.source import from_checkpoint, with_rows
 
     source = from_checkpoint(model, precision=precision, static=static)
-    return verify(runner, source if rows is None else with_rows(source, rows))
+    return verify(runner, source if rows is None else with_rows(source, rows), unoptimised=unoptimised)
 
 
 def _model(folder: Path, manifest: "Manifest") -> "Checkpoint | None":

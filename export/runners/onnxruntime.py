@@ -22,9 +22,14 @@ PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 LEVELS = {
     "all": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
+    "basic": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC,
     "disabled": onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,
 }
 """onnxruntime's levels of graph optimisation."""
+
+
+class WrongProviderError(ModelError):
+    """onnxruntime runs a session on another device than requested."""
 
 
 def onnxruntime_runner(
@@ -46,12 +51,13 @@ def onnxruntime_runner(
         threads: the number of intra-op threads.
         io_binding: bind inputs and outputs to the device once, instead of passing arrays to each call.
         device: `cpu` or `cuda`; its execution provider must be installed.
-        optimisation: `all` graph optimisations, onnxruntime's default, or `disabled`.
+        optimisation: `all` graph optimisations, onnxruntime's default, only the `basic` ones, or `disabled`.
         external: the checked contents of the model's second file; it may be needed, and is never looked for.
         prepack: let onnxruntime keep the weights a second time, in an order that is faster; its default.
 
     Raises:
         ModelError: onnxruntime cannot load the model.
+        WrongProviderError: onnxruntime runs it on another device.
     """
     outside = {} if external is None else dict(external.arrays)
     options = _options(threads, optimisation, prepack=prepack)
@@ -159,4 +165,19 @@ def _session(name: str, data: bytes, options: onnxruntime.SessionOptions, device
         raise ModelError(
             f"{name}: onnxruntime uses {found} threads instead of {threads}, so the comparison would be unfair"
         )
+    _check_provider(name, session, PROVIDERS[device])
     return session
+
+
+def _check_provider(name: str, session: onnxruntime.InferenceSession, wanted: str) -> None:
+    """Check that a session runs where it was meant to: onnxruntime falls back to the CPU without an error.
+
+    Raises:
+        WrongProviderError: another execution provider comes first.
+    """
+    if (found := session.get_providers()) and found[0] == wanted:
+        return
+    raise WrongProviderError(
+        f"{name}: onnxruntime fell back to {', '.join(found) or 'no provider'} instead of {wanted}; check that the "
+        "driver, and the versions of CUDA and cuDNN that onnxruntime-gpu needs, are installed"
+    )

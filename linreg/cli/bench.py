@@ -9,6 +9,7 @@ import typer
 from bench.plan.budget import check_budgets
 from bench.plan.request import Request, public_command
 from bench.plan.settings import bench_settings
+from bench.plan.variants import ONNX_LEVELS
 from linreg.cli.bench_gate import check_old, json_of, judge, show_changes
 from linreg.cli.bench_next import next_command
 from linreg.cli.bench_options import (
@@ -23,6 +24,7 @@ from linreg.cli.bench_options import (
     Force,
     Github,
     Markdown,
+    OnnxOptimization,
     OnnxruntimeThreads,
     Output,
     Plots,
@@ -98,6 +100,7 @@ def run(
     budgets: Budgets = None,
     github: Github = False,
     benchmark_json: BenchmarkJson = None,
+    onnx_optimization: OnnxOptimization = None,
 ) -> None:
     """Verify every way to run a model, then time them in shuffled rounds in fresh processes.
 
@@ -134,6 +137,7 @@ def run(
         trust=trust,
         runtimes=runtimes,
         command=("linreg", *public_command(sys.argv[1:])),
+        onnx_optimization=onnx_optimization or ONNX_LEVELS[:1],
     )
     check_usage(context, request, compare, fail_slower)
     check_budgets(budgets or (), settings)

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from bench.plan.budget import Budget, parse_budget
-from bench.plan.settings import parse_counts, parse_fraction
+from bench.plan.settings import parse_counts, parse_fraction, parse_levels
+from bench.plan.variants import ONNX_LEVELS
 from linreg.cli.options import usage_errors
 from linreg.config import (
     BENCH_DEFAULTS,
@@ -46,6 +47,15 @@ def _thread_count(text: str) -> int:
 def _budget(text: str) -> Budget:
     with usage_errors():
         return parse_budget(text)
+
+
+class Levels(tuple[str, ...]):
+    """The words of an option such as `all,disabled`; not a plain tuple, which typer reads as several arguments."""
+
+
+def _levels(text: str) -> Levels:
+    with usage_errors():
+        return Levels(parse_levels(text))
 
 
 def _fraction(text: str) -> float:
@@ -214,5 +224,16 @@ BenchmarkJson = Annotated[
     typer.Option(
         help="Also write the ratios to this file, as customSmallerIsBetter of github-action-benchmark.",
         rich_help_panel=OUTPUT,
+    ),
+]
+OnnxOptimization = Annotated[
+    Levels | None,
+    typer.Option(
+        "--onnx-optimization",
+        parser=_levels,
+        metavar="LEVEL,LEVEL",
+        help=f"Levels of onnxruntime's graph optimisation, each a row: {', '.join(ONNX_LEVELS)}. "
+        f"Default: {ONNX_LEVELS[0]}.",
+        rich_help_panel=ROWS,
     ),
 ]

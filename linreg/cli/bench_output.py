@@ -128,6 +128,8 @@ def show_report(report: "Report", *, markdown: bool) -> None:
     if report.sizes:
         note(f"timed at {in_words(report.sizes)}")
     quality = report.quality
+    if quality.shortened:
+        note(quality.shortened)
     note(
         f"{report.scope}, {quality.duration_s:.0f} s; {quality.preempted} preemptions; "
         f"{quality.stolen_s:.1f} s stolen by the host"

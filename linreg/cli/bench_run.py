@@ -16,6 +16,7 @@ from linreg.config import MAX_STATE_BYTES
 from linreg.errors import UntrustedError
 
 if TYPE_CHECKING:
+    from bench.plan.estimate import Estimate
     from bench.report.report import Report
     from export.source.user_module import MadeModule
 
@@ -32,8 +33,8 @@ def measure(request: Request, *, batches_given: bool = False) -> "Report":
         LinregError: the model cannot be timed.
         typer.BadParameter: the inputs of a module are not known, or batch sizes are given beside them.
     """
+    from bench.benchmark import TIMING
     from bench.benchmark import measure as measure_plan
-    from bench.plan.estimate import describe_estimate
     from bench.plan.planning import plan_request
 
     if request.module and request.model is not None:
@@ -53,9 +54,13 @@ def measure(request: Request, *, batches_given: bool = False) -> "Report":
         run_module(request.module, request.state_dict, request.arguments)
     if plan.bundle is not None and not request.trust:
         _note_foreign(plan.bundle)
-    note(describe_estimate(plan, request.settings))
     with prints_on_stderr(), stages() as progress:
-        return measure_plan(request, plan, progress=progress)
+
+        def begin(estimate: "Estimate") -> None:
+            note(estimate.text)
+            progress.expect(TIMING, estimate.settings.processes, estimate.remaining_s)
+
+        return measure_plan(request, plan, progress=progress, begin=begin)
 
 
 def _on_own_inputs(request: Request, made: "MadeModule", *, batches_given: bool) -> Request:

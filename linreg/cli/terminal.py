@@ -5,7 +5,7 @@ import shutil
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
@@ -15,6 +15,7 @@ from linreg.escaping import printable
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.progress import Progress, TimeRemainingColumn
 
 WIDE = 140
 """Table width if the output is not a terminal, so that logs are not cut."""
@@ -146,56 +147,87 @@ def _shortened(cell: str, width: int) -> str:
     return " ".join(words)
 
 
+class Stages:
+    """Shows which stage of a long command is running; nothing without a display.
+
+    Call it with a stage, how many of its steps are complete, and their total, or None if that is not known. A new stage
+    name ends the previous stage; a repeated name adds to its earlier time. A call takes about a microsecond between
+    redraws.
+    """
+
+    def __init__(self, display: "Progress | None") -> None:
+        self._display = display
+        self._task = None if display is None else display.add_task("", end_s=None)
+        self._stage, self._start_s = "", time.monotonic()
+        self._end_s: float | None = None
+        self.elapsed_s: dict[str, float] = {}
+
+    def __call__(self, stage: str, done: int, total: int | None) -> None:
+        """Show that `done` of `total` steps of a stage are complete."""
+        if self._display is None or self._task is None:
+            return
+        if stage != self._stage:
+            self._begin(stage)
+        elif self._end_s is not None and done and total is not None:
+            self._end_s = self._start_s + (time.monotonic() - self._start_s) / done * total
+        self._display.update(self._task, completed=done, total=total, end_s=self._end_s)
+
+    def expect(self, stage: str, total: int, duration_s: float) -> None:
+        """Begin a stage of few long steps, and show what is left of its expected duration from the start."""
+        self(stage, 0, total)
+        self._end_s = time.monotonic() + duration_s
+        self(stage, 0, total)
+
+    def _begin(self, stage: str) -> None:
+        assert self._display is not None and self._task is not None
+        now_s = time.monotonic()
+        if self._stage:
+            self.elapsed_s[self._stage] = self.elapsed_s.get(self._stage, 0.0) + now_s - self._start_s
+        self._stage, self._start_s, self._end_s = stage, now_s, None
+        self._display.reset(self._task, description=printable(stage))
+
+
 @contextmanager
-def stages() -> Iterator[Callable[[str, int, int | None], None]]:
+def stages() -> Iterator[Stages]:
     """Show on stderr which stage of a long command is running and how long it will take, and at the end what each took.
 
     Nothing is shown unless stderr is a terminal. Once the block ends without an error, one line remains:
     `capture 1.2 s, onnx 0.4 s`.
-
-    Yields:
-        `progress(stage, done, total)`: `done` of `total` steps of `stage` are complete; None stands for a total that is
-        not known. A new stage name ends the previous stage; a repeated name adds to its earlier time. A call takes
-        about a microsecond between redraws.
     """
     if not sys.stderr.isatty():
-        yield lambda _stage, _done, _total: None
+        yield Stages(None)
         return
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    elapsed_s: dict[str, float] = {}
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TimeRemainingColumn(),
+        _remaining_column(),
     )
     with Progress(*columns, console=_console(stderr=True), transient=True) as display:
-        task = display.add_task("")
-        current, start_s = "", time.monotonic()
-
-        def progress(stage: str, done: int, total: int | None) -> None:
-            nonlocal current, start_s
-            if stage != current:
-                now_s = time.monotonic()
-                if current:
-                    elapsed_s[current] = elapsed_s.get(current, 0.0) + now_s - start_s
-                current, start_s = stage, now_s
-                display.reset(task, description=printable(stage))
-            display.update(task, completed=done, total=total)
-
+        progress = Stages(display)
         yield progress
         progress("", 0, 1)
-    if elapsed_s:
-        note(", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in elapsed_s.items()))
+    if progress.elapsed_s:
+        note(", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in progress.elapsed_s.items()))
+
+
+def _remaining_column() -> "TimeRemainingColumn":
+    """Return a column with the time left: what `Stages.expect` expected, or else rich's own estimate."""
+    from rich.progress import Task, TimeRemainingColumn
+    from rich.text import Text
+
+    class Remaining(TimeRemainingColumn):
+        def render(self, task: Task) -> Text:
+            end_s = task.fields["end_s"]
+            if end_s is None:
+                return super().render(task)
+            minutes, seconds = divmod(max(round(end_s - time.monotonic()), 0), 60)
+            return Text(f"{minutes // 60}:{minutes % 60:02}:{seconds:02}", style="progress.remaining")
+
+    return Remaining()
 
 
 def _write(text: str) -> None:

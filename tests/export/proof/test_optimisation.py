@@ -5,7 +5,8 @@ import onnxruntime
 import pytest
 import torch
 
-from export.bundle.export import export
+import export.bundle.verify
+from export.bundle.export import export as export_bundle
 from export.bundle.verify import verify as verify_bundle
 from export.proof import optimisation
 from linreg.errors import MismatchError
@@ -34,7 +35,7 @@ def wrong_at(monkeypatch, *levels):
 
 
 def exported(folder, kind=nets.Mlp, **settings):
-    return export(nets.make(kind), folder / "net", inputs=nets.INPUTS[kind], budget="1s", **settings)
+    return export_bundle(nets.make(kind), folder / "net", inputs=nets.INPUTS[kind], budget="1s", **settings)
 
 
 @pytest.fixture(scope="module")
@@ -79,13 +80,13 @@ def test_a_file_that_one_end_does_not_load_is_refused(tmp_path, monkeypatch):
 
 def test_an_affine_file_is_proved_at_both_ends_too_with_the_same_cases(tmp_path, monkeypatch):
     module = torch.nn.Linear(4, 1)
-    bundle = export(module, tmp_path / "good", inputs="x=float32[batch,4]")
+    bundle = export_bundle(module, tmp_path / "good", inputs="x=float32[batch,4]")
     proof = bundle.manifest.entry("model.onnx").proof
     assert proof["cases"] == 24
     assert "optimisation" not in proof, "the manifest of an affine model stays as it was"
     wrong_at(monkeypatch, ENDS["graph optimisation disabled"])
     with pytest.raises(MismatchError, match="only with graph optimisation disabled"):
-        export(module, tmp_path / "net", inputs="x=float32[batch,4]")
+        export_bundle(module, tmp_path / "net", inputs="x=float32[batch,4]")
 
 
 @pytest.mark.parametrize("end", ENDS)
@@ -116,3 +117,21 @@ def test_a_foreign_file_is_run_at_both_ends_in_child_processes(net, monkeypatch,
 def test_a_file_too_large_for_two_sessions_is_proved_with_all_optimisations_only(tmp_path, monkeypatch):
     monkeypatch.setattr(optimisation, "MAX_BYTES", 100)
     assert exported(tmp_path).manifest.entry("model.onnx").proof["optimisation"] == ["all"]
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("name", ["", "model.onnx"])
+def test_verify_runs_the_file_of_a_trained_model_at_both_ends(penguins, end, name, monkeypatch):
+    wrong_at(monkeypatch, ENDS[end])
+    with pytest.raises(MismatchError, match=f"only with {end}"):
+        verify_bundle(penguins / name)
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_verify_compares_both_ends_of_a_trained_model_with_the_oracle(penguins, end, monkeypatch):
+    monkeypatch.setattr(export.bundle.verify, "has_vectors", lambda _manifest, _entry: False)
+    (row,) = (row for row in verify_bundle(penguins).rows if row.file == "model.onnx")
+    assert row.against == "float64 oracle"
+    wrong_at(monkeypatch, ENDS[end])
+    with pytest.raises(MismatchError, match=f"batch 1.* only with {end}"):
+        verify_bundle(penguins)
