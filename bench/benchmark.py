@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from bench.analysis.lifecycle import lifecycle_rows
 from bench.analysis.rows import compare_results
 from bench.environment import describe_environment, stolen_s
+from bench.environments.benchmark import compare_environments
 from bench.plan.expected import SEED
 from bench.plan.model import Model, argument_texts, located, place_of_module
 from bench.plan.own_inputs import on_own_inputs
@@ -172,6 +173,8 @@ def measure(request: Request, plan: Plan, *, progress: Progress | None = None) -
         MismatchError: the outputs of the reference are wrong.
         LinregError: the model cannot be timed.
     """
+    if request.environments:
+        return compare_environments(request, plan, progress)
     settings = request.settings
     runtimes = None
     if request.runtimes is not None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.plan.interpreters import Interpreter
 from linreg.config import BENCH_DEFAULTS, BenchSettings, DeviceChoice
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Request:
         runtimes: folder of programs that need no Python, to time too; None: time none.
         trust: run programs that this user did not export.
         command: the command that the report shows.
+        environments: Python environments to compare with each other, the reference first; empty for this one only.
     """
 
     model: Path | None = None
@@ -48,6 +50,7 @@ class Request:
     runtimes: Path | None = None
     trust: bool = False
     command: tuple[str, ...] = ("linreg", "bench")
+    environments: tuple[Interpreter, ...] = ()
 
 
 def public_command(words: Sequence[str]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, ValidationError, convert
 
+from bench.analysis.environments import Environments
 from bench.analysis.parts import LONGEST, Comparison, Count, LifecycleRow, Name, Row, RowProcess, Runtimes, Status
 from bench.analysis.statistics import Ratio
 from bench.environment import Environment
@@ -101,6 +102,7 @@ class Report:
         lifecycle: one row per variant that some process loaded before any other.
         runtimes: timings of the model in runtimes that need no Python; None if not timed.
         sizes: the sizes of the dynamic axes other than the batch, by name.
+        environments: what a comparison of Python environments found; None without one.
 
     Example:
         >>> report = Report.read("artifacts/reference/line/bench.json")
@@ -120,6 +122,7 @@ class Report:
     lifecycle: tuple[LifecycleRow, ...] = ()
     runtimes: Runtimes | None = None
     sizes: Mapping[str, int] = field(default_factory=dict)
+    environments: Environments | None = None
 
     @classmethod
     def read(cls, path: Path | str) -> "Report":
@@ -217,6 +220,8 @@ def _values(value: Any) -> Any:
         }
     if isinstance(value, Report) and not value.sizes:
         del found["sizes"]
+    if isinstance(value, Report) and value.environments is None:
+        del found["environments"]
     if isinstance(value, RowProcess) and value.host_ns is None:
         del found["host_ns"]
     return found

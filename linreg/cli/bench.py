@@ -9,6 +9,7 @@ import typer
 
 from bench.plan.request import Request, public_command
 from bench.plan.settings import bench_settings
+from linreg.cli.bench_environments import EnvironmentsOption, check_environments, show_environments
 from linreg.cli.bench_gate import check_changes, check_old, judge, show_changes
 from linreg.cli.bench_options import (
     Against,
@@ -90,6 +91,7 @@ def run(
     force: Force = False,
     wait: Wait = False,
     as_json: Json = False,
+    environments: EnvironmentsOption = None,
 ) -> None:
     """Verify every way to run a model, then time them in shuffled rounds in fresh processes.
 
@@ -107,9 +109,10 @@ def run(
         onnxruntime_threads=onnxruntime_threads,
         processes=processes,
         rounds=rounds,
-        target=target or BENCH_DEFAULTS.target,
+        target=target,
         reference=reference,
         against=against is not None,
+        environments=bool(environments),
     )
     request = Request(
         model=model,
@@ -126,7 +129,9 @@ def run(
         trust=trust,
         runtimes=runtimes,
         command=("linreg", *public_command(sys.argv[1:])),
+        environments=tuple(environments or ()),
     )
+    check_environments(context, request)
     check_usage(context, request, compare, fail_slower)
     old = _read_old(compare, settings)
     folder = check_output(request, output, plots, compare, force=force)
@@ -140,6 +145,7 @@ def run(
             show_report(report, markdown=markdown)
             if changes and old is not None:
                 show_changes(changes, markdown=markdown)
+        show_environments(report, quiet=as_json)
         for path in write_files(report, files, plots):
             (note if as_json or markdown else say)(f"saved: {path}")
     if failure is not None:

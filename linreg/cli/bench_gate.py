@@ -34,10 +34,13 @@ def judge(report: "Report", old: "Report | None", limit: float | None) -> "tuple
     outputs are wrong, that is the error, and nothing is compared. The report is written before an error is raised,
     because it is useful even if it cannot be compared.
     """
+    from bench.report.environments import environment_changes
     from bench.report.gate import compare_reports, first_wrong, slower_than_reference
 
     if reason := first_wrong(report):
         return [], MismatchError(reason)
+    if report.environments is not None:
+        return ([] if limit is None else environment_changes(report.environments, limit=limit)), None
     if old is None:
         return ([] if limit is None else slower_than_reference(report, limit=limit)), None
     try:

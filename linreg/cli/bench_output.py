@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bench.plan.request import Request
 from export.source.axes import in_words
+from linreg.cli.bench_usage import writes_into_bundle
 from linreg.cli.bundle import find_model
 from linreg.cli.terminal import note, say, say_lines, say_waiting, show
 from linreg.config import MAX_JSON_BYTES, MAX_STATE_BYTES, BenchSettings
@@ -41,7 +42,7 @@ def check_output(
             _refuse_foreign(plots, _pictures(request.settings))
     folder = output
     if output is None:
-        if (request.module and request.model is None) or request.against is not None:
+        if not writes_into_bundle(request):
             return None
         path = find_model(request.model)
         folder = path if path.is_dir() else path.parent

@@ -53,7 +53,8 @@ def measure(request: Request, *, batches_given: bool = False) -> "Report":
         run_module(request.module, request.state_dict, request.arguments)
     if plan.bundle is not None and not request.trust:
         _note_foreign(plan.bundle)
-    note(describe_estimate(plan, request.settings))
+    if not request.environments:
+        note(describe_estimate(plan, request.settings))
     with prints_on_stderr(), stages() as progress:
         return measure_plan(request, plan, progress=progress)
 

@@ -33,8 +33,13 @@ def check_usage(context: typer.Context, request: Request, compare: Path | None, 
             f"has no effect: {FEWEST_PROCESSES_TO_STOP} processes always run, and no more were requested; "
             "use --processes 10, or leave it out",
         )
-    if ((request.module and request.model is None) or request.against is not None) and not found & {"output", "plots"}:
+    if not writes_into_bundle(request) and not found & {"output", "plots"}:
         refuse(context, ["force"], "has no effect: without -o and --plots no file is written")
+
+
+def writes_into_bundle(request: Request) -> bool:
+    """Return whether the report goes to the bundle of the model unless `-o` names a folder."""
+    return not ((request.module and request.model is None) or request.against is not None or request.environments)
 
 
 def _check_subject(context: typer.Context, request: Request) -> None:
@@ -59,8 +64,10 @@ def _check_subject(context: typer.Context, request: Request) -> None:
 def _check_gate(request: Request, compare: Path | None, limit: float | None) -> None:
     if limit is None:
         return
-    if compare is None and request.against is None:
-        raise typer.BadParameter("--fail-slower needs something to compare with: --compare old.json or --against FILE")
+    if compare is None and request.against is None and not request.environments:
+        raise typer.BadParameter(
+            "--fail-slower needs something to compare with: --compare old.json, --against FILE or --env NAME=PYTHON"
+        )
     if compare is not None and request.against is not None:
         raise typer.BadParameter("--fail-slower needs either --compare or --against, not both; leave one out")
     if request.settings.processes == 1:
