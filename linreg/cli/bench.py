@@ -145,9 +145,9 @@ def run(
             show_report(report, markdown=markdown)
             if changes and old is not None:
                 show_changes(changes, markdown=markdown)
-        show_environments(report, quiet=as_json)
         for path in write_files(report, files, plots):
             (note if as_json or markdown else say)(f"saved: {path}")
+        show_environments(report, quiet=as_json)
     if failure is not None:
         raise failure
     check_changes(changes, fail_slower)
