@@ -17,8 +17,11 @@ from bench.plan.variants import Device, Kind, Variant
 from export.bundle.array_files import npz_bytes
 from export.bundle.vectors import read_vectors
 from export.formats.names import Format, file_name
+from export.proof.affine import affine_oracle_of
 from export.proof.comparison import ExpectedOutput
 from export.source.factory import parse_arguments
+from export.source.input_files import read_inputs
+from export.source.own_inputs import own_inputs
 from export.source.place import find_place
 from export.source.source import Source
 from linreg.errors import LinregError
@@ -110,7 +113,7 @@ def prepare(request: Request, plan: Plan, folder: Path) -> Prepared:
         source=source,
         rows=tuple(there),
         missing=missing,
-        cases=(*_timed(folder), *_vectors(plan.bundle, folder)),
+        cases=(*_timed(folder), *_vectors(plan.bundle, folder), *_own(request, source, folder)),
         module=module,
     )
 
@@ -148,6 +151,27 @@ def _vectors(bundle: Path | None, folder: Path) -> list[Case]:
             expected=vector.expected(),
         )
         for vector in read_vectors(bundle)
+    ]
+
+
+def _own(request: Request, source: Source, folder: Path) -> list[Case]:
+    """Return one case for each set of `--inputs` for the model of a bundle; those of a bare module are timed.
+
+    Raises:
+        LinregError: a file cannot be read, or its arrays are not inputs of the model.
+    """
+    if request.own or not request.inputs_from:
+        return []
+    sets = [given for text in request.inputs_from for given in read_inputs(text)]
+    oracle = affine_oracle_of(source)
+    return [
+        Case(
+            name=own.name,
+            file=_write(folder, f"own_{place}.npz", own.arrays),
+            batch=None,
+            expected=oracle.own_answers(own.arrays),
+        )
+        for place, own in enumerate(own_inputs(source.inputs, sets))
     ]
 
 

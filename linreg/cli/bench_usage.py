@@ -43,17 +43,18 @@ def writes_into_bundle(request: Request) -> bool:
 
 
 def _check_subject(context: typer.Context, request: Request) -> None:
+    answered = [] if request.environments else ["inputs_from"]  # environments answer inputs of a bundle too
     if request.module:
         refuse(context, OF_LINEAR_MODELS, "needs a model of linreg train, and --module names your own; leave it out")
         if request.model is not None:
-            held = ["state_dict", "inputs", "inputs_from"]
+            held = ["state_dict", "inputs", *answered]
             refuse(context, held, f"has no effect: {request.model} describes its inputs; leave it out")
         else:
             refuse(context, ["trust"], "applies to the programs of a bundle; add -m BUNDLE, or leave it out")
             if request.inputs_from:
                 refuse(context, ["batch"], "has no effect: --inputs are timed with the rows they have; leave it out")
     else:
-        refuse(context, OF_MODULE, WITHOUT_MODULE)
+        refuse(context, [name for name in OF_MODULE if name != "inputs_from" or answered], WITHOUT_MODULE)
     if request.against is None:
         return
     if request.settings.onnxruntime_threads and request.against.suffix != ".onnx":

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.bench_command import WRITTEN
@@ -64,6 +65,16 @@ def test_a_different_answer_ends_with_3(linreg, environments):
     assert ended.code == 3
     assert "answers DIFFERENT: new: onnxruntime-run: batch 1: 'output' at row 0" in ended.out
     assert "new: onnxruntime-run: batch 1" in ended.err.splitlines()[-1]
+
+
+def test_inputs_of_ones_own_are_answered_too(linreg, environments, tmp_path):
+    np.savez(tmp_path / "mine.npz", input=np.array([[40, 18, 200], [45, 17, 210]], np.float32))
+    words = environments(on_run="BIAS[:] += 5.0 * (len(feed['input']) == 2)")
+    right = linreg("bench", *words)
+    assert right.code == 0, "no other case has two rows"
+    assert linreg("bench", *words, "--inputs", "mine.npz").code == 3
+    ended = linreg("bench", *words, "--inputs", "missing.npz")
+    assert "missing.npz" in ended.failure()
 
 
 @pytest.mark.parametrize(
