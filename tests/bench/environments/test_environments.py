@@ -96,7 +96,7 @@ def test_one_wrong_vector_is_found(penguins, tmp_path):
     ("statement", "message"),
     [
         ("raise RuntimeError('opset 21 is not supported')", "RuntimeError: opset 21 is not supported"),
-        ("print('noise on stdout')", ""),
+        ("print('noise on stdout', flush=True)", ""),
     ],
 )
 def test_what_a_runtime_does_when_it_loads_a_file(penguins, tmp_path, statement, message):
