@@ -34,8 +34,8 @@ class Environment:
     cores: Count | None
     load_1min: float
     system: str
-    python: str
-    versions: Mapping[str, str]
+    python: Name
+    versions: Mapping[str, Name]
     cpu_capability: str
     cuda: Name | None
     clock_resolution_s: float

@@ -198,3 +198,9 @@ class BenchSettings:
 
 BENCH_DEFAULTS = BenchSettings(more_processes=5)
 """Default settings of `linreg bench`."""
+
+MOST_SETS = 40
+"""Default of `--processes` with `--env`: sets of one process for each environment."""
+
+ENVIRONMENTS_TARGET = 0.0075
+"""Default of `--target` with `--env`: narrow enough that the same version twice is found equivalent, within 2 %."""

@@ -19,6 +19,7 @@ NAMES = {
     "format": "formats",
     "batch": "batches",
     "variant": "variants",
+    "env": "environments",
     "module": "model",
 }
 """Arguments whose names differ from those of their options."""

@@ -3,6 +3,7 @@
 import math
 from dataclasses import asdict, replace
 
+from bench.analysis.environments import EnvironmentAnswers, EnvironmentChange, Environments, EnvironmentVersions
 from bench.analysis.lifecycle import lifecycle_rows
 from bench.analysis.parts import Comparison, Row, RowProcess, RuntimeProcess, RuntimeRow, Runtimes, Status
 from bench.analysis.rows import untimed
@@ -117,3 +118,33 @@ RUNTIMES = Runtimes(
         for name, ratio in (("python", None), ("c", Ratio(estimate=0.5, low=0.0, high=math.inf)))
     ),
 )
+
+
+FASTER = Ratio(estimate=0.92, low=0.912, high=0.929)
+NEW = EnvironmentVersions(
+    name="new", python="3.12.4", versions={"onnxruntime": "1.32.0", "torch": "2.13.0", "numpy": "2.4.6"}
+)
+
+
+def environments(
+    *,
+    ratio: Ratio = FASTER,
+    verdict: Verdict = Verdict.FASTER,
+    new: EnvironmentVersions = NEW,
+    row: str = "onnxruntime-run",
+    **answers,
+) -> Environments:
+    """Two environments and one row, which gives the right answers unless `answers` says otherwise."""
+    old = EnvironmentVersions(
+        name="old", python="3.11.7", versions={"onnxruntime": "1.15.1", "torch": "2.11.0", "numpy": "2.4.6"}
+    )
+    found = {"problem": "", "cases": 24, "worst_error": 0.5, "bit_identical": True, **answers}
+    return Environments(
+        found=(old, new),
+        answers=tuple(EnvironmentAnswers(environment=name, row=row, **found) for name in ("old", new.name)),
+        changes=tuple(
+            EnvironmentChange(environment=new.name, row=row, threads=1, batch=batch, ratio=ratio, verdict=verdict)
+            for batch in (() if found["problem"] else (1, 4096))
+        ),
+        missing={"old: torchscript": "old has no torch"},
+    )

@@ -96,6 +96,18 @@ def _check(request: Request) -> None:
         request.compiled or request.variants or request.runtimes is not None or request.device is not DeviceChoice.AUTO
     ):
         raise LinregError("against: times only two artifacts, on the CPU; leave out other rows and devices")
+    if request.environments and (
+        request.compiled
+        or request.variants
+        or request.against is not None
+        or request.runtimes is not None
+        or request.device is not DeviceChoice.AUTO
+        or len(request.settings.threads) > 1
+    ):
+        raise LinregError(
+            "environments: the same rows are timed in each, on the CPU, with one number of threads; leave out other "
+            "rows, devices and numbers of threads"
+        )
     if request.device is DeviceChoice.CUDA:
         from linreg.device import resolve_device
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.plan.interpreters import Interpreter
 from bench.plan.variants import ONNX_LEVELS
 from linreg.config import BENCH_DEFAULTS, MODEL_FILE, BenchSettings, DeviceChoice
 
@@ -35,6 +36,7 @@ class Request:
         command: the command that the report shows.
         name: name of the model in the report; empty: that of its bundle, file or module.
         onnx_optimization: levels of graph optimisation at which the rows of onnxruntime are timed.
+        environments: Python environments to compare with each other, the reference first; empty for this one only.
     """
 
     model: Path | None = None
@@ -54,6 +56,7 @@ class Request:
     command: tuple[str, ...] = ("linreg", "bench")
     name: str = ""
     onnx_optimization: tuple[str, ...] = ONNX_LEVELS[:1]
+    environments: tuple[Interpreter, ...] = ()
 
 
 def model_name(request: Request) -> str:

@@ -5,12 +5,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from bench.plan.variants import AGAINST, ONNX_LEVELS, REFERENCE
+from bench.protocol import FIRST_LOOK
 from linreg.config import (
     BENCH_DEFAULTS,
+    ENVIRONMENTS_TARGET,
     FEWEST_ROUNDS,
     MOST_BATCH,
     MOST_PROCESSES,
     MOST_ROUNDS,
+    MOST_SETS,
     BenchSettings,
     DeviceChoice,
 )
@@ -25,9 +28,10 @@ def bench_settings(
     onnxruntime_threads: int | None,
     processes: int | None,
     rounds: int | None,
-    target: str | float,
+    target: str | float | None,
     reference: str | None,
     against: bool,
+    environments: bool = False,
 ) -> BenchSettings:
     """Check settings and fill in the defaults that depend on others.
 
@@ -38,9 +42,10 @@ def bench_settings(
         processes: maximum number of processes; None: the default, and a few more while the half-width of an interval
             exceeds 2 %.
         rounds: blocks of every variant in each process; None: until every interval is as narrow as `target`.
-        target: half-width of the intervals at which to stop, such as `1%`.
+        target: half-width of the intervals at which to stop, such as `1%`; None: the default.
         reference: name of the row that ratios refer to; None: the default row.
         against: whether another bundle's artifact is timed; it is then the default reference.
+        environments: whether Python environments are compared, which has defaults of its own.
 
     Raises:
         LinregError: a setting is malformed or out of range.
@@ -53,14 +58,14 @@ def bench_settings(
     with _naming("threads"):
         counts = parse_counts(threads, usable_cores())
     with _naming("target"):
-        fraction = parse_fraction(target)
+        fraction = parse_fraction(target or (ENVIRONMENTS_TARGET if environments else BENCH_DEFAULTS.target))
     return BenchSettings(
         batches=sizes,
         threads=counts,
         onnxruntime_threads=onnxruntime_threads,
-        rounds=rounds,
-        processes=BENCH_DEFAULTS.processes if processes is None else processes,
-        more_processes=BENCH_DEFAULTS.more_processes if processes is None else 0,
+        rounds=FIRST_LOOK if rounds is None and environments else rounds,
+        processes=processes or (MOST_SETS if environments else BENCH_DEFAULTS.processes),
+        more_processes=BENCH_DEFAULTS.more_processes if processes is None and not environments else 0,
         target=fraction,
         reference=reference or (AGAINST if against else REFERENCE),
     )

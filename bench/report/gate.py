@@ -19,6 +19,9 @@ from linreg.errors import LinregError
 SAME = ("processor", "cores", "cuda")
 """Fields of the environment: if one of them differs, a change of the ratios says nothing about the code."""
 
+PACKAGES = ("torch", "onnxruntime", "onnxruntime-gpu", "numpy")
+"""Packages whose versions must be the same: another torch may have changed the reference itself."""
+
 Key = tuple[str, int, int, str]
 """Device, threads, batch size and name of a row."""
 
@@ -53,8 +56,8 @@ def compare_reports(old: Report, new: Report, *, limit: float | None) -> list[Ch
         limit: largest slowdown allowed, such as 0.03; None: no limit.
 
     Raises:
-        LinregError: the reports differ in machine, threads or reference, or have no row in common; a report has fewer
-            than two processes; or there is a limit, and a row is missing in a comparison that is in both.
+        LinregError: the reports differ in machine, packages, threads or reference, or have no row in common; a report
+            has fewer than two processes; or there is a limit, and a row is missing in a comparison that is in both.
     """
     check_same(old, new.environment, new.settings)
     before, after = _ratios(old), _ratios(new)
@@ -79,7 +82,7 @@ def check_same(old: Report, environment: Environment, settings: BenchSettings | 
     """Check that an earlier report can be compared with a benchmark, which need not have run yet.
 
     Raises:
-        LinregError: the two differ in machine, threads or reference.
+        LinregError: the two differ in machine, packages, threads or reference.
     """
     for name in SAME:
         then, now = getattr(old.environment, name), getattr(environment, name)
@@ -87,6 +90,7 @@ def check_same(old: Report, environment: Environment, settings: BenchSettings | 
             raise LinregError(
                 f"--compare: the old report has {name} {then!r}, this one {now!r}; compare reports of the same machine"
             )
+    _check_same_versions(old.environment, environment)
     if old.settings.threads != settings.threads:
         raise LinregError(
             f"--compare: the old report has threads {list(old.settings.threads)}, this one "
@@ -103,6 +107,18 @@ def check_same(old: Report, environment: Environment, settings: BenchSettings | 
             f"--compare: the old report has the reference {old.reference!r}, this one {settings.reference!r}; "
             f"use --reference {old.reference}"
         )
+
+
+def _check_same_versions(old: Environment, new: Environment) -> None:
+    before, after = ({**entry.versions, "Python": entry.python} for entry in (old, new))
+    for name in (*PACKAGES, "Python"):
+        if before.get(name) != after.get(name):
+            raise LinregError(
+                f"--compare: the old report has {name} {before.get(name, 'none')!r}, this one "
+                f"{after.get(name, 'none')!r}, "
+                "which may have changed the reference too; to compare versions, time both at once: "
+                "--env old=PYTHON --env new=PYTHON"
+            )
 
 
 def _onnxruntime_threads(settings: BenchSettings | Settings) -> list[int]:

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, ValidationError, convert
 
+from bench.analysis.environments import Environments
 from bench.analysis.parts import LONGEST, Comparison, Count, LifecycleRow, Name, Row, RowProcess, Runtimes, Status
 from bench.analysis.statistics import Ratio
 from bench.environment import Environment
@@ -104,6 +105,7 @@ class Report:
         runtimes: timings of the model in runtimes that need no Python; None if not timed.
         sizes: the sizes of the dynamic axes other than the batch, by name.
         model: name of the bundle, file or module that was timed, without its folder; empty if it is not known.
+        environments: what a comparison of Python environments found; None without one.
 
     Example:
         >>> report = Report.read("artifacts/reference/line/bench.json")
@@ -124,6 +126,7 @@ class Report:
     runtimes: Runtimes | None = None
     sizes: Mapping[str, int] = field(default_factory=dict)
     model: Name = ""
+    environments: Environments | None = None
 
     @classmethod
     def read(cls, path: Path | str) -> "Report":
@@ -206,6 +209,15 @@ def _fault(error: str) -> str:
     return fault if len(fault) <= 240 else f"{fault[:120]}…{fault[-120:]}"
 
 
+OPTIONAL: dict[type, tuple[str, ...]] = {
+    Report: ("sizes", "model", "environments"),
+    Quality: ("shortened",),
+    Row: ("tail_calls", "onnx_optimization"),
+    RowProcess: ("host_ns",),
+}
+"""Fields that are left out of the JSON if they are empty."""
+
+
 def _values(value: Any) -> Any:
     """Return a part of a report as JSON values. An open end of an interval is null, since JSON has no infinity."""
     if isinstance(value, list | tuple):
@@ -215,22 +227,13 @@ def _values(value: Any) -> Any:
     found = {entry.name: _values(getattr(value, entry.name)) for entry in fields(value)}
     if isinstance(value, Ratio):
         return {key: number if math.isfinite(number) else None for key, number in found.items()}
+    for name in OPTIONAL.get(type(value), ()):
+        if not found[name]:
+            del found[name]
     if isinstance(value, Row):
-        if not value.tail_calls:
-            del found["tail_calls"]
-        if value.onnx_optimization is None:
-            del found["onnx_optimization"]
         return {("problem" if key == "status" else key): entry for key, entry in found.items() if key != "reason"} | {
             "problem": value.problem
         }
-    if isinstance(value, Report):
-        for name in ("sizes", "model"):
-            if not found[name]:
-                del found[name]
-    if isinstance(value, Quality) and not value.shortened:
-        del found["shortened"]
-    if isinstance(value, RowProcess) and value.host_ns is None:
-        del found["host_ns"]
     return found
 
 

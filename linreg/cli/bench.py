@@ -10,6 +10,7 @@ from bench.plan.budget import check_budgets
 from bench.plan.request import Request, public_command
 from bench.plan.settings import bench_settings
 from bench.plan.variants import ONNX_LEVELS
+from linreg.cli.bench_environments import EnvironmentsOption, check_environments, show_environments
 from linreg.cli.bench_gate import check_old, json_of, judge, show_changes
 from linreg.cli.bench_next import next_command
 from linreg.cli.bench_options import (
@@ -101,6 +102,7 @@ def run(
     github: Github = False,
     benchmark_json: BenchmarkJson = None,
     onnx_optimization: OnnxOptimization = None,
+    environments: EnvironmentsOption = None,
 ) -> None:
     """Verify every way to run a model, then time them in shuffled rounds in fresh processes.
 
@@ -118,9 +120,10 @@ def run(
         onnxruntime_threads=onnxruntime_threads,
         processes=processes,
         rounds=rounds,
-        target=target or BENCH_DEFAULTS.target,
+        target=target,
         reference=reference,
         against=against is not None,
+        environments=bool(environments),
     )
     request = Request(
         model=model,
@@ -138,7 +141,9 @@ def run(
         runtimes=runtimes,
         command=("linreg", *public_command(sys.argv[1:])),
         onnx_optimization=onnx_optimization or ONNX_LEVELS[:1],
+        environments=tuple(environments or ()),
     )
+    check_environments(context, request)
     check_usage(context, request, compare, fail_slower)
     check_budgets(budgets or (), settings)
     old = _read_old(compare, settings)
@@ -160,6 +165,7 @@ def run(
         written = write_files(report, files, plots)
         for path in written:
             tell(f"saved: {path}")
+        show_environments(report, quiet=as_json)
     if benchmark_json is not None:
         write_benchmark_json(report, benchmark_json)
         tell(f"saved: {benchmark_json}")
@@ -174,7 +180,7 @@ def run(
         against=against is not None,
         gated=bool(judged.lines),
     )
-    if following and not (as_json or markdown):
+    if following and not (as_json or markdown or environments):
         say(f"next:  {following}")
 
 

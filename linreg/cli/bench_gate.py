@@ -56,13 +56,16 @@ def judge(report: "Report", old: "Report | None", limit: float | None, budgets: 
     useful all the same, and is written first.
     """
     from bench.report.budget import budget_line, judge_budgets
+    from bench.report.environments import environment_changes
     from bench.report.gate import compare_reports, first_wrong, gate_line, slower_than_reference
 
     if reason := first_wrong(report):
         return Judgement(failure=MismatchError(reason))
     try:
         changes = [] if old is None else compare_reports(old, report, limit=limit)
-        if old is None and limit is not None:
+        if report.environments is not None and limit is not None:
+            changes = environment_changes(report.environments, limit=limit)
+        elif old is None and limit is not None:
             changes = slower_than_reference(report, limit=limit)
         spent = judge_budgets(report, budgets)
     except LinregError as error:

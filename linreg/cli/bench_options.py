@@ -175,7 +175,7 @@ FailSlower = Annotated[
     typer.Option(
         parser=_fraction,
         metavar="PERCENT",
-        help="With --compare or --against: exit 4 if a variant is slower by more than this, such as 3%.",
+        help="With --compare, --against or --env: exit 4 if a variant is slower by more than this, such as 3%.",
         rich_help_panel=GATE,
     ),
 ]

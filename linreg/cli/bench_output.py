@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bench.plan.request import Request
 from export.source.axes import in_words
+from linreg.cli.bench_usage import writes_into_bundle
 from linreg.cli.bundle import find_model
 from linreg.cli.terminal import note, say, say_lines, say_waiting, say_wrapped, show
 from linreg.config import MAX_JSON_BYTES, MAX_STATE_BYTES, BenchSettings
@@ -41,7 +42,7 @@ def check_output(
             _refuse_foreign(plots, _pictures(request.settings))
     folder = output
     if output is None:
-        if (request.module and request.model is None) or request.against is not None:
+        if not writes_into_bundle(request):
             return None
         path = find_model(request.model)
         folder = path if path.is_dir() else path.parent
@@ -107,6 +108,7 @@ def show_report(report: "Report", *, markdown: bool) -> None:
     from bench.report.order import answers
     from bench.report.tables import HEADINGS, explanation, report_tables, skipped
     from bench.report.terminal import TerminalTable
+    from bench.self_check_record import resolution_note
 
     if markdown:
         say_lines(to_markdown(report))
@@ -116,8 +118,9 @@ def show_report(report: "Report", *, markdown: bool) -> None:
     comparisons = [table for table in report_tables(report) if table.headings == HEADINGS]
     for table in comparisons:
         show(TerminalTable(table))
-    if line := explanation(report):
-        say(line)
+    for line in (explanation(report), resolution_note(report.self_check)):
+        if line:
+            say(line)
     for table in report_tables(report)[len(comparisons) :]:
         show(TerminalTable(table))
     if report.runtimes:

@@ -33,22 +33,28 @@ def check_usage(context: typer.Context, request: Request, compare: Path | None, 
             f"has no effect: {FEWEST_PROCESSES_TO_STOP} processes always run, and no more were requested; "
             "use --processes 10, or leave it out",
         )
-    if ((request.module and request.model is None) or request.against is not None) and not found & {"output", "plots"}:
+    if not writes_into_bundle(request) and not found & {"output", "plots"}:
         refuse(context, ["force"], "has no effect: without -o and --plots no file is written")
 
 
+def writes_into_bundle(request: Request) -> bool:
+    """Return whether the report goes to the bundle of the model unless `-o` names a folder."""
+    return not ((request.module and request.model is None) or request.against is not None or request.environments)
+
+
 def _check_subject(context: typer.Context, request: Request) -> None:
+    answered = [] if request.environments else ["inputs_from"]  # environments answer inputs of a bundle too
     if request.module:
         refuse(context, OF_LINEAR_MODELS, "needs a model of linreg train, and --module names your own; leave it out")
         if request.model is not None:
-            held = ["state_dict", "inputs", "inputs_from"]
+            held = ["state_dict", "inputs", *answered]
             refuse(context, held, f"has no effect: {request.model} describes its inputs; leave it out")
         else:
             refuse(context, ["trust"], "applies to the programs of a bundle; add -m BUNDLE, or leave it out")
             if request.inputs_from:
                 refuse(context, ["batch"], "has no effect: --inputs are timed with the rows they have; leave it out")
     else:
-        refuse(context, OF_MODULE, WITHOUT_MODULE)
+        refuse(context, [name for name in OF_MODULE if name != "inputs_from" or answered], WITHOUT_MODULE)
     if request.against is None:
         return
     if request.settings.onnxruntime_threads and request.against.suffix != ".onnx":
@@ -59,8 +65,10 @@ def _check_subject(context: typer.Context, request: Request) -> None:
 def _check_gate(request: Request, compare: Path | None, limit: float | None) -> None:
     if limit is None:
         return
-    if compare is None and request.against is None:
-        raise typer.BadParameter("--fail-slower needs something to compare with: --compare old.json or --against FILE")
+    if compare is None and request.against is None and not request.environments:
+        raise typer.BadParameter(
+            "--fail-slower needs something to compare with: --compare old.json, --against FILE or --env NAME=PYTHON"
+        )
     if compare is not None and request.against is not None:
         raise typer.BadParameter("--fail-slower needs either --compare or --against, not both; leave one out")
     if request.settings.processes == 1:

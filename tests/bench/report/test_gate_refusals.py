@@ -19,13 +19,29 @@ def test_another_machine_is_refused(name, value):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("load_1min", 9.0), ("versions", {"torch": "3"}), ("clock_resolution_s", 1.0)], ids=str
+    ("name", "value"), [("load_1min", 9.0), ("system", "Linux 9"), ("clock_resolution_s", 1.0)], ids=str
 )
 def test_what_may_differ_is_not_refused(name, value):
-    """A new version of torch may be what is slower."""
     old, new = made(timed("a", spread(1.0))), made(timed("a", spread(1.0)))
     new["environment"][name] = value
     assert len(compare_reports(old, new, limit=LIMIT)) == 1
+
+
+@pytest.mark.parametrize("name", ["torch", "onnxruntime", "numpy"])
+def test_another_version_of_a_package_is_refused(name):
+    """Another torch may have changed eager itself, to which all ratios refer."""
+    old, new = made(timed("a", spread(1.0))), made(timed("a", spread(1.0)))
+    was = old["environment"]["versions"].get(name, "none")
+    new["environment"]["versions"] = {**old["environment"]["versions"], name: "99.1"}
+    message = refused(old, new)
+    assert f"the old report has {name} {was!r}, this one '99.1'" in message
+    assert message.endswith("--env old=PYTHON --env new=PYTHON")
+
+
+def test_another_python_is_refused():
+    old, new = made(timed("a", spread(1.0))), made(timed("a", spread(1.0)))
+    new["environment"]["python"] = "3.99.0"
+    assert f"the old report has Python {old['environment']['python']!r}, this one '3.99.0'" in refused(old, new)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import bench.report.report
 from bench.analysis.statistics import Verdict
 from bench.plan.variants import Device, Kind
 from tests import bench_reports
-from tests.bench_measured import RUNTIMES, as_json
+from tests.bench_measured import RUNTIMES, as_json, environments
 
 SCHEMA = (Path(bench.report.report.__file__).parent / "schema.md").read_text()
 
@@ -27,11 +27,11 @@ def keys(value) -> set[str]:
 @pytest.mark.parametrize("device", [*Device])
 def test_every_field_is_documented(device):
     documented = set(re.findall(r"`(\w[\w.]*)`", SCHEMA))
-    assert keys(as_json(device=device, runtimes=RUNTIMES)) - documented == set()
+    assert keys(as_json(device=device, runtimes=RUNTIMES, environments=environments())) - documented == set()
 
 
 def test_every_field_that_is_documented_is_there():
-    there = keys(as_json(device=Device.CUDA, runtimes=RUNTIMES))
+    there = keys(as_json(device=Device.CUDA, runtimes=RUNTIMES, environments=environments()))
     tables = re.findall(r"^`(\w+)` \|", SCHEMA, re.MULTILINE)
     assert len(tables) > 40
     assert set(tables) - there == set()

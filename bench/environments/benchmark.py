@@ -1,0 +1,132 @@
+"""Compare environments: answers first, then speed, in sets of one process for each environment."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+
+from bench.analysis.environments import EnvironmentChange, Environments, EnvironmentVersions
+from bench.analysis.statistics import Ratio
+from bench.environment import describe_environment, stolen_s
+from bench.environments.answers import Answers, paired
+from bench.environments.cases import Prepared, prepare
+from bench.environments.rows import Timed, changes, comparison, reference_name
+from bench.environments.timing import Key, Team, start_team, time_team
+from bench.plan.planning import Plan
+from bench.plan.request import Request
+from bench.report.report import Quality, Report, Settings
+from linreg.folders import work_folder
+
+FEWEST_SETS = 10
+"""From ten sets on, a tenth is trimmed from each end."""
+
+TIME_S = 150.0
+FEWEST_SLOW_SETS = 7
+"""After `TIME_S` seconds so many sets are enough."""
+
+Progress = Callable[[str, int, int], None]
+
+
+def compare_environments(request: Request, plan: Plan, progress: Progress | None) -> Report:
+    """Return the report on a model in several environments; the first is the reference of the others.
+
+    Args:
+        request: the settings, and the environments.
+        plan: the model.
+        progress: called with the stage, the number of sets of processes completed and their largest number.
+
+    Raises:
+        MismatchError: the first environment gives wrong outputs.
+        LinregError: an environment cannot be started, or has no runtime in common with the first.
+    """
+    start, stolen = time.perf_counter(), stolen_s()
+    settings = request.settings
+    with work_folder("linreg-bench-") as folder:
+        prepared = prepare(request, plan, folder)
+        answers = Answers(request.environments[0].name, prepared.source.output_names, folder)
+        run = _Run(request, prepared, answers)
+        for place in range(settings.processes):
+            with ExitStack() as stack:
+                team = start_team(
+                    stack,
+                    request.environments,
+                    prepared,
+                    folder,
+                    place=place,
+                    threads=settings.threads[0],
+                    onnxruntime_threads=settings.onnxruntime_threads or settings.threads[0],
+                )
+                run.measure(team, place)
+            if progress is not None:
+                progress("timing environments", place + 1, settings.processes)
+            if run.enough(time.perf_counter() - start):
+                break
+    return Report(
+        state_sha256=prepared.source.state_sha256,
+        reference=reference_name(run.rows),
+        scope=f"{run.sets} sets of processes",
+        command=request.command,
+        settings=Settings(**asdict(settings), processes_run=run.sets),
+        environment=describe_environment(),
+        quality=Quality(
+            preempted=0, stolen_s=round(stolen_s() - stolen, 2), duration_s=round(time.perf_counter() - start, 1)
+        ),
+        comparisons=tuple(comparison(run.rows, batch, settings, run.timed, answers) for batch in settings.batches),
+        environments=Environments(
+            found=run.found,
+            answers=tuple(map(answers.result, run.rows)),
+            changes=tuple(run.changes()),
+            missing=run.missing,
+        ),
+    )
+
+
+class _Run:
+    """What the sets of processes have found so far."""
+
+    def __init__(self, request: Request, prepared: Prepared, answers: Answers) -> None:
+        self._request, self._prepared, self._answers = request, prepared, answers
+        self._first = request.environments[0].name
+        self.rows: list[Key] = []
+        self.missing: dict[str, str] = dict(prepared.missing)
+        self.found: tuple[EnvironmentVersions, ...] = ()
+        self.timed: Timed = {}
+        self.sets = 0
+
+    def measure(self, team: Team, place: int) -> None:
+        """Check the answers of a set of processes, time its rows, and check the answers again."""
+        timed_cases = [case for case in self._prepared.cases if case.batch is not None]
+        if not self.rows:
+            self.rows, missing = paired(team, self._first)
+            self.missing |= missing
+            self.found = tuple(
+                EnvironmentVersions(name=name, python=found["python"], versions=found["versions"])
+                for name, found in team.described.items()
+            )
+        self._answers.check(team, self._prepared.cases if self.sets == 0 else timed_cases)
+        rows, rounds = self._answers.right(self.rows), self._request.settings.rounds
+        assert rounds is not None, "a comparison of environments has a number of rounds"
+        if len({name for name, _ in rows}) > 1:
+            for batch, blocks in time_team(team, rows, timed_cases, rounds=rounds, place=place):
+                for key, own in blocks.items():
+                    self.timed.setdefault((key, batch), []).append(own)
+            self._answers.check(team, timed_cases)
+        self.sets += 1
+
+    def changes(self) -> Sequence[EnvironmentChange]:
+        """Return the change of every row that is right, at each batch size."""
+        return changes(self._answers.right(self.rows), self._first, self._request.settings, self.timed)
+
+    def enough(self, elapsed_s: float) -> bool:
+        """Return whether every interval is narrow enough, or the time is up, or nothing is left to time."""
+        found = self.changes()
+        if not found:
+            return True
+        if self.sets >= FEWEST_SLOW_SETS and elapsed_s > TIME_S:
+            return True
+        return self.sets >= FEWEST_SETS and all(self._narrow(change.ratio) for change in found)
+
+    def _narrow(self, ratio: Ratio) -> bool:
+        """Return whether an interval is within the target, or within a tenth of the difference that it shows."""
+        return ratio.half_width <= max(self._request.settings.target, abs(math.log(ratio.estimate)) / 10)

@@ -1,0 +1,115 @@
+"""Turn the blocks of all environments into the rows of a report, and into the change of each row."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from bench.analysis.environments import EnvironmentChange
+from bench.analysis.parts import Comparison, Row, RowProcess, Status
+from bench.analysis.statistics import Ratio, over_processes, paired_ratio, verdict
+from bench.environments.answers import Answers
+from bench.environments.timing import Key
+from bench.plan.variants import Device, Kind
+from bench.worker.messages import nanoseconds
+from bench.worker.rounds import Blocks
+from export.runners.base import CallMode
+from linreg.config import BenchSettings
+
+Timed = dict[tuple[Key, int], list[Blocks]]
+"""The blocks of each set of processes, by row and batch size."""
+
+WITHOUT_NULL = Ratio(estimate=1.0, low=1.0, high=1.0)
+"""Each environment has its own process in every set, so the interval over sets already holds what a null row shows."""
+
+
+def row_name(key: Key) -> str:
+    """Return the name of a row in the report, such as `old: onnxruntime-run`."""
+    return f"{key[0]}: {key[1]}"
+
+
+def reference_name(rows: Sequence[Key]) -> str:
+    """Return the name of the row that the ratios of the tables refer to: the first of the first environment."""
+    return row_name(rows[0])
+
+
+def changes(rows: Iterable[Key], first: str, settings: BenchSettings, timed: Timed) -> list[EnvironmentChange]:
+    """Return the ratio of each row to the same row in the first environment, at each batch size."""
+    found = []
+    for key in rows:
+        for batch in settings.batches:
+            base = timed.get(((first, key[1]), batch))
+            own = timed.get((key, batch))
+            if key[0] == first or base is None or own is None:
+                continue
+            ratio = over_processes(_paired(own, base))
+            found.append(
+                EnvironmentChange(
+                    environment=key[0],
+                    row=key[1],
+                    threads=settings.threads[0],
+                    batch=batch,
+                    ratio=ratio,
+                    verdict=verdict(ratio, WITHOUT_NULL),
+                )
+            )
+    return found
+
+
+def comparison(rows: Sequence[Key], batch: int, settings: BenchSettings, timed: Timed, answers: Answers) -> Comparison:
+    """Return the rows of all environments at one batch size, with ratios to the first of them."""
+    base = timed.get((rows[0], batch), [])
+    return Comparison(
+        device=Device.CPU,
+        threads=settings.threads[0],
+        onnxruntime_threads=settings.onnxruntime_threads or settings.threads[0],
+        batch=batch,
+        rows=tuple(_row(key, batch, timed.get((key, batch), []), base, answers, rows[0]) for key in rows),
+    )
+
+
+def _row(key: Key, batch: int, own: Sequence[Blocks], base: Sequence[Blocks], answers: Answers, reference: Key) -> Row:
+    result = answers.result(key)
+    kind = Kind(key[1])
+    if result.problem or not own:
+        return Row(
+            name=row_name(key),
+            kind=kind,
+            mode=CallMode.NO_GRAD,
+            origin=None,
+            status=Status.WRONG if result.problem else Status.SKIPPED,
+            reason=result.problem or "no other environment gives the right outputs",
+            answers=True,
+            bytes_equal=False if result.problem else None,
+            ratio=None,
+            verdict=None,
+            tails_s={},
+            processes=(),
+        )
+    ratios = [None] * len(own) if key == reference else _paired(own, base)
+    ratio = None if key == reference else over_processes(_paired(own, base))
+    median_s = float(np.median([np.median(series.call_s) for series in own]))
+    return Row(
+        name=row_name(key),
+        kind=kind,
+        mode=CallMode.NO_GRAD,
+        origin=None,
+        status=Status.TIMED,
+        reason="",
+        answers=True,
+        worst_error=result.worst_error,
+        bytes_equal=result.bit_identical,
+        median_s=median_s,
+        host_median_s=median_s,
+        rows_per_s=batch / median_s,
+        ratio=ratio,
+        verdict=None if ratio is None else verdict(ratio, WITHOUT_NULL),
+        tails_s={},
+        processes=tuple(
+            RowProcess(ratio=entry, calls_per_block=series.calls, block_ns=tuple(nanoseconds(series.block_s)))
+            for entry, series in zip(ratios, own, strict=True)
+        ),
+    )
+
+
+def _paired(own: Sequence[Blocks], base: Sequence[Blocks]) -> list[Ratio]:
+    return [paired_ratio(one.call_s, other.call_s) for one, other in zip(own, base, strict=True)]
