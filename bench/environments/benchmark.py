@@ -14,7 +14,7 @@ from bench.environments.cases import Prepared, prepare
 from bench.environments.rows import Timed, changes, comparison, reference_name
 from bench.environments.timing import Key, Team, start_team, time_team
 from bench.plan.planning import Plan
-from bench.plan.request import Request
+from bench.plan.request import Request, model_name
 from bench.report.report import Quality, Report, Settings
 from linreg.folders import work_folder
 
@@ -64,10 +64,10 @@ def compare_environments(request: Request, plan: Plan, progress: Progress | None
                 break
     return Report(
         state_sha256=prepared.source.state_sha256,
-        reference=reference_name(run.rows),
+        reference=(reference := reference_name(run.rows)),
         scope=f"{run.sets} sets of processes",
         command=request.command,
-        settings=Settings(**asdict(settings), processes_run=run.sets),
+        settings=Settings(**{**asdict(settings), "reference": reference}, processes_run=run.sets),
         environment=describe_environment(),
         quality=Quality(
             preempted=0, stolen_s=round(stolen_s() - stolen, 2), duration_s=round(time.perf_counter() - start, 1)
@@ -79,6 +79,7 @@ def compare_environments(request: Request, plan: Plan, progress: Progress | None
             changes=tuple(run.changes()),
             missing=run.missing,
         ),
+        model=model_name(request),
     )
 
 

@@ -83,7 +83,7 @@ def _speed(change: EnvironmentChange) -> str:
     if change.verdict is Verdict.EQUIVALENT:
         return "equivalent"
     if change.verdict is Verdict.FASTER:
-        return f"{1 - ratio.estimate:.1%} faster [{100 * (1 - ratio.high):.1f}, {100 * (1 - ratio.low):.1f}]"
+        return f"{100 * (1 - ratio.estimate):.1f} % faster [{100 * (1 - ratio.high):.1f}, {100 * (1 - ratio.low):.1f}]"
     if change.verdict is Verdict.SLOWER:
-        return f"{ratio.estimate - 1:.1%} slower [{100 * (ratio.low - 1):.1f}, {100 * (ratio.high - 1):.1f}]"
+        return f"{100 * (ratio.estimate - 1):.1f} % slower [{100 * (ratio.low - 1):.1f}, {100 * (ratio.high - 1):.1f}]"
     return f"inconclusive, time changes by {100 * (ratio.low - 1):+.1f} to {100 * (ratio.high - 1):+.1f} %"

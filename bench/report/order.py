@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from bench.analysis.parts import Comparison, Row, Status
 from bench.analysis.statistics import Ratio, Verdict
 from bench.plan.variants import NULL
+from bench.report.environments import environment_lines
 from bench.report.numbers import number
 from bench.report.report import Report
 
@@ -58,7 +59,12 @@ def fastest(comparison: Comparison) -> Fastest | None:
 
 
 def answers(report: Report) -> list[str]:
-    """Return one line for each comparison: its fastest row beside the reference, with the interval of their ratio."""
+    """Return one line for each comparison: its fastest row beside the reference, with the interval of their ratio.
+
+    For a comparison of environments, they say instead what each environment gives.
+    """
+    if report.environments is not None:
+        return environment_lines(report.environments)
     compared = [
         comparison
         for comparison in report.comparisons

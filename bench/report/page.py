@@ -23,7 +23,7 @@ from bench.report.cards import cards, runtimes_by_ratio
 from bench.report.findings import certainty, findings, noise_floor, resolution, rounds_run, wrong_variants
 from bench.report.markdown import to_markdown
 from bench.report.numbers import duration, number
-from bench.report.order import by_ratio, fastest
+from bench.report.order import answers, by_ratio, fastest
 from bench.report.plot_data import (
     START_PARTS,
     LatencyPlot,
@@ -90,6 +90,7 @@ def to_page(report: Report) -> str:
             "base-uri 'none'; form-action 'none'",
             wrong=wrong_variants(report),
             cards=cards(report),
+            environments=answers(report) if report.environments is not None else [],
             sentences={finding.where: finding.text for finding in findings(report)},
             certainty=certainty(report),
             noise_floor=noise_floor(report),

@@ -8,7 +8,7 @@ from bench.plan.interpreters import Interpreter, check_interpreters, parse_inter
 from bench.plan.request import Request
 from linreg.cli.bench_options import ROWS
 from linreg.cli.options import refuse, usage_errors
-from linreg.cli.terminal import note, say
+from linreg.cli.terminal import note, say_wrapped
 
 if TYPE_CHECKING:
     from bench.report.report import Report
@@ -51,11 +51,11 @@ def check_environments(context: typer.Context, request: Request) -> None:
 
 def show_environments(report: "Report", *, quiet: bool) -> None:
     """Print the answer of a comparison of environments, and why rows are missing; `quiet` prints it on stderr."""
-    from bench.report.environments import environment_lines
+    from bench.report.order import answers
 
     if report.environments is None:
         return
     for name, reason in report.environments.missing.items():
         note(f"{name}: skipped: {reason}")
-    for line in environment_lines(report.environments):
-        (note if quiet else say)(line)
+    for line in answers(report):
+        (note if quiet else say_wrapped)(line)

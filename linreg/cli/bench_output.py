@@ -106,15 +106,16 @@ def show_report(report: "Report", *, markdown: bool) -> None:
     """
     from bench.report.markdown import to_markdown
     from bench.report.order import answers
-    from bench.report.tables import HEADINGS, explanation, report_tables, skipped
+    from bench.report.tables import HEADINGS, explanation, report_tables
     from bench.report.terminal import TerminalTable
     from bench.self_check_record import resolution_note
 
     if markdown:
         say_lines(to_markdown(report))
         return
-    for line in answers(report):
-        say_wrapped(line)
+    if report.environments is None:  # whose answer comes last
+        for line in answers(report):
+            say_wrapped(line)
     comparisons = [table for table in report_tables(report) if table.headings == HEADINGS]
     for table in comparisons:
         show(TerminalTable(table))
@@ -123,6 +124,13 @@ def show_report(report: "Report", *, markdown: bool) -> None:
             say(line)
     for table in report_tables(report)[len(comparisons) :]:
         show(TerminalTable(table))
+    _note_conditions(report)
+
+
+def _note_conditions(report: "Report") -> None:
+    """Print on stderr what was skipped, and what disturbed the measurement."""
+    from bench.report.tables import skipped
+
     if report.runtimes:
         for name, why in report.runtimes.missing.items():
             note(f"{name}: skipped: {why}")

@@ -52,7 +52,7 @@ def measure(request: Request, *, batches_given: bool = False) -> "Report":
         run_module_of(request.module, plan.bundle, request.arguments)
     elif request.module and made is None:
         run_module(request.module, request.state_dict, request.arguments)
-    if plan.bundle is not None and not request.trust:
+    if plan.bundle is not None and not request.trust and not request.environments:
         _note_foreign(plan.bundle)
     with prints_on_stderr(), stages() as progress:
 

@@ -16,7 +16,7 @@ def line(**changes) -> str:
 def test_the_line_names_versions_answers_and_speeds():
     assert line() == (
         "onnxruntime 1.15.1 -> 1.32.0 (Python 3.11.7 -> 3.12.4), onnxruntime-run: answers bit-identical in 24 cases; "
-        "batch 1: 8.0% faster [7.1, 8.8]; batch 4096: 8.0% faster [7.1, 8.8]"
+        "batch 1: 8.0 % faster [7.1, 8.8]; batch 4096: 8.0 % faster [7.1, 8.8]"
     )
 
 
@@ -28,7 +28,7 @@ def test_a_row_of_torch_names_torch():
     ("verdict", "ratio", "text"),
     [
         (Verdict.EQUIVALENT, Ratio(estimate=1.001, low=0.99, high=1.012), "batch 1: equivalent;"),
-        (Verdict.SLOWER, Ratio(estimate=1.05, low=1.043, high=1.058), "batch 1: 5.0% slower [4.3, 5.8];"),
+        (Verdict.SLOWER, Ratio(estimate=1.05, low=1.043, high=1.058), "batch 1: 5.0 % slower [4.3, 5.8];"),
         (
             Verdict.INCONCLUSIVE,
             Ratio(estimate=1.01, low=0.98, high=1.04),
