@@ -11,7 +11,7 @@ from bench.benchmark import run_benchmark
 from bench.environment import describe_environment
 from bench.plan.expected import SEED
 from bench.plan.subject import Subject
-from bench.plan.variants import REFERENCE, Device, Kind, cpu_variants
+from bench.plan.variants import NULL, REFERENCE, Device, cpu_variants
 from bench.self_check_record import keep
 from bench.worker.measurement import torch_threads
 from export.bundle.build import build
@@ -51,12 +51,9 @@ def check_harness(model: Path, progress: Callable[[int], None]) -> tuple[SelfChe
     return check, record
 
 
-def default_benchmark(model: Path, progress: Callable[[int], None]) -> list[tuple[Ratio, ...]]:
-    """Run the default benchmark of eager, its copy and ONNX Runtime, and return the ratios of each row by process.
-
-    The ratio of ONNX Runtime depends on each process's layout of memory, which that of the copy hardly does.
-    """
-    rows = [variant for variant in cpu_variants() if variant.name == REFERENCE or variant.kind is Kind.ONNXRUNTIME_RUN]
+def default_benchmark(model: Path, progress: Callable[[int], None]) -> list[Ratio]:
+    """Run the default benchmark of the reference and its copy, and return their ratio in each process."""
+    rows = [variant for variant in cpu_variants() if variant.name == REFERENCE]
     report = run_benchmark(
         {"model": Subject(path=str(model))},
         {Device.CPU: rows},
@@ -65,9 +62,5 @@ def default_benchmark(model: Path, progress: Callable[[int], None]) -> list[tupl
         provided={},
         progress=progress,
     )
-    return [
-        tuple(process.ratio for process in row.processes if process.ratio is not None)
-        for comparison in report.comparisons
-        for row in comparison.rows
-        if row.ratio is not None
-    ]
+    (null,) = (row for row in report.comparisons[0].rows if row.name == NULL)
+    return [process.ratio for process in null.processes if process.ratio is not None]

@@ -132,14 +132,14 @@ def small(monkeypatch):
     return 12 + 4 * 5 + 4 + 3 + 2
 
 
-def two_rows(progress):
+def equal_processes(progress):
     """A benchmark of two processes whose ratios agree to the bit."""
     for done in (1, 2):
         progress(done)
-    return [(Ratio(estimate=1.01, low=1.0, high=1.02),) * 2] * 2
+    return [Ratio(estimate=1.01, low=1.0, high=1.02)] * 2
 
 
-def checked(monkeypatch, machine: Machine, progress=None, benchmark=two_rows) -> SelfCheck:
+def checked(monkeypatch, machine: Machine, progress=None, benchmark=equal_processes) -> SelfCheck:
     quick = machine.build().bind(())
     machine.built = 0
     monkeypatch.setattr(selfcheck, "quick_call", lambda: quick)
@@ -226,13 +226,10 @@ def test_noise_that_hides_one_percent_is_reported_and_fails_nothing(monkeypatch,
     assert not any("found" in failure or "planted" in failure for failure in check.failures)
 
 
-def test_the_benchmark_counts_with_its_worst_row(monkeypatch, small):
-    def benchmark(progress):
-        quiet, noisy = ([Ratio(estimate=r, low=r, high=r) for r in row] for row in ((1.0, 1.0001), (0.9, 1.1)))
-        return [quiet, noisy, quiet]
-
-    check = checked(monkeypatch, Machine(), benchmark=benchmark)
-    assert check.resolution.benchmark == pytest.approx(smallest_found(list(benchmark(None)[1])), rel=1e-12)
+def test_the_benchmark_counts_with_its_spread_over_processes(monkeypatch, small):
+    processes = [Ratio(estimate=ratio, low=ratio, high=ratio) for ratio in (0.9, 1.1)]
+    check = checked(monkeypatch, Machine(), benchmark=lambda _progress: processes)
+    assert check.resolution.benchmark == pytest.approx(smallest_found(processes), rel=1e-12)
     assert check.resolution.benchmark > 1
 
 
@@ -286,7 +283,7 @@ def test_a_real_run_of_a_cheap_call(small, monkeypatch):
 
     done: list[int] = []
     monkeypatch.setattr(selfcheck, "PAIR_S", 0.05)
-    check = self_check(build, build, (), two_rows, done.append)
+    check = self_check(build, build, (), equal_processes, done.append)
     assert done[-1] == len(done) == small
     assert check.runs == 12
     for part in (check.excluded, check.found_1_percent, check.found_3_percent):
