@@ -40,7 +40,7 @@ _HEADER = """\
 {guard}
 #define {macro}_FEATURES {features}
 #define {macro}_OUTPUTS {outputs}
-{scratch}#define {macro}_NUMBER {type}
+{scratch}{dims}#define {macro}_NUMBER {type}
 #define {macro}_STATE_SHA256 "{state_sha256}"
 {names}
 #ifdef __cplusplus
@@ -149,6 +149,7 @@ def _text(source: Source, written: CWriter, *, affine: bool) -> str:
         features=network.input.size,
         outputs=network.output.size,
         scratch=f"#define {macro}_SCRATCH {scratch}\n" if scratch else "",
+        dims=_dims(f"{macro}_INPUT_DIMS", network.input) + _dims(f"{macro}_OUTPUT_DIMS", network.output),
         state_sha256=source.state_sha256,
         names=_names(source, macro),
         remarks=remarks,
@@ -164,6 +165,12 @@ def _text(source: Source, written: CWriter, *, affine: bool) -> str:
 
 
 _MATH = re.compile(r"\b(fma|exp|expm1|log|log1p|pow|fabs|sqrt|erf|tanh)f?\(")
+
+
+def _dims(macro: str, tensor: Tensor) -> str:
+    """Define the sizes of an input or output whose rows have not one axis; 0 stands for the batch."""
+    sizes = ", ".join(map(str, (0, *tensor.shape)))
+    return "" if len(tensor.shape) == 1 else f"#define {macro} {{{sizes}}}\n"
 
 
 def _network(source: Source, program: "ExportedProgram | None") -> Network:
