@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 import export.bundle.build
@@ -18,7 +20,7 @@ from export.formats.source_code.reading import read_steps
 from export.proof.verify import verify
 from export.runners.c import c_runner
 from export.source.source import Source
-from linreg.errors import ExportError, MismatchError
+from linreg.errors import ExportError, MismatchError, ModelError
 from tests.artifacts import write_alone
 from tests.deploy.standalone import COMPILERS, SANITIZED, run, tool
 from tests.feed_forward_networks import NETWORKS, exported, network, source_of
@@ -179,6 +181,8 @@ def test_scratch_memory_is_shared_by_values_that_are_never_needed_together():
     layers = [layer for _ in range(6) for layer in (nn.Linear(10, 10), nn.ReLU())]
     text = read_c("model.c", to_c(source_of(nn.Sequential(*layers, nn.Linear(10, 1)), "x=float32[batch,10]")))
     assert text.scratch == 20
+    short = nn.Sequential(nn.Linear(4, 10), nn.ReLU(), nn.Linear(10, 1))
+    assert read_c("model.c", to_c(source_of(short, "x=float32[batch,4]"))).scratch == 10, "ReLU works in place"
 
 
 def test_an_unknown_operator_is_refused_by_name_and_other_formats_are_written(linreg, tmp_path):
@@ -228,3 +232,16 @@ def test_verify_and_inspect_know_a_network(linreg, tmp_path):
     found = inspect_file(Path(bundle) / "model.c")
     assert (found.kind, found.inputs) == ("c", [{"name": "x", "dtype": "float32", "shape": ["batch", 2, 8]}])
     assert found.facts["scratch"] == "56 numbers"
+
+
+@settings(deadline=None, max_examples=50)
+@given(data=st.data())
+def test_damaged_text_of_a_network_is_an_error_of_one_line(data):
+    text = bytearray(written(exported("mlp")[0]))
+    head = text.index(b"#include <math.h>")
+    for _ in range(data.draw(st.integers(1, 4))):
+        text[data.draw(st.integers(0, head))] = data.draw(st.integers(0, 255))
+    try:
+        read_c("model.c", bytes(text[: data.draw(st.integers(0, len(text)))]))
+    except ModelError as error:
+        assert "\n" not in str(error)
