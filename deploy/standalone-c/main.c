@@ -6,6 +6,28 @@
 
 enum { TYPE = sizeof(LINREG_NUMBER) == sizeof(float) ? TENSOR_FLOAT32 : TENSOR_FLOAT64 };
 
+/* The sizes of a tensor; 0 stands for the batch. */
+#ifndef LINREG_INPUT_DIMS
+#define LINREG_INPUT_DIMS {0, LINREG_FEATURES}
+#endif
+#ifndef LINREG_OUTPUT_DIMS
+#define LINREG_OUTPUT_DIMS {0, LINREG_OUTPUTS}
+#endif
+
+static const int64_t INPUT_DIMS[] = LINREG_INPUT_DIMS;
+static const int64_t OUTPUT_DIMS[] = LINREG_OUTPUT_DIMS;
+enum {
+  INPUT_RANK = sizeof INPUT_DIMS / sizeof *INPUT_DIMS,
+  OUTPUT_RANK = sizeof OUTPUT_DIMS / sizeof *OUTPUT_DIMS
+};
+
+#ifdef LINREG_SCRATCH
+static LINREG_NUMBER scratch[LINREG_SCRATCH];
+#define PREDICT(batch, input, output) linreg_predict(batch, input, output, scratch)
+#else
+#define PREDICT(batch, input, output) linreg_predict(batch, input, output)
+#endif
+
 static const char *const NAME = "standalone-c";
 static const char *const USAGE =
     "usage: linreg-standalone-c predict < rows.csv > predictions.csv\n"
@@ -21,15 +43,19 @@ static int print_error(const char *error) {
 static bool run(void *context, const Tensor *inputs, size_t input_count, Tensor *outputs, size_t output_count,
                 char *error) {
   (void)context;
-  const bool fits = input_count == 1 && output_count == 1 && inputs->type == TYPE && inputs->rank == 2 &&
-                    inputs->dims[1] == LINREG_FEATURES;
+  const bool flat = inputs->rank == 2 && inputs->dims[1] == LINREG_FEATURES; /* as predict reads a table */
+  const bool shaped = inputs->rank == INPUT_RANK &&
+                      memcmp(inputs->dims + 1, INPUT_DIMS + 1, sizeof INPUT_DIMS - sizeof *INPUT_DIMS) == 0;
+  const bool fits = input_count == 1 && output_count == 1 && inputs->type == TYPE && (flat || shaped);
   if (!fits) {
     return failed(error, "the model takes one input of type %d and shape (batch, %d), and gives one output", (int)TYPE,
                   LINREG_FEATURES);
   }
-  const int64_t dims[2] = {inputs->dims[0], LINREG_OUTPUTS};
-  if (!tensor_allocate(outputs, TYPE, 2, dims, error)) return false;
-  linreg_predict((size_t)dims[0], (const LINREG_NUMBER *)inputs->data, (LINREG_NUMBER *)outputs->data);
+  int64_t dims[OUTPUT_RANK];
+  memcpy(dims, OUTPUT_DIMS, sizeof dims);
+  dims[0] = inputs->dims[0];
+  if (!tensor_allocate(outputs, TYPE, OUTPUT_RANK, dims, error)) return false;
+  PREDICT((size_t)dims[0], (const LINREG_NUMBER *)inputs->data, (LINREG_NUMBER *)outputs->data);
   return true;
 }
 
@@ -105,7 +131,7 @@ typedef struct {
 
 static bool bound_call(void *context) {
   const BoundCall *bound = (const BoundCall *)context;
-  linreg_predict(bound->batch, bound->input, bound->output);
+  PREDICT(bound->batch, bound->input, bound->output);
   return true;
 }
 

@@ -16,6 +16,7 @@ from export.precision import ExportPrecision
 from export.proof.affine import load_eager
 from export.proof.budget import given_budget
 from export.source.fixing import Static
+from export.source.source import Source
 from linreg.arguments import as_path, as_texts
 from linreg.bundle import Bundle, open_bundle
 from linreg.changes import Changes, changing
@@ -228,7 +229,7 @@ def _make_artifacts(
                 progress(stage, done, total)
 
         try:
-            if program is None and (kind is Format.PT2 or (kind is Format.ONNX and source.affine is None)):
+            if program is None and _needs_capture(kind, source):
                 from export.formats.capture import capture
 
                 begin("capture")
@@ -243,6 +244,10 @@ def _make_artifacts(
     if progress is not None:
         progress("finish the bundle", len(kinds), len(kinds))
     return outcome
+
+
+def _needs_capture(kind: Format, source: Source) -> bool:
+    return kind is Format.PT2 or (kind in (Format.ONNX, Format.C) and source.affine is None)
 
 
 def _stage_rest(chosen: Exportable, changes: Changes, written: list[Artifact], *, keep_inputs: bool) -> None:

@@ -1,21 +1,27 @@
-"""Write an affine module as C source that needs only fma, allocates no memory and gives the same bits as onnxruntime.
+"""Write an affine module or a small feed-forward network as C source that allocates no memory.
 
 model.c begins with the whole text of model.h, so it compiles alone, and its proof covers both files. The user's names
 and metadata are written as JSON in a comment and as strings in macros. They are escaped so that they cannot end the
-comment or a string early.
+comment or a string early. An affine module gives the same bits as onnxruntime.
 """
 
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from export.formats.c_text import END_OF_HEADER, FIRST_LINE
+from export.formats.c_functions import TYPES, hexadecimal
+from export.formats.c_steps import CWriter, c_writer
+from export.formats.c_text import END_OF_HEADER, FIRST_LINE, FIRST_LINE_OF_NETWORK
+from export.formats.source_code.steps import Constant, Dense, Network, Tensor
 from export.source.source import Source
 from linreg.affine import Affine
 from linreg.errors import ExportError
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
 
 Array = NDArray[Any]
 
@@ -24,15 +30,17 @@ PREFIX = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 MAX_WEIGHTS = 2**20
 """At this limit the source has 18 MB, and a compiler takes 4 s and half a gigabyte."""
 
+MAX_SCRATCH = 2**24
+
 _HEADER = """\
 #ifndef {macro}_MODEL_H
 #define {macro}_MODEL_H
 
 #include <stddef.h>
-
+{guard}
 #define {macro}_FEATURES {features}
 #define {macro}_OUTPUTS {outputs}
-#define {macro}_NUMBER {type}
+{scratch}{dims}#define {macro}_NUMBER {type}
 #define {macro}_STATE_SHA256 "{state_sha256}"
 {names}
 #ifdef __cplusplus
@@ -41,8 +49,8 @@ extern "C" {{
 
 /* Predict `batch` rows: `input` holds batch * {macro}_FEATURES numbers, row by row, `output` takes
  * batch * {macro}_OUTPUTS. They must not overlap; neither is read or written where batch is 0.
- * A sum begins at 0, adds input * weight feature by feature with one rounding each ({fma}), then the bias. */
-void {prefix}_predict(size_t batch, const {type} *input, {type} *output);
+{remarks}
+void {prefix}_predict({parameters});
 
 #ifdef __cplusplus
 }}
@@ -51,73 +59,155 @@ void {prefix}_predict(size_t batch, const {type} *input, {type} *output);
 #endif
 """
 
+_AFFINE_REMARK = """\
+ * A sum begins at 0, adds input * weight feature by feature with one rounding each ({fma}), then the bias. */\
+"""
+
+_NETWORK_REMARK = """\
+{scratch} * Needs {functions} of math.h.
+ * Compile with -std=c99 or -ffp-contract=off, since a * b + c with one rounding has other bits. */\
+"""
+
+_SCRATCH_REMARK = """\
+ * `scratch` holds {macro}_SCRATCH numbers, whatever the batch, and overlaps neither; each thread needs its own.
+"""
+
+_GUARD = """
+#ifdef __FAST_MATH__
+#error "{prefix}_predict was verified with the arithmetic of the standard; compile it without -ffast-math"
+#endif
+"""
+
+_CONTRACTION = """
+#ifdef __clang__
+#pragma STDC FP_CONTRACT OFF
+#endif
+"""
+
 _BODY = """
 #include <math.h>
-
-{arrays}void {prefix}_predict(size_t batch, const {type} *input, {type} *output)
+{contraction}
+{arrays}{functions}void {prefix}_predict({parameters})
 {{
     for (size_t row = 0; row < batch; ++row) {{
-        for (size_t place = 0; place < {macro}_OUTPUTS; ++place) {{
-            const {type} *weight = {prefix}_weight + place * {macro}_FEATURES;
-            {type} sum = 0;
-            for (size_t feature = 0; feature < {macro}_FEATURES; ++feature) {{
-                sum = {fma}(input[feature], weight[feature], sum);
-            }}
-            output[place] = {result};
-        }}
-        input += {macro}_FEATURES;
+{rows}        input += {macro}_FEATURES;
         output += {macro}_OUTPUTS;
     }}
 }}
 """
 
-_TYPES = {"float32": ("float", "fmaf", "f"), "float64": ("double", "fma", "")}
 
-
-def to_c(source: Source, *, prefix: str = DEFAULT_PREFIX) -> bytes:
+def to_c(source: Source, *, prefix: str = DEFAULT_PREFIX, program: "ExportedProgram | None" = None) -> bytes:
     """Return the text of model.c, in ASCII.
 
     Args:
-        source: the module to export.
+        source: the module to export. One that is not affine is exported to ONNX first, and written from that file.
         prefix: prefix of the C identifiers, in lower case.
+        program: the capture of the module; None captures it if needed. An affine module needs no capture.
 
     Raises:
-        ExportError: `prefix` is invalid, the module is not affine or too large, its batch size is fixed, or C cannot
-            express its dtype or values as constants.
+        ExportError: `prefix` is invalid, an operator of the module cannot be written as C, the module is too large, its
+            batch size is fixed, or C cannot express its dtype or values as constants.
     """
-    affine = _exportable(source)
+    affine = None if source.affine is None else _exportable(source, source.affine)
     if not PREFIX.fullmatch(prefix):
         raise ExportError(f"--prefix: got {prefix!r}, expected lower-case letters, digits and single _, such as linreg")
-    kind, fma, suffix = _TYPES[str(affine.weight.dtype)]
-    outputs, features = affine.weight.shape
-    arrays = _array(f"{kind} {prefix}_weight", affine.weight, suffix)
-    if affine.bias is not None:
-        arrays += _array(f"{kind} {prefix}_bias", affine.bias, suffix)
-    words = {"prefix": prefix, "macro": prefix.upper(), "type": kind, "fma": fma}
+    network = _network(source, program) if affine is None else _only_layer(affine)
+    written = c_writer(network, prefix)
+    if written.scratch.size > MAX_SCRATCH:
+        raise ExportError(
+            f"c: a row needs {written.scratch.size} numbers of memory, expected {MAX_SCRATCH} at most; use onnx"
+        )
+    return _text(source, written, affine=affine is not None).encode("ascii")
+
+
+def _text(source: Source, written: CWriter, *, affine: bool) -> str:
+    network, macro = written.network, written.prefix.upper()
+    kind, scratch = written.kind, written.scratch.size
+    parameters = f"size_t batch, const {kind} *input, {kind} *output{f', {kind} *scratch' if scratch else ''}"
+    words = {"prefix": written.prefix, "macro": macro, "type": kind, "parameters": parameters}
+    arrays = "".join(
+        _array(f"{kind} {written.names[constant.name]}", constant.values, written.suffix)
+        for constant in network.constants()
+    )
+    body = _BODY.format(
+        **words,
+        contraction="" if affine else _CONTRACTION,
+        arrays=arrays,
+        functions=written.functions(),
+        rows=written.rows(),
+    )
+    if affine:
+        remarks = _AFFINE_REMARK.format(fma=f"fma{written.suffix}")
+    else:
+        needed = ", ".join(sorted({f"{name}{written.suffix}" for name in _MATH.findall(body)})) or "nothing"
+        remark = _SCRATCH_REMARK.format(**words) if scratch else ""
+        remarks = _NETWORK_REMARK.format(scratch=remark, functions=needed)
     header = _HEADER.format(
         **words,
-        features=features,
-        outputs=outputs,
+        guard="" if affine else _GUARD.format(**words),
+        features=network.input.size,
+        outputs=network.output.size,
+        scratch=f"#define {macro}_SCRATCH {scratch}\n" if scratch else "",
+        dims=_dims(f"{macro}_INPUT_DIMS", network.input) + _dims(f"{macro}_OUTPUT_DIMS", network.output),
         state_sha256=source.state_sha256,
-        names=_names(source, prefix.upper()),
+        names=_names(source, macro),
+        remarks=remarks,
     )
-    result = "sum" if affine.bias is None else f"sum + {prefix}_bias[place]"
-    body = _BODY.format(**words, arrays=arrays, result=result)
-    return (_comment(source) + header + END_OF_HEADER + body).encode("ascii")
+    state = source.module.state_dict()
+    described = (
+        [(key, str(value.dtype).removeprefix("torch."), list(value.shape)) for key, value in state.items()]
+        if affine
+        else [(entry.name, str(entry.values.dtype), list(entry.values.shape)) for entry in network.constants()]
+    )
+    first = FIRST_LINE if affine else FIRST_LINE_OF_NETWORK
+    return _comment(source, first, described) + header + END_OF_HEADER + body
 
 
-def _exportable(source: Source) -> Affine:
-    affine = source.affine
-    if affine is None:
-        raise ExportError("c: only an affine module can be written as C source, and this one is not affine; use onnx")
-    if str(affine.weight.dtype) not in _TYPES:
+_MATH = re.compile(r"\b(fma|exp|expm1|log|log1p|pow|fabs|sqrt|erf|tanh)f?\(")
+
+
+def _dims(macro: str, tensor: Tensor) -> str:
+    """Define the sizes of an input or output whose rows have not one axis; 0 stands for the batch."""
+    sizes = ", ".join(map(str, (0, *tensor.shape)))
+    return "" if len(tensor.shape) == 1 else f"#define {macro} {{{sizes}}}\n"
+
+
+def _network(source: Source, program: "ExportedProgram | None") -> Network:
+    """The steps of a module, read from the ONNX file that is written for it."""
+    from export.formats.onnx import to_onnx
+    from export.formats.source_code.reading import read_steps
+
+    if source.static:
+        raise ExportError("c: the function takes any number of rows; leave out --static")
+    network = read_steps(to_onnx(source, program=program), "c")
+    _check_count(sum(constant.values.size for constant in network.constants()))
+    return network
+
+
+def _only_layer(affine: Affine) -> Network:
+    """An affine module is the case of one step."""
+    weight_name, bias_name = affine.names
+    outputs, features = affine.weight.shape
+    given, made = Tensor(buffer=0, shape=(features,)), Tensor(buffer=1, shape=(outputs,))
+    bias = None if affine.bias is None else Constant(name=bias_name, values=affine.bias)
+    layer = Dense(input=given, output=made, weight=Constant(name=weight_name, values=affine.weight), bias=bias)
+    return Network(dtype=affine.weight.dtype, input=given, output=made, steps=(layer,))
+
+
+def _check_count(count: int) -> None:
+    if not 0 < count <= MAX_WEIGHTS:
+        raise ExportError(f"c: the module has {count} weights, expected 1 to {MAX_WEIGHTS}; use onnx")
+
+
+def _exportable(source: Source, affine: Affine) -> Affine:
+    if str(affine.weight.dtype) not in TYPES:
         raise ExportError(
             f"c: standard C has no {affine.weight.dtype}, expected float32 or float64; use --dtype float32"
         )
     if source.static:
         raise ExportError("c: the function takes any number of rows; leave out --static")
-    if not 0 < affine.weight.size <= MAX_WEIGHTS:
-        raise ExportError(f"c: the module has {affine.weight.size} weights, expected 1 to {MAX_WEIGHTS}; use onnx")
+    _check_count(affine.weight.size)
     bias = np.zeros(1) if affine.bias is None else affine.bias
     if not (np.isfinite(affine.weight).all() and np.isfinite(bias).all()):
         raise ExportError("c: a weight is NaN or infinite, which C has no constants for; use onnx")
@@ -125,26 +215,17 @@ def _exportable(source: Source) -> Affine:
 
 
 def _array(declaration: str, values: Array, suffix: str) -> str:
-    numbers = [f"{_hexadecimal(float(value))}{suffix}" for value in values.reshape(-1)]
+    numbers = [f"{hexadecimal(float(value))}{suffix}" for value in values.reshape(-1)]
     lines = [", ".join(numbers[place : place + 4]) for place in range(0, len(numbers), 4)]
     return f"static const {declaration}[{len(numbers)}] = {{\n    " + ",\n    ".join(lines) + "};\n\n"
 
 
-def _hexadecimal(value: float) -> str:
-    """Return the exact value as a hexadecimal float such as 0x1.8p+1, in Python's notation without trailing zeros."""
-    mantissa, _, exponent = value.hex().partition("p")
-    return f"{mantissa.rstrip('0').rstrip('.') if '.' in mantissa else mantissa}p{exponent}"
-
-
-def _comment(source: Source) -> str:
+def _comment(source: Source, first: str, described: list[tuple[str, str, list[int]]]) -> str:
     """Return the metadata as a comment that holds ASCII JSON without / and ?, so that no text can end or change it."""
-    parameters = [
-        {"name": key, "dtype": str(value.dtype).removeprefix("torch."), "shape": list(value.shape)}
-        for key, value in source.module.state_dict().items()
-    ]
+    parameters = [{"name": name, "dtype": dtype, "shape": shape} for name, dtype, shape in described]
     entries = sorted({**source.metadata, "parameters": parameters}.items())
     lines = [f" *  {_json(key)}: {_json(value)}" for key, value in entries]
-    return FIRST_LINE + " * {\n" + ",\n".join(lines) + "\n * }\n */\n"
+    return first + " * {\n" + ",\n".join(lines) + "\n * }\n */\n"
 
 
 def _json(value: Any) -> str:

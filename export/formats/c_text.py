@@ -14,18 +14,21 @@ from linreg.errors import ModelError
 Array = NDArray[Any]
 
 FIRST_LINE = "/* An affine model: output = input * weight^T + bias. C source exported by linreg; do not edit.\n"
+FIRST_LINE_OF_NETWORK = "/* A feed-forward network. C source exported by linreg; do not edit.\n"
 END_OF_HEADER = "\n/* End of the header. */\n"
 
 MAX_METADATA_BYTES = 96 * 2**20
 """Memory limit for the metadata."""
 
 MAX_SIZE = 2**31
+MAX_AXES = 8
 SHORTEST_NUMBER = len("0x0p+0, ")
 
 _JSON = re.compile(r" \* \{\n(.*?)\n \* \}\n \*/\n", re.DOTALL)
 _FUNCTION = re.compile(
-    r"^void (\w+)_predict\(size_t batch, const (float|double) \*input, \2 \*output\);$", re.MULTILINE
+    r"^void (\w+)_predict\(size_t batch, const (float|double) \*input, \2 \*output(, \2 \*scratch)?\);$", re.MULTILINE
 )
+_SCRATCH = re.compile(r"^#define \w+_SCRATCH (\d{1,9})$", re.MULTILINE)
 _ARRAY = re.compile(r"^static const (?:float|double) \w+\[\d+\] = \{\n([-+.,\s0-9a-fpx]*)\};$", re.MULTILINE)
 _DTYPES: dict[str, np.dtype[Any]] = {"float": np.dtype(np.float32), "double": np.dtype(np.float64)}
 
@@ -37,23 +40,27 @@ class CText:
     Attributes:
         prefix: prefix of the C identifiers.
         dtype: dtype of input, output and weights.
-        features: number of input columns.
-        outputs: number of output columns.
+        input_shape: sizes of one row of the input.
+        output_shape: sizes of one row of the output.
+        scratch: number of numbers that a call needs as scratch memory; 0 if it takes none.
+        affine: whether the only step is a Linear, all of whose parameters are in the file.
         metadata: JSON values, as the exporter wrote them.
-        weights: arrays by their key in the state_dict; empty for a header.
+        weights: arrays by their key in the state_dict, or their name in model.onnx; empty for a header.
     """
 
     prefix: str
     dtype: np.dtype[Any]
-    features: int
-    outputs: int
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    scratch: int
+    affine: bool
     metadata: dict[str, Any]
     weights: dict[str, Array]
 
 
 def is_c(data: bytes) -> bool:
     """Return whether the data is C source, or a C header, that linreg wrote."""
-    return data.startswith(FIRST_LINE.encode())
+    return data.startswith((FIRST_LINE.encode(), FIRST_LINE_OF_NETWORK.encode()))
 
 
 def header_of(data: bytes) -> bytes:
@@ -69,7 +76,9 @@ def read_c(name: str, data: bytes) -> CText:
     """
     try:
         text = data.decode("ascii")
-        if not is_c(data) or (comment := _JSON.match(text, len(FIRST_LINE))) is None:
+        affine = text.startswith(FIRST_LINE)
+        first = FIRST_LINE if affine else FIRST_LINE_OF_NETWORK
+        if not text.startswith(first) or (comment := _JSON.match(text, len(first))) is None:
             raise ValueError("it does not begin like one")
         words = "{" + comment[1].replace("\n * ", "\n ").removeprefix(" * ") + "}"
         metadata = parse_json(words.encode(), max_bytes=MAX_METADATA_BYTES)
@@ -79,24 +88,43 @@ def read_c(name: str, data: bytes) -> CText:
         for key in ("inputs", "outputs", "parameters"):
             metadata[key] = [_tensor(entry) for entry in metadata[key]]
         (entry,), (result,) = metadata["inputs"], metadata["outputs"]
-        features, outputs = int(entry["shape"][1]), int(result["shape"][1])
         weights = _weights(text, metadata["parameters"], dtype)
-        if weights and (min(features, outputs) < 1 or next(iter(weights.values())).size != features * outputs):
+        input_shape, output_shape = _row(entry), _row(result)
+        sizes = prod(input_shape), prod(output_shape)
+        if weights and (min(sizes) < 1 or (affine and next(iter(weights.values())).size != prod(sizes))):
             raise ValueError("the shape of its weights does not match its inputs and outputs")
+        scratch = _SCRATCH.search(text) if function[3] else None
+        if function[3] and scratch is None:
+            raise ValueError("it does not say how much scratch memory it needs")
         return CText(
-            prefix=function[1], dtype=dtype, features=features, outputs=outputs, metadata=metadata, weights=weights
+            prefix=function[1],
+            dtype=dtype,
+            input_shape=input_shape,
+            output_shape=output_shape,
+            scratch=0 if scratch is None else int(scratch[1]),
+            affine=affine,
+            metadata=metadata,
+            weights=weights,
         )
     except (ValueError, KeyError, TypeError, IndexError, RecursionError, OverflowError) as error:
         raise ModelError(f"{name}: is not C source of linreg: {str(error)[:100]}; export it again") from None
 
 
 def _tensor(entry: dict[str, Any]) -> dict[str, Any]:
-    """Check the metadata of an input, output or parameter, which may have two axes of bounded size."""
-    if len(entry["shape"]) > 2 or any(
+    """Check the metadata of an input, output or parameter, whose axes have bounded sizes."""
+    if len(entry["shape"]) > MAX_AXES or any(
         size != "batch" and not (type(size) is int and 0 <= size < MAX_SIZE) for size in entry["shape"]
     ):
         raise ValueError(f"{str(entry['name'])[:40]!r} has an invalid shape")
     return {"name": str(entry["name"]), "dtype": str(entry["dtype"]), "shape": list(entry["shape"])}
+
+
+def _row(entry: dict[str, Any]) -> tuple[int, ...]:
+    """The sizes of one row of an input or output, whose first axis is the batch."""
+    batch, *sizes = entry["shape"]
+    if batch != "batch" and not isinstance(batch, int):
+        raise ValueError("its first axis is not the batch")
+    return tuple(int(size) for size in sizes)
 
 
 def _weights(text: str, parameters: list[dict[str, Any]], dtype: np.dtype[Any]) -> dict[str, Array]:

@@ -36,7 +36,7 @@ SUFFIXES = {
 }
 
 RUNTIME_FORMATS = (Format.ONNX, Format.TORCHSCRIPT, Format.TORCHSCRIPT_TRACE, Format.PT2)
-"""The formats of `--format all`: those that take any module. C takes affine modules only, and needs a compiler."""
+"""The formats of `--format all`: those that take any module. C takes feed-forward modules, and needs a compiler."""
 
 PROGRAMS = frozenset({Format.TORCHSCRIPT, Format.TORCHSCRIPT_TRACE, Format.PT2, Format.C})
 """Formats whose files are programs: loading one may run any code."""

@@ -88,6 +88,10 @@ def _c(path: Path, data: bytes) -> dict[str, Any]:
         "inputs": metadata.pop("inputs"),
         "outputs": metadata.pop("outputs"),
         "parameters": metadata.pop("parameters"),
-        "facts": {"function": f"{text.prefix}_predict", "weights": "yes" if text.weights else "no: this is the header"},
+        "facts": {
+            "function": f"{text.prefix}_predict",
+            "weights": "yes" if text.weights else "no: this is the header",
+            **({"scratch": f"{text.scratch} numbers"} if text.scratch else {}),
+        },
         "metadata": metadata,
     }

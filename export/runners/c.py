@@ -75,21 +75,23 @@ def c_runner(name: str, data: TrustedBytes) -> Runner:
         function = library[f"{text.prefix}_predict"]
     except AttributeError:
         raise ModelError(f"{name}: has no function {text.prefix}_predict; export it again") from None
-    function.argtypes = [ctypes.c_size_t, ctypes.c_void_p, ctypes.c_void_p]
+    function.argtypes = [ctypes.c_size_t, *[ctypes.c_void_p] * (3 if text.scratch else 2)]
     function.restype = None
 
     def bind(inputs: tuple[Array, ...]) -> Call:
         (given,) = inputs
-        if given.dtype != text.dtype or given.ndim != 2 or given.shape[1] != text.features:
-            raise ValueError(f"got {given.dtype} of {given.shape}, expected {text.dtype} of (batch, {text.features})")
+        if given.dtype != text.dtype or not given.ndim or given.shape[1:] != text.input_shape:
+            wanted = ", ".join(map(str, ("batch", *text.input_shape)))
+            raise ValueError(f"got {given.dtype} of {given.shape}, expected {text.dtype} of ({wanted})")
         rows = np.array(given, dtype=text.dtype, order="C")
-        answers = np.empty((len(rows), text.outputs), text.dtype)
+        answers = np.empty((len(rows), *text.output_shape), text.dtype)
+        memory = [rows, answers, *([np.empty(text.scratch, text.dtype)] if text.scratch else [])]
         # These pointers keep their arrays alive.
-        read, written = rows.ctypes.data_as(ctypes.c_void_p), answers.ctypes.data_as(ctypes.c_void_p)
+        pointers = [array.ctypes.data_as(ctypes.c_void_p) for array in memory]
         count = ctypes.c_size_t(len(rows))
 
         def run() -> None:
-            function(count, read, written)
+            function(count, *pointers)
 
         def outputs() -> tuple[Array, ...]:
             answers.fill(np.nan)  # an element that is not written must not keep an old output
@@ -101,7 +103,7 @@ def c_runner(name: str, data: TrustedBytes) -> Runner:
     def parameters() -> Mapping[str, Array]:
         return text.weights
 
-    return Runner(name=name, bind=bind, parameters=parameters)
+    return Runner(name=name, bind=bind, parameters=parameters, folds=not text.affine)
 
 
 def _library(name: str, data: bytes) -> ctypes.CDLL:

@@ -150,8 +150,8 @@ Formats = Annotated[
     typer.Option(
         "--format",
         "-f",
-        help="Format to write; may be repeated. all: every format but c. c: C source of an affine model, verified "
-        "with the C compiler of this machine. Default: onnx.",
+        help="Format to write; may be repeated. all: every format but c. c: C source of a linear model or a small "
+        "feed-forward network, verified with the C compiler of this machine. Default: onnx.",
         rich_help_panel=OUTPUT,
     ),
 ]

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -140,7 +139,6 @@ def test_a_prefix_that_is_no_name_is_refused(prefix):
         (lambda: source_of(2**21), "has 2097152 weights, expected 1 to 1048576; use onnx"),
         (lambda: with_weight(np.nan), "a weight is NaN or infinite"),
         (lambda: with_weight(np.inf), "a weight is NaN or infinite"),
-        (lambda: replace(source_of(), affine=None), "only an affine module can be written as C source"),
     ],
 )
 def test_what_c_cannot_say_is_refused(make, message):

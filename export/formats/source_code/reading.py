@@ -1,0 +1,91 @@
+"""Read a checked model.onnx of a feed-forward network as steps."""
+
+from collections.abc import Set
+
+import onnx
+
+from export.formats.source_code import layers
+from export.formats.source_code.expressions import ELEMENTWISE, expression_of, inlined_names
+from export.formats.source_code.graph import dtype_of, refused, row_shape
+from export.formats.source_code.reader import Reader
+from export.formats.source_code.steps import MAX_DEPTH, Elementwise, Function, Network, Tensor, depth_of
+from export.formats.source_code.views import VIEWS, view
+from linreg.errors import ExportError
+
+LAYERS = {
+    "Gemm": layers.gemm,
+    "MatMul": layers.matmul,
+    "Conv": layers.conv,
+    "LayerNormalization": layers.layer_norm,
+    "Softmax": layers.softmax,
+    "Concat": layers.concat,
+}
+CONDITIONS = (Function.GREATER, Function.LESS)
+
+
+def read_steps(data: bytes, kind: str) -> Network:
+    """Read the steps of a model that `check_model` has accepted.
+
+    Args:
+        data: the bytes of model.onnx, with all weights inside.
+        kind: the format that is written from the steps, for messages.
+
+    Raises:
+        ExportError: an operator cannot be written as source code, a size of a row is dynamic, there are several inputs
+            or outputs, the dtype is not float32 or float64, or a constant is NaN or infinite.
+    """
+    graph = onnx.load_from_string(data).graph
+    initial = {tensor.name for tensor in graph.initializer}
+    inputs = [entry for entry in graph.input if entry.name not in initial]
+    if len(inputs) != 1 or len(graph.output) != 1:
+        raise ExportError(
+            f"{kind}: the network has {len(inputs)} inputs and {len(graph.output)} outputs, expected one of each; "
+            "concatenate them inside forward, or export to onnx"
+        )
+    for entry in (*inputs, *graph.output):
+        if str(dtype_of(entry)) not in ("float32", "float64"):
+            raise ExportError(
+                f"{kind}: {entry.name!r} has dtype {dtype_of(entry)}, expected float32 or float64; use onnx"
+            )
+    reader = Reader(kind, graph, dtype_of(inputs[0]))
+    given = Tensor(buffer=0, shape=row_shape(kind, inputs[0]))
+    reader.tensors[inputs[0].name] = given
+    inlined = inlined_names(graph)
+    for node in graph.node:
+        _read(reader, inlined, node)
+    output = reader.tensors[graph.output[0].name]
+    if output.buffer == 0:
+        raise ExportError(f"{kind}: the network returns its input, so there is nothing to write; use onnx")
+    if output.shape != row_shape(kind, graph.output[0]):
+        raise ExportError(f"{kind}: the rows of the output are not those of the input; use onnx")
+    return Network(dtype=reader.dtype, input=given, output=output, steps=tuple(reader.steps))
+
+
+def _read(reader: Reader, inlined: Set[str], node: onnx.NodeProto) -> None:
+    """Add the steps of a node."""
+    name = node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}"
+    if name in LAYERS:
+        LAYERS[name](reader, node)
+    elif name in VIEWS:
+        view(reader, node)
+    elif name in ELEMENTWISE:
+        _elementwise(reader, inlined, node)
+    elif name != "Constant" or node.output[0] not in reader.arrays:
+        raise refused(reader.kind, node)
+
+
+def _elementwise(reader: Reader, inlined: Set[str], node: onnx.NodeProto) -> None:
+    """Add a step, or keep the expression for the only node that reads it."""
+    shapes = [reader.tensors[name].shape for name in node.input if name in reader.tensors]
+    shapes += [reader.pending[name][1] for name in node.input if name in reader.pending]
+    if not shapes:
+        raise refused(reader.kind, node, "computes with constants only")
+    shape, name = max(shapes, key=len), node.output[0]
+    expression = expression_of(reader, node, shape)
+    condition = expression.function in CONDITIONS
+    if name in inlined and (condition or depth_of(expression) < MAX_DEPTH):
+        reader.pending[name] = (expression, shape)
+    elif condition:
+        raise refused(reader.kind, node, "gives truth values that not only one Where reads")
+    else:
+        reader.steps.append(Elementwise(output=reader.output(node, shape), expression=expression))

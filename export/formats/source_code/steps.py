@@ -1,0 +1,271 @@
+"""The steps of a small feed-forward network, from which source code is written.
+
+What an emitter may rely on:
+
+- A network maps one input to one output, row by row: no step looks at another row, and no size depends on the batch.
+- The elements of a tensor stand in one buffer per row, in row-major order. A reshape is no step: it is another tensor
+  of the same buffer. `network.input.buffer` is 0. Every other buffer is written whole by one step, before any step that
+  reads it. The output is one of these, and its buffer has the size of the output.
+- Every array has the network's dtype, float32 or float64, is finite and row-major, and has a name of its own: that in
+  model.onnx, with ^T for a transposed one. Its values are those of model.onnx, bit for bit. A scalar of the model is a
+  `Number` in an expression, and exact in the dtype.
+- Expressions are trees at most `MAX_DEPTH` deep. GREATER and LESS stand only in the first argument of WHERE.
+- All arithmetic is that of the dtype. Where the order matters for the bits, the docstring of the step gives it.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+MAX_DEPTH = 16
+"""A C99 compiler need only accept 63 nested parentheses."""
+
+
+class Function(StrEnum):
+    """A function of numbers; `x` is the first argument.
+
+    LEAKY_RELU and ELU take their slope as the second argument, CLIP its limits as the second and third.
+    GELU is x/2 (1 + erf(x / sqrt 2)), GELU_TANH is x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), SOFTPLUS is
+    log(1 + exp x). RELU, CLIP, MAXIMUM and MINIMUM of NaN are NaN.
+    """
+
+    ADD = "add"
+    SUBTRACT = "subtract"
+    MULTIPLY = "multiply"
+    DIVIDE = "divide"
+    POWER = "power"
+    MAXIMUM = "maximum"
+    MINIMUM = "minimum"
+    GREATER = "greater"
+    LESS = "less"
+    WHERE = "where"
+    CLIP = "clip"
+    NEGATE = "negate"
+    ABSOLUTE = "absolute"
+    RECIPROCAL = "reciprocal"
+    SQUARE_ROOT = "square_root"
+    EXP = "exp"
+    LOG = "log"
+    ERF = "erf"
+    TANH = "tanh"
+    SIGMOID = "sigmoid"
+    SOFTPLUS = "softplus"
+    RELU = "relu"
+    LEAKY_RELU = "leaky_relu"
+    ELU = "elu"
+    GELU = "gelu"
+    GELU_TANH = "gelu_tanh"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tensor:
+    """A buffer, seen in a shape.
+
+    Attributes:
+        buffer: number of the buffer; 0 is the input.
+        shape: sizes of one row, without the batch.
+    """
+
+    buffer: int
+    shape: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """Number of elements in a row."""
+        return prod(self.shape)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Constant:
+    """An array of the model: its name in model.onnx, and its values."""
+
+    name: str
+    values: Array
+
+
+@dataclass(frozen=True, kw_only=True)
+class Number:
+    """A number, exact in the dtype of the network."""
+
+    value: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Element:
+    """Element `i` of a tensor, where `i` is the element of the output that is computed."""
+
+    tensor: Tensor
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Repeated:
+    """Element `i // inner % size` of a constant that is broadcast."""
+
+    constant: Constant
+    inner: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Apply:
+    """A function of expressions."""
+
+    function: Function
+    arguments: "tuple[Expression, ...]"
+
+
+Expression = Number | Element | Repeated | Apply
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Dense:
+    """output = input @ weight.T + bias, over the last axis of the input.
+
+    A sum begins at 0, adds input * weight in the order of the inputs with one rounding each (fma), then the bias. So up
+    to 256 inputs have the bits of ONNX Runtime on x86-64.
+
+    Attributes:
+        weight: of shape (outputs, inputs).
+        bias: of shape (outputs,); None adds nothing.
+    """
+
+    input: Tensor
+    output: Tensor
+    weight: Constant
+    bias: Constant | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Conv1d:
+    """A convolution over the last axis of an input of shape (channels, length), in the order of sums of `Dense`.
+
+    Attributes:
+        weight: of shape (outputs, channels / groups, kernel).
+        bias: of shape (outputs,); None adds nothing.
+        padding: number of zeros before the first element; those after the last follow from the output's shape.
+    """
+
+    input: Tensor
+    output: Tensor
+    weight: Constant
+    bias: Constant | None
+    stride: int
+    padding: int
+    dilation: int
+    groups: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Elementwise:
+    """Each element of the output is an expression of the same element of tensors of the same size."""
+
+    output: Tensor
+    expression: Expression
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LayerNorm:
+    """(x - mean) / sqrt(variance + epsilon) * scale + bias over each run of `scale.values.size` elements."""
+
+    input: Tensor
+    output: Tensor
+    scale: Constant
+    bias: Constant | None
+    epsilon: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Softmax:
+    """exp(x - max) / sum(exp(x - max)) along an axis of the row."""
+
+    input: Tensor
+    output: Tensor
+    axis: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Concat:
+    """Tensors side by side along an axis of the row."""
+
+    inputs: tuple[Tensor, ...]
+    output: Tensor
+    axis: int
+
+
+Step = Dense | Conv1d | Elementwise | LayerNorm | Softmax | Concat
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Network:
+    """Steps from an input to an output.
+
+    Attributes:
+        dtype: dtype of input, output, buffers and constants.
+        input: the input.
+        output: the output.
+        steps: the steps, in their order.
+    """
+
+    dtype: np.dtype[Any]
+    input: Tensor
+    output: Tensor
+    steps: tuple[Step, ...]
+
+    def constants(self) -> tuple[Constant, ...]:
+        """The arrays that the steps use, in the order of first use."""
+        found: dict[str, Constant] = {}
+        for step in self.steps:
+            for constant in constants_of(step):
+                found.setdefault(constant.name, constant)
+        return tuple(found.values())
+
+
+def constants_of(step: Step) -> tuple[Constant, ...]:
+    """The arrays that a step uses."""
+    match step:
+        case Dense() | Conv1d():
+            return (step.weight,) if step.bias is None else (step.weight, step.bias)
+        case LayerNorm():
+            return (step.scale,) if step.bias is None else (step.scale, step.bias)
+        case Elementwise():
+            return tuple(leaf.constant for leaf in leaves(step.expression) if isinstance(leaf, Repeated))
+        case Softmax() | Concat():
+            return ()
+
+
+def inputs_of(step: Step) -> tuple[Tensor, ...]:
+    """The tensors that a step reads."""
+    match step:
+        case Concat():
+            return step.inputs
+        case Elementwise():
+            return tuple(leaf.tensor for leaf in leaves(step.expression) if isinstance(leaf, Element))
+        case _:
+            return (step.input,)
+
+
+def leaves(expression: Expression) -> tuple[Number | Element | Repeated, ...]:
+    """The numbers and elements in an expression, from left to right."""
+    if isinstance(expression, Apply):
+        return tuple(leaf for argument in expression.arguments for leaf in leaves(argument))
+    return (expression,)
+
+
+def functions_of(expression: Expression) -> tuple[Function, ...]:
+    """The functions in an expression."""
+    if not isinstance(expression, Apply):
+        return ()
+    inner = (function for argument in expression.arguments for function in functions_of(argument))
+    return (expression.function, *inner)
+
+
+def depth_of(expression: Expression) -> int:
+    """How many functions are nested in an expression."""
+    if not isinstance(expression, Apply):
+        return 0
+    return 1 + max(depth_of(argument) for argument in expression.arguments)
