@@ -1,7 +1,7 @@
 /* A tensor, and a reader of the files input_I.pb, output_I.pb and allowed_I.pb: ONNX's TensorProto with raw_data.
  *
- * C11 and C++17, header only, little-endian machines. The file may be hostile: every length is checked before it is
- * used, and no allocation is larger than the file. What is no tensor gives false and one line that says why.
+ * C11 and C++17, header only. The file may be hostile: every length is checked before it is used, and no allocation is
+ * larger than the file. What is no tensor gives false and one line that says why.
  * Include the headers of this folder before others, or compile with -D_POSIX_C_SOURCE=200809L.
  */
 #ifndef LINREG_TENSOR_H
@@ -22,10 +22,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "raw_data is little-endian and is used as it is: this machine needs a reader that swaps bytes"
-#endif
 
 enum { TENSOR_MAX_RANK = 8, TENSOR_MAX_FILE_BYTES = 1 << 30, TENSOR_ALIGNMENT = 64, ERROR_BYTES = 512 };
 
@@ -176,6 +172,18 @@ static inline bool proto_field(ProtoBytes *from, uint64_t *number, unsigned *wir
   return true;
 }
 
+/* Copy the elements of raw_data, which is little-endian, in the byte order of this machine. */
+static inline void tensor_copy(Tensor *tensor, const uint8_t *raw) {
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+  const size_t item = tensor_item_bytes(tensor->type);
+  for (size_t byte = 0; byte < tensor->bytes; byte++) {
+    ((uint8_t *)tensor->data)[byte] = raw[byte - byte % item + (item - 1 - byte % item)];
+  }
+#else
+  memcpy(tensor->data, raw, tensor->bytes);
+#endif
+}
+
 /* A tensor from the bytes of a TensorProto. */
 static inline bool tensor_parse(const uint8_t *data, size_t size, Tensor *tensor, char *error) {
   ProtoBytes from = {data, data + size}, raw = {NULL, NULL};
@@ -220,7 +228,7 @@ static inline bool tensor_parse(const uint8_t *data, size_t size, Tensor *tensor
     tensor_free(tensor);
     return failed(error, "has %llu bytes of raw_data, expected %zu", (unsigned long long)got, bytes);
   }
-  if (got > 0) memcpy(tensor->data, raw.next, (size_t)got);
+  if (got > 0) tensor_copy(tensor, raw.next);
   return true;
 }
 
