@@ -1,6 +1,8 @@
 /* The model of model.c, compiled in: predict, verify, bench. See README.md. */
-#include "bench.h"
 #include "predict.h"
+#if TENSOR_POSIX
+#include "bench.h"
+#endif
 
 #include "model.h"
 
@@ -10,7 +12,15 @@ static const char *const NAME = "standalone-c";
 static const char *const USAGE =
     "usage: linreg-standalone-c predict < rows.csv > predictions.csv\n"
     "       linreg-standalone-c verify BUNDLE\n"
-    "       linreg-standalone-c bench BUNDLE BATCH [BLOCKS]\n";
+#if TENSOR_POSIX /* there is a clock */
+    "       linreg-standalone-c bench BUNDLE BATCH [BLOCKS]\n"
+#endif
+    ;
+
+static int print_usage(void) {
+  fputs(USAGE, stderr);
+  return 2;
+}
 
 static int print_error(const char *error) {
   fprintf(stderr, "error: %s\n", error);
@@ -69,12 +79,11 @@ static int predict(char *error) {
 
 /* A text file with a zero at its end; NULL where it cannot be read. */
 static char *read_text(const char *path) {
-  struct stat status;
   FILE *file = tensor_open(path);
   if (file == NULL) return NULL;
-  const bool good = fstat(fileno(file), &status) == 0 && S_ISREG(status.st_mode) && status.st_size < 1 << 26;
-  char *text = good ? (char *)calloc((size_t)status.st_size + 1, 1) : NULL;
-  if (text != NULL) text[fread(text, 1, (size_t)status.st_size, file)] = '\0';
+  const long bytes = tensor_file_bytes(file);
+  char *text = bytes >= 0 && bytes < 1 << 26 ? (char *)calloc((size_t)bytes + 1, 1) : NULL;
+  if (text != NULL) text[fread(text, 1, (size_t)bytes, file)] = '\0';
   fclose(file);
   return text;
 }
@@ -95,6 +104,8 @@ static bool same_weights(const char *bundle, char *error) {
                            LINREG_STATE_SHA256);
   return true;
 }
+
+#if TENSOR_POSIX
 
 /* What stays the same over all calls. */
 typedef struct {
@@ -131,18 +142,26 @@ static int bench(const char *bundle, int64_t batch, int64_t blocks, char *error)
   return code;
 }
 
+static int bench_command(int count, char **words, char *error) {
+  int64_t batch = 0, blocks = 100;
+  const bool fits = count == 4 || count == 5;
+  if (fits && bench_number(words[3], &batch) && (count == 4 || bench_number(words[4], &blocks))) {
+    return same_weights(words[2], error) ? bench(words[2], batch, blocks, error) : print_error(error);
+  }
+  return print_usage();
+}
+
+#endif
+
 int main(int count, char **words) {
   char error[ERROR_BYTES] = "";
   const char *command = count > 1 ? words[1] : "";
-  int64_t batch = 0, blocks = 100;
   if (strcmp(command, "predict") == 0 && count == 2) return predict(error);
-  const bool verifies = strcmp(command, "verify") == 0 && count == 3;
-  bool benches = strcmp(command, "bench") == 0 && (count == 4 || count == 5);
-  benches = benches && bench_number(words[3], &batch) && (count == 4 || bench_number(words[4], &blocks));
-  if (!verifies && !benches) {
-    fputs(USAGE, stderr);
-    return 2;
+  if (strcmp(command, "verify") == 0 && count == 3) {
+    return same_weights(words[2], error) ? vectors_verify(NAME, words[2], run, NULL) : print_error(error);
   }
-  if (!same_weights(words[2], error)) return print_error(error);
-  return verifies ? vectors_verify(NAME, words[2], run, NULL) : bench(words[2], batch, blocks, error);
+#if TENSOR_POSIX
+  if (strcmp(command, "bench") == 0) return bench_command(count, words, error);
+#endif
+  return print_usage();
 }
