@@ -4,9 +4,7 @@
 #include "bench.h"
 #endif
 
-#include "model.h"
-
-enum { TYPE = sizeof(LINREG_NUMBER) == sizeof(float) ? TENSOR_FLOAT32 : TENSOR_FLOAT64 };
+#include "model_call.h"
 
 static const char *const NAME = "standalone-c";
 static const char *const USAGE =
@@ -31,15 +29,8 @@ static int print_error(const char *error) {
 static bool run(void *context, const Tensor *inputs, size_t input_count, Tensor *outputs, size_t output_count,
                 char *error) {
   (void)context;
-  const bool fits = input_count == 1 && output_count == 1 && inputs->type == TYPE && inputs->rank == 2 &&
-                    inputs->dims[1] == LINREG_FEATURES;
-  if (!fits) {
-    return failed(error, "the model takes one input of type %d and shape (batch, %d), and gives one output", (int)TYPE,
-                  LINREG_FEATURES);
-  }
-  const int64_t dims[2] = {inputs->dims[0], LINREG_OUTPUTS};
-  if (!tensor_allocate(outputs, TYPE, 2, dims, error)) return false;
-  linreg_predict((size_t)dims[0], (const LINREG_NUMBER *)inputs->data, (LINREG_NUMBER *)outputs->data);
+  if (!model_prepare(inputs, input_count, outputs, output_count, error)) return false;
+  model_call(inputs, outputs);
   return true;
 }
 
@@ -68,7 +59,7 @@ static bool find_names(Names *names, char *error) {
 static int predict(char *error) {
   PredictModel model;
   memset(&model, 0, sizeof model);
-  model.type = TYPE;
+  model.type = MODEL_TYPE;
   model.features = LINREG_FEATURES;
   model.batch = PREDICT_BATCH;
   const bool good = find_names(&model.names, error);
