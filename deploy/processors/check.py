@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from call_trace import CallCost, TraceError, call_cost
-from targets import BARE, HERE, TARGETS, Target
+from targets import HERE, STANDALONE, TARGETS, Target
 
-STANDALONE = HERE.parent / "standalone-c"
 INCLUDES = [f"-I{HERE.parent / 'vectors'}", f"-I{STANDALONE}"]
 STRICT = ["-Wall", "-Wextra", "-Werror", "-pedantic", "-ffp-contract=off", "-O2"]
 SYSTEM = ["-D_POSIX_C_SOURCE=200809L", "-D_FILE_OFFSET_BITS=64"]
@@ -73,7 +72,7 @@ def check(target: Target, bundle: Path) -> tuple[str, ...]:
     """
     with tempfile.TemporaryDirectory() as name:
         build = _Build(target, bundle, Path(name))
-        answers = _answers(_run(target.command(build.program("main.c"), "verify", str(bundle))), bundle)
+        answers = _answers(_run(target.command(build.program(STANDALONE / "main.c"), "verify", str(bundle))), bundle)
         model = build.sizes(build.model)
         library = f"{build.sizes(build.linked()).code - model.code} B" if target.board else "the system's"
         cost = build.traced()
@@ -87,47 +86,27 @@ class _Build:
     def __init__(self, target: Target, bundle: Path, folder: Path) -> None:
         self._target, self._bundle, self._folder = target, bundle, folder
         self._compiler = [f"{target.compiler}-gcc", *target.flags, *STRICT]
-        self.model = folder / "model.o"
-        _run(
-            [
-                *self._compiler,
-                "-std=c99",
-                "-Wconversion",
-                "-ffunction-sections",
-                "-c",
-                bundle / "model.c",
-                "-o",
-                self.model,
-            ]
-        )
+        self.model = self._object(bundle / "model.c")
+        self._library = [self._object(source) for source in target.library]
 
-    def program(self, source: str) -> Path:
+    def _object(self, source: Path) -> Path:
+        made = self._folder / f"{source.stem}.o"
+        _run([*self._compiler, "-std=c99", "-Wconversion", "-ffunction-sections", "-c", source, "-o", made])
+        return made
+
+    def program(self, source: Path) -> Path:
         """Compile and link a program around the model."""
-        program = self._folder / source.removesuffix(".c")
-        place = next(folder / source for folder in (STANDALONE, HERE) if (folder / source).exists())
-        sources = [place, *(BARE if self._target.board else ())]
-        includes = [*INCLUDES, f"-I{self._bundle}"]
-        _run(
-            [
-                *self._compiler,
-                "-std=c11",
-                *SYSTEM,
-                *includes,
-                *sources,
-                self.model,
-                *self._target.link_flags,
-                "-lm",
-                "-o",
-                program,
-            ]
-        )
+        program = self._folder / source.stem
+        dialect = ["-std=c11", *SYSTEM, *INCLUDES, f"-I{self._bundle}"]
+        objects: list[str | Path] = [self.model, *self._library, *self._target.link_words, "-lm"]
+        _run([*self._compiler, *dialect, source, *objects, "-o", program])
         return program
 
     def linked(self) -> Path:
         """Link the model with no more than it calls."""
         linked = self._folder / "linked"
         entry = ["-nostartfiles", "-static", "-Wl,--gc-sections,-e,linreg_predict"]
-        _run([*self._compiler, *entry, self.model, "-lm", "-o", linked])
+        _run([*self._compiler, *entry, self.model, *self._library, "-lm", "-o", linked])
         return linked
 
     def sizes(self, path: Path) -> Sizes:
@@ -141,7 +120,7 @@ class _Build:
     def traced(self) -> CallCost:
         """Trace one call on the first vectors."""
         trace = self._folder / "trace"
-        _run(self._target.command(self.program("call.c"), str(self._bundle), trace=trace))
+        _run(self._target.command(self.program(HERE / "call.c"), str(self._bundle), trace=trace))
         with trace.open(encoding="utf-8", errors="replace") as lines:
             return call_cost(lines, self._target.stack_pointer)
 
@@ -165,7 +144,8 @@ def _run(words: Sequence[str | Path]) -> str:
         raise CheckError(f"{Path(words[0]).name} ran for more than {LIMIT_S:g} s") from error
     if ended.returncode != 0:
         lines = (ended.stdout + ended.stderr).strip().splitlines()
-        raise CheckError(f"{Path(words[0]).name} ended with {ended.returncode}: {' / '.join(lines[:3])}")
+        said = " / ".join(lines[:3]) or "it printed nothing, as after a fault or without memory"
+        raise CheckError(f"{Path(words[0]).name} ended with {ended.returncode}: {said}")
     return ended.stdout
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-BARE = (HERE / "cortex_m.c",)
+STANDALONE = HERE.parent / "standalone-c"
+FMAF = STANDALONE / "fmaf.c"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +21,7 @@ class Target:
         stack_pointer: a regular expression for it in qemu's trace.
         flags: of the compiler, for the processor.
         board: the machine of qemu-system-arm, where there is no operating system.
+        library: C sources that are compiled beside model.c: what the C library does not do right.
     """
 
     name: str
@@ -29,6 +31,7 @@ class Target:
     stack_pointer: str
     flags: tuple[str, ...] = ()
     board: str = ""
+    library: tuple[Path, ...] = ()
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -37,11 +40,11 @@ class Target:
         return () if found else self.packages
 
     @property
-    def link_flags(self) -> tuple[str, ...]:
+    def link_words(self) -> tuple[str, ...]:
         """What links a whole program."""
         if not self.board:
             return ("-static",)
-        return ("--specs=rdimon.specs", "-T", str(HERE / "mps2.ld"))
+        return (str(HERE / "cortex_m.c"), "--specs=rdimon.specs", "-T", str(HERE / "mps2.ld"))
 
     def command(self, program: Path, *words: str, trace: Path | None = None) -> list[str]:
         """Return the command that runs a program on the processor.
@@ -71,7 +74,7 @@ def _linux(name: str, triple: str, emulator: str, library: str, stack_pointer: s
     return Target(name=name, compiler=triple, emulator=emulator, packages=packages, stack_pointer=stack_pointer)
 
 
-def _cortex_m(name: str, board: str, *flags: str) -> Target:
+def _cortex_m(name: str, board: str, *flags: str, library: tuple[Path, ...] = ()) -> Target:
     return Target(
         name=name,
         compiler="arm-none-eabi",
@@ -80,6 +83,7 @@ def _cortex_m(name: str, board: str, *flags: str) -> Target:
         stack_pointer=r"R13=([0-9a-f]+)",
         flags=("-mthumb", *flags),
         board=board,
+        library=library,
     )
 
 
@@ -89,7 +93,7 @@ TARGETS = (
     _linux("riscv64", "riscv64-linux-gnu", "qemu-riscv64", "riscv64", r"x2/sp +([0-9a-f]+)"),
     _linux("ppc64le", "powerpc64le-linux-gnu", "qemu-ppc64le", "ppc64el", r"GPR00 [0-9a-f]+ ([0-9a-f]+)"),
     _linux("s390x, big-endian", "s390x-linux-gnu", "qemu-s390x", "s390x", r"R15=([0-9a-f]+)"),
-    _cortex_m("Cortex-M3, soft float", "mps2-an385", "-mcpu=cortex-m3", "-mfloat-abi=soft"),
-    _cortex_m("Cortex-M4, soft float", "mps2-an386", "-mcpu=cortex-m4", "-mfloat-abi=soft"),
+    _cortex_m("Cortex-M3, soft float", "mps2-an385", "-mcpu=cortex-m3", "-mfloat-abi=soft", library=(FMAF,)),
+    _cortex_m("Cortex-M4, soft float", "mps2-an386", "-mcpu=cortex-m4", "-mfloat-abi=soft", library=(FMAF,)),
     _cortex_m("Cortex-M4F, hard float", "mps2-an386", "-mcpu=cortex-m4", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"),
 )
