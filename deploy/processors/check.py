@@ -72,7 +72,7 @@ def check(target: Target, bundle: Path) -> tuple[str, ...]:
     """
     with tempfile.TemporaryDirectory() as name:
         build = _Build(target, bundle, Path(name))
-        answers = _answers(_run(target.command(build.program(STANDALONE / "main.c"), "verify", str(bundle))), bundle)
+        answers = _answers(_run(target.command(build.program(STANDALONE / "main.c"), "verify", "."), bundle), bundle)
         model = build.sizes(build.model)
         library = f"{build.sizes(build.linked()).code - model.code} B" if target.board else "the system's"
         cost = build.traced()
@@ -120,7 +120,7 @@ class _Build:
     def traced(self) -> CallCost:
         """Trace one call on the first vectors."""
         trace = self._folder / "trace"
-        _run(self._target.command(self.program(HERE / "call.c"), str(self._bundle), trace=trace))
+        _run(self._target.command(self.program(HERE / "call.c"), ".", trace=trace), self._bundle)
         with trace.open(encoding="utf-8", errors="replace") as lines:
             return call_cost(lines, self._target.stack_pointer)
 
@@ -134,12 +134,15 @@ def _answers(text: str, bundle: Path) -> tuple[str, str]:
     return f"{cases} passed", found[2]
 
 
-def _run(words: Sequence[str | Path]) -> str:
-    """Run a command and return what it prints."""
+def _run(words: Sequence[str | Path], folder: Path | None = None) -> str:
+    """Run a command, in a folder or here, and return what it prints.
+
+    Semihosting has 256 bytes for all words of a program, so it is started in the bundle.
+    """
     if shutil.which(words[0]) is None:
         raise CheckError(f"{words[0]} is not installed")
     try:
-        ended = subprocess.run(words, capture_output=True, text=True, check=False, timeout=LIMIT_S)
+        ended = subprocess.run(words, capture_output=True, text=True, check=False, timeout=LIMIT_S, cwd=folder)
     except subprocess.TimeoutExpired as error:
         raise CheckError(f"{Path(words[0]).name} ran for more than {LIMIT_S:g} s") from error
     if ended.returncode != 0:
