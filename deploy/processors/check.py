@@ -23,7 +23,7 @@ STRICT = ["-Wall", "-Wextra", "-Werror", "-pedantic", "-ffp-contract=off", "-O2"
 SYSTEM = ["-D_POSIX_C_SOURCE=200809L", "-D_FILE_OFFSET_BITS=64"]
 LIMIT_S = 120.0
 HEADER = ("processor", "vectors", "answers", "code", "data", "library code", "stack", "instructions")
-WIDTHS = (22, 8, 9, 6, 6, 12, 6, 12)
+WIDTHS = (22, 8, 17, 6, 6, 12, 6, 12)
 
 
 class CheckError(Exception):
@@ -131,7 +131,7 @@ def _answers(text: str, bundle: Path) -> tuple[str, str]:
     found = re.fullmatch(r"standalone-c: (\d+) cases, (.+)\n(\d+) passed, 0 failed\n", text)
     if found is None or not int(found[1]) == int(found[3]) == cases:
         raise CheckError(f"expected {cases} vectors to pass, got: {' '.join(text.split())}")
-    return f"{cases} passed", found[2]
+    return f"{cases} passed", found[2].removeprefix("worst error ").replace("of what is allowed", "of allowed")
 
 
 def _run(words: Sequence[str | Path], folder: Path | None = None) -> str:

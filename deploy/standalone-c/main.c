@@ -100,14 +100,13 @@ static bool same_weights(const char *bundle, char *error) {
 
 /* What stays the same over all calls. */
 typedef struct {
-  size_t batch;
-  const LINREG_NUMBER *input;
-  LINREG_NUMBER *output;
+  const Tensor *inputs;
+  Tensor *outputs;
 } BoundCall;
 
 static bool bound_call(void *context) {
   const BoundCall *bound = (const BoundCall *)context;
-  linreg_predict(bound->batch, bound->input, bound->output);
+  model_call(bound->inputs, bound->outputs);
   return true;
 }
 
@@ -123,7 +122,7 @@ static int bench(const char *bundle, int64_t batch, int64_t blocks, char *error)
   if (!bench_inputs(bundle, batch, &inputs, error)) return print_error(error);
   int code = 1;
   if (run(NULL, inputs.tensors, inputs.count, &output, 1, error)) {
-    BoundCall bound = {(size_t)batch, (const LINREG_NUMBER *)inputs.tensors->data, (LINREG_NUMBER *)output.data};
+    BoundCall bound = {inputs.tensors, &output};
     code = bench_print(NAME, compiler, batch, (size_t)blocks, bound_call, &bound);
   } else {
     print_error(error);
