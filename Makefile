@@ -3,6 +3,7 @@
 # make real          what the export of real networks costs beside a plain script; in an environment of its own
 # make ray-test      the fit and the prediction on a Ray of this machine; in an environment of its own
 # make docs          build the documentation in site/
+# make deploy-processors  model.c on processors that you do not own, under qemu; needs Python alone, and names what is missing
 # make deploy-test   the same model in C, C++, Node and a browser; needs system packages, and names those that are missing
 PYTHON ?= python3
 VENV := .venv
@@ -17,7 +18,7 @@ DEPLOY_BUILD := deploy/build
 FREEZE := { echo '\# Made by `make constraints`; .ci/run checks that it pins every installed package.'; \
   $(BIN)/python -m pip freeze --all --exclude pip --exclude-editable | sed 's/+[a-z0-9.]*$$//'; }
 
-.PHONY: setup demo test test-slow check check-constraints constraints format benchmark real ray-test docs record-docs deploy-tools deploy-build deploy-test clean
+.PHONY: setup demo test test-slow check check-constraints constraints format benchmark real ray-test docs record-docs deploy-tools deploy-build deploy-test deploy-processors clean
 
 setup: $(STAMP)
 
@@ -114,6 +115,10 @@ deploy-build: setup deploy-tools
 deploy-test: deploy-build
 	$(BIN)/python -m pytest tests/deploy
 	$(BIN)/python -m bench.programs.summary deploy artifacts/reference/penguins
+
+# BUNDLES names others than the committed ones.
+deploy-processors:
+	$(PYTHON) deploy/processors/check.py $(BUNDLES)
 
 clean:
 	rm -rf $(VENV) $(REAL) $(RAY) dist site $(DEPLOY_BUILD) deploy/node/node_modules deploy/web/node_modules

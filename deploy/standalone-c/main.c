@@ -1,38 +1,24 @@
 /* The model of model.c, compiled in: predict, verify, bench. See README.md. */
-#include "bench.h"
 #include "predict.h"
-
-#include "model.h"
-
-enum { TYPE = sizeof(LINREG_NUMBER) == sizeof(float) ? TENSOR_FLOAT32 : TENSOR_FLOAT64 };
-
-/* The sizes of a tensor; 0 stands for the batch. */
-#ifndef LINREG_INPUT_DIMS
-#define LINREG_INPUT_DIMS {0, LINREG_FEATURES}
-#endif
-#ifndef LINREG_OUTPUT_DIMS
-#define LINREG_OUTPUT_DIMS {0, LINREG_OUTPUTS}
+#if TENSOR_POSIX
+#include "bench.h"
 #endif
 
-static const int64_t INPUT_DIMS[] = LINREG_INPUT_DIMS;
-static const int64_t OUTPUT_DIMS[] = LINREG_OUTPUT_DIMS;
-enum {
-  INPUT_RANK = sizeof INPUT_DIMS / sizeof *INPUT_DIMS,
-  OUTPUT_RANK = sizeof OUTPUT_DIMS / sizeof *OUTPUT_DIMS
-};
-
-#ifdef LINREG_SCRATCH
-static LINREG_NUMBER scratch[LINREG_SCRATCH];
-#define PREDICT(batch, input, output) linreg_predict(batch, input, output, scratch)
-#else
-#define PREDICT(batch, input, output) linreg_predict(batch, input, output)
-#endif
+#include "model_call.h"
 
 static const char *const NAME = "standalone-c";
 static const char *const USAGE =
     "usage: linreg-standalone-c predict < rows.csv > predictions.csv\n"
     "       linreg-standalone-c verify BUNDLE\n"
-    "       linreg-standalone-c bench BUNDLE BATCH [BLOCKS]\n";
+#if TENSOR_POSIX /* there is a clock */
+    "       linreg-standalone-c bench BUNDLE BATCH [BLOCKS]\n"
+#endif
+    ;
+
+static int print_usage(void) {
+  fputs(USAGE, stderr);
+  return 2;
+}
 
 static int print_error(const char *error) {
   fprintf(stderr, "error: %s\n", error);
@@ -43,19 +29,8 @@ static int print_error(const char *error) {
 static bool run(void *context, const Tensor *inputs, size_t input_count, Tensor *outputs, size_t output_count,
                 char *error) {
   (void)context;
-  const bool flat = inputs->rank == 2 && inputs->dims[1] == LINREG_FEATURES; /* as predict reads a table */
-  const bool shaped = inputs->rank == INPUT_RANK &&
-                      memcmp(inputs->dims + 1, INPUT_DIMS + 1, sizeof INPUT_DIMS - sizeof *INPUT_DIMS) == 0;
-  const bool fits = input_count == 1 && output_count == 1 && inputs->type == TYPE && (flat || shaped);
-  if (!fits) {
-    return failed(error, "the model takes one input of type %d and shape (batch, %d), and gives one output", (int)TYPE,
-                  LINREG_FEATURES);
-  }
-  int64_t dims[OUTPUT_RANK];
-  memcpy(dims, OUTPUT_DIMS, sizeof dims);
-  dims[0] = inputs->dims[0];
-  if (!tensor_allocate(outputs, TYPE, OUTPUT_RANK, dims, error)) return false;
-  PREDICT((size_t)dims[0], (const LINREG_NUMBER *)inputs->data, (LINREG_NUMBER *)outputs->data);
+  if (!model_prepare(inputs, input_count, outputs, output_count, error)) return false;
+  model_call(inputs, outputs);
   return true;
 }
 
@@ -84,7 +59,7 @@ static bool find_names(Names *names, char *error) {
 static int predict(char *error) {
   PredictModel model;
   memset(&model, 0, sizeof model);
-  model.type = TYPE;
+  model.type = MODEL_TYPE;
   model.features = LINREG_FEATURES;
   model.batch = PREDICT_BATCH;
   const bool good = find_names(&model.names, error);
@@ -95,12 +70,11 @@ static int predict(char *error) {
 
 /* A text file with a zero at its end; NULL where it cannot be read. */
 static char *read_text(const char *path) {
-  struct stat status;
   FILE *file = tensor_open(path);
   if (file == NULL) return NULL;
-  const bool good = fstat(fileno(file), &status) == 0 && S_ISREG(status.st_mode) && status.st_size < 1 << 26;
-  char *text = good ? (char *)calloc((size_t)status.st_size + 1, 1) : NULL;
-  if (text != NULL) text[fread(text, 1, (size_t)status.st_size, file)] = '\0';
+  const long bytes = tensor_file_bytes(file);
+  char *text = bytes >= 0 && bytes < 1 << 26 ? (char *)calloc((size_t)bytes + 1, 1) : NULL;
+  if (text != NULL) text[fread(text, 1, (size_t)bytes, file)] = '\0';
   fclose(file);
   return text;
 }
@@ -122,16 +96,17 @@ static bool same_weights(const char *bundle, char *error) {
   return true;
 }
 
+#if TENSOR_POSIX
+
 /* What stays the same over all calls. */
 typedef struct {
-  size_t batch;
-  const LINREG_NUMBER *input;
-  LINREG_NUMBER *output;
+  const Tensor *inputs;
+  Tensor *outputs;
 } BoundCall;
 
 static bool bound_call(void *context) {
   const BoundCall *bound = (const BoundCall *)context;
-  PREDICT(bound->batch, bound->input, bound->output);
+  model_call(bound->inputs, bound->outputs);
   return true;
 }
 
@@ -147,7 +122,7 @@ static int bench(const char *bundle, int64_t batch, int64_t blocks, char *error)
   if (!bench_inputs(bundle, batch, &inputs, error)) return print_error(error);
   int code = 1;
   if (run(NULL, inputs.tensors, inputs.count, &output, 1, error)) {
-    BoundCall bound = {(size_t)batch, (const LINREG_NUMBER *)inputs.tensors->data, (LINREG_NUMBER *)output.data};
+    BoundCall bound = {inputs.tensors, &output};
     code = bench_print(NAME, compiler, batch, (size_t)blocks, bound_call, &bound);
   } else {
     print_error(error);
@@ -157,18 +132,26 @@ static int bench(const char *bundle, int64_t batch, int64_t blocks, char *error)
   return code;
 }
 
+static int bench_command(int count, char **words, char *error) {
+  int64_t batch = 0, blocks = 100;
+  const bool fits = count == 4 || count == 5;
+  if (fits && bench_number(words[3], &batch) && (count == 4 || bench_number(words[4], &blocks))) {
+    return same_weights(words[2], error) ? bench(words[2], batch, blocks, error) : print_error(error);
+  }
+  return print_usage();
+}
+
+#endif
+
 int main(int count, char **words) {
   char error[ERROR_BYTES] = "";
   const char *command = count > 1 ? words[1] : "";
-  int64_t batch = 0, blocks = 100;
   if (strcmp(command, "predict") == 0 && count == 2) return predict(error);
-  const bool verifies = strcmp(command, "verify") == 0 && count == 3;
-  bool benches = strcmp(command, "bench") == 0 && (count == 4 || count == 5);
-  benches = benches && bench_number(words[3], &batch) && (count == 4 || bench_number(words[4], &blocks));
-  if (!verifies && !benches) {
-    fputs(USAGE, stderr);
-    return 2;
+  if (strcmp(command, "verify") == 0 && count == 3) {
+    return same_weights(words[2], error) ? vectors_verify(NAME, words[2], run, NULL) : print_error(error);
   }
-  if (!same_weights(words[2], error)) return print_error(error);
-  return verifies ? vectors_verify(NAME, words[2], run, NULL) : bench(words[2], batch, blocks, error);
+#if TENSOR_POSIX
+  if (strcmp(command, "bench") == 0) return bench_command(count, words, error);
+#endif
+  return print_usage();
 }

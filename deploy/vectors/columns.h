@@ -38,7 +38,7 @@ static inline bool columns_by_name(const Csv *csv, const Names *names, Columns *
     size_t place = 0;
     const size_t found = columns_with_name(csv, name, &place);
     if (found == 0) return failed(error, "has no column '%.100s', but '%.40s', ..", name, csv_cell(csv, 0));
-    if (found > 1) return failed(error, "has %zu columns '%.100s', expected one", found, name);
+    if (found > 1) return failed(error, "has %" PRIuPTR " columns '%.100s', expected one", found, name);
     if (columns->taken[place]) return failed(error, "the model has two features '%.100s'; export it again", name);
     columns->taken[place] = true;
     columns->places[index] = place;
@@ -67,8 +67,8 @@ static inline bool columns_unnamed_header(const Csv *csv, char *error) {
   for (size_t cell = 0; cell < csv->cells; cell++) {
     const char *text = csv_cell(csv, cell);
     if (!cell_number(text, &ignored) && !cell_misses_number(text)) continue;
-    return failed(error, "the first row, column %zu: got '%.40s', expected only names, or only finite numbers", cell + 1,
-                  text);
+    return failed(error, "the first row, column %" PRIuPTR ": got '%.40s', expected only names, or only finite numbers",
+                  cell + 1, text);
   }
   return true;
 }
@@ -87,7 +87,7 @@ static inline bool columns_find(const Csv *csv, const Names *names, size_t featu
   if (!columns->header && columns_seem_named(csv, names, columns, error)) return false;
   for (size_t index = 0; index < csv->cells; index++) columns->places[index] = index;
   if (csv->cells == columns->count) return true;
-  return failed(error, "the first row has %zu cells, expected %zu", csv->cells, columns->count);
+  return failed(error, "the first row has %" PRIuPTR " cells, expected %" PRIuPTR, csv->cells, columns->count);
 }
 
 #endif

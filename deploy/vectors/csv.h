@@ -31,7 +31,9 @@ static inline bool csv_put(Csv *csv, char sign, char *error) {
   if (csv->used == csv->capacity) {
     const size_t wanted = csv->capacity > 0 ? csv->capacity * 2 : 4096;
     char *larger = wanted <= CSV_MAX_RECORD_BYTES ? (char *)realloc(csv->text, wanted) : NULL;
-    if (larger == NULL) return failed(error, "a row has more than %zu bytes; is a quote not closed?", csv->capacity);
+    if (larger == NULL) {
+      return failed(error, "a row has more than %" PRIuPTR " bytes; is a quote not closed?", csv->capacity);
+    }
     csv->text = larger;
     csv->capacity = wanted;
   }

@@ -23,14 +23,15 @@ typedef struct {
 static inline bool predict_fill(const Csv *csv, const PredictModel *model, const Columns *columns, size_t row,
                                 Tensor *input, size_t place, char *error) {
   if (csv->cells != columns->cells) {
-    return failed(error, "row %zu has %zu cells, expected %zu", row, csv->cells, columns->cells);
+    return failed(error, "row %" PRIuPTR " has %" PRIuPTR " cells, expected %" PRIuPTR, row, csv->cells,
+                  columns->cells);
   }
   for (size_t index = 0; index < columns->count; index++) {
     const char *cell = csv_cell(csv, columns->places[index]);
     double value = 0;
     if (!cell_number(cell, &value)) {
       const char *name = model->names.count > 0 ? names_at(&model->names, index) : "";
-      return failed(error, "row %zu, column %zu '%.100s': got '%.40s', expected a finite number", row,
+      return failed(error, "row %" PRIuPTR ", column %" PRIuPTR " '%.100s': got '%.40s', expected a finite number", row,
                     columns->places[index] + 1, name, cell);
     }
     const size_t element = place * columns->count + index;
@@ -56,7 +57,8 @@ static inline bool predict_check(const Tensor *output, size_t before, char *erro
     if (isfinite(value)) continue;
     const char *text = isnan(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity";
     const size_t row = before + index / (output->count / (size_t)output->dims[0]) + 1;
-    return failed(error, "row %zu gives %s: its values exceed what the model's type holds; leave it out", row, text);
+    return failed(error, "row %" PRIuPTR " gives %s: its values exceed what the model's type holds; leave it out", row,
+                  text);
   }
   return true;
 }
@@ -68,14 +70,15 @@ static inline bool predict_rows(FILE *out, const PredictModel *model, const Colu
   memset(&output, 0, sizeof output);
   if (rows == 0) return true;
   if (rows != model->batch && model->batch != PREDICT_BATCH) {
-    return failed(error, "the model takes %zu rows a call, and %zu are left over", model->batch, rows);
+    return failed(error, "the model takes %" PRIuPTR " rows a call, and %" PRIuPTR " are left over", model->batch,
+                  rows);
   }
   input->dims[0] = (int64_t)rows;
   input->count = rows * columns->count;
   input->bytes = input->count * tensor_item_bytes(input->type);
   bool good = run(context, input, 1, &output, 1, error);
   if (good && (output.rank == 0 || output.dims[0] != (int64_t)rows)) {
-    good = failed(error, "the model does not give one row for each of %zu rows", rows);
+    good = failed(error, "the model does not give one row for each of %" PRIuPTR " rows", rows);
   }
   good = good && predict_check(&output, before, error);
   if (good) predict_print(out, &output);
@@ -102,7 +105,7 @@ static inline bool predict_all(Csv *csv, FILE *out, const PredictModel *model, C
   if (more < 0) {
     char reason[ERROR_BYTES];
     memcpy(reason, error, sizeof reason);
-    return failed(error, "row %zu: %.400s", row + 1, reason);
+    return failed(error, "row %" PRIuPTR ": %.400s", row + 1, reason);
   }
   return predict_rows(out, model, columns, input, filled, row - filled, run, context, error);
 }
@@ -119,7 +122,8 @@ static inline int predict_stream(FILE *in, FILE *out, const PredictModel *model,
     good = failed(error, "the model takes type %d, expected float32 or float64", (int)model->type);
   }
   if (good && model->names.count > 0 && model->names.count != model->features) {
-    good = failed(error, "the model takes %zu features and names %zu", model->features, model->names.count);
+    good = failed(error, "the model takes %" PRIuPTR " features and names %" PRIuPTR, model->features,
+                  model->names.count);
   }
   if (good && model->features > CSV_MAX_COLUMNS) good = failed(error, "the model takes too many features");
   if (good) {

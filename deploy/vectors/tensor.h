@@ -1,8 +1,9 @@
 /* A tensor, and a reader of the files input_I.pb, output_I.pb and allowed_I.pb: ONNX's TensorProto with raw_data.
  *
- * C11 and C++17, header only, little-endian machines. The file may be hostile: every length is checked before it is
- * used, and no allocation is larger than the file. What is no tensor gives false and one line that says why.
- * Include the headers of this folder before others, or compile with -D_POSIX_C_SOURCE=200809L.
+ * C11 and C++17, header only. The file may be hostile: every length is checked before it is used, and no allocation is
+ * larger than the file. What is no tensor gives false and one line that says why.
+ * Include the headers of this folder before others, or compile with -D_POSIX_C_SOURCE=200809L. Without POSIX, as on a
+ * microcontroller whose files are those of its debugger, a link or a folder is not told from a file.
  */
 #ifndef LINREG_TENSOR_H
 #define LINREG_TENSOR_H
@@ -12,7 +13,7 @@
 #endif
 
 #include <errno.h>
-#include <fcntl.h>
+#include <inttypes.h> /* sizes are printed with PRIuPTR: %zu is unknown to some C libraries of microcontrollers */
 #include <math.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -20,11 +21,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#if defined(__unix__) || defined(__APPLE__)
+#define TENSOR_POSIX 1
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "raw_data is little-endian and is used as it is: this machine needs a reader that swaps bytes"
+#else
+#define TENSOR_POSIX 0
 #endif
 
 enum { TENSOR_MAX_RANK = 8, TENSOR_MAX_FILE_BYTES = 1 << 30, TENSOR_ALIGNMENT = 64, ERROR_BYTES = 512 };
@@ -42,7 +46,7 @@ typedef struct {
   int64_t dims[TENSOR_MAX_RANK];
   size_t count; /* of elements */
   size_t bytes;
-  void *data;   /* at least one byte, aligned for vector instructions */
+  void *data;   /* at least one byte, on POSIX aligned for vector instructions */
 } Tensor;
 
 #if defined(__GNUC__)
@@ -84,7 +88,9 @@ static inline bool tensor_allocate(Tensor *tensor, int32_t type, size_t rank, co
   size_t count = 1;
   memset(tensor, 0, sizeof *tensor);
   if (item == 0) return failed(error, "elements have type %d, expected a type of numbers or bool", (int)type);
-  if (rank > TENSOR_MAX_RANK) return failed(error, "has %zu axes, expected at most %d", rank, (int)TENSOR_MAX_RANK);
+  if (rank > TENSOR_MAX_RANK) {
+    return failed(error, "has %" PRIuPTR " axes, expected at most %d", rank, (int)TENSOR_MAX_RANK);
+  }
   for (size_t axis = 0; axis < rank; axis++) {
     if (dims[axis] < 0 || dims[axis] > limit / product) return failed(error, "has a negative or huge axis");
     if (dims[axis] > 0) product *= dims[axis];
@@ -92,8 +98,13 @@ static inline bool tensor_allocate(Tensor *tensor, int32_t type, size_t rank, co
     tensor->dims[axis] = dims[axis];
   }
   const size_t rounded = (count * item / TENSOR_ALIGNMENT + 1) * TENSOR_ALIGNMENT;
+#if TENSOR_POSIX
   void *data = NULL;
-  if (posix_memalign(&data, TENSOR_ALIGNMENT, rounded) != 0) return failed(error, "no memory for %zu bytes", rounded);
+  if (posix_memalign(&data, TENSOR_ALIGNMENT, rounded) != 0) data = NULL;
+#else
+  void *data = malloc(rounded);
+#endif
+  if (data == NULL) return failed(error, "no memory for %" PRIuPTR " bytes", rounded);
   memset(data, 0, rounded);
   tensor->type = type;
   tensor->rank = rank;
@@ -136,7 +147,7 @@ static inline void tensor_shape_text(const Tensor *tensor, char *text, size_t te
   size_t used = (size_t)snprintf(text, text_bytes, "(");
   for (size_t axis = 0; axis < tensor->rank && used < text_bytes; axis++) {
     const char *separator = axis > 0 ? ", " : "";
-    used += (size_t)snprintf(text + used, text_bytes - used, "%s%lld", separator, (long long)tensor->dims[axis]);
+    used += (size_t)snprintf(text + used, text_bytes - used, "%s%ld", separator, (long)tensor->dims[axis]);
   }
   if (used < text_bytes) snprintf(text + used, text_bytes - used, ")");
 }
@@ -176,6 +187,18 @@ static inline bool proto_field(ProtoBytes *from, uint64_t *number, unsigned *wir
   return true;
 }
 
+/* Copy the elements of raw_data, which is little-endian, in the byte order of this machine. */
+static inline void tensor_copy(Tensor *tensor, const uint8_t *raw) {
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+  const size_t item = tensor_item_bytes(tensor->type);
+  for (size_t byte = 0; byte < tensor->bytes; byte++) {
+    ((uint8_t *)tensor->data)[byte] = raw[byte - byte % item + (item - 1 - byte % item)];
+  }
+#else
+  memcpy(tensor->data, raw, tensor->bytes);
+#endif
+}
+
 /* A tensor from the bytes of a TensorProto. */
 static inline bool tensor_parse(const uint8_t *data, size_t size, Tensor *tensor, char *error) {
   ProtoBytes from = {data, data + size}, raw = {NULL, NULL};
@@ -211,40 +234,57 @@ static inline bool tensor_parse(const uint8_t *data, size_t size, Tensor *tensor
   }
   for (size_t axis = 0; axis < rank && expected > 0; axis++) {
     const bool fits = dims[axis] > 0 && (uint64_t)dims[axis] <= got / expected;
-    if (!fits) return failed(error, "has a shape of more elements than its %llu bytes hold", (unsigned long long)got);
+    if (!fits) return failed(error, "has a shape of more elements than its %lu bytes hold", (unsigned long)got);
     expected *= (uint64_t)dims[axis];
   }
   if (!tensor_allocate(tensor, type, rank, dims, error)) return false;
   if (tensor->bytes != got) {
     const size_t bytes = tensor->bytes;
     tensor_free(tensor);
-    return failed(error, "has %llu bytes of raw_data, expected %zu", (unsigned long long)got, bytes);
+    return failed(error, "has %lu bytes of raw_data, expected %" PRIuPTR, (unsigned long)got, bytes);
   }
-  if (got > 0) memcpy(tensor->data, raw.next, (size_t)got);
+  if (got > 0) tensor_copy(tensor, raw.next);
   return true;
 }
 
 /* Open a file that is no link: one in a bundle would lead to what is not of the bundle. Nor does it wait for a pipe. */
 static inline FILE *tensor_open(const char *path) {
+#if TENSOR_POSIX
   const int descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
   FILE *file = descriptor >= 0 ? fdopen(descriptor, "rb") : NULL;
   if (file == NULL && descriptor >= 0) close(descriptor);
   return file;
+#else
+  return fopen(path, "rb");
+#endif
+}
+
+/* How many bytes a file has; -1 for what is no file, or is larger than TENSOR_MAX_FILE_BYTES. */
+static inline long tensor_file_bytes(FILE *file) {
+#if TENSOR_POSIX
+  struct stat status;
+  const bool good = fstat(fileno(file), &status) == 0 && S_ISREG(status.st_mode);
+  const int64_t bytes = good ? (int64_t)status.st_size : -1;
+#else
+  const int64_t bytes = fseek(file, 0, SEEK_END) == 0 ? (int64_t)ftell(file) : -1;
+  rewind(file);
+#endif
+  return bytes <= TENSOR_MAX_FILE_BYTES ? (long)bytes : -1;
 }
 
 /* A tensor from a file. The error begins with the path. */
 static inline bool tensor_read(const char *path, Tensor *tensor, char *error) {
   char reason[ERROR_BYTES] = "";
-  struct stat status;
   memset(tensor, 0, sizeof *tensor);
   FILE *file = tensor_open(path);
   if (file == NULL) return failed(error, "%.300s: %s", path, errno == ELOOP ? "is a link" : strerror(errno));
-  bool good = fstat(fileno(file), &status) == 0 && S_ISREG(status.st_mode) && status.st_size <= TENSOR_MAX_FILE_BYTES;
+  const long bytes = tensor_file_bytes(file);
+  bool good = bytes >= 0;
   if (!good) failed(reason, "is no file of at most %d bytes", (int)TENSOR_MAX_FILE_BYTES);
-  uint8_t *data = good ? (uint8_t *)malloc((size_t)status.st_size + 1) : NULL;
+  uint8_t *data = good ? (uint8_t *)malloc((size_t)bytes + 1) : NULL;
   if (good && data == NULL) good = failed(reason, "no memory to read it");
   if (good) {
-    const size_t size = fread(data, 1, (size_t)status.st_size, file);
+    const size_t size = fread(data, 1, (size_t)bytes, file);
     good = tensor_parse(data, size, tensor, reason);
   }
   free(data);

@@ -14,11 +14,9 @@
 #ifndef LINREG_VECTORS_H
 #define LINREG_VECTORS_H
 
-#include "tensor.h"
+#include "vectors_files.h"
 
-#include <dirent.h>
-
-enum { VECTORS_MAX_TENSORS = 64, VECTORS_MAX_CASES = 4096, VECTORS_NAME_BYTES = 64, PATH_BYTES = 4096 };
+enum { VECTORS_MAX_TENSORS = 64 };
 
 typedef bool (*VectorsRun)(void *context, const Tensor *inputs, size_t input_count, Tensor *outputs,
                            size_t output_count, char *error);
@@ -28,64 +26,9 @@ typedef struct {
   Tensor tensors[VECTORS_MAX_TENSORS];
 } TensorList;
 
-typedef struct {
-  size_t count;
-  char names[VECTORS_MAX_CASES][VECTORS_NAME_BYTES];
-} CaseNames;
-
-/* See that a file or folder of a bundle is what it is called, and no link to another. */
-static inline bool vectors_no_link(const char *path, bool folder, char *error) {
-  struct stat status;
-  if (lstat(path, &status) != 0) return failed(error, "%.300s: %s", path, strerror(errno));
-  if (folder ? S_ISDIR(status.st_mode) : S_ISREG(status.st_mode)) return true;
-  return failed(error, "%.300s: is a link or no %s; copy what linreg exported", path, folder ? "folder" : "file");
-}
-
 static inline void tensor_list_free(TensorList *list) {
   for (size_t index = 0; index < list->count; index++) tensor_free(&list->tensors[index]);
   list->count = 0;
-}
-
-static inline int vectors_compare_names(const void *one, const void *other) {
-  const char *left = (const char *)one, *right = (const char *)other;
-  const size_t left_length = strlen(left), right_length = strlen(right);
-  if (left_length != right_length) return left_length < right_length ? -1 : 1;
-  return strcmp(left, right);
-}
-
-/* The folders test_data_set_N of a bundle, in order. */
-static inline bool vectors_find_cases(const char *bundle, CaseNames *cases, char *error) {
-  DIR *folder = opendir(bundle);
-  cases->count = 0;
-  if (folder == NULL) return failed(error, "%.300s: %s; name the folder of a bundle", bundle, strerror(errno));
-  bool good = true;
-  for (struct dirent *entry = readdir(folder); good && entry != NULL; entry = readdir(folder)) {
-    const size_t length = strlen(entry->d_name);
-    if (strncmp(entry->d_name, "test_data_set_", 14) != 0) continue;
-    good = length > 14 && length < VECTORS_NAME_BYTES && cases->count < VECTORS_MAX_CASES;
-    good = good && strspn(entry->d_name + 14, "0123456789") == length - 14;
-    if (good) memcpy(cases->names[cases->count++], entry->d_name, length + 1);
-  }
-  closedir(folder);
-  if (!good) {
-    return failed(error, "%.300s: has too many test vectors, or one whose name is not test_data_set_NUMBER", bundle);
-  }
-  qsort(cases->names, cases->count, VECTORS_NAME_BYTES, vectors_compare_names);
-  return true;
-}
-
-/* How many files PREFIX_*.pb a case has: what stands between is counted too, so that a file that is gone is missed. */
-static inline size_t vectors_count_files(const char *place, const char *prefix) {
-  DIR *folder = opendir(place);
-  size_t count = 0;
-  if (folder == NULL) return 0;
-  for (struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
-    const size_t length = strlen(entry->d_name), start = strlen(prefix);
-    if (length < start + 3) continue;
-    count += strncmp(entry->d_name, prefix, start) == 0 && strcmp(entry->d_name + length - 3, ".pb") == 0;
-  }
-  closedir(folder);
-  return count;
 }
 
 /* Read the first `count` files of a kind; what was read before a failure is freed. */
@@ -94,9 +37,11 @@ static inline bool vectors_read_list(const char *place, const char *prefix, size
   char path[PATH_BYTES];
   list->count = 0;
   if (count == 0) return failed(error, "has no %s0.pb; export again", prefix);
-  if (count > VECTORS_MAX_TENSORS) return failed(error, "has %zu files %s*.pb, more than supported", count, prefix);
+  if (count > VECTORS_MAX_TENSORS) {
+    return failed(error, "has %" PRIuPTR " files %s*.pb, more than supported", count, prefix);
+  }
   for (size_t index = 0; index < count; index++) {
-    const int length = snprintf(path, sizeof path, "%s/%s%zu.pb", place, prefix, index);
+    const int length = snprintf(path, sizeof path, "%s/%s%" PRIuPTR ".pb", place, prefix, index);
     bool good = length > 0 && length < (int)sizeof path;
     good = good ? tensor_read(path, &list->tensors[index], error) : failed(error, "its path is too long");
     if (!good) {
@@ -122,11 +67,16 @@ static inline double vectors_ratio(double got, double wanted, double allowed) {
   return error == 0.0 ? 0.0 : error / allowed;
 }
 
+/* A NaN is a NaN: which of its bits are set depends on the processor. */
+static inline bool vectors_both_nan(const Tensor *got, const Tensor *wanted, size_t index) {
+  return isnan(tensor_number(got, index)) && isnan(tensor_number(wanted, index));
+}
+
 /* What is known after some cases. */
 typedef struct {
   size_t cases, failures;
   double worst; /* in units of what is allowed */
-  bool bit_equal;
+  bool bit_equal; /* but for the bits of a NaN */
 } VectorsTally;
 
 /* Judge one output; a failure is one line on stdout. */
@@ -136,7 +86,7 @@ static inline bool vectors_judge(const char *name, size_t output, const Tensor *
     char got_shape[200], wanted_shape[200];
     tensor_shape_text(got, got_shape, sizeof got_shape);
     tensor_shape_text(wanted, wanted_shape, sizeof wanted_shape);
-    printf("failed: %s: output %zu: got type %d of shape %s, expected type %d of shape %s\n", name, output,
+    printf("failed: %s: output %" PRIuPTR ": got type %d of shape %s, expected type %d of shape %s\n", name, output,
            (int)got->type, got_shape, (int)wanted->type, wanted_shape);
     return false;
   }
@@ -151,17 +101,18 @@ static inline bool vectors_judge(const char *name, size_t output, const Tensor *
     double ratio = same ? 0.0 : (double)INFINITY;
     if (floating) ratio = vectors_ratio(tensor_number(got, index), tensor_number(wanted, index), bound);
     if (!(bound >= 0.0)) ratio = (double)INFINITY; /* a damaged bound allows nothing */
+    if (!same && !(floating && vectors_both_nan(got, wanted, index))) tally->bit_equal = false;
     if (ratio > worst) {
       worst = ratio;
       worst_index = index;
     }
   }
-  tally->bit_equal = tally->bit_equal && memcmp(got->data, wanted->data, wanted->bytes) == 0;
   if (worst > tally->worst) tally->worst = worst;
   if (worst <= 1.0) return true;
   const size_t row_items = wanted->rank > 0 && wanted->dims[0] > 0 ? wanted->count / (size_t)wanted->dims[0] : 1;
-  printf("failed: %s: output %zu, row %zu, column %zu: got %.17g, expected %.17g, allowed %.3g\n", name, output,
-         worst_index / row_items, worst_index % row_items, tensor_number(got, worst_index),
+  printf("failed: %s: output %" PRIuPTR ", row %" PRIuPTR ", column %" PRIuPTR
+         ": got %.17g, expected %.17g, allowed %.3g\n",
+         name, output, worst_index / row_items, worst_index % row_items, tensor_number(got, worst_index),
          tensor_number(wanted, worst_index), ((const double *)allowed->data)[worst_index]);
   return false;
 }
@@ -174,7 +125,8 @@ static inline bool vectors_run_case(const char *name, const TensorList *inputs, 
   for (size_t index = 0; index < wanted->count; index++) {
     const Tensor *bound = &allowed->tensors[index];
     if (bound->type != TENSOR_FLOAT64 || !vectors_same_shape(bound, &wanted->tensors[index])) {
-      return failed(error, "allowed_%zu.pb is not float64 of the shape of output_%zu.pb; export again", index, index);
+      return failed(error, "allowed_%" PRIuPTR ".pb is not float64 of the shape of output_%" PRIuPTR ".pb; export again",
+                    index, index);
     }
   }
   memset(&got, 0, sizeof got);
@@ -232,9 +184,9 @@ static inline int vectors_verify(const char *runtime, const char *bundle, Vector
     if (error[0] != '\0') printf("failed: %s: %s\n", cases->names[index], error);
   }
   free(cases);
-  if (tally.bit_equal && tally.cases > 0) printf("%s: %zu cases, bit-equal\n", runtime, tally.cases);
-  else printf("%s: %zu cases, worst error %.3g of what is allowed\n", runtime, tally.cases, tally.worst);
-  printf("%zu passed, %zu failed\n", tally.cases - tally.failures, tally.failures);
+  if (tally.bit_equal && tally.cases > 0) printf("%s: %" PRIuPTR " cases, bit-equal\n", runtime, tally.cases);
+  else printf("%s: %" PRIuPTR " cases, worst error %.3g of what is allowed\n", runtime, tally.cases, tally.worst);
+  printf("%" PRIuPTR " passed, %" PRIuPTR " failed\n", tally.cases - tally.failures, tally.failures);
   return tally.cases > 0 && tally.failures == 0 ? 0 : 1;
 }
 

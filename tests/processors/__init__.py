@@ -1,0 +1,1 @@
+"""deploy/processors with every cross-compiler and emulator: .ci/run installs them."""

@@ -1,0 +1,25 @@
+"""What the tests on foreign processors share."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.processors import REFERENCE, module
+
+targets = module("targets")
+module("call_trace")
+check = module("check")
+
+
+@pytest.fixture(params=targets.TARGETS, ids=lambda target: target.name)
+def target(request: pytest.FixtureRequest):
+    """One processor after another; none may be missing."""
+    assert request.param.missing == (), f"install: apt-get install --no-install-recommends {request.param.missing}"
+    return request.param
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    """A copy of the penguins' bundle, to be changed."""
+    return Path(shutil.copytree(REFERENCE / "penguins", tmp_path / "penguins"))

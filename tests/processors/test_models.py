@@ -1,0 +1,75 @@
+"""model.c on each processor: the bits of the vectors, or how far from them, and what a wrong model shows."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from export.bundle.export import export
+from tests.deploy.processors import REFERENCE
+from tests.processors.conftest import check
+
+
+@pytest.mark.parametrize("name", ["penguins", "line"])
+def test_committed_bundles_are_bit_equal(target, name):
+    _, vectors, answers, code, _, _, stack, instructions = check.check(target, REFERENCE / name)
+    assert (vectors, answers) == ("5 passed", "bit-equal")
+    assert 0 < int(code.removesuffix(" B")) < 200
+    assert 0 <= int(stack.removesuffix(" B")) < 200
+    assert 10 < int(instructions) < 2000
+
+
+def test_the_cost_of_a_call_repeats(target):
+    first, second = (check.check(target, REFERENCE / "line") for _ in range(2))
+    assert first == second
+
+
+def change(bundle: Path, pattern: str, replacement: str) -> None:
+    """Change model.c, once."""
+    source = bundle / "model.c"
+    changed, count = re.subn(pattern, replacement, source.read_text(), flags=re.DOTALL)
+    assert count == 1
+    source.write_text(changed)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "replacement"),
+    [
+        (r" = sum \+ linreg_bias\[place\]", " = sum; (void)linreg_bias"),
+        (r"(0x1\.06a3d8p\+1f), (0x1\.4aa298p\+4f)", r"\2, \1"),
+        (r"0x1\.06a3d8p\+1f", "0x1.06a3d8p+2f"),
+    ],
+    ids=["dropped bias", "swapped features", "one bit of an exponent"],
+)
+def test_a_wrong_model_fails(target, bundle, pattern, replacement):
+    change(bundle, pattern, replacement)
+    with pytest.raises(check.CheckError, match="ended with 1: failed: test_data_set_"):
+        check.check(target, bundle)
+
+
+def test_the_last_bit_of_a_weight_is_seen(target, bundle):
+    change(bundle, r"0x1\.06a3d8p\+1f", "0x1.06a3dap+1f")
+    assert check.check(target, bundle)[2].startswith("0.")
+
+
+def linear(folder: Path, features: int, dtype: torch.dtype) -> Path:
+    torch.manual_seed(features)
+    kind = str(dtype).removeprefix("torch.")
+    module = torch.nn.Linear(features, 2, dtype=dtype)
+    export(module, folder / "linear", inputs=[f"x={kind}[batch,{features}]"], formats=["onnx", "c"])
+    return folder / "linear"
+
+
+def test_256_features_are_bit_equal(target, tmp_path):
+    """Two outputs, so that infinite inputs give NaN, whose bits differ by processor."""
+    assert check.check(target, linear(tmp_path, 256, torch.float32))[1:3] == ("5 passed", "bit-equal")
+
+
+def test_float64_is_bit_equal_but_on_newlib_whose_fma_is_not_fused(target, tmp_path):
+    vectors, answers = check.check(target, linear(tmp_path, 13, torch.float64))[1:3]
+    assert vectors == "5 passed"
+    if target.board:
+        assert re.fullmatch(r"0\.\d+ of allowed", answers)
+    else:
+        assert answers == "bit-equal"
