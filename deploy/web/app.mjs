@@ -206,6 +206,8 @@ async function asPromise(make) {
   return make();
 }
 
+// Elsewhere there are no bundles at these addresses.
+byId('examples').hidden = !new URL('..', import.meta.url).pathname.endsWith('/deploy/');
 listen();
 const parameters = new URLSearchParams(location.search);
 if (parameters.has('bundle')) {
