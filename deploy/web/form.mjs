@@ -10,7 +10,7 @@ const LARGEST = { float32: '3.4028235e+38', float64: '1.7976931348623157e+308' }
  * @property {string} name
  * @property {string | undefined} unit
  * @property {{minimum: number, maximum: number} | undefined} range of the data that the model was fitted to
- * @property {string | undefined} start what the field holds at first; 0 where there is none
+ * @property {string | undefined} start what the field holds at first; else the middle of the range, or 0
  */
 
 /**
@@ -20,7 +20,7 @@ const LARGEST = { float32: '3.4028235e+38', float64: '1.7976931348623157e+308' }
  * @param {() => void} changed
  */
 export function showForm(fields, changed) {
-  const shown = fields.map(({ name, unit, range, start = '0' }, place) => {
+  const shown = fields.map(({ name, unit, range, start = range ? middleOf(range) : '0' }, place) => {
     const id = `feature-${place}`;
     // A text field, as a number field drops what it does not understand: 39,1 would be read as 391.
     const input = html('input', { id, type: 'text', value: start, 'aria-describedby': `${id}-range ${id}-error` });
@@ -33,6 +33,13 @@ export function showForm(fields, changed) {
     return html('div', { className: 'field' }, label, input, ...notes);
   });
   byId('features').replaceChildren(...shown);
+}
+
+/** About the middle, with the digits that people would type, and never outside. */
+function middleOf({ minimum, maximum }) {
+  const middle = minimum / 2 + maximum / 2;
+  const rounded = Number(middle.toPrecision(3));
+  return String(rounded >= minimum && rounded <= maximum ? rounded : middle);
 }
 
 /**

@@ -45,9 +45,8 @@ export function showPrediction({ model, card, outputs }) {
     return false;
   }
   const unit = model.units.get(model.target);
-  const exact = roundTrip(value, type);
-  byId('prediction').replaceChildren(minus(card.error ? justified(value, card.error.rmse, type) : exact));
-  byId('prediction').title = exact;
+  byId('prediction').replaceChildren(shownText(value, type, card));
+  byId('prediction').title = roundTrip(value, type);
   if (unit) byId('prediction').append(' ', html('span', { className: 'unit' }, unit));
   if (card.error) {
     const { rmse, rows, part } = card.error;
@@ -57,7 +56,7 @@ export function showPrediction({ model, card, outputs }) {
 }
 
 /** Draw the chart of one number again, as wide as there is room. */
-export function drawPrediction({ model, names, values, outputs }) {
+export function drawPrediction({ model, card, names, values, outputs }) {
   const chart = byId('chart');
   if (!model.affine) {
     chart.replaceChildren(html('p', { className: 'muted' }, 'No chart: this model is not one weight for each feature and a bias.'));
@@ -65,7 +64,8 @@ export function drawPrediction({ model, names, values, outputs }) {
   }
   const [prediction] = numbers(outputs[0]);
   const target = model.target ?? model.outputs[0].name;
-  chart.replaceChildren(drawChart({ names, values, prediction, ...model.affine, target }, Math.max(chart.clientWidth, 240)));
+  const shown = shownText(prediction, outputs[0].type, card);
+  chart.replaceChildren(drawChart({ names, values, prediction, shown, target, ...model.affine }, Math.max(chart.clientWidth, 240)));
 }
 
 function elementsOf(output) {
@@ -83,6 +83,11 @@ function listOutputs(listed) {
   if (listed.length > MAX_LISTED) rows.push(html('tr', {}, html('td', { colSpan: 2 }, `and ${listed.length - MAX_LISTED} more`)));
   byId('outputs').tBodies[0].replaceChildren(...rows);
   byId('outputs').hidden = false;
+}
+
+/** A prediction with the digits that are justified; without an error, with all of them. */
+function shownText(value, type, { error }) {
+  return minus(error ? justified(value, error.rmse, type) : roundTrip(value, type));
 }
 
 const minus = (text) => text.replace('-', '−');

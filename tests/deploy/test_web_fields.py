@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import pytest
 from playwright.sync_api import expect
@@ -152,3 +153,26 @@ def test_a_card_of_another_form_shows_no_ranges(page, site, request, change):
     assert ("is not JSON" in page.inner_text("#notes")) is (change == "not JSON")
     assert ("typical error" in page.inner_text("#error")) is (change == "no ranges")
     assert seen.errors == []
+
+
+def test_a_field_holds_the_middle_of_its_range_at_first(page, site, request):
+    page.goto(site.page_of(PENGUINS, bill_depth_mm=14))
+    expect(page.locator("#chart svg")).to_be_visible()
+    assert [page.input_value(f"#feature-{place}") for place in range(3)] == ["45.9", "14", "202"]
+    assert page.locator(".hint.warn").count() == 0
+    page.locator("#feature-0").fill("45.8")
+    expect(page.locator("#chart svg")).to_have_attribute(
+        "aria-label", re.compile(f"; sum, body_mass_g {page.inner_text('#prediction')}$")
+    )
+    address, bundle = planted(site, request)
+    card = json.loads((bundle / "card.json").read_text())
+    ends = [(1000.4, 1000.5), (-3.0, 1.0), (-1.7e308, 1.7e308)]
+    card["data"]["ranges"] = [
+        {"name": name, "minimum": low, "maximum": high} for name, (low, high) in zip(FEATURES, ends, strict=True)
+    ]
+    (bundle / "card.json").write_text(json.dumps(card))
+    seal(bundle)
+    page.goto(site.page_of(address))
+    expect(page.locator("#chart svg")).to_be_visible()
+    assert [page.input_value(f"#feature-{place}") for place in range(3)] == ["1000.45", "-1", "0"]
+    assert [page.get_attribute(f"#feature-{place}", "inputmode") for place in range(3)] == ["decimal", "text", "text"]

@@ -96,7 +96,7 @@ def test_the_server_forbids_what_the_page_would_forbid(page, unpacked):
     """By its header, as the page could lose its own policy: no code in text, no other host."""
     with serving(REFERENCE / "line", package=unpacked) as (_, address):
         page.goto(address)
-        expect(page.locator("#prediction")).to_have_attribute("title", "0.302508861")
+        expect(page.locator("#prediction")).to_have_attribute("title", "0.643945456")
         assert page.evaluate(INLINE) == "not run"
         assert page.evaluate("() => fetch('http://localhost:1/').then(() => 'fetched', () => 'refused')") == "refused"
 
