@@ -5,7 +5,6 @@ the bundle lists. Links in the bundle are not followed.
 """
 
 import os
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -115,13 +114,13 @@ class _Handler(BaseHTTPRequestHandler):
     server_version, sys_version = f"linreg/{linreg.__version__}", ""
 
     def do_GET(self) -> None:
-        raw, _, query = self.path.partition("?")
+        raw = self.path.partition("?")[0]
         hosts = {f"{name}:{self.server.server_port}" for name in (HOST, "localhost")}
         if self.headers.get_all("Host") is None or {*self.headers.get_all("Host", [])} - hosts:
             # A page of another site whose name was pointed at this machine sends its own.
             return self.send_error(HTTPStatus.MISDIRECTED_REQUEST, f"expected the host {HOST}")
         if raw == "/":
-            return self._redirect(self.server.page_path + (f"&{query}" if query else ""))
+            return self._redirect(self.server.page_path)
         try:
             path = unquote(raw, errors="strict")
             data = self.server.content(path)
@@ -151,7 +150,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _redirect(self, place: str) -> None:
         self.send_response(HTTPStatus.FOUND)
-        self.send_header("Location", re.sub(r"[^!-~]", "", place))
+        self.send_header("Location", place)
         self.send_header("Content-Length", "0")
         self.end_headers()
 

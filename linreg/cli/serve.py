@@ -53,13 +53,10 @@ def _has_screen() -> bool:
 
 
 def _serve_until_interrupted(server: "PageServer") -> None:
-    """Serve until Ctrl-C, which is how this command ends, and no failure."""
-    before = signal.getsignal(signal.SIGINT)
-    if before is not signal.SIG_IGN:
+    """Serve until Ctrl-C, which is how this command ends, and no failure; `main` sets its own handler back."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         server.serve_forever()
     except KeyboardInterrupt:
         note("stopped")
-    finally:
-        signal.signal(signal.SIGINT, before)
