@@ -1,6 +1,6 @@
 """The card of a model holds all that is needed to rebuild the module and to prepare its inputs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,8 @@ class Card:
         bias: whether the model has a bias.
         dtype: dtype of the parameters.
         state_sha256: SHA-256 that identifies the weights.
-        data: the training data: kind, sha256, rows and split; for a line also its parameters.
+        data: the training data: kind, sha256, rows, split, and the range of each
+            feature; for a line also its parameters.
         training: training settings.
         coefficients: name, value and standard error (null if there is none) of each coefficient, the bias last.
         metrics: rows, r2, rmse and mae of each part.
@@ -52,6 +53,12 @@ class Card:
         return from_record(self.data.get("read", {}))
 
 
+def ranges_of(features: Iterable[str], low: Iterable[float], high: Iterable[float]) -> list[dict[str, Any]]:
+    """Return what the data of a card says about the values of each feature: name, minimum and maximum."""
+    found = zip(features, low, high, strict=True)
+    return [{"name": name, "minimum": float(least), "maximum": float(most)} for name, least, most in found]
+
+
 _TEXT, _WHOLE, _YES_NO = (str,), (int,), (bool,)
 _NUMBER = (float, int)
 _MAYBE = (float, int, type(None))
@@ -75,6 +82,7 @@ _DATA = {"kind": _TEXT, "sha256": _TEXT, "split": _TEXT, "shuffled": _YES_NO}
 _LINE = {field.name: _NUMBER for field in fields(LineSettings)}
 _TRAINING = {"method": _TEXT, "loss": _TEXT, "seed": _WHOLE}
 _COEFFICIENT = {"name": _TEXT, "value": _NUMBER, "standard_error": _MAYBE}
+_RANGE = {"name": _TEXT, "minimum": _NUMBER, "maximum": _NUMBER}
 _METRICS = {"rows": _WHOLE, "r2": _MAYBE, "rmse": _NUMBER, "mae": _NUMBER}
 _HISTORY = {"epoch": _WHOLE, "train_loss": _NUMBER, "test_loss": _MAYBE}
 
@@ -118,6 +126,10 @@ def _check_inside(value: dict[str, Any]) -> None:
     Method(training["method"]), Loss(training["loss"])
     if not 0 <= training["seed"] < 2**63:
         raise ValueError("'seed' is not between 0 and 2^63 - 1")
+    if "ranges" in data:  # earlier cards have none
+        _check(data, {"ranges": (list,)}, "'data'")
+    for entry in data.get("ranges", []):
+        _check(entry, _RANGE, "'ranges'")
     for entry in value["coefficients"]:
         _check(entry, _COEFFICIENT, "'coefficients'")
     for entry in value["metrics"].values():

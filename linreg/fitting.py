@@ -9,6 +9,7 @@ from typing import Any
 from linreg import data as datasets
 from linreg.arguments import as_choice, as_names, as_texts, check_name, check_numbers, refuse
 from linreg.arrays import stream_of_arrays
+from linreg.card import ranges_of
 from linreg.config import (
     DEFAULT_MEMORY,
     DEFAULT_SPLIT,
@@ -261,7 +262,15 @@ def _of_line(
         keep_on_interrupt=keep_on_interrupt,
     )
     line = asdict(dataset.line) if dataset.line else {}
-    data = {"kind": "line", "line": line, "split": split, "shuffled": False, "sha256": dataset.sha256}
+    x = dataset.features
+    data = {
+        "kind": "line",
+        "line": line,
+        "split": split,
+        "shuffled": False,
+        "sha256": dataset.sha256,
+        "ranges": ranges_of(dataset.feature_names, x.min(axis=0), x.max(axis=0)),
+    }
     return FittedModel(
         affine=result.affine,
         card=card_of(dataset.feature_names, dataset.target_name, data, settings, result),

@@ -5,7 +5,7 @@ from typing import Any
 
 from linreg.affine import check_architecture
 from linreg.block_split import RULE
-from linreg.card import Card
+from linreg.card import Card, ranges_of
 from linreg.config import Method, TrainSettings
 from linreg.data import Dataset
 from linreg.errors import DataError
@@ -81,6 +81,7 @@ def fit_table(
         "shuffle": RULE,
         "identity": IDENTITY,
         "sha256": survey.identity((*table.feature_names, table.target_name)),
+        "ranges": ranges_of(table.feature_names, survey.low[:-1], survey.high[:-1]),
     }
     if isinstance(table, TableStream) and table.how.record:
         source["read"] = table.how.record

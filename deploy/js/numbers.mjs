@@ -16,6 +16,24 @@ export function missesNumber(cell) {
   return NUMBER.test(text) ? !Number.isFinite(Number(text)) : MISSING.test(text);
 }
 
+/**
+ * A prediction with the digits that its error justifies: the last one counts a tenth of the error's first digit.
+ *
+ * @param {number} value
+ * @param {number} error positive
+ * @param {string} type
+ */
+export function justified(value, error, type) {
+  const exact = roundTrip(value, type);
+  const decimals = 1 - Math.floor(Math.log10(error));
+  const digits = value === 0 ? 0 : Math.floor(Math.log10(Math.abs(value))) + 1 + decimals;
+  if (digits > (type === 'float32' ? 9 : 17) || decimals > 100) return exact;
+  if (digits < 0) return '0';
+  const step = 10 ** -decimals;
+  const rounded = decimals > 0 ? value.toFixed(decimals) : String(Math.round(value / step) * step);
+  return Number(rounded) === 0 ? rounded.replace('-', '') : rounded;
+}
+
 /** A prediction with the fewest digits that give the same bits back. */
 export function roundTrip(value, type) {
   if (Object.is(value, -0)) return '-0';

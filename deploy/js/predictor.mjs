@@ -1,4 +1,4 @@
-/** Rows of numbers in, one prediction a row out. */
+/** Rows of numbers in, answers out. */
 
 import { LinregError } from './errors.mjs';
 import { elements, toTensor } from './tensor.mjs';
@@ -6,7 +6,7 @@ import { elements, toTensor } from './tensor.mjs';
 const ARRAYS = { float32: Float32Array, float64: Float64Array };
 
 /**
- * A function from rows to predictions, for a model of one row (batch, features) and one answer a row.
+ * Functions from rows to answers, for a model of one input (batch, features).
  *
  * @param {import('./session.mjs').Session} session
  * @param {string} what the file, for messages
@@ -24,16 +24,24 @@ export function rowPredictor({ model, run }, what) {
   }
   /**
    * @param {Float64Array} values row by row
-   * @returns {Promise<Float32Array | Float64Array>} in the model's own type
+   * @returns {Promise<import('./tensor.mjs').Tensor[]>} every output
+   */
+  const answer = async (values) => {
+    const rows = values.length / columns;
+    if (!Number.isInteger(rows)) throw new LinregError(`${what}: got ${values.length} numbers, expected ${columns} a row`);
+    return run([toTensor(input.name, input.type, [rows, columns], array.from(values))]);
+  };
+  /**
+   * @param {Float64Array} values row by row
+   * @returns {Promise<Float32Array | Float64Array>} one answer a row, in the model's own type
    */
   const predict = async (values) => {
     const rows = values.length / columns;
-    if (!Number.isInteger(rows)) throw new LinregError(`${what}: got ${values.length} numbers, expected ${columns} a row`);
-    const [output] = await run([toTensor(input.name, input.type, [rows, columns], array.from(values))]);
+    const [output] = await answer(values);
     if (output.type !== input.type || elements(output).length !== rows) {
       throw new LinregError(`${what}: gives ${output.type}[${output.dims}] for ${rows} rows, expected one answer a row`);
     }
     return elements(output);
   };
-  return { columns, batch: input.dims[0] || null, predict };
+  return { columns, batch: input.dims[0] || null, answer, predict };
 }

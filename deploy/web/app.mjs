@@ -1,17 +1,17 @@
 /** The page: a bundle comes in, its features become a form, and what is typed becomes a prediction and a chart. */
 
 import { MODEL_FILE, checkBytes, sha256 } from '../js/bundle.mjs';
-import { LinregError, cleaned, oneLine } from '../js/errors.mjs';
+import { LinregError, cleaned, oneLine, quoted } from '../js/errors.mjs';
+import { NO_CARD, readCard } from '../js/card.mjs';
 import { findEntry } from '../js/listing.mjs';
-import { roundTrip } from '../js/numbers.mjs';
 import { rowPredictor } from '../js/predictor.mjs';
 import { openSession } from '../js/session.mjs';
 import { toTensor } from '../js/tensor.mjs';
 import { measureBlocks, median } from '../js/timing.mjs';
 import { verifyBundle } from '../js/verify.mjs';
-import { drawChart } from './chart.mjs';
-import { byId, html } from './elements.mjs';
+import { byId } from './elements.mjs';
 import { readForm, showForm } from './form.mjs';
+import { clearPrediction, drawPrediction, showPrediction } from './prediction.mjs';
 import { clearProof, showProof } from './proof.mjs';
 import { startRuntime } from './runtime.mjs';
 import { fromAddress, fromDrop, fromFiles } from './sources.mjs';
@@ -42,24 +42,17 @@ function showStatus(message) {
   byId('status').className = failed ? 'bad' : '';
 }
 
-/** Take away what was predicted: it is not of what the form holds, or of another bundle. */
-function clearPrediction() {
-  loaded.shown = null;
-  byId('prediction').textContent = '–';
-  byId('chart').replaceChildren();
-}
-
 /** Take away all that an earlier bundle showed. */
 function clearAll() {
   byId('model').hidden = byId('proof').hidden = true;
   byId('features').replaceChildren();
-  byId('target').textContent = byId('timing').textContent = '';
+  byId('target').textContent = byId('timing').textContent = byId('notes').textContent = '';
   clearPrediction();
   clearProof();
 }
 
-/** Show a bundle; `start` holds values for its features. */
-function load(toBundle, start = new Map()) {
+/** Show a bundle; `start` holds values for its features, as the address of the page gives them. */
+function load(toBundle, start = new URLSearchParams()) {
   const mine = (loaded = {});
   showStatus('Loading…');
   clearAll();
@@ -84,13 +77,23 @@ async function show(mine, bundle, start) {
   session = await openSession(ort, bytes, MODEL_FILE);
   const predictor = rowPredictor(session, MODEL_FILE);
   const hash = await sha256(bytes);
+  const notes = [];
+  const card = await readCard(bundle).catch((error) => {
+    if (!(error instanceof LinregError)) throw error;
+    notes.push(`The ranges and the error are not shown: ${cleaned(error.message)}.`);
+    return NO_CARD;
+  });
   if (mine !== loaded) return;
-  Object.assign(mine, predictor, { session });
+  Object.assign(mine, predictor, { session, card });
   const names = featureNames(mine);
-  const target = session.model.target ?? session.model.outputs[0].name;
+  showNotes([...notes, ...oddParameters(start, names)]);
+  const target = session.model.target ?? session.model.outputs.map(({ name }) => name).join(', ');
   showStatus(`${cleaned(bundle.name)}: ${names.length} ${names.length === 1 ? 'feature' : 'features'} → ${cleaned(target)}, ${bytes.length} bytes, sha256 ${hash.slice(0, 12)}…`);
   byId('target').textContent = target;
-  showForm(names, session.model.units, start, predict);
+  const { units, inputs } = session.model;
+  mine.type = inputs[0].type;
+  const fields = names.map((name) => ({ name, unit: units.get(name), range: card.ranges.get(name), start: start.getAll(name).at(-1) }));
+  showForm(fields, predict);
   byId('model').hidden = false;
   predict();
   measure();
@@ -103,56 +106,57 @@ function featureNames({ columns, session: { model } }) {
   return model.features ?? Array.from({ length: columns }, (_, place) => `column ${place + 1}`);
 }
 
+function showNotes(notes) {
+  byId('notes').textContent = notes.join(' ');
+}
+
+/** What the address of the page holds that is of no use, in sentences. */
+function oddParameters(start, names) {
+  const given = [...new Set(start.keys())];
+  const unknown = given.filter((name) => !names.includes(name)).map(quoted);
+  const twice = given.filter((name) => names.includes(name) && start.getAll(name).length > 1).map(quoted);
+  const known = ['bundle', ...names.slice(0, 10).map(cleaned), ...(names.length > 10 ? ['…'] : [])].join(', ');
+  return [
+    ...(unknown.length ? [`The address holds ${unknown.join(', ')}, which is not known here; expected ${known}.`] : []),
+    ...(twice.length ? [`The address holds ${twice.join(', ')} more than once; the last one counts.`] : []),
+  ];
+}
+
 /** The prediction of what is in the form; of several waiting, only the last is made. */
 function predict() {
   const mine = loaded;
-  const values = (mine.values = readForm());
-  if (!values) return clearPrediction();
+  const values = (mine.values = readForm(mine.type));
+  if (!values) return forgetPrediction();
   inTurn(async () => {
     if (mine !== loaded || values !== mine.values) return;
     try {
-      const [prediction] = await mine.predict(values);
-      if (mine === loaded && values === mine.values) showPrediction(mine, Array.from(values), prediction);
+      const outputs = await mine.answer(values);
+      if (mine !== loaded || values !== mine.values) return;
+      const answered = { model: mine.session.model, card: mine.card, names: featureNames(mine), values: Array.from(values), outputs };
+      mine.shown = showPrediction(answered) ? answered : null;
+      draw();
     } catch (error) {
-      if (mine === loaded) clearPrediction();
+      if (mine === loaded) forgetPrediction();
       throw error;
     }
   });
 }
 
-function showPrediction(mine, values, prediction) {
-  const { model } = mine.session;
-  if (!Number.isFinite(prediction)) {
-    clearPrediction();
-    const reason = `This gives ${prediction}: the values exceed what ${model.inputs[0].type} holds.`;
-    byId('chart').append(html('p', { className: 'bad' }, reason));
-    return;
-  }
-  const unit = model.units.get(model.target);
-  byId('prediction').replaceChildren(roundTrip(prediction, model.inputs[0].type).replace('-', '−'));
-  if (unit) byId('prediction').append(' ', html('span', { className: 'unit' }, unit));
-  mine.shown = { values, prediction };
-  draw();
+function forgetPrediction() {
+  loaded.shown = null;
+  clearPrediction();
 }
 
+/** Draw what is shown again: at first, and where the width changes. */
 function draw() {
-  if (!loaded.shown) return;
-  const { model } = loaded.session;
-  const chart = byId('chart');
-  if (!model.affine) {
-    chart.replaceChildren(html('p', { className: 'muted' }, 'No chart: this model is not one weight for each feature and a bias.'));
-    return;
-  }
-  const names = featureNames(loaded);
-  const target = model.target ?? model.outputs[0].name;
-  chart.replaceChildren(drawChart({ ...loaded.shown, ...model.affine, names, target }, Math.max(chart.clientWidth, 240)));
+  if (loaded.shown) drawPrediction(loaded.shown);
 }
 
 function measure() {
   byId('timing').textContent = 'Timing…';
   const mine = loaded;
   inTurn(async () => {
-    if (mine !== loaded || !mine.predict) return;
+    if (mine !== loaded || !mine.answer) return;
     const [input] = mine.session.model.inputs;
     const array = input.type === 'float64' ? Float64Array : Float32Array;
     const call = mine.session.bind([toTensor(input.name, input.type, [1, mine.columns], new array(mine.columns))]);
@@ -202,7 +206,15 @@ async function asPromise(make) {
   return make();
 }
 
+// Elsewhere there are no bundles at these addresses.
+byId('examples').hidden = !new URL('..', import.meta.url).pathname.endsWith('/deploy/');
 listen();
 const parameters = new URLSearchParams(location.search);
-if (parameters.has('bundle')) load(asPromise(() => fromAddress(parameters.get('bundle'))), new Map(parameters));
-else showStatus('No bundle yet.');
+if (parameters.has('bundle')) {
+  const address = parameters.get('bundle');
+  parameters.delete('bundle');
+  load(asPromise(() => fromAddress(address)), parameters);
+} else {
+  showStatus('No bundle yet.');
+  showNotes(oddParameters(parameters, []));
+}

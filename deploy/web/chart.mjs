@@ -12,6 +12,7 @@ const MAX_BARS = 20;
  * @property {number} bias
  * @property {string} target
  * @property {number} prediction of the runtime
+ * @property {string} shown the prediction as the page shows it
  */
 
 /**
@@ -44,7 +45,7 @@ function picture(width, height, description, ...children) {
   return svg('svg', { viewBox: `0 0 ${width} ${height}`, height, role: 'img', 'aria-label': description }, ...children);
 }
 
-function contributionChart({ names, values, weight, bias, target, prediction }, width) {
+function contributionChart({ names, values, weight, bias, target, prediction, shown }, width) {
   const parts = names.map((name, place) => ({
     name,
     note: `${minus(weight[place])} × ${minus(values[place])}`,
@@ -65,7 +66,7 @@ function contributionChart({ names, values, weight, bias, target, prediction }, 
   const rows = parts.map(({ name, note, amount, kind }, row) => {
     const top = row * rowHeight + (kind ? 10 : 0);
     const [start, end] = [x(Math.min(0, amounts[row])), x(Math.max(0, amounts[row]))];
-    const text = `${note}${note && ' = '}${kind ? minus(amount) : signed(amount)}`;
+    const text = `${note}${note && ' = '}${kind ? shown : signed(amount)}`;
     return svg(
       'g',
       {},
@@ -80,7 +81,7 @@ function contributionChart({ names, values, weight, bias, target, prediction }, 
   });
   const height = parts.length * rowHeight + 6;
   const rule = (parts.length - 1) * rowHeight + 3;
-  const words = parts.map(({ name, amount, kind }) => `${kind ? 'sum, ' : ''}${name} ${kind ? minus(amount) : signed(amount)}`);
+  const words = parts.map(({ name, amount, kind }) => `${kind ? 'sum, ' : ''}${name} ${kind ? shown : signed(amount)}`);
   return picture(
     width,
     height,
@@ -90,7 +91,7 @@ function contributionChart({ names, values, weight, bias, target, prediction }, 
   );
 }
 
-function lineChart({ names, values: [value], weight: [slope], bias, target, prediction }, width) {
+function lineChart({ names, values: [value], weight: [slope], bias, target, prediction, shown }, width) {
   const height = Math.min(320, Math.max(220, width * 0.6));
   const [left, right, top, bottom] = [58, 12, 26, 44];
   const reach = niceAbove(Math.abs(value) * 1.25 || 1);
@@ -107,7 +108,7 @@ function lineChart({ names, values: [value], weight: [slope], bias, target, pred
   return picture(
     width,
     height,
-    `Line of ${target} over ${names[0]}: slope ${short(slope)}, bias ${short(bias)}; the point is at ${short(value)}, ${short(prediction)}`,
+    `Line of ${target} over ${names[0]}: slope ${short(slope)}, bias ${short(bias)}; the point is at ${short(value)}, ${shown}`,
     ...(drawn ? ticksY : []).flatMap((tick) => [
       svg('line', { x1: left, x2: width - right, y1: y(tick), y2: y(tick), class: 'grid' }),
       svg('text', { x: left - 8, y: y(tick) + 4, 'text-anchor': 'end', class: 'note' }, minus(tick)),

@@ -1,8 +1,10 @@
 #!/usr/bin/env node
 /** `node cli.mjs predict|verify|bench`: the page's wasm without a browser; the commands are those of ../node. */
 
-import { main } from '../node/commands.mjs';
-import { startRuntime } from './runtime.mjs';
+import { readFile } from 'node:fs/promises';
 
-const ort = await startRuntime();
+import { main } from '../node/commands.mjs';
+import { WASM, startRuntime } from './runtime.mjs';
+
+const ort = await startRuntime(() => readFile(WASM));
 await main({ name: 'wasm', version: ort.env.versions.web, ort }, 'node cli.mjs', process.argv.slice(2));

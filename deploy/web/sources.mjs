@@ -65,7 +65,16 @@ export function fromAddress(address) {
     }
     return readBody(name, response);
   };
-  return { name: folder.pathname.split('/').at(-2), read };
+  return { name: decoded(folder.pathname.split('/').at(-2)), read };
+}
+
+/** A name in a path; one that is not encoded right stays as it is. */
+function decoded(name) {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;
+  }
 }
 
 /** The address of a folder on this host, its slash at the end, without what follows a path. */

@@ -72,7 +72,7 @@ def find_bundle(bundle: Path | None) -> Path:
         ModelError: no path was given, and there is no default bundle.
     """
     if bundle is None and not DEFAULT_BUNDLE.exists():
-        raise ModelError(f"no bundle was given, and {DEFAULT_BUNDLE} does not exist; name one: linreg verify BUNDLE")
+        raise ModelError(f"no bundle was given, and {DEFAULT_BUNDLE} does not exist; name one: linreg COMMAND BUNDLE")
     return DEFAULT_BUNDLE if bundle is None else bundle
 
 

@@ -16,7 +16,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import linreg
-from linreg.cli import bench, bisect, demo, doctor, evaluate, export, inspect, plot, predict, train, verify
+from linreg.cli import bench, bisect, demo, doctor, evaluate, export, inspect, plot, predict, serve, train, verify
 from linreg.cli.dependencies import missing_message
 from linreg.cli.terminal import note
 from linreg.cli.usage import Command, Program, usage_message
@@ -36,7 +36,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (train, evaluate, predict, plot, export, verify, bisect, inspect, bench, demo, doctor):
+for command in (train, evaluate, predict, plot, export, verify, bisect, inspect, bench, serve, demo, doctor):
     app.command(command.NAME, cls=Command, short_help=command.SUMMARY, epilog="\n".join(command.EXAMPLES))(command.run)
 
 

@@ -25,14 +25,15 @@ MODULES = {
         cli.bisect,
         cli.inspect,
         cli.bench,
+        cli.serve,
         cli.demo,
         cli.doctor,
     )
 }
 COMMANDS = typer.main.get_command(cli.app).commands
 EXAMPLES = {name: module.EXAMPLES for name, module in MODULES.items()}
-PARSED_ONLY = ("bench", "demo")
-"""Running these takes minutes."""
+PARSED_ONLY = ("bench", "serve", "demo")
+"""Running these takes minutes, or until Ctrl-C."""
 
 NETS = """
 import torch

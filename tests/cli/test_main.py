@@ -10,7 +10,20 @@ import pytest
 from linreg.cli import main as cli
 from tests.conftest import PENGUINS
 
-COMMANDS = ["train", "evaluate", "predict", "plot", "export", "verify", "bisect", "inspect", "bench", "demo", "doctor"]
+COMMANDS = [
+    "train",
+    "evaluate",
+    "predict",
+    "plot",
+    "export",
+    "verify",
+    "bisect",
+    "inspect",
+    "bench",
+    "serve",
+    "demo",
+    "doctor",
+]
 
 
 def one_line(text: str) -> str:
