@@ -3,7 +3,7 @@
 # make real          what the export of real networks costs beside a plain script; in an environment of its own
 # make ray-test      the fit and the prediction on a Ray of this machine; in an environment of its own
 # make docs          build the documentation in site/
-# make deploy-test   the same model in C, C++, Node and a browser; needs system packages, and names those that are missing
+# make deploy-test   the same model in C, C++, Rust, Node and a browser; needs system packages, and names those that are missing
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,6 +12,8 @@ REAL := .venv-real
 RAY := .venv-ray
 
 DEPLOY_BUILD := deploy/build
+# Callers of deploy/c's shared library.
+CALLERS := rust
 
 # Every installed package with its version, without a build label such as torch's +cpu.
 FREEZE := { echo '\# Made by `make constraints`; .ci/run checks that it pins every installed package.'; \
@@ -106,6 +108,7 @@ deploy-tools:
 deploy-build: setup deploy-tools
 	cmake -S deploy/c -B $(DEPLOY_BUILD)/c -DPython3_EXECUTABLE=$(abspath $(BIN))/python
 	cmake --build $(DEPLOY_BUILD)/c
+	for caller in $(CALLERS); do $(MAKE) -C deploy/$$caller || exit 1; done
 	cmake -S deploy/libtorch -B $(DEPLOY_BUILD)/libtorch -DCMAKE_PREFIX_PATH=$$($(BIN)/python -c 'import torch; print(torch.utils.cmake_prefix_path)')
 	cmake --build $(DEPLOY_BUILD)/libtorch --parallel 2
 	npm ci --ignore-scripts --no-audit --no-fund --prefix deploy/node
