@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.deploy.bundles import ROOT, tool
 
-CALLERS = {"rust": ("cargo", "cargo"), "go": ("go", "golang-go")}
+CALLERS = {"rust": ("cargo", "cargo"), "go": ("go", "golang-go"), "csharp": ("mcs", "mono-mcs mono-runtime")}
 """Each language, its compiler, and the Debian package that has it."""
 
 
