@@ -3,7 +3,7 @@
 # make real          what the export of real networks costs beside a plain script; in an environment of its own
 # make ray-test      the fit and the prediction on a Ray of this machine; in an environment of its own
 # make docs          build the documentation in site/
-# make deploy-test   the same model in C, C++, C#, Rust, Go, Node and a browser; needs system packages, and names those that are missing
+# make deploy-test   the same model in C, C++, C#, Go, Java, Rust, Node and a browser; names the system packages that are missing
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,7 +13,7 @@ RAY := .venv-ray
 
 DEPLOY_BUILD := deploy/build
 # Callers of deploy/c's shared library.
-CALLERS := rust go csharp
+CALLERS := rust go csharp java
 
 # Every installed package with its version, without a build label such as torch's +cpu.
 FREEZE := { echo '\# Made by `make constraints`; .ci/run checks that it pins every installed package.'; \

@@ -16,7 +16,7 @@ from linreg.files import write_atomic
 from linreg.inside import file_inside, read_inside
 from linreg.manifest import CHECKSUM_FILE, MANIFEST_FILE, checksums, read_entry, read_listed, read_manifest
 
-BUILT = ("c", "rust", "go", "csharp", "libtorch")
+BUILT = ("c", "rust", "go", "csharp", "java", "libtorch")
 """Programs that `make deploy-build` builds."""
 
 PROGRAMS = {"libtorch": "model.torchscript", "standalone-c": "model.c"}

@@ -1,7 +1,7 @@
 /* liblinreg.so: model.onnx for programs in any language that can call C.
  *
- * Handles are opaque, and a Tensor is plain fields. A function that can fail takes `error`, a buffer of ERROR_BYTES, and
- * writes one line there. Threads may share a Model and call linreg_run at once; everything else belongs to one thread.
+ * Handles are opaque, and a Tensor is plain fields. A function that can fail takes `error`, a buffer of ERROR_BYTES,
+ * and writes one line there. Threads may share a Model and call linreg_run at once; everything else belongs to one thread.
  */
 #ifndef LINREG_LINREG_H
 #define LINREG_LINREG_H

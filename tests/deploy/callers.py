@@ -5,7 +5,12 @@ from pathlib import Path
 
 from tests.deploy.bundles import ROOT, tool
 
-CALLERS = {"rust": ("cargo", "cargo"), "go": ("go", "golang-go"), "csharp": ("mcs", "mono-mcs mono-runtime")}
+CALLERS = {
+    "rust": ("cargo", "cargo"),
+    "go": ("go", "golang-go"),
+    "csharp": ("mcs", "mono-mcs mono-runtime"),
+    "java": ("javac", "default-jdk-headless"),
+}
 """Each language, its compiler, and the Debian package that has it."""
 
 

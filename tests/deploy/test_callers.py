@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,10 +11,12 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from bench.programs.finding import BUILT
 from tests.deploy.bundles import (
     FILE_FAULTS,
     MODULES,
     REFERENCE,
+    ROOT,
     answer_with,
     copy_of,
     onnx_runner,
@@ -41,6 +44,13 @@ def caller(request, library, tmp_path_factory) -> Path:
 
 def language(caller: Path) -> str:
     return caller.name.removeprefix("linreg-")
+
+
+def test_each_is_built_by_make_and_timed_by_bench():
+    made = re.search(r"^CALLERS := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert set(made[1].split()) == set(CALLERS) == set(BUILT) - {"c", "libtorch"}
+    packages = (ROOT / "deploy" / "missing").read_text()
+    assert all(f"{command}:{names.split()[0]}" in packages for command, names in CALLERS.values())
 
 
 @pytest.mark.parametrize("name", ["line", "penguins"])
