@@ -1,7 +1,7 @@
 /* liblinreg.so: model.onnx for programs in any language that can call C.
  *
  * Handles are opaque, and a Tensor is plain fields. A function that can fail takes `error`, a buffer of ERROR_BYTES,
- * and writes one line there. Threads may share a Model and call linreg_run at once; everything else belongs to one thread.
+ * and writes one line there. Threads may share a Model and call linreg_run at once; all else belongs to one thread.
  */
 #ifndef LINREG_LINREG_H
 #define LINREG_LINREG_H
@@ -15,8 +15,8 @@ extern "C" {
 
 #define LINREG_API __attribute__((visibility("default")))
 
-/* Load a model. ORT_LIB in the environment names another libonnxruntime.so than the one found when this was built. NULL
- * on failure; linreg_close takes NULL. */
+/* Load a model. ORT_LIB in the environment names another libonnxruntime.so than the one found when this was built.
+ * NULL on failure; linreg_close takes NULL. */
 LINREG_API Model *linreg_open(const char *path, char *error);
 LINREG_API void linreg_close(Model *model);
 
@@ -39,7 +39,8 @@ LINREG_API void linreg_free_tensor(Tensor *tensor);
  * The callback fills outputs with linreg_allocate_tensor, or writes one line into `error` and returns false. */
 LINREG_API int linreg_verify(const char *runtime, const char *bundle, VectorsRun run, void *context);
 
-/* One call on inputs that are bound already: those of the bundle's first vectors of that batch size. NULL on failure. */
+/* One call on inputs that are bound already: those of the bundle's first vectors of that batch size. NULL on
+ * failure. */
 typedef struct Call Call;
 LINREG_API Call *linreg_bind(const Model *model, const char *bundle, int64_t batch, char *error);
 LINREG_API bool linreg_call(Call *call);
