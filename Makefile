@@ -4,7 +4,7 @@
 # make ray-test      the fit and the prediction on a Ray of this machine; in an environment of its own
 # make docs          build the documentation in site/
 # make deploy-processors  model.c on processors that you do not own, under qemu; needs Python alone, and names what is missing
-# make deploy-test   the same model in C, C++, Node and a browser; needs system packages, and names those that are missing
+# make deploy-test   the same model in C, C++, C#, Go, Java, Rust, Node and a browser; names the system packages that are missing
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,6 +13,8 @@ REAL := .venv-real
 RAY := .venv-ray
 
 DEPLOY_BUILD := deploy/build
+# Callers of deploy/c's shared library.
+CALLERS := rust go csharp java
 
 # Every installed package with its version, without a build label such as torch's +cpu.
 FREEZE := { echo '\# Made by `make constraints`; .ci/run checks that it pins every installed package.'; \
@@ -107,6 +109,7 @@ deploy-tools:
 deploy-build: setup deploy-tools
 	cmake -S deploy/c -B $(DEPLOY_BUILD)/c -DPython3_EXECUTABLE=$(abspath $(BIN))/python
 	cmake --build $(DEPLOY_BUILD)/c
+	for caller in $(CALLERS); do $(MAKE) -C deploy/$$caller || exit 1; done
 	cmake -S deploy/libtorch -B $(DEPLOY_BUILD)/libtorch -DCMAKE_PREFIX_PATH=$$($(BIN)/python -c 'import torch; print(torch.utils.cmake_prefix_path)')
 	cmake --build $(DEPLOY_BUILD)/libtorch --parallel 2
 	npm ci --ignore-scripts --no-audit --no-fund --prefix deploy/node

@@ -16,6 +16,9 @@ from linreg.files import write_atomic
 from linreg.inside import file_inside, read_inside
 from linreg.manifest import CHECKSUM_FILE, MANIFEST_FILE, checksums, read_entry, read_listed, read_manifest
 
+BUILT = ("c", "rust", "go", "csharp", "java", "libtorch")
+"""Programs that `make deploy-build` builds."""
+
 PROGRAMS = {"libtorch": "model.torchscript", "standalone-c": "model.c"}
 """Runtimes that run a program from the bundle, and its file name."""
 
@@ -48,7 +51,7 @@ def find_runtimes(
     """
     found: list[Runtime] = []
     missing: dict[str, str] = {}
-    for name in ("c", "libtorch"):
+    for name in BUILT:
         program = deploy / "build" / name / f"linreg-{name}"
         if program.is_file():
             found.append(Runtime(name=name, command=(str(program),)))

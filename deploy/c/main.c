@@ -1,6 +1,5 @@
 /* Run model.onnx without Python: predict, verify, bench. See README.md. */
-#include "bench.h"
-#include "model.h"
+#include "linreg.h"
 
 static const char *const USAGE =
     "usage: linreg-c predict MODEL.onnx < rows.csv > predictions.csv\n"
@@ -21,16 +20,13 @@ static int predict(Model *model, char *error) {
   return code;
 }
 
-static int bench(Model *model, const char *bundle, int64_t batch, int64_t blocks, char *error) {
-  TensorList inputs;
-  BoundCall bound;
-  if (!bench_inputs(bundle, batch, &inputs, error)) return print_error(error);
-  const bool good = bound_open(&bound, model, &inputs, error);
-  int code = 1;
-  if (good) code = bench_print("c", model->version, batch, (size_t)blocks, bound_call, &bound);
-  else print_error(error);
-  bound_close(&bound);
-  tensor_list_free(&inputs);
+static bool call(void *context) { return linreg_call((Call *)context); }
+
+static int bench(const Model *model, const char *bundle, int64_t batch, int64_t blocks, char *error) {
+  Call *bound = linreg_bind(model, bundle, batch, error);
+  if (bound == NULL) return print_error(error);
+  const int code = bench_print("c", linreg_version(model), batch, (size_t)blocks, call, bound);
+  linreg_unbind(bound);
   return code;
 }
 
@@ -45,18 +41,13 @@ int main(int count, char **words) {
     fputs(USAGE, stderr);
     return 2;
   }
-  char path[PATH_BYTES], error[ERROR_BYTES] = "";
-  const int length = snprintf(path, sizeof path, predicts ? "%s" : "%s/model.onnx", words[2]);
-  if (length >= (int)sizeof path) return print_error("the path is too long");
-  Model model;
-  memset(&model, 0, sizeof model);
-  if (!predicts && !vectors_no_link(path, false, error)) return print_error(error);
-  const char *chosen = getenv("ORT_LIB");
-  const bool good = model_open(&model, chosen != NULL ? chosen : ORT_LIB_DEFAULT, path, error);
-  int code = good ? 0 : print_error(error);
-  if (good && predicts) code = predict(&model, error);
-  if (good && verifies) code = vectors_verify("c", words[2], model_run, &model);
-  if (good && benches) code = bench(&model, words[2], batch, blocks, error);
-  model_close(&model);
+  char error[ERROR_BYTES] = "";
+  Model *model = predicts ? linreg_open(words[2], error) : linreg_open_bundle(words[2], error);
+  if (model == NULL) return print_error(error);
+  int code = 0;
+  if (predicts) code = predict(model, error);
+  if (verifies) code = linreg_verify("c", words[2], model_run, model);
+  if (benches) code = bench(model, words[2], batch, blocks, error);
+  linreg_close(model);
   return code;
 }

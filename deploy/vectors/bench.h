@@ -20,6 +20,9 @@ enum { BENCH_WARM_IN_CALLS = 8, BENCH_TRIALS = 5, BENCH_MAX_CALLS = 100000 };
 
 typedef bool (*BenchCall)(void *context);
 
+/* Nanoseconds of a block of calls, in whatever language makes them; -1 where one failed. */
+typedef int64_t (*BenchBlock)(void *context, int64_t calls);
+
 /* A whole number from 0 to a million. */
 static inline bool bench_number(const char *text, int64_t *value) {
   const size_t length = strlen(text);
@@ -53,24 +56,30 @@ static inline int64_t bench_now_ns(void) {
   return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* Nanoseconds of a block of calls; -1 where one failed. */
-static inline int64_t bench_block(BenchCall call, void *context, int64_t calls) {
+/* A call of C, and a BenchBlock of it. */
+typedef struct {
+  BenchCall call;
+  void *context;
+} BenchCalls;
+
+static inline int64_t bench_block(void *context, int64_t calls) {
+  const BenchCalls *block = (const BenchCalls *)context;
   bool good = true;
   const int64_t start = bench_now_ns();
-  for (int64_t done = 0; done < calls; done++) good &= call(context);
+  for (int64_t done = 0; done < calls; done++) good &= block->call(block->context);
   const int64_t taken = bench_now_ns() - start;
   return good ? taken : -1;
 }
 
 /* The calls that a block takes, from the least of several trials: one preempted trial cannot end it.
  * 0: a call failed. */
-static inline int64_t bench_calibrate(BenchCall call, void *context) {
+static inline int64_t bench_calibrate(BenchBlock block, void *context) {
   int64_t calls = 1;
-  if (bench_block(call, context, BENCH_WARM_IN_CALLS) < 0) return 0;
+  if (block(context, BENCH_WARM_IN_CALLS) < 0) return 0;
   for (;;) {
     int64_t least = INT64_MAX;
     for (int trial = 0; trial < BENCH_TRIALS; trial++) {
-      const int64_t taken = bench_block(call, context, calls);
+      const int64_t taken = block(context, calls);
       if (taken < 0) return 0;
       if (taken < least) least = taken;
     }
@@ -83,21 +92,21 @@ static inline int64_t bench_calibrate(BenchCall call, void *context) {
 }
 
 /* Print one JSON line; the exit code. All blocks are timed before any is printed. */
-static inline int bench_print(const char *runtime, const char *version, int64_t batch, size_t blocks, BenchCall call,
-                              void *context) {
-  const int64_t calls = bench_calibrate(call, context);
+static inline int bench_print_blocks(const char *runtime, const char *version, int64_t batch, size_t blocks,
+                                     BenchBlock block, void *context) {
+  const int64_t calls = bench_calibrate(block, context);
   int64_t *taken = calls > 0 ? (int64_t *)calloc(blocks + 1, sizeof *taken) : NULL;
   bool good = taken != NULL;
-  for (size_t block = 0; good && block < blocks; block++) {
-    good = bench_block(call, context, BENCH_WARM_IN_CALLS) >= 0;
-    taken[block] = bench_block(call, context, calls);
-    good = good && taken[block] >= 0;
+  for (size_t index = 0; good && index < blocks; index++) {
+    good = block(context, BENCH_WARM_IN_CALLS) >= 0;
+    taken[index] = block(context, calls);
+    good = good && taken[index] >= 0;
   }
   if (good) {
     printf("{\"runtime\": \"%s\", \"version\": \"%s\", \"batch\": %lld, \"calls\": %lld, \"block_s\": [", runtime,
            version, (long long)batch, (long long)calls);
-    for (size_t block = 0; block < blocks; block++) {
-      printf("%s%.9f", block > 0 ? ", " : "", (double)taken[block] * 1e-9);
+    for (size_t index = 0; index < blocks; index++) {
+      printf("%s%.9f", index > 0 ? ", " : "", (double)taken[index] * 1e-9);
     }
     printf("]}\n");
   } else {
@@ -105,6 +114,13 @@ static inline int bench_print(const char *runtime, const char *version, int64_t 
   }
   free(taken);
   return good ? 0 : 1;
+}
+
+/* The same for a call of C. */
+static inline int bench_print(const char *runtime, const char *version, int64_t batch, size_t blocks, BenchCall call,
+                              void *context) {
+  BenchCalls calls = {call, context};
+  return bench_print_blocks(runtime, version, batch, blocks, bench_block, &calls);
 }
 
 #endif

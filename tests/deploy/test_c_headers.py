@@ -13,8 +13,7 @@ from tests.deploy.c_builds import BUILDS, SANITIZERS, STRICT, VECTORS, compiler
 from tests.deploy.mutations import mutations
 
 CPP = """
-#include "bench.h"
-#include "ort_min.h"
+#include "linreg.h"
 #include "predict.h"
 #include <dlfcn.h>
 int main(int, char **words) {

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bench.analysis.statistics import over_processes
-from bench.programs.finding import Runtime, copy_checked, find_runtimes
+from bench.programs.finding import BUILT, Runtime, copy_checked, find_runtimes
 from bench.programs.runtimes import BLOCKS, PYTHON, time_runtimes
 from linreg.errors import LinregError, MismatchError
 from tests.conftest import ROOT, contents, forge
@@ -75,7 +75,7 @@ def test_what_is_not_built_is_named_with_the_command_that_builds_it(penguins, tm
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     found, missing = find_runtimes(tmp_path / "deploy", penguins, tmp_path)
     assert found == []
-    assert set(missing) == {"c", "libtorch", "node", "web", "standalone-c"}
+    assert set(missing) == {*BUILT, "node", "web", "standalone-c"}
     assert "make deploy-build" in missing["c"]
     assert "apt-get install nodejs" in missing["node"]
     assert "--format c" in missing["standalone-c"]
@@ -83,13 +83,13 @@ def test_what_is_not_built_is_named_with_the_command_that_builds_it(penguins, tm
 
 def test_programs_that_are_built_are_found(penguins, tmp_path):
     deploy = tmp_path / "deploy"
-    for name in ("c", "libtorch"):
+    for name in BUILT:
         path = deploy / "build" / name / f"linreg-{name}"
         path.parent.mkdir(parents=True)
         path.write_text("")
         path.chmod(stat.S_IRWXU)
     found, missing = find_runtimes(deploy, penguins, tmp_path)
-    assert [runtime.name for runtime in found] == ["c", "libtorch"]
+    assert [runtime.name for runtime in found] == list(BUILT)
     assert "npm ci" in missing["node"]
 
 

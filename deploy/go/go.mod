@@ -1,0 +1,3 @@
+module linreg
+
+go 1.19
