@@ -17,8 +17,6 @@ FIRST_LINE = "/* An affine model: output = input * weight^T + bias. C source exp
 FIRST_LINE_OF_NETWORK = "/* A feed-forward network. C source exported by linreg; do not edit.\n"
 END_OF_HEADER = "\n/* End of the header. */\n"
 
-SHORTEST_NUMBER = len("0x0p+0, ")
-
 _FUNCTION = re.compile(
     r"^void (\w+)_predict\(size_t batch, const (float|double) \*input, \2 \*output(, \2 \*scratch)?\);$", re.MULTILINE
 )
@@ -77,7 +75,7 @@ def read_c(name: str, data: bytes) -> CText:
             raise ValueError("it declares no predict function")
         dtype = _DTYPES[function[2]]
         (entry,), (result,) = metadata["inputs"], metadata["outputs"]
-        weights = _weights(text, metadata["parameters"], dtype)
+        weights = read_arrays(_ARRAY.findall(text), metadata["parameters"], dtype, _number, "0x0p+0, ")
         input_shape, output_shape = row_sizes(entry), row_sizes(result)
         sizes = prod(input_shape), prod(output_shape)
         if weights and (min(sizes) < 1 or (affine and next(iter(weights.values())).size != prod(sizes))):
@@ -99,9 +97,6 @@ def read_c(name: str, data: bytes) -> CText:
         raise ModelError(f"{name}: is not C source of linreg: {str(error)[:100]}; export it again") from None
 
 
-def _weights(text: str, parameters: list[dict[str, Any]], dtype: np.dtype[Any]) -> dict[str, Array]:
-    """Return the weight arrays by parameter name; hexadecimal floats are read without rounding."""
-    arrays = _ARRAY.findall(text)
-    if sum(numbers.count(",") for numbers in arrays) > len(text) // SHORTEST_NUMBER:
-        raise ValueError("its numbers are shorter than any that linreg writes")
-    return read_arrays(arrays, parameters, dtype, lambda word: float.fromhex(word.rstrip("f")))
+def _number(word: str) -> float:
+    """Read a hexadecimal number without rounding."""
+    return float.fromhex(word.rstrip("f"))

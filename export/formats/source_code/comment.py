@@ -91,7 +91,11 @@ def row_sizes(entry: dict[str, Any]) -> tuple[int, ...]:
 
 
 def read_arrays(
-    texts: Sequence[str], parameters: list[dict[str, Any]], dtype: np.dtype[Any], number: Callable[[str], float]
+    texts: Sequence[str],
+    parameters: list[dict[str, Any]],
+    dtype: np.dtype[Any],
+    number: Callable[[str], float],
+    shortest: str,
 ) -> dict[str, Array]:
     """Return arrays by the name of their parameter.
 
@@ -100,10 +104,14 @@ def read_arrays(
         parameters: names and shapes from the metadata.
         dtype: dtype of the arrays.
         number: reads a number without its white space.
+        shortest: the shortest number that is written, with what separates it from the next. A text of shorter ones
+            could take much more memory than the file has bytes.
 
     Raises:
         ValueError: the arrays are not those of the metadata.
     """
+    if sum(text.count(",") for text in texts) > sum(map(len, texts)) // len(shortest):
+        raise ValueError("its numbers are shorter than any that linreg writes")
     if texts and len(texts) != len(parameters):
         raise ValueError(f"it has {len(texts)} arrays of weights, expected {len(parameters)}")
     found = {}
