@@ -84,8 +84,8 @@ def _check_second(folder: Path, manifest: Manifest, kind: Format, name: str, dat
     """Check a C header, since a program compiled against a wrong one could read or write out of bounds, or types."""
     entry = manifest.entry(second)
     if entry is None or read_entry(folder, entry) != second_file(kind, name, data):
-        what = "the header that {} begins with" if kind is Format.C else "the types of {}"
-        raise MismatchError(f"{folder / second}: is not {what.format(name)}; export again")
+        what = f"is not the header that {name} begins with" if kind is Format.C else f"has not the types of {name}"
+        raise MismatchError(f"{folder / second}: {what}; export again")
 
 
 def _check_sums(folder: Path, manifest: Manifest) -> None:
