@@ -11,6 +11,7 @@ import pytest
 
 SIZE = 9_900_000
 HEADER_OF_C = "/* An affine model: output = input * weight^T + bias. C source exported by linreg; do not edit.\n"
+HEADER_OF_JS = HEADER_OF_C.replace("C source", "JavaScript")
 
 
 def varint(value: int) -> bytes:
@@ -201,6 +202,10 @@ def c_source(words: str, rest: str) -> bytes:
     return f"{HEADER_OF_C} * {{\n * {words}\n * }}\n */\n{rest}".encode()
 
 
+def js_source(words: str, rest: str) -> bytes:
+    return c_source(words, rest).replace(HEADER_OF_C.encode(), HEADER_OF_JS.encode(), 1)
+
+
 SHAPES = (
     '"inputs": [{"name": "x", "dtype": "float32", "shape": ["batch", 3]}], '
     '"parameters": [{"name": "w", "dtype": "f", "shape": [1, 3]}], '
@@ -224,6 +229,18 @@ C_SOURCE: dict[str, Callable[[], bytes]] = {
     "metadata without end": lambda: c_source(SHAPES, "").replace(b" * }", b" * {") + b"\n * }\n" * 1_000_000,
 }
 
+FUNCTION_OF_JS = "\nexport function predict(input, output = new Float32Array(1)) {}\n"
+ARRAY_OF_JS = "const a = new Float32Array([\n"
+
+JS_SOURCE: dict[str, Callable[[], bytes]] = {
+    "numbers of one digit": lambda: js_source(SHAPES, FUNCTION_OF_JS + ARRAY_OF_JS + "0," * 4_900_000 + "0,\n]);\n"),
+    "numbers": lambda: js_source(SHAPES, FUNCTION_OF_JS + ARRAY_OF_JS + "0.0, " * 1_950_000 + "0.0,\n]);\n"),
+    "arrays without end": lambda: js_source(SHAPES, FUNCTION_OF_JS + ARRAY_OF_JS * 300_000),
+    "an array without end": lambda: js_source(SHAPES, FUNCTION_OF_JS + ARRAY_OF_JS + ",\n" * 4_500_000),
+    "many functions": lambda: js_source(SHAPES, "\nexport function " + "predict(input, output = new " * 300_000),
+    "metadata without end": lambda: js_source(SHAPES, "").replace(b" * }", b" * {") + b"\n * }\n" * 1_000_000,
+}
+
 HOSTILE = {
     f"{kind}: {name}": build
     for kind, builders in (
@@ -232,6 +249,7 @@ HOSTILE = {
         ("pt2", PT2),
         ("state", STATE),
         ("c", C_SOURCE),
+        ("js", JS_SOURCE),
     )
     for name, build in builders.items()
 }

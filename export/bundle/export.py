@@ -196,12 +196,16 @@ def write_bundle(
 
     Raises:
         LinregError: the folder cannot be written, another command is writing to it, user files would be overwritten,
-            or there is no compiler to verify C with.
+            or there is no compiler to verify C with, or no Node.js to verify JavaScript with.
     """
     if Format.C in kinds:
         from export.runners.c import compiler
 
         compiler()
+    if Format.JS in kinds:
+        from export.runners.js import node
+
+        node()
     ensure_folder(folder)
     with changing(folder, command="linreg export", wait=wait, on_wait=on_wait) as changes:
         make_room(changes, chosen.source, kinds, chosen.files, force=force)
@@ -247,7 +251,7 @@ def _make_artifacts(
 
 
 def _needs_capture(kind: Format, source: Source) -> bool:
-    return kind is Format.PT2 or (kind in (Format.ONNX, Format.C) and source.affine is None)
+    return kind is Format.PT2 or (kind in (Format.ONNX, Format.C, Format.JS) and source.affine is None)
 
 
 def _stage_rest(chosen: Exportable, changes: Changes, written: list[Artifact], *, keep_inputs: bool) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from export.bundle.affine_graph import check_affine_graph
 from export.formats.external_data import SUFFIX, check_location, external_sha256, external_tensors
 from export.formats.names import Format, beside, format_of
+from export.formats.second_file import second_file
 from linreg.card import Card, card_from_json
 from linreg.config import CARD_FILE, MAX_JSON_BYTES, MODEL_FILE
 from linreg.errors import MismatchError
@@ -22,8 +23,8 @@ def check_bundle(folder: Path, manifest: Manifest) -> None:
 
     Raises:
         MismatchError: a file is missing or changed, an artifact or a vector is not listed or was never proved,
-            SHA256SUMS differs from the manifest, a header does not belong to its C source, or an affine model's ONNX
-            graph is not exactly one Gemm with the names and coefficients of the card.
+            SHA256SUMS differs from the manifest, a header or types do not belong to their source code, or an
+            affine model's ONNX graph is not exactly one Gemm with the names and coefficients of the card.
         ModelError: a file or folder is a link.
     """
     card = _card(folder, manifest)
@@ -45,7 +46,7 @@ def check_bundle(folder: Path, manifest: Manifest) -> None:
         if kind[0] is Format.ONNX and card is not None:
             check_affine_graph(str(folder / entry.name), data, card)
         if (second := beside(*kind)) is not None:
-            _check_header(folder, manifest, entry.name, data, second)
+            _check_second(folder, manifest, kind[0], entry.name, data, second)
     _check_sums(folder, manifest)
     _check_unlisted(folder, manifest)
 
@@ -79,13 +80,12 @@ def _check_external(folder: Path, manifest: Manifest, name: str, data: bytes) ->
         raise MismatchError(f"{folder / location}: is not the file that {name} was exported with; export again")
 
 
-def _check_header(folder: Path, manifest: Manifest, name: str, data: bytes, header: str) -> None:
-    """Check the C header, since a program compiled against a wrong one could read or write out of bounds."""
-    from export.formats.c_text import header_of
-
-    entry = manifest.entry(header)
-    if entry is None or read_entry(folder, entry) != header_of(data):
-        raise MismatchError(f"{folder / header}: is not the header that {name} begins with; export again")
+def _check_second(folder: Path, manifest: Manifest, kind: Format, name: str, data: bytes, second: str) -> None:
+    """Check a C header, since a program compiled against a wrong one could read or write out of bounds, or types."""
+    entry = manifest.entry(second)
+    if entry is None or read_entry(folder, entry) != second_file(kind, name, data):
+        what = f"is not the header that {name} begins with" if kind is Format.C else f"has not the types of {name}"
+        raise MismatchError(f"{folder / second}: {what}; export again")
 
 
 def _check_sums(folder: Path, manifest: Manifest) -> None:

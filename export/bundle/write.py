@@ -18,6 +18,7 @@ from export.bundle.path_leaks import check_no_paths
 from export.bundle.staged import load_staged
 from export.formats.external_data import SUFFIX
 from export.formats.names import PROGRAMS, Format, beside, file_name
+from export.formats.second_file import second_file
 from export.precision import ExportPrecision
 from export.proof.budget import LEAST_DEFAULT_S
 from export.proof.optimisation import LEVELS
@@ -147,9 +148,7 @@ def make_artifact(
             details["probes"] = probe(kind, staged, source)
         _remember(kind, data)
         if second is not None:
-            from export.formats.c_text import header_of
-
-            changes.stage(second, header_of(data))
+            changes.stage(second, second_file(kind, name, data))
         changes.remove(failed)
         if kind is Format.ONNX:
             changes.remove(f"{name}{SUFFIX}")  # unless it was just written
@@ -219,11 +218,15 @@ def _artifact(
 
 
 def _details(kind: Format, data: bytes) -> dict[str, Any]:
-    """Return facts for the manifest: the runtime that the file needs, and its ONNX versions or C compiler."""
+    """Return facts for the manifest: the runtime that the file needs, and its ONNX versions C compiler or Node.js."""
     if kind is Format.C:
         from export.runners.c import describe_compiler
 
         return {"needs": "a C99 or C++17 compiler", "compiled_with": describe_compiler()}
+    if kind is Format.JS:
+        from export.runners.js import describe_node
+
+        return {"needs": "a browser or Node.js", "run_with": describe_node()}
     if kind is not Format.ONNX:
         import torch
 

@@ -5,19 +5,18 @@ and metadata are written as JSON in a comment and as strings in macros. They are
 comment or a string early. An affine module gives the same bits as onnxruntime.
 """
 
-import json
 import re
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from export.formats.c_functions import TYPES, hexadecimal
+from export.formats.c_functions import hexadecimal
 from export.formats.c_steps import CWriter, c_writer
 from export.formats.c_text import END_OF_HEADER, FIRST_LINE, FIRST_LINE_OF_NETWORK
-from export.formats.source_code.steps import Constant, Dense, Network, Tensor
+from export.formats.source_code.comment import comment
+from export.formats.source_code.network import network_of
+from export.formats.source_code.steps import Tensor
 from export.source.source import Source
-from linreg.affine import Affine
 from linreg.errors import ExportError
 
 if TYPE_CHECKING:
@@ -27,9 +26,6 @@ Array = NDArray[Any]
 
 DEFAULT_PREFIX = "linreg"
 PREFIX = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
-MAX_WEIGHTS = 2**20
-"""At this limit the source has 18 MB, and a compiler takes 4 s and half a gigabyte."""
-
 MAX_SCRATCH = 2**24
 
 _HEADER = """\
@@ -109,16 +105,14 @@ def to_c(source: Source, *, prefix: str = DEFAULT_PREFIX, program: "ExportedProg
         ExportError: `prefix` is invalid, an operator of the module cannot be written as C, the module is too large, its
             batch size is fixed, or C cannot express its dtype or values as constants.
     """
-    affine = None if source.affine is None else _exportable(source, source.affine)
     if not PREFIX.fullmatch(prefix):
         raise ExportError(f"--prefix: got {prefix!r}, expected lower-case letters, digits and single _, such as linreg")
-    network = _network(source, program) if affine is None else _only_layer(affine)
-    written = c_writer(network, prefix)
+    written = c_writer(network_of(source, "c", program), prefix)
     if written.scratch.size > MAX_SCRATCH:
         raise ExportError(
             f"c: a row needs {written.scratch.size} numbers of memory, expected {MAX_SCRATCH} at most; use onnx"
         )
-    return _text(source, written, affine=affine is not None).encode("ascii")
+    return _text(source, written, affine=source.affine is not None).encode("ascii")
 
 
 def _text(source: Source, written: CWriter, *, affine: bool) -> str:
@@ -154,14 +148,8 @@ def _text(source: Source, written: CWriter, *, affine: bool) -> str:
         names=_names(source, macro),
         remarks=remarks,
     )
-    state = source.module.state_dict()
-    described = (
-        [(key, str(value.dtype).removeprefix("torch."), list(value.shape)) for key, value in state.items()]
-        if affine
-        else [(entry.name, str(entry.values.dtype), list(entry.values.shape)) for entry in network.constants()]
-    )
     first = FIRST_LINE if affine else FIRST_LINE_OF_NETWORK
-    return _comment(source, first, described) + header + END_OF_HEADER + body
+    return comment(source, first, network) + header + END_OF_HEADER + body
 
 
 _MATH = re.compile(r"\b(fma|exp|expm1|log|log1p|pow|fabs|sqrt|erf|tanh)f?\(")
@@ -173,64 +161,10 @@ def _dims(macro: str, tensor: Tensor) -> str:
     return "" if len(tensor.shape) == 1 else f"#define {macro} {{{sizes}}}\n"
 
 
-def _network(source: Source, program: "ExportedProgram | None") -> Network:
-    """The steps of a module, read from the ONNX file that is written for it."""
-    from export.formats.onnx import to_onnx
-    from export.formats.source_code.reading import read_steps
-
-    if source.static:
-        raise ExportError("c: the function takes any number of rows; leave out --static")
-    network = read_steps(to_onnx(source, program=program), "c")
-    _check_count(sum(constant.values.size for constant in network.constants()))
-    return network
-
-
-def _only_layer(affine: Affine) -> Network:
-    """An affine module is the case of one step."""
-    weight_name, bias_name = affine.names
-    outputs, features = affine.weight.shape
-    given, made = Tensor(buffer=0, shape=(features,)), Tensor(buffer=1, shape=(outputs,))
-    bias = None if affine.bias is None else Constant(name=bias_name, values=affine.bias)
-    layer = Dense(input=given, output=made, weight=Constant(name=weight_name, values=affine.weight), bias=bias)
-    return Network(dtype=affine.weight.dtype, input=given, output=made, steps=(layer,))
-
-
-def _check_count(count: int) -> None:
-    if not 0 < count <= MAX_WEIGHTS:
-        raise ExportError(f"c: the module has {count} weights, expected 1 to {MAX_WEIGHTS}; use onnx")
-
-
-def _exportable(source: Source, affine: Affine) -> Affine:
-    if str(affine.weight.dtype) not in TYPES:
-        raise ExportError(
-            f"c: standard C has no {affine.weight.dtype}, expected float32 or float64; use --dtype float32"
-        )
-    if source.static:
-        raise ExportError("c: the function takes any number of rows; leave out --static")
-    _check_count(affine.weight.size)
-    bias = np.zeros(1) if affine.bias is None else affine.bias
-    if not (np.isfinite(affine.weight).all() and np.isfinite(bias).all()):
-        raise ExportError("c: a weight is NaN or infinite, which C has no constants for; use onnx")
-    return affine
-
-
 def _array(declaration: str, values: Array, suffix: str) -> str:
     numbers = [f"{hexadecimal(float(value))}{suffix}" for value in values.reshape(-1)]
     lines = [", ".join(numbers[place : place + 4]) for place in range(0, len(numbers), 4)]
     return f"static const {declaration}[{len(numbers)}] = {{\n    " + ",\n    ".join(lines) + "};\n\n"
-
-
-def _comment(source: Source, first: str, described: list[tuple[str, str, list[int]]]) -> str:
-    """Return the metadata as a comment that holds ASCII JSON without / and ?, so that no text can end or change it."""
-    parameters = [{"name": name, "dtype": dtype, "shape": shape} for name, dtype, shape in described]
-    entries = sorted({**source.metadata, "parameters": parameters}.items())
-    lines = [f" *  {_json(key)}: {_json(value)}" for key, value in entries]
-    return first + " * {\n" + ",\n".join(lines) + "\n * }\n */\n"
-
-
-def _json(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True)
-    return text.replace("/", "\\u002f").replace("?", "\\u003f").replace("\x7f", "\\u007f")
 
 
 def _names(source: Source, macro: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.bounded_json import parse_json
+from export.formats.source_code.comment import read_arrays, read_comment, row_sizes
 from linreg.errors import ModelError
 
 Array = NDArray[Any]
@@ -17,14 +17,6 @@ FIRST_LINE = "/* An affine model: output = input * weight^T + bias. C source exp
 FIRST_LINE_OF_NETWORK = "/* A feed-forward network. C source exported by linreg; do not edit.\n"
 END_OF_HEADER = "\n/* End of the header. */\n"
 
-MAX_METADATA_BYTES = 96 * 2**20
-"""Memory limit for the metadata."""
-
-MAX_SIZE = 2**31
-MAX_AXES = 8
-SHORTEST_NUMBER = len("0x0p+0, ")
-
-_JSON = re.compile(r" \* \{\n(.*?)\n \* \}\n \*/\n", re.DOTALL)
 _FUNCTION = re.compile(
     r"^void (\w+)_predict\(size_t batch, const (float|double) \*input, \2 \*output(, \2 \*scratch)?\);$", re.MULTILINE
 )
@@ -78,18 +70,13 @@ def read_c(name: str, data: bytes) -> CText:
         text = data.decode("ascii")
         affine = text.startswith(FIRST_LINE)
         first = FIRST_LINE if affine else FIRST_LINE_OF_NETWORK
-        if not text.startswith(first) or (comment := _JSON.match(text, len(first))) is None:
-            raise ValueError("it does not begin like one")
-        words = "{" + comment[1].replace("\n * ", "\n ").removeprefix(" * ") + "}"
-        metadata = parse_json(words.encode(), max_bytes=MAX_METADATA_BYTES)
+        metadata = read_comment(text, first)
         if (function := _FUNCTION.search(text)) is None:
             raise ValueError("it declares no predict function")
         dtype = _DTYPES[function[2]]
-        for key in ("inputs", "outputs", "parameters"):
-            metadata[key] = [_tensor(entry) for entry in metadata[key]]
         (entry,), (result,) = metadata["inputs"], metadata["outputs"]
-        weights = _weights(text, metadata["parameters"], dtype)
-        input_shape, output_shape = _row(entry), _row(result)
+        weights = read_arrays(_ARRAY.findall(text), metadata["parameters"], dtype, _number, "0x0p+0, ")
+        input_shape, output_shape = row_sizes(entry), row_sizes(result)
         sizes = prod(input_shape), prod(output_shape)
         if weights and (min(sizes) < 1 or (affine and next(iter(weights.values())).size != prod(sizes))):
             raise ValueError("the shape of its weights does not match its inputs and outputs")
@@ -110,36 +97,6 @@ def read_c(name: str, data: bytes) -> CText:
         raise ModelError(f"{name}: is not C source of linreg: {str(error)[:100]}; export it again") from None
 
 
-def _tensor(entry: dict[str, Any]) -> dict[str, Any]:
-    """Check the metadata of an input, output or parameter, whose axes have bounded sizes."""
-    if len(entry["shape"]) > MAX_AXES or any(
-        size != "batch" and not (type(size) is int and 0 <= size < MAX_SIZE) for size in entry["shape"]
-    ):
-        raise ValueError(f"{str(entry['name'])[:40]!r} has an invalid shape")
-    return {"name": str(entry["name"]), "dtype": str(entry["dtype"]), "shape": list(entry["shape"])}
-
-
-def _row(entry: dict[str, Any]) -> tuple[int, ...]:
-    """The sizes of one row of an input or output, whose first axis is the batch."""
-    batch, *sizes = entry["shape"]
-    if batch != "batch" and not isinstance(batch, int):
-        raise ValueError("its first axis is not the batch")
-    return tuple(int(size) for size in sizes)
-
-
-def _weights(text: str, parameters: list[dict[str, Any]], dtype: np.dtype[Any]) -> dict[str, Array]:
-    """Return the weight arrays by parameter name; hexadecimal floats are read without rounding."""
-    arrays = _ARRAY.findall(text)
-    if arrays and len(arrays) != len(parameters):
-        raise ValueError(f"it has {len(arrays)} arrays of weights, expected {len(parameters)}")
-    if sum(numbers.count(",") for numbers in arrays) > len(text) // SHORTEST_NUMBER:
-        raise ValueError("its numbers are shorter than any that linreg writes")
-    found = {}
-    for numbers, entry in zip(arrays, parameters, strict=False):
-        values = np.fromiter((float.fromhex(number.strip().rstrip("f")) for number in numbers.split(",")), np.float64)
-        shape = tuple(int(size) for size in entry["shape"])
-        if prod(shape) != len(values):
-            raise ValueError(f"{entry['name']!r} has {len(values)} numbers, expected {shape}")
-        with np.errstate(over="ignore"):
-            found[entry["name"]] = values.astype(dtype).reshape(shape)
-    return found
+def _number(word: str) -> float:
+    """Read a hexadecimal number without rounding."""
+    return float.fromhex(word.rstrip("f"))

@@ -14,16 +14,18 @@ class Format(StrEnum):
     TORCHSCRIPT_TRACE = "torchscript-trace"
     PT2 = "pt2"
     C = "c"
+    JS = "js"
 
 
 class FormatChoice(StrEnum):
-    """A value accepted by `--format`: one format, or `all` (every format except C)."""
+    """A value accepted by `--format`: one format, or `all` (every format except C and JavaScript)."""
 
     ONNX = "onnx"
     TORCHSCRIPT = "torchscript"
     TORCHSCRIPT_TRACE = "torchscript-trace"
     PT2 = "pt2"
     C = "c"
+    JS = "js"
     ALL = "all"
 
 
@@ -33,12 +35,16 @@ SUFFIXES = {
     Format.TORCHSCRIPT_TRACE: ".traced.torchscript",
     Format.PT2: ".pt2",
     Format.C: ".c",
+    Format.JS: ".mjs",
 }
 
 RUNTIME_FORMATS = (Format.ONNX, Format.TORCHSCRIPT, Format.TORCHSCRIPT_TRACE, Format.PT2)
-"""The formats of `--format all`: those that take any module. C takes feed-forward modules, and needs a compiler."""
+"""The formats of `--format all`: those that take any module. Source code takes feed-forward modules.
 
-PROGRAMS = frozenset({Format.TORCHSCRIPT, Format.TORCHSCRIPT_TRACE, Format.PT2, Format.C})
+Its proof needs a compiler, or Node.js.
+"""
+
+PROGRAMS = frozenset({Format.TORCHSCRIPT, Format.TORCHSCRIPT_TRACE, Format.PT2, Format.C, Format.JS})
 """Formats whose files are programs: loading one may run any code."""
 
 
@@ -56,8 +62,9 @@ def file_name(kind: Format, precision: ExportPrecision | None = None) -> str:
 
 
 def beside(kind: Format, precision: ExportPrecision | None = None) -> str | None:
-    """Return the second file of a format, which is the header of C source; None for every other format."""
-    return str(PurePath(file_name(kind, precision)).with_suffix(".h")) if kind is Format.C else None
+    """Return the second file of a format: the header of C source, and the types of JavaScript; None for every other."""
+    suffix = {Format.C: ".h", Format.JS: ".d.mts"}.get(kind)
+    return None if suffix is None else str(PurePath(file_name(kind, precision)).with_suffix(suffix))
 
 
 def format_of(name: str) -> tuple[Format, ExportPrecision | None] | None:

@@ -32,7 +32,7 @@ def load_artifact(
     Raises:
         UntrustedError: the artifact is a program that this user did not export.
         ModelError: the artifact cannot be loaded.
-        LinregError: the artifact is C source, and there is no compiler.
+        LinregError: the artifact is C source, and there is no compiler, or JavaScript, and there is no Node.js.
     """
     program = trusted_bytes(kind, name, data, trust)
     match kind:
@@ -50,6 +50,10 @@ def load_artifact(
             from export.runners.c import c_runner
 
             return c_runner(name, program)
+        case Format.JS:
+            from export.runners.js import js_runner
+
+            return js_runner(name, program)
         case Format.PT2:
             from export.runners.torch import pt2_runner
 

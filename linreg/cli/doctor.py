@@ -1,5 +1,6 @@
 """`linreg doctor`: what is installed, and what is missing."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -15,13 +16,13 @@ EXAMPLES = ("linreg doctor", "linreg doctor --json")
 
 
 def run(as_json: Json = False) -> None:
-    """Show versions, devices, ONNX Runtime providers, the C compiler, and the packages that are missing."""
+    """Show versions, devices, ONNX Runtime providers, the C compiler, Node.js, and the packages that are missing."""
     from importlib.metadata import version
 
     missing = missing_packages()
     found: dict[str, Any] = {"linreg": linreg.__version__, **_environment(missing)}
     found |= {name: version(name) for name in DEPENDENCIES if name not in missing}
-    found["c_compiler"] = _compiler()
+    found |= _tools()
     if "torch" not in missing:
         import torch
 
@@ -51,12 +52,18 @@ def _environment(missing: list[str]) -> dict[str, Any]:
     return {key: value for key, value in asdict(describe_environment()).items() if key != "versions"}
 
 
-def _compiler() -> str:
+def _tools() -> dict[str, str]:
+    """The programs that verify source code."""
     try:
         from export.runners.c import describe_compiler
-
-        return describe_compiler()
+        from export.runners.js import describe_node
     except ModuleNotFoundError:
-        return "not checked: a package is missing"
+        return dict.fromkeys(("c_compiler", "node"), "not checked: a package is missing")
+    return {"c_compiler": _described(describe_compiler), "node": _described(describe_node)}
+
+
+def _described(describe: Callable[[], str]) -> str:
+    try:
+        return describe()
     except LinregError:
         return "none"

@@ -25,11 +25,13 @@ LONGEST = 200
 MOST = 200
 """Rows shown of a table."""
 
-INSPECTED = (".onnx", ".torchscript", ".pt2", ".c", ".pth")
+INSPECTED = (".onnx", ".torchscript", ".pt2", ".c", ".mjs", ".pth")
 
 
 def run(
-    file: Annotated[Path, typer.Argument(help="ONNX, TorchScript, .pt2, .c or .pth file, or the bundle of a module.")],
+    file: Annotated[
+        Path, typer.Argument(help="ONNX, TorchScript, .pt2, .c, .mjs or .pth file, or the bundle of a module.")
+    ],
     as_json: Json = False,
 ) -> None:
     """Show inputs, outputs, opset, IR version, metadata and operators of a model, or keys and shapes of a .pth file.

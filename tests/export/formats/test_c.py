@@ -16,6 +16,7 @@ import export.formats.c
 import linreg as package
 from export.formats.c import to_c
 from export.formats.c_text import header_of, read_c
+from export.formats.source_code import comment
 from export.source.source import from_checkpoint
 from linreg.checkpoint import load
 from linreg.errors import ExportError
@@ -84,12 +85,12 @@ def check_names(folder, names):
 
 
 @pytest.mark.parametrize(
-    ("part", "name"), [("_string", 'a"; int pwned; "'), ("_json", "*/ int pwned; /*"), ("_string", '??/"')]
+    ("part", "name"), [("_string", 'a"; int pwned; "'), ("json_text", "*/ int pwned; /*"), ("_string", '??/"')]
 )
 def test_without_its_escapes_the_source_breaks(tmp_path, monkeypatch, part, name):
     """The control: the tests above see a fault in either escape."""
-    naive = {"_string": lambda text: f'"{text}"', "_json": lambda value: json.dumps(value, ensure_ascii=False)}
-    monkeypatch.setattr(export.formats.c, part, naive[part])
+    naive = {"_string": lambda text: f'"{text}"', "json_text": lambda value: json.dumps(value, ensure_ascii=False)}
+    monkeypatch.setattr(export.formats.c if part == "_string" else comment, part, naive[part])
     with pytest.raises(AssertionError):
         check_names(tmp_path, [name])
 
@@ -134,7 +135,7 @@ def test_a_prefix_that_is_no_name_is_refused(prefix):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: source_of(dtype=torch.float16), "standard C has no float16, expected float32 or float64"),
+        (lambda: source_of(dtype=torch.float16), "takes no float16, expected float32 or float64"),
         (lambda: source_of(static=True), "takes any number of rows; leave out --static"),
         (lambda: source_of(2**21), "has 2097152 weights, expected 1 to 1048576; use onnx"),
         (lambda: with_weight(np.nan), "a weight is NaN or infinite"),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import export.bundle.build
-import export.formats.c
+import export.formats.source_code.network
 from export.formats.c import to_c
 from export.formats.c_text import header_of, read_c
 from export.formats.names import Format
@@ -201,7 +201,7 @@ def test_an_unknown_operator_is_refused_by_name_and_other_formats_are_written(li
 
 
 def test_too_many_weights_are_refused(monkeypatch):
-    monkeypatch.setattr(export.formats.c, "MAX_WEIGHTS", 100)
+    monkeypatch.setattr(export.formats.source_code.network, "MAX_WEIGHTS", 100)
     with pytest.raises(ExportError, match="has 1089 weights, expected 1 to 100; use onnx"):
         to_c(exported("mlp")[0])
 

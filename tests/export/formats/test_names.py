@@ -15,12 +15,14 @@ def test_a_file_name_tells_its_format(kind, precision):
 def test_choices_are_the_formats_and_all():
     assert [choice.value for choice in FormatChoice] == [*(kind.value for kind in Format), "all"]
     assert chosen_formats([FormatChoice.ALL, FormatChoice.ONNX]) == list(RUNTIME_FORMATS)
-    assert chosen_formats([FormatChoice.ALL, FormatChoice.C]) == list(Format)
+    assert chosen_formats([FormatChoice.ALL, FormatChoice.C, FormatChoice.JS]) == list(Format)
     assert chosen_formats([FormatChoice.PT2, FormatChoice.ONNX, FormatChoice.PT2]) == [Format.PT2, Format.ONNX]
 
 
-def test_only_c_has_a_second_file_which_is_no_artifact():
+def test_only_source_code_has_a_second_file_which_is_no_artifact():
     assert [beside(kind) for kind in RUNTIME_FORMATS] == [None] * 4
     assert beside(Format.C) == "model.h"
     assert beside(Format.C, ExportPrecision.FLOAT64) == "model.float64.h"
-    assert format_of("model.h") is None
+    assert beside(Format.JS) == "model.d.mts"
+    assert beside(Format.JS, ExportPrecision.FLOAT64) == "model.float64.d.mts"
+    assert format_of("model.h") is format_of("model.d.mts") is None
