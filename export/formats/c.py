@@ -139,7 +139,7 @@ def _text(source: Source, written: CWriter, *, affine: bool) -> str:
         remarks = _NETWORK_REMARK.format(scratch=remark, functions=needed)
     header = _HEADER.format(
         **words,
-        guard="" if affine else _GUARD.format(**words),
+        guard=_GUARD.format(**words),
         features=network.input.size,
         outputs=network.output.size,
         scratch=f"#define {macro}_SCRATCH {scratch}\n" if scratch else "",

@@ -13,6 +13,10 @@
 
 #include <stddef.h>
 
+#ifdef __FAST_MATH__
+#error "linreg_predict was verified with the arithmetic of the standard; compile it without -ffast-math"
+#endif
+
 #define LINREG_FEATURES 1
 #define LINREG_OUTPUTS 1
 #define LINREG_NUMBER float

@@ -22,6 +22,7 @@ from export.runners.c import c_runner
 from export.source.source import Source
 from linreg.errors import ExportError, MismatchError, ModelError
 from tests.artifacts import write_alone
+from tests.conftest import ROOT
 from tests.deploy.standalone import COMPILERS, SANITIZED, run, tool
 from tests.feed_forward_networks import NETWORKS, exported, network, source_of
 from tests.steps_in_numpy import computed
@@ -120,8 +121,11 @@ def test_functions_of_math_h_are_those_that_the_header_names(tmp_path):
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
-def test_fast_math_is_refused_by_the_header(compiler, tmp_path):
-    write_sources(tmp_path, written(exported("mlp")[0]))
+@pytest.mark.parametrize("name", ["mlp", "penguins"])
+def test_fast_math_is_refused_by_the_header(name, compiler, tmp_path):
+    affine = (ROOT / "artifacts/reference/penguins/model.c").read_bytes()
+    write_sources(tmp_path, affine if name == "penguins" else written(exported(name)[0]))
+    (tmp_path / "main.c").write_text('#include "model.h"\nint main(void) { return LINREG_FEATURES; }\n')
     for file in ("main.c", "model.c"):
         done = run(tool(compiler), "-std=c99", "-ffast-math", "-c", file, cwd=tmp_path)
         assert done.returncode != 0
