@@ -224,6 +224,10 @@ def _details(kind: Format, data: bytes) -> dict[str, Any]:
         from export.runners.c import describe_compiler
 
         return {"needs": "a C99 or C++17 compiler", "compiled_with": describe_compiler()}
+    if kind is Format.SQL:
+        from export.runners.sqlite import describe_sqlite
+
+        return {"needs": "SQLite 3.35, DuckDB or PostgreSQL 12", "run_with": describe_sqlite()}
     if kind is not Format.ONNX:
         import torch
 

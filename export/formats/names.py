@@ -14,16 +14,18 @@ class Format(StrEnum):
     TORCHSCRIPT_TRACE = "torchscript-trace"
     PT2 = "pt2"
     C = "c"
+    SQL = "sql"
 
 
 class FormatChoice(StrEnum):
-    """A value accepted by `--format`: one format, or `all` (every format except C)."""
+    """A value accepted by `--format`: one format, or `all` (every format except C and SQL)."""
 
     ONNX = "onnx"
     TORCHSCRIPT = "torchscript"
     TORCHSCRIPT_TRACE = "torchscript-trace"
     PT2 = "pt2"
     C = "c"
+    SQL = "sql"
     ALL = "all"
 
 
@@ -33,12 +35,13 @@ SUFFIXES = {
     Format.TORCHSCRIPT_TRACE: ".traced.torchscript",
     Format.PT2: ".pt2",
     Format.C: ".c",
+    Format.SQL: ".sql",
 }
 
 RUNTIME_FORMATS = (Format.ONNX, Format.TORCHSCRIPT, Format.TORCHSCRIPT_TRACE, Format.PT2)
-"""The formats of `--format all`: those that take any module. C takes feed-forward modules, and needs a compiler."""
+"""The formats of `--format all`: those that take any module. C and SQL take feed-forward modules."""
 
-PROGRAMS = frozenset({Format.TORCHSCRIPT, Format.TORCHSCRIPT_TRACE, Format.PT2, Format.C})
+PROGRAMS = frozenset({Format.TORCHSCRIPT, Format.TORCHSCRIPT_TRACE, Format.PT2, Format.C, Format.SQL})
 """Formats whose files are programs: loading one may run any code."""
 
 

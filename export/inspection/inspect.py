@@ -1,4 +1,4 @@
-"""Inspect ONNX, TorchScript, .pt2, safetensors and state_dict files, and linreg's C source, without running them.
+"""Inspect ONNX, TorchScript, .pt2, safetensors and state_dict files, and linreg's C and SQL, without running them.
 
 Each format has its own reader; none needs torch, onnx or a runtime. Any file below 10 MB costs at most 2 s of CPU and
 256 MB of memory: each reader makes one pass over the data and limits what it keeps.
@@ -35,6 +35,10 @@ def _parts(path: Path, data: bytes) -> tuple[str, dict[str, Any]]:
 
         if is_c(data):
             return "c", _c(path, data)
+        from export.formats.sql_text import is_sql
+
+        if is_sql(data):
+            return "sql", _sql(path, data)
     if data.startswith(b"PK\x03\x04"):
         return _archive(path, data)
     if is_safetensors(data):
@@ -93,5 +97,20 @@ def _c(path: Path, data: bytes) -> dict[str, Any]:
             "weights": "yes" if text.weights else "no: this is the header",
             **({"scratch": f"{text.scratch} numbers"} if text.scratch else {}),
         },
+        "metadata": metadata,
+    }
+
+
+def _sql(path: Path, data: bytes) -> dict[str, Any]:
+    """Return the parts of an inspection of model.sql."""
+    from export.formats.sql_text import TABLE, read_sql
+
+    text = read_sql(str(path), data)
+    metadata = dict(text.metadata)
+    return {
+        "inputs": metadata.pop("inputs"),
+        "outputs": metadata.pop("outputs"),
+        "parameters": metadata.pop("parameters"),
+        "facts": {"table": TABLE, "reads": ", ".join(text.columns), "adds": ", ".join(text.predicted)},
         "metadata": metadata,
     }

@@ -1,4 +1,4 @@
-"""Decide whether an artifact may be loaded. TorchScript, .pt2 and C files are programs: loading one runs its code."""
+"""Decide whether an artifact may be loaded. Some formats are programs: loading one runs its code."""
 
 from enum import Enum, auto
 from typing import NewType
