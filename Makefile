@@ -3,7 +3,7 @@
 # make real          what the export of real networks costs beside a plain script; in an environment of its own
 # make ray-test      the fit and the prediction on a Ray of this machine; in an environment of its own
 # make docs          build the documentation in site/
-# make deploy-test   the same model in C, C++, Node and a browser; needs system packages, and names those that are missing
+# make deploy-test   the same model in C, C++, Node, a browser and PostgreSQL; needs system packages, and names those that are missing
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -17,7 +17,7 @@ DEPLOY_BUILD := deploy/build
 FREEZE := { echo '\# Made by `make constraints`; .ci/run checks that it pins every installed package.'; \
   $(BIN)/python -m pip freeze --all --exclude pip --exclude-editable | sed 's/+[a-z0-9.]*$$//'; }
 
-.PHONY: setup demo test test-slow check check-constraints constraints format benchmark real ray-test docs record-docs deploy-tools deploy-build deploy-test clean
+.PHONY: setup demo test test-slow check check-constraints constraints format benchmark real ray-test docs record-docs deploy-tools deploy-build deploy-test deploy-sql clean
 
 setup: $(STAMP)
 
@@ -114,6 +114,10 @@ deploy-build: setup deploy-tools
 deploy-test: deploy-build
 	$(BIN)/python -m pytest tests/deploy
 	$(BIN)/python -m bench.programs.summary deploy artifacts/reference/penguins
+
+# A part of deploy-test: model.sql in a PostgreSQL of its own. SQLite and DuckDB are in `make test`.
+deploy-sql: setup deploy-tools
+	$(BIN)/python -m pytest tests/deploy/test_sql_postgres.py
 
 clean:
 	rm -rf $(VENV) $(REAL) $(RAY) dist site $(DEPLOY_BUILD) deploy/node/node_modules deploy/web/node_modules

@@ -49,6 +49,18 @@ HOSTILE = [
     " ",
 ]
 
+ACTIVATIONS = [
+    nn.ReLU6(),
+    nn.LeakyReLU(),
+    nn.ELU(),
+    nn.GELU(),
+    nn.GELU("tanh"),
+    nn.SiLU(),
+    nn.Sigmoid(),
+    nn.Tanh(),
+    nn.Softplus(),
+]
+
 
 def sqlite(query: str, columns: Sequence[str], rows: Rows) -> list[tuple[Any, ...]]:
     with closing(sqlite3.connect(":memory:")) as database:
@@ -164,3 +176,13 @@ def special(ask: Ask, module: nn.Module, values: Sequence[float | None]) -> list
     """The predictions of a module with one input and one output."""
     text = read_sql("model.sql", to_sql(source_of(module, "x=float32[batch,1]")))
     return [row[-1] for row in ask(text.query, text.columns, [[value] for value in values])]
+
+
+def half() -> nn.Linear:
+    layer = nn.Linear(1, 1)
+    with torch.no_grad():
+        layer.weight[:], layer.bias[:] = 0.5, 0.25
+    return layer
+
+
+QUERY = to_sql(source_of(half(), "x=float32[batch,1]")).decode()

@@ -85,7 +85,8 @@ def run(
     """Export a model from linreg train, or your own module, and verify each file before it is kept.
 
     A file whose outputs differ from the float64 oracle is not kept, and the command exits with 3. TorchScript is
-    deprecated in torch; its successor is pt2. C source is written as model.c with its header model.h.
+    deprecated in torch; its successor is pt2. C source is written as model.c with its header model.h, and SQL as
+    model.sql.
     """
     kinds = chosen_formats(formats or [FormatChoice.ONNX])
     check_usage(context, kinds)

@@ -150,8 +150,9 @@ Formats = Annotated[
     typer.Option(
         "--format",
         "-f",
-        help="Format to write; may be repeated. all: every format but c. c: C source of a linear model or a small "
-        "feed-forward network, verified with the C compiler of this machine. Default: onnx.",
+        help="Format to write; may be repeated. all: every format but c and sql, which take a linear model or a small "
+        "feed-forward network. c: C source, verified with the C compiler of this machine. sql: a query, verified with "
+        "SQLite. Default: onnx.",
         rich_help_panel=OUTPUT,
     ),
 ]

@@ -45,7 +45,8 @@ def run(
     trust: Annotated[
         bool,
         typer.Option(
-            "--trust", help="Load TorchScript, .pt2 and C files that you did not export. Loading one runs its code."
+            "--trust",
+            help="Load TorchScript, .pt2, C and SQL files that you did not export. Loading one runs its code.",
         ),
     ] = False,
     as_json: Json = False,

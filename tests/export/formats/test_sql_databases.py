@@ -7,14 +7,13 @@ import sqlite3
 
 import duckdb
 import pytest
-import torch
 from torch import nn
 
-from export.formats.sql import to_sql
-from tests.feed_forward_networks import source_of
 from tests.sql_databases import (
+    ACTIVATIONS,
     BUNDLES,
     PLANTED,
+    QUERY,
     check_hostile_names,
     check_planted_fault_fails,
     check_vectors_pass,
@@ -65,33 +64,13 @@ def test_null_and_nan_are_told_apart_where_a_database_has_both(module):
 @DATABASES
 @pytest.mark.parametrize(
     "layer",
-    [
-        nn.ReLU6(),
-        nn.LeakyReLU(),
-        nn.ELU(),
-        nn.GELU(),
-        nn.GELU("tanh"),
-        nn.SiLU(),
-        nn.Sigmoid(),
-        nn.Tanh(),
-        nn.Softplus(),
-    ],
+    ACTIVATIONS,
     ids=str,
 )
 def test_no_function_loses_nan_or_null(layer, ask):
     found = special(ask, nn.Sequential(nn.Linear(1, 1), layer, nn.Linear(1, 1)), [None, math.nan])
     assert found[0] is None
     assert found[1] is None if ask is sqlite else math.isnan(found[1])
-
-
-def half() -> nn.Linear:
-    layer = nn.Linear(1, 1)
-    with torch.no_grad():
-        layer.weight[:], layer.bias[:] = 0.5, 0.25
-    return layer
-
-
-QUERY = to_sql(source_of(half(), "x=float32[batch,1]")).decode()
 
 
 @DATABASES
