@@ -186,3 +186,20 @@ def half() -> nn.Linear:
 
 
 QUERY = to_sql(source_of(half(), "x=float32[batch,1]")).decode()
+
+
+class Squares(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = half()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        squares: torch.Tensor = self.layer(x**2)
+        return squares
+
+
+def check_integers_become_floating_numbers(ask: Ask) -> None:
+    """The square of this one is no integer of 32 bits."""
+    query = to_sql(source_of(Squares(), "x=float32[batch,1]")).decode()
+    of_integers = query.replace("FROM linreg_input", "FROM (SELECT CAST(100000 AS INTEGER) AS x)")
+    assert ask(of_integers, ["x"], []) == [(100000, 5000000000.25)]

@@ -4,20 +4,21 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from export.formats.sql_text import TABLE, quoted
-from tests.sql_databases import Ask, Rows
+from tests.sql_databases import Rows
 
 SERVERS = Path("/usr/lib/postgresql")
 NUMBERS = {"Infinity": "inf", "-Infinity": "-inf"}
 
 
 @contextmanager
-def started_postgres() -> Iterator[Ask]:
+def started_postgres() -> Iterator[Callable[..., list[tuple[Any, ...]]]]:
     """Start a server, and ask it with psql; it does not run as root."""
     found = sorted(SERVERS.glob("*/bin/pg_ctl"), key=lambda path: int(path.parts[-3]))
     assert found, "no PostgreSQL; install what deploy/missing prints"
@@ -33,7 +34,7 @@ def started_postgres() -> Iterator[Ask]:
         control = [*user, programs / "pg_ctl", "-D", folder / "data", "-w"]
         _run([*control, "-l", folder / "log", "-o", options, "start"], folder)
         try:
-            yield lambda query, columns, rows: _answers(folder, query, columns, rows)
+            yield partial(_answers, folder)
         finally:
             _run([*control, "-m", "immediate", "stop"], folder)
     finally:
@@ -47,7 +48,7 @@ def _run(command: Sequence[str | Path], folder: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def _answers(folder: Path, query: str, columns: Sequence[str], rows: Rows) -> list[tuple[Any, ...]]:
+def _answers(folder: Path, query: str, columns: Sequence[str], rows: Rows, explain: str = "") -> list[tuple[Any, ...]]:
     described = ", ".join(f"{quoted(name)} DOUBLE PRECISION" for name in columns)
     lines = ["\t".join("\\N" if value is None else repr(value) for value in row) for row in rows]
     words = [
@@ -55,10 +56,10 @@ def _answers(folder: Path, query: str, columns: Sequence[str], rows: Rows) -> li
         f"COPY {TABLE} FROM STDIN;",
         *lines,
         "\\.",
-        f"COPY (\n{query}\n) TO STDOUT;",
+        f"{explain}\n{query};" if explain else f"COPY (\n{query}\n) TO STDOUT;",
         "ROLLBACK;",
     ]
-    command = ["psql", "-h", str(folder), "-U", "postgres", "-Xqv", "ON_ERROR_STOP=1", "postgres"]
+    command = ["psql", "-h", str(folder), "-U", "postgres", "-XAtqv", "ON_ERROR_STOP=1", "postgres"]
     text = "\n".join(words) + "\n"
     done = subprocess.run(command, input=text, capture_output=True, text=True, encoding="utf-8", check=False)
     if done.returncode:

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from export.formats.sql import to_sql
+from export.formats.sql_text import read_sql
 from tests.deploy.postgres import started_postgres
 from tests.feed_forward_networks import source_of
 from tests.sql_databases import (
@@ -17,6 +18,7 @@ from tests.sql_databases import (
     PLANTED,
     QUERY,
     check_hostile_names,
+    check_integers_become_floating_numbers,
     check_planted_fault_fails,
     check_vectors_pass,
     exported,
@@ -70,7 +72,7 @@ def test_an_exponential_of_a_large_number_does_not_underflow(layer, postgres):
 
 
 def test_integers_become_floating_numbers(postgres):
-    assert postgres(QUERY.replace("FROM linreg_input", "FROM (SELECT 3 AS x)"), ["x"], []) == [(3, 1.75)]
+    check_integers_become_floating_numbers(postgres)
 
 
 def test_a_table_of_another_name_is_read_with_the_words_of_the_comment(postgres):
@@ -90,3 +92,9 @@ def test_an_overflow_is_an_error(postgres):
         source.module.weight[:] = 1e308
     with pytest.raises(RuntimeError, match="out of range"):
         postgres(to_sql(source).decode(), ["x"], [[1e308]])
+
+
+def test_the_planner_does_not_write_hidden_values_into_each_other(bundles, postgres):
+    text = read_sql("model.sql", (bundles("mlp") / "model.sql").read_bytes())
+    plan = postgres(text.query, text.columns, [], "EXPLAIN VERBOSE")
+    assert len(str(plan)) < 4 * len(text.query)

@@ -15,6 +15,7 @@ from tests.sql_databases import (
     PLANTED,
     QUERY,
     check_hostile_names,
+    check_integers_become_floating_numbers,
     check_planted_fault_fails,
     check_vectors_pass,
     exported,
@@ -75,8 +76,7 @@ def test_no_function_loses_nan_or_null(layer, ask):
 
 @DATABASES
 def test_integers_become_floating_numbers(ask):
-    query = QUERY.replace("FROM linreg_input", "FROM (SELECT 3 AS x)")
-    assert ask(query, ["x"], []) == [(3, 1.75)]
+    check_integers_become_floating_numbers(ask)
 
 
 @DATABASES
