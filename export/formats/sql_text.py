@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from math import prod
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.formats.source_code.comment import read_comment, row_sizes
+from export.formats.sql_columns import MAX_COLUMNS
 from linreg.errors import ModelError
 
 Array = NDArray[Any]
@@ -98,8 +100,9 @@ def read_sql(name: str, data: bytes) -> SqlText:
         metadata = read_comment(text, FIRST_LINE if affine else FIRST_LINE_OF_NETWORK)
         (entry,), (result,) = metadata["inputs"], metadata["outputs"]
         input_shape, output_shape = row_sizes(entry), row_sizes(result)
-        if not 0 < prod(input_shape) * prod(output_shape) <= len(text):
-            raise ValueError("the shapes of its input and output are impossible")
+        sizes = prod(input_shape), prod(output_shape)
+        if min(sizes) < 1 or sum(sizes) > MAX_COLUMNS:
+            raise ValueError(f"it has {sizes[0]} inputs and {sizes[1]} outputs, expected {MAX_COLUMNS} at most")
         dtype = _DTYPES[entry["dtype"]]
         body = _QUOTED.sub('""', text.partition("*/\n")[2])
         columns, predicted = column_names(metadata)
@@ -123,10 +126,11 @@ def _affine_weights(
     body: str, parameters: list[dict[str, Any]], outputs: int, dtype: np.dtype[Any]
 ) -> dict[str, Array]:
     """Return weight and bias, whose numbers stand in the order of the sums."""
-    numbers = np.array([float(number) for number in _NUMBERS.findall(body)], np.float64)
     sizes = [prod(entry["shape"]) for entry in parameters]
+    found = islice(_NUMBERS.finditer(body), min(sum(sizes), len(body)) + 1)
+    numbers = np.fromiter((float(number[0]) for number in found), np.float64)
     if len(numbers) != sum(sizes):
-        raise ValueError(f"it has {len(numbers)} numbers, expected {sum(sizes)}")
+        raise ValueError(f"it has not the {sum(sizes)} numbers of its metadata")
     rows = _exact(numbers, dtype).reshape(outputs, -1)
     features = sizes[0] // outputs
     arrays = [rows[:, :features], rows[:, features:]]
@@ -138,7 +142,8 @@ def _numbered_weights(
 ) -> dict[str, Array]:
     """Return the constants of a network; a comment after each number says which element of which constant it is."""
     found: list[dict[int, str]] = [{} for _ in parameters]
-    for number, constant, place in _NUMBERED.findall(body):
+    for match in _NUMBERED.finditer(body):
+        number, constant, place = match.groups()
         if found[int(constant)].setdefault(int(place), number) != number:
             raise ValueError(f"number {constant}.{place} has two values")
     arrays = {}
