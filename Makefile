@@ -4,7 +4,7 @@
 # make ray-test      the fit and the prediction on a Ray of this machine; in an environment of its own
 # make docs          build the documentation in site/
 # make deploy-processors  model.c on processors that you do not own, under qemu; needs Python alone, and names what is missing
-# make deploy-test   the same model in C, C++, C#, Go, Java, Rust, Node and a browser; names the system packages that are missing
+# make deploy-test   the same model in C, C++, C#, Go, Java, Rust, Node, a browser and PostgreSQL; names the system packages that are missing
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -20,7 +20,7 @@ CALLERS := rust go csharp java
 FREEZE := { echo '\# Made by `make constraints`; .ci/run checks that it pins every installed package.'; \
   $(BIN)/python -m pip freeze --all --exclude pip --exclude-editable | sed 's/+[a-z0-9.]*$$//'; }
 
-.PHONY: setup demo test test-slow check check-constraints constraints format benchmark real ray-test docs record-docs deploy-tools deploy-build deploy-test deploy-processors clean
+.PHONY: setup demo test test-slow check check-constraints constraints format benchmark real ray-test docs record-docs deploy-tools deploy-build deploy-test deploy-processors deploy-sql clean
 
 setup: $(STAMP)
 
@@ -122,6 +122,10 @@ deploy-test: deploy-build
 # BUNDLES names others than the committed ones.
 deploy-processors:
 	$(PYTHON) deploy/processors/check.py $(BUNDLES)
+
+# A part of deploy-test: model.sql in a PostgreSQL of its own. SQLite and DuckDB are in `make test`.
+deploy-sql: setup deploy-tools
+	$(BIN)/python -m pytest tests/deploy/test_sql_postgres.py
 
 clean:
 	rm -rf $(VENV) $(REAL) $(RAY) dist site $(DEPLOY_BUILD) deploy/node/node_modules deploy/web/node_modules

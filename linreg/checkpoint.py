@@ -25,7 +25,7 @@ from linreg.state_names import as_one_linear, without_wrappers
 if TYPE_CHECKING:
     from linreg.models import LinearRegressionModel, LinearRegressionModelV2
 
-EXPORTED = (".onnx", ".torchscript", ".pt2", ".c", ".h", ".mjs", ".mts")
+EXPORTED = (".onnx", ".torchscript", ".pt2", ".c", ".h", ".mjs", ".mts", ".sql")
 """Suffixes of exported files."""
 
 OUR_NAMES = tuple(name for names in NAMES.values() for name in names)

@@ -18,7 +18,7 @@ MANIFEST_FILE = "manifest.json"
 CHECKSUM_FILE = "SHA256SUMS"
 SCHEMA_VERSION = 1
 NAME = re.compile(
-    r"model(\.(float16|float32|float64))?(\.onnx|\.onnx\.data|(\.traced)?\.torchscript|\.pt2|\.c|\.h|\.mjs|\.d\.mts)"
+    r"model(\.(float16|float32|float64))?(\.onnx|\.onnx\.data|(\.traced)?\.torchscript|\.pt2|\.c|\.h|\.mjs|\.d\.mts|\.sql)"
     r"(\.failed-inputs\.npz)?"
     r"|[A-Za-z0-9][A-Za-z0-9._-]*\.pth"
     r"|card\.json|data\.json"

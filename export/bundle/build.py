@@ -46,7 +46,7 @@ def build(
         source: the module and its inputs.
         kind: the format.
         options: the opset and the prefix.
-        program: the capture that ONNX, C, JavaScript and .pt2 share; None captures the module if needed.
+        program: the capture that ONNX, C, JavaScript, SQL and .pt2 share; None captures the module if needed.
 
     Raises:
         ExportError: the module cannot be exported to this format.
@@ -63,6 +63,10 @@ def build(
         from export.formats.js import to_js
 
         return to_js(source, program=program)
+    if kind is Format.SQL:
+        from export.formats.sql import to_sql
+
+        return to_sql(source, program=program)
     if kind is Format.PT2:
         from export.formats.capture import capture
         from export.formats.pt2 import to_pt2

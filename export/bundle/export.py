@@ -251,7 +251,7 @@ def _make_artifacts(
 
 
 def _needs_capture(kind: Format, source: Source) -> bool:
-    return kind is Format.PT2 or (kind in (Format.ONNX, Format.C, Format.JS) and source.affine is None)
+    return kind is Format.PT2 or (kind in (Format.ONNX, Format.C, Format.JS, Format.SQL) and source.affine is None)
 
 
 def _stage_rest(chosen: Exportable, changes: Changes, written: list[Artifact], *, keep_inputs: bool) -> None:

@@ -48,7 +48,8 @@ def verify(
             too, on the inputs that card.json describes. Without it, only the test vectors are compared.
         budget: time for the proof of each file against `module`, such as `60s`, or `all`. Default: 10 s.
         data: for a trained model, a table on whose rows the artifacts are also verified.
-        trust: run TorchScript, .pt2, C and JavaScript files, which are programs, even if this user did not export them.
+        trust: run TorchScript, .pt2, C, JavaScript and SQL files, which are programs, even if this user did not export
+            them.
 
     Raises:
         MismatchError: the bytes of a file differ from the manifest, or its outputs differ from those expected.

@@ -227,6 +227,10 @@ def _details(kind: Format, data: bytes) -> dict[str, Any]:
         from export.runners.js import describe_node
 
         return {"needs": "a browser or Node.js", "run_with": describe_node()}
+    if kind is Format.SQL:
+        from export.runners.sqlite import describe_sqlite
+
+        return {"needs": "SQLite 3.35, DuckDB or PostgreSQL 12", "run_with": describe_sqlite()}
     if kind is not Format.ONNX:
         import torch
 

@@ -15,10 +15,11 @@ class Format(StrEnum):
     PT2 = "pt2"
     C = "c"
     JS = "js"
+    SQL = "sql"
 
 
 class FormatChoice(StrEnum):
-    """A value accepted by `--format`: one format, or `all` (every format except C and JavaScript)."""
+    """A value accepted by `--format`: one format, or `all` (every format except source code: C, JavaScript and SQL)."""
 
     ONNX = "onnx"
     TORCHSCRIPT = "torchscript"
@@ -26,6 +27,7 @@ class FormatChoice(StrEnum):
     PT2 = "pt2"
     C = "c"
     JS = "js"
+    SQL = "sql"
     ALL = "all"
 
 
@@ -36,6 +38,7 @@ SUFFIXES = {
     Format.PT2: ".pt2",
     Format.C: ".c",
     Format.JS: ".mjs",
+    Format.SQL: ".sql",
 }
 
 RUNTIME_FORMATS = (Format.ONNX, Format.TORCHSCRIPT, Format.TORCHSCRIPT_TRACE, Format.PT2)
@@ -44,7 +47,7 @@ RUNTIME_FORMATS = (Format.ONNX, Format.TORCHSCRIPT, Format.TORCHSCRIPT_TRACE, Fo
 Its proof needs a compiler, or Node.js.
 """
 
-PROGRAMS = frozenset({Format.TORCHSCRIPT, Format.TORCHSCRIPT_TRACE, Format.PT2, Format.C, Format.JS})
+PROGRAMS = frozenset({Format.TORCHSCRIPT, Format.TORCHSCRIPT_TRACE, Format.PT2, Format.C, Format.JS, Format.SQL})
 """Formats whose files are programs: loading one may run any code."""
 
 

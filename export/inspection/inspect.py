@@ -39,6 +39,10 @@ def _parts(path: Path, data: bytes) -> tuple[str, dict[str, Any]]:
 
         if is_js(data):
             return "js", _js(path, data)
+        from export.formats.sql_text import is_sql
+
+        if is_sql(data):
+            return "sql", _sql(path, data)
     if data.startswith(b"PK\x03\x04"):
         return _archive(path, data)
     if is_safetensors(data):
@@ -110,5 +114,20 @@ def _js(path: Path, data: bytes) -> dict[str, Any]:
         "outputs": metadata.pop("outputs"),
         "parameters": metadata.pop("parameters"),
         "facts": {"function": "predict"},
+        "metadata": metadata,
+    }
+
+
+def _sql(path: Path, data: bytes) -> dict[str, Any]:
+    """Return the parts of an inspection of model.sql."""
+    from export.formats.sql_text import TABLE, read_sql
+
+    text = read_sql(str(path), data)
+    metadata = dict(text.metadata)
+    return {
+        "inputs": metadata.pop("inputs"),
+        "outputs": metadata.pop("outputs"),
+        "parameters": metadata.pop("parameters"),
+        "facts": {"table": TABLE, "reads": ", ".join(text.columns), "adds": ", ".join(text.predicted)},
         "metadata": metadata,
     }

@@ -54,6 +54,10 @@ def load_artifact(
             from export.runners.js import js_runner
 
             return js_runner(name, program)
+        case Format.SQL:
+            from export.runners.sqlite import sql_runner
+
+            return sql_runner(name, program)
         case Format.PT2:
             from export.runners.torch import pt2_runner
 

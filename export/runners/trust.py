@@ -1,6 +1,6 @@
 """Decide whether an artifact may be loaded.
 
-TorchScript, .pt2, C and JavaScript files are programs: loading one runs its code.
+TorchScript, .pt2, C, JavaScript and SQL files are programs: loading one runs its code.
 """
 
 from enum import Enum, auto

@@ -86,7 +86,7 @@ def run(
 
     A file whose outputs differ from the float64 oracle is not kept, and the command exits with 3. TorchScript is
     deprecated in torch; its successor is pt2. C source is written as model.c with its header model.h,
-    and JavaScript as the ES module model.mjs with its types model.d.mts.
+    JavaScript as the ES module model.mjs with its types model.d.mts, and SQL as the query model.sql.
     """
     kinds = chosen_formats(formats or [FormatChoice.ONNX])
     check_usage(context, kinds)

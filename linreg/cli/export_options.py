@@ -150,8 +150,8 @@ Formats = Annotated[
     typer.Option(
         "--format",
         "-f",
-        help="Format to write; may be repeated. all: every format but c and js. c, js: source code of a linear "
-        "model or a small feed-forward network, verified with the C compiler or Node.js of this machine. "
+        help="Format to write; may be repeated. all: every format but c, js and sql. Those are source code of a linear "
+        "model or a small feed-forward network, verified with the C compiler, Node.js or SQLite of this machine. "
         "Default: onnx.",
         rich_help_panel=OUTPUT,
     ),

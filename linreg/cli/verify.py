@@ -46,7 +46,8 @@ def run(
         bool,
         typer.Option(
             "--trust",
-            help="Load TorchScript, .pt2, C and JavaScript files that you did not export. Loading one runs its code.",
+            help="Load TorchScript, .pt2, C, JavaScript and SQL files that you did not export. Loading one runs its "
+            "code.",
         ),
     ] = False,
     as_json: Json = False,

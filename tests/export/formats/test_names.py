@@ -15,7 +15,7 @@ def test_a_file_name_tells_its_format(kind, precision):
 def test_choices_are_the_formats_and_all():
     assert [choice.value for choice in FormatChoice] == [*(kind.value for kind in Format), "all"]
     assert chosen_formats([FormatChoice.ALL, FormatChoice.ONNX]) == list(RUNTIME_FORMATS)
-    assert chosen_formats([FormatChoice.ALL, FormatChoice.C, FormatChoice.JS]) == list(Format)
+    assert chosen_formats([FormatChoice.ALL, FormatChoice.C, FormatChoice.JS, FormatChoice.SQL]) == list(Format)
     assert chosen_formats([FormatChoice.PT2, FormatChoice.ONNX, FormatChoice.PT2]) == [Format.PT2, Format.ONNX]
 
 
