@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-ARTIFACTS = (".onnx", ".torchscript", ".pt2", ".c", ".h", ".mjs", ".mts")
+ARTIFACTS = (".onnx", ".torchscript", ".pt2", ".c", ".h", ".mjs", ".mts", ".sql")
 STATES = (".pth", ".pt", ".ckpt", ".bin", ".safetensors")
 TABLES = (".csv", ".tsv", ".parquet", ".gz", ".xlsx", ".xls")
 

@@ -25,12 +25,12 @@ LONGEST = 200
 MOST = 200
 """Rows shown of a table."""
 
-INSPECTED = (".onnx", ".torchscript", ".pt2", ".c", ".mjs", ".pth")
+INSPECTED = (".onnx", ".torchscript", ".pt2", ".c", ".mjs", ".sql", ".pth")
 
 
 def run(
     file: Annotated[
-        Path, typer.Argument(help="ONNX, TorchScript, .pt2, .c, .mjs or .pth file, or the bundle of a module.")
+        Path, typer.Argument(help="ONNX, TorchScript, .pt2, .c, .mjs, .sql or .pth file, or the bundle of a module.")
     ],
     as_json: Json = False,
 ) -> None:
