@@ -29,8 +29,9 @@ def slow(*call_s: float) -> list[Work]:
 def test_the_committed_reports_took_about_as_long(name):
     report = json.loads((ROOT / "artifacts" / "reference" / name / "bench.json").read_text())
     asked = report["settings"]
-    assert report["settings"]["processes_run"] == asked["processes"]
-    settings = BenchSettings(processes=asked["processes"], rounds=asked["rounds"], batches=tuple(asked["batches"]))
+    ran = asked["processes_run"]
+    assert asked["processes"] <= ran <= asked["processes"] + asked["more_processes"]
+    settings = BenchSettings(processes=ran, rounds=asked["rounds"], batches=tuple(asked["batches"]))
     assert estimate_s(SMALL, settings) == pytest.approx(report["quality"]["duration_s"], rel=0.25)
 
 
