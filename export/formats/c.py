@@ -69,7 +69,8 @@ _SCRATCH_REMARK = """\
 """
 
 _GUARD = """
-#ifdef __FAST_MATH__
+#if defined __FAST_MATH__ || defined __ASSOCIATIVE_MATH__ || defined __RECIPROCAL_MATH__ || \\
+    (defined __FINITE_MATH_ONLY__ && __FINITE_MATH_ONLY__)
 #error "{prefix}_predict was verified with the arithmetic of the standard; compile it without -ffast-math"
 #endif
 """

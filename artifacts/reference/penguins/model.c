@@ -13,7 +13,8 @@
 
 #include <stddef.h>
 
-#ifdef __FAST_MATH__
+#if defined __FAST_MATH__ || defined __ASSOCIATIVE_MATH__ || defined __RECIPROCAL_MATH__ || \
+    (defined __FINITE_MATH_ONLY__ && __FINITE_MATH_ONLY__)
 #error "linreg_predict was verified with the arithmetic of the standard; compile it without -ffast-math"
 #endif
 

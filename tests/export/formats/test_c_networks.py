@@ -121,13 +121,14 @@ def test_functions_of_math_h_are_those_that_the_header_names(tmp_path):
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
+@pytest.mark.parametrize("flag", ["-ffast-math", "-ffinite-math-only"])
 @pytest.mark.parametrize("name", ["mlp", "penguins"])
-def test_fast_math_is_refused_by_the_header(name, compiler, tmp_path):
+def test_fast_math_is_refused_by_the_header(name, flag, compiler, tmp_path):
     affine = (ROOT / "artifacts/reference/penguins/model.c").read_bytes()
     write_sources(tmp_path, affine if name == "penguins" else written(exported(name)[0]))
     (tmp_path / "main.c").write_text('#include "model.h"\nint main(void) { return LINREG_FEATURES; }\n')
     for file in ("main.c", "model.c"):
-        done = run(tool(compiler), "-std=c99", "-ffast-math", "-c", file, cwd=tmp_path)
+        done = run(tool(compiler), "-std=c99", flag, "-c", file, cwd=tmp_path)
         assert done.returncode != 0
         assert "compile it without -ffast-math" in done.stderr
         assert run(tool(compiler), "-std=c99", "-c", file, cwd=tmp_path).returncode == 0
