@@ -6,7 +6,7 @@ import onnx
 
 from export.formats.source_code.graph import attributes_of, refused, uses_in
 from export.formats.source_code.reader import Reader
-from export.formats.source_code.steps import Apply, Function, Number
+from export.formats.source_code.steps import Apply, Expression, Function, Number
 
 DIRECT = {
     "Add": Function.ADD,
@@ -58,7 +58,8 @@ def expression_of(reader: Reader, node: onnx.NodeProto, shape: tuple[int, ...]) 
         arguments = tuple(reader.operand(node, place, shape) for place in range(count))
         return Apply(function=DIRECT[name], arguments=arguments)
     if name == "Clip" and given == [0, 1, 2]:
-        return Apply(function=Function.CLIP, arguments=tuple(reader.operand(node, place, shape) for place in given))
+        value, least, most = (reader.operand(node, place, shape) for place in given)
+        return Apply(function=Function.CLIP, arguments=(value, _smaller(least, most), most))
     if name == "Clip" and given in ([0, 1], [0, 2]):
         function = Function.MAXIMUM if given == [0, 1] else Function.MINIMUM
         return Apply(function=function, arguments=tuple(reader.operand(node, place, shape) for place in given))
@@ -70,6 +71,13 @@ def expression_of(reader: Reader, node: onnx.NodeProto, shape: tuple[int, ...]) 
         function = Function.GELU_TANH if options.get("approximate") == "tanh" else Function.GELU
         return Apply(function=function, arguments=(reader.operand(node, 0, shape),))
     raise refused(reader.kind, node, "has inputs or attributes that are not supported")
+
+
+def _smaller(least: Expression, most: Expression) -> Expression:
+    """The smaller of two limits: where the lower one lies above the upper one, the upper one holds."""
+    if isinstance(least, Number) and isinstance(most, Number):
+        return min(least, most, key=lambda number: number.value)
+    return Apply(function=Function.MINIMUM, arguments=(least, most))
 
 
 def _batch_norm(reader: Reader, node: onnx.NodeProto, shape: tuple[int, ...], epsilon: float) -> Apply:

@@ -6,7 +6,7 @@ import onnx
 
 from export.formats.source_code import layers
 from export.formats.source_code.expressions import ELEMENTWISE, expression_of, inlined_names
-from export.formats.source_code.graph import dtype_of, refused, row_shape
+from export.formats.source_code.graph import USE_INSTEAD, dtype_of, refused, row_shape
 from export.formats.source_code.reader import Reader
 from export.formats.source_code.steps import MAX_DEPTH, Elementwise, Function, Network, Tensor, depth_of
 from export.formats.source_code.views import VIEWS, view
@@ -52,7 +52,8 @@ def read_steps(data: bytes, kind: str) -> Network:
     reader.tensors[inputs[0].name] = given
     inlined = inlined_names(graph)
     for node in graph.node:
-        _read(reader, inlined, node)
+        if not _read(reader, inlined, node):
+            raise refused(reader.kind, _telling(graph, node))
     output = reader.tensors[graph.output[0].name]
     if output.buffer == 0:
         raise ExportError(f"{kind}: the network returns its input, so there is nothing to write; use onnx")
@@ -61,8 +62,17 @@ def read_steps(data: bytes, kind: str) -> Network:
     return Network(dtype=reader.dtype, input=given, output=output, steps=tuple(reader.steps))
 
 
-def _read(reader: Reader, inlined: Set[str], node: onnx.NodeProto) -> None:
-    """Add the steps of a node."""
+def _telling(graph: onnx.GraphProto, unknown: onnx.NodeProto) -> onnx.NodeProto:
+    """Return the node to name: an LSTM rather than the Shape that torch puts before it."""
+    return next((node for node in graph.node if node.op_type in USE_INSTEAD and not _is_known(node)), unknown)
+
+
+def _is_known(node: onnx.NodeProto) -> bool:
+    return node.op_type in LAYERS or node.op_type in VIEWS or node.op_type in ELEMENTWISE
+
+
+def _read(reader: Reader, inlined: Set[str], node: onnx.NodeProto) -> bool:
+    """Add the steps of a node; return whether its operator is known."""
     name = node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}"
     if name in LAYERS:
         LAYERS[name](reader, node)
@@ -70,8 +80,9 @@ def _read(reader: Reader, inlined: Set[str], node: onnx.NodeProto) -> None:
         view(reader, node)
     elif name in ELEMENTWISE:
         _elementwise(reader, inlined, node)
-    elif name != "Constant" or node.output[0] not in reader.arrays:
-        raise refused(reader.kind, node)
+    else:
+        return name == "Constant" and node.output[0] in reader.arrays
+    return True
 
 
 def _elementwise(reader: Reader, inlined: Set[str], node: onnx.NodeProto) -> None:

@@ -180,6 +180,23 @@ def test_what_cannot_be_written_is_refused_by_name(model, message):
     assert "\n" not in str(caught.value)
 
 
+def test_the_operator_that_matters_is_named_before_what_torch_puts_around_it():
+    model = onnx.load_from_string(one("LSTM", ONE))
+    model.graph.node.insert(0, helper.make_node("Shape", ["x"], ["s"]))
+    with pytest.raises(ExportError, match="operator LSTM .*use a Linear or Conv1d over a window"):
+        read_steps(model.SerializeToString(), "c")
+
+
+@pytest.mark.parametrize("limits", [(-0.5, 0.5), (1.0, 0.5)])
+def test_a_lower_limit_above_the_upper_one_gives_way(limits):
+    low, high = (np.array(limit, np.float32) for limit in limits)
+    steps = read_steps(one("Clip", low, high), "c")
+    rows = np.array([[-2, 0, 0.75, 2]], np.float32)
+    np.testing.assert_array_equal(computed(steps, rows), np.minimum(np.maximum(rows, low), high))
+    (step,) = steps.steps
+    assert step.expression.arguments[1].value == min(limits)
+
+
 def test_several_inputs_are_refused():
     model = onnx.load_from_string(node_model(helper.make_node("Relu", ["x"], ["y"])))
     model.graph.input.append(helper.make_tensor_value_info("z", TensorProto.FLOAT, ["batch", 4]))
