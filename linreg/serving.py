@@ -47,6 +47,9 @@ TYPES = {
 """Content types by suffix. Any other file is bytes that a browser neither shows nor runs."""
 
 RUNTIME = "web/node_modules/onnxruntime-web/dist"
+HTTP_PORT = 80
+"""The port that browsers leave out of the Host header."""
+
 RUNTIME_FILES = ("ort-wasm-simd-threaded.wasm", "ort.wasm.bundle.min.mjs")
 COMMAND_LINE_FILES = {"bench.mjs", "cli.mjs"}
 
@@ -115,8 +118,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         raw = self.path.partition("?")[0]
-        hosts = {f"{name}:{self.server.server_port}" for name in (HOST, "localhost")}
-        if self.headers.get_all("Host") is None or {*self.headers.get_all("Host", [])} - hosts:
+        port = self.server.server_port
+        ends = (f":{port}", "") if port == HTTP_PORT else (f":{port}",)
+        hosts = {name + end for name in (HOST, "localhost") for end in ends}
+        sent = {host.lower() for host in self.headers.get_all("Host", [])}
+        if not sent or sent - hosts:
             # A page of another site whose name was pointed at this machine sends its own.
             return self.send_error(HTTPStatus.MISDIRECTED_REQUEST, f"expected the host {HOST}")
         if raw == "/":

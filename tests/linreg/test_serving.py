@@ -221,6 +221,13 @@ def test_another_host_name_is_refused(server, host):
     assert get(server, "/web/", Host=host)[0].status == 421
 
 
+def test_port_80_need_not_be_named_and_host_names_have_no_case(server, monkeypatch):
+    assert get(server, "/web/", Host=f"LocalHost:{server.server_port}")[0].status == 200
+    monkeypatch.setattr(serving, "HTTP_PORT", server.server_port)
+    assert get(server, "/web/", Host="127.0.0.1")[0].status == 200
+    assert get(server, "/web/", Host="evil.example")[0].status == 421
+
+
 def test_localhost_is_this_host_and_no_host_is_none(server):
     assert get(server, "/web/", Host=f"localhost:{server.server_port}")[0].status == 200
     assert raw(server, b"GET /web/ HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 421 ")
