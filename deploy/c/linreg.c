@@ -27,12 +27,13 @@ Model *linreg_open_bundle(const char *bundle, char *error) {
   return NULL;
 }
 
-const char *linreg_version(const Model *model) { return model->version; }
+const char *linreg_version(const Model *model) { return model == NULL ? "" : model->version; }
 
-size_t linreg_output_count(const Model *model) { return model->output_count; }
+size_t linreg_output_count(const Model *model) { return model == NULL ? 0 : model->output_count; }
 
 bool linreg_run(const Model *model, const Tensor *inputs, size_t input_count, Tensor *outputs, size_t output_count,
                 char *error) {
+  if (model == NULL) return failed(error, "the model is closed");
   return model_run((void *)model, inputs, input_count, outputs, output_count, error);
 }
 
@@ -49,8 +50,8 @@ int linreg_verify(const char *runtime, const char *bundle, VectorsRun run, void 
 }
 
 Call *linreg_bind(const Model *model, const char *bundle, int64_t batch, char *error) {
-  Call *call = (Call *)calloc(1, sizeof *call);
-  if (call == NULL) failed(error, "no memory");
+  Call *call = model == NULL ? NULL : (Call *)calloc(1, sizeof *call);
+  if (call == NULL) failed(error, model == NULL ? "the model is closed" : "no memory");
   else if (bench_inputs(bundle, batch, &call->inputs, error) && bound_open(&call->bound, model, &call->inputs, error))
     return call;
   linreg_unbind(call);

@@ -23,7 +23,7 @@ LINREG_API void linreg_close(Model *model);
 /* Load model.onnx of a bundle; a link in its place is refused. */
 LINREG_API Model *linreg_open_bundle(const char *bundle, char *error);
 
-/* The version of ONNX Runtime, and the number of outputs. */
+/* The version of ONNX Runtime, and the number of outputs; of NULL, which a closed model is elsewhere, none. */
 LINREG_API const char *linreg_version(const Model *model);
 LINREG_API size_t linreg_output_count(const Model *model);
 

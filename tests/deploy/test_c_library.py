@@ -104,6 +104,15 @@ def test_threads_may_share_a_model(library, penguins):
             assert all(np.array_equal(got, answer) for got, answer in zip(answers, wanted, strict=True))
 
 
+def test_a_closed_model_is_an_error_and_no_crash(library, error):
+    assert library.linreg_version(None) == b""
+    assert library.linreg_output_count(None) == 0
+    with pytest.raises(ValueError, match="the model is closed"):
+        predict(library, None, np.zeros((1, 3), np.float32))
+    assert library.linreg_bind(None, bytes(REFERENCE / "penguins"), 1, error) is None
+    assert error.value == b"the model is closed"
+
+
 def test_what_a_model_says_of_itself(library, penguins):
     assert library.linreg_version(penguins).decode() == onnxruntime.__version__
     assert library.linreg_output_count(penguins) == 1
