@@ -39,8 +39,8 @@ _PREDICT = """
  * @param {{{kind}}} [output] takes outputSize numbers for each row; it must not overlap the input
  * @returns {{{kind}}} the output
  */
-export function predict(input, output = new {kind}((input.length / inputSize) * outputSize)) {{
-  const batch = input.length / inputSize;
+export function predict(input, output = new {kind}((input?.length / inputSize) * outputSize)) {{
+  const batch = input?.length / inputSize;
   if (!(input instanceof {kind}) || !Number.isInteger(batch)) {{
     throw new TypeError(`input: expected a {kind} of ${{inputSize}} numbers for each row`);
   }}

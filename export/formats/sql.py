@@ -21,6 +21,8 @@ _USE = f"""\
 /* Reads {TABLE}, a table or view of numbers. For a table of yours:
  *   WITH {TABLE} AS (SELECT * FROM your_table) SELECT * FROM (this query) AS predicted
  * Arithmetic is double precision. A column that is NULL makes the predictions NULL, as far as they depend on it.
+ * SQLite reads text as the number that it begins with, or as 0: check that the columns hold numbers.
+ * The query adds columns to those of the table, which must not have these names.
  */
 """
 
