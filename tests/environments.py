@@ -13,14 +13,15 @@ SITE = Path("lib") / f"python{sys.version_info.major}.{sys.version_info.minor}" 
 RUNTIME = '''
 """Stands in for onnxruntime: an affine map in numpy, with work of a known length in each call."""
 from itertools import repeat
+from weakref import ref
 import numpy
 WEIGHT, BIAS = numpy.array({weight}, numpy.float32), numpy.array({bias}, numpy.float32)
 class SessionOptions:
     def add_session_config_entry(self, key, value): pass
 class Entry:
     def __init__(self, name): self.name = name
-class OrtValue:
-    ortvalue_from_numpy = staticmethod(lambda array, device, place: array)
+class OrtValue:  # reads the memory of the array, and does not keep it, as onnxruntime 1.15 does
+    ortvalue_from_numpy = staticmethod(lambda array, device, place: ref(array))
 class Binding:
     def __init__(self): self.feed = {{}}
     def bind_ortvalue_input(self, name, array): self.feed[name] = array
@@ -31,7 +32,8 @@ class InferenceSession:
     def get_inputs(self): return [Entry("input")]
     def get_outputs(self): return [Entry("output")]
     def io_binding(self): return Binding()
-    def run_with_iobinding(self, binding): binding.outputs = self.run(None, binding.feed)
+    def run_with_iobinding(self, binding):
+        binding.outputs = self.run(None, {{name: value() for name, value in binding.feed.items()}})
     def run(self, names, feed):
         for _ in repeat(None, {units}): pass
         {on_run}

@@ -32,16 +32,17 @@ class Answers:
         self._different: set[Key] = set()
         self._problems: dict[Key, str] = {}
 
-    def check(self, team: Team, cases: Sequence[Case]) -> None:
-        """Run every row that has no problem yet on these cases, the first environment before the others.
+    def check(self, team: Team, rows: Sequence[Key], cases: Sequence[Case]) -> None:
+        """Run the rows that have no problem yet on these cases, the first environment before the others.
 
         Raises:
             MismatchError: the first environment gives wrong outputs.
             LinregError: a worker ended.
         """
-        for key, problem in team.failed.items():
-            self.fail(key, problem)
-        for key in sorted(team.rows, key=lambda key: key[0] != self._first):
+        for key in rows:
+            if key in team.failed:
+                self.fail(key, team.failed[key])
+        for key in sorted(rows, key=lambda key: key[0] != self._first):
             for case in cases:
                 if key not in self._problems:
                     self._check(team.workers[key[0]], key, case)
@@ -93,22 +94,25 @@ class Answers:
 def paired(team: Team, first: str) -> tuple[list[Key], dict[str, str]]:
     """Return the rows that the first environment and at least one other have, and why each other row is left out.
 
+    A row that the first environment cannot load is left out too, since nothing can be compared with it.
+
     Raises:
         LinregError: two environments have no row in common.
     """
-    loaded = set(team.rows) | set(team.failed)
+    missing = {f"{name}: {row}": problem for (name, row), problem in team.failed.items() if name == first}
+    loaded = {key for key in (*team.rows, *team.failed) if f"{key[0]}: {key[1]}" not in missing}
     wanted = list(dict.fromkeys(row for _, row in (*team.rows, *team.failed)))
-    missing = {}
     for name in team.workers:
         for row in wanted:
-            if (name, row) not in loaded:
+            if (name, row) not in loaded and f"{name}: {row}" not in missing:
                 missing[f"{name}: {row}"] = f"{name} has no {'onnxruntime' if row.startswith('onnx') else 'torch'}"
     for name in team.workers:
         if not any((name, row) in loaded and (first, row) in loaded for row in wanted):
-            raise LinregError(
-                f"--env {name}: has no runtime that {first} has too, expected onnxruntime or torch in both; "
-                "install it there"
+            lacking = f"has no runtime that {first} has too" if name != first else "has no runtime that loads the model"
+            why = "".join(
+                f"; {place}: {problem}" for place, problem in missing.items() if place.startswith(f"{name}: ")
             )
+            raise LinregError(f"--env {name}: {lacking}, expected onnxruntime or torch in both; install it there{why}")
     keys = [
         (name, row)
         for row in wanted

@@ -94,6 +94,7 @@ class _Run:
         self.found: tuple[EnvironmentVersions, ...] = ()
         self.timed: Timed = {}
         self.sets = 0
+        self._was_narrow = False
 
     def measure(self, team: Team, place: int) -> None:
         """Check the answers of a set of processes, time its rows, and check the answers again."""
@@ -105,14 +106,14 @@ class _Run:
                 EnvironmentVersions(name=name, python=found["python"], versions=found["versions"])
                 for name, found in team.described.items()
             )
-        self._answers.check(team, self._prepared.cases if self.sets == 0 else timed_cases)
+        self._answers.check(team, self.rows, self._prepared.cases if self.sets == 0 else timed_cases)
         rows, rounds = self._answers.right(self.rows), self._request.settings.rounds
         assert rounds is not None, "a comparison of environments has a number of rounds"
         if len({name for name, _ in rows}) > 1:
             for batch, blocks in time_team(team, rows, timed_cases, rounds=rounds, place=place):
                 for key, own in blocks.items():
                     self.timed.setdefault((key, batch), []).append(own)
-            self._answers.check(team, timed_cases)
+            self._answers.check(team, self.rows, timed_cases)
         self.sets += 1
 
     def changes(self) -> Sequence[EnvironmentChange]:
@@ -120,13 +121,17 @@ class _Run:
         return changes(self._answers.right(self.rows), self._first, self._request.settings, self.timed)
 
     def enough(self, elapsed_s: float) -> bool:
-        """Return whether every interval is narrow enough, or the time is up, or nothing is left to time."""
+        """Return whether every interval is narrow enough, or the time is up, or nothing is left to time.
+
+        As in `bench.processes.run_job`, the intervals must be narrow twice in a row: the first that is narrow is luck.
+        """
         found = self.changes()
         if not found:
             return True
         if self.sets >= FEWEST_SLOW_SETS and elapsed_s > TIME_S:
             return True
-        return self.sets >= FEWEST_SETS and all(self._narrow(change.ratio) for change in found)
+        was_narrow, self._was_narrow = self._was_narrow, all(self._narrow(change.ratio) for change in found)
+        return self.sets >= FEWEST_SETS and was_narrow and self._was_narrow
 
     def _narrow(self, ratio: Ratio) -> bool:
         """Return whether an interval is within the target, or within a tenth of the difference that it shows."""

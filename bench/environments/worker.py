@@ -123,10 +123,12 @@ def load_onnxruntime(folder: Path, request: Request) -> Bind:
         if request["kind"] == "onnxruntime-run":
             return lambda: session.run(output_names, feed), lambda: session.run(output_names, feed)
         binding = session.io_binding()
-        for name, array in feed.items():
-            binding.bind_ortvalue_input(name, onnxruntime.OrtValue.ortvalue_from_numpy(array, "cpu", 0))
+        values = {name: onnxruntime.OrtValue.ortvalue_from_numpy(array, "cpu", 0) for name, array in feed.items()}
+        for name, value in values.items():
+            binding.bind_ortvalue_input(name, value)
         for name in output_names:
             binding.bind_output(name, "cpu")
+        binding.kept = (feed, values)  # onnxruntime 1.15 reads their memory, and does not keep it itself
 
         def outputs() -> Any:
             session.run_with_iobinding(binding)

@@ -103,10 +103,11 @@ def _check(request: Request) -> None:
         or request.runtimes is not None
         or request.device is not DeviceChoice.AUTO
         or len(request.settings.threads) > 1
+        or request.onnx_optimization != ONNX_LEVELS[:1]
     ):
         raise LinregError(
-            "environments: the same rows are timed in each, on the CPU, with one number of threads; leave out other "
-            "rows, devices and numbers of threads"
+            "environments: the same rows are timed in each, on the CPU, with one number of threads and onnxruntime's "
+            "default graph optimisation; leave out other rows, devices, numbers of threads and levels"
         )
     if request.device is DeviceChoice.CUDA:
         from linreg.device import resolve_device

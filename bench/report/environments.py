@@ -16,6 +16,7 @@ def environment_lines(found: Environments) -> list[str]:
     """
     first, *others = found.found
     return [
+        f"{f'{first.name} -> {other.name}: ' if len(others) > 1 else ''}"
         f"{_upgrade(first, other, answers.row)}: {_answers(answers)}{_speeds(found, answers)}"
         for other in others
         for answers in found.answers

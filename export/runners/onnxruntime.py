@@ -78,10 +78,12 @@ def onnxruntime_runner(
         if not io_binding:
             return Call(run=partial(session.run, output_names, feed), outputs=outputs, context=nullcontext)
         binding = session.io_binding()
-        for key, array in feed.items():
-            binding.bind_ortvalue_input(key, onnxruntime.OrtValue.ortvalue_from_numpy(array, device, 0))
+        values = {key: onnxruntime.OrtValue.ortvalue_from_numpy(array, device, 0) for key, array in feed.items()}
+        for key, value in values.items():
+            binding.bind_ortvalue_input(key, value)
         for key in output_names:
             binding.bind_output(key, device)
+        binding.kept = (feed, values)  # older versions of onnxruntime read their memory, and do not keep it themselves
 
         def bound_outputs() -> tuple[Array, ...]:
             session.run_with_iobinding(binding)

@@ -54,6 +54,7 @@ from linreg.cli.options import (
     StateDictOption,
     Wait,
     given,
+    usage_errors,
 )
 from linreg.cli.self_check import run_self_check
 from linreg.cli.terminal import note, print_json, say
@@ -114,17 +115,18 @@ def run(
             raise typer.BadParameter("--self-check takes no other option than --model and --json")
         run_self_check(model, as_json=as_json)
         return
-    settings = bench_settings(
-        batches=batch or BENCH_DEFAULTS.batches,
-        threads=threads or BENCH_DEFAULTS.threads,
-        onnxruntime_threads=onnxruntime_threads,
-        processes=processes,
-        rounds=rounds,
-        target=target,
-        reference=reference,
-        against=against is not None,
-        environments=bool(environments),
-    )
+    with usage_errors():
+        settings = bench_settings(
+            batches=batch or BENCH_DEFAULTS.batches,
+            threads=threads or BENCH_DEFAULTS.threads,
+            onnxruntime_threads=onnxruntime_threads,
+            processes=processes,
+            rounds=rounds,
+            target=target,
+            reference=reference,
+            against=against is not None,
+            environments=bool(environments),
+        )
     request = Request(
         model=model,
         module=module or "",

@@ -13,7 +13,17 @@ from linreg.cli.terminal import note, say_wrapped
 if TYPE_CHECKING:
     from bench.report.report import Report
 
-EXCLUDED = ("device", "compiled", "variants", "against", "runtimes", "reference", "compare")
+EXCLUDED = (
+    "device",
+    "compiled",
+    "variants",
+    "against",
+    "runtimes",
+    "reference",
+    "compare",
+    "onnx_optimization",
+    "budgets",
+)
 
 
 def _interpreter(text: str) -> Interpreter:

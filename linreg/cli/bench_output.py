@@ -10,7 +10,7 @@ from export.source.axes import in_words
 from linreg.cli.bench_usage import writes_into_bundle
 from linreg.cli.bundle import find_model
 from linreg.cli.terminal import note, say, say_lines, say_waiting, say_wrapped, show
-from linreg.config import MAX_JSON_BYTES, MAX_STATE_BYTES, BenchSettings
+from linreg.config import BENCH_DEFAULTS, MAX_JSON_BYTES, MAX_STATE_BYTES, BenchSettings
 from linreg.errors import LinregError, ModelError
 
 if TYPE_CHECKING:
@@ -119,7 +119,9 @@ def show_report(report: "Report", *, markdown: bool) -> None:
     comparisons = [table for table in report_tables(report) if table.headings == HEADINGS]
     for table in comparisons:
         show(TerminalTable(table))
-    for line in (explanation(report), resolution_note(report.self_check)):
+    settings = report.settings
+    default = settings.rounds is None and settings.processes_run >= BENCH_DEFAULTS.processes
+    for line in (explanation(report), resolution_note(report.self_check) if default else ""):
         if line:
             say(line)
     for table in report_tables(report)[len(comparisons) :]:

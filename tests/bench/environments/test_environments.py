@@ -122,7 +122,7 @@ def test_environments_without_a_common_runtime(penguins, real, tmp_path):
 
 def test_torch_rows_where_torch_is(penguins, real, tmp_path):
     torch = with_torch(make_environment(tmp_path / "torch", "numpy"))
-    report = bench(penguins, environments={"a": torch, "b": torch, "real": real}, processes=1, rounds=10, batches=1)
+    report = bench(penguins, environments={"a": torch, "b": torch, "real": real}, processes=2, rounds=10, batches=1)
     assert answers(report, "b", "torchscript").bit_identical
     assert report.environments.missing == {"real: torchscript": "real has no torch"}
     assert {change.row for change in report.environments.changes if change.environment == "real"} == {
@@ -149,7 +149,7 @@ def test_another_version_of_ones_own_module(tmp_path):
             inputs=["x=float32[batch,3]"],
             args={"in_features": 3, "out_features": 2},
             environments=places,
-            processes=1,
+            processes=2,
             rounds=10,
             batches=1,
         )
