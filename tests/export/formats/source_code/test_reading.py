@@ -183,7 +183,7 @@ def test_what_cannot_be_written_is_refused_by_name(model, message):
 def test_the_operator_that_matters_is_named_before_what_torch_puts_around_it():
     model = onnx.load_from_string(one("LSTM", ONE))
     model.graph.node.insert(0, helper.make_node("Shape", ["x"], ["s"]))
-    with pytest.raises(ExportError, match="operator LSTM .*use a Linear or Conv1d over a window"):
+    with pytest.raises(ExportError, match=r"operator LSTM .*use a Linear or Conv1d over a window"):
         read_steps(model.SerializeToString(), "c")
 
 
