@@ -116,7 +116,7 @@ deploy-build: setup deploy-tools
 	npm ci --ignore-scripts --no-audit --no-fund --prefix deploy/web
 
 deploy-test: deploy-build
-	$(BIN)/python -m pytest tests/deploy
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/deploy
 	$(BIN)/python -m bench.programs.summary deploy artifacts/reference/penguins
 
 # BUNDLES names others than the committed ones.
