@@ -11,7 +11,7 @@ NETS = """
 import torch
 
 def make_net():
-    return torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU())
+    return torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Mish())
 """
 
 
