@@ -139,7 +139,10 @@ def test_inspect_names_what_in_a_folder_can_be_inspected(linreg, bundle, tmp_pat
     message = linreg("inspect", "penguins").failure()
     assert "penguins: is a folder, expected a file; name one in it: penguins/model.onnx, penguins/model.pt2" in message
     (tmp_path / "empty").mkdir()
-    assert "it has no file with the suffix .onnx, .torchscript, .pt2, .c, .mjs, .sql, .pth" in linreg("inspect", "empty").failure()
+    assert (
+        "it has no file with the suffix .onnx, .torchscript, .pt2, .c, .mjs, .sql, .pth"
+        in linreg("inspect", "empty").failure()
+    )
     assert f"it is a table: linreg train {PENGUINS} --target COLUMN" in linreg("inspect", PENGUINS).failure()
     assert "it is the card of a bundle, a text" in linreg("inspect", bundle / "card.json").failure()
     shutil.copy(bundle / "model.onnx", "named.csv")
