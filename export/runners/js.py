@@ -1,15 +1,14 @@
 """Run JavaScript that linreg wrote in Node.js, like any other artifact.
 
-A node process imports the module from memory, and answers over a socket. It starts with the first request and ends when
-the runner is deleted.
+A node process imports the module from memory, and answers over a socket until the runner is deleted.
 """
 
 import shutil
 import socket
 import subprocess
 import weakref
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -59,23 +58,27 @@ function send(header, bytes) {
   for (const part of [length, text, bytes]) write(part);
 }
 
-let model, failure;
+function sendError(error) {
+  send({ arrays: [], error: `${error?.name}: ${error?.message}` }, new Uint8Array(0));
+}
+
+let model;
 try {
   model = await import(`data:text/javascript;base64,${Buffer.from(receive()).toString('base64')}`);
+  send({ arrays: [] }, new Uint8Array(0));
 } catch (error) {
-  failure = error;
+  sendError(error);
 }
 for (;;) {
   const bytes = receive();
   try {
-    if (failure) throw failure;
     const TypedArray = KIND;
     const output = model.predict(new TypedArray(bytes.buffer));
     if (!(output instanceof TypedArray)) throw new TypeError(`predict returned ${typeof output}`);
     const answer = new Uint8Array(output.buffer, output.byteOffset, output.byteLength);
     send({ arrays: [{ dtype: 'DTYPE', shape: [output.length] }] }, answer);
   } catch (error) {
-    send({ arrays: [], error: `${error?.name}: ${error?.message}` }, new Uint8Array(0));
+    sendError(error);
   }
 }
 """
@@ -107,10 +110,11 @@ def js_runner(name: str, data: TrustedBytes) -> Runner:
 
     Raises:
         LinregError: node is not installed.
-        ModelError: the file is not JavaScript that linreg wrote.
+        ModelError: the file is not JavaScript that linreg wrote, or node cannot import it.
     """
     text = read_js(name, data)
     child = _Child(name, data, text, node())
+    child.start()
 
     def bind(inputs: tuple[Array, ...]) -> Call:
         (given,) = inputs
@@ -138,37 +142,57 @@ class _Child:
         self._channel: socket.socket | None = None
         self._end: Callable[[], object] = lambda: None
 
+    def start(self) -> None:
+        """Start node, and import the module.
+
+        Raises:
+            ModelError: the module cannot be imported, or not in time.
+        """
+        with self._answering():
+            self._channel = self._connect()
+            self._ask(np.frombuffer(self._data, np.uint8))
+
     def predict(self, rows: Array) -> Array:
         """Return the answer to some rows.
 
         Raises:
-            ModelError: the module cannot be imported, throws, gives a wrong number of answers or none in time.
+            ModelError: the module throws, gives a wrong number of answers or none in time.
         """
         shape = len(rows), *self._text.output_shape
+        if self._channel is None:  # it ended
+            self.start()
+        with self._answering():
+            arrays = self._ask(rows)
+        if [(found.dtype, found.size) for found in arrays] != [(self._text.dtype, prod(shape))]:
+            sizes = ", ".join(str(found.size) for found in arrays)
+            raise ModelError(f"{self._name}: predict gives {sizes} numbers, expected {shape}; export it again")
+        return arrays[0].reshape(shape)
+
+    def _ask(self, array: Array) -> list[Array]:
+        assert self._channel is not None, "node is running"
+        send(self._channel, {}, [array], within_s=TIMEOUT_S)
+        answer, arrays = receive(self._channel, within_s=TIMEOUT_S, max_bytes=2**40)
+        if "error" in answer:
+            raise ModelError(f"{self._name}: node says {str(answer['error'])[:200]!r}; export it again")
+        return arrays
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        """End node unless it answers: what arrives later would answer another request."""
         answered = False
         try:
-            if self._channel is None:
-                self._channel = self._start()
-                send(self._channel, {}, [np.frombuffer(self._data, np.uint8)], within_s=TIMEOUT_S)
-            send(self._channel, {}, [rows], within_s=TIMEOUT_S)
-            answer, arrays = receive(self._channel, within_s=TIMEOUT_S, max_bytes=2**40)
+            yield
             answered = True
         except TimeoutError:
             raise ModelError(f"{self._name}: node did not answer within {TIMEOUT_S:g} s") from None
         except BrokenFrameError as error:
             raise ModelError(f"{self._name}: node ended ({str(error)[:100]}); export it again") from None
         finally:
-            if not answered:  # an interruption too: what arrives later would answer another request
+            if not answered:  # an interruption too
                 self._end()
                 self._channel = None
-        if "error" in answer:
-            raise ModelError(f"{self._name}: node says {str(answer['error'])[:200]!r}; export it again")
-        if [(found.dtype, found.size) for found in arrays] != [(self._text.dtype, prod(shape))]:
-            sizes = ", ".join(str(found.size) for found in arrays)
-            raise ModelError(f"{self._name}: predict gives {sizes} numbers, expected {shape}; export it again")
-        return arrays[0].reshape(shape)
 
-    def _start(self) -> socket.socket:
+    def _connect(self) -> socket.socket:
         ours, theirs = socket.socketpair()
         kind = f"Float{8 * self._text.dtype.itemsize}Array"
         code = CHILD.replace("KIND", kind).replace("DTYPE", self._text.dtype.str)
