@@ -7,11 +7,11 @@ from typing import Any
 
 from bench.analysis.self_check import SelfCheck, describe, self_check
 from bench.analysis.statistics import Ratio
-from bench.benchmark import run_benchmark
 from bench.environment import describe_environment
 from bench.plan.expected import SEED
 from bench.plan.subject import Subject
 from bench.plan.variants import NULL, REFERENCE, Device, cpu_variants
+from bench.run import run_benchmark
 from bench.self_check_record import keep
 from bench.worker.measurement import torch_threads
 from export.bundle.build import build

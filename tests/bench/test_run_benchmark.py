@@ -5,7 +5,6 @@ import pytest
 import torch
 
 import bench.processes
-from bench.benchmark import run_benchmark
 from bench.plan.expected import SEED
 from bench.plan.subject import Subject
 from bench.plan.variants import (
@@ -13,6 +12,7 @@ from bench.plan.variants import (
     Device,
     eager_variants,
 )
+from bench.run import run_benchmark
 from bench.worker.messages import Job, Measured, ProcessResult
 from bench.worker.rounds import Blocks
 from linreg.config import BenchSettings

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.benchmark import run_benchmark
 from bench.plan.subject import Subject
 from bench.plan.variants import NULL, REFERENCE, Device, cpu_variants
 from bench.report.report import Report
+from bench.run import run_benchmark
 from linreg.config import BenchSettings
 from tests.benchmark.replay import Replay
 

@@ -10,10 +10,10 @@ import pytest
 
 from bench.analysis.parts import RowProcess
 from bench.analysis.statistics import Ratio, Verdict
-from bench.benchmark import run_benchmark
 from bench.plan.subject import Subject
 from bench.plan.variants import FLOOR, NULL, REFERENCE, Device, cpu_variants
 from bench.report.report import SCHEMA_VERSION
+from bench.run import run_benchmark
 from linreg.config import BenchSettings
 from tests.bench_measured import BLOCK_NS, HOST_NS, RUNTIMES, as_json, measured, rows_of, settings_of
 from tests.conftest import TESTS

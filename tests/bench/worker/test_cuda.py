@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from bench.analysis.parts import Status
-from bench.benchmark import run_benchmark
 from bench.plan.preparation import unavailable
 from bench.plan.subject import Subject
 from bench.plan.variants import FLOOR, NULL, WITHOUT_OUTPUTS, Device, Kind, Variant, cuda_variants
+from bench.run import run_benchmark
 from bench.worker.rounds import measure_rounds
 from export.runners.torch import torch_runner
 from linreg.checkpoint import load

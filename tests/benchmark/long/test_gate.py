@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from bench.benchmark import run_benchmark
 from bench.plan.subject import Subject
 from bench.plan.variants import REFERENCE, Device, Kind, Variant, eager_variants
 from bench.report.gate import compare_reports
 from bench.report.report import Report
+from bench.run import run_benchmark
 from linreg.config import BenchSettings
 
 FACTORIES = """
