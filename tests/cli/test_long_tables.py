@@ -120,13 +120,16 @@ def test_ctrl_c_ends_train_at_once(tmp_path, kind, options):
         *options,
     ]
     environment = {**os.environ, "TMPDIR": str(tmp_path / "temporary")}
-    process = subprocess.Popen(command, cwd=tmp_path, env=environment, text=True, stdout=-1, stderr=-1)
-    assert process.stderr is not None
-    assert process.stderr.readline().startswith(f"{path}: 'y' from")
-    time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    sent_s = time.monotonic()
-    out, err = process.communicate(timeout=60)
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, text=True, stdout=-1, stderr=-1) as process:
+        try:
+            assert process.stderr is not None
+            assert process.stderr.readline().startswith(f"{path}: 'y' from")
+            time.sleep(0.1)
+            process.send_signal(signal.SIGINT)
+            sent_s = time.monotonic()
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert time.monotonic() - sent_s < 5
     assert (process.returncode, out) == (130, "")
     assert err == (
