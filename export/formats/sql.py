@@ -17,6 +17,9 @@ from linreg.errors import ExportError
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
+MAX_NAME_BYTES = 63
+"""PostgreSQL ignores the rest of a longer name."""
+
 _USE = f"""\
 /* Reads {TABLE}, a table or view of numbers. For a table of yours:
  *   WITH {TABLE} AS (SELECT * FROM your_table) SELECT * FROM (this query) AS predicted
@@ -67,6 +70,7 @@ def _check_names(names: list[str]) -> None:
             f"sql: a row has {len(names)} columns, expected {MAX_COLUMNS} at most, the limit of databases; use onnx"
         )
     seen: dict[str, str] = {}
+    cut: dict[str, str] = {}
     for name in names:
         if not name or "\0" in name or not _is_unicode(name):
             raise ExportError(f"sql: got a column named {name[:60]!r}, which no database takes; rename it")
@@ -75,6 +79,16 @@ def _check_names(names: list[str]) -> None:
                 f"sql: columns {other[:60]!r} and {name[:60]!r} have one name in SQLite and DuckDB, which ignore "
                 "upper and lower case; rename one"
             )
+        if (other := cut.setdefault(_cut(name), name)) is not name:
+            raise ExportError(
+                f"sql: columns {other[:80]!r} and {name[:80]!r} have one name in PostgreSQL, which cuts names to "
+                f"{MAX_NAME_BYTES} bytes; rename one"
+            )
+
+
+def _cut(name: str) -> str:
+    """Return the characters of a name that PostgreSQL keeps."""
+    return name.encode()[:MAX_NAME_BYTES].decode(errors="ignore")
 
 
 def _is_unicode(name: str) -> bool:

@@ -163,6 +163,10 @@ def test_a_foreign_file_is_not_run(linreg, tmp_path, monkeypatch):
     [
         (["a", "A", "b"], "columns 'a' and 'A' have one name in SQLite"),
         (["a", "b", "predicted_y"], "columns 'predicted_y' and 'predicted_Y' have one name"),
+        (
+            ["x" * 62 + "\u00e9", "b", "x" * 62 + "\u0101"],
+            "have one name in PostgreSQL, which cuts names to 63 bytes",
+        ),
         (["a", "", "b"], "a column named ''"),
         (["a\0", "b", "c"], r"a column named 'a\\x00'"),
         (["\ud800", "b", "c"], r"a column named '\\ud800'"),
