@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from linreg.config import MAX_JSON_BYTES
-from linreg.ending import remove_if_killed
 from linreg.errors import LinregError, ModelError
 from linreg.memory import available_bytes, in_words
+from linreg.watcher import remove_if_killed
 
 STALE_AFTER_S = 3600.0
 

@@ -20,8 +20,9 @@ from linreg.cli import bench, bisect, demo, doctor, evaluate, export, inspect, p
 from linreg.cli.dependencies import missing_message
 from linreg.cli.terminal import note
 from linreg.cli.usage import Command, Program, usage_message
-from linreg.ending import INTERRUPTED, WHOLE, ended_by, ending_by_signal
+from linreg.ending import INTERRUPTED, ended_by, ending_by_signal
 from linreg.errors import LinregError
+from linreg.watcher import WHOLE
 
 EXAMPLES = ("linreg train penguins.csv --target body_mass_g -o penguins", "linreg export -m penguins --format all")
 
