@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 from linreg.errors import TerminatedError
 from linreg.watcher import ENDINGS, WHOLE, start_watching, stop_watching, tell
@@ -19,10 +20,12 @@ class Ending:
     Attributes:
         number: number of the first signal, or None.
         is_over: whether the command has ended, so that there is nothing left to interrupt.
+        is_held: whether the exception is delayed, see `signals_held`.
     """
 
     number: int | None = None
     is_over: bool = False
+    is_held: bool = False
 
     def handle(self, number: int, _frame: object) -> None:
         """Interrupt the command once; further signals do not interrupt its clean-up."""
@@ -30,12 +33,33 @@ class Ending:
             return
         self.number = number
         sys.unraisablehook = lambda _: None  # a destructor or an import may swallow it and print a traceback
-        if self.is_over:
-            return
+        if not self.is_over and not self.is_held:
+            self.interrupt(number)
+
+    def interrupt(self, number: int) -> NoReturn:
+        """Raise the exception of a signal, or exit where no exception may be raised."""
         if _is_loading("torch"):
             tell(ended_by(number))
             os._exit(128 + number)
         raise KeyboardInterrupt if number == signal.SIGINT else TerminatedError(128 + number)
+
+
+_ending: Ending | None = None
+"""The one that handles the signals of the command; None in a program of the user's."""
+
+
+@contextmanager
+def signals_held() -> Iterator[None]:
+    """Delay the exception of a signal until the block has ended, so that the caller knows what the block acquired."""
+    ending = _ending or Ending()
+    before = ending.number
+    ending.is_held = True
+    try:
+        yield
+    finally:
+        ending.is_held = False
+        if before is None and ending.number is not None:
+            ending.interrupt(ending.number)
 
 
 @contextmanager
@@ -45,15 +69,18 @@ def ending_by_signal(*, watched: bool) -> Iterator[Ending]:
     Args:
         watched: whether to fork a process that makes sure that the command ends.
     """
+    global _ending
     ending, hook = Ending(), sys.unraisablehook
     handlers = {number: signal.getsignal(number) for number in ENDINGS}
     ours = [number for number in ENDINGS if handlers[number] in (signal.SIG_DFL, signal.default_int_handler)]
     for number in ours:
         signal.signal(number, ending.handle)
     watcher = start_watching(ours) if watched else None
+    _ending = ending
     try:
         yield ending
     finally:
+        _ending = None
         ending.is_over = True
         if watcher is not None:
             stop_watching(watcher)

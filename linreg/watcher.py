@@ -4,15 +4,17 @@ Python runs signal handlers only between its own instructions, so a call into to
 minutes, and one that holds the GIL (torch.jit.freeze, onnx.checker) blocks every Python thread. But the C-level handler
 writes to the wakeup pipe at once. A small process, forked before anything heavy is loaded, reads that pipe: if the
 command has not ended 2 s after the signal, it sends the signal again, which then has its default action. It also
-removes the temporary files and folders of a command that was killed.
+removes the temporary files and folders, and the lock, of a command that was killed.
 """
 
+import fcntl
 import os
 import select
 import shutil
 import signal
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -20,15 +22,39 @@ GRACE_S = 2.0
 WHOLE = "every file is whole, the old one or the new one"
 ENDINGS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
+TEMPORARY, LOCK, FOLDER, FORGET = b"t", b"l", b"f", b"-"
+"""The first byte of a name that is sent to the watching process: what it is; FORGET takes back what came before."""
+
 _names_pipe: int | None = None
-"""Pipe that tells the watching process about temporary files; None if no process watches."""
+"""Pipe that tells the watching process about such names; None if no process watches."""
 
 
 def remove_if_killed(path: Path) -> None:
     """Register a temporary file or folder to be removed if this process dies before it can remove it itself."""
+    _register(TEMPORARY, path)
+
+
+@contextmanager
+def unlocked_if_killed(lock: Path, made: Sequence[Path]) -> Iterator[None]:
+    """Remove a lock file, and the folders made for it, if this process dies in the block.
+
+    Args:
+        lock: the lock file; it may be created in the block. It stays if another process has locked it by then.
+        made: folders, the innermost first; those that are empty are removed.
+    """
+    for kind, paths in ((LOCK, [lock]), (FOLDER, made)):
+        for path in paths:
+            _register(kind, path)
+    try:
+        yield
+    finally:
+        _register(FORGET, lock)
+
+
+def _register(kind: bytes, path: Path) -> None:
     if _names_pipe is not None:
         with suppress(OSError):
-            os.write(_names_pipe, os.fsencode(path.absolute()) + b"\0")
+            os.write(_names_pipe, kind + os.fsencode(path.absolute()) + b"\0")
 
 
 def start_watching(numbers: list[int]) -> tuple[int, int, int]:
@@ -83,14 +109,46 @@ def _watch(parent: int, signals: int, names: int) -> NoReturn:
             signal.signal(number, signal.SIG_IGN)
         os.dup2(os.open(os.devnull, os.O_RDWR), 1)  # a reader of the command's output must not wait for this process
         kept = _wait_for_the_end(parent, signals, names)
-        for name in filter(None, kept.split(b"\0")):
-            path = Path(os.fsdecode(name))
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
+        for kind, path in _remaining(kept):
+            with suppress(OSError):
+                REMOVERS[kind](path)
     finally:
         os._exit(0)
+
+
+def _remaining(kept: bytes) -> list[tuple[bytes, Path]]:
+    """Return what is registered still, as (kind, path)."""
+    found: list[tuple[bytes, Path]] = []
+    for name in filter(None, kept.split(b"\0")):
+        kind, path = name[:1], Path(os.fsdecode(name[1:]))
+        if kind == FORGET:
+            done = {(LOCK, path), *((FOLDER, parent) for parent in path.parents)}
+            found = [entry for entry in found if entry not in done]
+        else:
+            found.append((kind, path))
+    return found
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _unlock(path: Path) -> None:
+    """Remove a lock file, unless another process has locked it by now.
+
+    Raises:
+        OSError: it is locked, or is not there.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    if os.path.samestat(path.lstat(), os.fstat(descriptor)):
+        path.unlink()
+
+
+REMOVERS: dict[bytes, Callable[[Path], None]] = {TEMPORARY: _remove, LOCK: _unlock, FOLDER: Path.rmdir}
 
 
 def _wait_for_the_end(parent: int, signals: int, names: int) -> bytes:
