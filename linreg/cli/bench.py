@@ -180,9 +180,8 @@ def run(
         settings,
         report=written[0] if files is not None else None,
         against=against is not None,
-        gated=bool(judged.lines),
     )
-    if following and not (as_json or markdown or environments):
+    if not (as_json or markdown or environments):
         say(f"next:  {following}")
 
 

@@ -50,8 +50,8 @@ def check_folder(folder: Path, *, force: bool) -> tuple[Part, ...]:
     for name in foreign:
         if PART_NAME.fullmatch(name):
             raise LinregError(
-                f"{folder / name}: is not in {PARTS_MANIFEST}, and would be read as a part; choose another folder "
-                "with -o"
+                f"{folder / name}: is not in {PARTS_MANIFEST}, and would be read as a part; --force does not replace "
+                "it: move it away, or choose another folder with -o"
             )
     if foreign and not force:
         raise LinregError(
