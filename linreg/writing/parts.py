@@ -15,7 +15,8 @@ import pyarrow as pa
 
 from linreg.changes import Changes, changing, settle
 from linreg.errors import LinregError
-from linreg.files import holds, write_new, writing
+from linreg.file_comparison import holds
+from linreg.files import write_new, writing
 from linreg.inside import hashed_inside
 from linreg.journal import LIMIT_BYTES, PART_NAME, PARTS_MANIFEST, STAGE_FOLDER
 from linreg.lock import LOCK_FILE
