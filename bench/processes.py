@@ -21,8 +21,8 @@ from bench.worker.measurement import measure
 from bench.worker.messages import Job, ProcessResult, job_to_json, result_from_json
 from linreg.config import FEWEST_PROCESSES_TO_STOP, BenchSettings
 from linreg.errors import LinregError, MismatchError
-from linreg.files import read_json, write_json
 from linreg.folders import work_folder
+from linreg.json_files import read_json, write_json
 
 TIMEOUT_S = 1800.0
 LIFECYCLE_KINDS = frozenset(Kind) - {Kind.FLOOR, Kind.COPY_TO_DEVICE, Kind.COPY_FROM_DEVICE, Kind.FACTORY}

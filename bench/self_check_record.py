@@ -8,7 +8,7 @@ from typing import Any
 from bench.environment import describe_environment
 from export.runners.ledger import state_folder
 from linreg.errors import LinregError
-from linreg.files import read_json, write_json
+from linreg.json_files import read_json, write_json
 
 FILE = "self-check.json"
 SAME_FIELDS = ("processor", "cores", "versions")

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from linreg.errors import MismatchError, ModelError
-from linreg.files import Contents, json_bytes, sha256, write_atomic, write_new, writing
+from linreg.files import Contents, sha256, write_atomic, write_new, writing
 from linreg.inside import file_inside, hashed_inside, read_inside
 from linreg.journal import JOURNAL_FILE, LIMIT_BYTES, STAGE_FOLDER, apply, check_name, read_journal, remove_stage
+from linreg.json_files import json_bytes
 from linreg.lock import locked, wait_until_free
 from linreg.manifest import FileEntry, hashed_entry
 

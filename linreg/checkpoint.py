@@ -14,7 +14,7 @@ from linreg.card import Card, card_from_json
 from linreg.changes import read_settled
 from linreg.config import CARD_FILE, MAX_JSON_BYTES, MODEL_FILE, Precision
 from linreg.errors import ModelError
-from linreg.files import json_bytes, parse_json
+from linreg.json_files import json_bytes, parse_json
 from linreg.manifest import Manifest, read_listed, read_manifest
 from linreg.module_card import is_module_card
 from linreg.pth import pth_bytes

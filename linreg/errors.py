@@ -2,6 +2,7 @@
 
     LinregError            base class; exit code 1
     ├── DataError          a table, a line or a split cannot be used
+    │   └── OptionError    an option does not apply to this table; exit code 2
     ├── TrainingError      training failed: it diverged, or columns are collinear
     ├── ModelError         a state_dict, a card or an artifact cannot be read
     │   └── UntrustedError an artifact is a program that this user did not export
@@ -30,6 +31,12 @@ class LinregError(Exception):
 
 class DataError(LinregError):
     """A table, a line or a split cannot be used."""
+
+
+class OptionError(DataError):
+    """An option does not apply to this table."""
+
+    exit_code: ClassVar[int] = 2
 
 
 class TrainingError(LinregError):

@@ -5,23 +5,20 @@ command leaves the old file or none, a full disk is an ordinary error, and a rea
 """
 
 import hashlib
-import json
-import math
 import os
 import stat
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from linreg.config import MAX_JSON_BYTES
-from linreg.ending import remove_if_killed
-from linreg.errors import LinregError, ModelError
+from linreg.errors import LinregError
+from linreg.hashed_stream import HashedStream
 from linreg.memory import available_bytes, in_words
+from linreg.watcher import remove_if_killed
 
 STALE_AFTER_S = 3600.0
 
@@ -61,7 +58,7 @@ def read_bytes(path: Path, *, limit: int) -> bytes:
         hint = f"did you mean {near}?" if near else "check the name and the folder"
         raise LinregError(f"{path}: no such file; {hint}") from None
     except (OSError, ValueError) as error:
-        raise LinregError(f"{path}: cannot be read: {_reason(error)}") from error
+        raise LinregError(f"{path}: cannot be read: {reason(error)}") from error
 
 
 def check_fits(path: Path, size: int) -> None:
@@ -101,57 +98,6 @@ def write_atomic(path: Path, data: Contents) -> None:
         pass
 
 
-def holds(path: Path, data: Contents) -> bool:
-    """Return whether a regular file holds exactly `data`, which is compared while it is made, and written nowhere.
-
-    The first difference ends the comparison.
-
-    Raises:
-        LinregError: the file cannot be read.
-    """
-    try:
-        with path.open("rb") as stream:
-            compared = ComparedStream(stream)
-            with suppress(_DiffersError):
-                write_contents(compared, data)
-                return not stream.read(1)
-    except (OSError, ValueError) as error:
-        raise LinregError(f"{path}: cannot be read: {_reason(error)}") from error
-    return False
-
-
-class _DiffersError(Exception):
-    """Ends the writing to a `ComparedStream`."""
-
-
-class ComparedStream:
-    """A stream to write to, which compares what is written with a file.
-
-    Attributes:
-        closed: whether it is closed, which it never is; pyarrow asks.
-    """
-
-    closed = False
-
-    def __init__(self, file: BinaryIO) -> None:
-        """Compare with the bytes of `file`, from where it stands."""
-        self._file = file
-
-    def write(self, data: Any) -> int:
-        """Compare an object that has a buffer; return its number of bytes.
-
-        Raises:
-            _DiffersError: the file has other bytes there.
-        """
-        length = memoryview(data).nbytes
-        if self._file.read(length) != data:
-            raise _DiffersError
-        return length
-
-    def flush(self) -> None:
-        """Do nothing."""
-
-
 @contextmanager
 def staged(path: Path, data: Contents) -> Iterator[Path]:
     """Write `data` to a temporary file beside `path`, yield it for inspection, and then rename it.
@@ -181,41 +127,6 @@ def staged(path: Path, data: Contents) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
-
-
-class HashedStream:
-    """A stream to write to, which hashes and counts what was written.
-
-    Attributes:
-        size: the number of bytes so far.
-        closed: whether it is closed, which it never is; pyarrow asks.
-    """
-
-    closed = False
-
-    def __init__(self, stream: BinaryIO | None) -> None:
-        """Write to `stream`; None only hashes and counts."""
-        self._stream, self._digest = stream, hashlib.sha256()
-        self.size = 0
-
-    def write(self, data: Any) -> int:
-        """Write an object that has a buffer; return its number of bytes."""
-        if self._stream is not None:
-            self._stream.write(data)
-        self._digest.update(data)
-        length = memoryview(data).nbytes
-        self.size += length
-        return length
-
-    def flush(self) -> None:
-        """Flush the stream."""
-        if self._stream is not None:
-            self._stream.flush()
-
-    @property
-    def sha256(self) -> str:
-        """The SHA-256 of all bytes so far, in lower-case hexadecimal."""
-        return self._digest.hexdigest()
 
 
 def write_new(path: Path, data: Contents) -> tuple[int, str]:
@@ -257,7 +168,7 @@ def writing(path: Path, hint: str = "choose another folder with -o") -> Iterator
     try:
         yield
     except (OSError, ValueError) as error:
-        raise LinregError(f"{path}: cannot be written: {_reason(error)}; {hint}") from error
+        raise LinregError(f"{path}: cannot be written: {reason(error)}; {hint}") from error
 
 
 def append_line(path: Path, line: str, *, hint: str) -> None:
@@ -279,43 +190,6 @@ def append_line(path: Path, line: str, *, hint: str) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def json_bytes(value: object) -> bytes:
-    """Encode `value` as indented JSON; refuse NaN and infinity, which JSON does not have."""
-    return (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
-
-
-def write_json(path: Path, value: object) -> None:
-    """Write `value` as indented JSON."""
-    write_atomic(path, json_bytes(value))
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object from a file.
-
-    Raises:
-        LinregError: the file cannot be read.
-        ModelError: the file does not hold a JSON object.
-    """
-    return parse_json(path, read_bytes(path, limit=MAX_JSON_BYTES))
-
-
-def parse_json(path: Path, data: bytes) -> dict[str, Any]:
-    """Parse the contents of a file as a JSON object.
-
-    Raises:
-        ModelError: the contents are not a JSON object in UTF-8, have a duplicate key, or have a number beyond float64.
-    """
-    try:
-        value = json.loads(
-            data.decode(), object_pairs_hook=_unique_keys, parse_constant=_no_constant, parse_float=_finite
-        )
-    except (ValueError, RecursionError) as error:
-        raise ModelError(f"{path}: is not valid JSON: {_reason(error)}") from None
-    if not isinstance(value, dict):
-        raise ModelError(f"{path}: holds a JSON {type(value).__name__}, expected an object")
-    return value
 
 
 def _mode_of(target: Path) -> int:
@@ -350,25 +224,7 @@ def sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
-        raise ValueError(f"the key {twice[:40]!r} occurs twice")
-    return value
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(f"{text[:40]} is beyond float64")
-    return value
-
-
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
+    """Return why an operation failed, on one line."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return " ".join(text.split()) or type(error).__name__

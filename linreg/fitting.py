@@ -2,20 +2,14 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from linreg import data as datasets
-from linreg.arguments import as_choice, as_names, as_texts, check_name, check_numbers, refuse
-from linreg.arrays import stream_of_arrays
-from linreg.card import ranges_of
+from linreg.arguments import as_choice, check_numbers, refuse
 from linreg.config import (
     DEFAULT_MEMORY,
     DEFAULT_SPLIT,
-    LINE_DEFAULTS,
-    OF_DESCENT,
-    TABLE_DEFAULTS,
     Architecture,
     DeviceChoice,
     Engine,
@@ -27,21 +21,19 @@ from linreg.config import (
 )
 from linreg.data import Dataset
 from linreg.engines import threads
-from linreg.engines.choice import check_parquet_files, running
-from linreg.errors import DataError, LinregError
+from linreg.engines.choice import running
+from linreg.errors import LinregError
+from linreg.fit_arguments import check_distributable, settings_of, source_of
 from linreg.fitted import FittedModel
 from linreg.in_python import in_python
+from linreg.line_fitting import fit_line
 from linreg.memory import parse_bytes, usable_cores
 from linreg.problem import Problem, Progress, RowCount
-from linreg.reading.arrays_stream import ArraysStream
-from linreg.reading.arrow_columns import ArrowStream, arrow_table
+from linreg.reading.arrow_columns import ArrowStream
 from linreg.reading.held import held
-from linreg.reading.options import AS_USUAL, with_options
-from linreg.reading.stream import TableStream, open_stream
-from linreg.split_text import parse_split, split_text
+from linreg.reading.stream import TableStream
+from linreg.split_text import split_text
 from linreg.table_fitting import TableFit, fit_table
-from linreg.training import card_of
-from linreg.training import fit as train
 
 Array = Any
 """Whatever NumPy turns into an array, or a torch tensor. NumPy's own alias would fill a page of `help(linreg.fit)`."""
@@ -177,9 +169,9 @@ def fit(
     if workers is not None and workers < 1:
         raise LinregError(f"workers: got {workers}, expected at least 1")
     cells = {"decimal": decimal, "thousands": thousands, "delimiter": delimiter, "missing": missing}
-    source = _source(data, target, features, feature_names, cells)
+    source = source_of(data, target, features, feature_names, cells)
     line = source.line if isinstance(source, Dataset) else None
-    settings = _settings(
+    settings = settings_of(
         line,
         method=as_choice("method", Method, method),
         loss=as_choice("loss", Loss, loss),
@@ -198,7 +190,7 @@ def fit(
     shuffled = line is None if shuffle is None else shuffle
     chosen = as_choice("engine", Engine, engine) or Engine.THREADS
     if chosen is Engine.RAY:
-        _check_distributable(source, settings)
+        check_distributable(source, settings)
     else:
         refuse("it is that of a Ray cluster, and the engine is threads", address=address)
     if not isinstance(source, Dataset):
@@ -219,13 +211,7 @@ def fit(
         return _of_table(fitted)
     if shuffled:
         raise LinregError("shuffle: got True, but a straight line always keeps its order; leave it out")
-    return _of_line(source, settings, split=parted, keep_on_interrupt=keep_on_interrupt, progress=progress)
-
-
-def _check_distributable(source: Dataset | TableStream | ArraysStream, settings: TrainSettings) -> None:
-    if settings.method is not Method.EXACT:
-        raise LinregError(f"--engine ray fits with --method exact, and the method is {settings.method}; leave one out")
-    check_parquet_files(source, getattr(source, "origin", "the data"))
+    return fit_line(source, settings, split=parted, keep_on_interrupt=keep_on_interrupt, progress=progress)
 
 
 def _held(stream: TableStream, settings: TrainSettings, memory_bytes: int, progress: Progress | None) -> TableStream:
@@ -246,88 +232,3 @@ def _of_table(fitted: TableFit) -> FittedModel:
         interrupted_at=fitted.fit.interrupted_at,
         fitted_to=replace(fitted.problem, engine=threads.run),
     )
-
-
-def _of_line(
-    dataset: Dataset, settings: TrainSettings, *, split: str, keep_on_interrupt: bool, progress: Progress | None
-) -> FittedModel:
-    assert dataset.line is not None
-    dataset = datasets.straight_line(dataset.line, settings.dtype)
-    parts = datasets.split(dataset, parse_split(split), shuffle_seed=None)
-    result = train(
-        dataset,
-        parts,
-        settings,
-        progress=None if progress is None else lambda epoch, _loss: progress("training", epoch + 1, settings.epochs),
-        keep_on_interrupt=keep_on_interrupt,
-    )
-    line = asdict(dataset.line) if dataset.line else {}
-    x = dataset.features
-    data = {
-        "kind": "line",
-        "line": line,
-        "split": split,
-        "shuffled": False,
-        "sha256": dataset.sha256,
-        "ranges": ranges_of(dataset.feature_names, x.min(axis=0), x.max(axis=0)),
-    }
-    return FittedModel(
-        affine=result.affine,
-        card=card_of(dataset.feature_names, dataset.target_name, data, settings, result),
-        warnings=result.warnings,
-        interrupted_at=result.interrupted_at,
-        fitted_to=dict(parts.items()),
-    )
-
-
-def _source(
-    data: Any,
-    target: str | None,
-    features: Sequence[str] | None,
-    feature_names: Sequence[str] | None,
-    cells: Mapping[str, Any],
-) -> Dataset | TableStream | ArraysStream:
-    """Return a straight line, or a table as a stream of blocks."""
-    check_name("target", target)
-    features, feature_names = as_names("features", features), as_names("feature_names", feature_names)
-    if isinstance(data, Dataset | TableStream):
-        what = "a Dataset" if isinstance(data, Dataset) else "an open table"
-        refuse(
-            f"{what} has its columns already", target=target, features=features, feature_names=feature_names, **cells
-        )
-        return data
-    if isinstance(data, tuple):
-        refuse("it chooses columns of a table; name those of X with feature_names", features=features)
-        refuse("it says how the cells of a table are written, and these are arrays", **cells)
-        if len(data) != 2:
-            raise DataError(f"data: got a tuple of {len(data)}, expected (X, y)")
-        return stream_of_arrays(*data, feature_names=feature_names, target_name=target)
-    if isinstance(data, Mapping):
-        data = arrow_table(data)
-    if not isinstance(data, str | os.PathLike | ArrowStream):
-        hint = "; pass two arrays as one pair: fit((X, y))" if hasattr(data, "__len__") else ""
-        raise DataError(
-            f"data: got {type(data).__name__}, expected a path, a table (pandas, polars, pyarrow), (X, y) or a "
-            f"Dataset{hint}"
-        )
-    refuse("it names the columns of (X, y); choose those of a table with features", feature_names=feature_names)
-    if target is None:
-        raise DataError("target: a table needs it; name the column to predict")
-    table = Path(data) if isinstance(data, os.PathLike) else data
-    words = None if cells["missing"] is None else as_texts("missing", cells["missing"])
-    how = with_options(AS_USUAL, **{**cells, "missing": words})
-    return open_stream(table, features=features, target=target, how=how)
-
-
-def _settings(line: LineSettings | None, **options: Any) -> TrainSettings:
-    """Build the settings from the options that were given; None means that an option was not given."""
-    given = {name: value for name, value in options.items() if value is not None}
-    defaults = TABLE_DEFAULTS if line is None else LINE_DEFAULTS
-    method = given.get("method", defaults.method)
-    if method is Method.EXACT:
-        why = "only a gradient method uses it; leave it out, or choose method sgd, adam or lbfgs"
-        refuse(why, **{name: given.get(name) for name in OF_DESCENT})
-    else:
-        refuse(f"only the exact method uses it, and this is {method}", allow_collinear=given.get("allow_collinear"))
-    known = {field.name for field in fields(TrainSettings)}
-    return replace(defaults, **{name: value for name, value in given.items() if name in known})

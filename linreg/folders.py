@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from linreg.ending import remove_if_killed
 from linreg.errors import LinregError
 from linreg.files import writing
+from linreg.watcher import remove_if_killed
 
 
 @contextmanager

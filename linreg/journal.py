@@ -12,8 +12,9 @@ from typing import Any
 
 from linreg.config import MAX_JSON_BYTES, MAX_STATE_BYTES
 from linreg.errors import LinregError, ModelError
-from linreg.files import parse_json, sync_folder, writing
+from linreg.files import sync_folder, writing
 from linreg.inside import file_inside, hashed_inside, make_parent, read_inside
+from linreg.json_files import parse_json
 from linreg.manifest import CHECKSUM_FILE, MANIFEST_FILE, is_bundle_file, is_sha256
 
 STAGE_FOLDER = ".linreg-staged"

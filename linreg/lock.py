@@ -1,19 +1,21 @@
 """A single-writer lock for a bundle, released even if its process is killed.
 
-The file `.linreg-lock` is locked with flock and removed when the work is done. A killed process leaves the file but not
-the lock, so the next command takes it over.
+The file `.linreg-lock` is locked with flock and removed when the work is done, by `linreg.watcher` if the command was
+killed. Should the file stay, the lock does not, so the next command takes it over.
 """
 
 import fcntl
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from linreg.ending import signals_held
 from linreg.errors import LinregError, ModelError
 from linreg.files import writing
+from linreg.watcher import unlocked_if_killed
 
 LOCK_FILE = ".linreg-lock"
 LONGEST_HOLDER = 200
@@ -39,22 +41,33 @@ def locked(
         ModelError: the lock file is not a regular file, or has another hard link.
     """
     path = folder / LOCK_FILE
-    made = _make_folders(folder)
-    try:
-        descriptor = _acquire(path, wait=wait, on_wait=on_wait)
+    with writing(folder):
+        missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    descriptor: int | None = None
+    with unlocked_if_killed(path, missing):
         try:
+            with writing(folder):
+                folder.mkdir(parents=True, exist_ok=True)
+            while descriptor is None:
+                try:
+                    with signals_held():
+                        descriptor = _acquire(path)
+                except _HeldError as held:
+                    if not wait:
+                        raise LinregError(
+                            f"{folder}: {held} is writing there; wait for it to end, or add --wait"
+                        ) from None
+                    if on_wait is not None:
+                        on_wait(str(held))
+                        on_wait = None
+                    time.sleep(POLL_S)
             with writing(path):
                 os.truncate(descriptor, 0)
                 os.pwrite(descriptor, f"{command} (process {os.getpid()})\n".encode(), 0)
             yield
         finally:
-            with suppress(OSError):
-                path.unlink()
-            os.close(descriptor)
-    finally:
-        for place in made:
-            with suppress(OSError):  # not empty: it holds what the command wrote
-                place.rmdir()
+            with signals_held():
+                _release(path, descriptor, missing)
 
 
 def wait_until_free(folder: Path, *, limit_s: float) -> None:
@@ -78,17 +91,27 @@ def _is_held(path: Path) -> bool:
     return False
 
 
-def _make_folders(folder: Path) -> list[Path]:
-    """Create a folder and its missing parents; return the folders that were created, the innermost first."""
-    with writing(folder):
-        missing = [place for place in (folder, *folder.parents) if not place.exists()]
-        folder.mkdir(parents=True, exist_ok=True)
-    return missing
+def _release(path: Path, descriptor: int | None, made: Sequence[Path]) -> None:
+    """Remove the lock file if `descriptor` locks it, and the folders that were made for it if they are empty."""
+    if descriptor is not None:
+        with suppress(OSError):
+            path.unlink()
+        os.close(descriptor)
+    for place in made:
+        with suppress(OSError):  # not empty: it holds what the command wrote
+            place.rmdir()
 
 
-def _acquire(path: Path, *, wait: bool, on_wait: Callable[[str], None] | None) -> int:
-    """Lock the file at `path`, and return its descriptor."""
-    reported = False
+class _HeldError(Exception):
+    """Another command holds the lock; the message is its name."""
+
+
+def _acquire(path: Path) -> int:
+    """Lock the file at `path`, and return its descriptor.
+
+    Raises:
+        _HeldError: another command holds the lock.
+    """
     while True:
         with writing(path):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
@@ -96,21 +119,13 @@ def _acquire(path: Path, *, wait: bool, on_wait: Callable[[str], None] | None) -
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:  # it will be written to
                 raise ModelError(f"{path}: is a pipe or a hard link, expected a regular file; remove it")
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                holder = _holder(descriptor)
-                if not wait:
-                    raise LinregError(
-                        f"{path.parent}: {holder} is writing there; wait for it to end, or add --wait"
-                    ) from None
-                if not reported and on_wait is not None:
-                    on_wait(holder)
-                reported = True
-                time.sleep(POLL_S)
-            else:
-                if _is_at(path, descriptor):
-                    return descriptor
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_at(path, descriptor):
+                return descriptor
+        except BlockingIOError:
+            holder = _holder(descriptor)
+            os.close(descriptor)
+            raise _HeldError(holder) from None
         except OSError as error:  # a file system that does not support locks
             os.close(descriptor)
             raise LinregError(f"{path}: cannot be locked: {error.strerror}; use a local folder, with -o") from error

@@ -10,8 +10,9 @@ from typing import Any
 
 from linreg.config import MAX_JSON_BYTES, MAX_STATE_BYTES
 from linreg.errors import LinregError, MismatchError, ModelError, one_line
-from linreg.files import json_bytes, parse_json, read_bytes, sha256
+from linreg.files import read_bytes, sha256
 from linreg.inside import file_inside, hashed_inside, read_inside
+from linreg.json_files import json_bytes, parse_json
 from linreg.processor import cpu_capability
 
 MANIFEST_FILE = "manifest.json"

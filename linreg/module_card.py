@@ -11,7 +11,7 @@ from typing import Any
 
 from linreg.config import CARD_FILE, MAX_JSON_BYTES
 from linreg.errors import LinregError, ModelError
-from linreg.files import parse_json
+from linreg.json_files import parse_json
 from linreg.manifest import Manifest, read_listed, read_manifest
 
 KIND = "module"

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from linreg.config import BenchSettings
@@ -63,4 +63,17 @@ def check_budgets(budgets: Iterable[Budget], settings: BenchSettings) -> None:
             raise LinregError(
                 f"--budget {budget.text}: {budget.percentile} needs {budget.calls} calls, and each process times "
                 f"{settings.single_calls}; use --processes {math.ceil(budget.calls / settings.single_calls)}"
+            )
+
+
+def check_budget_rows(budgets: Iterable[Budget], names: Collection[str]) -> None:
+    """Check that the rows of budgets are among those with these names.
+
+    Raises:
+        LinregError: a budget names another row.
+    """
+    for budget in budgets:
+        if budget.row and budget.row not in names:
+            raise LinregError(
+                f"--budget {budget.text}: {budget.row!r} is not timed, expected one of {', '.join(names)}"
             )

@@ -10,6 +10,7 @@ from bench.plan.subject import Subject
 from bench.plan.variants import (
     AGAINST,
     ONNX_LEVELS,
+    WITHOUT_OUTPUTS,
     Device,
     Variant,
     against_variants,
@@ -39,6 +40,12 @@ class Plan:
     variants: dict[Device, list[Variant]]
     bundle: Path | None
     provided: dict[str, bytes]
+
+    @property
+    def answering(self) -> list[str]:
+        """Names of the rows that have outputs."""
+        rows = (row for of_device in self.variants.values() for row in of_device)
+        return list(dict.fromkeys(row.name for row in rows if row.kind not in WITHOUT_OUTPUTS))
 
 
 def plan_request(request: Request) -> Plan:

@@ -1,8 +1,12 @@
 """Say in one line for each environment and row whether one may upgrade: versions, answers, and speed by batch size."""
 
+from dataclasses import asdict
+from typing import Any
+
 from bench.analysis.environments import EnvironmentAnswers, EnvironmentChange, Environments, EnvironmentVersions
 from bench.analysis.statistics import Verdict
 from bench.report.gate import Change
+from bench.report.report import Report
 
 LIBRARY = {"onnxruntime": ("onnxruntime", "onnxruntime-gpu"), "torch": ("torch",)}
 """Packages that a row of each library is named after, if they are there."""
@@ -22,6 +26,22 @@ def environment_lines(found: Environments) -> list[str]:
         for answers in found.answers
         if answers.environment == other.name
     ]
+
+
+def environment_versions(found: Environments | None) -> dict[str, str]:
+    """Return the versions in each environment, by its name."""
+    return {
+        entry.name: ", ".join(
+            f"{name} {version}" for name, version in {"Python": entry.python, **entry.versions}.items()
+        )
+        for entry in (found.found if found else ())
+    }
+
+
+def machine_facts(report: Report) -> dict[str, Any]:
+    """Return what is known about the machine, with the versions of this process only if the model was timed in it."""
+    own = () if report.environments is None else ("python", "versions", "cpu_capability")
+    return {name: value for name, value in asdict(report.environment).items() if name not in own}
 
 
 def environment_changes(found: Environments, *, limit: float | None) -> list[Change]:

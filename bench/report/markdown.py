@@ -2,6 +2,7 @@
 
 import re
 
+from bench.report.environments import environment_versions
 from bench.report.order import answers
 from bench.report.report import Report
 from bench.report.tables import Table, report_tables, skipped
@@ -10,7 +11,9 @@ from bench.report.tables import Table, report_tables, skipped
 def to_markdown(report: Report) -> str:
     """Render a report as Markdown: the answer, every table, then what was skipped, the machine and the command."""
     environment = report.environment
-    versions = ", ".join(f"{name} {version}" for name, version in environment.versions.items())
+    there = environment_versions(report.environments)
+    versions = "; ".join(f"{name}: {text}" for name, text in there.items())
+    versions = versions or ", ".join(f"{name} {version}" for name, version in environment.versions.items())
     machine = markdown_text(f"{environment.cores} cores of {environment.processor}; {versions}")
     parts = ["\n".join(f"- {markdown_text(line)}" for line in found)] if (found := answers(report)) else []
     parts += [markdown_table(table) for table in report_tables(report)]

@@ -20,6 +20,7 @@ from markupsafe import Markup, escape
 from bench.analysis.parts import Comparison, Row, Status
 from bench.report.axes import round_top
 from bench.report.cards import cards, runtimes_by_ratio
+from bench.report.environments import environment_versions, machine_facts
 from bench.report.findings import certainty, findings, noise_floor, resolution, rounds_run, wrong_variants
 from bench.report.markdown import to_markdown
 from bench.report.numbers import duration, number
@@ -104,7 +105,7 @@ def to_page(report: Report) -> str:
             runtimes=runtimes_by_ratio(report),
             shown=shown,
             tails=_tail_names(report),
-            environment=_facts(asdict(report.environment)),
+            environment=[*_facts(machine_facts(report)), *environment_versions(report.environments).items()],
             settings=_facts({**asdict(report.settings), "rounds": rounds_run(report)}),
             self_check=_self_check(report.self_check),
             command=shlex.join(report.command),

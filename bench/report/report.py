@@ -19,7 +19,8 @@ from bench.analysis.statistics import Ratio
 from bench.environment import Environment
 from linreg.config import MAX_JSON_BYTES
 from linreg.errors import ModelError
-from linreg.files import parse_json, read_bytes, write_atomic
+from linreg.files import read_bytes, write_atomic
+from linreg.json_files import parse_json
 
 SCHEMA_VERSION = 2
 """1: one process, by batch. 2: many processes, devices, threads, lifecycle, tails, self-check."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.worker.lifecycle import import_library
 from bench.worker.messages import job_from_json, result_to_json
 from linreg.errors import LinregError
-from linreg.files import read_json, write_json
+from linreg.json_files import read_json, write_json
 
 PR_SET_PDEATHSIG = 1
 """Linux prctl option: the signal to receive when the parent process dies."""

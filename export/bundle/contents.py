@@ -16,8 +16,9 @@ from export.source.source import Source
 from linreg.changes import Changes
 from linreg.config import CARD_FILE, MAX_STATE_BYTES, MODEL_FILE
 from linreg.errors import LinregError, MismatchError
-from linreg.files import Contents, parse_json
+from linreg.files import Contents
 from linreg.inside import file_inside, files_of, hashed_inside, vector_folders
+from linreg.json_files import parse_json
 from linreg.manifest import (
     CHECKSUM_FILE,
     MANIFEST_FILE,

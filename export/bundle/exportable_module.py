@@ -25,7 +25,8 @@ from export.source.unwrapping import unwrap
 from export.source.user_module import parse_input
 from linreg.config import CARD_FILE, MODEL_FILE
 from linreg.errors import ExportError
-from linreg.files import Contents, json_bytes
+from linreg.files import Contents
+from linreg.json_files import json_bytes
 from linreg.module_card import module_card_from_json, module_card_to_json
 from linreg.state_dict import state_bytes, write_state
 

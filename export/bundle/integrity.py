@@ -12,8 +12,8 @@ from export.formats.second_file import second_file
 from linreg.card import Card, card_from_json
 from linreg.config import CARD_FILE, MAX_JSON_BYTES, MODEL_FILE
 from linreg.errors import MismatchError
-from linreg.files import parse_json
 from linreg.inside import file_inside, files_of, read_inside, vector_folders
+from linreg.json_files import parse_json
 from linreg.manifest import CHECKSUM_FILE, Manifest, check_listed, checksums, read_entry
 from linreg.module_card import ModuleCard, is_module_card, module_card_from_json
 

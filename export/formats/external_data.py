@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from export.formats.protobuf import Part, Reader, signed
 from linreg.config import MAX_STATE_BYTES
 from linreg.errors import MismatchError, ModelError, one_line
-from linreg.files import HashedStream, sha256
+from linreg.files import sha256
+from linreg.hashed_stream import HashedStream
 from linreg.inside import file_inside, read_inside
 from linreg.manifest import Manifest, read_entry, read_manifest
 

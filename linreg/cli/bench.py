@@ -153,7 +153,7 @@ def run(
         check_benchmark_json(benchmark_json, force=force)
     folder = check_output(request, output, plots, compare, force=force)
     with report_changes(folder, command="linreg bench", wait=wait) as files:
-        report = measure(request, batches_given=batch is not None)
+        report = measure(request, batches_given=batch is not None, budgets=budgets or ())
         judged = judge(report, old, fail_slower, budgets or ())
         if as_json:
             print_json({**report.to_values(), **json_of(judged)})
@@ -180,9 +180,8 @@ def run(
         settings,
         report=written[0] if files is not None else None,
         against=against is not None,
-        gated=bool(judged.lines),
     )
-    if following and not (as_json or markdown or environments):
+    if not (as_json or markdown or environments):
         say(f"next:  {following}")
 
 

@@ -84,8 +84,8 @@ def _refuse_foreign(folder: Path, names: Iterable[str]) -> None:
 
 def _refuse_foreign_report(folder: Path) -> None:
     """Refuse to overwrite a bench.json that linreg did not write."""
-    from linreg.files import parse_json
     from linreg.inside import file_inside, read_inside
+    from linreg.json_files import parse_json
 
     path = folder / REPORT_FILE
     if not folder.is_dir() or not file_inside(folder, REPORT_FILE):

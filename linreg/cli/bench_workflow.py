@@ -65,6 +65,6 @@ def write_benchmark_json(report: "Report", path: Path) -> None:
         LinregError: the file cannot be written.
     """
     from bench.report.benchmark_json import benchmark_entries
-    from linreg.files import write_json
+    from linreg.json_files import write_json
 
     write_json(path, benchmark_entries(report))

@@ -1,7 +1,8 @@
 """The command line: its commands, error messages and exit codes.
 
 Exit codes: 0 success; 1 error, reported in one line; 2 wrong usage; 3 outputs differ, or files do not match the
-manifest; 4 slower than the gate allows; 130 interrupted; 129 and 143 ended by SIGHUP and SIGTERM.
+manifest; 4 slower than the gate allows; 130 interrupted; 129 and 143 ended by SIGHUP and SIGTERM; 141 the reader of the
+output has left.
 `--help` does not load torch: heavy packages are imported inside the commands.
 """
 
@@ -20,8 +21,12 @@ from linreg.cli import bench, bisect, demo, doctor, evaluate, export, inspect, p
 from linreg.cli.dependencies import missing_message
 from linreg.cli.terminal import note
 from linreg.cli.usage import Command, Program, usage_message
-from linreg.ending import INTERRUPTED, WHOLE, ended_by, ending_by_signal
+from linreg.ending import INTERRUPTED, ended_by, ending_by_signal
 from linreg.errors import LinregError
+from linreg.watcher import WHOLE
+
+LEFT = 141
+"""Exit code if the reader of the output has left, as `head` does: 128 and the number of SIGPIPE."""
 
 EXAMPLES = ("linreg train penguins.csv --target body_mass_g -o penguins", "linreg export -m penguins --format all")
 
@@ -93,6 +98,10 @@ def _run() -> tuple[int, str]:
         return int(app(prog_name="linreg", standalone_mode=False) or 0), ""  # 130 if typer caught an interruption
     except KeyboardInterrupt:
         return INTERRUPTED, ""
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # typer has made it an exit
+            return LEFT, ""
+        raise
     except LinregError as error:
         # The library does not know which command it works for.
         text = error.on_command_line or str(error)

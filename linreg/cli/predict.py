@@ -16,7 +16,7 @@ from linreg.cli.predict_output import OutputKind, check_schema, check_table_outp
 from linreg.cli.predict_ray import predict_on_ray
 from linreg.cli.table_options import Decimal, Delimiter, Missing, Thousands, read_options, refuse_table_options
 from linreg.cli.terminal import note, stages
-from linreg.cli.train_options import parse_names
+from linreg.cli.train_options import QUOTED, parse_names, split_names
 from linreg.config import SHORT_ROWS, Engine
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def run(
             parser=parse_names,
             metavar="<a,b,c>",
             help="Columns of the table that are the input of your own module, in its order, if it has one input "
-            "[batch,K]. A linear model names its columns itself.",
+            f"[batch,K]; {QUOTED}. A linear model names its columns itself.",
             rich_help_panel="Model",
         ),
     ] = None,
@@ -70,8 +70,8 @@ def run(
         str | None,
         typer.Option(
             metavar="all|none|<a,b>",
-            help="Columns of the table to write before the prediction, unchanged. Default: the model's features, as "
-            "numbers.",
+            help=f"Columns of the table to write before the prediction, unchanged; {QUOTED}. Default: the model's "
+            "features, as numbers.",
             rich_help_panel="Output",
         ),
     ] = None,
@@ -190,7 +190,7 @@ def _passing(columns: str | None) -> tuple[str, ...] | None:
         return ()
     if columns == ALL:
         return None
-    names = tuple(name.strip() for name in columns.split(","))
+    names = split_names(columns)
     twice = next((name for name in names if names.count(name) > 1), None)
     if "" in names or twice is not None:
         problem = "an empty name" if "" in names else f"{twice!r} twice"

@@ -159,7 +159,8 @@ def write_output(output: Path, data: bytes, what: str, *, force: bool) -> None:
 
 
 def _write_file(output: Path, data: "Contents", *, force: bool) -> bool:
-    from linreg.files import holds, write_atomic
+    from linreg.file_comparison import holds
+    from linreg.files import write_atomic
 
     _check_regular(output)
     if output.exists() and not force:

@@ -23,13 +23,21 @@ from linreg.errors import DataError
 DATA, LINE, MODEL, OPTIMISATION, RESOURCES, OUTPUT = "Data", "Line", "Model", "Optimisation", "Resources", "Output"
 
 
+QUOTED = "a name with a comma in double quotes: '\"a,b\",c'"
+
+
+def split_names(text: str) -> tuple[str, ...]:
+    """Split column names, written `a,b,c`; a name that contains a comma must be in double quotes."""
+    return tuple(name.strip() for name in next(csv.reader([text], skipinitialspace=True), []))
+
+
 def parse_names(text: str) -> tuple[str, ...]:
-    """Parse column names, written `a,b,c`; a name that contains a comma must be in double quotes.
+    """Parse column names, as `split_names` does.
 
     Raises:
         typer.BadParameter: a name is empty.
     """
-    names = tuple(name.strip() for name in next(csv.reader([text], skipinitialspace=True), []))
+    names = split_names(text)
     if not names or not all(names):
         raise typer.BadParameter(f"got {text!r}, expected column names separated by commas: a,b,c")
     return names
@@ -72,7 +80,7 @@ Features = Annotated[
     typer.Option(
         parser=parse_names,
         metavar="<a,b,c>",
-        help="Columns to predict from. Default: every other numeric column.",
+        help=f"Columns to predict from; {QUOTED}. Default: every other numeric column.",
         rich_help_panel=DATA,
     ),
 ]

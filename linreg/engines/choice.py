@@ -6,7 +6,7 @@ from typing import Any
 
 from linreg.config import Engine
 from linreg.engines import threads
-from linreg.errors import DataError
+from linreg.errors import OptionError
 from linreg.reading.stream import TableStream
 
 Run = Callable[..., Iterator[Any]]
@@ -39,10 +39,10 @@ def check_parquet_files(table: object, origin: str) -> None:
     """Check that the worker processes of a cluster can open a table, and begin to read at any row.
 
     Raises:
-        DataError: they cannot.
+        OptionError: they cannot.
     """
     if not (isinstance(table, TableStream) and table.is_parquet):
-        raise DataError(
+        raise OptionError(
             f"{origin}: --engine ray reads Parquet files, of which each worker takes other rows, and this is something "
             "else; write it as Parquet files, or leave --engine out"
         )

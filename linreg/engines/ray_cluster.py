@@ -24,9 +24,9 @@ from typing import Any, TypeVar
 
 from _linreg import child_command
 from linreg import __version__
-from linreg.ending import remove_if_killed
 from linreg.engines.ray_frames import END, Failure, load, packed
 from linreg.errors import LinregError
+from linreg.watcher import remove_if_killed
 
 Result = TypeVar("Result")
 

@@ -5,10 +5,13 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
 
+import pyarrow as pa
+
 from linreg.config import MAX_COLUMNS
-from linreg.errors import DataError
+from linreg.errors import DataError, OptionError
 from linreg.reading.arrow_columns import ArrowStream
 from linreg.reading.arrow_source import ArrowSource
+from linreg.reading.cells import is_text
 from linreg.reading.column_names import short
 from linreg.reading.csv_bytes import NAMES, CsvBytes, codec_of
 from linreg.reading.csv_source import CsvSource
@@ -31,14 +34,33 @@ def sources_of(table: Path | str | ArrowStream, how: ReadOptions, wanted: Sequen
 
     Raises:
         DataError: it is not a table, or has too many columns.
+        OptionError: an option was given that none of its columns can need.
     """
-    if not isinstance(table, Path | str):
+    if isinstance(table, Path | str):
+        origin = str(table)
+        sources: list[Source] = [_source_of(place, how, wanted) for place in places_of(table)]
+    else:
         origin = type(table).__name__
-        return origin, [ArrowSource(origin, table)]
-    sources = [_source_of(place, how, wanted) for place in places_of(table)]
+        sources = [ArrowSource(origin, table)]
     for other in sources[1:]:
         _check_same(sources[0], other)
-    return str(table), sources
+    _check_given(origin, sources, how, wanted)
+    return origin, sources
+
+
+def _check_given(origin: str, sources: list[Source], how: ReadOptions, wanted: Sequence[str]) -> None:
+    """Check that the options that were given apply: Parquet files and tables in memory have columns with types."""
+    if not how.given or not all(source.typed for source in sources):
+        return
+    if "delimiter" in how.given:
+        raise OptionError(f"--delimiter belongs to a CSV, and {origin} is none; leave it out")
+    first = sources[0]
+    kinds = [first.kind(at) for at, name in enumerate(first.names) if name in wanted or not wanted]
+    if any(is_text(kind.value_type if pa.types.is_dictionary(kind) else kind) for kind in kinds):
+        return
+    for name in ("decimal", "thousands", "missing"):
+        if name in how.given and not (name == "missing" and how.missing_numbers):
+            raise OptionError(f"--{name} belongs to text, and {origin} has no column of text to use; leave it out")
 
 
 def _check_same(first: Source, other: Source) -> None:

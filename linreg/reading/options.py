@@ -1,7 +1,7 @@
 """How the cells of a table are written."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from linreg.errors import DataError
@@ -21,12 +21,14 @@ class ReadOptions:
         delimiter: the sign between two cells of a CSV; None means a comma.
         missing: words that stand for a missing value, besides an empty cell, NA, NaN, NULL and their kin. A word that
             is a number stands for every number of that value.
+        given: names of those that the user gave for this very table, so that one which does not apply is refused.
     """
 
     decimal: str = "."
     thousands: str | None = None
     delimiter: str | None = None
     missing: tuple[str, ...] = ()
+    given: frozenset[str] = field(default=frozenset(), compare=False)
 
     def __post_init__(self) -> None:
         if self.decimal not in DECIMALS:
@@ -68,7 +70,7 @@ class ReadOptions:
     def record(self) -> dict[str, Any]:
         """The options that differ from the defaults, for a card."""
         usual = asdict(AS_USUAL)
-        record = {name: value for name, value in asdict(self).items() if value != usual[name]}
+        record = {name: value for name, value in asdict(self).items() if value != usual[name] and name != "given"}
         return {**record, "missing": list(self.missing)} if self.missing else record
 
 
@@ -91,12 +93,14 @@ def with_options(
     Raises:
         DataError: the options contradict each other, or one has a bad value.
     """
-    given: dict[str, Any] = {"decimal": decimal, "thousands": thousands, "delimiter": delimiter, "missing": missing}
+    options: dict[str, Any] = {"decimal": decimal, "thousands": thousands, "delimiter": delimiter, "missing": missing}
+    given = frozenset(name for name, value in options.items() if value is not None)
     if thousands == "." and decimal is None:
-        given["decimal"] = ","
+        options["decimal"] = ","
     if delimiter == r"\t":
-        given["delimiter"] = "\t"
-    return replace(before, **{name: value for name, value in given.items() if value is not None})
+        options["delimiter"] = "\t"
+    chosen = {name: value for name, value in options.items() if value is not None}
+    return replace(before, **chosen, given=given)
 
 
 def from_record(record: Mapping[str, Any]) -> ReadOptions:
@@ -107,6 +111,8 @@ def from_record(record: Mapping[str, Any]) -> ReadOptions:
     """
     try:
         missing = record.get("missing", [])
+        if "given" in record:
+            raise TypeError("'given' is not one of them")
         if not isinstance(missing, list) or not all(isinstance(word, str) for word in missing):
             raise TypeError("'missing' is not a list of words")
         return ReadOptions(**{**record, "missing": tuple(missing)})

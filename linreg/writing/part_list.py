@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from linreg.errors import LinregError, ModelError
-from linreg.files import json_bytes, read_json
 from linreg.journal import PART_NAME, PARTS_MANIFEST
+from linreg.json_files import json_bytes, read_json
 from linreg.manifest import is_sha256
 
 WRITTEN_BY = "linreg predict"

@@ -15,7 +15,8 @@ import pyarrow as pa
 
 from linreg.changes import Changes, changing, settle
 from linreg.errors import LinregError
-from linreg.files import holds, write_new, writing
+from linreg.file_comparison import holds
+from linreg.files import write_new, writing
 from linreg.inside import hashed_inside
 from linreg.journal import LIMIT_BYTES, PART_NAME, PARTS_MANIFEST, STAGE_FOLDER
 from linreg.lock import LOCK_FILE
@@ -50,8 +51,8 @@ def check_folder(folder: Path, *, force: bool) -> tuple[Part, ...]:
     for name in foreign:
         if PART_NAME.fullmatch(name):
             raise LinregError(
-                f"{folder / name}: is not in {PARTS_MANIFEST}, and would be read as a part; choose another folder "
-                "with -o"
+                f"{folder / name}: is not in {PARTS_MANIFEST}, and would be read as a part; --force does not replace "
+                "it: move it away, or choose another folder with -o"
             )
     if foreign and not force:
         raise LinregError(

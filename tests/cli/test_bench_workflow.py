@@ -95,7 +95,7 @@ def test_the_next_command_can_be_run_as_it_is(linreg, bundle, measured, report):
     following = linreg(*words)
     assert following.code == 0, following.err
     assert "gate: passed; the worst is " in following.out
-    assert not last(following).startswith("next:"), "the question is answered"
+    assert last(following) == f"next:  linreg {shlex.join(words)}   (after the next change)"
 
 
 def settings(processes: int | None = None):
@@ -140,9 +140,26 @@ def settings(processes: int | None = None):
             {"report": Path("a b/bench.json")},
             "linreg bench -m 'a b' --compare 'a b/bench.json' --fail-slower 3%   (after a change)",
         ),
-        ("bench -m a", None, {"gated": True}, ""),
+        (
+            "bench -m a --compare old.json --fail-slower 3% -o new",
+            None,
+            {"report": Path("new/bench.json")},
+            "linreg bench -m a --compare new/bench.json --fail-slower 3% -o new   (after the next change)",
+        ),
+        (
+            "bench -m a --compare=old.json --fail-slower=3%",
+            None,
+            {},
+            "linreg bench -m a --compare=a/bench.json --fail-slower=3%   (after the next change)",
+        ),
+        (
+            "bench -m a --against b.onnx --fail-slower 3%",
+            None,
+            {"report": None, "against": True},
+            "linreg bench -m a --against b.onnx --fail-slower 3%   (after the next change)",
+        ),
     ],
 )
 def test_what_is_next_follows_from_what_was_done(words, processes, changes, expected):
-    given = {"report": Path("a/bench.json"), "against": False, "gated": False, **changes}
+    given = {"report": Path("a/bench.json"), "against": False, **changes}
     assert next_command(shlex.split(words), settings(processes), **given) == expected

@@ -80,7 +80,7 @@ def test_an_address_in_the_environment_counts(folder):
 def test_a_csv_is_refused_with_what_to_do(folder, words):
     code, line = run(folder, *words, *RAY)
     assert line.startswith("error: t.csv: --engine ray reads Parquet files, of which each worker takes other rows")
-    assert code == 1
+    assert code == 2
     assert not (folder / "p").exists()
 
 

@@ -70,7 +70,8 @@ def test_the_example_predicts_as_python_does(language, library, tmp_path):
     (source / place).write_text(around % example(language))
     shutil.copytree(REFERENCE / "penguins", tmp_path / "penguins")
     flags = f'"-L{library}" "-Wl,-rpath,{library}"'
-    environment = {**os.environ, "LINREG_LIBRARY_DIR": str(library), "CGO_LDFLAGS": flags, "GOFLAGS": "-buildvcs=false"}
+    libraries = {"LINREG_LIBRARY": str(library / "liblinreg.so"), "CGO_LDFLAGS": flags}
+    environment = {**os.environ, **libraries, "GOFLAGS": "-buildvcs=false"}
     command = COMMANDS[language].format(source=source, built=built)
     words = [tool("sh", "dash"), "-c", command]
     ended = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True)

@@ -11,7 +11,7 @@ import pytest
 from linreg.card import SCHEMA_VERSION, Card, card_from_json
 from linreg.config import LINE_DEFAULTS, Architecture, LineSettings, Precision
 from linreg.errors import ModelError
-from linreg.files import read_json, write_json
+from linreg.json_files import read_json, write_json
 
 Value = dict[str, Any]
 

@@ -22,6 +22,7 @@ NAMES = [
     "LinregError",
     "MismatchError",
     "ModelError",
+    "OptionError",
     "PairedComparison",
     "Report",
     "SlowerError",

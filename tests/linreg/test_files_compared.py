@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from linreg.errors import LinregError
-from linreg.files import holds
+from linreg.file_comparison import holds
 from tests.file_processes import names
 
 

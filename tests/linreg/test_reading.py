@@ -9,9 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from linreg import files
+from linreg import json_files
 from linreg.errors import ModelError
-from linreg.files import read_bytes, read_json, sha256, write_json
+from linreg.files import read_bytes, sha256
+from linreg.json_files import read_json, write_json
 from tests.file_processes import names, refused
 
 # ---- reading ---------------------------------------------------------------------------------------------------------
@@ -118,7 +119,7 @@ def test_json_that_is_refused(tmp_path, content, match):
 
 def test_json_that_cannot_be_read(tmp_path, monkeypatch):
     refused("no such file", read_json, tmp_path / "none.json")
-    monkeypatch.setattr(files, "MAX_JSON_BYTES", 8)
+    monkeypatch.setattr(json_files, "MAX_JSON_BYTES", 8)
     (tmp_path / "file.json").write_bytes(b'{"a": 10}')
     refused("has 9 bytes, expected at most 8", read_json, tmp_path / "file.json")
 

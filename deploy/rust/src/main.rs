@@ -7,7 +7,8 @@ const USAGE: &str = "\
 usage: linreg-rust row MODEL.onnx NUMBER..
        linreg-rust verify BUNDLE
        linreg-rust bench BUNDLE BATCH [BLOCKS]
-ORT_LIB names another libonnxruntime.so than the one found when deploy/c was built.";
+LINREG_LIBRARY names another liblinreg.so than the one beside the program; ORT_LIB names another
+libonnxruntime.so than the one found when deploy/c was built.";
 
 enum Command {
     Row(Vec<f32>),

@@ -77,9 +77,10 @@ impl Drop for Call<'_> {
     }
 }
 
-type Open = unsafe extern "C" fn(*const c_char, *mut c_char) -> *mut native::Model;
+type Open = unsafe fn(*const c_char, *mut c_char) -> *mut native::Model;
 
 fn open(path: &Path, function: Open) -> Result<Model, Error> {
+    native::load()?;
     let path = c_text(path)?;
     let mut handle = std::ptr::null_mut();
     Error::check(|error| unsafe {

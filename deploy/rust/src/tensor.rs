@@ -40,6 +40,7 @@ impl Tensor {
 
     /// A tensor of zeros; `element_type` is ONNX's number.
     pub fn zeros(element_type: i32, shape: &[i64]) -> Result<Tensor, Error> {
+        native::load()?;
         let mut tensor = Tensor(native::Tensor::empty());
         Error::check(|error: *mut c_char| unsafe {
             native::linreg_allocate_tensor(&mut tensor.0, element_type, shape.len(), shape.as_ptr(), error)

@@ -24,7 +24,7 @@ from bench.worker.messages import (
 )
 from bench.worker.rounds import Blocks
 from export.runners.base import CallMode
-from linreg.files import read_json, write_json
+from linreg.json_files import read_json, write_json
 
 # ---- a job -----------------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from export.source.source import from_checkpoint
 from linreg.card import card_from_json
 from linreg.checkpoint import load
 from linreg.errors import MismatchError
-from linreg.files import read_json
+from linreg.json_files import read_json
 
 
 @pytest.mark.parametrize("precision", [None, *ExportPrecision])

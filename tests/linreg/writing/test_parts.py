@@ -106,7 +106,9 @@ def test_a_part_of_others_is_never_replaced(tmp_path, force):
     folder.mkdir()
     (folder / "part-00007.parquet").write_text("mine")
     with pytest.raises(
-        LinregError, match=r"part-00007\.parquet: is not in _manifest\.json, and would be read as a part"
+        LinregError,
+        match=r"part-00007\.parquet: is not in _manifest\.json, and would be read as a part; --force does "
+        "not replace it: move it away, or choose another folder with -o",
     ):
         write_parts(folder, batches(3), force=force)
     assert (folder / "part-00007.parquet").read_text() == "mine"
