@@ -88,15 +88,15 @@ def _read(reader: Reader, inlined: Set[str], node: onnx.NodeProto) -> bool:
 def _elementwise(reader: Reader, inlined: Set[str], node: onnx.NodeProto) -> None:
     """Add a step, or keep the expression for the only node that reads it."""
     shapes = [reader.tensors[name].shape for name in node.input if name in reader.tensors]
-    shapes += [reader.pending[name][1] for name in node.input if name in reader.pending]
+    shapes += [known[name][1] for known in (reader.pending, reader.conditions) for name in node.input if name in known]
     if not shapes:
         raise refused(reader.kind, node, "computes with constants only")
     shape, name = max(shapes, key=len), node.output[0]
     expression = expression_of(reader, node, shape)
     condition = expression.function in CONDITIONS
-    if name in inlined and (condition or depth_of(expression) < MAX_DEPTH):
+    if condition:
+        reader.conditions[name] = (expression, shape)
+    elif name in inlined and depth_of(expression) < MAX_DEPTH:
         reader.pending[name] = (expression, shape)
-    elif condition:
-        raise refused(reader.kind, node, "gives truth values that not only one Where reads")
     else:
         reader.steps.append(Elementwise(output=reader.output(node, shape), expression=expression))
