@@ -171,7 +171,7 @@ TRUTH = node_model(
         (relu(shape=(2, 4)), "leave out --static"),
         (relu(shape=("batch", "n")), "--static n"),
         (relu(dtype=TensorProto.FLOAT16), "dtype float16, expected float32"),
-        (TRUTH, "truth values"),
+        (TRUTH, "operator Cast .* cannot be written"),
     ],
 )
 def test_what_cannot_be_written_is_refused_by_name(model, message):
