@@ -8,7 +8,8 @@ import onnx
 from numpy.typing import NDArray
 
 from export.formats.source_code.graph import constants_in, refused
-from export.formats.source_code.steps import Constant, Element, Expression, Number, Repeated, Step, Tensor
+from export.formats.source_code.steps import Step
+from export.formats.source_code.trees import Constant, Element, Expression, Number, Repeated, Tensor
 
 Array = NDArray[Any]
 

@@ -8,7 +8,8 @@ from export.formats.source_code import layers
 from export.formats.source_code.expressions import ELEMENTWISE, expression_of, inlined_names
 from export.formats.source_code.graph import USE_INSTEAD, dtype_of, refused, row_shape
 from export.formats.source_code.reader import Reader
-from export.formats.source_code.steps import MAX_DEPTH, Elementwise, Function, Network, Tensor, depth_of
+from export.formats.source_code.steps import Elementwise, Network
+from export.formats.source_code.trees import MAX_DEPTH, Function, Tensor, depth_of
 from export.formats.source_code.views import VIEWS, view
 from linreg.errors import ExportError
 

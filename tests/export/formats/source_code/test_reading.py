@@ -11,17 +11,8 @@ from torch import nn
 
 from export.formats.onnx import to_onnx
 from export.formats.source_code.reading import read_steps
-from export.formats.source_code.steps import (
-    MAX_DEPTH,
-    Apply,
-    Elementwise,
-    Function,
-    Repeated,
-    depth_of,
-    functions_of,
-    inputs_of,
-    leaves,
-)
+from export.formats.source_code.steps import Elementwise, inputs_of
+from export.formats.source_code.trees import MAX_DEPTH, Apply, Function, Repeated, depth_of, functions_of, leaves
 from linreg.errors import ExportError
 from tests.feed_forward_networks import NETWORKS, exported, source_of
 from tests.steps_in_numpy import computed
