@@ -9,23 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from export.formats.source_code.steps import (
-    Apply,
-    Concat,
-    Conv1d,
-    Dense,
-    Element,
-    Elementwise,
-    Expression,
-    Function,
-    LayerNorm,
-    Network,
-    Number,
-    Repeated,
-    Softmax,
-    Step,
-    Tensor,
-)
+from export.formats.source_code.steps import Concat, Conv1d, Dense, Elementwise, LayerNorm, Network, Softmax, Step
+from export.formats.source_code.trees import Apply, Element, Expression, Function, Number, Repeated, Tensor
 
 Array = NDArray[Any]
 

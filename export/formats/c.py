@@ -15,7 +15,7 @@ from export.formats.c_steps import CWriter, c_writer
 from export.formats.c_text import END_OF_HEADER, FIRST_LINE, FIRST_LINE_OF_NETWORK
 from export.formats.source_code.comment import comment
 from export.formats.source_code.network import network_of
-from export.formats.source_code.steps import Tensor
+from export.formats.source_code.trees import Tensor
 from export.source.source import Source
 from linreg.errors import ExportError
 

@@ -1,6 +1,6 @@
 """Numbers and functions in C. A function is an operator, one of math.h, or a short one that the file defines."""
 
-from export.formats.source_code.steps import Function
+from export.formats.source_code.trees import Function
 
 TYPES = {"float32": ("float", "f"), "float64": ("double", "")}
 """The C type of each dtype, and the suffix of its numbers and of its functions in math.h."""

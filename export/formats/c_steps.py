@@ -6,22 +6,15 @@ from math import prod
 
 from export.formats.c_functions import LIBM, OPERATORS, OWN, TYPES, hexadecimal, own_function
 from export.formats.source_code.scratch import Scratch, plan_scratch
-from export.formats.source_code.steps import (
+from export.formats.source_code.steps import Concat, Conv1d, Dense, Elementwise, LayerNorm, Network, Softmax, Step
+from export.formats.source_code.trees import (
     Apply,
-    Concat,
     Constant,
-    Conv1d,
-    Dense,
     Element,
-    Elementwise,
     Expression,
     Function,
-    LayerNorm,
-    Network,
     Number,
     Repeated,
-    Softmax,
-    Step,
     Tensor,
     functions_of,
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from export.formats.source_code.steps import Function
+from export.formats.source_code.trees import Function
 
 Array = NDArray[Any]
 

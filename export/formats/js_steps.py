@@ -6,21 +6,14 @@ from math import prod
 
 from export.formats.js_functions import ERF, LAYERS, OPERATORS, OWN, WITH_ERF, decimal, own_name
 from export.formats.source_code.scratch import Scratch, plan_scratch
-from export.formats.source_code.steps import (
+from export.formats.source_code.steps import Concat, Conv1d, Dense, Elementwise, LayerNorm, Network, Softmax, Step
+from export.formats.source_code.trees import (
     Apply,
-    Concat,
     Constant,
-    Conv1d,
-    Dense,
     Element,
-    Elementwise,
     Expression,
-    LayerNorm,
-    Network,
     Number,
     Repeated,
-    Softmax,
-    Step,
     Tensor,
     functions_of,
 )

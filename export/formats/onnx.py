@@ -121,6 +121,7 @@ def dynamo_model(
     import torch
 
     from export.formats.capture import symbols
+    from export.formats.float64_numbers import TRANSLATIONS, has_float64, with_float64_numbers
     from export.formats.quiet import quiet, reason
     from export.formats.recurrent import dynamic_steps
 
@@ -131,8 +132,9 @@ def dynamo_model(
     try:
         with quiet(), torch.no_grad(), dynamic_steps():
             exported = torch.onnx.export(
-                program,
+                with_float64_numbers(program),
                 dynamo=True,
+                custom_translation_table=TRANSLATIONS if has_float64(program) else None,
                 opset_version=opset,
                 external_data=False,
                 verbose=False,

@@ -5,7 +5,7 @@ argument on the left of `<`, which is then not true, and ELSE lets the argument 
 underflows is an error, so its argument is at least `low`.
 """
 
-from export.formats.source_code.steps import Function
+from export.formats.source_code.trees import Function
 
 LOW = {"float32": -104.0, "float64": -600.0}
 """The exp of a smaller argument is 0, as nearly as matters: for float32, less than half of the smallest number."""

@@ -3,24 +3,8 @@
 from collections.abc import Sequence
 from math import prod
 
-from export.formats.source_code.steps import (
-    Apply,
-    Concat,
-    Constant,
-    Conv1d,
-    Dense,
-    Element,
-    Elementwise,
-    Expression,
-    Function,
-    LayerNorm,
-    Network,
-    Number,
-    Repeated,
-    Softmax,
-    Step,
-    Tensor,
-)
+from export.formats.source_code.steps import Concat, Conv1d, Dense, Elementwise, LayerNorm, Network, Softmax, Step
+from export.formats.source_code.trees import Apply, Constant, Element, Expression, Function, Number, Repeated, Tensor
 from export.formats.sql_columns import Subqueries, Term, joined
 from export.formats.sql_functions import LOW, TEXTS, WITH_CONSTANT, literal
 from export.formats.sql_text import quoted

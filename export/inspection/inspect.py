@@ -6,6 +6,7 @@ Each format has its own reader; none needs torch, onnx or a runtime. Any file be
 
 from collections.abc import Callable
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from export.inspection.inspected import Inspection, bounded, cut
@@ -54,6 +55,9 @@ def _parts(path: Path, data: bytes) -> tuple[str, dict[str, Any]]:
             raise ModelError(f"{path}: is not a readable safetensors file: {cut(one_line(error))}") from None
     from export.inspection.onnx import read_onnx
 
+    if path.name.endswith(".d.mts"):
+        module = str(path).removesuffix(".d.mts") + ".mjs"
+        raise ModelError(f"{path}: holds the TypeScript types of a model; run: linreg inspect {quote(module)}")
     try:
         return "onnx", read_onnx(data)
     except ValueError as error:

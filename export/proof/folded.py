@@ -1,4 +1,4 @@
-"""Compute again what torch.onnx makes of a convolution or Linear layer whose BatchNorm it folds into it."""
+"""Compute again what becomes of a BatchNorm: torch.onnx folds it into a layer, or linreg writes it as arithmetic."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
+from torch import float64, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.utils.parametrize import is_parametrized
@@ -39,6 +39,13 @@ class Fold:
     bias_name: str
     bias: Array
     bias_keys: frozenset[str]
+
+
+def deviations(module: nn.Module) -> Iterator[tuple[str, Array]]:
+    """Yield the key of each variance of float64, and what `export.formats.float64_numbers` writes in its place."""
+    for name, part in module.named_modules():
+        if isinstance(part, _BatchNorm) and part.running_var is not None and part.running_var.dtype == float64:
+            yield f"{name}.running_var" if name else "running_var", bits_of((part.running_var + part.eps).sqrt())
 
 
 def possible_folds(module: nn.Module, key: str, found: Array | None) -> Iterator[Fold]:

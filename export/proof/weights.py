@@ -10,7 +10,7 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from export.proof.constants import Constant, used_constants
 from export.proof.file_tensors import CLOSE_UNITS, FileTensors, same_bits
-from export.proof.folded import Fold, possible_folds
+from export.proof.folded import Fold, deviations, possible_folds
 from export.proof.packed import packed_weights
 from export.runners.base import Runner
 from export.source.arrays import bits_of
@@ -64,8 +64,8 @@ def find_weights(runner: Runner, source: Source) -> FoundWeights:
         raise _differs(runner.name, wrong[0])
     identical |= _elsewhere(tensors, source.module, {k: v for k, v in state.items() if k not in identical | folded})
     folded |= _folded_twins(tensors, source.module, [key for key in state if key not in identical | folded])
-    lost = frozenset(state) - identical - folded
-    computed, close, unused = _computed(runner.name, tensors, source, lost)
+    folded |= {key for key, value in deviations(source.module) if key not in identical and tensors.finds(value)}
+    computed, close, unused = _computed(runner.name, tensors, source, frozenset(state) - identical - folded)
     _refuse_damaged(runner.name, tensors, _named(source.module, state))
     found = identical | folded | computed
     return FoundWeights(

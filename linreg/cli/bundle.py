@@ -99,7 +99,7 @@ def open_model(model: Path | None) -> "Checkpoint":
         ModelError: the model is missing or damaged, or was not made by `linreg train`.
     """
     path = find_model(model)
-    _refuse_artifact(path)
+    refuse_artifact(path)
     _refuse_module(path)
 
     return _load(path)
@@ -118,8 +118,7 @@ def open_existing(model: Path | None, table: Path | None) -> "Checkpoint":
         ModelError: the model is missing or damaged, or was not made by `linreg train`.
     """
     path = find_existing(model, table)
-    _refuse_artifact(path)
-
+    refuse_artifact(path)
     return _load(path)
 
 
@@ -161,7 +160,12 @@ def _check(model: Path) -> None:
         )
 
 
-def _refuse_artifact(path: Path) -> None:
+def refuse_artifact(path: Path) -> None:
+    """Refuse an exported file where a bundle is needed.
+
+    Raises:
+        ModelError: the path is an exported file.
+    """
     if not is_artifact(path):
         return
     if (path.parent / MODEL_FILE).exists():

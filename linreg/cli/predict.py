@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from linreg.cli.bundle import find_existing, require
+from linreg.cli.bundle import find_existing, refuse_artifact, require
 from linreg.cli.cold_start import prepare_for_tables
 from linreg.cli.engine_options import Address, EngineOption, check_engine
 from linreg.cli.options import ExistingModel, Workers, refuse, refuse_empty
@@ -122,6 +122,8 @@ def run(
         raise typer.BadParameter("--engine ray writes a folder of Parquet files; name it with a slash: -o predictions/")
     check_table_output(where, table, force=force)
     path = find_existing(model, Path(table)) if features is None else _module(model)
+    if features is None and path.suffix != ".onnx":
+        refuse_artifact(path)
     prepare_for_tables()
 
     from export.bundle.table_model import open_table_model

@@ -6,7 +6,7 @@ import onnx
 
 from export.formats.source_code.graph import attributes_of, refused, uses_in
 from export.formats.source_code.reader import Reader
-from export.formats.source_code.steps import Apply, Expression, Function, Number
+from export.formats.source_code.trees import Apply, Expression, Function, Number
 
 DIRECT = {
     "Add": Function.ADD,

@@ -4,7 +4,8 @@ import onnx
 
 from export.formats.source_code.graph import attributes_of, refused
 from export.formats.source_code.reader import Reader
-from export.formats.source_code.steps import Concat, Constant, Conv1d, Dense, LayerNorm, Softmax, Tensor
+from export.formats.source_code.steps import Concat, Conv1d, Dense, LayerNorm, Softmax
+from export.formats.source_code.trees import Constant, Tensor
 
 
 def gemm(reader: Reader, node: onnx.NodeProto) -> None:

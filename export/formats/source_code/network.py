@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from export.formats.source_code.steps import Constant, Dense, Network, Tensor
+from export.formats.source_code.steps import Dense, Network
+from export.formats.source_code.trees import Constant, Tensor
 from export.source.source import Source
 from linreg.affine import Affine
 from linreg.errors import ExportError

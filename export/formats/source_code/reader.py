@@ -8,7 +8,8 @@ import onnx
 from numpy.typing import NDArray
 
 from export.formats.source_code.graph import constants_in, refused
-from export.formats.source_code.steps import Constant, Element, Expression, Number, Repeated, Step, Tensor
+from export.formats.source_code.steps import Step
+from export.formats.source_code.trees import Constant, Element, Expression, Number, Repeated, Tensor
 
 Array = NDArray[Any]
 
@@ -22,6 +23,7 @@ class Reader:
         arrays: the constants by their name.
         tensors: the tensors by the name of their value.
         pending: expressions that their only reader will contain, and their shapes, by the name of their value.
+        conditions: truth values, which every Where that reads them contains, and their shapes.
         steps: the steps so far.
     """
 
@@ -29,6 +31,7 @@ class Reader:
         self.kind, self.dtype = kind, dtype
         self.tensors: dict[str, Tensor] = {}
         self.pending: dict[str, tuple[Expression, tuple[int, ...]]] = {}
+        self.conditions: dict[str, tuple[Expression, tuple[int, ...]]] = {}
         self.steps: list[Step] = []
         self.arrays = constants_in(graph)
         self._constants: dict[str, Constant] = {}
@@ -65,16 +68,22 @@ class Reader:
             ExportError: it cannot be broadcast to that shape.
         """
         name = node.input[place]
-        if name in self.pending or name in self.tensors:
-            found = self.pending[name][1] if name in self.pending else self.tensors[name].shape
+        if (known := self._computed(name)) is not None:
+            expression, found = known
             if found != shape:
                 raise refused(self.kind, node, f"broadcasts a tensor of {found} to {shape}")
-            return self.pending.pop(name)[0] if name in self.pending else Element(tensor=self.tensors[name])
+            return expression
         number = self.number(name)
         if number is not None and np.isfinite(number):
             return Number(value=number)
         constant = self.constant(node, place)
         return self.repeated(node, constant, constant.values.shape, shape)
+
+    def _computed(self, name: str) -> tuple[Expression, tuple[int, ...]] | None:
+        """The expression and shape of a value that depends on the input."""
+        if name in self.tensors:
+            return Element(tensor=self.tensors[name]), self.tensors[name].shape
+        return self.pending.pop(name, None) or self.conditions.get(name)
 
     def repeated(
         self, node: onnx.NodeProto, constant: Constant, own: tuple[int, ...], shape: tuple[int, ...]

@@ -8,7 +8,8 @@ from export.formats.source_code import layers
 from export.formats.source_code.expressions import ELEMENTWISE, expression_of, inlined_names
 from export.formats.source_code.graph import USE_INSTEAD, dtype_of, refused, row_shape
 from export.formats.source_code.reader import Reader
-from export.formats.source_code.steps import MAX_DEPTH, Elementwise, Function, Network, Tensor, depth_of
+from export.formats.source_code.steps import Elementwise, Network
+from export.formats.source_code.trees import MAX_DEPTH, Function, Tensor, depth_of
 from export.formats.source_code.views import VIEWS, view
 from linreg.errors import ExportError
 
@@ -88,15 +89,15 @@ def _read(reader: Reader, inlined: Set[str], node: onnx.NodeProto) -> bool:
 def _elementwise(reader: Reader, inlined: Set[str], node: onnx.NodeProto) -> None:
     """Add a step, or keep the expression for the only node that reads it."""
     shapes = [reader.tensors[name].shape for name in node.input if name in reader.tensors]
-    shapes += [reader.pending[name][1] for name in node.input if name in reader.pending]
+    shapes += [known[name][1] for known in (reader.pending, reader.conditions) for name in node.input if name in known]
     if not shapes:
         raise refused(reader.kind, node, "computes with constants only")
     shape, name = max(shapes, key=len), node.output[0]
     expression = expression_of(reader, node, shape)
     condition = expression.function in CONDITIONS
-    if name in inlined and (condition or depth_of(expression) < MAX_DEPTH):
+    if condition:
+        reader.conditions[name] = (expression, shape)
+    elif name in inlined and depth_of(expression) < MAX_DEPTH:
         reader.pending[name] = (expression, shape)
-    elif condition:
-        raise refused(reader.kind, node, "gives truth values that not only one Where reads")
     else:
         reader.steps.append(Elementwise(output=reader.output(node, shape), expression=expression))

@@ -3,14 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from export.formats.source_code.steps import (
-    Elementwise,
-    LayerNorm,
-    Network,
-    Softmax,
-    Step,
-    inputs_of,
-)
+from export.formats.source_code.steps import Elementwise, LayerNorm, Network, Softmax, Step, inputs_of
 
 IN_PLACE = (Elementwise, LayerNorm, Softmax)
 """Steps that read no element after they wrote it, but where they write the same one again."""

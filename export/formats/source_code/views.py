@@ -6,7 +6,7 @@ import onnx
 
 from export.formats.source_code.graph import attributes_of, refused
 from export.formats.source_code.reader import Reader
-from export.formats.source_code.steps import Tensor
+from export.formats.source_code.trees import Tensor
 
 VIEWS = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout"})
 
