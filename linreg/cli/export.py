@@ -45,8 +45,8 @@ from linreg.config import MODEL_FILE
 if TYPE_CHECKING:
     from torch import nn
 
-    from export.bundle.export import Outcome
     from export.bundle.exportable import Exportable
+    from export.bundle.write_bundle import Outcome
     from export.source.own_inputs import GivenInputs
     from linreg.checkpoint import Checkpoint
 
@@ -92,8 +92,9 @@ def run(
     check_usage(context, kinds)
 
     from export.bundle.build import ExportOptions
-    from export.bundle.export import check_options, write_bundle
+    from export.bundle.export import check_options
     from export.bundle.exportable import exportable
+    from export.bundle.write_bundle import write_bundle
 
     exported: Checkpoint | nn.Module
     code = None
