@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from export.bundle.build import ExportOptions
 from export.bundle.exportable import Exportable, Note, exportable, ignore
 from export.bundle.write_bundle import Progress, write_bundle
-from export.formats.names import OPSETS, READ_ONNX, Format, FormatChoice, chosen_formats
+from export.formats.names import OPSETS, READ_ONNX, Format, FormatChoice, chosen_formats, optional_formats
 from export.precision import ExportPrecision
 from export.proof.budget import given_budget
 from export.source.fixing import Static
@@ -50,7 +50,8 @@ def export(
             copy is exported in eval mode.
         folder: the folder of the bundle, created if needed. Unless it is the model's own bundle, the state_dict and the
             card are also written to it.
-        formats: any of `onnx`, `torchscript`, `torchscript-trace`, `pt2`, `c`, or `all` for all but `c`.
+        formats: any of `onnx`, `torchscript`, `torchscript-trace`, `pt2`, `c`, `js`, `sql`, or `all`: the first
+            four, and those of the others that can be written and verified here. A note says why one is left out.
         inputs: the inputs of a module, one string such as `x=float32[batch,16]` per argument of forward; a single
             string needs no list.
         example: the inputs of a module as tensors: one, several in the order of forward's arguments, a dict by their
@@ -90,7 +91,9 @@ def export(
         ['model.onnx', 'model.torchscript']
         >>> bundle = linreg.export(module, "same", example=(torch.randn(2, 16),))
     """
-    kinds = _formats(formats, opset, prefix)
+    choices = _choices(formats)
+    kinds = chosen_formats(choices)
+    _check_applies(kinds, opset, prefix)
     folder = as_path("folder", folder)
     budget_s = given_budget(budget)
     chosen = exportable(
@@ -113,7 +116,19 @@ def export(
         if note is not None:
             note(f"waiting for {holder}")
 
-    outcome = write_bundle(chosen, folder, kinds, options, force=force, wait=wait, on_wait=on_wait, progress=progress)
+    outcome = write_bundle(
+        chosen,
+        folder,
+        kinds,
+        options,
+        optional=optional_formats(choices),
+        force=force,
+        wait=wait,
+        on_wait=on_wait,
+        progress=progress,
+    )
+    for remark in outcome.remarks():
+        (note or ignore)(remark)
     outcome.raise_refused()
     return open_bundle(folder)
 
@@ -133,7 +148,7 @@ def check_options(chosen: Exportable, options: ExportOptions) -> None:
         raise ExportError("budget: has no effect on an affine module, whose proof is always complete; leave it out")
 
 
-def _formats(formats: str | Sequence[str], opset: int | None, prefix: str | None) -> list[Format]:
+def _choices(formats: str | Sequence[str]) -> list[FormatChoice]:
     expected = f"expected any of {', '.join(FormatChoice)}"
     try:
         names = [formats] if isinstance(formats, str) else list(formats)
@@ -145,11 +160,13 @@ def _formats(formats: str | Sequence[str], opset: int | None, prefix: str | None
         if name not in list(FormatChoice):
             hint = f"; a converter to {name} reads ONNX" if str(name).lower() in READ_ONNX.split() else ""
             raise ExportError(f"formats: got {str(name)[:60]!r}, {expected}{hint}")
-    kinds = chosen_formats([FormatChoice(name) for name in names])
+    return [FormatChoice(name) for name in names]
+
+
+def _check_applies(kinds: list[Format], opset: int | None, prefix: str | None) -> None:
     if opset is not None and (isinstance(opset, bool) or opset not in OPSETS):
         raise ExportError(f"opset: got {opset!r}, expected a number from {OPSETS[0]} to {OPSETS[-1]}")
     if opset is not None and Format.ONNX not in kinds:
         raise ExportError("opset belongs to ONNX; add it to formats, or leave opset out")
     if prefix is not None and Format.C not in kinds:
         raise ExportError("prefix belongs to C source; add c to formats, or leave prefix out")
-    return kinds

@@ -1,13 +1,13 @@
 """Write and verify the artifacts of a bundle, then its other files, and apply all changes together."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from export.bundle.build import ExportOptions
-from export.bundle.contents import make_room, record, renew_vectors
+from export.bundle.contents import make_room, record, remove_artifact, renew_vectors
 from export.bundle.exportable import Exportable
 from export.bundle.write import Artifact, make_artifact
 from export.formats.names import Format
@@ -15,7 +15,7 @@ from export.proof.affine import load_eager
 from export.source.source import Source
 from linreg.changes import Changes, changing
 from linreg.config import CARD_FILE, MODEL_FILE
-from linreg.errors import LinregError
+from linreg.errors import ExportError, LinregError, MismatchError
 from linreg.folders import ensure_folder
 
 if TYPE_CHECKING:
@@ -33,10 +33,12 @@ class Outcome:
     Attributes:
         written: the artifacts that were written and verified.
         refused: the error with which each other format was refused.
+        left_out: the reason for which each optional format was left out.
     """
 
     written: list[Artifact]
     refused: dict[Format, LinregError]
+    left_out: dict[Format, LinregError]
 
     @property
     def error(self) -> LinregError | None:
@@ -48,6 +50,13 @@ class Outcome:
         if self.error is not None:
             raise self.error
 
+    def remarks(self) -> list[str]:
+        """Return one line per reason for which formats were left out, beginning with their names."""
+        named: dict[str, list[str]] = {}
+        for kind, error in self.left_out.items():
+            named.setdefault(str(error).removeprefix(f"{kind}: "), []).append(kind)
+        return [f"{', '.join(kinds)}: {reason}" for reason, kinds in named.items()]
+
 
 def write_bundle(
     chosen: Exportable,
@@ -55,6 +64,7 @@ def write_bundle(
     kinds: list[Format],
     options: ExportOptions,
     *,
+    optional: Collection[Format] = (),
     force: bool = False,
     wait: bool = False,
     on_wait: Callable[[str], None] | None = None,
@@ -66,7 +76,9 @@ def write_bundle(
         chosen: the model to export.
         folder: the folder of the bundle.
         kinds: the formats to write.
-        options: how the files are written and verified.
+        options: how the files are written and verified. A prefix makes C no longer optional.
+        optional: formats that are left out, not refused, if they cannot be written or verified. A file whose outputs
+            differ is refused all the same.
         force: overwrite files that the manifest does not list, and remove those of another model.
         wait: wait for another command that is writing to the folder.
         on_wait: called once with the name of that command.
@@ -76,18 +88,15 @@ def write_bundle(
         LinregError: the folder cannot be written, another command is writing to it, user files would be overwritten,
             or there is no compiler to verify C with, or no Node.js to verify JavaScript with.
     """
-    if Format.C in kinds:
-        from export.runners.c import compiler
-
-        compiler()
-    if Format.JS in kinds:
-        from export.runners.js import node
-
-        node()
+    if options.prefix is not None:
+        optional = set(optional) - {Format.C}
+    left_out = _without_program(kinds, optional)
+    kinds = [kind for kind in kinds if kind not in left_out]
     ensure_folder(folder)
     with changing(folder, command="linreg export", wait=wait, on_wait=on_wait) as changes:
         make_room(changes, chosen.source, kinds, chosen.files, force=force)
-        outcome = _make_artifacts(chosen, changes, kinds, options, progress)
+        outcome = _make_artifacts(chosen, changes, kinds, options, optional, progress)
+        outcome.left_out.update(left_out)
         if outcome.written:
             _stage_rest(chosen, changes, outcome.written, keep_inputs=options.keep_inputs)
         else:
@@ -96,10 +105,39 @@ def write_bundle(
     return outcome
 
 
+def _without_program(kinds: list[Format], optional: Collection[Format]) -> dict[Format, LinregError]:
+    """Return the optional formats whose proof needs a program that is not installed, with the error that names it.
+
+    Raises:
+        LinregError: a program is missing for another format.
+    """
+    found: dict[Format, LinregError] = {}
+    for kind in kinds:
+        try:
+            if kind is Format.C:
+                from export.runners.c import compiler
+
+                compiler()
+            elif kind is Format.JS:
+                from export.runners.js import node
+
+                node()
+        except LinregError as error:
+            if kind not in optional:
+                raise
+            found[kind] = error
+    return found
+
+
 def _make_artifacts(
-    chosen: Exportable, changes: Changes, kinds: list[Format], options: ExportOptions, progress: Progress | None
+    chosen: Exportable,
+    changes: Changes,
+    kinds: list[Format],
+    options: ExportOptions,
+    optional: Collection[Format],
+    progress: Progress | None,
 ) -> Outcome:
-    outcome, source = Outcome(written=[], refused={}), chosen.source
+    outcome, source = Outcome(written=[], refused={}, left_out={}), chosen.source
     if source.affine is not None:
         load_eager(kinds)
     program: ExportedProgram | None = None
@@ -111,6 +149,8 @@ def _make_artifacts(
                 progress(stage, done, total)
 
         try:
+            if kind in optional and source.affine is None and Format.ONNX in outcome.refused:
+                raise ExportError(f"{kind}: source code is written from the ONNX file, which was refused")
             if program is None and _needs_capture(kind, source):
                 from export.formats.capture import capture
 
@@ -122,7 +162,12 @@ def _make_artifacts(
                 make_artifact(source, kind, changes, options, program=program, capture_s=capture_s, begin=begin)
             )
         except LinregError as error:
-            outcome.refused[kind] = error
+            if kind in optional and not isinstance(error, MismatchError):
+                outcome.left_out[kind] = error
+                if source.given is not None:  # a file of an earlier export has other inputs
+                    remove_artifact(changes, kind, source.precision)
+            else:
+                outcome.refused[kind] = error
     if progress is not None:
         progress("finish the bundle", len(kinds), len(kinds))
     return outcome
