@@ -52,6 +52,12 @@ class Card:
         """How the cells of the training table were written."""
         return from_record(self.data.get("read", {}))
 
+    @property
+    def ranges(self) -> tuple[tuple[float, float], ...]:
+        """Minimum and maximum of each feature in the training data; empty for a card that lacks them."""
+        ends = {entry["name"]: (entry["minimum"], entry["maximum"]) for entry in self.data.get("ranges", [])}
+        return tuple(ends[name] for name in self.features) if ends.keys() >= set(self.features) else ()
+
 
 def ranges_of(features: Iterable[str], low: Iterable[float], high: Iterable[float]) -> list[dict[str, Any]]:
     """Return what the data of a card says about the values of each feature: name, minimum and maximum."""

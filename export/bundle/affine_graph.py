@@ -99,6 +99,8 @@ def _names_problem(model: Any, card: Card) -> str:
         return "names features that differ from its card, or in another order"
     if json.loads(texts.get("linreg.target", "null")) != card.target:
         return "names a target that differs from its card"
+    if "linreg.ranges" in texts and json.loads(texts["linreg.ranges"]) != [list(ends) for ends in card.ranges]:
+        return "has ranges of features that differ from its card"
     return ""
 
 

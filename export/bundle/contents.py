@@ -106,6 +106,13 @@ def _written_names(changes: Changes, source: Source, kinds: list[Format]) -> lis
     return names
 
 
+def remove_artifact(changes: Changes, kind: Format, precision: ExportPrecision | None) -> None:
+    """Remove what an earlier export wrote in a format."""
+    for name in (file_name(kind, precision), beside(kind, precision)):
+        if name is not None:
+            changes.remove(name)
+
+
 def renew_vectors(changes: Changes, source: Source, written: list[Artifact], *, keep_inputs: bool = False) -> None:
     """Stage new test vectors that replace the older ones.
 

@@ -1,61 +1,23 @@
-"""Export a model into a bundle: write and verify every format, then write the manifest."""
+"""Export a model into a bundle: the door to `write_bundle` in Python."""
 
 import os
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from export.bundle.build import ExportOptions
-from export.bundle.contents import make_room, record, renew_vectors
 from export.bundle.exportable import Exportable, Note, exportable, ignore
-from export.bundle.write import Artifact, make_artifact
-from export.formats.names import OPSETS, READ_ONNX, Format, FormatChoice, chosen_formats
+from export.bundle.write_bundle import Progress, write_bundle
+from export.formats.names import OPSETS, READ_ONNX, Format, FormatChoice, chosen_formats, optional_formats
 from export.precision import ExportPrecision
-from export.proof.affine import load_eager
 from export.proof.budget import given_budget
 from export.source.fixing import Static
-from export.source.source import Source
 from linreg.arguments import as_path, as_texts
 from linreg.bundle import Bundle, open_bundle
-from linreg.changes import Changes, changing
-from linreg.config import CARD_FILE, MODEL_FILE
-from linreg.errors import ExportError, LinregError
-from linreg.folders import ensure_folder
+from linreg.errors import ExportError
 from linreg.in_python import in_python
 
 if TYPE_CHECKING:
-    from torch.export import ExportedProgram
-
     from export.bundle.exportable import Example, Exported
-
-Progress = Callable[[str, int, int], None]
-"""Called as `progress(stage, done, total)` as each stage begins, when `done` of `total` formats are complete, and as
-each case of a proof begins, when `done` of `total` cases are complete. The proof of an affine module reports none."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """The outcome of an export for each format.
-
-    Attributes:
-        written: the artifacts that were written and verified.
-        refused: the error with which each other format was refused.
-    """
-
-    written: list[Artifact]
-    refused: dict[Format, LinregError]
-
-    @property
-    def error(self) -> LinregError | None:
-        """The error that `raise_refused` raises: the one with the highest exit code; None if no format was refused."""
-        return max(self.refused.values(), key=lambda refusal: refusal.exit_code, default=None)
-
-    def raise_refused(self) -> None:
-        """Raise `error`, if any format was refused."""
-        if self.error is not None:
-            raise self.error
 
 
 @in_python
@@ -88,7 +50,8 @@ def export(
             copy is exported in eval mode.
         folder: the folder of the bundle, created if needed. Unless it is the model's own bundle, the state_dict and the
             card are also written to it.
-        formats: any of `onnx`, `torchscript`, `torchscript-trace`, `pt2`, `c`, or `all` for all but `c`.
+        formats: any of `onnx`, `torchscript`, `torchscript-trace`, `pt2`, `c`, `js`, `sql`, or `all`: the first
+            four, and those of the others that can be written and verified here. A note says why one is left out.
         inputs: the inputs of a module, one string such as `x=float32[batch,16]` per argument of forward; a single
             string needs no list.
         example: the inputs of a module as tensors: one, several in the order of forward's arguments, a dict by their
@@ -128,7 +91,9 @@ def export(
         ['model.onnx', 'model.torchscript']
         >>> bundle = linreg.export(module, "same", example=(torch.randn(2, 16),))
     """
-    kinds = _formats(formats, opset, prefix)
+    choices = _choices(formats)
+    kinds = chosen_formats(choices)
+    _check_applies(kinds, opset, prefix)
     folder = as_path("folder", folder)
     budget_s = given_budget(budget)
     chosen = exportable(
@@ -151,7 +116,19 @@ def export(
         if note is not None:
             note(f"waiting for {holder}")
 
-    outcome = write_bundle(chosen, folder, kinds, options, force=force, wait=wait, on_wait=on_wait, progress=progress)
+    outcome = write_bundle(
+        chosen,
+        folder,
+        kinds,
+        options,
+        optional=optional_formats(choices),
+        force=force,
+        wait=wait,
+        on_wait=on_wait,
+        progress=progress,
+    )
+    for remark in outcome.remarks():
+        (note or ignore)(remark)
     outcome.raise_refused()
     return open_bundle(folder)
 
@@ -171,102 +148,7 @@ def check_options(chosen: Exportable, options: ExportOptions) -> None:
         raise ExportError("budget: has no effect on an affine module, whose proof is always complete; leave it out")
 
 
-def write_bundle(
-    chosen: Exportable,
-    folder: Path,
-    kinds: list[Format],
-    options: ExportOptions,
-    *,
-    force: bool = False,
-    wait: bool = False,
-    on_wait: Callable[[str], None] | None = None,
-    progress: Progress | None = None,
-) -> Outcome:
-    """Write and verify every format, then apply all changes to the bundle together, with the manifest last.
-
-    Args:
-        chosen: the model to export.
-        folder: the folder of the bundle.
-        kinds: the formats to write.
-        options: how the files are written and verified.
-        force: overwrite files that the manifest does not list, and remove those of another model.
-        wait: wait for another command that is writing to the folder.
-        on_wait: called once with the name of that command.
-        progress: called as each stage begins.
-
-    Raises:
-        LinregError: the folder cannot be written, another command is writing to it, user files would be overwritten,
-            or there is no compiler to verify C with, or no Node.js to verify JavaScript with.
-    """
-    if Format.C in kinds:
-        from export.runners.c import compiler
-
-        compiler()
-    if Format.JS in kinds:
-        from export.runners.js import node
-
-        node()
-    ensure_folder(folder)
-    with changing(folder, command="linreg export", wait=wait, on_wait=on_wait) as changes:
-        make_room(changes, chosen.source, kinds, chosen.files, force=force)
-        outcome = _make_artifacts(chosen, changes, kinds, options, progress)
-        if outcome.written:
-            _stage_rest(chosen, changes, outcome.written, keep_inputs=options.keep_inputs)
-        else:
-            changes.keep()  # nothing was written, so another model is not removed
-        changes.commit()
-    return outcome
-
-
-def _make_artifacts(
-    chosen: Exportable, changes: Changes, kinds: list[Format], options: ExportOptions, progress: Progress | None
-) -> Outcome:
-    outcome, source = Outcome(written=[], refused={}), chosen.source
-    if source.affine is not None:
-        load_eager(kinds)
-    program: ExportedProgram | None = None
-    capture_s = 0.0
-    for place, kind in enumerate(kinds):
-
-        def begin(stage: str, done: int = place, total: int = len(kinds)) -> None:
-            if progress is not None:
-                progress(stage, done, total)
-
-        try:
-            if program is None and _needs_capture(kind, source):
-                from export.formats.capture import capture
-
-                begin("capture")
-                start = time.perf_counter()
-                program = capture(source)
-                capture_s = time.perf_counter() - start
-            outcome.written.append(
-                make_artifact(source, kind, changes, options, program=program, capture_s=capture_s, begin=begin)
-            )
-        except LinregError as error:
-            outcome.refused[kind] = error
-    if progress is not None:
-        progress("finish the bundle", len(kinds), len(kinds))
-    return outcome
-
-
-def _needs_capture(kind: Format, source: Source) -> bool:
-    return kind is Format.PT2 or (kind in (Format.ONNX, Format.C, Format.JS, Format.SQL) and source.affine is None)
-
-
-def _stage_rest(chosen: Exportable, changes: Changes, written: list[Artifact], *, keep_inputs: bool) -> None:
-    """Stage the state_dict and the card, the vectors, and the manifest."""
-    source, files = chosen.source, chosen.files
-    for name, data in files.items():
-        changes.stage(name, data)
-    if files and CARD_FILE not in files:
-        changes.remove(CARD_FILE)
-    renew_vectors(changes, source, written, keep_inputs=keep_inputs)
-    described = [MODEL_FILE, CARD_FILE] if chosen.state_file == MODEL_FILE else [chosen.state_file]
-    record(changes, source.state_sha256, plain=described, artifacts=written, vectors_of=source.precision)
-
-
-def _formats(formats: str | Sequence[str], opset: int | None, prefix: str | None) -> list[Format]:
+def _choices(formats: str | Sequence[str]) -> list[FormatChoice]:
     expected = f"expected any of {', '.join(FormatChoice)}"
     try:
         names = [formats] if isinstance(formats, str) else list(formats)
@@ -278,11 +160,13 @@ def _formats(formats: str | Sequence[str], opset: int | None, prefix: str | None
         if name not in list(FormatChoice):
             hint = f"; a converter to {name} reads ONNX" if str(name).lower() in READ_ONNX.split() else ""
             raise ExportError(f"formats: got {str(name)[:60]!r}, {expected}{hint}")
-    kinds = chosen_formats([FormatChoice(name) for name in names])
+    return [FormatChoice(name) for name in names]
+
+
+def _check_applies(kinds: list[Format], opset: int | None, prefix: str | None) -> None:
     if opset is not None and (isinstance(opset, bool) or opset not in OPSETS):
         raise ExportError(f"opset: got {opset!r}, expected a number from {OPSETS[0]} to {OPSETS[-1]}")
     if opset is not None and Format.ONNX not in kinds:
         raise ExportError("opset belongs to ONNX; add it to formats, or leave opset out")
     if prefix is not None and Format.C not in kinds:
         raise ExportError("prefix belongs to C source; add c to formats, or leave prefix out")
-    return kinds

@@ -19,7 +19,7 @@ class Format(StrEnum):
 
 
 class FormatChoice(StrEnum):
-    """A value accepted by `--format`: one format, or `all` (every format except source code: C, JavaScript and SQL)."""
+    """A value accepted by `--format`: one format, or `all`."""
 
     ONNX = "onnx"
     TORCHSCRIPT = "torchscript"
@@ -42,10 +42,10 @@ SUFFIXES = {
 }
 
 RUNTIME_FORMATS = (Format.ONNX, Format.TORCHSCRIPT, Format.TORCHSCRIPT_TRACE, Format.PT2)
-"""The formats of `--format all`: those that take any module. Source code takes feed-forward modules.
+"""The formats that take any module, and that `bench` times."""
 
-Its proof needs a compiler, or Node.js.
-"""
+SOURCE_FORMATS = (Format.C, Format.JS, Format.SQL)
+"""Source code, which takes feed-forward modules. Its proof may need a program: a C compiler, or Node.js."""
 
 PROGRAMS = frozenset({Format.TORCHSCRIPT, Format.TORCHSCRIPT_TRACE, Format.PT2, Format.C, Format.JS, Format.SQL})
 """Formats whose files are programs: loading one may run any code."""
@@ -55,8 +55,13 @@ def chosen_formats(choices: list[FormatChoice]) -> list[Format]:
     """Return the chosen formats in the given order, without duplicates."""
     chosen: list[Format] = []
     for choice in choices:
-        chosen += RUNTIME_FORMATS if choice is FormatChoice.ALL else [Format(choice.value)]
+        chosen += list(Format) if choice is FormatChoice.ALL else [Format(choice.value)]
     return list(dict.fromkeys(chosen))
+
+
+def optional_formats(choices: list[FormatChoice]) -> frozenset[Format]:
+    """Return the formats that may be left out: source code that `all` includes, and that no choice names."""
+    return frozenset(SOURCE_FORMATS) - set(choices) if FormatChoice.ALL in choices else frozenset()
 
 
 def file_name(kind: Format, precision: ExportPrecision | None = None) -> str:

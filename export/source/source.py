@@ -119,7 +119,7 @@ def from_checkpoint(
     static: Static = False,
     units: dict[str, str] | None = None,
 ) -> Source:
-    """Make the source of a reloaded model; its column names go into the metadata.
+    """Make the source of a reloaded model; the names and ranges of its columns go into the metadata.
 
     Args:
         checkpoint: the model, as `linreg.checkpoint.load` returns it.
@@ -134,7 +134,10 @@ def from_checkpoint(
     """
     metadata: dict[str, Any] = {}
     if checkpoint.card is not None:
-        metadata = {"features": list(checkpoint.card.features), "target": checkpoint.card.target}
+        card = checkpoint.card
+        metadata = {"features": list(card.features), "target": card.target}
+        if ranges := card.ranges:  # earlier cards have none
+            metadata["ranges"] = [list(ends) for ends in ranges]
     if units:
         known = [*metadata.get("features", []), metadata.get("target")]
         if unknown := [name for name in units if name not in known]:

@@ -67,8 +67,8 @@ def run(
 def _rest(bundle: Path, table: Path | None) -> None:
     """Export, verify, benchmark and plot a trained model."""
     from export.bundle.build import ExportOptions
-    from export.bundle.export import write_bundle
     from export.bundle.exportable import exportable
+    from export.bundle.write_bundle import write_bundle
     from linreg.checkpoint import load
 
     checkpoint = load(bundle)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from export.formats.names import FormatChoice, chosen_formats
+from export.formats.names import FormatChoice, chosen_formats, optional_formats
 from export.source.axes import BATCH
 from linreg.cli.artifact_table import describe, show_artifacts
 from linreg.cli.bundle import open_model
@@ -45,13 +45,13 @@ from linreg.config import MODEL_FILE
 if TYPE_CHECKING:
     from torch import nn
 
-    from export.bundle.export import Outcome
     from export.bundle.exportable import Exportable
+    from export.bundle.write_bundle import Outcome
     from export.source.own_inputs import GivenInputs
     from linreg.checkpoint import Checkpoint
 
 NAME = "export"
-SUMMARY = "Export a model to ONNX, TorchScript, .pt2 or C, and verify every file."
+SUMMARY = "Export a model to ONNX, TorchScript, .pt2 or source code, and verify every file."
 EXAMPLES = (
     "linreg export -m penguins -f onnx -f pt2",
     "linreg export --module nets.py:make_net --input 'x=float32[batch,16]' -o net",
@@ -88,12 +88,14 @@ def run(
     deprecated in torch; its successor is pt2. C source is written as model.c with its header model.h,
     JavaScript as the ES module model.mjs with its types model.d.mts, and SQL as the query model.sql.
     """
-    kinds = chosen_formats(formats or [FormatChoice.ONNX])
+    choices = formats or [FormatChoice.ONNX]
+    kinds = chosen_formats(choices)
     check_usage(context, kinds)
 
     from export.bundle.build import ExportOptions
-    from export.bundle.export import check_options, write_bundle
+    from export.bundle.export import check_options
     from export.bundle.exportable import exportable
+    from export.bundle.write_bundle import write_bundle
 
     exported: Checkpoint | nn.Module
     code = None
@@ -132,7 +134,15 @@ def run(
         )
         check_options(chosen, options)
         outcome = write_bundle(
-            chosen, folder, kinds, options, force=force, wait=wait, on_wait=say_waiting, progress=progress
+            chosen,
+            folder,
+            kinds,
+            options,
+            optional=optional_formats(choices),
+            force=force,
+            wait=wait,
+            on_wait=say_waiting,
+            progress=progress,
         )
     if as_json:
         _print_json(chosen, folder, outcome)
@@ -155,6 +165,7 @@ def _print_json(chosen: "Exportable", folder: Path, outcome: "Outcome") -> None:
             "state_sha256": chosen.source.state_sha256,
             "artifacts": [describe(artifact) for artifact in outcome.written],
             "refused": {kind.value: str(error) for kind, error in outcome.refused.items()},
+            "left_out": {kind.value: str(error) for kind, error in outcome.left_out.items()},
         }
     )
 
@@ -169,6 +180,8 @@ def _show(outcome: "Outcome") -> None:
     for kind, error in outcome.refused.items():
         if error is not outcome.error:
             note(str(error) if str(error).startswith(kind.value) else f"{kind.value}: {error}")
+    for remark in outcome.remarks():
+        note(remark)
 
 
 def _bench_command(folder: Path, module: str, arguments: list[str]) -> str:

@@ -150,9 +150,9 @@ Formats = Annotated[
     typer.Option(
         "--format",
         "-f",
-        help="Format to write; may be repeated. all: every format but c, js and sql. Those are source code of a linear "
-        "model or a small feed-forward network, verified with the C compiler, Node.js or SQLite of this machine. "
-        "Default: onnx.",
+        help="Format to write; may be repeated. c, js and sql are source code of a linear model or a small "
+        "feed-forward network, verified with the C compiler, Node.js or SQLite of this machine. all: every format; a "
+        "note says which of c, js and sql cannot be written or verified. Default: onnx.",
         rich_help_panel=OUTPUT,
     ),
 ]

@@ -28,10 +28,11 @@ def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """The straight line, timed; with --benchmark-disable in one process and few rounds, as only equality counts."""
 
     from export.bundle.export import export
+    from export.formats.names import RUNTIME_FORMATS
     from linreg.fitting import fit, straight_line
 
     bundle: Path = tmp_path_factory.mktemp("line")
-    export(fit(straight_line(), epochs=200).save(bundle), bundle, formats="all")
+    export(fit(straight_line(), epochs=200).save(bundle), bundle, formats=RUNTIME_FORMATS)
     if request.config.getoption("benchmark_disable"):
         settings = BenchSettings(batches=BATCHES, processes=1, rounds=10, single_calls=0)
     else:

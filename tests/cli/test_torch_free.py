@@ -163,7 +163,8 @@ def test_the_source_is_that_of_the_module(tmp_path):
     from export.source.source import from_checkpoint, metadata_text
 
     checkpoint = load(REFERENCE)
-    metadata = {"features": list(checkpoint.card.features), "target": checkpoint.card.target}
+    card = checkpoint.card
+    metadata = {"features": list(card.features), "target": card.target, "ranges": list(map(list, card.ranges))}
     entry = Input(name="input", dtype=np.dtype("float32"), shape=("batch", 3))
     for precision in (None, *ExportPrecision):
         for static in (False, True):

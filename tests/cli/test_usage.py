@@ -42,7 +42,7 @@ MODULE = ["--module", f"{NETS}:make_mlp", "--input", "x=float32[batch,16]"]
         ),
         (["export", "-f", "pt2", "-f", "torchscript", "--opset", "18"], "and the format is pt2 and torchscript"),
         (["export", "-f", "c", "--opset", "18"], "--opset applies to ONNX, and the format is c; add --format onnx"),
-        (["export", "-f", "all", "--prefix", "linreg"], "--prefix applies to C source; add --format c"),
+        (["export", "-f", "js", "--prefix", "linreg"], "--prefix applies to C source; add --format c"),
         (["export", "-f", "c", "--prefix", ""], "--prefix got an empty value"),
         (["export", "--static", "--data", PENGUINS], "--data needs a dynamic batch size, and --static fixes it"),
         (["export", *MODULE, "-o", "d", "-m", "b"], "cannot be combined with --model, --data or --unit"),

@@ -88,6 +88,7 @@ def test_a_static_batch_is_verified_as_one(linreg, bundle):
 def test_a_module_of_ones_own(linreg, tmp_path):
     ended = linreg("export", *TOWERS, "--format", "all", "-o", "towers")
     assert ended.code == 0, ended.err
+    assert ended.err.count("c, js, sql: the network has 2 inputs and 2 outputs") == 1
     assert "running" in ended.err
     assert {path.name for path in Path("towers").iterdir()} >= {"model.pth", "model.onnx", "model.pt2", "manifest.json"}
     verified = json.loads(linreg("verify", "towers", "--json").out)
@@ -105,6 +106,7 @@ def test_what_cannot_be_exported_is_told_and_the_rest_is_kept(linreg):
     assert ended.code == 1
     assert "refused" in ended.out
     assert "GuardOnDataDependent" in ended.err
+    assert ended.err.count("c, js, sql: source code is written from the ONNX file, which was refused") == 1
     kept = {path.name for path in Path("branches").iterdir()}
     vectors = {name for name in kept if name.startswith("test_data_set_")} | {"data.json"}
     assert kept - vectors == {"model.pth", "card.json", "model.torchscript", "manifest.json", "SHA256SUMS"}

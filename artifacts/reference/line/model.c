@@ -4,6 +4,7 @@
  *  "inputs": [{"dtype": "float32", "name": "input", "shape": ["batch", 1]}],
  *  "outputs": [{"dtype": "float32", "name": "output", "shape": ["batch", 1]}],
  *  "parameters": [{"dtype": "float32", "name": "linear_layer.weight", "shape": [1, 1]}, {"dtype": "float32", "name": "linear_layer.bias", "shape": [1]}],
+ *  "ranges": [[0.0, 0.9800000190734863]],
  *  "state_sha256": "27c44efa416155b6c2d282830ca25139690c72d6f077a8fabf4f7e6829e503f3",
  *  "target": "y"
  * }

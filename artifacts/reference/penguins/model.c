@@ -4,6 +4,7 @@
  *  "inputs": [{"dtype": "float32", "name": "input", "shape": ["batch", 3]}],
  *  "outputs": [{"dtype": "float32", "name": "output", "shape": ["batch", 1]}],
  *  "parameters": [{"dtype": "float32", "name": "linear_layer.weight", "shape": [1, 3]}, {"dtype": "float32", "name": "linear_layer.bias", "shape": [1]}],
+ *  "ranges": [[32.1, 59.6], [13.1, 21.5], [172.0, 231.0]],
  *  "state_sha256": "7fa2820d0f2d92d3932d6cf33c9841a81a6512ae76b2fb03cdd28843d582c3ee",
  *  "target": "body_mass_g"
  * }

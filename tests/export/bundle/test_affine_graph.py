@@ -58,6 +58,10 @@ def other_target(model):
     next(entry for entry in model.metadata_props if entry.key == "linreg.target").value = '"x"'
 
 
+def other_ranges(model):
+    next(entry for entry in model.metadata_props if entry.key == "linreg.ranges").value = "[[0, 1], [0, 1], [0, 1]]"
+
+
 def names_twice(model):
     model.metadata_props.add(key="linreg.features", value='["a", "b", "c"]')
 
@@ -107,6 +111,7 @@ def second_output(model):
         backdoor,
         swap_names,
         other_target,
+        other_ranges,
         names_twice,
         one_bit,
         scaled,

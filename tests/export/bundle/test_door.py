@@ -67,7 +67,7 @@ def test_a_trained_bundle_is_exported_in_place_and_verified(trained):
     result = verify(bundle, data=PENGUINS)
     assert {row.against for row in result.rows} == {"test vectors", "float64 oracle"}
     assert {row.cases for row in result.rows if row.against == "float64 oracle"} == {25}
-    assert len(result.rows) == 8
+    assert len(result.rows) == 14
 
 
 def test_whatever_holds_the_same_model_gives_the_same_bytes(trained, tmp_path):

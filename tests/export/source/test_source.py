@@ -31,6 +31,7 @@ def test_random_inputs_are_the_same_for_the_same_seed_and_have_the_scale_asked(t
 
 def test_metadata_is_json_under_our_prefix(penguins):
     texts = metadata_text(from_checkpoint(load(penguins)))
-    assert list(texts) == [f"linreg.{key}" for key in ("features", "inputs", "outputs", "state_sha256", "target")]
+    keys = ("features", "inputs", "outputs", "ranges", "state_sha256", "target")
+    assert list(texts) == [f"linreg.{key}" for key in keys]
     assert json.loads(texts["linreg.features"]) == ["bill_length_mm", "bill_depth_mm", "flipper_length_mm"]
     assert json.loads(texts["linreg.target"]) == "body_mass_g"
