@@ -26,7 +26,7 @@ export function readModule(bytes, what) {
     }
     const model = { features, target, units: new Map(Object.entries(units)), inputs: [readPort(inputs)], outputs: [readPort(outputs)] };
     if (model.inputs[0].type !== model.outputs[0].type) throw new Error('its input and output have different types');
-    return { ...model, affine: FIRST_LINES[first] ? readAffine(text) : null };
+    return { ...model, affine: FIRST_LINES[first] ? readAffine(text, model.inputs[0].dims) : null };
   } catch (error) {
     throw new LinregError(`${what}: is not JavaScript of linreg: ${oneLine(error)}; export it again`);
   }
@@ -44,7 +44,7 @@ function readPort(ports) {
   return { name, type: dtype, dims: [null, ...sizes] };
 }
 
-function readAffine(text) {
+function readAffine(text, [, features]) {
   const [weight, bias = [0]] = Array.from(text.matchAll(ARRAY), ([, numbers]) => numbers.split(',').map(Number));
-  return bias.length === 1 ? { weight, bias: bias[0] } : null;
+  return bias.length === 1 && weight?.length === features ? { weight, bias: bias[0] } : null;
 }

@@ -44,16 +44,22 @@ function showStatus(message) {
 
 /** Take away all that an earlier bundle showed. */
 function clearAll() {
-  byId('model').hidden = byId('proof').hidden = byId('engines').hidden = true;
+  byId('model').hidden = byId('proof').hidden = true;
   byId('features').replaceChildren();
   for (const name of ['target', 'timing', 'notes', 'engine']) byId(name).textContent = '';
   clearPrediction();
   clearProof();
 }
 
+/** Show another bundle; its engines are not known yet. */
+function loadOther(toBundle, start) {
+  byId('engines').hidden = true;
+  return load(toBundle, start);
+}
+
 /** Show a bundle; `start` holds values for its features, as the address of the page gives them. */
 function load(toBundle, start = new URLSearchParams()) {
-  const mine = (loaded = { start });
+  const mine = (loaded = { toBundle, start });
   showStatus('Loading…');
   clearAll();
   toBundle.catch(() => {}); // it is awaited, and its error shown, when its turn comes
@@ -123,8 +129,8 @@ function featureNames({ columns, session: { model } }) {
 /** Answer with the other engine, for what the form holds. */
 function changeEngine(name) {
   wanted = name === 'js' ? null : name; // null is JavaScript where there is one, and a later bundle may have none
-  const { bundle, session: opened, start } = loaded;
-  if (bundle) load(Promise.resolve(bundle), opened ? new URLSearchParams(formTexts(featureNames(loaded))) : start);
+  const { toBundle, session: opened, start } = loaded;
+  load(toBundle, opened ? new URLSearchParams(formTexts(featureNames(loaded))) : start);
 }
 
 function showNotes(notes) {
@@ -210,7 +216,7 @@ function listen() {
   byId('folder').addEventListener('change', ({ target }) => {
     const chosen = [...target.files];
     target.value = ''; // so that the same folder may be chosen again
-    if (chosen.length) load(asPromise(() => fromFiles(chosen)));
+    if (chosen.length) loadOther(asPromise(() => fromFiles(chosen)));
   });
   addEventListener('dragover', (event) => {
     event.preventDefault();
@@ -220,7 +226,7 @@ function listen() {
   addEventListener('drop', (event) => {
     event.preventDefault();
     document.body.classList.remove('dragging');
-    load(fromDrop(event.dataTransfer));
+    loadOther(fromDrop(event.dataTransfer));
   });
   new ResizeObserver(draw).observe(byId('chart'));
 }
@@ -241,7 +247,7 @@ if (Object.hasOwn(ENGINES, parameters.get('engine') ?? '')) {
 if (parameters.has('bundle')) {
   const address = parameters.get('bundle');
   parameters.delete('bundle');
-  load(asPromise(() => fromAddress(address)), parameters);
+  loadOther(asPromise(() => fromAddress(address)), parameters);
 } else {
   showStatus('No bundle yet.');
   showNotes(oddParameters(parameters, []));

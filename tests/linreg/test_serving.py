@@ -281,6 +281,19 @@ def test_a_bundle_of_any_name_is_found(page, bundle, name):
         thread.join()
 
 
+def test_a_bundle_with_javascript_needs_no_onnx_runtime_and_no_onnx(page, bundle):
+    shutil.rmtree(page / "web" / "node_modules")
+    manifest = bundle / "manifest.json"
+    listed = manifest.read_text().replace('"model.mjs"', '"other.mjs"').replace('"model.onnx"', '"model.mjs"')
+    manifest.write_text(listed)
+    (bundle / "model.onnx").rename(bundle / "model.mjs")
+    with page_server(bundle) as server:
+        assert {path for path in server.pages if "node_modules" in path} == set()
+        assert server.content("/bundle/penguins/model.mjs") == (bundle / "model.mjs").read_bytes()
+        assert server.content("/web/module_session.mjs")
+        assert server.content("/bundle/penguins/model.onnx") is None
+
+
 def test_what_cannot_be_served_is_told(page, bundle, tmp_path):
     with pytest.raises(ModelError, match=r"is not a bundle, since it has no manifest\.json"), page_server(tmp_path):
         pass
