@@ -48,9 +48,11 @@ export async function openModule(bytes, what) {
 /** Start a worker, and let it import the bytes. */
 async function startWorker(bytes, what) {
   const [glue, timing] = await Promise.all([ownText('model_worker.mjs'), ownText('../js/timing.mjs')]);
-  const addresses = [glue, timing, bytes].map((part) => URL.createObjectURL(new Blob([part], { type: 'text/javascript' })));
   const frame = await hiddenFrame();
-  const worker = new frame.contentWindow.Worker(addresses[0], { type: 'module' });
+  // Addresses that this page makes may reach the browser after the frame's worker has asked for them.
+  const { Blob, URL, Worker } = frame.contentWindow;
+  const addresses = [glue, timing, bytes].map((part) => URL.createObjectURL(new Blob([part], { type: 'text/javascript' })));
+  const worker = new Worker(addresses[0], { type: 'module' });
   const waiting = new Map();
   let ended = '';
   const end = (problem) => {
