@@ -284,7 +284,7 @@ def test_a_bundle_of_any_name_is_found(page, bundle, name):
 def test_a_bundle_with_javascript_needs_no_onnx_runtime_and_no_onnx(page, bundle):
     shutil.rmtree(page / "web" / "node_modules")
     manifest = bundle / "manifest.json"
-    listed = manifest.read_text().replace('"model.mjs"', '"other.mjs"').replace('"model.onnx"', '"model.mjs"')
+    listed = manifest.read_text().replace('"model.mjs"', '"model.float64.mjs"').replace('"model.onnx"', '"model.mjs"')
     manifest.write_text(listed)
     (bundle / "model.onnx").rename(bundle / "model.mjs")
     with page_server(bundle) as server:
