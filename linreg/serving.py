@@ -6,7 +6,7 @@ the bundle lists. Links in the bundle are not followed.
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,12 +22,13 @@ from linreg.manifest import CHECKSUM_FILE, MANIFEST_FILE, read_manifest
 
 HOST = "127.0.0.1"
 ONNX_FILE = "model.onnx"
+JAVASCRIPT_FILE = "model.mjs"
 MAX_BYTES = 256 * 2**20
 """The page reads no larger file (deploy/web/sources.mjs)."""
 
 POLICY = (
-    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; connect-src 'self'; "
-    "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self' blob: 'wasm-unsafe-eval'; worker-src blob:; style-src 'self'; "
+    "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 HEADERS = {
     "Content-Security-Policy": POLICY,
@@ -66,9 +67,9 @@ class PageServer(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False  # a browser keeps connections open
 
-    def __init__(self, bundle: Path, port: int) -> None:
+    def __init__(self, bundle: Path, port: int, pages: Mapping[str, Path]) -> None:
         self.bundle = bundle
-        self.pages = page_files(page_folder())
+        self.pages = pages
         self.bundle_path = f"/bundle/{_name_of(bundle)}/"
         super().__init__((HOST, port), _Handler)
 
@@ -176,20 +177,27 @@ def page_server(bundle: Path, port: int = 0) -> Iterator[PageServer]:
     """Open a server of the page and a bundle; `serve_forever` runs it.
 
     Args:
-        bundle: a bundle with model.onnx.
+        bundle: a bundle with model.mjs or model.onnx.
         port: port on 127.0.0.1; 0 chooses a free one.
 
     Raises:
-        ModelError: the folder is not a bundle, or has no model.onnx.
-        LinregError: the port cannot be used, or this installation lacks the page.
+        ModelError: the folder is not a bundle, or has neither model.
+        LinregError: the port cannot be used, or this installation lacks the page, or the ONNX Runtime that a bundle
+            without model.mjs needs.
     """
     manifest = read_manifest(bundle)
     if manifest is None:
         raise ModelError(f"{bundle}: is not a bundle, since it has no {MANIFEST_FILE}; name a folder of linreg export")
-    if manifest.entry(ONNX_FILE) is None:
-        raise ModelError(f"{bundle}: has no {ONNX_FILE}, which the page runs; export it: linreg export --format onnx")
+    if manifest.entry(JAVASCRIPT_FILE) is None and manifest.entry(ONNX_FILE) is None:
+        raise ModelError(
+            f"{bundle}: has no {JAVASCRIPT_FILE} and no {ONNX_FILE}, one of which the page runs; "
+            "export one: linreg export --format js"
+        )
+    pages = page_files(page_folder())
+    if manifest.entry(JAVASCRIPT_FILE) is None:
+        check_runtime(pages)
     try:
-        server = PageServer(bundle, port)
+        server = PageServer(bundle, port, pages)
     except OSError as error:
         raise LinregError(f"port {port}: {error.strerror}; choose another with --port, or leave --port out") from None
     with server:
@@ -204,23 +212,31 @@ def page_folder() -> Path:
 
 
 def page_files(folder: Path) -> dict[str, Path]:
-    """Return the files of the page by request path.
+    """Return the files of the page by request path, with those of ONNX Runtime if they are installed.
 
     Raises:
-        LinregError: the page is missing, or the ONNX Runtime that it runs.
+        LinregError: the page is missing.
     """
     if not (folder / "web" / "index.html").is_file():
         raise LinregError(f"{folder}: has no page; install linreg from a wheel, or run it in a clone")
-    runtime = [folder / RUNTIME / name for name in RUNTIME_FILES]
-    if not all(path.is_file() for path in runtime):
-        raise LinregError(
-            f"{folder / 'web'}: ONNX Runtime Web is missing; run npm ci --ignore-scripts in deploy/web of a clone, "
-            "and, for a wheel, build it after that"
-        )
+    runtime = [path for name in RUNTIME_FILES if (path := folder / RUNTIME / name).is_file()]
     found = [path for part in ("web", "js") for path in (folder / part).iterdir() if path.suffix in TYPES]
     chosen = [path for path in found if path.suffix != ".json" and path.name not in COMMAND_LINE_FILES]
     files = {f"/{path.relative_to(folder).as_posix()}": path for path in (*chosen, *runtime)}
     return {**files, "/web/": folder / "web" / "index.html"}
+
+
+def check_runtime(pages: Container[str]) -> None:
+    """Check that the files of the page include ONNX Runtime.
+
+    Raises:
+        LinregError: they do not.
+    """
+    if not all(f"/{RUNTIME}/{name}" in pages for name in RUNTIME_FILES):
+        raise LinregError(
+            "the page lacks ONNX Runtime Web, which model.onnx needs; use model.mjs: linreg export --format js; "
+            "or run npm ci --ignore-scripts in deploy/web of a clone, and, for a wheel, build it after that"
+        )
 
 
 def _name_of(bundle: Path) -> str:

@@ -5,6 +5,7 @@ import { CHECKSUM_FILE, MANIFEST_FILE, readListing } from './listing.mjs';
 import { readTensor } from './tensor.mjs';
 
 export const MODEL_FILE = 'model.onnx';
+export const JAVASCRIPT_FILE = 'model.mjs';
 
 const VECTOR = /^test_data_set_([0-9]+)\/(input|output|allowed)_([0-9]+)\.pb$/;
 
@@ -15,23 +16,31 @@ const VECTOR = /^test_data_set_([0-9]+)\/(input|output|allowed)_([0-9]+)\.pb$/;
  * @typedef {import('./tensor.mjs').Tensor} Tensor
  */
 
+/** Whether a file is the model, or part of a test vector: what a proof of the model alone needs. */
+export const isNeeded = (name, model) => name === model || VECTOR.test(name);
+
 /**
- * Read every file that SHA256SUMS lists and compare its size and its hash.
+ * Read the files that SHA256SUMS lists and compare their sizes and their hashes.
  *
  * @param {Bundle} bundle
+ * @param {string} model the file that is verified
+ * @param {(name: string, model: string) => boolean} isChecked chooses files; all by default
  * @returns {Promise<{files: Map<string, Uint8Array>, count: number, problems: string[]}>} the files that verification
  *   uses, those very bytes that were hashed
  */
-export async function checkFiles(bundle) {
+export async function checkFiles(bundle, model = MODEL_FILE, isChecked = () => true) {
   const listing = await readListing(bundle);
-  if (!listing.has(MODEL_FILE)) throw new LinregError(`${CHECKSUM_FILE}: does not list ${MODEL_FILE}; export with --format onnx`);
+  if (!listing.has(model)) {
+    throw new LinregError(`${CHECKSUM_FILE}: does not list ${model}; export with --format ${model === MODEL_FILE ? 'onnx' : 'js'}`);
+  }
   const files = new Map();
   const problems = [];
   for (const [name, entry] of listing) {
+    if (!isChecked(name, model)) continue;
     try {
       const bytes = await bundle.read(name);
       await checkBytes(name, bytes, entry);
-      if (name === MODEL_FILE || VECTOR.test(name)) files.set(name, bytes);
+      if (isNeeded(name, model)) files.set(name, bytes);
     } catch (error) {
       if (!(error instanceof LinregError)) throw error;
       problems.push(error.message);

@@ -3,6 +3,7 @@
 import { LinregError, oneLine } from './errors.mjs';
 import { readModel } from './model.mjs';
 import { elements } from './tensor.mjs';
+import { measureBlocks } from './timing.mjs';
 
 /** One thread on the CPU: what the test vectors were made with. */
 const OPTIONS = { intraOpNumThreads: 1, interOpNumThreads: 1, executionMode: 'sequential', logSeverityLevel: 4 };
@@ -10,8 +11,8 @@ const OPTIONS = { intraOpNumThreads: 1, interOpNumThreads: 1, executionMode: 'se
 /**
  * @typedef {object} Session
  * @property {import('./model.mjs').Model} model
- * @property {(inputs: Tensor[]) => () => Promise<object>} bind to inputs, in the order of the model's; what is timed
- * @property {(inputs: Tensor[]) => Promise<Tensor[]>} run
+ * @property {(inputs: Tensor[]) => Promise<Tensor[]>} run on inputs, in the order of the model's
+ * @property {(inputs: Tensor[], settings: object) => ReturnType<typeof measureBlocks>} measure calls with the inputs
  * @property {() => Promise<void>} release
  *
  * @typedef {import('./tensor.mjs').Tensor} Tensor
@@ -48,5 +49,6 @@ export async function openSession(ort, bytes, what) {
       return { name, type, dims: [...dims], bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
     });
   };
-  return { model, bind, run, release: () => session.release() };
+  const measure = (inputs, settings) => measureBlocks(bind(inputs), settings);
+  return { model, run, measure, release: () => session.release() };
 }

@@ -1,9 +1,19 @@
-/** Prove a bundle: the hash of every file first, then every test vector through the runtime. */
+/** Prove a bundle: the hash of every file first, then every test vector through an engine. */
 
-import { MODEL_FILE, checkFiles, readCases } from './bundle.mjs';
+import { MODEL_FILE, checkFiles, isNeeded, readCases } from './bundle.mjs';
 import { compare } from './compare.mjs';
 import { LinregError, oneLine } from './errors.mjs';
 import { openSession } from './session.mjs';
+
+const NO_VECTORS = 'SHA256SUMS: lists no test_data_set_0, so there is nothing to verify with; export again';
+
+/**
+ * @typedef {object} Engine
+ * @property {string} file the model that it runs
+ * @property {(bytes: Uint8Array) => Promise<Session>} open
+ *
+ * @typedef {import('./session.mjs').Session} Session
+ */
 
 /**
  * @typedef {object} Report
@@ -19,18 +29,59 @@ import { openSession } from './session.mjs';
  */
 
 /**
+ * The engine that runs model.onnx.
+ *
  * @param {object} ort the module onnxruntime-node or onnxruntime-web
+ * @returns {Engine}
+ */
+export function onnxEngine(ort) {
+  return { file: MODEL_FILE, open: (bytes) => openSession(ort, bytes, MODEL_FILE) };
+}
+
+/**
+ * A session of the engine whose answers to every test vector are within the allowed error.
+ *
+ * @param {Engine} engine
+ * @param {import('./bundle.mjs').Bundle} bundle
+ * @returns {Promise<{session: Session, passed: number, bytes: Uint8Array}>} how many vectors, and the model
+ * @throws {LinregError} says what is wrong
+ */
+export async function provenSession(engine, bundle) {
+  const { files, problems } = await checkFiles(bundle, engine.file, isNeeded);
+  if (problems.length) throw new LinregError(problems[0]);
+  const session = await engine.open(files.get(engine.file));
+  try {
+    let passed = 0;
+    for await (const { name, failure } of runCases(session, files)) {
+      if (failure !== null) throw new LinregError(`${engine.file}: ${name}: ${failure}`);
+      passed++;
+    }
+    if (!passed) throw new LinregError(NO_VECTORS);
+    return { session, passed, bytes: files.get(engine.file) };
+  } catch (error) {
+    await session.release();
+    throw error;
+  }
+}
+
+/**
+ * @param {Engine} engine
  * @param {import('./bundle.mjs').Bundle} bundle
  * @returns {Promise<Report>} never an exception for what is in the bundle
  */
-export async function verifyBundle(ort, bundle) {
+export async function verifyBundle(engine, bundle) {
   let checked = { files: new Map(), count: 0, problems: [] };
   const cases = [];
   try {
-    checked = await checkFiles(bundle);
+    checked = await checkFiles(bundle, engine.file);
     if (!checked.problems.length) {
-      for await (const result of runCases(ort, checked.files)) cases.push(result);
-      if (!cases.length) throw new LinregError('SHA256SUMS: lists no test_data_set_0, so there is nothing to verify with; export again');
+      const session = await engine.open(checked.files.get(engine.file));
+      try {
+        for await (const result of runCases(session, checked.files)) cases.push(result);
+      } finally {
+        await session.release();
+      }
+      if (!cases.length) throw new LinregError(NO_VECTORS);
     }
   } catch (error) {
     checked.problems.push(oneLine(error));
@@ -47,14 +98,9 @@ export async function verifyBundle(ort, bundle) {
   };
 }
 
-async function* runCases(ort, files) {
-  const session = await openSession(ort, files.get(MODEL_FILE), MODEL_FILE);
-  try {
-    for (const { name, vectors, error } of readCases(files)) {
-      yield error ? failed(name, 0, error.message) : await runCase(session, vectors);
-    }
-  } finally {
-    await session.release();
+async function* runCases(session, files) {
+  for (const { name, vectors, error } of readCases(files)) {
+    yield error ? failed(name, 0, error.message) : await runCase(session, vectors);
   }
 }
 

@@ -7,8 +7,7 @@ import { LinregError, cleaned, oneLine } from '../js/errors.mjs';
 import { CHECKSUM_FILE } from '../js/listing.mjs';
 import { rowPredictor } from '../js/predictor.mjs';
 import { openSession } from '../js/session.mjs';
-import { measureBlocks } from '../js/timing.mjs';
-import { closeness, verifyBundle } from '../js/verify.mjs';
+import { closeness, onnxEngine, verifyBundle } from '../js/verify.mjs';
 import { openFolder, readModelFile } from './folder.mjs';
 import { predictStream } from './predict.mjs';
 
@@ -54,7 +53,7 @@ async function predict({ ort }, path) {
 }
 
 async function verify({ name, ort }, folder) {
-  const report = await verifyBundle(ort, openFolder(folder));
+  const report = await verifyBundle(onnxEngine(ort), openFolder(folder));
   for (const problem of report.problems) console.error(cleaned(`${name}: ${problem}`));
   for (const { name: place, failure } of report.cases) {
     if (failure !== null) console.error(cleaned(`${name}: ${place}: ${failure}`));
@@ -75,7 +74,7 @@ async function bench({ name, version, ort }, folder, batchText, blocksText = '10
     throw new LinregError(`${join(folder, CHECKSUM_FILE)}: no test vector has batch ${batch}, expected one of ${batches}`);
   }
   const session = await openSession(ort, files.get(MODEL_FILE), join(folder, MODEL_FILE));
-  const { calls, blockS } = await measureBlocks(session.bind(found.vectors.inputs), { blocks });
+  const { calls, blockS } = await session.measure(found.vectors.inputs, { blocks });
   console.log(JSON.stringify({ runtime: name, version, batch, calls, block_s: blockS }));
   return 0;
 }

@@ -5,7 +5,7 @@ import * as ort from 'onnxruntime-node';
 import { LinregError } from '../js/errors.mjs';
 import { rowPredictor } from '../js/predictor.mjs';
 import { openSession } from '../js/session.mjs';
-import { verifyBundle } from '../js/verify.mjs';
+import { onnxEngine, verifyBundle } from '../js/verify.mjs';
 import { openFolder, readModelFile } from './folder.mjs';
 
 export { LinregError };
@@ -26,7 +26,7 @@ export async function load(path) {
 
 /** Check the sha256 of every file of a bundle, then run its test vectors. */
 export function verify(folder) {
-  return verifyBundle(ort, openFolder(folder));
+  return verifyBundle(onnxEngine(ort), openFolder(folder));
 }
 
 function flat(rows, features, columns) {

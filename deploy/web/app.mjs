@@ -1,19 +1,17 @@
 /** The page: a bundle comes in, its features become a form, and what is typed becomes a prediction and a chart. */
 
-import { MODEL_FILE, checkBytes, sha256 } from '../js/bundle.mjs';
+import { MODEL_FILE, sha256 } from '../js/bundle.mjs';
 import { LinregError, cleaned, oneLine, quoted } from '../js/errors.mjs';
 import { NO_CARD, readCard } from '../js/card.mjs';
-import { findEntry } from '../js/listing.mjs';
 import { rowPredictor } from '../js/predictor.mjs';
-import { openSession } from '../js/session.mjs';
 import { toTensor } from '../js/tensor.mjs';
-import { measureBlocks, median } from '../js/timing.mjs';
+import { median } from '../js/timing.mjs';
 import { verifyBundle } from '../js/verify.mjs';
 import { byId } from './elements.mjs';
-import { readForm, showForm } from './form.mjs';
+import { ENGINES, enginesOf, openJavaScript, openOnnx, showChoice, showEngine } from './engines.mjs';
+import { formTexts, readForm, showForm } from './form.mjs';
 import { clearPrediction, drawPrediction, showPrediction } from './prediction.mjs';
 import { clearProof, showProof } from './proof.mjs';
-import { startRuntime } from './runtime.mjs';
 import { fromAddress, fromDrop, fromFiles } from './sources.mjs';
 
 const MAX_FEATURES = 200;
@@ -24,7 +22,9 @@ const MAX_FEATURES = 200;
  */
 let loaded = {};
 let session = null;
-let ort = null;
+
+/** The engine that the user chose, for this bundle and those that follow; null for the best. */
+let wanted = null;
 
 // The runtime answers one question at a time: each waits for the one before it. What goes wrong with a bundle is not said
 // after another was asked for.
@@ -46,36 +46,34 @@ function showStatus(message) {
 function clearAll() {
   byId('model').hidden = byId('proof').hidden = true;
   byId('features').replaceChildren();
-  byId('target').textContent = byId('timing').textContent = byId('notes').textContent = '';
+  for (const name of ['target', 'timing', 'notes', 'engine']) byId(name).textContent = '';
   clearPrediction();
   clearProof();
 }
 
+/** Show another bundle; its engines are not known yet. */
+function loadOther(toBundle, start) {
+  byId('engines').hidden = true;
+  return load(toBundle, start);
+}
+
 /** Show a bundle; `start` holds values for its features, as the address of the page gives them. */
 function load(toBundle, start = new URLSearchParams()) {
-  const mine = (loaded = {});
+  const mine = (loaded = { toBundle, start });
   showStatus('Loading…');
   clearAll();
   toBundle.catch(() => {}); // it is awaited, and its error shown, when its turn comes
   return inTurn(async () => {
     await session?.release();
     session = null;
-    ort ??= await startRuntime();
     if (mine === loaded) await show(mine, await toBundle, start);
   });
 }
 
 /** Every wait may end after another bundle was asked for: nothing is shown then. */
 async function show(mine, bundle, start) {
-  const bytes = await bundle.read(MODEL_FILE);
-  if (mine !== loaded) return;
-  // A model that is not the listed one, or that the runtime refuses, may still be verified, which says what is wrong.
-  mine.bundle = bundle;
-  byId('proof').hidden = false;
-  const entry = await findEntry(bundle, MODEL_FILE);
-  if (entry) await checkBytes(MODEL_FILE, bytes, entry);
-  session = await openSession(ort, bytes, MODEL_FILE);
-  const predictor = rowPredictor(session, MODEL_FILE);
+  const { proof, bytes } = await open(mine, bundle);
+  const predictor = rowPredictor(session, mine.engine.file);
   const hash = await sha256(bytes);
   const notes = [];
   const card = await readCard(bundle).catch((error) => {
@@ -94,9 +92,31 @@ async function show(mine, bundle, start) {
   mine.type = inputs[0].type;
   const fields = names.map((name) => ({ name, unit: units.get(name), range: card.ranges.get(name), start: start.getAll(name).at(-1) }));
   showForm(fields, predict);
+  showEngine(mine.engine, proof);
   byId('model').hidden = false;
   predict();
   measure();
+}
+
+/** Open the model of a bundle in an engine. One that is refused may still be verified, which says what is wrong. */
+async function open(mine, bundle) {
+  const offer = (name, offered) => {
+    if (mine !== loaded) return;
+    Object.assign(mine, { bundle, engine: ENGINES[name] });
+    byId('proof').hidden = false;
+    if (offered) showChoice(offered, name);
+  };
+  const offered = await enginesOf(bundle).catch((error) => {
+    offer('onnxruntime');
+    throw error;
+  });
+  const name = wanted ?? (offered.js ? 'js' : 'onnxruntime');
+  if (offered.js) offer(name, offered);
+  const model = name === 'js' ? null : await bundle.read(MODEL_FILE);
+  offer(name, offered);
+  const opened = await (model ? openOnnx(bundle, model) : openJavaScript(bundle, offered.onnxruntime));
+  session = opened.session;
+  return opened;
 }
 
 function featureNames({ columns, session: { model } }) {
@@ -106,6 +126,13 @@ function featureNames({ columns, session: { model } }) {
   return model.features ?? Array.from({ length: columns }, (_, place) => `column ${place + 1}`);
 }
 
+/** Answer with the other engine, for what the form holds. */
+function changeEngine(name) {
+  wanted = name === 'js' ? null : name; // null is JavaScript where there is one, and a later bundle may have none
+  const { toBundle, session: opened, start } = loaded;
+  load(toBundle, opened ? new URLSearchParams(formTexts(featureNames(loaded))) : start);
+}
+
 function showNotes(notes) {
   byId('notes').textContent = notes.join(' ');
 }
@@ -113,10 +140,12 @@ function showNotes(notes) {
 /** What the address of the page holds that is of no use, in sentences. */
 function oddParameters(start, names) {
   const given = [...new Set(start.keys())];
-  const unknown = given.filter((name) => !names.includes(name)).map(quoted);
+  const engine = names.includes('engine') ? null : start.get('engine');
+  const unknown = given.filter((name) => !names.includes(name) && (name !== 'engine' || engine === null)).map(quoted);
   const twice = given.filter((name) => names.includes(name) && start.getAll(name).length > 1).map(quoted);
-  const known = ['bundle', ...names.slice(0, 10).map(cleaned), ...(names.length > 10 ? ['…'] : [])].join(', ');
+  const known = ['bundle', 'engine', ...names.slice(0, 10).map(cleaned), ...(names.length > 10 ? ['…'] : [])].join(', ');
   return [
+    ...(engine === null ? [] : [`The engine in the address is ${quoted(engine)}, expected ${Object.keys(ENGINES).join(' or ')}.`]),
     ...(unknown.length ? [`The address holds ${unknown.join(', ')}, which is not known here; expected ${known}.`] : []),
     ...(twice.length ? [`The address holds ${twice.join(', ')} more than once; the last one counts.`] : []),
   ];
@@ -159,8 +188,8 @@ function measure() {
     if (mine !== loaded || !mine.answer) return;
     const [input] = mine.session.model.inputs;
     const array = input.type === 'float64' ? Float64Array : Float32Array;
-    const call = mine.session.bind([toTensor(input.name, input.type, [1, mine.columns], new array(mine.columns))]);
-    const { calls, blockS } = await measureBlocks(call, { blocks: 9, blockMs: 20 });
+    const row = toTensor(input.name, input.type, [1, mine.columns], new array(mine.columns));
+    const { calls, blockS } = await mine.session.measure([row], { blocks: 9, blockMs: 20 });
     if (mine !== loaded) return;
     const microseconds = (median(blockS) / calls) * 1e6;
     byId('timing').textContent = `${microseconds.toPrecision(3)} µs a call: median of 9 blocks of ${calls} calls`;
@@ -174,8 +203,8 @@ function verify() {
   clearProof('Verifying…');
   const mine = loaded;
   inTurn(async () => {
-    const report = mine === loaded && mine.bundle ? await verifyBundle(ort, mine.bundle) : null;
-    if (report && mine === loaded) showProof(report);
+    const report = mine === loaded && mine.bundle ? await verifyBundle(mine.engine, mine.bundle) : null;
+    if (report && mine === loaded) showProof(report, mine.engine.title);
   }).finally(() => button.removeAttribute('aria-disabled'));
 }
 
@@ -183,10 +212,11 @@ function listen() {
   byId('features').addEventListener('submit', (event) => event.preventDefault());
   byId('time').addEventListener('click', measure);
   byId('verify').addEventListener('click', verify);
+  byId('engines').addEventListener('change', ({ target }) => changeEngine(target.value));
   byId('folder').addEventListener('change', ({ target }) => {
     const chosen = [...target.files];
     target.value = ''; // so that the same folder may be chosen again
-    if (chosen.length) load(asPromise(() => fromFiles(chosen)));
+    if (chosen.length) loadOther(asPromise(() => fromFiles(chosen)));
   });
   addEventListener('dragover', (event) => {
     event.preventDefault();
@@ -196,7 +226,7 @@ function listen() {
   addEventListener('drop', (event) => {
     event.preventDefault();
     document.body.classList.remove('dragging');
-    load(fromDrop(event.dataTransfer));
+    loadOther(fromDrop(event.dataTransfer));
   });
   new ResizeObserver(draw).observe(byId('chart'));
 }
@@ -210,10 +240,14 @@ async function asPromise(make) {
 byId('examples').hidden = !new URL('..', import.meta.url).pathname.endsWith('/deploy/');
 listen();
 const parameters = new URLSearchParams(location.search);
+if (Object.hasOwn(ENGINES, parameters.get('engine') ?? '')) {
+  wanted = parameters.get('engine');
+  parameters.delete('engine');
+}
 if (parameters.has('bundle')) {
   const address = parameters.get('bundle');
   parameters.delete('bundle');
-  load(asPromise(() => fromAddress(address)), parameters);
+  loadOther(asPromise(() => fromAddress(address)), parameters);
 } else {
   showStatus('No bundle yet.');
   showNotes(oddParameters(parameters, []));

@@ -35,6 +35,16 @@ export function showForm(fields, changed) {
   byId('features').replaceChildren(...shown);
 }
 
+/**
+ * What the form holds, as it was typed.
+ *
+ * @param {string[]} names of the features
+ * @returns {[string, string][]}
+ */
+export function formTexts(names) {
+  return Array.from(byId('features').querySelectorAll('input'), ({ value }, place) => [names[place], value]);
+}
+
 /** About the middle, with the digits that people would type, and never outside. */
 function middleOf({ minimum, maximum }) {
   const middle = minimum / 2 + maximum / 2;

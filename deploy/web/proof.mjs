@@ -9,11 +9,14 @@ export function clearProof(text = '') {
   byId('problems').hidden = byId('cases').hidden = true;
 }
 
-/** @param {import('../js/verify.mjs').Report} report */
-export function showProof(report) {
+/**
+ * @param {import('../js/verify.mjs').Report} report
+ * @param {string} engine that answered
+ */
+export function showProof(report, engine) {
   const proved = report.passed > 0 && report.failed === 0;
   const counts = `${report.passed} passed, ${report.failed} failed`;
-  const hashes = `${report.files} files have the listed sha256`;
+  const hashes = `${report.files} files have the listed sha256; answered by ${engine}`;
   if (report.problems.length) showVerdict(`✗ Not proved: ${counts}. No test vector was run.`, 'bad');
   else if (proved) showVerdict(`✓ Proved: ${counts}; ${closeness(report)}; ${hashes}.`, 'good');
   else showVerdict(`✗ Not proved: ${counts}; ${hashes}.`, 'bad');

@@ -1,6 +1,6 @@
 /** Where a page gets a bundle from: files that were chosen or dropped, or an address beside the page. */
 
-import { MODEL_FILE } from '../js/bundle.mjs';
+import { JAVASCRIPT_FILE, MODEL_FILE } from '../js/bundle.mjs';
 import { LinregError, MissingError, oneLine, quoted } from '../js/errors.mjs';
 import { isName } from '../js/listing.mjs';
 
@@ -110,8 +110,10 @@ async function readBody(name, response) {
 }
 
 function fromMap(name, files) {
-  if (!files.has(MODEL_FILE)) {
-    throw new LinregError(`${quoted(name)} has no ${MODEL_FILE}; choose the folder of a bundle, exported with --format onnx`);
+  if (!files.has(MODEL_FILE) && !files.has(JAVASCRIPT_FILE)) {
+    throw new LinregError(
+      `${quoted(name)} has no ${MODEL_FILE} and no ${JAVASCRIPT_FILE}; choose the folder of a bundle, exported with --format onnx or js`,
+    );
   }
   const read = async (path) => {
     const file = files.get(path);

@@ -21,17 +21,18 @@ EXAMPLES = ("linreg serve penguins", "linreg serve penguins --port 8000 --no-ope
 
 def run(
     bundle: Annotated[
-        Path | None, typer.Argument(help="Bundle with model.onnx. Default: artifacts/linreg.", show_default=False)
+        Path | None,
+        typer.Argument(help="Bundle with model.mjs or model.onnx. Default: artifacts/linreg.", show_default=False),
     ] = None,
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1. Default: a free one.", show_default=False)
     ] = 0,
     no_open: Annotated[bool, typer.Option("--no-open", help="Print the address only; open no browser.")] = False,
 ) -> None:
-    """Serve a page on 127.0.0.1 that predicts with model.onnx and verifies the bundle, until Ctrl-C.
+    """Serve a page on 127.0.0.1 that predicts with a bundle and verifies it, until Ctrl-C.
 
-    The page runs ONNX Runtime's WebAssembly in the browser. The server gives out the files that the manifest lists and
-    those of the page, nothing else, and only to this machine.
+    The page runs model.mjs, or ONNX Runtime's WebAssembly for model.onnx, in the browser. The server gives out
+    the files that the manifest lists and those of the page, nothing else, and only to this machine.
     """
     from linreg.serving import page_server
 

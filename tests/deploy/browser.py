@@ -36,9 +36,10 @@ class Site:
     folder: Path
     address: str
 
-    def page_of(self, bundle: str, **values: float) -> str:
-        """The address of the page with a bundle of the folder."""
-        more = "".join(f"&{name}={value}" for name, value in values.items())
+    def page_of(self, bundle: str, *, engine: str = "onnxruntime", **values: float) -> str:
+        """The address of the page with a bundle of the folder; without an engine, the page chooses."""
+        given = {"engine": engine, **values} if engine else values
+        more = "".join(f"&{name}={value}" for name, value in given.items())
         return f"{self.address}deploy/web/?bundle=../../{bundle}{more}"
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.deploy.bundles import MODULES
+from tests.deploy.bundles import MODULES, REFERENCE
 from tests.deploy.c_builds import BUILDS, build, build_libtorch
 
 if TYPE_CHECKING:
@@ -27,6 +27,27 @@ def module_bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         torch.manual_seed(len(name))
         export(make(), folder / name, inputs=inputs, formats=["onnx", "torchscript"])
     return {name: folder / name for name in MODULES}
+
+
+@pytest.fixture(scope="session")
+def javascript_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The penguins as ONNX and JavaScript."""
+    from export.bundle.export import export
+
+    folder = tmp_path_factory.mktemp("bundle") / "javascript"
+    export(REFERENCE / "penguins", folder, formats=["onnx", "js"])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def javascript_network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small network as ONNX and JavaScript."""
+    from export.bundle.export import export
+    from tests.feed_forward_networks import NETWORKS, network
+
+    folder = tmp_path_factory.mktemp("network") / "mlp"
+    export(network("mlp"), folder, inputs=[NETWORKS["mlp"][1]], formats=["onnx", "js"])
+    return folder
 
 
 @pytest.fixture(scope="session")

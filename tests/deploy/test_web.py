@@ -89,7 +89,15 @@ def test_everything_is_done_by_keyboard_alone(page, site):
         assert page.evaluate(shown) == "solid", order[-1]
         if order[-1] == "verify":
             break
-    assert order == ["folder", "penguins", "line", "feature-0", "feature-1", "feature-2", "time", "verify"]
+    assert order == [
+        "folder",
+        "penguins",
+        "line",
+        "engine-onnxruntime",
+        *(f"feature-{n}" for n in range(3)),
+        "time",
+        "verify",
+    ]
     expect(page.locator("#prediction")).to_have_attribute("title", prediction_of(7, 7, 7))
     page.keyboard.press("Enter")
     expect(page.locator("#verdict")).to_contain_text("5 passed, 0 failed")

@@ -79,7 +79,8 @@ def test_the_page_predicts_and_proves_the_bundle(page, unpacked, where):
     seen = watch(page)
     with serving(REFERENCE / "penguins", "--no-open", package=package) as (_, address):
         page.goto(
-            address + "".join(f"&{name}={value}" for name, value in zip(FEATURES, (39.1, 18.7, 181), strict=True))
+            f"{address}&engine=onnxruntime"
+            + "".join(f"&{name}={value}" for name, value in zip(FEATURES, (39.1, 18.7, 181), strict=True))
         )
         expect(page.locator("#prediction")).to_have_attribute("title", first_prediction())
         expect(page.locator("#status")).to_contain_text("penguins: 3 features → body_mass_g")
@@ -95,7 +96,7 @@ def test_the_page_predicts_and_proves_the_bundle(page, unpacked, where):
 def test_the_server_forbids_what_the_page_would_forbid(page, unpacked):
     """By its header, as the page could lose its own policy: no code in text, no other host."""
     with serving(REFERENCE / "line", package=unpacked) as (_, address):
-        page.goto(address)
+        page.goto(f"{address}&engine=onnxruntime")
         expect(page.locator("#prediction")).to_have_attribute("title", "0.643945456")
         assert page.evaluate(INLINE) == "not run"
         assert page.evaluate("() => fetch('http://localhost:1/').then(() => 'fetched', () => 'refused')") == "refused"

@@ -50,7 +50,7 @@ def test_nothing_of_a_bundle_is_left_where_the_next_fails(page, site, tmp_path):
     shutil.copy(REFERENCE / "line" / "card.json", broken)
     page.set_input_files("#folder", broken)
     expect(page.locator("#status")).to_have_text(
-        "'broken' has no model.onnx; choose the folder of a bundle, exported with --format onnx"
+        "'broken' has no model.onnx and no model.mjs; choose the folder of a bundle, exported with --format onnx or js"
     )
     for name in ("model", "proof"):
         expect(page.locator(f"#{name}")).to_be_hidden()

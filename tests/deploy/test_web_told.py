@@ -68,8 +68,9 @@ def test_unknown_parameters_of_the_address_are_named(page, site):
     seen = watch(page)
     page.goto(site.page_of(PENGUINS, **PENGUIN) + "&bill_lenght_mm=3&<b>x</b>=1&flipper_length_mm=181")
     expect(page.locator("#notes")).to_have_text(
-        "The address holds 'bill_lenght_mm', '<b>x</b>', which is not known here; expected bundle, bill_length_mm, "
-        "bill_depth_mm, flipper_length_mm. The address holds 'flipper_length_mm' more than once; the last one counts."
+        "The address holds 'bill_lenght_mm', '<b>x</b>', which is not known here; expected bundle, engine, "
+        "bill_length_mm, bill_depth_mm, flipper_length_mm. The address holds 'flipper_length_mm' more than "
+        "once; the last one counts."
     )
     expect(page.locator("#prediction")).to_have_attribute("title", first_prediction())
     assert seen.errors == []
@@ -81,7 +82,9 @@ def test_unknown_parameters_of_the_address_are_named(page, site):
 def test_a_misspelt_bundle_is_named(page, site):
     page.goto(f"{site.address}deploy/web/?bundel={PENGUINS}")
     expect(page.locator("#status")).to_have_text("No bundle yet.")
-    expect(page.locator("#notes")).to_have_text("The address holds 'bundel', which is not known here; expected bundle.")
+    expect(page.locator("#notes")).to_have_text(
+        "The address holds 'bundel', which is not known here; expected bundle, engine."
+    )
 
 
 def several_outputs() -> onnx.ModelProto:

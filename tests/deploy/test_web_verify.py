@@ -61,7 +61,7 @@ def test_faults_under_a_right_sha256_are_found_by_the_vectors(page, site, reques
 
 def test_damaged_models_are_told_in_one_line_and_the_page_goes_on(page, site, tmp_path):
     seen = watch(page)
-    page.goto(f"{site.address}deploy/web/")
+    page.goto(f"{site.address}deploy/web/?engine=onnxruntime")
     shown = []
     for place, content in enumerate(mutations((REFERENCE / "penguins/model.onnx").read_bytes(), 24, seed=8)):
         bundle = copy_of(REFERENCE / "penguins", tmp_path / str(place))

@@ -115,8 +115,8 @@ def test_every_file_that_the_page_imports_is_served_and_none_of_the_command_line
         answer, body = get(server, path)
         assert answer.status == 200, path
         seen.add(path)
-        places = re.findall(r"from '(\.[^']+)'", body.decode())
-        found = {os.path.normpath(f"{path}/../{place}") for place in places}
+        places = re.findall(r"from '(\.[^']+)'|ownText\('([^']+)'\)", body.decode())
+        found = {os.path.normpath(f"{path}/../{''.join(place)}") for place in places}
         waiting += found - seen - {*waiting}
     assert len(seen) > 15 and {path for path in server.pages if path.endswith(".mjs") and "/node" not in path} == seen
 
@@ -281,19 +281,34 @@ def test_a_bundle_of_any_name_is_found(page, bundle, name):
         thread.join()
 
 
+def test_a_bundle_with_javascript_needs_no_onnx_runtime_and_no_onnx(page, bundle):
+    shutil.rmtree(page / "web" / "node_modules")
+    manifest = bundle / "manifest.json"
+    listed = manifest.read_text().replace('"model.mjs"', '"model.float64.mjs"').replace('"model.onnx"', '"model.mjs"')
+    manifest.write_text(listed)
+    (bundle / "model.onnx").rename(bundle / "model.mjs")
+    with page_server(bundle) as server:
+        assert {path for path in server.pages if "node_modules" in path} == set()
+        assert server.content("/bundle/penguins/model.mjs") == (bundle / "model.mjs").read_bytes()
+        assert server.content("/web/module_session.mjs")
+        assert server.content("/bundle/penguins/model.onnx") is None
+
+
 def test_what_cannot_be_served_is_told(page, bundle, tmp_path):
     with pytest.raises(ModelError, match=r"is not a bundle, since it has no manifest\.json"), page_server(tmp_path):
         pass
     manifest = bundle / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"model.onnx"', '"model.float64.onnx"'))
-    with pytest.raises(ModelError, match=r"has no model\.onnx, which the page runs; export it"), page_server(bundle):
+    listed = manifest.read_text().replace('"model.mjs"', '"model.float64.mjs"')
+    manifest.write_text(listed.replace('"model.onnx"', '"model.float64.onnx"'))
+    with pytest.raises(ModelError, match=r"has no model\.mjs and no model\.onnx, .* export one"), page_server(bundle):
         pass
+    manifest.write_text(listed)
     with page_server(PENGUINS) as server:
         taken = server.server_port
         with pytest.raises(LinregError, match=f"port {taken}: .*choose another with --port"):
             page_server(PENGUINS, taken).__enter__()
     (page / serving.RUNTIME / serving.RUNTIME_FILES[0]).unlink()
-    with pytest.raises(LinregError, match="ONNX Runtime Web is missing; run npm ci"), page_server(PENGUINS):
+    with pytest.raises(LinregError, match=r"lacks ONNX Runtime Web.*or run npm ci"), page_server(bundle):
         pass
     (page / "web" / "index.html").unlink()
     with pytest.raises(LinregError, match="has no page"), page_server(PENGUINS):
