@@ -9,7 +9,15 @@ from tests.deploy.processors import REFERENCE, module
 
 targets = module("targets")
 module("call_trace")
+sources = module("bundles").c_sources
 check = module("check")
+
+
+def answers(target, bundle: Path) -> tuple[str, str]:
+    """How many vectors of the only C source of a bundle passed, and how near they were."""
+    (source,) = sources(bundle)
+    result: tuple[str, str] = check.answers(target, source)
+    return result
 
 
 @pytest.fixture(params=targets.TARGETS, ids=lambda target: target.name)
