@@ -5,23 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from export.bundle.export import export
-from tests.feed_forward_networks import NETWORKS, network
+from tests.feed_forward_networks import NETWORKS
 from tests.processors.conftest import answers, check, sources, targets
 
 BITS = Path(__file__).parent / "bits.c"
 HOST = targets.Target(name="x86-64", compiler="x86_64-linux-gnu", emulator="env", packages=("gcc",), stack_pointer="")
 S390X = next(target for target in targets.TARGETS if target.name.startswith("s390x"))
 OWN_EXPF = "#include <math.h>\nfloat expf(float x) { return (float)exp(x); }\n"
-
-
-@pytest.fixture(scope="session")
-def networks(tmp_path_factory):
-    """A bundle of each network."""
-    folder = tmp_path_factory.mktemp("networks")
-    for name, (_, described) in NETWORKS.items():
-        export(network(name), folder / name, inputs=[described], formats=["onnx", "c"], budget="1s")
-    return folder
 
 
 def bits(target, bundle: Path, folder: Path) -> list[str]:
