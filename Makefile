@@ -20,7 +20,7 @@ CALLERS := rust go csharp java
 FREEZE := { echo '\# Made by `make constraints`; .ci/run checks that it pins every installed package.'; \
   $(BIN)/python -m pip freeze --all --exclude pip --exclude-editable | sed 's/+[a-z0-9.]*$$//'; }
 
-.PHONY: setup demo test test-slow check check-constraints constraints format benchmark real ray-test docs record-docs deploy-tools deploy-build deploy-test deploy-processors deploy-sql clean
+.PHONY: setup demo test test-slow check check-constraints constraints format benchmark real ray-test docs record-docs deploy-tools deploy-build deploy-test deploy-processors source-code-cost deploy-sql clean
 
 setup: $(STAMP)
 
@@ -122,6 +122,11 @@ deploy-test: deploy-build
 # BUNDLES names others than the committed ones.
 deploy-processors:
 	$(PYTHON) deploy/processors/check.py $(BUNDLES)
+
+# A small network as C: bytes on a Cortex-M4F, and time beside ONNX Runtime's C API; FILE takes the table.
+source-code-cost: setup
+	$(BIN)/python -m pytest -q --benchmark-only --benchmark-disable-gc --source-code $(or $(FILE),/dev/null) \
+	  tests/benchmark/long/test_source_code.py -s
 
 # A part of deploy-test: model.sql in a PostgreSQL of its own. SQLite and DuckDB are in `make test`.
 deploy-sql: setup deploy-tools

@@ -29,6 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--planted-faults", type=Path, help="where tests/benchmark/long writes its table of faults")
     parser.addoption("--random-modules", type=Path, help="where tests/benchmark/long counts exports of random modules")
     parser.addoption("--scale", type=Path, help="where tests/benchmark/long writes its table of large tables")
+    parser.addoption("--source-code", type=Path, help="where tests/benchmark/long writes the cost of a network as C")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

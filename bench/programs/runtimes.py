@@ -67,7 +67,12 @@ def time_deploy(
 
 
 def time_runtimes(
-    runtimes: list[Runtime], bundle: Path, *, processes: int, progress: Callable[[int], None] | None = None
+    runtimes: list[Runtime],
+    bundle: Path,
+    *,
+    processes: int,
+    batches: tuple[int, ...] = BATCHES,
+    progress: Callable[[int], None] | None = None,
 ) -> list[RuntimeRow]:
     """Verify every runtime with the bundle's test vectors, then time it in processes shuffled with Python's.
 
@@ -75,6 +80,7 @@ def time_runtimes(
         runtimes: the runtimes that `find_runtimes` found.
         bundle: the bundle that they run.
         processes: processes of each runtime at each batch size.
+        batches: batch sizes; the bundle has a test vector of each.
         progress: called with the number of processes completed.
 
     Raises:
@@ -87,7 +93,7 @@ def time_runtimes(
     samples: dict[tuple[str, int], list[dict[str, Any]]] = {}
     shuffle, done = random.Random(SEED).shuffle, 0
     for _ in range(processes):
-        for batch in BATCHES:
+        for batch in batches:
             shuffle(everyone)
             for runtime in everyone:
                 samples.setdefault((runtime.name, batch), []).append(_time(runtime, bundle, batch))
@@ -95,7 +101,7 @@ def time_runtimes(
                 if progress is not None:
                     progress(done)
     return [
-        _row(runtime.name, batch, proofs[runtime.name], samples) for batch in BATCHES for runtime in (python, *runtimes)
+        _row(runtime.name, batch, proofs[runtime.name], samples) for batch in batches for runtime in (python, *runtimes)
     ]
 
 

@@ -1,4 +1,4 @@
-"""Compile the model.c of bundles for processors that you do not own, and run the test vectors under qemu.
+"""Compile the C source of bundles for processors that you do not own, and run the test vectors under qemu.
 
     python3 deploy/processors/check.py [BUNDLE ...]
     python3 deploy/processors/check.py --packages      prints the Debian packages that this system lacks
@@ -11,10 +11,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bundles import BundleError, CSource, c_sources
 from call_trace import CallCost, TraceError, call_cost
 from targets import HERE, STANDALONE, TARGETS, Target
 
@@ -39,7 +40,7 @@ class Sizes:
 
 
 def main(words: list[str]) -> int:
-    """Print one table a bundle; the exit code."""
+    """Print one table for each C source; the exit code."""
     if words == ["--packages"]:
         print(*sorted({package for target in TARGETS for package in target.missing}))
         return 0
@@ -47,71 +48,108 @@ def main(words: list[str]) -> int:
     bundles = [Path(word).resolve() for word in words] or [reference / "penguins", reference / "line"]
     passed = failed = 0
     for bundle in bundles:
-        print(f"{bundle.name}:\n\n{_row(*HEADER)}\n{_row(*('-' * len(title) for title in HEADER))}")
-        for target in TARGETS:
-            if target.missing:
-                print(_row(target.name, f"missing: apt-get install --no-install-recommends {' '.join(target.missing)}"))
-                continue
-            try:
-                print(_row(*check(target, bundle)), flush=True)
-                passed += 1
-            except (CheckError, TraceError) as error:
-                print(_row(target.name, f"failed: {error}"), flush=True)
-                failed += 1
-        print()
+        try:
+            sources = c_sources(bundle)
+        except BundleError as error:
+            print(f"failed: {error}\n")
+            failed += 1
+            continue
+        for source in sources:
+            for cells in _table(source):
+                passed += len(cells) > 1
+                failed += cells[0].startswith("failed: ")
     print(f"{passed} passed, {failed} failed")
     return 0 if passed > 0 and failed == 0 else 1
 
 
-def check(target: Target, bundle: Path) -> tuple[str, ...]:
-    """Compile a bundle's model.c for a processor, run its vectors and trace one call; the cells of a row.
+def _table(source: CSource) -> Iterator[tuple[str, ...]]:
+    """Print the table of a C source, row by row, and yield the cells beside each processor."""
+    if source.not_run:
+        print(f"{source.title}: not run: {source.not_run}\n")
+        return
+    print(f"{source.title}:\n\n{_row(*HEADER)}\n{_row(*('-' * len(title) for title in HEADER))}")
+    for target in TARGETS:
+        cells = _tried(target, source)
+        print(_row(target.name, *cells), flush=True)
+        yield cells
+    print()
+
+
+def _tried(target: Target, source: CSource) -> tuple[str, ...]:
+    """Return the cells of a row, or the one cell that says why there are none."""
+    if target.missing:
+        return (f"missing: apt-get install --no-install-recommends {' '.join(target.missing)}",)
+    try:
+        return (*answers(target, source), *costs(target, source))
+    except (CheckError, TraceError) as error:
+        return (f"failed: {error}",)
+
+
+def answers(target: Target, source: CSource) -> tuple[str, str]:
+    """Compile a bundle's C source for a processor, and run its vectors.
+
+    Returns:
+        How many vectors passed, and how near they were.
 
     Raises:
         CheckError: the vectors fail, or some were not run.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        program = Build(target, source, Path(name)).program(STANDALONE / "main.c")
+        return _answers(run(target.command(program, "verify", "."), source.bundle), source.bundle)
+
+
+def costs(target: Target, source: CSource) -> tuple[str, ...]:
+    """Compile a bundle's C source for a processor, and trace one call.
+
+    Returns:
+        Bytes of code, of data and of the library's code, bytes of stack, and instructions.
+
+    Raises:
+        CheckError: it does not compile, or does not run.
         TraceError: the trace of the call is not whole.
     """
     with tempfile.TemporaryDirectory() as name:
-        build = _Build(target, bundle, Path(name))
-        answers = _answers(_run(target.command(build.program(STANDALONE / "main.c"), "verify", "."), bundle), bundle)
+        build = Build(target, source, Path(name))
         model = build.sizes(build.model)
         library = f"{build.sizes(build.linked()).code - model.code} B" if target.board else "the system's"
         cost = build.traced()
-    cells = (*answers, f"{model.code} B", f"{model.data} B", library, f"{cost.stack_bytes} B", f"{cost.instructions}")
-    return (target.name, *cells)
+    return (f"{model.code} B", f"{model.data} B", library, f"{cost.stack_bytes} B", f"{cost.instructions}")
 
 
-class _Build:
-    """What is compiled of one bundle for one processor, in a folder."""
+class Build:
+    """What is compiled of one C source for one processor, in a folder."""
 
-    def __init__(self, target: Target, bundle: Path, folder: Path) -> None:
-        self._target, self._bundle, self._folder = target, bundle, folder
+    def __init__(self, target: Target, source: CSource, folder: Path) -> None:
+        self._target, self._source, self._folder = target, source, folder
         self._compiler = [f"{target.compiler}-gcc", *target.flags, *STRICT]
-        self.model = self._object(bundle / "model.c")
-        self._library = [self._object(source) for source in target.library]
+        self.model = self._object(source.path)
+        self._library = [self._object(needed) for needed in target.library]
+        (folder / "model.h").write_text(source.header(), encoding="ascii")
 
     def _object(self, source: Path) -> Path:
         made = self._folder / f"{source.stem}.o"
-        _run([*self._compiler, "-std=c99", "-Wconversion", "-ffunction-sections", "-c", source, "-o", made])
+        run([*self._compiler, "-std=c99", "-Wconversion", "-ffunction-sections", "-c", source, "-o", made])
         return made
 
     def program(self, source: Path) -> Path:
         """Compile and link a program around the model."""
         program = self._folder / source.stem
-        dialect = ["-std=c11", *SYSTEM, *INCLUDES, f"-I{self._bundle}"]
+        dialect = ["-std=c11", *SYSTEM, *INCLUDES, f"-I{self._folder}"]
         objects: list[str | Path] = [self.model, *self._library, *self._target.link_words, "-lm"]
-        _run([*self._compiler, *dialect, source, *objects, "-o", program])
+        run([*self._compiler, *dialect, source, *objects, "-o", program])
         return program
 
     def linked(self) -> Path:
         """Link the model with no more than it calls."""
         linked = self._folder / "linked"
-        entry = ["-nostartfiles", "-static", "-Wl,--gc-sections,-e,linreg_predict"]
-        _run([*self._compiler, *entry, self.model, *self._library, "-lm", "-o", linked])
+        entry = ["-nostartfiles", "-static", f"-Wl,--gc-sections,-e,{self._source.prefix}_predict"]
+        run([*self._compiler, *entry, self.model, *self._library, "-lm", "-o", linked])
         return linked
 
     def sizes(self, path: Path) -> Sizes:
         """Read the sizes of the sections that are in the memory of the processor."""
-        text = _run([f"{self._target.compiler}-size", "-A", path])
+        text = run([f"{self._target.compiler}-size", "-A", path])
         sections = re.findall(r"^(\.\S+)\s+(\d+)", text, re.MULTILINE)
         code = sum(int(size) for name, size in sections if name.startswith(".text"))
         data = sum(int(size) for name, size in sections if re.match(r"\.s?(rodata|data|bss)|\.got|\.toc", name))
@@ -120,7 +158,7 @@ class _Build:
     def traced(self) -> CallCost:
         """Trace one call on the first vectors."""
         trace = self._folder / "trace"
-        _run(self._target.command(self.program(HERE / "call.c"), ".", trace=trace), self._bundle)
+        run(self._target.command(self.program(HERE / "call.c"), ".", trace=trace), self._source.bundle)
         with trace.open(encoding="utf-8", errors="replace") as lines:
             return call_cost(lines, self._target.stack_pointer)
 
@@ -134,7 +172,7 @@ def _answers(text: str, bundle: Path) -> tuple[str, str]:
     return f"{cases} passed", found[2].removeprefix("worst error ").replace("of what is allowed", "of allowed")
 
 
-def _run(words: Sequence[str | Path], folder: Path | None = None) -> str:
+def run(words: Sequence[str | Path], folder: Path | None = None) -> str:
     """Run a command, in a folder or here, and return what it prints.
 
     Semihosting has 256 bytes for all words of a program, so it is started in the bundle.

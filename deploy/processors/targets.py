@@ -69,9 +69,11 @@ def _doubled(word: str) -> str:
     return word.replace(",", ",,")
 
 
-def _linux(name: str, triple: str, emulator: str, library: str, stack_pointer: str) -> Target:
+def _linux(name: str, triple: str, emulator: str, library: str, stack_pointer: str, *flags: str) -> Target:
     packages = (f"gcc-{triple.replace('_', '-')}", f"libc6-dev-{library}-cross", "qemu-user")
-    return Target(name=name, compiler=triple, emulator=emulator, packages=packages, stack_pointer=stack_pointer)
+    return Target(
+        name=name, compiler=triple, emulator=emulator, packages=packages, stack_pointer=stack_pointer, flags=flags
+    )
 
 
 def _cortex_m(name: str, board: str, *flags: str, library: tuple[Path, ...] = ()) -> Target:
@@ -92,7 +94,10 @@ TARGETS = (
     _linux("armhf", "arm-linux-gnueabihf", "qemu-arm", "armhf", r"R13=([0-9a-f]+)"),
     _linux("riscv64", "riscv64-linux-gnu", "qemu-riscv64", "riscv64", r"x2/sp +([0-9a-f]+)"),
     _linux("ppc64le", "powerpc64le-linux-gnu", "qemu-ppc64le", "ppc64el", r"GPR00 [0-9a-f]+ ([0-9a-f]+)"),
-    _linux("s390x, big-endian", "s390x-linux-gnu", "qemu-s390x", "s390x", r"R15=([0-9a-f]+)"),
+    # Otherwise gcc computes float expressions in double there, as FLT_EVAL_METHOD 1 says.
+    _linux(
+        "s390x, big-endian", "s390x-linux-gnu", "qemu-s390x", "s390x", r"R15=([0-9a-f]+)", "-fexcess-precision=fast"
+    ),
     _cortex_m("Cortex-M3, soft float", "mps2-an385", "-mcpu=cortex-m3", "-mfloat-abi=soft", library=(FMAF,)),
     _cortex_m("Cortex-M4, soft float", "mps2-an386", "-mcpu=cortex-m4", "-mfloat-abi=soft", library=(FMAF,)),
     _cortex_m("Cortex-M4F, hard float", "mps2-an386", "-mcpu=cortex-m4", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"),

@@ -9,6 +9,7 @@ from types import ModuleType
 ROOT = Path(__file__).resolve().parents[2]
 PROCESSORS = ROOT / "deploy" / "processors"
 REFERENCE = ROOT / "artifacts" / "reference"
+COST = REFERENCE / "benchmarks" / "source_code.md"
 
 
 def check(*words: object, **settings) -> subprocess.CompletedProcess[str]:
@@ -20,6 +21,13 @@ def rows(text: str) -> dict[str, list[str]]:
     """The cells of each row by its processor, of the last table."""
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
     return {row[0]: row[1:] for row in cells if row[0] not in ("processor", "---------")}
+
+
+def cost_table() -> dict[str, list[str]]:
+    """The cells of each row of `COST`, by what the row is about."""
+    lines = [line for line in COST.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[1:]]
+    return {row[0]: row[1:] for row in cells}
 
 
 def module(name: str) -> ModuleType:

@@ -1,12 +1,13 @@
 """deploy/processors without any cross-compiler: what it reads in a trace, and what it says where tools are missing."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.deploy.processors import check, module, rows
+from tests.deploy.processors import REFERENCE, check, module, rows
 
 call_trace = module("call_trace")
 STACK_POINTER = r"R13=([0-9a-f]+)"
@@ -73,9 +74,12 @@ def test_the_packages_of_all_are_listed_once(tmp_path):
     assert {"qemu-user", "qemu-system-arm", "gcc-powerpc64le-linux-gnu", "libc6-dev-arm64-cross"} <= set(packages)
 
 
-def test_a_bundle_without_its_source_fails(tmp_path):
+def test_source_that_does_not_compile_fails(tmp_path):
     tools(tmp_path, '#!/bin/sh\nexec /usr/bin/gcc "$@"\n')
-    ended = check(tmp_path / "nothing", env={**os.environ, "PATH": str(tmp_path)})
+    bundle = Path(shutil.copytree(REFERENCE / "line", tmp_path / "line"))
+    with (bundle / "model.c").open("a") as file:
+        file.write("damage\n")
+    ended = check(bundle, env={**os.environ, "PATH": str(tmp_path)})
     assert "failed: aarch64-linux-gnu-gcc ended with 1" in rows(ended.stdout)["aarch64"][0]
     assert ended.returncode == 1
 

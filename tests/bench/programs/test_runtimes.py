@@ -56,6 +56,11 @@ def test_rows_are_medians_of_processes_and_ratios_to_python(penguins, tmp_path):
     assert rows[1].rows_per_s == pytest.approx(1e5)
 
 
+def test_only_the_given_batch_sizes_are_timed(penguins, tmp_path):
+    rows = time_runtimes([program(tmp_path)], penguins, processes=1, batches=(1,))
+    assert [(row.name, row.batch) for row in rows] == [(PYTHON, 1), ("fake", 1)]
+
+
 def test_a_program_that_fails_its_vectors_is_not_timed(penguins, tmp_path):
     wrong = program(tmp_path, proof="fake: test_data_set_1: row 3 is 4, expected 5", code=1)
     with pytest.raises(MismatchError, match=r"^fake: fails the test vectors of .*: fake: test_data_set_1: row 3 is 4"):
