@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 import pandas  # noqa: F401  (a command in process would hide it from a pyarrow that has not seen it yet)
 import pytest
 
+from tests.quick_exports import forked_probes, one_table_of_functions
+
 # The ledger of trusted programs is a file of the user's; tests have their own, set before any fixture.
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="linreg-tests-")
 
@@ -45,6 +47,16 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if config.getoption("benchmark_only"):
         return True if collection_path.is_file() and benchmarks not in collection_path.parents else None
     return True if collection_path == benchmarks and not config.getoption("benchmark_disable") else None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_exports() -> Iterator[None]:
+    """Do once what each export of a module would do again, if tests of this session load torch."""
+    if "torch" not in sys.modules:
+        yield
+        return
+    with forked_probes(), one_table_of_functions():
+        yield
 
 
 @pytest.fixture(scope="session")
