@@ -27,7 +27,7 @@ FEATURES = "bill_length_mm,bill_depth_mm,flipper_length_mm"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--every-operation` sweeps the whole of what tests/cli/test_interruptions.py samples by default."""
-    parser.addoption("--every-operation", action="store_true", help="kill commands at every operation, not every 8th")
+    parser.addoption("--every-operation", action="store_true", help="kill commands at every operation, not every 16th")
     parser.addoption("--planted-faults", type=Path, help="where tests/benchmark/long writes its table of faults")
     parser.addoption("--random-modules", type=Path, help="where tests/benchmark/long counts exports of random modules")
     parser.addoption("--scale", type=Path, help="where tests/benchmark/long writes its table of large tables")
@@ -51,7 +51,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.fixture(scope="session", autouse=True)
 def quick_exports() -> Iterator[None]:
-    """Do once what each export of a module would do again, if tests of this session load torch."""
+    """Do once what each export of a module would do again, if tests of this session load torch.
+
+    What was imported to collect the tests is garbage at no time: the collector need not look at it again and again.
+    """
+    gc.collect()
+    gc.freeze()
     if "torch" not in sys.modules:
         yield
         return
@@ -160,12 +165,10 @@ def linreg(
 
 
 @pytest.fixture(scope="module")
-def frozen() -> Iterator[None]:
+def frozen() -> None:
     """A measurement collects garbage first: less of it is looked at, so that the tests are quick."""
     gc.collect()
     gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture

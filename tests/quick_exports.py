@@ -7,7 +7,6 @@ neither.
 """
 
 import contextlib
-import struct
 import subprocess
 import sys
 import tempfile
@@ -48,9 +47,9 @@ class ForkedProbes:
         self,
         command: list[str],
         *,
-        input: bytes,
+        input: bytes,  # noqa: A002  (as in subprocess.run)
         timeout: int,
-        **_: Any,  # noqa: A002  (as in subprocess.run)
+        **_: Any,
     ) -> "subprocess.CompletedProcess[bytes]":
         """Run a probe in a fork, and return how it ended."""
         if self._process is None:

@@ -1,6 +1,6 @@
 """Kill a command at its n-th operation on files; the same command again succeeds, and the bundle verifies.
 
-Every eighth n by default; every n with --every-operation, as .ci/run does.
+Every 16th n by default; every n with --every-operation, as .ci/run does.
 """
 
 import json
@@ -16,8 +16,8 @@ from tests.conftest import PENGUINS, ROOT
 from tests.interrupted import KILLED
 
 HERE = ROOT
-STRIDE = 8
-PAIRS = 12
+STRIDE = 16
+PAIRS = 6
 TRAIN = ["train", PENGUINS, "--target", "body_mass_g", "-o", "b"]
 
 
