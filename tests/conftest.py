@@ -27,7 +27,7 @@ FEATURES = "bill_length_mm,bill_depth_mm,flipper_length_mm"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--every-operation` sweeps the whole of what tests/cli/test_interruptions.py samples by default."""
-    parser.addoption("--every-operation", action="store_true", help="kill commands at every operation, not every 16th")
+    parser.addoption("--every-operation", action="store_true", help="kill commands at every operation, not every 12th")
     parser.addoption("--planted-faults", type=Path, help="where tests/benchmark/long writes its table of faults")
     parser.addoption("--random-modules", type=Path, help="where tests/benchmark/long counts exports of random modules")
     parser.addoption("--scale", type=Path, help="where tests/benchmark/long writes its table of large tables")

@@ -17,22 +17,26 @@ from typing import Any
 
 import pytest
 
-# Reads pairs of folder and time limit; forks a child, whose words, input and output are files in that folder.
+# Reads a folder, a time limit and where to run; forks a child whose words, input and output are files in that folder.
 FORKING = """
-import os, runpy, signal, sys
+import os, signal, sys
 import export.proof.probe_child, export.runners.onnxruntime, export.runners.torch
 for line in sys.stdin:
-    folder, limit_s = line.rstrip("\\n").split("\\0")
+    folder, limit_s, here = line.rstrip("\\n").split("\\0")
     child = os.fork()
     if child == 0:
-        os.dup2(os.open(f"{folder}/input", os.O_RDONLY), 0)
-        os.dup2(os.open(f"{folder}/output", os.O_WRONLY | os.O_CREAT), 1)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-        signal.alarm(int(limit_s))
-        sys.stdin = open(0, closefd=False)
-        sys.argv = open(f"{folder}/words").read().split("\\0")
-        export.proof.probe_child.main()
-        os._exit(0)
+        try:
+            os.dup2(os.open(f"{folder}/input", os.O_RDONLY), 0)
+            os.dup2(os.open(f"{folder}/output", os.O_WRONLY | os.O_CREAT), 1)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+            signal.alarm(int(limit_s))
+            sys.stdin = open(0, closefd=False)
+            sys.argv = open(f"{folder}/words").read().split("\\0")
+            os.chdir(here)
+            export.proof.probe_child.main()
+            os._exit(0)
+        finally:
+            os._exit(1)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
@@ -54,12 +58,13 @@ class ForkedProbes:
         """Run a probe in a fork, and return how it ended."""
         if self._process is None:
             words = [sys.executable, "-c", FORKING]
-            self._process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+            self._process = subprocess.Popen(words, cwd=Path(__file__).parents[1], text=True, **pipes)
         assert self._process.stdin is not None and self._process.stdout is not None
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "input").write_bytes(input)
             (Path(folder) / "words").write_text("\0".join(command[command.index("export.proof.probe_child") :]))
-            self._process.stdin.write(f"{folder}\0{timeout}\n")
+            self._process.stdin.write(f"{folder}\0{timeout}\0{Path.cwd()}\n")
             self._process.stdin.flush()
             code = int(self._process.stdout.readline())
             return subprocess.CompletedProcess(command, code, (Path(folder) / "output").read_bytes(), b"")

@@ -1,6 +1,6 @@
 """Kill a command at its n-th operation on files; the same command again succeeds, and the bundle verifies.
 
-Every 16th n by default; every n with --every-operation, as .ci/run does.
+Every twelfth n by default; every n with --every-operation, as .ci/run does.
 """
 
 import json
@@ -16,7 +16,7 @@ from tests.conftest import PENGUINS, ROOT
 from tests.interrupted import KILLED
 
 HERE = ROOT
-STRIDE = 16
+STRIDE = 12
 PAIRS = 6
 TRAIN = ["train", PENGUINS, "--target", "body_mass_g", "-o", "b"]
 
