@@ -130,7 +130,7 @@ def test_bench(run, stride, penguins):
 
     start = lambda: shutil.copytree(penguins, run.folder / "b")  # noqa: E731
     words = ["bench", "-m", "b", "--processes", "1", "--rounds", "10", "--batch", "1"]
-    sweep(run, max(stride, 4), start, words, check)
+    sweep(run, max(2 * stride, 4), start, words, check)
 
 
 def test_pairs_of_writers(run, stride, penguins):
