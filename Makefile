@@ -43,9 +43,10 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# loadfile keeps the tests of one file in one process, so that they share their fixtures.
+# loadfile keeps the tests of one file in one process, so that they share their fixtures. With two processes on two
+# cores, a second thread would wait for the first; `make test-slow` runs with the threads that torch chooses.
 test: check
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not slow"
 
 # What installs packages or runs for long: every block of the docs, random exports, commands beside files named like ours.
 test-slow: setup

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 import pandas  # noqa: F401  (a command in process would hide it from a pyarrow that has not seen it yet)
 import pytest
 
+from tests.quick_exports import forked_probes, one_table_of_functions
+
 # The ledger of trusted programs is a file of the user's; tests have their own, set before any fixture.
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="linreg-tests-")
 
@@ -25,7 +27,7 @@ FEATURES = "bill_length_mm,bill_depth_mm,flipper_length_mm"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--every-operation` sweeps the whole of what tests/cli/test_interruptions.py samples by default."""
-    parser.addoption("--every-operation", action="store_true", help="kill commands at every operation, not every 8th")
+    parser.addoption("--every-operation", action="store_true", help="kill commands at every operation, not every 12th")
     parser.addoption("--planted-faults", type=Path, help="where tests/benchmark/long writes its table of faults")
     parser.addoption("--random-modules", type=Path, help="where tests/benchmark/long counts exports of random modules")
     parser.addoption("--scale", type=Path, help="where tests/benchmark/long writes its table of large tables")
@@ -46,6 +48,21 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if config.getoption("benchmark_only"):
         return True if collection_path.is_file() and benchmarks not in collection_path.parents else None
     return True if collection_path == benchmarks and not config.getoption("benchmark_disable") else None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_exports() -> Iterator[None]:
+    """Do once what each export of a module would do again, if tests of this session load torch.
+
+    What was imported to collect the tests is garbage at no time: the collector need not look at it again and again.
+    """
+    gc.collect()
+    gc.freeze()
+    if "torch" not in sys.modules:
+        yield
+        return
+    with forked_probes(), one_table_of_functions():
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -150,12 +167,10 @@ def linreg(
 
 
 @pytest.fixture(scope="module")
-def frozen() -> Iterator[None]:
+def frozen() -> None:
     """A measurement collects garbage first: less of it is looked at, so that the tests are quick."""
     gc.collect()
     gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture

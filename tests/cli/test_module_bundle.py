@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import torch
 from onnx import numpy_helper
 
 import linreg as door
+from linreg.cli.main import main
 from linreg.errors import DataError, LinregError, MismatchError, ModelError
 from linreg.manifest import manifest_files, read_manifest
 from tests.conftest import PENGUINS, contents, forge
@@ -64,9 +64,11 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("module-bundle")
     (folder / "nets.py").write_text(CODE)
     words = [*MODULE[:1], f"{folder / 'nets.py'}:make_net", *INPUTS, *BUDGET, "-f", "onnx", "-f", "torchscript"]
-    command = [sys.executable, "-m", "linreg", "export", *words, "-o", "net"]
-    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stderr
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", ["linreg", "export", *words, "-o", "net"])
+        main()
+    assert not ended.value.code
     return folder
 
 

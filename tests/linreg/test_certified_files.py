@@ -9,7 +9,7 @@ from linreg.fitting import fit
 from tests.least_squares_problems import digits, nist
 
 
-@pytest.mark.parametrize("times", [1, 1000])
+@pytest.mark.parametrize("times", [1, 100, pytest.param(1000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["Norris", "Longley", "Wampler1", "Wampler5"])
 def test_certified_digits_of_row_groups_of_three_rows(tmp_path, name, times):
     features, target, certified, _ = nist(name)

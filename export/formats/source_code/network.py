@@ -1,6 +1,7 @@
 """The network that source code is written for. An affine module is the case of one step."""
 
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -17,6 +18,9 @@ DTYPES = ("float32", "float64")
 
 MAX_WEIGHTS = 2**20
 """At this limit C source has 18 MB, and a compiler takes 4 s and half a gigabyte."""
+
+_written: "WeakKeyDictionary[Source, bytes]" = WeakKeyDictionary()
+"""The ONNX file of each network that is small enough for source code: each format of an export reads it."""
 
 
 def network_of(source: Source, kind: str, program: "ExportedProgram | None" = None) -> Network:
@@ -37,8 +41,10 @@ def network_of(source: Source, kind: str, program: "ExportedProgram | None" = No
     from export.formats.source_code.reading import read_steps
 
     _check_batch(source, kind)
-    network = read_steps(to_onnx(source, program=program), kind)
+    data = _written.get(source) or to_onnx(source, program=program)
+    network = read_steps(data, kind)
     _check_count(sum(constant.values.size for constant in network.constants()), kind)
+    _written[source] = data
     return network
 
 

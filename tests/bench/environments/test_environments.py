@@ -14,7 +14,8 @@ from tests.environments import SITE, make_environment, stand_in, with_torch
 
 pytestmark = pytest.mark.usefixtures("frozen", "threads")
 
-QUICK = {"processes": 7, "rounds": 10, "batches": 1}
+QUICK = {"processes": 2, "rounds": 10, "batches": 1}
+SURE = {**QUICK, "processes": 7}
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ def test_the_same_runtime_twice(penguins, real):
 def test_a_slower_runtime(penguins, tmp_path):
     old = stand_in(tmp_path / "old", penguins, version="1.15.1", units=1000)
     new = stand_in(tmp_path / "new", penguins, version="1.16.0", units=4000)
-    report = bench(penguins, environments={"old": old, "new": new}, **QUICK)
+    report = bench(penguins, environments={"old": old, "new": new}, **SURE)
     change = report.environments.changes[0]
     assert change.verdict == "slower"
     assert 1.5 < change.ratio.estimate < 4.5
@@ -122,7 +123,7 @@ def test_environments_without_a_common_runtime(penguins, real, tmp_path):
 
 def test_torch_rows_where_torch_is(penguins, real, tmp_path):
     torch = with_torch(make_environment(tmp_path / "torch", "numpy"))
-    report = bench(penguins, environments={"a": torch, "b": torch, "real": real}, processes=2, rounds=10, batches=1)
+    report = bench(penguins, environments={"a": torch, "b": torch, "real": real}, **QUICK)
     assert answers(report, "b", "torchscript").bit_identical
     assert report.environments.missing == {"real: torchscript": "real has no torch"}
     assert {change.row for change in report.environments.changes if change.environment == "real"} == {

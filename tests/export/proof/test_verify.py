@@ -16,7 +16,8 @@ from export.source.user_module import parse_input
 from linreg.errors import MismatchError
 from tests import nets
 
-SIZES = [1, 13, 300, 4096]
+SIZES = [1, 13, 300, 1024]
+WIDE = 4096
 
 
 def source_of(module: nn.Module) -> Source:
@@ -36,7 +37,7 @@ def answering(module: nn.Module, source: Source) -> Runner:
     return Runner(name="planted", bind=bad.bind, parameters=good.parameters)
 
 
-@pytest.mark.parametrize("features", SIZES)
+@pytest.mark.parametrize("features", [*SIZES, pytest.param(WIDE, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 def test_a_good_module_is_accepted(features, dtype):
     source = source_of(linear(features, dtype=dtype))
@@ -75,7 +76,12 @@ FAULTS = [fault_weight, fault_bfloat16, fault_float16, fault_swap, fault_bias, f
 
 @pytest.mark.parametrize(
     ("features", "fault"),
-    [(size, fault) for size in SIZES for fault in FAULTS if not (fault is fault_swap and size == 1)],
+    [
+        pytest.param(size, fault, marks=[pytest.mark.slow] * (size == WIDE))
+        for size in [*SIZES, WIDE]
+        for fault in FAULTS
+        if not (fault is fault_swap and size == 1)
+    ],
     ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_wrong_answers_are_caught_by_the_outputs_alone(features, fault):
@@ -85,7 +91,7 @@ def test_wrong_answers_are_caught_by_the_outputs_alone(features, fault):
         verify(answering(copy, source), source)
 
 
-@pytest.mark.parametrize("features", SIZES)
+@pytest.mark.parametrize("features", [*SIZES, pytest.param(WIDE, marks=pytest.mark.slow)])
 def test_one_bit_of_one_weight_is_caught_by_the_parameters(features):
     source, copy = source_of(linear(features)), linear(features)
     copy.weight.data.view(torch.int32)[0, 0] ^= 1
@@ -104,7 +110,7 @@ def outputs_of(source: Source, change) -> Runner:
     return Runner(name="planted", bind=bind, parameters=good.parameters)
 
 
-@pytest.mark.parametrize("features", SIZES)
+@pytest.mark.parametrize("features", [*SIZES, pytest.param(WIDE, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("change", "message"),
     [
