@@ -6,8 +6,8 @@ command leaves the old file or none, a full disk is an ordinary error, and a rea
 
 import hashlib
 import os
+import secrets
 import stat
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -111,11 +111,11 @@ def staged(path: Path, data: Contents) -> Iterator[Path]:
         mode = _mode_of(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path.parent)
-        descriptor, name = tempfile.mkstemp(prefix=".", suffix=".linreg-tmp", dir=path.parent)
-    temporary = Path(name)
+    # The name is known before the file exists: a signal in between leaves nothing.
+    temporary = path.parent / f".{secrets.token_hex(8)}.linreg-tmp"
     remove_if_killed(temporary)
     try:
-        with writing(path), os.fdopen(descriptor, "wb") as stream:
+        with writing(path), os.fdopen(_created(temporary, 0o600), "wb") as stream:
             write_contents(stream, data)
             stream.flush()
             os.fchmod(stream.fileno(), mode)
@@ -140,14 +140,17 @@ def write_new(path: Path, data: Contents) -> tuple[int, str]:
     Raises:
         LinregError: the file exists, or cannot be written.
     """
-    with writing(path):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
-        with os.fdopen(descriptor, "wb") as stream:
-            hashed = HashedStream(stream)
-            write_contents(hashed, data)
-            stream.flush()
-            os.fsync(descriptor)
+    with writing(path), os.fdopen(_created(path, 0o666), "wb") as stream:
+        hashed = HashedStream(stream)
+        write_contents(hashed, data)
+        stream.flush()
+        os.fsync(stream.fileno())
     return hashed.size, hashed.sha256
+
+
+def _created(path: Path, mode: int) -> int:
+    """Create a file that does not exist, and return its descriptor."""
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
 
 
 def write_contents(stream: Any, data: Contents) -> None:

@@ -5,7 +5,6 @@ import os
 import random
 import signal
 import stat
-import tempfile
 import time
 
 import pytest
@@ -61,7 +60,7 @@ def test_writers_and_a_reader_at_once(tmp_path):
     assert names(tmp_path) == ["file"]
 
 
-CALLS = ["os.fsync", "os.fchmod", "os.replace", "os.fdopen", "os.open", "os.umask", "tempfile.mkstemp"]
+CALLS = ["os.fsync", "os.fchmod", "os.replace", "os.fdopen", "os.open", "os.umask"]
 
 
 @pytest.mark.parametrize(
@@ -71,8 +70,8 @@ CALLS = ["os.fsync", "os.fchmod", "os.replace", "os.fdopen", "os.open", "os.umas
 def test_a_failure_of_any_call_leaves_the_old_file_and_no_temporary(tmp_path, monkeypatch, error, target):
     path = tmp_path / "file"
     for call in CALLS:
-        module, name = {"os": os, "tempfile": tempfile}[call.split(".")[0]], call.split(".")[1]
-        real = getattr(module, name)
+        name = call.removeprefix("os.")
+        real = getattr(os, name)
         for failing in range(1, 20):
             path.unlink(missing_ok=True)
             if target == "old":
@@ -86,7 +85,7 @@ def test_a_failure_of_any_call_leaves_the_old_file_and_no_temporary(tmp_path, mo
 
             raised = None
             with monkeypatch.context() as patch:
-                patch.setattr(module, name, fail)
+                patch.setattr(os, name, fail)
                 try:
                     write_atomic(path, b"new")
                 except (LinregError, KeyboardInterrupt) as caught:
@@ -103,6 +102,22 @@ def test_a_failure_of_any_call_leaves_the_old_file_and_no_temporary(tmp_path, mo
         else:
             pytest.fail("never came to an end")
         assert failing > 1 or (call, target) == ("os.umask", "old"), f"{call} is never called"
+
+
+def test_ctrl_c_as_a_file_comes_into_being_leaves_no_temporary(tmp_path, monkeypatch):
+    real = os.open
+
+    def interrupted(path, flags, *arguments, **options):
+        descriptor = real(path, flags, *arguments, **options)
+        if flags & os.O_CREAT:
+            os.close(descriptor)
+            raise KeyboardInterrupt
+        return descriptor
+
+    monkeypatch.setattr(os, "open", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_atomic(tmp_path / "file", b"new")
+    assert names(tmp_path) == []
 
 
 @pytest.mark.parametrize("call", ["os.fsync", "os.fchmod", "os.replace"])
