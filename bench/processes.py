@@ -20,6 +20,7 @@ from bench.plan.variants import Kind
 from bench.worker.measurement import measure
 from bench.worker.messages import Job, ProcessResult, job_to_json, result_from_json
 from linreg.config import FEWEST_PROCESSES_TO_STOP, BenchSettings
+from linreg.ending import signals_held
 from linreg.errors import LinregError, MismatchError
 from linreg.folders import work_folder
 from linreg.json_files import read_json, write_json
@@ -118,19 +119,39 @@ def run_in_process(job: Job) -> ProcessResult:
         task, answer = folder / "job.json", folder / "result.json"
         write_json(task, job_to_json(job))
         command = [*child_command("bench.worker.process"), str(task), str(answer)]
-        try:
-            done = subprocess.run(
-                command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
-            )
-        except subprocess.TimeoutExpired:
-            raise LinregError(f"a process took more than {TIMEOUT_S:.0f} s; use fewer --rounds") from None
-        if done.returncode == 0:
+        code, told = _run(command)
+        if code == 0:
             return result_from_json(read_json(answer))
-    if done.returncode < 0:  # killed by a signal: its output does not say why
-        name = signal.Signals(-done.returncode).name
+    if code < 0:  # killed by a signal: its output does not say why
+        name = signal.Signals(-code).name
         raise LinregError(f"a process of the benchmark was ended by {name}; is there enough memory?")
-    lines = done.stderr.strip().splitlines() or [f"it exited with code {done.returncode} and printed nothing"]
+    lines = told.strip().splitlines() or [f"it exited with code {code} and printed nothing"]
     message = lines[-1].removeprefix("error: ")[:500]
-    if done.returncode == MismatchError.exit_code:
+    if code == MismatchError.exit_code:
         raise MismatchError(message)
     raise LinregError(message if lines[-1].startswith("error: ") else f"a process of the benchmark failed: {message}")
+
+
+def _run(command: list[str]) -> tuple[int, str]:
+    """Run a command, and kill it if this process is interrupted; return its exit code and what it wrote to stderr.
+
+    `subprocess.run` would leave it running if the interrupt came as it starts.
+
+    Raises:
+        LinregError: it took too long.
+    """
+    process: subprocess.Popen[str] | None = None
+    try:
+        with signals_held():
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            )
+        told = process.communicate(timeout=TIMEOUT_S)[1]
+    except BaseException as error:
+        if process is not None:
+            process.kill()
+            process.communicate()
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise LinregError(f"a process took more than {TIMEOUT_S:.0f} s; use fewer --rounds") from None
+        raise
+    return process.returncode, told

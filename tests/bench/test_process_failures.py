@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 from dataclasses import replace
 
@@ -17,7 +18,8 @@ from bench.plan.variants import (
     cpu_variants,
 )
 from bench.processes import run_in_process
-from linreg.errors import LinregError, MismatchError
+from linreg.ending import ending_by_signal
+from linreg.errors import LinregError, MismatchError, TerminatedError
 from tests.bench.test_processes import NETS
 
 
@@ -135,3 +137,18 @@ def test_a_file_beside_the_folder_where_one_is_shadows_no_library(job, tmp_path,
     own = job()
     monkeypatch.chdir(tmp_path / "here")
     assert run_in_process(own).rows[1, 7][REFERENCE].problem == ""
+
+
+def test_a_signal_as_a_process_starts_leaves_no_process(job, monkeypatch):
+    started = []
+
+    class Interrupted(subprocess.Popen):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            started.append(self)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+    with pytest.raises(TerminatedError), ending_by_signal(watched=False):
+        run_in_process(job())
+    assert [process.returncode for process in started] == [-signal.SIGKILL]
