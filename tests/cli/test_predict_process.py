@@ -49,7 +49,7 @@ def test_a_reader_that_takes_one_line_ends_it_in_silence(penguins, tmp_path):
     process.stdout.close()
     assert process.stderr.read() == b""
     process.stderr.close()
-    assert process.wait(60) == 1
+    assert process.wait(60) == 141
 
 
 @pytest.mark.parametrize("name", ["out.csv.gz", "out/"])

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import sys
 import zipfile
 
 import numpy as np
@@ -35,7 +36,8 @@ TEXTS = ["ids=int64[batch,3]<10", "weight=float32[batch,4]"]
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    yield tmp_path
+    sys.modules.pop("users_nets", None)
 
 
 def own(sets, texts=TEXTS, static=False):
