@@ -93,7 +93,7 @@ def table_of(rows: list[tuple[str, ...]]) -> str:
     return f"""# A small network without a runtime
 
 16, 32, 16 and 1 values with ReLU and SiLU, 1,089 weights, float32, exported and proved, then compiled with `-O2`:
-`make source-code-cost FILE=FILE`, with other work beside it, on {machine.processor} ({machine.cores} cores),
+`make source-code-cost FILE=FILE`, on {machine.processor} ({machine.cores} cores),
 onnxruntime {machine.versions["onnxruntime"]}, {compiler("gcc")}, {compiler("arm-none-eabi-gcc")}.
 
 {lines[0]}|{"---|" * len(rows[0])}
