@@ -1,8 +1,17 @@
-"""The figures of a network as C in the README of deploy/standalone-c are those of the committed file."""
+"""The figures of a network as C in README.md and in deploy/standalone-c are those of the committed file."""
 
 import re
 
 from tests.deploy.processors import ROOT, cost_table
+
+
+def test_the_readme_has_the_figures_of_the_file():
+    found = re.search(r"A \[network of .*?C API", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert found is not None
+    rows = cost_table()
+    code, data = (int(rows[name][0].removesuffix(" B")) for name in ("code", "weights and constants"))
+    own, api = rows["a call at batch 1"][1:]
+    assert re.findall(r"[\d,.]+ (?:bytes|µs)", found[0]) == [f"{code + data:,} bytes", own, api]
 
 
 def test_the_sentence_has_the_figures_of_the_file():
