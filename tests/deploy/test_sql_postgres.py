@@ -24,6 +24,7 @@ from tests.sql_databases import (
     exported,
     special,
 )
+from tests.sql_special_values import FAR, ROWS, WITH_EXP, check_special_values
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +70,23 @@ def test_an_exponential_of_a_large_number_does_not_underflow(layer, postgres):
         expected = module.double()(torch.tensor(values).double()[:, None])[:, 0].tolist()
     found = special(postgres, module.float(), values)
     assert found == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("layer", WITH_EXP, ids=str)
+def test_an_exp_that_underflows_is_zero(layer, postgres):
+    check_special_values(layer, [[value] for value in FAR], postgres)
+
+
+def test_softmax_of_infinity_is_that_of_torch(postgres):
+    check_special_values(nn.Softmax(-1), ROWS, postgres)
+
+
+def test_a_product_that_underflows_is_an_error(postgres):
+    source = source_of(nn.Linear(1, 1).double(), "x=float64[batch,1]")
+    with torch.no_grad():
+        source.module.weight[:] = 1e-200
+    with pytest.raises(RuntimeError, match="out of range: underflow"):
+        postgres(to_sql(source).decode(), ["x"], [[1e-200]])
 
 
 def test_integers_become_floating_numbers(postgres):
