@@ -4,6 +4,7 @@ The query reads double precision columns of `linreg_input`, and adds the predict
 table that it belongs to, since SQLite reads the name of a missing column, alone in quotes, as a text.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from export.formats.source_code.comment import comment
@@ -20,12 +21,18 @@ if TYPE_CHECKING:
 MAX_NAME_BYTES = 63
 """PostgreSQL ignores the rest of a longer name."""
 
+RESERVED = {
+    **dict.fromkeys(("rowid", "oid", "_rowid_"), "is the number of the row in SQLite or DuckDB"),
+    **dict.fromkeys(("ctid", "tableoid", "xmin", "cmin", "xmax", "cmax"), "cannot be a column in PostgreSQL"),
+}
+"""Names that stand for something else where a table has no such column."""
+
 _USE = f"""\
 /* Reads {TABLE}, a table or view of numbers. For a table of yours:
  *   WITH {TABLE} AS (SELECT * FROM your_table) SELECT * FROM (this query) AS predicted
  * Arithmetic is double precision. A column that is NULL makes the predictions NULL, as far as they depend on it.
  * SQLite reads text as the number that it begins with, or as 0: check that the columns hold numbers.
- * The query adds columns to those of the table, which must not have these names.
+ * The query adds columns to those of the table. A table that has one of their names is an error: it is ambiguous.
  */
 """
 
@@ -55,8 +62,15 @@ def to_sql(source: Source, *, program: "ExportedProgram | None" = None) -> bytes
     if unused := writer.unused():
         raise ExportError(f"sql: no term uses all of {unused[0][:60]!r}, so it could not be verified; use onnx")
     first = FIRST_LINE if source.affine is not None else FIRST_LINE_OF_NETWORK
-    query = "SELECT given.*,\n" + ",\n".join(added) + f"\nFROM {TABLE} AS given\n"
+    query = "SELECT given.*,\n" + ",\n".join(added) + f"\nFROM {TABLE} AS given\n" + _guard(predicted)
     return (comment(source, first, network) + _USE + query).encode()
+
+
+def _guard(added: Sequence[str]) -> str:
+    """Return a condition that is true, and an error in every database if the table has one of the added columns."""
+    names = [quoted(name) for name in added]
+    free = ", ".join(f"0 AS {name}" for name in names)
+    return f"WHERE NOT EXISTS (SELECT {', '.join(names)} FROM (SELECT {free}) AS added, {TABLE} LIMIT 0)\n"
 
 
 def _check_names(names: list[str]) -> None:
@@ -74,7 +88,12 @@ def _check_names(names: list[str]) -> None:
     for name in names:
         if not name or "\0" in name or not _is_unicode(name):
             raise ExportError(f"sql: got a column named {name[:60]!r}, which no database takes; rename it")
-        if (other := seen.setdefault(name.casefold(), name)) is not name:
+        if meaning := RESERVED.get(name.casefold()):
+            raise ExportError(f"sql: got a column named {name!r}, which {meaning}; rename it")
+        other = seen.setdefault(name.casefold(), name)
+        if other == name and names.count(name) > 1:
+            raise ExportError(f"sql: got two columns named {name[:60]!r}; rename one, or the input or output")
+        if other != name:
             raise ExportError(
                 f"sql: columns {other[:60]!r} and {name[:60]!r} have one name in SQLite and DuckDB, which ignore "
                 "upper and lower case; rename one"

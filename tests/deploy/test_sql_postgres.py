@@ -17,6 +17,7 @@ from tests.sql_databases import (
     BUNDLES,
     PLANTED,
     QUERY,
+    check_a_table_with_an_added_column_is_an_error,
     check_hostile_names,
     check_integers_become_floating_numbers,
     check_planted_fault_fails,
@@ -116,3 +117,8 @@ def test_the_planner_does_not_write_hidden_values_into_each_other(bundles, postg
     text = read_sql("model.sql", (bundles("mlp") / "model.sql").read_bytes())
     plan = postgres(text.query, text.columns, [], "EXPLAIN VERBOSE")
     assert len(str(plan)) < 4 * len(text.query)
+
+
+@pytest.mark.parametrize("name", ["penguins", "activations"])
+def test_a_table_with_an_added_column_is_an_error(bundles, name, postgres):
+    check_a_table_with_an_added_column_is_an_error(postgres, bundles(name))
