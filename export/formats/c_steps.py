@@ -196,11 +196,9 @@ class CWriter:
             case Number():
                 return self._number(expression.value)
             case Element():
-                return self._at(expression.tensor, "place")
+                return self._at(expression.tensor, _repeated(expression.tensor.size, expression.inner, size))
             case Repeated():
-                count, inner = expression.constant.values.size, expression.inner
-                index = "place" if inner == 1 else f"place / {inner}"
-                index = "0" if count == 1 else index if count * inner == size else f"{index} % {count}"
+                index = _repeated(expression.constant.values.size, expression.inner, size)
                 return f"{self._name(expression.constant)}[{index}]"
             case Apply():
                 parts = [self._expression(part, size) for part in expression.arguments]
@@ -220,6 +218,12 @@ def c_writer(network: Network, prefix: str) -> CWriter:
     words = ("weight", "bias") if alone else [f"constant_{place}" for place in range(len(constants))]
     names = {constant.name: f"{prefix}_{word}" for constant, word in zip(constants, words, strict=False)}
     return CWriter(network=network, prefix=prefix, scratch=plan_scratch(network), names=names)
+
+
+def _repeated(count: int, inner: int, size: int) -> str:
+    """The index of an element that is broadcast."""
+    index = "place" if inner == 1 else f"place / {inner}"
+    return "0" if count == 1 else index if count * inner == size else f"{index} % {count}"
 
 
 def _loop(name: str, count: str, body: Iterable[str]) -> list[str]:

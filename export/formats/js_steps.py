@@ -133,11 +133,10 @@ class JsWriter:
                 return decimal(expression.value)
             case Element():
                 array, start = self._place(expression.tensor)
-                return f"{array}[{_sum(start, 'place')}]"
+                index = _repeated(expression.tensor.size, expression.inner, size)
+                return f"{array}[{_sum(start, index)}]"
             case Repeated():
-                count, inner = expression.constant.values.size, expression.inner
-                index = "place" if inner == 1 else f"Math.floor(place / {inner})"
-                index = "0" if count == 1 else index if count * inner == size else f"{index} % {count}"
+                index = _repeated(expression.constant.values.size, expression.inner, size)
                 return f"{self.names[expression.constant.name]}[{index}]"
             case Apply():
                 parts = [self._expression(part, size) for part in expression.arguments]
@@ -154,6 +153,12 @@ def js_writer(network: Network) -> JsWriter:
     words = ("weight", "bias") if alone else [f"constant_{place}" for place in range(len(constants))]
     names = {constant.name: word for constant, word in zip(constants, words, strict=False)}
     return JsWriter(network=network, scratch=plan_scratch(network), names=names)
+
+
+def _repeated(count: int, inner: int, size: int) -> str:
+    """The index of an element that is broadcast."""
+    index = "place" if inner == 1 else f"Math.floor(place / {inner})"
+    return "0" if count == 1 else index if count * inner == size else f"{index} % {count}"
 
 
 def _call(name: str, *words: "str | Mapping[str, int | str]") -> str:

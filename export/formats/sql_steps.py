@@ -160,7 +160,7 @@ class SqlWriter:
             case Number():
                 return self._value(expression.value)
             case Element():
-                return self._element(expression.tensor, place)
+                return self._element(expression.tensor, place // expression.inner % expression.tensor.size)
             case Repeated():
                 constant = expression.constant
                 return self._number(constant, place // expression.inner % constant.values.size)

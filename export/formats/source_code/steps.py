@@ -61,7 +61,7 @@ class Conv1d:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Elementwise:
-    """Each element of the output is an expression of the same element of tensors of the same size."""
+    """Each element of the output is an expression of one element of each tensor, which are broadcast to its shape."""
 
     output: Tensor
     expression: Expression
