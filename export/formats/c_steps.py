@@ -151,12 +151,16 @@ class CWriter:
         index = _sum(_times("line", size, lines), "place")
         given, number = self._at(step.input, index), f"{size}{'.0f' if self.suffix else '.0'}"
         bias = "" if step.bias is None else f" + {self._name(step.bias)}[place]"
-        scaled = f"({given} - mean) / deviation * {self._name(step.scale)}[place]{bias}"
+        centred = f"({given} - first - mean)"
+        scaled = f"{centred} / deviation * {self._name(step.scale)}[place]{bias}"
         body = [
-            f"{self.kind} mean = 0, variance = 0;",
-            *_loop("place", str(size), [f"mean += {given};"]),
+            f"const {self.kind} first = {self._at(step.input, _times('line', size, lines) or '0')};",
+            f"{self.kind} mean = 0, rest = 0, variance = 0;",
+            *_loop("place", str(size), [f"mean += {given} - first;"]),
             f"mean /= {number};",
-            *_loop("place", str(size), [f"variance += ({given} - mean) * ({given} - mean);"]),
+            *_loop("place", str(size), [f"rest += {given} - first - mean;"]),
+            f"mean += rest / {number};",
+            *_loop("place", str(size), [f"variance += {centred} * {centred};"]),
             f"const {self.kind} deviation = sqrt{self.suffix}(variance / {number} + {self._number(step.epsilon)});",
             *_loop("place", str(size), [f"{self._at(step.output, index)} = {scaled};"]),
         ]

@@ -34,7 +34,7 @@ USE_INSTEAD = {
     "Selu": "ELU",
     "Celu": "ELU",
     "Mish": "SiLU",
-    "Slice": "inputs that are selected before the model, or a Linear over the flattened tensor that keeps those elements",
+    "Slice": "inputs selected before the model, or a Linear over the flattened tensor that keeps those elements",
     "Split": "a Linear for each part, over the whole tensor",
     "Transpose": "inputs in that order, or a Linear over the flattened tensor",
     "Shape": "a parameter or number that is broadcast over the batch, such as torch.ones(2)",

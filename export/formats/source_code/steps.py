@@ -69,7 +69,11 @@ class Elementwise:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LayerNorm:
-    """(x - mean) / sqrt(variance + epsilon) * scale + bias over each run of `scale.values.size` elements."""
+    """(x - mean) / sqrt(variance + epsilon) * scale + bias over each run of `scale.values.size` elements.
+
+    The mean is a sum of differences from the first element, whose rounding errors a second sum corrects, so that a row
+    whose elements are much larger than their differences loses no digits.
+    """
 
     input: Tensor
     output: Tensor

@@ -52,7 +52,7 @@ class Computed(nn.Module):
     ("function", "message"),
     [
         (lambda y: torch.ones(y.shape[0], 2) + y[:, :2], "use a parameter or number that is broadcast over the batch"),
-        (lambda y: y[:, :2], "operator Slice .*use inputs that are selected before the model"),
+        (lambda y: y[:, :2], "operator Slice .*use inputs selected before the model"),
         (lambda y: y.unsqueeze(1) + y, "computes with rows of .* expected as many axes in each; unsqueeze one"),
         (lambda y: y.sum(1, keepdim=True), "operator ReduceSum .*use a Linear over the flattened tensor, with"),
     ],
