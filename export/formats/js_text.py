@@ -1,6 +1,7 @@
 """Read metadata, shapes and exact weights from JavaScript that linreg wrote, without running it."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.formats.source_code.comment import read_arrays, read_comment, row_sizes
+from export.formats.source_code.comment import json_text, read_arrays, read_comment, row_sizes
 from linreg.errors import ModelError
 
 Array = NDArray[Any]
@@ -48,6 +49,18 @@ export declare function predict(input: {kind}, output?: {kind}): {kind};
 """
 
 
+_FACTS = """
+export const inputSize = {features};
+export const outputSize = {outputs};
+export const inputShape = Object.freeze({input_shape});
+export const outputShape = Object.freeze({output_shape});
+export const featureNames = Object.freeze({feature_names});
+export const targetName = {target_name};
+export const stateSha256 = "{state_sha256}";
+
+"""
+
+
 @dataclass(frozen=True, kw_only=True)
 class JsText:
     """The contents of model.mjs.
@@ -72,6 +85,22 @@ class JsText:
 def is_js(data: bytes) -> bool:
     """Return whether the data is JavaScript that linreg wrote."""
     return data.startswith((FIRST_LINE.encode(), FIRST_LINE_OF_NETWORK.encode()))
+
+
+def facts(metadata: Mapping[str, Any]) -> str:
+    """Return the constants that a module exports. It names its columns only if they are those of its input."""
+    input_shape, output_shape = row_sizes(metadata["inputs"][0]), row_sizes(metadata["outputs"][0])
+    features, target = metadata.get("features"), metadata.get("target")
+    named = isinstance(features, list) and input_shape == (len(features),)
+    return _FACTS.format(
+        features=prod(input_shape),
+        outputs=prod(output_shape),
+        input_shape=list(input_shape),
+        output_shape=list(output_shape),
+        feature_names=json_text(features if named else []),
+        target_name=json_text(target if isinstance(target, str) else None),
+        state_sha256=metadata["state_sha256"],
+    )
 
 
 def types_of(name: str, data: bytes) -> bytes:

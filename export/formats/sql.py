@@ -4,14 +4,13 @@ The query reads double precision columns of `linreg_input`, and adds the predict
 table that it belongs to, since SQLite reads the name of a missing column, alone in quotes, as a text.
 """
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from export.formats.source_code.comment import comment
 from export.formats.source_code.network import network_of
 from export.formats.sql_columns import MAX_COLUMNS
 from export.formats.sql_steps import MAX_TERMS, SqlWriter
-from export.formats.sql_text import FIRST_LINE, FIRST_LINE_OF_NETWORK, TABLE, column_names, quoted
+from export.formats.sql_text import FIRST_LINE, FIRST_LINE_OF_NETWORK, TABLE, alias, column_names, end_of_query
 from export.source.source import Source
 from linreg.errors import ExportError
 
@@ -55,22 +54,12 @@ def to_sql(source: Source, *, program: "ExportedProgram | None" = None) -> bytes
     if weights > MAX_TERMS:
         raise ExportError(f"sql: the module has {weights} weights, expected {MAX_TERMS} at most; use onnx")
     writer = SqlWriter(network, columns)
-    added = [
-        f"    {expression}\n    AS {quoted(name)}"
-        for expression, name in zip(writer.expressions(), predicted, strict=True)
-    ]
+    added = [f"    {expression}{alias(name)}" for expression, name in zip(writer.expressions(), predicted, strict=True)]
     if unused := writer.unused():
         raise ExportError(f"sql: no term uses all of {unused[0][:60]!r}, so it could not be verified; use onnx")
     first = FIRST_LINE if source.affine is not None else FIRST_LINE_OF_NETWORK
-    query = "SELECT given.*,\n" + ",\n".join(added) + f"\nFROM {TABLE} AS given\n" + _guard(predicted)
+    query = "SELECT given.*,\n" + ",\n".join(added) + end_of_query(predicted)
     return (comment(source, first, network) + _USE + query).encode()
-
-
-def _guard(added: Sequence[str]) -> str:
-    """Return a condition that is true, and an error in every database if the table has one of the added columns."""
-    names = [quoted(name) for name in added]
-    free = ", ".join(f"0 AS {name}" for name in names)
-    return f"WHERE NOT EXISTS (SELECT {', '.join(names)} FROM (SELECT {free}) AS added, {TABLE} LIMIT 0)\n"
 
 
 def _check_names(names: list[str]) -> None:

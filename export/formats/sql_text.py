@@ -66,6 +66,22 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def alias(name: str) -> str:
+    """Return the words that name an added column, after its expression."""
+    return f"\n    AS {quoted(name)}"
+
+
+def end_of_query(added: Sequence[str]) -> str:
+    """Return the words after the last added column.
+
+    Their condition is true, and an error in every database if the table has one of the added columns.
+    """
+    names = [quoted(name) for name in added]
+    free = ", ".join(f"0 AS {name}" for name in names)
+    guard = f"SELECT {', '.join(names)} FROM (SELECT {free}) AS added, {TABLE} LIMIT 0"
+    return f"\nFROM {TABLE} AS given\nWHERE NOT EXISTS ({guard})\n"
+
+
 def column_names(metadata: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the names of the columns that the query reads, and of those that it adds.
 
