@@ -216,11 +216,8 @@ class CWriter:
 
 
 def c_writer(network: Network, prefix: str) -> CWriter:
-    """Plan the memory of a network, and name its constants; those of an only layer are weight and bias."""
-    constants = network.constants()
-    alone = len(network.steps) == 1 and isinstance(network.steps[0], Dense)
-    words = ("weight", "bias") if alone else [f"constant_{place}" for place in range(len(constants))]
-    names = {constant.name: f"{prefix}_{word}" for constant, word in zip(constants, words, strict=False)}
+    """Plan the memory of a network, and name its constants."""
+    names = {name: f"{prefix}_{word}" for name, word in network.identifiers().items()}
     return CWriter(network=network, prefix=prefix, scratch=plan_scratch(network), names=names)
 
 

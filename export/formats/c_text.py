@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.formats.source_code.comment import read_arrays, read_comment, row_sizes
+from export.formats.source_code.comment import SourceText, read_arrays, read_comment, row_sizes
 from linreg.errors import ModelError
 
 Array = NDArray[Any]
@@ -27,28 +27,16 @@ _DTYPES: dict[str, np.dtype[Any]] = {"float": np.dtype(np.float32), "double": np
 
 
 @dataclass(frozen=True, kw_only=True)
-class CText:
-    """The contents of model.c or model.h.
+class CText(SourceText):
+    """The contents of model.c or model.h, which has no weights.
 
     Attributes:
         prefix: prefix of the C identifiers.
-        dtype: dtype of input, output and weights.
-        input_shape: sizes of one row of the input.
-        output_shape: sizes of one row of the output.
         scratch: number of numbers that a call needs as scratch memory; 0 if it takes none.
-        affine: whether the only step is a Linear, all of whose parameters are in the file.
-        metadata: JSON values, as the exporter wrote them.
-        weights: arrays by their key in the state_dict, or their name in model.onnx; empty for a header.
     """
 
     prefix: str
-    dtype: np.dtype[Any]
-    input_shape: tuple[int, ...]
-    output_shape: tuple[int, ...]
     scratch: int
-    affine: bool
-    metadata: dict[str, Any]
-    weights: dict[str, Array]
 
 
 def is_c(data: bytes) -> bool:

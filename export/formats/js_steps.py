@@ -147,12 +147,8 @@ class JsWriter:
 
 
 def js_writer(network: Network) -> JsWriter:
-    """Plan the memory of a network, and name its constants; those of an only layer are weight and bias."""
-    constants = network.constants()
-    alone = len(network.steps) == 1 and isinstance(network.steps[0], Dense)
-    words = ("weight", "bias") if alone else [f"constant_{place}" for place in range(len(constants))]
-    names = {constant.name: word for constant, word in zip(constants, words, strict=False)}
-    return JsWriter(network=network, scratch=plan_scratch(network), names=names)
+    """Plan the memory of a network, and name its constants."""
+    return JsWriter(network=network, scratch=plan_scratch(network), names=network.identifiers())
 
 
 def _repeated(count: int, inner: int, size: int) -> str:

@@ -2,14 +2,13 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from export.formats.source_code.comment import json_text, read_arrays, read_comment, row_sizes
+from export.formats.source_code.comment import SourceText, json_text, read_arrays, read_comment, row_sizes
 from linreg.errors import ModelError
 
 Array = NDArray[Any]
@@ -61,27 +60,6 @@ export const stateSha256 = "{state_sha256}";
 """
 
 
-@dataclass(frozen=True, kw_only=True)
-class JsText:
-    """The contents of model.mjs.
-
-    Attributes:
-        dtype: dtype of input, output and weights.
-        input_shape: sizes of one row of the input.
-        output_shape: sizes of one row of the output.
-        affine: whether the only step is a Linear, all of whose parameters are in the file.
-        metadata: JSON values, as the exporter wrote them.
-        weights: arrays by their key in the state_dict, or their name in model.onnx.
-    """
-
-    dtype: np.dtype[Any]
-    input_shape: tuple[int, ...]
-    output_shape: tuple[int, ...]
-    affine: bool
-    metadata: dict[str, Any]
-    weights: dict[str, Array]
-
-
 def is_js(data: bytes) -> bool:
     """Return whether the data is JavaScript that linreg wrote."""
     return data.startswith((FIRST_LINE.encode(), FIRST_LINE_OF_NETWORK.encode()))
@@ -117,7 +95,7 @@ def types_of(name: str, data: bytes) -> bytes:
     return _TYPES.format(module=name, kind=kind).encode("ascii")
 
 
-def read_js(name: str, data: bytes) -> JsText:
+def read_js(name: str, data: bytes) -> SourceText:
     """Parse the bytes of model.mjs.
 
     Raises:
@@ -136,7 +114,7 @@ def read_js(name: str, data: bytes) -> JsText:
         sizes = prod(input_shape), prod(output_shape)
         if not weights or min(sizes) < 1 or (affine and next(iter(weights.values())).size != prod(sizes)):
             raise ValueError("the shape of its weights does not match its inputs and outputs")
-        return JsText(
+        return SourceText(
             dtype=dtype,
             input_shape=input_shape,
             output_shape=output_shape,

@@ -36,7 +36,7 @@ class SqlWriter:
         self.network, self.columns, self.terms = network, columns, 0
         self._steps = {step.output.buffer: step for step in network.steps}
         self._places = {constant.name: place for place, constant in enumerate(network.constants())}
-        self._alone = len(network.steps) == 1 and isinstance(network.steps[0], Dense)
+        self._alone = network.is_one_layer
         self._low = self._value(LOW[str(network.dtype)]).text
         self._used = set[tuple[str, int]]()
 

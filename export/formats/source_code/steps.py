@@ -127,6 +127,17 @@ class Network:
                 found.setdefault(constant.name, constant)
         return tuple(found.values())
 
+    @property
+    def is_one_layer(self) -> bool:
+        """Whether the only step is a `Dense`, as in an affine module."""
+        return len(self.steps) == 1 and isinstance(self.steps[0], Dense)
+
+    def identifiers(self) -> dict[str, str]:
+        """An identifier for each constant, by its name in the model; those of an only layer are weight and bias."""
+        constants = self.constants()
+        words = ("weight", "bias") if self.is_one_layer else [f"constant_{place}" for place in range(len(constants))]
+        return {constant.name: word for constant, word in zip(constants, words, strict=False)}
+
 
 def constants_of(step: Step) -> tuple[Constant, ...]:
     """The arrays that a step uses."""

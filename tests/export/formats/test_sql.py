@@ -251,9 +251,10 @@ def test_inspect_names_table_and_columns(tmp_path):
 
 
 def test_sqlite_without_mathematical_functions_is_named(monkeypatch):
-    monkeypatch.setattr("export.runners.sqlite.FUNCTIONS", frozenset())
-    with pytest.raises(LinregError, match="rejects it: not authorized to use function"):
-        sql_runner("model.sql", MLP.encode())
+    with monkeypatch.context() as patch:
+        patch.setattr("export.runners.sqlite.FUNCTIONS", frozenset())
+        with pytest.raises(LinregError, match="rejects it: not authorized to use function"):
+            sql_runner("model.sql", MLP.encode())
     text = read_sql("model.sql", MLP.encode())
     query = text.query.replace("EXP(", "NO_SUCH_EXP(")
     monkeypatch.setattr("export.runners.sqlite.read_sql", lambda *_: replace(text, query=query))
