@@ -203,3 +203,12 @@ def check_integers_become_floating_numbers(ask: Ask) -> None:
     query = to_sql(source_of(Squares(), "x=float32[batch,1]")).decode()
     of_integers = query.replace("FROM linreg_input", "FROM (SELECT CAST(100000 AS INTEGER) AS x)")
     assert ask(of_integers, ["x"], []) == [(100000, 5000000000.25)]
+
+
+def check_a_table_with_an_added_column_is_an_error(ask: Ask, bundle: Path) -> None:
+    """Otherwise the answer would have two columns of one name, and a query around it might read the wrong one."""
+    text = read_sql("model.sql", (bundle / "model.sql").read_bytes())
+    columns = [*text.columns, text.predicted[-1].upper() if ask in (sqlite, in_duckdb) else text.predicted[-1]]
+    assert ask(text.query, [*text.columns, "other"], [[1.0] * len(columns)])
+    with pytest.raises((sqlite3.OperationalError, duckdb.BinderException, RuntimeError), match=r"(?i)ambiguous"):
+        ask(text.query, columns, [[1.0] * len(columns)])

@@ -94,7 +94,8 @@ def _element(expression: Expression, buffers: dict[int, Array], size: int) -> An
         case Number():
             return np.float64(expression.value)
         case Element():
-            return buffers[expression.tensor.buffer]
+            values = buffers[expression.tensor.buffer]
+            return values[:, np.arange(size) // expression.inner % values.shape[1]]
         case Repeated():
             values = expression.constant.values.reshape(-1).astype(np.float64)
             return values[np.arange(size) // expression.inner % values.size]

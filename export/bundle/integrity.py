@@ -6,6 +6,7 @@ Since manifests are not signed, this proves that a bundle is intact, not where i
 from pathlib import Path
 
 from export.bundle.affine_graph import check_affine_graph
+from export.bundle.source_names import check_source_names
 from export.formats.external_data import SUFFIX, check_location, external_sha256, external_tensors
 from export.formats.names import Format, beside, format_of
 from export.formats.second_file import second_file
@@ -23,7 +24,8 @@ def check_bundle(folder: Path, manifest: Manifest) -> None:
 
     Raises:
         MismatchError: a file is missing or changed, an artifact or a vector is not listed or was never proved,
-            SHA256SUMS differs from the manifest, a header or types do not belong to their source code, or an
+            SHA256SUMS differs from the manifest, a header or types do not belong to their source code, source code
+            has other names than the card, or an
             affine model's ONNX graph is not exactly one Gemm with the names and coefficients of the card.
         ModelError: a file or folder is a link.
     """
@@ -45,6 +47,8 @@ def check_bundle(folder: Path, manifest: Manifest) -> None:
             _check_external(folder, manifest, entry.name, data)
         if kind[0] is Format.ONNX and card is not None:
             check_affine_graph(str(folder / entry.name), data, card)
+        if kind[0] in (Format.C, Format.JS, Format.SQL):
+            check_source_names(str(folder / entry.name), kind[0], data, manifest.state_sha256, card)
         if (second := beside(*kind)) is not None:
             _check_second(folder, manifest, kind[0], entry.name, data, second)
     _check_sums(folder, manifest)

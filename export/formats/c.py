@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from export.formats.c_functions import hexadecimal
 from export.formats.c_steps import CWriter, c_writer
-from export.formats.c_text import END_OF_HEADER, FIRST_LINE, FIRST_LINE_OF_NETWORK
+from export.formats.c_text import END_OF_HEADER, FIRST_LINE, FIRST_LINE_OF_NETWORK, names_in_header
 from export.formats.source_code.comment import comment
 from export.formats.source_code.network import network_of
 from export.formats.source_code.trees import Tensor
@@ -37,7 +37,6 @@ _HEADER = """\
 #define {macro}_FEATURES {features}
 #define {macro}_OUTPUTS {outputs}
 {scratch}{dims}#define {macro}_NUMBER {type}
-#define {macro}_STATE_SHA256 "{state_sha256}"
 {names}
 #ifdef __cplusplus
 extern "C" {{
@@ -145,8 +144,7 @@ def _text(source: Source, written: CWriter, *, affine: bool) -> str:
         outputs=network.output.size,
         scratch=f"#define {macro}_SCRATCH {scratch}\n" if scratch else "",
         dims=_dims(f"{macro}_INPUT_DIMS", network.input) + _dims(f"{macro}_OUTPUT_DIMS", network.output),
-        state_sha256=source.state_sha256,
-        names=_names(source, macro),
+        names=names_in_header(written.prefix, source.metadata),
         remarks=remarks,
     )
     first = FIRST_LINE if affine else FIRST_LINE_OF_NETWORK
@@ -166,25 +164,3 @@ def _array(declaration: str, values: Array, suffix: str) -> str:
     numbers = [f"{hexadecimal(float(value))}{suffix}" for value in values.reshape(-1)]
     lines = [", ".join(numbers[place : place + 4]) for place in range(0, len(numbers), 4)]
     return f"static const {declaration}[{len(numbers)}] = {{\n    " + ",\n    ".join(lines) + "};\n\n"
-
-
-def _names(source: Source, macro: str) -> str:
-    """Return macros with the names of the columns; they cost nothing unless they are used."""
-    lines = []
-    features, target = source.metadata.get("features"), source.metadata.get("target")
-    if isinstance(features, list) and len(features) == source.inputs[0].shape[1]:
-        strings = ", \\\n    ".join(_string(name) for name in features)
-        lines.append(f"#define {macro}_FEATURE_NAMES {{ \\\n    {strings}}}\n")
-    if isinstance(target, str):
-        lines.append(f"#define {macro}_TARGET_NAME {_string(target)}\n")
-    return "".join(lines)
-
-
-def _string(text: object) -> str:
-    """Return a C string literal in UTF-8. Special bytes become three octal digits, which no later digit can extend."""
-    data = str(text).encode("utf-8", "surrogatepass")
-    return '"' + "".join(chr(byte) if _is_plain(byte) else f"\\{byte:03o}" for byte in data) + '"'
-
-
-def _is_plain(byte: int) -> bool:
-    return 0x20 <= byte < 0x7F and chr(byte) not in '"\\?'

@@ -151,12 +151,16 @@ class CWriter:
         index = _sum(_times("line", size, lines), "place")
         given, number = self._at(step.input, index), f"{size}{'.0f' if self.suffix else '.0'}"
         bias = "" if step.bias is None else f" + {self._name(step.bias)}[place]"
-        scaled = f"({given} - mean) / deviation * {self._name(step.scale)}[place]{bias}"
+        centred = f"({given} - first - mean)"
+        scaled = f"{centred} / deviation * {self._name(step.scale)}[place]{bias}"
         body = [
-            f"{self.kind} mean = 0, variance = 0;",
-            *_loop("place", str(size), [f"mean += {given};"]),
+            f"const {self.kind} first = {self._at(step.input, _times('line', size, lines) or '0')};",
+            f"{self.kind} mean = 0, rest = 0, variance = 0;",
+            *_loop("place", str(size), [f"mean += {given} - first;"]),
             f"mean /= {number};",
-            *_loop("place", str(size), [f"variance += ({given} - mean) * ({given} - mean);"]),
+            *_loop("place", str(size), [f"rest += {given} - first - mean;"]),
+            f"mean += rest / {number};",
+            *_loop("place", str(size), [f"variance += {centred} * {centred};"]),
             f"const {self.kind} deviation = sqrt{self.suffix}(variance / {number} + {self._number(step.epsilon)});",
             *_loop("place", str(size), [f"{self._at(step.output, index)} = {scaled};"]),
         ]
@@ -196,11 +200,9 @@ class CWriter:
             case Number():
                 return self._number(expression.value)
             case Element():
-                return self._at(expression.tensor, "place")
+                return self._at(expression.tensor, _repeated(expression.tensor.size, expression.inner, size))
             case Repeated():
-                count, inner = expression.constant.values.size, expression.inner
-                index = "place" if inner == 1 else f"place / {inner}"
-                index = "0" if count == 1 else index if count * inner == size else f"{index} % {count}"
+                index = _repeated(expression.constant.values.size, expression.inner, size)
                 return f"{self._name(expression.constant)}[{index}]"
             case Apply():
                 parts = [self._expression(part, size) for part in expression.arguments]
@@ -214,12 +216,15 @@ class CWriter:
 
 
 def c_writer(network: Network, prefix: str) -> CWriter:
-    """Plan the memory of a network, and name its constants; those of an only layer are weight and bias."""
-    constants = network.constants()
-    alone = len(network.steps) == 1 and isinstance(network.steps[0], Dense)
-    words = ("weight", "bias") if alone else [f"constant_{place}" for place in range(len(constants))]
-    names = {constant.name: f"{prefix}_{word}" for constant, word in zip(constants, words, strict=False)}
+    """Plan the memory of a network, and name its constants."""
+    names = {name: f"{prefix}_{word}" for name, word in network.identifiers().items()}
     return CWriter(network=network, prefix=prefix, scratch=plan_scratch(network), names=names)
+
+
+def _repeated(count: int, inner: int, size: int) -> str:
+    """The index of an element that is broadcast."""
+    index = "place" if inner == 1 else f"place / {inner}"
+    return "0" if count == 1 else index if count * inner == size else f"{index} % {count}"
 
 
 def _loop(name: str, count: str, body: Iterable[str]) -> list[str]:

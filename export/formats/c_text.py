@@ -1,6 +1,7 @@
 """Read metadata, shapes and exact weights from C source that linreg wrote, without a compiler or torch."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.formats.source_code.comment import read_arrays, read_comment, row_sizes
+from export.formats.source_code.comment import SourceText, read_arrays, read_comment, row_sizes
 from linreg.errors import ModelError
 
 Array = NDArray[Any]
@@ -26,28 +27,16 @@ _DTYPES: dict[str, np.dtype[Any]] = {"float": np.dtype(np.float32), "double": np
 
 
 @dataclass(frozen=True, kw_only=True)
-class CText:
-    """The contents of model.c or model.h.
+class CText(SourceText):
+    """The contents of model.c or model.h, which has no weights.
 
     Attributes:
         prefix: prefix of the C identifiers.
-        dtype: dtype of input, output and weights.
-        input_shape: sizes of one row of the input.
-        output_shape: sizes of one row of the output.
         scratch: number of numbers that a call needs as scratch memory; 0 if it takes none.
-        affine: whether the only step is a Linear, all of whose parameters are in the file.
-        metadata: JSON values, as the exporter wrote them.
-        weights: arrays by their key in the state_dict, or their name in model.onnx; empty for a header.
     """
 
     prefix: str
-    dtype: np.dtype[Any]
-    input_shape: tuple[int, ...]
-    output_shape: tuple[int, ...]
     scratch: int
-    affine: bool
-    metadata: dict[str, Any]
-    weights: dict[str, Array]
 
 
 def is_c(data: bytes) -> bool:
@@ -58,6 +47,29 @@ def is_c(data: bytes) -> bool:
 def header_of(data: bytes) -> bytes:
     """Return the text of model.h, which is the beginning of model.c."""
     return data.partition(END_OF_HEADER.encode())[0]
+
+
+def names_in_header(prefix: str, metadata: Mapping[str, Any]) -> str:
+    """Return macros with the identity of the weights and the names of the columns; they cost nothing unless used."""
+    macro = prefix.upper()
+    lines = [f'#define {macro}_STATE_SHA256 "{metadata["state_sha256"]}"\n']
+    features, target = metadata.get("features"), metadata.get("target")
+    if isinstance(features, list) and [len(features)] == list(metadata["inputs"][0]["shape"][1:]):
+        strings = ", \\\n    ".join(_string(name) for name in features)
+        lines.append(f"#define {macro}_FEATURE_NAMES {{ \\\n    {strings}}}\n")
+    if isinstance(target, str):
+        lines.append(f"#define {macro}_TARGET_NAME {_string(target)}\n")
+    return "".join(lines)
+
+
+def _string(text: object) -> str:
+    """Return a C string literal in UTF-8. Special bytes become three octal digits, which no later digit can extend."""
+    data = str(text).encode("utf-8", "surrogatepass")
+    return '"' + "".join(chr(byte) if _is_plain(byte) else f"\\{byte:03o}" for byte in data) + '"'
+
+
+def _is_plain(byte: int) -> bool:
+    return 0x20 <= byte < 0x7F and chr(byte) not in '"\\?'
 
 
 def read_c(name: str, data: bytes) -> CText:

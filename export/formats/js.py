@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from export.formats.js_functions import ARRAYS, decimals
 from export.formats.js_steps import JsWriter, js_writer
-from export.formats.js_text import FIRST_LINE, FIRST_LINE_OF_NETWORK
-from export.formats.source_code.comment import comment, json_text
+from export.formats.js_text import FIRST_LINE, FIRST_LINE_OF_NETWORK, facts
+from export.formats.source_code.comment import comment
 from export.formats.source_code.network import network_of
 from export.source.source import Source
 from linreg.errors import ExportError
@@ -19,17 +19,6 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
 MAX_SCRATCH = 2**24
-
-_FACTS = """
-export const inputSize = {features};
-export const outputSize = {outputs};
-export const inputShape = Object.freeze({input_shape});
-export const outputShape = Object.freeze({output_shape});
-export const featureNames = Object.freeze({feature_names});
-export const targetName = {target_name};
-export const stateSha256 = "{state_sha256}";
-
-"""
 
 _PREDICT = """
 /**
@@ -87,29 +76,9 @@ def _code(source: Source, written: JsWriter) -> str:
         arrays.append("const f = Math.fround;\n")
     else:
         code = re.sub(r"\bf\(", "(", code)
-    facts = _FACTS.format(
-        features=network.input.size,
-        outputs=network.output.size,
-        input_shape=list(network.input.shape),
-        output_shape=list(network.output.shape),
-        feature_names=json_text(_feature_names(source)),
-        target_name=json_text(_target_name(source)),
-        state_sha256=source.state_sha256,
-    )
-    return facts + "".join(arrays) + "\n" + code
+    return facts(source.metadata) + "".join(arrays) + "\n" + code
 
 
 def _lines(numbers: list[str]) -> str:
     places = range(0, len(numbers), 8)
     return "".join(f"  {', '.join(numbers[place : place + 8])},\n" for place in places)
-
-
-def _feature_names(source: Source) -> list[str]:
-    """The names of the columns; empty if they are not those of the input."""
-    names = source.metadata.get("features")
-    return names if isinstance(names, list) and len(names) == source.inputs[0].shape[1] else []
-
-
-def _target_name(source: Source) -> str | None:
-    name = source.metadata.get("target")
-    return name if isinstance(name, str) else None

@@ -1,7 +1,7 @@
 """Numbers and functions in JavaScript. A function is an operator, one of Math, or a short one in the module.
 
-In the texts, f(...) rounds to float32; a model of float64 has no f. The functions in `OWN` compute in double precision
-and round once.
+In the texts, f(...) rounds to float32; a model of float64 has no f. The functions in `OWN`, and layerNorm, compute in
+double precision and round once.
 """
 
 from typing import Any
@@ -109,14 +109,18 @@ function conv1d(from, start, to, place, weight, bias, sizes) {
     "layerNorm": """\
 function layerNorm(from, start, to, place, scale, bias, { lines, size, epsilon }) {
   for (let line = 0; line < lines; ++line, start += size, place += size) {
+    const first = from[start];
     let mean = 0;
-    for (let at = 0; at < size; ++at) mean = f(mean + from[start + at]);
-    mean = f(mean / size);
+    let rest = 0;
     let variance = 0;
-    for (let at = 0; at < size; ++at) variance = f(variance + f(from[start + at] - mean) ** 2);
-    const deviation = f(Math.sqrt(f(f(variance / size) + epsilon)));
+    for (let at = 0; at < size; ++at) mean += from[start + at] - first;
+    mean /= size;
+    for (let at = 0; at < size; ++at) rest += from[start + at] - first - mean;
+    mean += rest / size;
+    for (let at = 0; at < size; ++at) variance += (from[start + at] - first - mean) ** 2;
+    const deviation = Math.sqrt(variance / size + epsilon);
     for (let at = 0; at < size; ++at) {
-      const scaled = f(f(f(from[start + at] - mean) / deviation) * scale[at]);
+      const scaled = ((from[start + at] - first - mean) / deviation) * scale[at];
       to[place + at] = bias === null ? scaled : scaled + bias[at];
     }
   }

@@ -133,11 +133,10 @@ class JsWriter:
                 return decimal(expression.value)
             case Element():
                 array, start = self._place(expression.tensor)
-                return f"{array}[{_sum(start, 'place')}]"
+                index = _repeated(expression.tensor.size, expression.inner, size)
+                return f"{array}[{_sum(start, index)}]"
             case Repeated():
-                count, inner = expression.constant.values.size, expression.inner
-                index = "place" if inner == 1 else f"Math.floor(place / {inner})"
-                index = "0" if count == 1 else index if count * inner == size else f"{index} % {count}"
+                index = _repeated(expression.constant.values.size, expression.inner, size)
                 return f"{self.names[expression.constant.name]}[{index}]"
             case Apply():
                 parts = [self._expression(part, size) for part in expression.arguments]
@@ -148,12 +147,14 @@ class JsWriter:
 
 
 def js_writer(network: Network) -> JsWriter:
-    """Plan the memory of a network, and name its constants; those of an only layer are weight and bias."""
-    constants = network.constants()
-    alone = len(network.steps) == 1 and isinstance(network.steps[0], Dense)
-    words = ("weight", "bias") if alone else [f"constant_{place}" for place in range(len(constants))]
-    names = {constant.name: word for constant, word in zip(constants, words, strict=False)}
-    return JsWriter(network=network, scratch=plan_scratch(network), names=names)
+    """Plan the memory of a network, and name its constants."""
+    return JsWriter(network=network, scratch=plan_scratch(network), names=network.identifiers())
+
+
+def _repeated(count: int, inner: int, size: int) -> str:
+    """The index of an element that is broadcast."""
+    index = "place" if inner == 1 else f"Math.floor(place / {inner})"
+    return "0" if count == 1 else index if count * inner == size else f"{index} % {count}"
 
 
 def _call(name: str, *words: "str | Mapping[str, int | str]") -> str:

@@ -1,14 +1,14 @@
 """Read metadata, shapes and exact weights from JavaScript that linreg wrote, without running it."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
 from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from export.formats.source_code.comment import read_arrays, read_comment, row_sizes
+from export.formats.source_code.comment import SourceText, json_text, read_arrays, read_comment, row_sizes
 from linreg.errors import ModelError
 
 Array = NDArray[Any]
@@ -48,30 +48,37 @@ export declare function predict(input: {kind}, output?: {kind}): {kind};
 """
 
 
-@dataclass(frozen=True, kw_only=True)
-class JsText:
-    """The contents of model.mjs.
+_FACTS = """
+export const inputSize = {features};
+export const outputSize = {outputs};
+export const inputShape = Object.freeze({input_shape});
+export const outputShape = Object.freeze({output_shape});
+export const featureNames = Object.freeze({feature_names});
+export const targetName = {target_name};
+export const stateSha256 = "{state_sha256}";
 
-    Attributes:
-        dtype: dtype of input, output and weights.
-        input_shape: sizes of one row of the input.
-        output_shape: sizes of one row of the output.
-        affine: whether the only step is a Linear, all of whose parameters are in the file.
-        metadata: JSON values, as the exporter wrote them.
-        weights: arrays by their key in the state_dict, or their name in model.onnx.
-    """
-
-    dtype: np.dtype[Any]
-    input_shape: tuple[int, ...]
-    output_shape: tuple[int, ...]
-    affine: bool
-    metadata: dict[str, Any]
-    weights: dict[str, Array]
+"""
 
 
 def is_js(data: bytes) -> bool:
     """Return whether the data is JavaScript that linreg wrote."""
     return data.startswith((FIRST_LINE.encode(), FIRST_LINE_OF_NETWORK.encode()))
+
+
+def facts(metadata: Mapping[str, Any]) -> str:
+    """Return the constants that a module exports. It names its columns only if they are those of its input."""
+    input_shape, output_shape = row_sizes(metadata["inputs"][0]), row_sizes(metadata["outputs"][0])
+    features, target = metadata.get("features"), metadata.get("target")
+    named = isinstance(features, list) and input_shape == (len(features),)
+    return _FACTS.format(
+        features=prod(input_shape),
+        outputs=prod(output_shape),
+        input_shape=list(input_shape),
+        output_shape=list(output_shape),
+        feature_names=json_text(features if named else []),
+        target_name=json_text(target if isinstance(target, str) else None),
+        state_sha256=metadata["state_sha256"],
+    )
 
 
 def types_of(name: str, data: bytes) -> bytes:
@@ -88,7 +95,7 @@ def types_of(name: str, data: bytes) -> bytes:
     return _TYPES.format(module=name, kind=kind).encode("ascii")
 
 
-def read_js(name: str, data: bytes) -> JsText:
+def read_js(name: str, data: bytes) -> SourceText:
     """Parse the bytes of model.mjs.
 
     Raises:
@@ -107,7 +114,7 @@ def read_js(name: str, data: bytes) -> JsText:
         sizes = prod(input_shape), prod(output_shape)
         if not weights or min(sizes) < 1 or (affine and next(iter(weights.values())).size != prod(sizes)):
             raise ValueError("the shape of its weights does not match its inputs and outputs")
-        return JsText(
+        return SourceText(
             dtype=dtype,
             input_shape=input_shape,
             output_shape=output_shape,

@@ -10,7 +10,7 @@ from export.formats.source_code.comment import comment
 from export.formats.source_code.network import network_of
 from export.formats.sql_columns import MAX_COLUMNS
 from export.formats.sql_steps import MAX_TERMS, SqlWriter
-from export.formats.sql_text import FIRST_LINE, FIRST_LINE_OF_NETWORK, TABLE, column_names, quoted
+from export.formats.sql_text import FIRST_LINE, FIRST_LINE_OF_NETWORK, TABLE, alias, column_names, end_of_query
 from export.source.source import Source
 from linreg.errors import ExportError
 
@@ -20,12 +20,18 @@ if TYPE_CHECKING:
 MAX_NAME_BYTES = 63
 """PostgreSQL ignores the rest of a longer name."""
 
+RESERVED = {
+    **dict.fromkeys(("rowid", "oid", "_rowid_"), "is the number of the row in SQLite or DuckDB"),
+    **dict.fromkeys(("ctid", "tableoid", "xmin", "cmin", "xmax", "cmax"), "cannot be a column in PostgreSQL"),
+}
+"""Names that stand for something else where a table has no such column."""
+
 _USE = f"""\
 /* Reads {TABLE}, a table or view of numbers. For a table of yours:
  *   WITH {TABLE} AS (SELECT * FROM your_table) SELECT * FROM (this query) AS predicted
  * Arithmetic is double precision. A column that is NULL makes the predictions NULL, as far as they depend on it.
  * SQLite reads text as the number that it begins with, or as 0: check that the columns hold numbers.
- * The query adds columns to those of the table, which must not have these names.
+ * The query adds columns to those of the table. A table that has one of their names is an error: it is ambiguous.
  */
 """
 
@@ -48,14 +54,11 @@ def to_sql(source: Source, *, program: "ExportedProgram | None" = None) -> bytes
     if weights > MAX_TERMS:
         raise ExportError(f"sql: the module has {weights} weights, expected {MAX_TERMS} at most; use onnx")
     writer = SqlWriter(network, columns)
-    added = [
-        f"    {expression}\n    AS {quoted(name)}"
-        for expression, name in zip(writer.expressions(), predicted, strict=True)
-    ]
+    added = [f"    {expression}{alias(name)}" for expression, name in zip(writer.expressions(), predicted, strict=True)]
     if unused := writer.unused():
         raise ExportError(f"sql: no term uses all of {unused[0][:60]!r}, so it could not be verified; use onnx")
     first = FIRST_LINE if source.affine is not None else FIRST_LINE_OF_NETWORK
-    query = "SELECT given.*,\n" + ",\n".join(added) + f"\nFROM {TABLE} AS given\n"
+    query = "SELECT given.*,\n" + ",\n".join(added) + end_of_query(predicted)
     return (comment(source, first, network) + _USE + query).encode()
 
 
@@ -74,7 +77,12 @@ def _check_names(names: list[str]) -> None:
     for name in names:
         if not name or "\0" in name or not _is_unicode(name):
             raise ExportError(f"sql: got a column named {name[:60]!r}, which no database takes; rename it")
-        if (other := seen.setdefault(name.casefold(), name)) is not name:
+        if meaning := RESERVED.get(name.casefold()):
+            raise ExportError(f"sql: got a column named {name!r}, which {meaning}; rename it")
+        other = seen.setdefault(name.casefold(), name)
+        if other == name and names.count(name) > 1:
+            raise ExportError(f"sql: got two columns named {name[:60]!r}; rename one, or the input or output")
+        if other != name:
             raise ExportError(
                 f"sql: columns {other[:60]!r} and {name[:60]!r} have one name in SQLite and DuckDB, which ignore "
                 "upper and lower case; rename one"

@@ -2,7 +2,7 @@
 
 In DuckDB and PostgreSQL, NaN is greater than every number, and SQLite has NULL in its place. So a comparison has the
 argument on the left of `<`, which is then not true, and ELSE lets the argument through. In PostgreSQL, an exp that
-underflows is an error, so its argument is at least `low`.
+underflows is an error, so it is 0 where its argument is less than `low`.
 """
 
 from export.formats.source_code.trees import Function
@@ -26,7 +26,7 @@ def _polynomial(x: str, *coefficients: float) -> str:
 
 
 def _exp(x: str) -> str:
-    return f"EXP(CASE WHEN {x} < low THEN low ELSE {x} END)"
+    return f"CASE WHEN {x} < low THEN 0e0 ELSE EXP({x}) END"
 
 
 # W. J. Cody, Rational Chebyshev approximations for the error function, Math. Comp. 23 (1969), 631: erf below 0.46875,

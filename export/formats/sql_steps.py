@@ -36,7 +36,7 @@ class SqlWriter:
         self.network, self.columns, self.terms = network, columns, 0
         self._steps = {step.output.buffer: step for step in network.steps}
         self._places = {constant.name: place for place, constant in enumerate(network.constants())}
-        self._alone = len(network.steps) == 1 and isinstance(network.steps[0], Dense)
+        self._alone = network.is_one_layer
         self._low = self._value(LOW[str(network.dtype)]).text
         self._used = set[tuple[str, int]]()
 
@@ -131,18 +131,19 @@ class SqlWriter:
         return self._biased([scaled], step.bias, place)
 
     def _softmax(self, step: Softmax, place: int) -> Term:
-        """1 / sum(exp(other - x)), which needs no maximum; each exponent is held within the limits of exp."""
         size, inner = step.input.shape[step.axis], prod(step.input.shape[step.axis + 1 :])
         first = place - place // inner % size * inner
-        given = self._element(step.input, place)
-        above = self._value(-LOW[str(self.network.dtype)])
-        powers = []
-        for other in range(size):
-            more = self._bound("({0} - {1})", self._element(step.input, first + other * inner), given)
-            powers.append(
-                self._join("EXP(CASE WHEN {0} < low THEN low WHEN -{0} < low THEN {1} ELSE {0} END)", more, above)
-            )
-        return self._join("(1e0 / ({0}))", self._sum(powers))
+        row = [self._element(step.input, first + other * inner) for other in range(size)]
+        most = self._most(row)
+        powers = [self._subqueries.bind(self._applied(Function.EXP, [self._join("({0} - {1})", x, most)])) for x in row]
+        return self._join("({0} / {1})", powers[place // inner % size], self._bound("{0}", self._sum(powers)))
+
+    def _most(self, terms: Sequence[Term]) -> Term:
+        """The greatest of terms; NaN or NULL if one of them is."""
+        if len(terms) == 1:
+            return terms[0]
+        halves = self._most(terms[: len(terms) // 2]), self._most(terms[len(terms) // 2 :])
+        return self._subqueries.bind(self._applied(Function.MAXIMUM, list(halves)))
 
     def _concat(self, step: Concat, place: int) -> Term:
         inner = prod(step.output.shape[step.axis + 1 :])
@@ -159,7 +160,7 @@ class SqlWriter:
             case Number():
                 return self._value(expression.value)
             case Element():
-                return self._element(expression.tensor, place)
+                return self._element(expression.tensor, place // expression.inner % expression.tensor.size)
             case Repeated():
                 constant = expression.constant
                 return self._number(constant, place // expression.inner % constant.values.size)

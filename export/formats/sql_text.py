@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.formats.source_code.comment import read_comment, row_sizes
+from export.formats.source_code.comment import SourceText, read_comment, row_sizes
 from export.formats.sql_columns import MAX_COLUMNS
 from linreg.errors import ModelError
 
@@ -30,7 +30,7 @@ _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 
 
 @dataclass(frozen=True, kw_only=True)
-class SqlText:
+class SqlText(SourceText):
     """The contents of model.sql.
 
     Attributes:
@@ -38,22 +38,11 @@ class SqlText:
         columns: names of the columns that the query reads, in the order of the elements of a row of the input.
         predicted: names of the columns that it adds, in the order of the elements of a row of the output.
         dtype: dtype of the model's input, output and weights; SQL computes in double precision.
-        input_shape: sizes of one row of the input.
-        output_shape: sizes of one row of the output.
-        affine: whether the only step is a Linear, all of whose parameters are in the file.
-        metadata: JSON values, as the exporter wrote them.
-        weights: arrays by their key in the state_dict, or their name in model.onnx.
     """
 
     query: str
     columns: tuple[str, ...]
     predicted: tuple[str, ...]
-    dtype: np.dtype[Any]
-    input_shape: tuple[int, ...]
-    output_shape: tuple[int, ...]
-    affine: bool
-    metadata: dict[str, Any]
-    weights: dict[str, Array]
 
 
 def is_sql(data: bytes) -> bool:
@@ -64,6 +53,22 @@ def is_sql(data: bytes) -> bool:
 def quoted(name: str) -> str:
     """Return a name as a delimited identifier of standard SQL."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def alias(name: str) -> str:
+    """Return the words that name an added column, after its expression."""
+    return f"\n    AS {quoted(name)}"
+
+
+def end_of_query(added: Sequence[str]) -> str:
+    """Return the words after the last added column.
+
+    Their condition is true, and an error in every database if the table has one of the added columns.
+    """
+    names = [quoted(name) for name in added]
+    free = ", ".join(f"0 AS {name}" for name in names)
+    guard = f"SELECT {', '.join(names)} FROM (SELECT {free}) AS added, {TABLE} LIMIT 0"
+    return f"\nFROM {TABLE} AS given\nWHERE NOT EXISTS ({guard})\n"
 
 
 def column_names(metadata: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.formats.js_text import JsText, read_js
+from export.formats.js_text import read_js
+from export.formats.source_code.comment import SourceText
 from export.runners.base import Call, Runner
 from export.runners.frames import BrokenFrameError, receive, send
 from export.runners.trust import TrustedBytes
@@ -137,7 +138,7 @@ def js_runner(name: str, data: TrustedBytes) -> Runner:
 class _Child:
     """The process of node that has imported the module."""
 
-    def __init__(self, name: str, data: bytes, text: JsText, program: str) -> None:
+    def __init__(self, name: str, data: bytes, text: SourceText, program: str) -> None:
         self._name, self._data, self._text, self._program = name, data, text, program
         self._channel: socket.socket | None = None
         self._end: Callable[[], object] = lambda: None

@@ -17,6 +17,7 @@ from tests.sql_databases import (
     BUNDLES,
     PLANTED,
     QUERY,
+    check_a_table_with_an_added_column_is_an_error,
     check_hostile_names,
     check_integers_become_floating_numbers,
     check_planted_fault_fails,
@@ -24,6 +25,7 @@ from tests.sql_databases import (
     exported,
     special,
 )
+from tests.sql_special_values import FAR, ROWS, WITH_EXP, check_special_values
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +73,23 @@ def test_an_exponential_of_a_large_number_does_not_underflow(layer, postgres):
     assert found == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("layer", WITH_EXP, ids=str)
+def test_an_exp_that_underflows_is_zero(layer, postgres):
+    check_special_values(layer, [[value] for value in FAR], postgres)
+
+
+def test_softmax_of_infinity_is_that_of_torch(postgres):
+    check_special_values(nn.Softmax(-1), ROWS, postgres)
+
+
+def test_a_product_that_underflows_is_an_error(postgres):
+    source = source_of(nn.Linear(1, 1).double(), "x=float64[batch,1]")
+    with torch.no_grad():
+        source.module.weight[:] = 1e-200
+    with pytest.raises(RuntimeError, match="out of range: underflow"):
+        postgres(to_sql(source).decode(), ["x"], [[1e-200]])
+
+
 def test_integers_become_floating_numbers(postgres):
     check_integers_become_floating_numbers(postgres)
 
@@ -98,3 +117,8 @@ def test_the_planner_does_not_write_hidden_values_into_each_other(bundles, postg
     text = read_sql("model.sql", (bundles("mlp") / "model.sql").read_bytes())
     plan = postgres(text.query, text.columns, [], "EXPLAIN VERBOSE")
     assert len(str(plan)) < 4 * len(text.query)
+
+
+@pytest.mark.parametrize("name", ["penguins", "activations"])
+def test_a_table_with_an_added_column_is_an_error(bundles, name, postgres):
+    check_a_table_with_an_added_column_is_an_error(postgres, bundles(name))

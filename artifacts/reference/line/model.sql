@@ -13,10 +13,11 @@
  *   WITH linreg_input AS (SELECT * FROM your_table) SELECT * FROM (this query) AS predicted
  * Arithmetic is double precision. A column that is NULL makes the predictions NULL, as far as they depend on it.
  * SQLite reads text as the number that it begins with, or as 0: check that the columns hold numbers.
- * The query adds columns to those of the table, which must not have these names.
+ * The query adds columns to those of the table. A table that has one of their names is an error: it is ambiguous.
  */
 SELECT given.*,
     CAST(given."x" AS DOUBLE PRECISION) * 0.6968093514442444e0
     + 0.3025088608264923e0
     AS "predicted_y"
 FROM linreg_input AS given
+WHERE NOT EXISTS (SELECT "predicted_y" FROM (SELECT 0 AS "predicted_y") AS added, linreg_input LIMIT 0)

@@ -13,7 +13,7 @@
  *   WITH linreg_input AS (SELECT * FROM your_table) SELECT * FROM (this query) AS predicted
  * Arithmetic is double precision. A column that is NULL makes the predictions NULL, as far as they depend on it.
  * SQLite reads text as the number that it begins with, or as 0: check that the columns hold numbers.
- * The query adds columns to those of the table, which must not have these names.
+ * The query adds columns to those of the table. A table that has one of their names is an error: it is ambiguous.
  */
 SELECT given.*,
     CAST(given."bill_length_mm" AS DOUBLE PRECISION) * 2.051875114440918e0
@@ -22,3 +22,4 @@ SELECT given.*,
     + (-6477.81396484375e0)
     AS "predicted_body_mass_g"
 FROM linreg_input AS given
+WHERE NOT EXISTS (SELECT "predicted_body_mass_g" FROM (SELECT 0 AS "predicted_body_mass_g") AS added, linreg_input LIMIT 0)

@@ -6,6 +6,7 @@ The JSON is ASCII without / and ?, so that no text in it can end or change the c
 import json
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -25,6 +26,27 @@ MAX_SIZE = 2**31
 MAX_AXES = 8
 
 _JSON = re.compile(r" \* \{\n(.*?)\n \* \}\n \*/\n", re.DOTALL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceText:
+    """What a source file holds, in any language.
+
+    Attributes:
+        dtype: dtype of input, output and weights.
+        input_shape: sizes of one row of the input.
+        output_shape: sizes of one row of the output.
+        affine: whether the only step is a Linear, all of whose parameters are in the file.
+        metadata: JSON values, as the exporter wrote them.
+        weights: arrays by their key in the state_dict, or their name in model.onnx.
+    """
+
+    dtype: np.dtype[Any]
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    affine: bool
+    metadata: dict[str, Any]
+    weights: dict[str, Array]
 
 
 def comment(source: Source, first_line: str, network: Network) -> str:

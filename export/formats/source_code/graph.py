@@ -19,6 +19,10 @@ USE_INSTEAD = {
     "Gather": "inputs that are selected and encoded before the model, such as one column per category",
     "MaxPool": "a Conv1d with a stride",
     "AveragePool": "a Conv1d with a stride",
+    "ReduceSum": "a Linear over the flattened tensor, with weights of 1",
+    "ReduceMax": "Softmax, or a Linear over the flattened tensor",
+    "Sin": "columns with the sine that are computed before the model",
+    "Cos": "columns with the cosine that are computed before the model",
     "ReduceMean": "a Linear over the flattened tensor",
     "GlobalAveragePool": "a Linear over the flattened tensor",
     "InstanceNormalization": "LayerNorm",
@@ -30,8 +34,17 @@ USE_INSTEAD = {
     "Selu": "ELU",
     "Celu": "ELU",
     "Mish": "SiLU",
+    "Slice": "inputs selected before the model, or a Linear over the flattened tensor that keeps those elements",
+    "Split": "a Linear for each part, over the whole tensor",
+    "Transpose": "inputs in that order, or a Linear over the flattened tensor",
+    "Shape": "a parameter or number that is broadcast over the batch, such as torch.ones(2)",
+    "ConstantOfShape": "a parameter or number that is broadcast over the batch, such as torch.ones(2)",
+    "Expand": "a parameter or number that is broadcast over the batch, such as torch.ones(2)",
 }
 """What a user could build the network of, by the operator that cannot be written."""
+
+MOVES = frozenset({"Slice", "Split", "Transpose", "Shape", "ConstantOfShape", "Expand"})
+"""Operators that torch also puts around others, which say more."""
 
 KNOWN = (
     "Linear, Conv1d, ReLU, LeakyReLU, ELU, GELU, SiLU, Tanh, Sigmoid, Softplus, Softmax, LayerNorm, BatchNorm1d, "

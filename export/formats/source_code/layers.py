@@ -39,7 +39,11 @@ def conv(reader: Reader, node: onnx.NodeProto) -> None:
     """Add a `Conv1d`."""
     given, weight, options = reader.tensor(node), reader.constant(node, 1), attributes_of(node)
     if weight.values.ndim != 3:
-        raise refused(reader.kind, node, f"has {weight.values.ndim - 2} axes, expected Conv1d")
+        raise refused(
+            reader.kind,
+            node,
+            f"has {weight.values.ndim - 2} axes, expected Conv1d, or a Linear over the flattened tensor",
+        )
     if options.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
         raise refused(reader.kind, node, f"has auto_pad {options['auto_pad']}")
     stride, dilation = options.get("strides", [1])[0], options.get("dilations", [1])[0]

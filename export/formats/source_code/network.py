@@ -76,5 +76,7 @@ def _check_batch(source: Source, kind: str) -> None:
 
 
 def _check_count(count: int, kind: str) -> None:
-    if not 0 < count <= MAX_WEIGHTS:
+    if not count:
+        raise ExportError(f"{kind}: the module has no weights, by which source code is verified; use onnx")
+    if count > MAX_WEIGHTS:
         raise ExportError(f"{kind}: the module has {count} weights, expected 1 to {MAX_WEIGHTS}; use onnx")

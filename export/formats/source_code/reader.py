@@ -8,8 +8,17 @@ import onnx
 from numpy.typing import NDArray
 
 from export.formats.source_code.graph import constants_in, refused
-from export.formats.source_code.steps import Step
-from export.formats.source_code.trees import Constant, Element, Expression, Number, Repeated, Tensor
+from export.formats.source_code.steps import Elementwise, Step
+from export.formats.source_code.trees import (
+    CONDITIONS,
+    Apply,
+    Constant,
+    Element,
+    Expression,
+    Number,
+    Repeated,
+    Tensor,
+)
 
 Array = NDArray[Any]
 
@@ -70,9 +79,7 @@ class Reader:
         name = node.input[place]
         if (known := self._computed(name)) is not None:
             expression, found = known
-            if found != shape:
-                raise refused(self.kind, node, f"broadcasts a tensor of {found} to {shape}")
-            return expression
+            return expression if found == shape else self._broadcast(node, expression, found, shape)
         number = self.number(name)
         if number is not None and np.isfinite(number):
             return Number(value=number)
@@ -98,11 +105,23 @@ class Reader:
             own[: len(own) - len(shape)],
             (1,) * (len(shape) - len(own)) + own[-len(shape) :] if shape else (),
         )
-        wide = [axis for axis, size in enumerate(sizes) if size != 1]
-        first, last = (wide[0], wide[-1]) if wide else (0, len(shape) - 1)
-        if prod(batch) != 1 or (wide and sizes[first : last + 1] != shape[first : last + 1]):
+        inner = _inner(sizes, shape)
+        if prod(batch) != 1 or inner is None:
             raise refused(self.kind, node, f"broadcasts {constant.name[:60]!r} of {own} to {shape}")
-        return Repeated(constant=constant, inner=prod(shape[last + 1 :]))
+        return Repeated(constant=constant, inner=inner)
+
+    def _broadcast(
+        self, node: onnx.NodeProto, expression: Expression, own: tuple[int, ...], shape: tuple[int, ...]
+    ) -> Element:
+        """A computed value that is broadcast along the axes of a row; one that has no buffer yet is computed first."""
+        inner = _inner(own, shape)
+        if inner is None or (isinstance(expression, Apply) and expression.function in CONDITIONS):
+            raise refused(self.kind, node, f"broadcasts a computed value of {own} to {shape}")
+        if isinstance(expression, Element):
+            return Element(tensor=expression.tensor, inner=inner)
+        made = self._buffer(own)
+        self.steps.append(Elementwise(output=made, expression=expression))
+        return Element(tensor=made, inner=inner)
 
     def tensor(self, node: onnx.NodeProto, place: int = 0) -> Tensor:
         """A tensor that a node takes as an input.
@@ -117,6 +136,18 @@ class Reader:
 
     def output(self, node: onnx.NodeProto, shape: tuple[int, ...]) -> Tensor:
         """A new buffer for the output of a node."""
-        made = self.tensors[node.output[0]] = Tensor(buffer=self._buffers, shape=shape)
-        self._buffers += 1
+        made = self.tensors[node.output[0]] = self._buffer(shape)
         return made
+
+    def _buffer(self, shape: tuple[int, ...]) -> Tensor:
+        self._buffers += 1
+        return Tensor(buffer=self._buffers - 1, shape=shape)
+
+
+def _inner(own: tuple[int, ...], shape: tuple[int, ...]) -> int | None:
+    """How often each element is repeated in a run, where one shape is broadcast to another; None if no runs show it."""
+    wide = [axis for axis, size in enumerate(own) if size != 1]
+    first, last = (wide[0], wide[-1]) if wide else (0, len(shape) - 1)
+    if wide and own[first : last + 1] != shape[first : last + 1]:
+        return None
+    return prod(shape[last + 1 :])

@@ -1,15 +1,16 @@
 """Read a checked model.onnx of a feed-forward network as steps."""
 
-from collections.abc import Set
+from collections.abc import Set, Sized
 
+import numpy as np
 import onnx
 
 from export.formats.source_code import layers
-from export.formats.source_code.expressions import ELEMENTWISE, expression_of, inlined_names
-from export.formats.source_code.graph import USE_INSTEAD, dtype_of, refused, row_shape
+from export.formats.source_code.expressions import ARITY, ELEMENTWISE, expression_of, inlined_names
+from export.formats.source_code.graph import MOVES, USE_INSTEAD, dtype_of, refused, row_shape
 from export.formats.source_code.reader import Reader
 from export.formats.source_code.steps import Elementwise, Network
-from export.formats.source_code.trees import MAX_DEPTH, Function, Tensor, depth_of
+from export.formats.source_code.trees import CONDITIONS, MAX_DEPTH, Tensor, depth_of
 from export.formats.source_code.views import VIEWS, view
 from linreg.errors import ExportError
 
@@ -21,7 +22,6 @@ LAYERS = {
     "Softmax": layers.softmax,
     "Concat": layers.concat,
 }
-CONDITIONS = (Function.GREATER, Function.LESS)
 
 
 def read_steps(data: bytes, kind: str) -> Network:
@@ -40,8 +40,8 @@ def read_steps(data: bytes, kind: str) -> Network:
     inputs = [entry for entry in graph.input if entry.name not in initial]
     if len(inputs) != 1 or len(graph.output) != 1:
         raise ExportError(
-            f"{kind}: the network has {len(inputs)} inputs and {len(graph.output)} outputs, expected one of each; "
-            "concatenate them inside forward, or export to onnx"
+            f"{kind}: the network has {_count(inputs, 'input')} and {_count(graph.output, 'output')}, expected one of "
+            "each; concatenate them inside forward, or export to onnx"
         )
     for entry in (*inputs, *graph.output):
         if str(dtype_of(entry)) not in ("float32", "float64"):
@@ -63,9 +63,14 @@ def read_steps(data: bytes, kind: str) -> Network:
     return Network(dtype=reader.dtype, input=given, output=output, steps=tuple(reader.steps))
 
 
+def _count(entries: Sized, word: str) -> str:
+    return f"{len(entries)} {word}{'' if len(entries) == 1 else 's'}"
+
+
 def _telling(graph: onnx.GraphProto, unknown: onnx.NodeProto) -> onnx.NodeProto:
-    """Return the node to name: an LSTM rather than the Shape that torch puts before it."""
-    return next((node for node in graph.node if node.op_type in USE_INSTEAD and not _is_known(node)), unknown)
+    """Return the node to name: an LSTM rather than the Shape or Transpose that torch puts before it."""
+    named = USE_INSTEAD.keys() - MOVES
+    return next((node for node in graph.node if node.op_type in named and not _is_known(node)), unknown)
 
 
 def _is_known(node: onnx.NodeProto) -> bool:
@@ -86,13 +91,24 @@ def _read(reader: Reader, inlined: Set[str], node: onnx.NodeProto) -> bool:
     return True
 
 
-def _elementwise(reader: Reader, inlined: Set[str], node: onnx.NodeProto) -> None:
-    """Add a step, or keep the expression for the only node that reads it."""
+def _shape(reader: Reader, node: onnx.NodeProto) -> tuple[int, ...]:
+    """The sizes of a row of the output of an elementwise node, to which its inputs are broadcast."""
     shapes = [reader.tensors[name].shape for name in node.input if name in reader.tensors]
     shapes += [known[name][1] for known in (reader.pending, reader.conditions) for name in node.input if name in known]
     if not shapes:
         raise refused(reader.kind, node, "computes with constants only")
-    shape, name = max(shapes, key=len), node.output[0]
+    rank = len(shapes[0])
+    if any(len(shape) != rank for shape in shapes):
+        rows = " and ".join(map(str, sorted(set(shapes), key=len)))
+        raise refused(reader.kind, node, f"computes with rows of {rows}, expected as many axes in each; unsqueeze one")
+    if node.op_type in ARITY and rank:
+        shapes += [reader.arrays[name].shape[-rank:] for name in node.input if name in reader.arrays]
+    return np.broadcast_shapes(*shapes)
+
+
+def _elementwise(reader: Reader, inlined: Set[str], node: onnx.NodeProto) -> None:
+    """Add a step, or keep the expression for the only node that reads it."""
+    shape, name = _shape(reader, node), node.output[0]
     expression = expression_of(reader, node, shape)
     condition = expression.function in CONDITIONS
     if condition:

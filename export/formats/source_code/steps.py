@@ -61,7 +61,7 @@ class Conv1d:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Elementwise:
-    """Each element of the output is an expression of the same element of tensors of the same size."""
+    """Each element of the output is an expression of one element of each tensor, which are broadcast to its shape."""
 
     output: Tensor
     expression: Expression
@@ -69,7 +69,11 @@ class Elementwise:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LayerNorm:
-    """(x - mean) / sqrt(variance + epsilon) * scale + bias over each run of `scale.values.size` elements."""
+    """(x - mean) / sqrt(variance + epsilon) * scale + bias over each run of `scale.values.size` elements.
+
+    The mean is a sum of differences from the first element, whose rounding errors a second sum corrects, so that a row
+    whose elements are much larger than their differences loses no digits.
+    """
 
     input: Tensor
     output: Tensor
@@ -122,6 +126,17 @@ class Network:
             for constant in constants_of(step):
                 found.setdefault(constant.name, constant)
         return tuple(found.values())
+
+    @property
+    def is_one_layer(self) -> bool:
+        """Whether the only step is a `Dense`, as in an affine module."""
+        return len(self.steps) == 1 and isinstance(self.steps[0], Dense)
+
+    def identifiers(self) -> dict[str, str]:
+        """An identifier for each constant, by its name in the model; those of an only layer are weight and bias."""
+        constants = self.constants()
+        words = ("weight", "bias") if self.is_one_layer else [f"constant_{place}" for place in range(len(constants))]
+        return {constant.name: word for constant, word in zip(constants, words, strict=False)}
 
 
 def constants_of(step: Step) -> tuple[Constant, ...]:

@@ -49,6 +49,9 @@ class Function(StrEnum):
     GELU_TANH = "gelu_tanh"
 
 
+CONDITIONS = (Function.GREATER, Function.LESS)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Tensor:
     """A buffer, seen in a shape.
@@ -84,9 +87,10 @@ class Number:
 
 @dataclass(frozen=True, kw_only=True)
 class Element:
-    """Element `i` of a tensor, where `i` is the element of the output that is computed."""
+    """Element `i // inner % size` of a tensor that may be broadcast, where `i` is the element of the output."""
 
     tensor: Tensor
+    inner: int = 1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

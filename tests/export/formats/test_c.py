@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import export.bundle.write
-import export.formats.c
+import export.formats.c_text
 import linreg as package
 from export.formats.c import to_c
 from export.formats.c_text import header_of, read_c
@@ -90,7 +90,7 @@ def check_names(folder, names):
 def test_without_its_escapes_the_source_breaks(tmp_path, monkeypatch, part, name):
     """The control: the tests above see a fault in either escape."""
     naive = {"_string": lambda text: f'"{text}"', "json_text": lambda value: json.dumps(value, ensure_ascii=False)}
-    monkeypatch.setattr(export.formats.c if part == "_string" else comment, part, naive[part])
+    monkeypatch.setattr(export.formats.c_text if part == "_string" else comment, part, naive[part])
     with pytest.raises(AssertionError):
         check_names(tmp_path, [name])
 

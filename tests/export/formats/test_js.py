@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import export.bundle.build
-import export.formats.js
+import export.formats.js_text
 from export.bundle.vectors import check_vectors
 from export.formats.js import to_js
 from export.formats.js_functions import ERF, decimals
@@ -89,7 +89,7 @@ def gelu() -> nn.Module:
     ("make", "features"), [(lambda: network("mlp"), 16), (lambda: network("reshaped"), 4), (gelu, 4)]
 )
 def test_float64_has_no_rounding_to_float32(make, features, tmp_path):
-    """ONNX keeps the epsilon of a norm and the slope of LeakyReLU in float32, so such networks fail in any format."""
+    """No f(...) rounds, and the numbers of the module, such as the epsilon of a norm, are those of float64."""
     source = network_source(make(), f"x=float64[batch,{features}]")
     artifact = write_alone(source, Format.JS, tmp_path)
     assert artifact.verification.worst_error < 1
@@ -157,7 +157,7 @@ def check_names(folder, names):
 def test_without_their_escapes_the_module_breaks(tmp_path, monkeypatch, name):
     """The control: the tests above see a fault in either escape."""
     naive = lambda value: json.dumps(value).replace('\\"', '"')  # noqa: E731
-    for module in (comment, export.formats.js):
+    for module in (comment, export.formats.js_text):
         monkeypatch.setattr(module, "json_text", naive)
     with pytest.raises((AssertionError, ModelError)):
         check_names(tmp_path, [name])

@@ -14,6 +14,7 @@ from tests.sql_databases import (
     BUNDLES,
     PLANTED,
     QUERY,
+    check_a_table_with_an_added_column_is_an_error,
     check_hostile_names,
     check_integers_become_floating_numbers,
     check_planted_fault_fails,
@@ -90,3 +91,9 @@ def test_a_table_of_another_name_is_read_with_the_words_of_the_comment(ask):
 def test_a_missing_column_is_an_error(ask):
     with pytest.raises((sqlite3.OperationalError, duckdb.BinderException), match="x"):
         ask(QUERY, ["y"], [[1.0]])
+
+
+@DATABASES
+@pytest.mark.parametrize("name", ["penguins", "activations"])
+def test_a_table_with_an_added_column_is_an_error(bundles, name, ask):
+    check_a_table_with_an_added_column_is_an_error(ask, bundles(name))
