@@ -47,7 +47,7 @@ def wide_net():
 """
 INPUTS = ["--input", "ids=int64[batch,5]<50", "--input", "x=float32[batch,3]"]
 MODULE = ["--module", "nets.py:make_net"]
-BUDGET = ["--budget", "0.5s"]
+BUDGET = ["--budget", "0.01s"]  # some cases are left out, even on a quick machine
 ESCAPE = "\x1b[31m"
 
 
