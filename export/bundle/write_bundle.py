@@ -15,7 +15,7 @@ from export.proof.affine import load_eager
 from export.source.source import Source
 from linreg.changes import Changes, changing
 from linreg.config import CARD_FILE, MODEL_FILE
-from linreg.errors import ExportError, LinregError, MismatchError
+from linreg.errors import ExportError, LinregError, MismatchError, ModelError
 from linreg.folders import ensure_folder
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def _make_artifacts(
                 progress(stage, done, total)
 
         try:
-            if kind in optional and source.affine is None and Format.ONNX in outcome.refused:
+            if kind in optional and source.affine is None and _is_unwritten(outcome.refused.get(Format.ONNX)):
                 raise ExportError(f"{kind}: source code is written from the ONNX file, which was refused")
             if program is None and _needs_capture(kind, source):
                 from export.formats.capture import capture
@@ -171,6 +171,14 @@ def _make_artifacts(
     if progress is not None:
         progress("finish the bundle", len(kinds), len(kinds))
     return outcome
+
+
+def _is_unwritten(refusal: LinregError | None) -> bool:
+    """Whether the ONNX file was refused for what source code would be refused for too.
+
+    That is not so if onnxruntime cannot load the file, as it has no Erf for float64: source code needs only the graph.
+    """
+    return refusal is not None and not isinstance(refusal, ModelError)
 
 
 def _needs_capture(kind: Format, source: Source) -> bool:

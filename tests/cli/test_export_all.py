@@ -88,3 +88,16 @@ def test_an_earlier_file_of_a_module_goes_with_its_inputs(tmp_path):
     assert found[-1] == "c, js, sql: the function takes any number of rows; leave out --static"
     assert not names(tmp_path / "b")
     verify(tmp_path / "b")
+
+
+def test_source_code_does_not_need_onnxruntime(linreg):
+    """It has no Erf for float64."""
+    Path("gelu.py").write_text(
+        "from torch import nn\n\n\ndef make():\n    return nn.Sequential(nn.Linear(2, 1), nn.GELU()).double()\n"
+    )
+    words = ["--module", "gelu.py:make", "--input", "x=float64[batch,2]", "--format", "all", "--budget", "1s"]
+    shown = json.loads(linreg("export", *words, "-o", "b", "--json").out)
+    assert list(shown["refused"]) == ["onnx"]
+    assert shown["left_out"] == {}
+    assert names("b") == SOURCES
+    verify("b")
