@@ -191,7 +191,7 @@ def page_server(bundle: Path, port: int = 0) -> Iterator[PageServer]:
     if manifest.entry(JAVASCRIPT_FILE) is None and manifest.entry(ONNX_FILE) is None:
         raise ModelError(
             f"{bundle}: has no {JAVASCRIPT_FILE} and no {ONNX_FILE}, one of which the page runs; "
-            "export one: linreg export --format js"
+            "export one, without --dtype: linreg export --format js"
         )
     pages = page_files(page_folder())
     if manifest.entry(JAVASCRIPT_FILE) is None:

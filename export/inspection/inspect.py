@@ -61,7 +61,8 @@ def _parts(path: Path, data: bytes) -> tuple[str, dict[str, Any]]:
     try:
         return "onnx", read_onnx(data)
     except ValueError as error:
-        raise ModelError(f"{path}: is not ONNX, TorchScript, .pt2 or a state_dict ({one_line(error)})") from None
+        known = "ONNX, TorchScript, .pt2, a state_dict or source code of linreg export"
+        raise ModelError(f"{path}: is not {known} ({one_line(error)})") from None
 
 
 def _archive(path: Path, data: bytes) -> tuple[str, dict[str, Any]]:

@@ -104,7 +104,9 @@ def test_nothing_is_run(penguins, tmp_path, monkeypatch, name):
     assert not Path("PWNED").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04 cut off", b"\x08\x08\x12", b"<html>"], ids=repr)
+@pytest.mark.parametrize(
+    "content", [b"", b"hello", b"PK\x03\x04 cut off", b"\x08\x08\x12", b"<html>", b"/* C */"], ids=repr
+)
 def test_what_is_no_model_is_one_line(tmp_path, content):
     (tmp_path / "file").write_bytes(content)
     with pytest.raises(ModelError, match=r"file: .*(is not ONNX|is cut off)") as caught:
