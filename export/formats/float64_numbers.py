@@ -92,10 +92,11 @@ def _hardsigmoid(x: Tensor) -> Any:
 
 
 def _softplus(x: Tensor, beta: float = 1, threshold: float = 20) -> Any:
+    """Beyond 64, softplus is its input in float64; beyond the default threshold of 20, not yet."""
     if not _needs(x, beta, threshold):
         return NotImplemented
-    scaled = x * beta
-    return torch.where(scaled > threshold, x, functional.softplus(scaled) / beta)
+    scaled, held = x * beta, ceil(min(max(threshold, 20), 64))
+    return torch.where(scaled > threshold, x, functional.softplus(scaled, threshold=held) / beta)
 
 
 def _batch_norm(

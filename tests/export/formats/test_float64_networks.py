@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from export.formats.float64_numbers import REWRITTEN
 from export.formats.names import Format
 from export.runners.load import load_artifact
 from export.runners.trust import Trust
@@ -86,3 +87,9 @@ def test_every_parameter_is_in_the_files(network):
     proofs = {entry["name"]: entry["proof"] for entry in json.loads((folder / "manifest.json").read_text())["files"]}
     for name in FILES:
         assert (name, proofs[name]["weights"]["unproved"]) == (name, [])
+
+
+def test_a_softplus_keeps_a_threshold_that_is_higher_than_the_default():
+    x = torch.linspace(0, 80, 33, dtype=torch.float64)
+    rewritten = REWRITTEN[torch.ops.aten.softplus.default](x, 0.3, 22.0)
+    torch.testing.assert_close(rewritten, nn.functional.softplus(x, 0.3, 22.0), rtol=1e-15, atol=0)
