@@ -87,8 +87,10 @@ def forked_probes() -> Iterator[None]:
             "subprocess",
             SimpleNamespace(run=forks.run, TimeoutExpired=subprocess.TimeoutExpired),
         )
-        yield
-    forks.close()
+        try:
+            yield
+        finally:
+            forks.close()
 
 
 @contextlib.contextmanager

@@ -48,7 +48,7 @@ MOVES = frozenset({"Slice", "Split", "Transpose", "Shape", "ConstantOfShape", "E
 
 KNOWN = (
     "Linear, Conv1d, ReLU, LeakyReLU, ELU, GELU, SiLU, Tanh, Sigmoid, Softplus, Softmax, LayerNorm, BatchNorm1d, "
-    "Flatten, Dropout, additions and concatenations"
+    "Flatten, Dropout, additions, products and concatenations"
 )
 
 
