@@ -52,13 +52,13 @@ _ending: Ending | None = None
 def signals_held() -> Iterator[None]:
     """Delay the exception of a signal until the block has ended, so that the caller knows what the block acquired."""
     ending = _ending or Ending()
-    before = ending.number
+    before, outer = ending.number, ending.is_held
     ending.is_held = True
     try:
         yield
     finally:
-        ending.is_held = False
-        if before is None and ending.number is not None:
+        ending.is_held = outer
+        if before is None and ending.number is not None and not outer:
             ending.interrupt(ending.number)
 
 

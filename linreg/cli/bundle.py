@@ -208,7 +208,8 @@ def _refuse_module(path: Path) -> None:
         if card is not None:
             bench = f"linreg bench -m {quoted} --module {shlex.quote(card.place)}"
         raise ModelError(
-            f"{path}: holds a module that was exported with --module; use linreg verify {quoted}, or {bench}"
+            f"{path}: holds a module that was exported with --module; use linreg verify {quoted}, {bench}, "
+            "or, for another format, linreg export --module as before"
         ) from None
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from linreg.ending import ending_by_signal
+from linreg.ending import ending_by_signal, signals_held
 
 # A `linreg verify` whose work is this code: in a temporary folder, and before a file gets its name.
 DRIVER = """
@@ -177,3 +177,13 @@ def test_handlers_are_as_before_and_ignored_signals_stay_so():
         assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before
     finally:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def test_a_signal_waits_for_the_outer_of_two_blocks():
+    reached = []
+    with pytest.raises(KeyboardInterrupt), ending_by_signal(watched=False), signals_held():
+        with signals_held():
+            os.kill(os.getpid(), signal.SIGINT)
+            reached.append("inner")
+        reached.append("outer")
+    assert reached == ["inner", "outer"]
