@@ -1,5 +1,6 @@
 """SHA256SUMS and manifest.json in Node: what is damaged, contradicts itself or leads out of the bundle is refused."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -100,6 +101,8 @@ LINE = "SHA256SUMS: has the line"
 NAME = "manifest.json: has the name"
 SHA = "manifest.json: the sha256 of model.onnx is"
 SIZE = "manifest.json: the size of model.onnx is"
+MODEL = (REFERENCE / "line" / "model.onnx").read_bytes()
+SHA256, SIZE_BYTES = hashlib.sha256(MODEL).hexdigest(), len(MODEL)
 
 REFUSED: dict[str, tuple[Damage, str]] = {
     "an upper-case hash": (sums(str.upper), LINE),
@@ -141,8 +144,14 @@ REFUSED: dict[str, tuple[Damage, str]] = {
     "an upper-case hash in the manifest": (entry(sha256="A" * 64), SHA),
     "a short hash in the manifest": (entry(sha256="0" * 63), SHA),
     "a hash that is a number": (entry(sha256=0), SHA),
-    "another hash in the manifest": (entry(sha256=ZERO), "SHA256SUMS: says c2df5249f55f.. of model.onnx, but manifest"),
-    "another size": (entry(bytes=536), "model.onnx: has 535 bytes, manifest.json says 536"),
+    "another hash in the manifest": (
+        entry(sha256=ZERO),
+        f"SHA256SUMS: says {SHA256[:12]}.. of model.onnx, but manifest",
+    ),
+    "another size": (
+        entry(bytes=SIZE_BYTES + 1),
+        f"model.onnx: has {SIZE_BYTES} bytes, manifest.json says {SIZE_BYTES + 1}",
+    ),
     "a size with a fraction": (entry(bytes=535.5), SIZE),
     "a negative size": (entry(bytes=-1), SIZE),
     "a size of text": (entry(bytes="535"), SIZE),
