@@ -147,11 +147,10 @@ def _run(command: list[str]) -> tuple[int, str]:
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
             )
         told = process.communicate(timeout=TIMEOUT_S)[1]
-    except BaseException as error:
-        if process is not None:
+    except subprocess.TimeoutExpired:
+        raise LinregError(f"a process took more than {TIMEOUT_S:.0f} s; use fewer --rounds") from None
+    finally:
+        if process is not None and process.returncode is None:
             process.kill()
             process.communicate()
-        if isinstance(error, subprocess.TimeoutExpired):
-            raise LinregError(f"a process took more than {TIMEOUT_S:.0f} s; use fewer --rounds") from None
-        raise
     return process.returncode, told

@@ -17,8 +17,9 @@ def fit_line(
     dataset: Dataset, settings: TrainSettings, *, split: str, keep_on_interrupt: bool, progress: Progress | None
 ) -> FittedModel:
     """Fit a straight line, whose points are computed again in the dtype of the model."""
-    assert dataset.line is not None
-    dataset = datasets.straight_line(dataset.line, settings.dtype)
+    line = dataset.line
+    assert line is not None
+    dataset = datasets.straight_line(line, settings.dtype)
     parts = datasets.split(dataset, parse_split(split), shuffle_seed=None)
     result = train(
         dataset,
@@ -27,11 +28,10 @@ def fit_line(
         progress=None if progress is None else lambda epoch, _loss: progress("training", epoch + 1, settings.epochs),
         keep_on_interrupt=keep_on_interrupt,
     )
-    line = asdict(dataset.line) if dataset.line else {}
     x = dataset.features
     data = {
         "kind": "line",
-        "line": line,
+        "line": asdict(line),
         "split": split,
         "shuffled": False,
         "sha256": dataset.sha256,
