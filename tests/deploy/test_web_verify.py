@@ -58,6 +58,16 @@ def test_faults_under_a_right_sha256_are_found_by_the_vectors(page, site, reques
     assert failed or page.locator("#problems li").count()
 
 
+def test_a_bundle_without_any_model_has_nothing_to_verify(page, site, request):
+    address, bundle = planted(site, request)
+    for name in ("model.onnx", "model.mjs"):
+        (bundle / name).unlink()
+    seal(bundle)
+    page.goto(site.page_of(address))
+    expect(page.locator("#status")).to_contain_text("model.onnx: the server has no such file")
+    expect(page.locator("#verify")).to_be_hidden()
+
+
 def test_damaged_models_are_told_in_one_line_and_the_page_goes_on(page, site, tmp_path):
     seen = watch(page)
     page.goto(f"{site.address}deploy/web/?engine=onnxruntime")

@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from export.bundle.export import export
-from tests.deploy.processors import REFERENCE
+from tests.deploy.processors import REFERENCE, ROOT
 from tests.processors.conftest import answers, check, sources
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", ["penguins", "line"])
@@ -24,6 +26,22 @@ def test_the_cost_of_a_call_repeats(target):
     assert 0 < int(code.removesuffix(" B")) < 200
     assert 0 <= int(stack.removesuffix(" B")) < 200
     assert 10 < int(instructions) < 2000
+
+
+def test_the_readme_has_the_figures_of_the_penguins(target):
+    """The Cortex-M3 shares a column with the M4 in soft float; its instructions are the first of two."""
+    title, *lines = re.findall(r"^\|(.*)\|$", README[README.index("| | aarch64") :], re.MULTILINE)[:6]
+    columns = [cell.strip() for cell in title.split("|")]
+    shared = target.name.startswith(("Cortex-M3", "Cortex-M4, "))
+    name = "Cortex-M3 / M4, soft float" if shared else target.name.removesuffix(", hard float")
+    place = columns.index(name.replace(", big-endian", " (big-endian)"))
+    vectors, size, stack, instructions = (line.split("|")[place].strip() for line in lines[1:])
+    (penguins,) = sources(REFERENCE / "penguins")
+    code, data, _, stack_found, found = check.costs(target, penguins)
+    assert vectors == "bit-equal"
+    assert size.partition(",")[0] == f"{int(code[:-2]) + int(data[:-2])} B"
+    assert stack == stack_found
+    assert found == instructions.split(" / ")[0 if target.name.startswith("Cortex-M3") else -1]
 
 
 def test_float64_of_another_prefix_is_run(target, tmp_path):
