@@ -24,9 +24,9 @@ def check_bundle(folder: Path, manifest: Manifest) -> None:
 
     Raises:
         MismatchError: a file is missing or changed, an artifact or a vector is not listed or was never proved,
-            SHA256SUMS differs from the manifest, a header or types do not belong to their source code, source code
-            has other names than the card, or an
-            affine model's ONNX graph is not exactly one Gemm with the names and coefficients of the card.
+            SHA256SUMS differs from the manifest, a header or types do not belong to their source code, source code has
+            other names than the card, or an affine model's ONNX graph is not exactly one Gemm with the names and
+            coefficients of the card.
         ModelError: a file or folder is a link.
     """
     card = _card(folder, manifest)
