@@ -65,11 +65,9 @@ def test_an_interrupted_command_leaves_nothing(penguins, tmp_path, name):
     while process.poll() is None and not any(tmp_path.glob(".*.linreg-tmp")) and not any(tmp_path.glob("out/.*/1")):
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    sent_s = time.monotonic()
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "")
     assert "error: interrupted" in err
-    assert time.monotonic() - sent_s < 10
     assert [path.name for path in tmp_path.iterdir()] == ["long.csv"]
 
 

@@ -1,7 +1,9 @@
 """Bundles for the deployed programs: the committed ones, modules of every type, and faults planted in them."""
 
+import json
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +62,19 @@ def run(*words: object, text: str | bytes = b"", **settings) -> subprocess.Compl
     assert ended.returncode in (0, 1), ended
     assert b"Sanitizer" not in ended.stderr and b"runtime error" not in ended.stderr, ended.stderr.decode()
     return ended
+
+
+def bench_line(program: Path, batch: int, blocks: int) -> dict:
+    """The one line of `bench`; its blocks are in seconds, so together they fit in the time that the program took."""
+    start_s = time.monotonic()
+    ended = run(program, "bench", REFERENCE / "penguins", batch, blocks)
+    taken_s = time.monotonic() - start_s
+    assert ended.returncode == 0 and ended.stdout.count(b"\n") == 1
+    found = json.loads(ended.stdout)
+    assert (found["batch"], len(found["block_s"])) == (batch, blocks)
+    assert found["calls"] >= 1 and min(found["block_s"]) > 0
+    assert sum(found["block_s"]) < taken_s
+    return found
 
 
 def copy_of(bundle: Path, tmp_path: Path) -> Path:

@@ -3,7 +3,6 @@
 import json
 import signal
 import subprocess
-import time
 
 import pyarrow as pa
 import pyarrow.parquet
@@ -87,10 +86,8 @@ def test_a_signal_leaves_no_file(folder):
     words = command(*predict("-o", "ended/"))
     with subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
         driver = wait_for_driver(program.pid)
-        start_s = time.monotonic()
         program.send_signal(signal.SIGINT)
         _, errors = program.communicate(timeout=30)
-    assert time.monotonic() - start_s < 3
     assert program.returncode == 130
     assert errors.decode().splitlines()[-1].startswith("error: interrupted")
     wait_until_gone(driver)

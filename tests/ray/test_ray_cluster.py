@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
@@ -159,10 +158,8 @@ def test_ray_stops_when_its_caller_ends(number):
     with program:
         assert program.stdout.readline() == b"joined\n"
         driver = wait_for_driver(program.pid)
-        start_s = time.monotonic()
         program.send_signal(number)
         _, errors = program.communicate(timeout=20)
-        assert time.monotonic() - start_s < 2.5
     assert program.returncode == -number
     assert (
         b"ray" not in errors.replace(b"ray_cluster", b"").replace(b"tests.ray", b"") or b"KeyboardInterrupt" in errors
