@@ -33,6 +33,8 @@ from linreg.manifest import (
 from linreg.module_card import is_module_card, module_card_from_json, read_module_card
 from linreg.saving import remove_listed
 
+FIRST_INPUT = "test_data_set_0/input_0.pb"
+
 
 def make_room(
     changes: Changes, source: Source, kinds: list[Format], files: Mapping[str, Contents], *, force: bool
@@ -96,7 +98,7 @@ def _written_names(changes: Changes, source: Source, kinds: list[Format]) -> lis
     names += [second for kind in kinds if (second := beside(kind, precision))]
     if Format.ONNX in kinds:
         names.append(f"{file_name(Format.ONNX, precision)}{SUFFIX}")
-    if precision is None:
+    if precision is None or not _has_vectors(changes):
         names.append(TOLERANCE_FILE)
         vectors = [name for place in vector_folders(folder) for name in files_of(folder, place)]
         for name in vectors:
@@ -121,7 +123,7 @@ def renew_vectors(changes: Changes, source: Source, written: list[Artifact], *, 
     Artifacts in another precision get vectors only if the bundle has none. With `keep_inputs` the user's own inputs
     become vectors too.
     """
-    there = bool(vector_folders(changes.folder)) and not changes.removes("test_data_set_0/input_0.pb")
+    there = _has_vectors(changes)
     if source.precision is not None:
         chosen = [] if there else written[:1]
     else:
@@ -136,6 +138,13 @@ def renew_vectors(changes: Changes, source: Source, written: list[Artifact], *, 
         del external
         vectors = make_vectors(source, runner, artifact.verification.sizes, keep_inputs=keep_inputs)
         stage_vectors(changes, vectors)
+
+
+def _has_vectors(changes: Changes) -> bool:
+    """Whether the bundle has vectors that its manifest lists; others may come from other weights."""
+    manifest = read_manifest(changes.folder)
+    listed = manifest is not None and manifest.entry(FIRST_INPUT) is not None
+    return listed and not changes.removes(FIRST_INPUT)
 
 
 def record(

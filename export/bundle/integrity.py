@@ -107,13 +107,15 @@ def _check_unlisted(folder: Path, manifest: Manifest) -> None:
         raise MismatchError(
             f"{folder / CARD_FILE}: is a card that the manifest does not list; export again, or remove it"
         )
-    vectors = [name for place in vector_folders(folder) for name in files_of(folder, place)]
+    for name in unlisted_files(folder, manifest):
+        what = "a test vector" if "/" in name else "an artifact"
+        raise MismatchError(f"{folder / name}: is {what} that the manifest does not list; export again, or remove it")
+
+
+def unlisted_files(folder: Path, manifest: Manifest) -> list[str]:
+    """Return the artifacts, by their names, and then the test vectors that are in a bundle but not in its manifest."""
     artifacts = [
         path.name for path in sorted(folder.iterdir()) if format_of(path.name.removesuffix(SUFFIX)) is not None
     ]
-    for name in (*artifacts, *vectors):
-        if manifest.entry(name) is None:
-            what = "an artifact" if name in artifacts else "a test vector"
-            raise MismatchError(
-                f"{folder / name}: is {what} that the manifest does not list; export again, or remove it"
-            )
+    vectors = [name for place in vector_folders(folder) for name in files_of(folder, place)]
+    return [name for name in (*artifacts, *vectors) if manifest.entry(name) is None]

@@ -166,9 +166,25 @@ def run(
             note(f"interrupted at epoch {model.interrupted_at}: saving the parameters with the lowest train loss")
         model.stage(changes)
         changes.commit()
+    _name_unlisted(output)
     _show(model, output, as_json=as_json)
     if model.interrupted_at is not None:
         raise typer.Exit(INTERRUPTED)
+
+
+def _name_unlisted(folder: Path) -> None:
+    """Name files that may come from other weights: `--force` removes only those that the manifest lists."""
+    from export.bundle.integrity import unlisted_files
+    from linreg.manifest import read_manifest
+
+    manifest = read_manifest(folder)
+    assert manifest is not None, "it was just written"
+    names = [name.partition("/")[0] for name in unlisted_files(folder, manifest)]
+    if names:
+        note(
+            f"warning: {folder} holds files that its manifest does not list ({', '.join(dict.fromkeys(names))}); they "
+            "may be of other weights, and verify refuses them: remove them, or export them again with --force"
+        )
 
 
 def _line(settings: dict[str, float | None], dtype: Precision) -> "Dataset":
