@@ -93,7 +93,7 @@ def usage_message(error: Any, words: list[str]) -> str:
     if getattr(error, "option_name", None) and text.startswith("No such option"):
         text = f"{error.message}{_option_hint(error, context, words)}"
     elif choice:
-        text += _choice_hint(choice[1], re.findall("'([^']*)'", choice[2]))
+        text += _choice_hint(choice[1], re.findall("'([^']*)'", choice[2]), getattr(error, "param", None))
     elif "unexpected extra argument" in text and context is not None:
         text += _extra_hint(context, words)
     path = context.command_path if context else "linreg"
@@ -137,8 +137,12 @@ def _option_hint(error: Any, context: Any, words: list[str]) -> str:
     return f"; did you mean {meant}?" if meant else ""
 
 
-def _choice_hint(word: str, choices: list[str]) -> str:
+def _choice_hint(word: str, choices: list[str], parameter: Any) -> str:
     """Suggest our name for an unknown value, or one with a similar spelling."""
+    several = word.split(",")
+    if getattr(parameter, "multiple", False) and len(several) > 1 and set(several) <= set(choices):
+        option = min(parameter.opts, key=len)
+        return f"; repeat the option: {' '.join(f'{option} {value}' for value in several)}"
     if word.lower().lstrip(".") in READ_ONNX.split() and "onnx" in choices:
         return f"; a converter to {word} reads ONNX: -f onnx"
     if word.lower() in ("bfloat16", "bf16") and "float16" in choices:
