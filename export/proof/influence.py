@@ -49,13 +49,13 @@ def coverage(
         affords: whether another tensor may be tried.
     """
     outputs = _Outputs(oracle, cases)
-    tried = [key for key in keys if cases and oracle.can_change(key)]
+    tried = [key for key in keys if cases and oracle.float64.can_change(key)]
     influential = _influential(outputs, tried, affords) if tried else []
     covered, untried = list[str](), 0
     for key in influential:
         if not affords():
             untried += 1
-        elif all(outputs.leave_bounds({key: fault}) for fault in _faults(oracle.wide_tensor(key))):
+        elif all(outputs.leave_bounds({key: fault}) for fault in _faults(oracle.float64.tensor(key))):
             covered.append(key)
     return Coverage(
         covered=tuple(covered),
@@ -70,7 +70,7 @@ class _Outputs:
 
     def __init__(self, oracle: Oracle, cases: Sequence[ProvedCase]) -> None:
         self.oracle = oracle
-        self._cases = [(inputs, expected, oracle.exact(inputs)) for inputs, expected in cases]
+        self._cases = [(inputs, expected, oracle.float64.outputs(inputs)) for inputs, expected in cases]
 
     def differ(self, changed: Mapping[str, Tensor]) -> bool:
         """Whether any bit of an output changes."""
@@ -83,7 +83,7 @@ class _Outputs:
     def _any(self, changed: Mapping[str, Tensor], seen: Callable[[Array, Array, ExpectedOutput], bool]) -> bool:
         for inputs, expected, before in self._cases:
             try:
-                after = self.oracle.outputs_with(inputs, changed)
+                after = self.oracle.float64.outputs_with(inputs, changed)
             except LinregError:  # an index out of range, for example
                 return True
             if any(map(seen, after, before, expected)):
@@ -101,7 +101,7 @@ def _influential(outputs: _Outputs, keys: list[str], affords: Callable[[], bool]
     """The keys that outputs may depend on; all are changed at once, and halves of them only if that is seen."""
     if not affords():
         return keys
-    tensors = {key: outputs.oracle.wide_tensor(key) for key in keys}
+    tensors = {key: outputs.oracle.float64.tensor(key) for key in keys}
     if not any(outputs.differ({key: change(value) for key, value in tensors.items()}) for change in (_moved, _invalid)):
         return []
     if len(keys) == 1:

@@ -1,31 +1,24 @@
 """The float64 oracle: the expected outputs, and the error allowed for each element."""
 
-import sys
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
-from export.formats.quiet import reason
 from export.proof.allowed_error import LARGEST_OWN_ERROR, SCALE_ROWS, affine_output, measured_output
-from export.proof.arithmetic import InFloat64, Perturbed, is_large
+from export.proof.arithmetic import Perturbed, is_large
 from export.proof.comparison import ExpectedOutput
 from export.proof.distances import distance_of, errors_of, largest_element
-from export.proof.float64_copy import in_float64
+from export.proof.float64_module import Float64Module, run_module
 from export.proof.ties import Ties
 from export.proof.unit import advice_on_accuracy, coarsest_unit
 from export.source.axes import BATCH
 from export.source.inputs import Input
-from export.source.outputs import flatten
 from export.source.source import Source
 from export.source.user_code import users_code
-from linreg.errors import ExportError, InexactError, LinregError
+from linreg.errors import ExportError, InexactError
 from linreg.files import sha256
 
 Array = NDArray[Any]
@@ -66,12 +59,18 @@ class Oracle:
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        self._wide = None if source.affine is not None else in_float64(source.module)
+        self._float64 = None if source.affine is not None else Float64Module(source)
         self._unit = coarsest_unit(source)
         self._largest: dict[tuple[float, int], tuple[float, ...]] = {}
         self._independent: bool | None = None
         self._known: dict[str, tuple[ExpectedOutput, ...]] = {}
         self._narrow_known: dict[str, tuple[ExpectedOutput, ...]] = {}
+
+    @property
+    def float64(self) -> Float64Module:
+        """The module in float64; an affine one needs none, since its products are exact."""
+        assert self._float64 is not None
+        return self._float64
 
     def answers(self, inputs: tuple[Array, ...], scale: float | None = None) -> tuple[ExpectedOutput, ...]:
         """Compute the expected value of each output, and the error allowed for each element.
@@ -128,7 +127,7 @@ class Oracle:
         return self._narrow_known[key]
 
     def _narrow(self, inputs: tuple[Array, ...], scale: float | None) -> tuple[ExpectedOutput, ...] | None:
-        eager, wide = self._eager(inputs), self.exact(inputs)
+        eager, wide = self._eager(inputs), self.float64.outputs(inputs)
         errors = list(map(errors_of, eager, wide))
         if self.rows_are_independent():
             rows = np.unique([int(error.max(axis=tuple(range(1, error.ndim))).argmax()) for error in errors])
@@ -152,7 +151,7 @@ class Oracle:
             if BATCH in self.source.sizes() and all(BATCH not in entry.shape[1:] for entry in self.source.inputs):
                 inputs, chosen = self._rows(CHECKED_ROWS, 1.0, SCALE_ROWS), slice(CHECKED_ROW, CHECKED_ROW + 1)
                 try:
-                    every, one = self.exact(inputs), self.exact(self.chosen(inputs, chosen))
+                    every, one = self.float64.outputs(inputs), self.float64.outputs(self.chosen(inputs, chosen))
                 except ExportError:  # such as a BatchNorm without running statistics, which needs two rows
                     return False
                 self._largest[1.0, CHECKED_ROWS] = tuple(map(largest_element, every))
@@ -180,11 +179,13 @@ class Oracle:
             return (affine_output(self.source.affine, inputs[0], eager[0]),)
         ties = Ties(eager)
         ties.run(lambda: self._eager(inputs))
-        wide = ties.run(lambda: self.exact(inputs))
+        wide = ties.run(lambda: self.float64.outputs(inputs))
         return self._measured(eager, wide, self._moved(inputs, wide, ties), scale, ties)
 
     def _eager(self, inputs: tuple[Array, ...]) -> tuple[Array, ...]:
-        return tuple(tensor.numpy() for tensor in _run(self.source, self.source.module, inputs))
+        with users_code("the module fails on its test inputs"):
+            tensors = run_module(self.source, self.source.module, inputs)
+        return tuple(tensor.numpy() for tensor in tensors)
 
     def _measured(
         self,
@@ -206,56 +207,6 @@ class Oracle:
             outputs[place] = replace(outputs[place], alternatives=also, any_class=also.places(eager[place]))
         return tuple(outputs)
 
-    def exact(self, inputs: tuple[Array, ...]) -> tuple[Array, ...]:
-        """Run the module in float64.
-
-        Raises:
-            ExportError: it cannot be run in float64.
-        """
-        assert self._wide is not None
-        try:
-            with _without_compiling(), InFloat64():  # type: ignore[no-untyped-call]
-                return tuple(
-                    tensor.numpy() for tensor in _answers(self.source, self._wide, tuple(map(_widened, inputs)))
-                )
-        except LinregError:
-            raise
-        except Exception as error:  # an operator without float64, or whatever a user's module raises
-            raise ExportError(
-                f"the module cannot be run in float64, so exported files could not be verified: {reason(error)}"
-            ) from error
-
-    def outputs_with(self, inputs: tuple[Array, ...], changed: Mapping[str, Tensor]) -> tuple[Array, ...]:
-        """Compute the outputs in float64 with other values for some tensors of the state_dict.
-
-        Raises:
-            ExportError: the module does not run with them.
-        """
-        assert self._wide is not None
-        state = self._wide.state_dict()
-        kept = {key: state[key].clone() for key in changed}
-        try:
-            for key, value in changed.items():
-                state[key].copy_(value)
-            return tuple(array.copy() for array in self.exact(inputs))  # an output may be the tensor itself
-        finally:
-            for key, value in kept.items():
-                state[key].copy_(value)
-
-    def wide_tensor(self, key: str) -> Tensor:
-        """Return a copy of a tensor of the state_dict, in float64 if it is floating."""
-        assert self._wide is not None
-        tensor: Tensor = self._wide.state_dict()[key]
-        return tensor.clone()
-
-    def can_change(self, key: str) -> bool:
-        """Return whether each element of a tensor has memory of its own, so that `outputs_with` can change it."""
-        assert self._wide is not None
-        tensor: Tensor = self._wide.state_dict()[key]
-        return not is_large(tensor) and not any(
-            step == 0 and size > 1 for step, size in zip(tensor.stride(), tensor.shape, strict=True)
-        )
-
     def _moved(
         self, inputs: tuple[Array, ...], exact: tuple[Array, ...], ties: Ties | None = None, runs: int = PERTURBED_RUNS
     ) -> tuple[Array, ...]:
@@ -266,7 +217,7 @@ class Oracle:
         ties = ties or Ties(())
         for seed in range(runs):
             with Perturbed(self._unit, seed):
-                perturbed = ties.run(lambda: self.exact(inputs))
+                perturbed = ties.run(lambda: self.float64.outputs(inputs))
             moved = tuple(map(np.maximum, moved, map(distance_of, perturbed, exact)))
         return moved
 
@@ -282,7 +233,7 @@ class Oracle:
             if self.rows_are_independent() and not any(map(is_large, self.source.module.parameters())):
                 starts = range(0, count, CHUNK_ROWS)
                 chunks = [self.chosen(inputs, slice(start, start + CHUNK_ROWS)) for start in starts]
-            found = [tuple(map(largest_element, self.exact(chunk))) for chunk in chunks]
+            found = [tuple(map(largest_element, self.float64.outputs(chunk))) for chunk in chunks]
             self._largest[scale, count] = tuple(map(max, zip(*found, strict=True)))
         return self._largest[scale, count]
 
@@ -301,25 +252,3 @@ def _sure(moved: Array, wide: Array) -> bool:
     An element that rounding moves too far does not count for the module's own error, which other elements then decide.
     """
     return bool(moved.max(initial=0.0) <= NARROW_SHARE * LARGEST_OWN_ERROR * largest_element(wide))
-
-
-def _run(source: Source, module: nn.Module, inputs: tuple[Array, ...]) -> tuple[Tensor, ...]:
-    with users_code("the module fails on its test inputs"):
-        return _answers(source, module, inputs)
-
-
-def _answers(source: Source, module: nn.Module, inputs: tuple[Array, ...]) -> tuple[Tensor, ...]:
-    with torch.inference_mode():
-        return flatten(source.call(module, [torch.from_numpy(array.copy()) for array in inputs]))
-
-
-def _without_compiling() -> AbstractContextManager[Any]:
-    """Return a context in which torch.compile and torch.cond run eagerly; compiled code would not run in float64."""
-    if "torch._dynamo" not in sys.modules:
-        return nullcontext()
-    stance: AbstractContextManager[Any] = torch.compiler.set_stance("force_eager")
-    return stance
-
-
-def _widened(array: Array) -> Array:
-    return array.astype(np.float64) if array.dtype.kind == "f" else array

@@ -100,10 +100,10 @@ def test_the_oracle_shares_large_parameters(monkeypatch):
     monkeypatch.setattr("export.source.own_copy.COPIED_BYTES", 0)
     source = from_module(products(), [parse_input("x=float32[batch,16]")])
     oracle = Oracle(source)
-    wide, own = oracle._wide.state_dict(), source.module.state_dict()
+    wide, own = oracle.float64._module.state_dict(), source.module.state_dict()
     assert wide["first.weight"].data_ptr() == own["first.weight"].data_ptr()
     assert wide["first.bias"].dtype == torch.float64
-    assert not oracle.can_change("first.weight") and oracle.can_change("first.bias")
+    assert not oracle.float64.can_change("first.weight") and oracle.float64.can_change("first.bias")
 
 
 def test_a_copy_that_shares_memory_leaves_the_module_alone(monkeypatch):

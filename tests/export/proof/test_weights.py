@@ -236,7 +236,7 @@ def test_what_is_not_in_the_file_is_covered_by_the_outputs_or_named():
     assert found.unproved == ("faint",)
     assert found.without_influence == ("unused", "count")
     assert all(torch.equal(value, before[key]) for key, value in source.module.state_dict().items())
-    assert oracle.outputs_with(inputs, {})[0].tobytes() == case[1][0].values.tobytes()
+    assert oracle.float64.outputs_with(inputs, {})[0].tobytes() == case[1][0].values.tobytes()
 
 
 NET = """
