@@ -16,7 +16,7 @@ from linreg.config import CARD_FILE, MAX_JSON_BYTES, MODEL_FILE, Precision
 from linreg.errors import ModelError
 from linreg.json_files import json_bytes, parse_json
 from linreg.manifest import Manifest, read_listed, read_manifest
-from linreg.module_card import is_module_card
+from linreg.module_card_file import is_module_card
 from linreg.pth import pth_bytes
 from linreg.state_arrays import load_arrays
 from linreg.state_dict import StateDict, state_dict_of, state_sha256

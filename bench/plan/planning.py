@@ -22,7 +22,7 @@ from export.formats.names import Format
 from linreg.config import MODEL_FILE, DeviceChoice
 from linreg.errors import LinregError
 from linreg.manifest import read_manifest
-from linreg.module_card import required_card
+from linreg.module_card_file import required_card
 
 
 @dataclass(frozen=True, kw_only=True)

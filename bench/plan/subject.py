@@ -57,7 +57,7 @@ class Subject:
         from export.source.card import inputs_of_card
         from export.source.forward import match_inputs
         from export.source.user_module import parse_input
-        from linreg.module_card import required_card
+        from linreg.module_card_file import required_card
 
         if self.bundle:
             return match_inputs(module, inputs_of_card(required_card(Path(self.bundle))))[0]

@@ -33,7 +33,7 @@ from linreg.errors import ExportError, LinregError, MismatchError, ModelError, U
 from linreg.files import read_bytes
 from linreg.in_python import in_python
 from linreg.manifest import read_manifest
-from linreg.module_card import read_module_card
+from linreg.module_card_file import read_module_card
 
 Array = NDArray[Any]
 

@@ -30,7 +30,7 @@ from linreg.manifest import (
     manifest_files,
     read_manifest,
 )
-from linreg.module_card import is_module_card, module_card_from_json, read_module_card
+from linreg.module_card_file import is_module_card, module_card_from_json, read_module_card
 from linreg.saving import remove_listed
 
 FIRST_INPUT = "test_data_set_0/input_0.pb"

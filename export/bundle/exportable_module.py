@@ -27,7 +27,7 @@ from linreg.config import CARD_FILE, MODEL_FILE
 from linreg.errors import ExportError
 from linreg.files import Contents
 from linreg.json_files import json_bytes
-from linreg.module_card import module_card_from_json, module_card_to_json
+from linreg.module_card_file import module_card_from_json, module_card_to_json
 from linreg.state_dict import state_bytes, write_state
 
 Item = TypeVar("Item")

@@ -16,7 +16,8 @@ from linreg.errors import MismatchError
 from linreg.inside import file_inside, files_of, read_inside, vector_folders
 from linreg.json_files import parse_json
 from linreg.manifest import CHECKSUM_FILE, Manifest, check_listed, checksums, read_entry
-from linreg.module_card import ModuleCard, is_module_card, module_card_from_json
+from linreg.module_card import ModuleCard
+from linreg.module_card_file import is_module_card, module_card_from_json
 
 
 def check_bundle(folder: Path, manifest: Manifest) -> None:

@@ -16,7 +16,7 @@ from export.source.unwrapping import unwrap
 from linreg.config import MODEL_FILE
 from linreg.errors import MismatchError, ModelError
 from linreg.manifest import Manifest, read_manifest
-from linreg.module_card import required_card
+from linreg.module_card_file import required_card
 from linreg.state_dict import state_sha256
 from linreg.state_loading import check_state
 from linreg.state_reading import load_state

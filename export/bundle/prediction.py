@@ -18,7 +18,8 @@ from export.runners.trust import Trust
 from linreg.config import MAX_STATE_BYTES
 from linreg.errors import DataError, LinregError, ModelError, one_line
 from linreg.manifest import Manifest, read_listed, read_manifest
-from linreg.module_card import CardAxis, CardInput, ModuleCard, read_module_card
+from linreg.module_card import CardAxis, CardInput, ModuleCard
+from linreg.module_card_file import read_module_card
 
 Array = NDArray[Any]
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from export.inspection.inspected import bounded
 from linreg.manifest import FileEntry, read_manifest
-from linreg.module_card import ModuleCard, module_card_to_json, read_module_card
+from linreg.module_card import ModuleCard
+from linreg.module_card_file import module_card_to_json, read_module_card
 
 
 @dataclass(frozen=True, kw_only=True)

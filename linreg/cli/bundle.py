@@ -184,7 +184,7 @@ def _refuse_module(path: Path) -> None:
         ModelError: the bundle holds such a module.
     """
     from linreg.manifest import read_manifest
-    from linreg.module_card import read_module_card
+    from linreg.module_card_file import read_module_card
 
     folder = path if path.is_dir() else path.parent
     state_file = path / MODEL_FILE if path.is_dir() else path

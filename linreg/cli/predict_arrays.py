@@ -97,7 +97,7 @@ def _refuse_linear(arrays: Path, model: Path) -> None:
 def module_card_of(model: Path) -> "ModuleCard | None":
     """Return the card of the module in a bundle, of which a file may be named; None for a linear model."""
     from linreg.changes import read_settled
-    from linreg.module_card import read_module_card
+    from linreg.module_card_file import read_module_card
 
     folder = model if model.is_dir() else model.parent
     return read_settled(folder, lambda: read_module_card(folder))

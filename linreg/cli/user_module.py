@@ -52,7 +52,7 @@ def run_module_of(place: str, bundle: Path, arguments: Sequence[str] = ()) -> "M
     Raises:
         LinregError: the bundle holds no module, the file makes no module, or the weights are those of another module.
     """
-    from linreg.module_card import required_card
+    from linreg.module_card_file import required_card
 
     card = required_card(bundle)
     try:

@@ -6,15 +6,8 @@ from pathlib import Path
 import pytest
 
 from linreg.errors import ModelError
-from linreg.module_card import (
-    CardAxis,
-    CardInput,
-    CardOutput,
-    ModuleCard,
-    is_relative_place,
-    module_card_from_json,
-    module_card_to_json,
-)
+from linreg.module_card import CardAxis, CardInput, CardOutput, ModuleCard, is_relative_place
+from linreg.module_card_file import module_card_from_json, module_card_to_json
 
 PATH = Path("net/card.json")
 IDS = CardInput(argument="ids", name="tokens", dtype="int64", shape=("batch", "seq"), least=1, below=50)
