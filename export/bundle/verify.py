@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from export.bundle.rows import rows_to_verify
 from export.bundle.verified import VerifiedBundle, VerifiedFile
-from export.formats.names import Format, format_of
+from export.formats.names import Format, beside, format_of
 from export.precision import ExportPrecision
 from export.proof.budget import given_budget
 from linreg.arguments import as_path
@@ -105,7 +105,7 @@ def verify_artifacts(
     folder = path if path.is_dir() else path.parent
     manifest = read_settled(folder, lambda: checked_manifest(path, folder))
     artifacts = [entry for entry in manifest.files if format_of(entry.name)]
-    entries = [entry for entry in artifacts if entry.name == path.name] or artifacts
+    entries = [entry for entry in artifacts if path.name in (entry.name, beside(*_kind(entry.name)))] or artifacts
     if not entries:
         raise LinregError(f"{path}: the manifest lists no artifact; run: linreg export -m {folder}")
     if data is not None and all_static(entries):

@@ -276,6 +276,12 @@ def test_a_header_of_another_source_is_seen(linreg, bundle):
         assert "model.h: is not the header that model.c begins with" in linreg("verify", path).failure(3)
 
 
+def test_verifying_the_header_verifies_its_source(linreg, bundle):
+    assert linreg("export", "-m", bundle, "-f", "onnx", "-f", "c").code == 0
+    rows = json.loads(linreg("verify", bundle / "model.h", "--json").out)["checked"]
+    assert {row["file"] for row in rows} == {"model.c"}
+
+
 def test_verifying_source_with_its_vectors_needs_no_torch(linreg, bundle):
     linreg("export", "-m", bundle, "-f", "c")
     code = (
