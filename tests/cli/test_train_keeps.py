@@ -11,18 +11,21 @@ import pytest
 
 from linreg.checkpoint import load
 from tests.conftest import FEATURES, PENGUINS
+from tests.cpu_seconds import cpu_seconds
 
 TRAIN = [sys.executable, "-m", "linreg", "train", "--device", "cpu", "--epochs", "100000000", "-o", "bundle"]
 
 
 def interrupted(folder: Path, *words: str) -> tuple[int, str, str]:
-    """Interrupt a real training once its loop runs, as seen by torch in its memory and the time it has had."""
+    """Interrupt a real training once its loop runs, as seen by torch in its memory and the CPU time it has had."""
     process = subprocess.Popen([*TRAIN, *words], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     maps = Path(f"/proc/{process.pid}/maps")
     while "libtorch_cpu" not in maps.read_text() and time.monotonic() < deadline:
         time.sleep(0.05)
-    time.sleep(6)  # the loop runs
+    enough_s = cpu_seconds(process.pid) + 6
+    while cpu_seconds(process.pid) < enough_s and time.monotonic() < deadline:
+        time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     return process.returncode, out, err

@@ -17,6 +17,7 @@ from export.runners.frames import BrokenFrameError, receive, send
 from export.runners.guarded import FLOOR_BYTES, Limits, _Child, guarded_onnx_runner
 from export.runners.onnxruntime import onnxruntime_runner
 from linreg.errors import ModelError
+from tests.cpu_seconds import cpu_seconds
 
 SHORT = Limits(wall_s=20, cpu_s=1, memory_bytes=2**30)
 ROW = np.ones((1, 3), np.float32)
@@ -223,19 +224,13 @@ def test_the_child_ends_with_a_parent_that_is_killed(tmp_path):
     deadline = time.monotonic() + 60
     while not (found := listed.read_text().split()) and time.monotonic() < deadline:
         time.sleep(0.05)
-    while time.monotonic() < deadline and _cpu_seconds(found[0]) < 0.5:
+    while time.monotonic() < deadline and cpu_seconds(found[0]) < 0.5:
         time.sleep(0.05)  # it has told Linux by now that it ends with its parent
     process.send_signal(signal.SIGKILL)
     process.wait()
     while _runs(found[0]) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not _runs(found[0])
-
-
-def _cpu_seconds(pid: str) -> float:
-    return sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13])) / os.sysconf(
-        "SC_CLK_TCK"
-    )
 
 
 def _runs(pid: str) -> bool:
