@@ -3,9 +3,10 @@
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from linreg.ending import signals_held
 from linreg.errors import LinregError
 from linreg.files import writing
 from linreg.watcher import remove_if_killed
@@ -14,9 +15,11 @@ from linreg.watcher import remove_if_killed
 @contextmanager
 def work_folder(prefix: str) -> Iterator[Path]:
     """Create a temporary folder that is removed afterwards, however the process ends."""
-    with tempfile.TemporaryDirectory(prefix=prefix) as name:
-        remove_if_killed(Path(name))
-        yield Path(name)
+    with ExitStack() as cleanup:
+        with signals_held():
+            path = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix=prefix)))
+            remove_if_killed(path)
+        yield path
 
 
 def ensure_folder(path: Path, option: str = "-o") -> None:

@@ -93,6 +93,20 @@ def test_native_code_is_no_refuge(tmp_path, name, number):
     assert not (tmp_path / "out.bin").exists()
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_as_a_folder_is_created_leaves_nothing(tmp_path, number):
+    code = (
+        "import os, tempfile\nfrom linreg.folders import work_folder\nmake = tempfile.mkdtemp\n"
+        f"def end(*words, **named):\n made = make(*words, **named)\n os.kill(os.getpid(), {int(number)})\n"
+        " return made\ntempfile.mkdtemp = end\nwith work_folder('linreg-test-'): pass"
+    )
+    process = start([sys.executable, "-c", DRIVER, code], tmp_path)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    check_streams(out, err, 128 + number)
+    assert left(tmp_path) == []
+
+
 def test_a_killed_command_leaves_nothing(tmp_path):
     process = start([sys.executable, "-c", DRIVER, f"{READY} import time; time.sleep(600)"], tmp_path)
     assert process.stderr
