@@ -10,7 +10,7 @@ const NO_VECTORS = 'SHA256SUMS: lists no test_data_set_0, so there is nothing to
 /**
  * @typedef {object} Engine
  * @property {string} file the model that it runs
- * @property {(bytes: Uint8Array) => Promise<Session>} open
+ * @property {(bytes: Uint8Array, what: string) => Promise<Session>} open a model that messages call so
  *
  * @typedef {import('./session.mjs').Session} Session
  */
@@ -35,7 +35,7 @@ const NO_VECTORS = 'SHA256SUMS: lists no test_data_set_0, so there is nothing to
  * @returns {Engine}
  */
 export function onnxEngine(ort) {
-  return { file: MODEL_FILE, open: (bytes) => openSession(ort, bytes, MODEL_FILE) };
+  return { file: MODEL_FILE, open: (bytes, what) => openSession(ort, bytes, what) };
 }
 
 /**
@@ -49,7 +49,7 @@ export function onnxEngine(ort) {
 export async function provenSession(engine, bundle) {
   const { files, problems } = await checkFiles(bundle, engine.file, isNeeded);
   if (problems.length) throw new LinregError(problems[0]);
-  const session = await engine.open(files.get(engine.file));
+  const session = await engine.open(files.get(engine.file), engine.file);
   try {
     let passed = 0;
     for await (const { name, failure } of runCases(session, files)) {
@@ -75,7 +75,7 @@ export async function verifyBundle(engine, bundle) {
   try {
     checked = await checkFiles(bundle, engine.file);
     if (!checked.problems.length) {
-      const session = await engine.open(checked.files.get(engine.file));
+      const session = await engine.open(checked.files.get(engine.file), engine.file);
       try {
         for await (const result of runCases(session, checked.files)) cases.push(result);
       } finally {

@@ -1,20 +1,19 @@
-/** The commands of a runner, for onnxruntime-node here and onnxruntime-web's wasm in ../web. */
+/** The commands of a runner: for onnxruntime-node here, onnxruntime-web's wasm in ../web, and model.mjs in ../standalone-js. */
 
 import { join } from 'node:path';
 
-import { MODEL_FILE, checkFiles, readCases } from '../js/bundle.mjs';
+import { checkFiles, readCases } from '../js/bundle.mjs';
 import { LinregError, cleaned, oneLine } from '../js/errors.mjs';
 import { CHECKSUM_FILE } from '../js/listing.mjs';
 import { rowPredictor } from '../js/predictor.mjs';
-import { openSession } from '../js/session.mjs';
-import { closeness, onnxEngine, verifyBundle } from '../js/verify.mjs';
+import { closeness, verifyBundle } from '../js/verify.mjs';
 import { openFolder, readModelFile } from './folder.mjs';
 import { predictStream } from './predict.mjs';
 
-/** @typedef {{name: string, version: string, ort: object}} Runtime */
+/** @typedef {{name: string, version: string, engine: import('../js/verify.mjs').Engine}} Runtime */
 
 const COMMANDS = {
-  predict: { words: 'MODEL.onnx < rows.csv > predictions.csv', least: 1, most: 1, run: predict },
+  predict: { words: 'MODEL < rows.csv > predictions.csv', least: 1, most: 1, run: predict },
   verify: { words: 'BUNDLE', least: 1, most: 1, run: verify },
   bench: { words: 'BUNDLE BATCH [BLOCKS]', least: 2, most: 3, run: bench },
 };
@@ -45,15 +44,15 @@ export async function main(runtime, program, [name, ...words]) {
   }
 }
 
-async function predict({ ort }, path) {
-  const session = await openSession(ort, await readModelFile(path), path);
+async function predict({ engine }, path) {
+  const session = await engine.open(await readModelFile(path), path);
   const model = { ...rowPredictor(session, path), features: session.model.features, type: session.model.inputs[0].type };
   await predictStream(model, process.stdin, process.stdout);
   return 0;
 }
 
-async function verify({ name, ort }, folder) {
-  const report = await verifyBundle(onnxEngine(ort), openFolder(folder));
+async function verify({ name, engine }, folder) {
+  const report = await verifyBundle(engine, openFolder(folder));
   for (const problem of report.problems) console.error(cleaned(`${name}: ${problem}`));
   for (const { name: place, failure } of report.cases) {
     if (failure !== null) console.error(cleaned(`${name}: ${place}: ${failure}`));
@@ -63,9 +62,9 @@ async function verify({ name, ort }, folder) {
   return report.passed > 0 && report.failed === 0 ? 0 : 1;
 }
 
-async function bench({ name, version, ort }, folder, batchText, blocksText = '100') {
+async function bench({ name, version, engine }, folder, batchText, blocksText = '100') {
   const [batch, blocks] = [positive('BATCH', batchText), positive('BLOCKS', blocksText)];
-  const { files, problems } = await checkFiles(openFolder(folder));
+  const { files, problems } = await checkFiles(openFolder(folder), engine.file);
   if (problems.length) throw new LinregError(`${folder}: ${problems[0]}`);
   const cases = [...readCases(files)].filter(({ vectors }) => vectors);
   const found = cases.find(({ vectors }) => vectors.inputs[0].dims[0] === batch);
@@ -73,7 +72,7 @@ async function bench({ name, version, ort }, folder, batchText, blocksText = '10
     const batches = cases.map(({ vectors }) => vectors.inputs[0].dims[0]).join(', ');
     throw new LinregError(`${join(folder, CHECKSUM_FILE)}: no test vector has batch ${batch}, expected one of ${batches}`);
   }
-  const session = await openSession(ort, files.get(MODEL_FILE), join(folder, MODEL_FILE));
+  const session = await engine.open(files.get(engine.file), join(folder, engine.file));
   const { calls, blockS } = await session.measure(found.vectors.inputs, { blocks });
   console.log(JSON.stringify({ runtime: name, version, batch, calls, block_s: blockS }));
   return 0;

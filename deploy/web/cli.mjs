@@ -3,8 +3,9 @@
 
 import { readFile } from 'node:fs/promises';
 
+import { onnxEngine } from '../js/verify.mjs';
 import { main } from '../node/commands.mjs';
 import { WASM, startRuntime } from './runtime.mjs';
 
 const ort = await startRuntime(() => readFile(WASM));
-await main({ name: 'wasm', version: ort.env.versions.web, ort }, 'node cli.mjs', process.argv.slice(2));
+await main({ name: 'wasm', version: ort.env.versions.web, engine: onnxEngine(ort) }, 'node cli.mjs', process.argv.slice(2));

@@ -15,11 +15,11 @@ let ort = null;
 
 /** @type {Record<'js' | 'onnxruntime', Engine>} */
 export const ENGINES = {
-  js: { title: 'JavaScript', file: JAVASCRIPT_FILE, open: (bytes) => openModule(bytes, JAVASCRIPT_FILE) },
+  js: { title: 'JavaScript', file: JAVASCRIPT_FILE, open: openModule },
   onnxruntime: {
     title: 'ONNX Runtime (WebAssembly)',
     file: MODEL_FILE,
-    open: async (bytes) => openSession((ort ??= await startRuntime()), bytes, MODEL_FILE),
+    open: async (bytes, what) => openSession((ort ??= await startRuntime()), bytes, what),
   },
 };
 

@@ -3,12 +3,11 @@
  * policy keeps it from the network, the host of the page included.
  */
 
+import { checkedSession } from '../js/checked_session.mjs';
 import { LinregError, oneLine } from '../js/errors.mjs';
 import { readModule } from '../js/module.mjs';
-import { elements, toTensor } from '../js/tensor.mjs';
 
 const PATIENCE_MS = 30_000;
-const ARRAYS = { float32: 'Float32Array', float64: 'Float64Array' };
 
 /** A worker has the policy of the document that starts it: this one. */
 const DOCUMENT = `<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src blob:; worker-src blob:">`;
@@ -21,28 +20,9 @@ const DOCUMENT = `<meta http-equiv="Content-Security-Policy" content="default-sr
 export async function openModule(bytes, what) {
   const model = readModule(bytes, what);
   const { ask, release } = await startWorker(bytes, what);
-  const [input] = model.inputs;
-  const [output] = model.outputs;
-  const valuesOf = (inputs) => {
-    if (inputs.length !== 1) throw new LinregError(`${what}: takes 1 input, got ${inputs.length}`);
-    const [{ type, dims }] = inputs;
-    if (type !== input.type || dims.length !== input.dims.length || input.dims.some((size, axis) => (size ?? dims[axis]) !== dims[axis])) {
-      throw new LinregError(`${what}: takes ${input.type} of shape [${input.dims.map((size) => size ?? 'batch')}], got ${type} of [${dims}]`);
-    }
-    return elements(inputs[0]);
-  };
-  const run = async (inputs) => {
-    const values = await ask('run', { input: valuesOf(inputs) });
-    const dims = output.dims.map((size) => size ?? inputs[0].dims[0]);
-    const count = dims.reduce((product, size) => product * size, 1);
-    // Its constructor is the frame's, not this page's.
-    if (values?.[Symbol.toStringTag] !== ARRAYS[output.type] || values.length !== count) {
-      throw new LinregError(`${what}: gives something else than ${count} numbers of ${output.type}; export it again`);
-    }
-    return [toTensor(output.name, output.type, dims, values)];
-  };
-  const measure = (inputs, settings) => ask('measure', { input: valuesOf(inputs), settings });
-  return { model, run, measure, release: async () => release() };
+  const run = (input) => ask('run', { input });
+  const measure = (input, settings) => ask('measure', { input, settings });
+  return checkedSession(model, what, { run, measure, release });
 }
 
 /** Start a worker, and let it import the bytes. */

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import random
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ from tests.deploy.bundles import ROOT, tool, write_tensor
 
 NODE = ROOT / "deploy" / "node"
 WEB = ROOT / "deploy" / "web"
+STANDALONE = ROOT / "deploy" / "standalone-js"
 
 
 def install(folder: Path) -> None:
@@ -84,6 +86,40 @@ def _change_weights(change: Callable[[np.ndarray, np.ndarray], None]) -> Callabl
 
 
 WEIGHT_FAULTS = {name: _change_weights(change) for name, change in bundles.WEIGHT_FAULTS.items()}
+
+
+def change_module(bundle: Path, change: Callable[[str], str]) -> None:
+    path = bundle / "model.mjs"
+    before = path.read_text()
+    path.write_text(change(before))
+    assert path.read_text() != before
+
+
+def first_weight(text: str) -> str:
+    """One weight of another value."""
+    return re.sub(r"(const weight = new Float32Array\(\[\n  )", r"\g<1>1", text, count=1)
+
+
+MODULE_FAULTS: dict[str, tuple[Callable[[str], str], str]] = {
+    "wrong answers": (first_weight, ": test_data_set_0: output 0, row 0: got "),
+    "throws when it is loaded": (lambda text: text + "throw new Error('at\\nonce');\n", "model.mjs: does not run: at"),
+    "throws for a row": (
+        lambda text: text.replace("  return output;", "  throw new TypeError('for a row');"),
+        "does not run: for a row",
+    ),
+    "too few answers": (
+        lambda text: text.replace("  return output;", "  return output.subarray(1);"),
+        "gives something else than 1 numbers of float32",
+    ),
+    "answers of another type": (
+        lambda text: text.replace("  return output;", "  return Array.from(output);"),
+        "gives something else than 1 numbers of float32",
+    ),
+    "no JavaScript": (lambda text: text + "{", "model.mjs: does not run: "),
+    "not written by linreg": (lambda text: text.replace("/* An", "/* A"), "model.mjs: is not JavaScript of linreg"),
+    "no function": (lambda text: text.replace("export function predict", "function predict"), "exports no predict"),
+}
+"""Changes of model.mjs that SHA256SUMS may list, and what is said of each."""
 
 
 def _cut(name: str, count: int) -> Callable[[Path], None]:

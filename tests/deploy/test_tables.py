@@ -1,4 +1,4 @@
-"""One table in C, C++, compiled C and Node: the same rows are read, or all refuse; a header of numbers is a header."""
+"""One table in every program of deploy/: the same rows are read, or all refuse; a header of numbers is a header."""
 
 import base64
 import json
@@ -11,10 +11,11 @@ import torch
 from export.bundle.export import export
 from linreg.fitting import fit
 from tests.deploy import javascript, standalone
-from tests.deploy.bundles import run
+from tests.deploy.bundles import run, tool
+from tests.deploy.javascript import STANDALONE
 from tests.deploy.tables import MODELS, TABLES
 
-FORMATS = ["onnx", "torchscript", "c"]
+FORMATS = ["onnx", "torchscript", "c", "js"]
 
 IN_NODE = """
 import * as ort from 'onnxruntime-node';
@@ -81,6 +82,7 @@ def commands(bundles, programs, libtorch_program, tmp_path_factory) -> dict[str,
             "c": [programs["gcc with sanitizers"], "predict", bundle / "model.onnx"],
             "libtorch": [libtorch_program, "predict", bundle / "model.torchscript"],
             "standalone-c": [compiled, "predict"],
+            "standalone-js": [tool("node", "nodejs"), STANDALONE / "cli.mjs", "predict", bundle / "model.mjs"],
         }
     return found
 
@@ -116,7 +118,7 @@ def check(predictions: np.ndarray, key: str) -> None:
 
 
 @pytest.mark.parametrize("key", TABLES)
-def test_every_program_in_c_reads_the_same_rows_or_refuses(commands, key):
+def test_every_program_reads_the_same_rows_or_refuses(commands, key):
     model, table, _ = TABLES[key]
     for program, words in commands[model].items():
         if program == "libtorch" and model not in ("years", "unnamed"):

@@ -2,7 +2,6 @@
 
 import re
 import socket
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from playwright.sync_api import Page, expect
 from export.formats.js_text import FIRST_LINE, FIRST_LINE_OF_NETWORK
 from tests.deploy.browser import Seen, planted, proof, watch
 from tests.deploy.bundles import FEATURES, copy_of, write_tensor
-from tests.deploy.javascript import answer_here, seal
+from tests.deploy.javascript import MODULE_FAULTS, answer_here, change_module, first_weight, seal
 from tests.deploy.penguin_predictions import first_prediction, prediction_at_first, prediction_of
 from tests.deploy.test_web_served import serving
 
@@ -31,13 +30,6 @@ def runtime_requests(seen: Seen) -> list[str]:
 def runs_code(seen: Seen) -> bool:
     """Whether anything was loaded from a blob:, as model.mjs is."""
     return any(url.startswith("blob:") for url in seen.requests)
-
-
-def change(bundle: Path, change: Callable[[str], str]) -> None:
-    path = bundle / "model.mjs"
-    before = path.read_text()
-    path.write_text(change(before))
-    assert path.read_text() != before
 
 
 def dropped(page: Page, *paths: Path) -> None:
@@ -134,37 +126,11 @@ def test_without_javascript_it_is_refused_by_name(page, site, request, javascrip
     assert not any(url.endswith("bundle/model.mjs") for url in seen.requests)
 
 
-def first_weight(text: str) -> str:
-    """One weight of another value."""
-    return re.sub(r"(const weight = new Float32Array\(\[\n  )", r"\g<1>1", text, count=1)
-
-
-SEALED_FAULTS: dict[str, tuple[Callable[[str], str], str]] = {
-    "wrong answers": (first_weight, "model.mjs: test_data_set_0: output 0, row 0: got "),
-    "throws when it is loaded": (lambda text: text + "throw new Error('at\\nonce');\n", "model.mjs: does not run: at"),
-    "throws for a row": (
-        lambda text: text.replace("  return output;", "  throw new TypeError('for a row');"),
-        "model.mjs: test_data_set_0: does not run: model.mjs: does not run: for a row",
-    ),
-    "too few answers": (
-        lambda text: text.replace("  return output;", "  return output.subarray(1);"),
-        "gives something else than 1 numbers of float32",
-    ),
-    "answers of another type": (
-        lambda text: text.replace("  return output;", "  return Array.from(output);"),
-        "gives something else than 1 numbers of float32",
-    ),
-    "no JavaScript": (lambda text: text + "{", "model.mjs: does not run: "),
-    "not written by linreg": (lambda text: text.replace("/* An", "/* A"), "model.mjs: is not JavaScript of linreg"),
-    "no function": (lambda text: text.replace("export function predict", "function predict"), "exports no predict"),
-}
-
-
-@pytest.mark.parametrize("fault", SEALED_FAULTS)
+@pytest.mark.parametrize("fault", MODULE_FAULTS)
 def test_javascript_that_fails_is_refused_and_onnx_runtime_is_offered(page, site, request, javascript_bundle, fault):
     address, bundle = planted(site, request, javascript_bundle)
-    plant, said = SEALED_FAULTS[fault]
-    change(bundle, plant)
+    plant, said = MODULE_FAULTS[fault]
+    change_module(bundle, plant)
     seal(bundle)
     seen = watch(page)
     page.goto(site.page_of(address, engine=""))
@@ -173,7 +139,7 @@ def test_javascript_that_fails_is_refused_and_onnx_runtime_is_offered(page, site
 
 def test_javascript_of_another_hash_is_not_run(page, site, request, javascript_bundle):
     address, bundle = planted(site, request, javascript_bundle)
-    change(bundle, first_weight)
+    change_module(bundle, first_weight)
     seen = watch(page)
     page.goto(site.page_of(address, engine=""))
     expect(page.locator("#status")).to_contain_text("JavaScript is refused")
@@ -197,7 +163,7 @@ def check_refused(page: Page, seen: Seen, said: str) -> None:
 
 def test_javascript_that_does_not_end_is_stopped(page, site, request, javascript_bundle):
     address, bundle = planted(site, request, javascript_bundle)
-    change(bundle, lambda text: text.replace("  return output;", "  for (;;);"))
+    change_module(bundle, lambda text: text.replace("  return output;", "  for (;;);"))
     seal(bundle)
 
     def hurried(route):
@@ -243,13 +209,13 @@ def test_the_code_of_a_stranger_reaches_neither_page_nor_network(page, site, req
         other.setblocking(False)
         host = f"http://127.0.0.1:{other.getsockname()[1]}/"
         if server == "any":
-            change(bundle, lambda text: text + REACH % (site.address, host))
+            change_module(bundle, lambda text: text + REACH % (site.address, host))
             seal(bundle)
             page.goto(site.page_of(address, engine=""))
             expect(page.locator("#status")).to_contain_text("reached [")
         else:
             with serving(bundle) as (_, served):
-                change(bundle, lambda text: text + REACH % (served.partition("web/")[0], host))
+                change_module(bundle, lambda text: text + REACH % (served.partition("web/")[0], host))
                 seal(bundle)
                 page.goto(served)
                 expect(page.locator("#status")).to_contain_text("reached [")
@@ -274,7 +240,7 @@ def test_a_bundle_of_javascript_alone_is_served(page, tmp_path, javascript_bundl
         expect(page.locator("#status")).to_contain_text("model.onnx: the server has no such file")
         page.get_by_role("radio", name="JavaScript").check()
         expect(page.locator("#prediction")).to_have_attribute("title", prediction_at_first())
-        change(bundle, first_weight)
+        change_module(bundle, first_weight)
         seal(bundle)
         page.goto(address)
         expect(page.locator("#status")).to_contain_text("the bundle has no model.onnx to use instead.")
@@ -299,7 +265,7 @@ def test_the_javascript_of_a_network_answers(page, site, request, javascript_net
 
 def test_a_network_has_no_chart(page, site, request, javascript_bundle):
     address, bundle = planted(site, request, javascript_bundle)
-    change(bundle, lambda text: text.replace(FIRST_LINE, FIRST_LINE_OF_NETWORK))
+    change_module(bundle, lambda text: text.replace(FIRST_LINE, FIRST_LINE_OF_NETWORK))
     seal(bundle)
     page.goto(site.page_of(address, engine=""))
     expect(page.locator("#prediction")).to_have_attribute("title", prediction_at_first())
@@ -310,7 +276,7 @@ def test_a_network_has_no_chart(page, site, request, javascript_bundle):
 
 def test_the_javascript_of_a_network_of_windows_can_only_be_verified(page, site, request, javascript_bundle):
     address, bundle = planted(site, request, javascript_bundle)
-    change(bundle, lambda text: text.replace('"shape": ["batch", 3]', '"shape": ["batch", 1, 3]'))
+    change_module(bundle, lambda text: text.replace('"shape": ["batch", 3]', '"shape": ["batch", 1, 3]'))
     for path in bundle.glob("*/input_0.pb"):
         rows = numpy_helper.to_array(onnx.load_tensor(path))
         write_tensor(path, rows[:, np.newaxis])
