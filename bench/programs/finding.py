@@ -19,8 +19,11 @@ from linreg.manifest import CHECKSUM_FILE, MANIFEST_FILE, checksums, read_entry,
 BUILT = ("c", "rust", "go", "csharp", "java", "libtorch")
 """Programs that `make deploy-build` builds."""
 
-PROGRAMS = {"libtorch": "model.torchscript", "standalone-c": "model.c"}
+PROGRAMS = {"libtorch": "model.torchscript", "standalone-c": "model.c", "standalone-js": "model.mjs"}
 """Runtimes that run a program from the bundle, and its file name."""
+
+JAVASCRIPT = {"node": "node", "wasm": "web", "standalone-js": "standalone-js"}
+"""Runtimes in Node.js, and their folders."""
 
 STANDALONE = "linreg-standalone-c"
 
@@ -44,7 +47,8 @@ def find_runtimes(
         deploy: the folder of the programs.
         bundle: the copy that `copy_checked` made of the bundle to time; the standalone C program is compiled for it.
         work: a folder for the compiled standalone C program.
-        trust: run the bundle's programs, model.torchscript and model.c, even if this user did not export them.
+        trust: run the bundle's programs, model.torchscript, model.c and model.mjs, even if this user did not export
+            them.
 
     Raises:
         MismatchError: a file of the bundle differs from its manifest.
@@ -57,14 +61,14 @@ def find_runtimes(
             found.append(Runtime(name=name, command=(str(program),)))
         else:
             missing[name] = f"{program} is not built; run: make deploy-build"
-    for name in ("node", "web"):
-        script = deploy / name / "cli.mjs"
+    for name, folder in JAVASCRIPT.items():
+        script = deploy / folder / "cli.mjs"
         if shutil.which("node") is None:
             missing[name] = "node is not installed; run: apt-get install nodejs"
-        elif not (deploy / name / "node_modules").is_dir():
-            missing[name] = f"{deploy / name} has no node_modules; run: npm ci --ignore-scripts in it"
+        elif name not in PROGRAMS and not (script.parent / "node_modules").is_dir():
+            missing[name] = f"{script.parent} has no node_modules; run: npm ci --ignore-scripts in it"
         else:
-            found.append(Runtime(name="wasm" if name == "web" else name, command=("node", str(script))))
+            found.append(Runtime(name=name, command=("node", str(script))))
     for name, file in PROGRAMS.items():
         if why := _untrusted(bundle, file, trust=trust):
             missing[name] = why
@@ -100,10 +104,10 @@ def copy_checked(bundle: Path, work: Path) -> Path:
 
 def _untrusted(bundle: Path, file: str, *, trust: bool) -> str:
     """Return why a program of the bundle may not run: it is missing, or not trusted. Empty if it may."""
-    if not file_inside(bundle, file):
-        return f"{file} is not in the bundle; run: linreg export --format {file.partition('.')[2]}"
     kind = format_of(file)
     assert kind is not None
+    if not file_inside(bundle, file):
+        return f"{file} is not in the bundle; run: linreg export --format {kind[0]}"
     data = read_listed(bundle, file, limit=MAX_STATE_BYTES)
     try:
         trusted_bytes(kind[0], file, data, Trust.from_option(trust))

@@ -80,10 +80,13 @@ def test_what_is_not_built_is_named_with_the_command_that_builds_it(penguins, tm
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     found, missing = find_runtimes(tmp_path / "deploy", penguins, tmp_path)
     assert found == []
-    assert set(missing) == {*BUILT, "node", "web", "standalone-c"}
+    assert set(missing) == {*BUILT, "node", "wasm", "standalone-c", "standalone-js"}
     assert "make deploy-build" in missing["c"]
     assert "apt-get install nodejs" in missing["node"]
     assert "--format c" in missing["standalone-c"]
+    monkeypatch.undo()
+    _, missing = find_runtimes(tmp_path / "deploy", penguins, tmp_path)
+    assert missing["standalone-js"] == "model.mjs is not in the bundle; run: linreg export --format js"
 
 
 def test_programs_that_are_built_are_found(penguins, tmp_path):
@@ -123,11 +126,11 @@ def test_python_fails_as_the_programs_do(bundle):
 
 
 def test_a_program_of_somebody_else_is_not_run_without_trust(bundle, tmp_path, monkeypatch):
-    """model.c is compiled, and model.torchscript loaded, only if this user made them."""
+    """model.c is compiled, and model.torchscript and model.mjs loaded, only if this user made them."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "nobody"))
-    forge(bundle, model_c=b"void linreg_predict(void) {}\n")
+    forge(bundle, model_c=b"void linreg_predict(void) {}\n", model_mjs=b"export const predict = 0;\n")
     found, missing = find_runtimes(DEPLOY, bundle, tmp_path)
-    for name in ("libtorch", "standalone-c"):
+    for name in ("libtorch", "standalone-c", "standalone-js"):
         assert name not in [runtime.name for runtime in found]
         assert "is a program that this user did not export; if you trust it, add --trust" in missing[name]
     assert not (tmp_path / "linreg-standalone-c").exists()
