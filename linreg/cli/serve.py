@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +14,9 @@ from linreg.cli.terminal import note, say
 
 if TYPE_CHECKING:
     from linreg.serving import PageServer
+
+WAKE_S = 0.2
+"""How often the command looks whether Ctrl-C was pressed."""
 
 NAME = "serve"
 SUMMARY = "Predict with a bundle in the browser."
@@ -54,10 +58,24 @@ def _has_screen() -> bool:
 
 
 def _serve_until_interrupted(server: "PageServer") -> None:
-    """Serve until Ctrl-C, which is how this command ends, and no failure; `main` sets its own handler back."""
+    """Serve until Ctrl-C, which is how this command ends, and no failure; `main` sets its own handler back.
+
+    No exception may interrupt the server: one that comes while a thread is started for a request can be lost.
+    """
+    interrupted = False
+
+    def interrupt(_number: int, _frame: object) -> None:
+        nonlocal interrupted
+        interrupted = True
+
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, interrupt)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
     try:
-        server.serve_forever()
-    except KeyboardInterrupt:
-        note("stopped")
+        while thread.is_alive() and not interrupted:
+            thread.join(WAKE_S)
+    finally:
+        server.shutdown()
+        thread.join()
+    note("stopped")

@@ -22,7 +22,13 @@ def interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     for name in ("web/index.html", *(f"{serving.RUNTIME}/{name}" for name in serving.RUNTIME_FILES)):
         (tmp_path / "page" / name).write_bytes(b"")
     monkeypatch.setattr(serving, "page_folder", lambda: tmp_path / "page")
-    monkeypatch.setattr(PageServer, "serve_forever", lambda _: signal.raise_signal(signal.SIGINT))
+    serve_forever = PageServer.serve_forever
+
+    def serve_interrupted(server: PageServer) -> None:
+        signal.raise_signal(signal.SIGINT)
+        serve_forever(server)
+
+    monkeypatch.setattr(PageServer, "serve_forever", serve_interrupted)
     opened: list[str] = []
     monkeypatch.setattr(webbrowser, "open", opened.append)
     return opened
