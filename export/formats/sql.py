@@ -53,11 +53,12 @@ def to_sql(source: Source, *, program: "ExportedProgram | None" = None) -> bytes
     weights = sum(constant.values.size for constant in network.constants())
     if weights > MAX_TERMS:
         raise ExportError(f"sql: the module has {weights} weights, expected {MAX_TERMS} at most; use onnx")
-    writer = SqlWriter(network, columns)
+    affine = source.affine is not None
+    writer = SqlWriter(network, columns, numbered=not affine)
     added = [f"    {expression}{alias(name)}" for expression, name in zip(writer.expressions(), predicted, strict=True)]
     if unused := writer.unused():
         raise ExportError(f"sql: no term uses all of {unused[0][:60]!r}, so it could not be verified; use onnx")
-    first = FIRST_LINE if source.affine is not None else FIRST_LINE_OF_NETWORK
+    first = FIRST_LINE if affine else FIRST_LINE_OF_NETWORK
     query = "SELECT given.*,\n" + ",\n".join(added) + end_of_query(predicted)
     return (comment(source, first, network) + _USE + query).encode()
 

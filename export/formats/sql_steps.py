@@ -28,7 +28,18 @@ class SqlWriter:
         terms: how many products and functions were written so far.
     """
 
-    def __init__(self, network: Network, columns: Sequence[str]) -> None:
+    def __init__(self, network: Network, columns: Sequence[str], *, numbered: bool) -> None:
+        """Start without any terms.
+
+        Args:
+            network: the network.
+            columns: names of the columns.
+            numbered: write the place of each number beside it, by which the text of a module that is not affine is
+                verified.
+
+        Raises:
+            ExportError: there are too many steps.
+        """
         if len(network.steps) > MAX_STEPS:
             raise ExportError(
                 f"sql: the network has {len(network.steps)} steps, expected {MAX_STEPS} at most; use onnx"
@@ -36,7 +47,7 @@ class SqlWriter:
         self.network, self.columns, self.terms = network, columns, 0
         self._steps = {step.output.buffer: step for step in network.steps}
         self._places = {constant.name: place for place, constant in enumerate(network.constants())}
-        self._alone = network.is_one_layer
+        self._numbered = numbered
         self._low = self._value(LOW[str(network.dtype)]).text
         self._used = set[tuple[str, int]]()
 
@@ -68,7 +79,7 @@ class SqlWriter:
             else:
                 made = self._computed(self._steps[tensor.buffer], place)
             last = tensor.buffer == self.network.output.buffer
-            self._made[key] = made if last or self._alone else self._subqueries.bind(made)
+            self._made[key] = made if last or not self._numbered else self._subqueries.bind(made)
         return self._made[key]
 
     def _computed(self, step: Step, place: int) -> Term:
@@ -201,7 +212,7 @@ class SqlWriter:
 
     @property
     def _plus(self) -> str:
-        return "\n    + " if self._alone else " + "
+        return " + " if self._numbered else "\n    + "
 
     def _bound(self, template: str, *terms: Term) -> Term:
         return self._subqueries.bind(self._join(template, *terms))
@@ -216,10 +227,10 @@ class SqlWriter:
         return joined(template.replace("low", self._low), terms)
 
     def _number(self, constant: Constant, place: int) -> Term:
-        """An element of a constant. That of a network is followed by its place, so that its text can be verified."""
+        """An element of a constant; a numbered one is followed by its place."""
         self._used.add((constant.name, place))
         value = float(constant.values.reshape(-1)[place])
-        return self._value(value, "" if self._alone else f"/*{self._places[constant.name]}.{place}*/")
+        return self._value(value, f"/*{self._places[constant.name]}.{place}*/" if self._numbered else "")
 
     def _value(self, value: float, remark: str = "") -> Term:
         text = f"{literal(value)}{remark}"
