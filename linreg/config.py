@@ -9,6 +9,7 @@ DEFAULT_BUNDLE = Path("artifacts/linreg")
 
 MODEL_FILE = "model.pth"
 CARD_FILE = "card.json"
+TOLERANCE_FILE = "data.json"
 
 
 MAX_ARRAYS_BYTES = 4 * 2**30

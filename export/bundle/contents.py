@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from export.bundle.staged import staged_external
-from export.bundle.vectors import TOLERANCE_FILE, make_vectors, precision_of_vectors, stage_vectors
+from export.bundle.vectors import make_vectors, precision_of_vectors, stage_vectors
 from export.bundle.write import FAILED_INPUTS, Artifact
 from export.formats.external_data import SUFFIX
 from export.formats.names import Format, beside, file_name, format_of
@@ -14,7 +14,7 @@ from export.runners.load import load_artifact
 from export.runners.trust import Trust
 from export.source.source import Source
 from linreg.changes import Changes
-from linreg.config import CARD_FILE, MAX_STATE_BYTES, MODEL_FILE
+from linreg.config import CARD_FILE, MAX_STATE_BYTES, MODEL_FILE, TOLERANCE_FILE
 from linreg.errors import LinregError, MismatchError
 from linreg.files import Contents
 from linreg.inside import file_inside, files_of, hashed_inside, vector_folders

@@ -3,15 +3,16 @@
 Since manifests are not signed, this proves that a bundle is intact, not where it comes from. It needs no torch.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from export.bundle.affine_graph import check_affine_graph
 from export.bundle.source_names import check_source_names
 from export.formats.external_data import SUFFIX, check_location, external_sha256, external_tensors
-from export.formats.names import Format, beside, format_of
+from export.formats.names import Format, beside, format_of, is_of_artifact
 from export.formats.second_file import second_file
 from linreg.card import Card, card_from_json
-from linreg.config import CARD_FILE, MAX_JSON_BYTES, MODEL_FILE
+from linreg.config import CARD_FILE, MAX_JSON_BYTES, MODEL_FILE, TOLERANCE_FILE
 from linreg.errors import MismatchError
 from linreg.inside import file_inside, files_of, read_inside, vector_folders
 from linreg.json_files import parse_json
@@ -109,14 +110,25 @@ def _check_unlisted(folder: Path, manifest: Manifest) -> None:
             f"{folder / CARD_FILE}: is a card that the manifest does not list; export again, or remove it"
         )
     for name in unlisted_files(folder, manifest):
-        what = "a test vector" if "/" in name else "an artifact"
+        what = "a test vector" if "/" in name else "a tolerance" if name == TOLERANCE_FILE else "an artifact"
         raise MismatchError(f"{folder / name}: is {what} that the manifest does not list; export again, or remove it")
 
 
 def unlisted_files(folder: Path, manifest: Manifest) -> list[str]:
-    """Return the artifacts, by their names, and then the test vectors that are in a bundle but not in its manifest."""
-    artifacts = [
-        path.name for path in sorted(folder.iterdir()) if format_of(path.name.removesuffix(SUFFIX)) is not None
-    ]
+    """Return the files of artifacts, and then of test vectors, that are in a bundle but not in its manifest."""
+    names = sorted(path.name for path in folder.iterdir())
+    artifacts = [name for name in names if is_of_artifact(name.removesuffix(SUFFIX))]
+    tolerance = [TOLERANCE_FILE] if TOLERANCE_FILE in names else []
     vectors = [name for place in vector_folders(folder) for name in files_of(folder, place)]
-    return [name for name in (*artifacts, *vectors) if manifest.entry(name) is None]
+    return [name for name in (*artifacts, *tolerance, *vectors) if manifest.entry(name) is None]
+
+
+def warn_of_unlisted(names: Sequence[str]) -> list[str]:
+    """Return a line for the user that names unlisted files and says what to do; no line if there is none."""
+    shown = dict.fromkeys(name.partition("/")[0] for name in names)
+    if not shown:
+        return []
+    return [
+        f"warning: the manifest does not list {', '.join(shown)}, which may be of other weights, so verify fails; "
+        "remove them, or export them again with --force"
+    ]

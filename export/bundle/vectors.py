@@ -27,7 +27,7 @@ from export.proof.optimisation import at_each_end
 from export.runners.base import Runner
 from export.source.axes import BATCH, Sizes
 from linreg.changes import Changes
-from linreg.config import MAX_STATE_BYTES
+from linreg.config import MAX_STATE_BYTES, TOLERANCE_FILE
 from linreg.errors import ModelError, one_line
 from linreg.inside import files_of, vector_folders
 from linreg.manifest import Manifest, read_listed, read_manifest
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 VECTOR_BATCHES = (1, 7, 4096)
-TOLERANCE_FILE = "data.json"
 RTOL = 1e-3
 """The default of onnx's backend-test runner."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from export.bundle.build import ExportOptions
 from export.bundle.contents import make_room, record, remove_artifact, renew_vectors
 from export.bundle.exportable import Exportable
+from export.bundle.integrity import unlisted_files, warn_of_unlisted
 from export.bundle.write import Artifact, make_artifact
 from export.formats.names import Format
 from export.proof.affine import load_eager
@@ -17,6 +18,7 @@ from linreg.changes import Changes, changing
 from linreg.config import CARD_FILE, MODEL_FILE
 from linreg.errors import ExportError, LinregError, MismatchError, ModelError
 from linreg.folders import ensure_folder
+from linreg.manifest import read_manifest
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -34,11 +36,13 @@ class Outcome:
         written: the artifacts that were written and verified.
         refused: the error with which each other format was refused.
         left_out: the reason for which each optional format was left out.
+        unlisted: files of artifacts and test vectors that were in the folder and that no manifest lists.
     """
 
     written: list[Artifact]
     refused: dict[Format, LinregError]
     left_out: dict[Format, LinregError]
+    unlisted: list[str]
 
     @property
     def error(self) -> LinregError | None:
@@ -51,11 +55,12 @@ class Outcome:
             raise self.error
 
     def remarks(self) -> list[str]:
-        """Return one line per reason for which formats were left out, beginning with their names."""
+        """Return one line per reason for which formats were left out, and one that names unlisted files."""
         named: dict[str, list[str]] = {}
         for kind, error in self.left_out.items():
             named.setdefault(str(error).removeprefix(f"{kind}: "), []).append(kind)
-        return [f"{', '.join(kinds)}: {reason}" for reason, kinds in named.items()]
+        left_out = [f"{', '.join(kinds)}: {reason}" for reason, kinds in named.items()]
+        return [*left_out, *warn_of_unlisted(self.unlisted)]
 
 
 def write_bundle(
@@ -102,6 +107,8 @@ def write_bundle(
         else:
             changes.keep()  # nothing was written, so another model is not removed
         changes.commit()
+        if (manifest := read_manifest(folder)) is not None:
+            outcome.unlisted.extend(unlisted_files(folder, manifest))
     return outcome
 
 
@@ -137,7 +144,7 @@ def _make_artifacts(
     optional: Collection[Format],
     progress: Progress | None,
 ) -> Outcome:
-    outcome, source = Outcome(written=[], refused={}, left_out={}), chosen.source
+    outcome, source = Outcome(written=[], refused={}, left_out={}, unlisted=[]), chosen.source
     if source.affine is not None:
         load_eager(kinds)
     program: ExportedProgram | None = None

@@ -105,14 +105,26 @@ def to_c(source: Source, *, prefix: str = DEFAULT_PREFIX, program: "ExportedProg
         ExportError: `prefix` is invalid, an operator of the module cannot be written as C, the module is too large, its
             batch size is fixed, or C cannot express its dtype or values as constants.
     """
-    if not PREFIX.fullmatch(prefix):
-        raise ExportError(f"--prefix: got {prefix!r}, expected lower-case letters, digits and single _, such as linreg")
+    check_prefix(prefix)
     written = c_writer(network_of(source, "c", program), prefix)
     if written.scratch.size > MAX_SCRATCH:
         raise ExportError(
             f"c: a row needs {written.scratch.size} numbers of memory, expected {MAX_SCRATCH} at most; use onnx"
         )
     return _text(source, written, affine=source.affine is not None).encode("ascii")
+
+
+def check_prefix(prefix: str) -> None:
+    """Check that C identifiers may begin with a prefix.
+
+    Raises:
+        ExportError: they may not.
+    """
+    if not PREFIX.fullmatch(prefix):
+        raise ExportError(
+            f"--prefix: got {prefix!r}, expected a lower-case letter, then lower-case letters and digits, also after "
+            "single _, such as linreg or my_model"
+        )
 
 
 def _text(source: Source, written: CWriter, *, affine: bool) -> str:

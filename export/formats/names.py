@@ -75,6 +75,12 @@ def beside(kind: Format, precision: ExportPrecision | None = None) -> str | None
     return None if suffix is None else str(PurePath(file_name(kind, precision)).with_suffix(suffix))
 
 
+def is_of_artifact(name: str) -> bool:
+    """Return whether a file of a bundle is an artifact, or the second file of source code."""
+    kinds = ((kind, precision) for kind in Format for precision in (None, *ExportPrecision))
+    return any(name in (file_name(*each), beside(*each)) for each in kinds)
+
+
 def format_of(name: str) -> tuple[Format, ExportPrecision | None] | None:
     """Return the format and precision of a file in a bundle; None if it is not an artifact."""
     for kind in Format:

@@ -166,6 +166,7 @@ def _print_json(chosen: "Exportable", folder: Path, outcome: "Outcome") -> None:
             "artifacts": [describe(artifact) for artifact in outcome.written],
             "refused": {kind.value: str(error) for kind, error in outcome.refused.items()},
             "left_out": {kind.value: str(error) for kind, error in outcome.left_out.items()},
+            "unlisted": outcome.unlisted,
         }
     )
 

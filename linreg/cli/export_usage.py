@@ -8,7 +8,7 @@ import typer
 
 from export.formats.names import Format
 from linreg.cli.options import OF_MODULE, WITHOUT_MODULE, given, refuse, refuse_empty
-from linreg.errors import LinregError
+from linreg.errors import ExportError, LinregError
 
 if TYPE_CHECKING:
     from linreg.checkpoint import Checkpoint
@@ -25,6 +25,13 @@ def check_usage(context: typer.Context, kinds: list[Format]) -> None:
         refuse(context, ["opset"], f"applies to ONNX, and the format is {_listed(kinds)}; add --format onnx")
     if Format.C not in kinds:
         refuse(context, ["prefix"], "applies to C source; add --format c")
+    if (prefix := context.params["prefix"]) is not None:
+        from export.formats.c import check_prefix
+
+        try:
+            check_prefix(prefix)
+        except ExportError as error:
+            raise typer.BadParameter(str(error)) from None
     if context.params["static"]:
         refuse(context, ["data"], "needs a dynamic batch size, and --static fixes it; leave one of them out")
     if "module" in given(context):

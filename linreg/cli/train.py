@@ -174,17 +174,13 @@ def run(
 
 def _name_unlisted(folder: Path) -> None:
     """Name files that may come from other weights: `--force` removes only those that the manifest lists."""
-    from export.bundle.integrity import unlisted_files
+    from export.bundle.integrity import unlisted_files, warn_of_unlisted
     from linreg.manifest import read_manifest
 
     manifest = read_manifest(folder)
     assert manifest is not None, "it was just written"
-    names = [name.partition("/")[0] for name in unlisted_files(folder, manifest)]
-    if names:
-        note(
-            f"warning: {folder} holds files that its manifest does not list ({', '.join(dict.fromkeys(names))}); they "
-            "may be of other weights, and verify refuses them: remove them, or export them again with --force"
-        )
+    for warning in warn_of_unlisted(unlisted_files(folder, manifest)):
+        note(warning)
 
 
 def _line(settings: dict[str, float | None], dtype: Precision) -> "Dataset":

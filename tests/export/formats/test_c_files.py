@@ -176,23 +176,6 @@ def test_training_again_takes_both_files_away(linreg, tmp_path):
     assert not list((tmp_path / "line").glob("model.[ch]"))
 
 
-def test_training_without_a_manifest_names_what_it_leaves(linreg, tmp_path):
-    """Nothing says whose files they are: `--force` overwrites those that it writes, and removes no other."""
-    linreg("train", "--epochs", "5", "-o", "line")
-    linreg("export", "-m", "line", "-f", "c")
-    (tmp_path / "line" / "manifest.json").unlink()
-    ended = linreg("train", "--epochs", "6", "-o", "line", "--force")
-    assert ended.code == 0
-    assert "warning: line holds files that its manifest does not list (model.c, test_data_set_0, " in ended.err
-    assert "model.c: is an artifact that the manifest does not list" in linreg("verify", "line").failure(3)
-    message = "exists and is not what the manifest lists; use --force"
-    for dtype in ([], ["--dtype", "float64"]):
-        assert message in linreg("export", "-m", "line", "-f", "onnx", *dtype).failure()
-    assert linreg("export", "-m", "line", "-f", "c", "--force").code == 0
-    assert linreg("verify", "line").code == 0
-    assert "warning" not in linreg("train", "--epochs", "5", "-o", "line", "--force").err
-
-
 @pytest.mark.parametrize("name", ["model.c", "model.h"])
 def test_a_file_of_the_users_is_not_overwritten(linreg, bundle, name):
     (bundle / name).write_text("mine")
@@ -236,6 +219,8 @@ def test_a_compiler_that_fails_leaves_nothing(linreg, bundle, monkeypatch):
 
 def test_options_that_do_not_fit_are_refused(linreg, bundle):
     assert "--prefix applies to C source" in linreg("export", "-m", bundle, "--prefix", "x").failure(2)
+    message = "--prefix: got '1a', expected a lower-case letter, then lower-case letters and digits"
+    assert message in linreg("export", "-m", bundle, "-f", "c", "--prefix", "1a").failure(2)
     ended = linreg("export", "-m", bundle, "-f", "c", "--dtype", "float16")
     assert ended.code == 1
     assert "error: c: takes no float16" in ended.err
