@@ -155,7 +155,7 @@ def _text(source: Source, written: CWriter, *, affine: bool) -> str:
         features=network.input.size,
         outputs=network.output.size,
         scratch=f"#define {macro}_SCRATCH {scratch}\n" if scratch else "",
-        dims=_dims(f"{macro}_INPUT_DIMS", network.input) + _dims(f"{macro}_OUTPUT_DIMS", network.output),
+        dims=_dims({f"{macro}_INPUT_DIMS": network.input, f"{macro}_OUTPUT_DIMS": network.output}),
         names=names_in_header(written.prefix, source.metadata),
         remarks=remarks,
     )
@@ -166,10 +166,15 @@ def _text(source: Source, written: CWriter, *, affine: bool) -> str:
 _MATH = re.compile(r"\b(fma|exp|expm1|log|log1p|pow|fabs|sqrt|erf|tanh)f?\(")
 
 
-def _dims(macro: str, tensor: Tensor) -> str:
-    """Define the sizes of an input or output whose rows have not one axis; 0 stands for the batch."""
-    sizes = ", ".join(map(str, (0, *tensor.shape)))
-    return "" if len(tensor.shape) == 1 else f"#define {macro} {{{sizes}}}\n"
+def _dims(tensors: dict[str, Tensor]) -> str:
+    """Define the sizes of inputs and outputs whose rows have not one axis, by the names of the macros."""
+    lines = [
+        f"#define {macro} {{{', '.join(map(str, (0, *tensor.shape)))}}}\n"
+        for macro, tensor in tensors.items()
+        if len(tensor.shape) != 1
+    ]
+    remark = "/* Sizes of the axes; 0 is the batch. The last axis changes fastest in memory. */\n"
+    return "".join([remark, *lines]) if lines else ""
 
 
 def _array(declaration: str, values: Array, suffix: str) -> str:

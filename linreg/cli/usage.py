@@ -139,7 +139,7 @@ def _option_hint(error: Any, context: Any, words: list[str]) -> str:
 
 def _choice_hint(word: str, choices: list[str], parameter: Any) -> str:
     """Suggest our name for an unknown value, or one with a similar spelling."""
-    several = word.split(",")
+    several = [value.strip() for value in word.split(",")]
     if getattr(parameter, "multiple", False) and len(several) > 1 and set(several) <= set(choices):
         option = min(parameter.opts, key=len)
         return f"; repeat the option: {' '.join(f'{option} {value}' for value in several)}"

@@ -68,7 +68,7 @@ def test_a_damaged_stream_is_one_clear_line(tmp_path, suffix, damage):
 
 
 @pytest.mark.parametrize("suffix", ["csv", "bz2"])
-def test_ctrl_c_during_a_long_read_ends_it_at_once(tmp_path, suffix):
+def test_ctrl_c_during_a_long_read_ends_it(tmp_path, suffix):
     process = subprocess.Popen(
         [*LINREG, "train", "-", "--target", "y", "-o", "b"],
         cwd=tmp_path,

@@ -92,7 +92,7 @@ def test_a_long_table_shows_its_rows(linreg, long, monkeypatch, command):
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 @pytest.mark.parametrize("options", [(), ("--method", "sgd", "--batch-size", "64")], ids=["exact", "batches"])
-def test_ctrl_c_ends_train_at_once(tmp_path, kind, options):
+def test_ctrl_c_ends_train(tmp_path, kind, options):
     columns = table(1_200_000, 4)  # two units, in two threads
     path = tmp_path / f"table.{kind}"
     if kind == "parquet":

@@ -68,7 +68,7 @@ def test_version(linreg):
         (["train", "--epchs", "5"], "No such option: --epchs; did you mean --epochs? see: linreg train --help"),
         (["train", "--zzz"], "No such option: --zzz; see: linreg train --help"),
         (["export", "--format", "onxn"], "did you mean 'onnx'? see: linreg export --help"),
-        (["export", "-f", "c,sql"], "'sql', 'all'; repeat the option: -f c -f sql; see: linreg export --help"),
+        (["export", "-f", "c, sql"], "'sql', 'all'; repeat the option: -f c -f sql; see: linreg export --help"),
         (["train", "--method", "sdg"], "'sdg' is not one of 'sgd', 'adam', 'lbfgs', 'exact'; did you mean 'sgd'?"),
         (["train", "--method", "zzz"], "'zzz' is not one of 'sgd', 'adam', 'lbfgs', 'exact'; see: linreg train --help"),
         (["train", "--loss", "\x1b[31m"], r"'\x1b[31m' is not one of"),

@@ -44,7 +44,7 @@ def test_killed_workers_change_no_byte(folder):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_at_once(folder, number):
+def test_a_signal_ends_it(folder, number):
     words = command(*TRAIN, "--engine", "ray", "--workers", 1, "-o", "ended")
     with subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
         driver = wait_for_driver(program.pid)
