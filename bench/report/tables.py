@@ -184,7 +184,7 @@ def _calls(count: int) -> str:
 def runtimes_table(report: Report) -> Table:
     """Return the table of runtimes that need no Python; it has no rows if none was timed."""
     rows = [runtime_cells(row) for row in report.runtimes.rows] if report.runtimes else []
-    title = "the same model.onnx without Python; ratios to Python's onnxruntime"
+    title = "the same bundle without Python; ratios to Python's onnxruntime"
     return Table(title=title, headings=RUNTIME_HEADINGS, rows=rows, left=frozenset({0, 1, 7}))
 
 

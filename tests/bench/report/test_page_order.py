@@ -53,7 +53,7 @@ def test_the_fastest_runtime_of_each_batch_is_the_first():
     rows = [runtime("python", 1, None), runtime("node", 1, 2.0), runtime("c", 1, 0.2)]
     rows += [runtime("python", 64, None), runtime("c", 64, 1.2)]
     page = page_of(report(runtimes={"reference": "python", "missing": {}, "rows": rows}))
-    table = rows_of(page, "model.onnx, and model.torchscript for libtorch")
+    table = rows_of(page, "model.onnx; libtorch runs model.torchscript, standalone-c and standalone-js source code")
     assert [(text_of(line[0]), text_of(line[2])) for line in table] == [
         ("c", "1"),
         ("python", "1"),
