@@ -15,13 +15,18 @@ REFERENCE = Path(__file__).parents[2] / "artifacts" / "reference"
 
 
 @pytest.fixture
-def interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Ctrl-C at once, a page whose parts stand in for those of npm; the addresses that a browser was asked to open."""
+def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page whose parts stand in for those of npm."""
     for part in ("web", "js", serving.RUNTIME):
         (tmp_path / "page" / part).mkdir(parents=True)
     for name in ("web/index.html", *(f"{serving.RUNTIME}/{name}" for name in serving.RUNTIME_FILES)):
         (tmp_path / "page" / name).write_bytes(b"")
     monkeypatch.setattr(serving, "page_folder", lambda: tmp_path / "page")
+
+
+@pytest.fixture
+def interrupted(page: None, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Ctrl-C at once; the addresses that a browser was asked to open."""
     serve_forever = PageServer.serve_forever
 
     def serve_interrupted(server: PageServer) -> None:
@@ -48,6 +53,26 @@ def test_a_browser_is_opened_where_there_is_a_screen(linreg, interrupted, monkey
     assert address.startswith("http://127.0.0.1:") and address.endswith("/web/?bundle=../bundle/penguins/")
     assert ended == (0, f"{address}\n", f"serving {REFERENCE / 'penguins'}; Ctrl-C ends it\nstopped\n")
     assert interrupted == ([address] if screen and not words else [])
+
+
+class Interrupts:
+    """An object at whose end the signal arrives: an exception that its handler raised would be ignored there."""
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGINT)
+        sum(range(10))
+
+
+def test_ctrl_c_is_not_lost_in_a_destructor(linreg, page, monkeypatch):
+    rounds = iter(range(200))
+
+    def interrupt(_: PageServer) -> None:
+        if next(rounds) == 0:
+            Interrupts()
+
+    monkeypatch.setattr(PageServer, "service_actions", interrupt)
+    ended = linreg("serve", str(REFERENCE / "penguins"), "--no-open")
+    assert ended == (0, ended.out, f"serving {REFERENCE / 'penguins'}; Ctrl-C ends it\nstopped\n")
 
 
 def test_what_is_no_bundle_with_a_model_is_refused(linreg, interrupted, tmp_path):
