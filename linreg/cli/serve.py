@@ -4,7 +4,6 @@ import os
 import signal
 import sys
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -62,6 +61,8 @@ def _serve_until_interrupted(server: "PageServer") -> None:
 
     No exception may interrupt the server: one that comes while a thread is started for a request can be lost.
     """
+    from concurrent.futures import ThreadPoolExecutor, wait
+
     interrupted = False
 
     def interrupt(_number: int, _frame: object) -> None:
@@ -70,12 +71,12 @@ def _serve_until_interrupted(server: "PageServer") -> None:
 
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, interrupt)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        while thread.is_alive() and not interrupted:
-            thread.join(WAKE_S)
-    finally:
-        server.shutdown()
-        thread.join()
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        serving = pool.submit(server.serve_forever)
+        try:
+            while not serving.done() and not interrupted:
+                wait([serving], WAKE_S)
+        finally:
+            server.shutdown()
+        serving.result()
     note("stopped")

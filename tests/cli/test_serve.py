@@ -75,6 +75,16 @@ def test_ctrl_c_is_not_lost_in_a_destructor(linreg, page, monkeypatch):
     assert ended == (0, ended.out, f"serving {REFERENCE / 'penguins'}; Ctrl-C ends it\nstopped\n")
 
 
+def test_a_server_that_fails_is_no_end_by_ctrl_c(linreg, page, monkeypatch):
+    def fail(_: PageServer) -> None:
+        raise OSError("the socket is gone")
+
+    monkeypatch.setattr(PageServer, "service_actions", fail)
+    ended = linreg("serve", str(REFERENCE / "penguins"), "--no-open")
+    assert ended.code == 1
+    assert "the socket is gone" in ended.err and "stopped" not in ended.err
+
+
 def test_what_is_no_bundle_with_a_model_is_refused(linreg, interrupted, tmp_path):
     shutil.copytree(REFERENCE / "penguins", tmp_path / "penguins")
     shutil.copy(REFERENCE / "penguins/model.onnx", tmp_path / "alone.onnx")
