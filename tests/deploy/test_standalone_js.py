@@ -7,22 +7,17 @@ import numpy as np
 import pytest
 
 from tests.deploy.bundles import FEATURES, REFERENCE, bench_line, copy_of
-from tests.deploy.javascript import MODULE_FAULTS, STANDALONE, change_module, first_weight, node, seal
+from tests.deploy.javascript import MODULE_FAULTS, STANDALONE, change_module, first_weight, node, seal, verify
 from tests.deploy.penguin_predictions import first_prediction
-
-
-def verify(bundle):
-    ended = node("cli.mjs", "verify", bundle, folder=STANDALONE)
-    return ended.returncode, ended.stdout.decode().splitlines(), ended.stderr.decode()
 
 
 @pytest.mark.parametrize("name", ["line", "penguins"])
 def test_committed_bundles_are_bit_equal(name):
-    assert verify(REFERENCE / name) == (0, ["standalone-js: 5 cases, bit-equal", "5 passed, 0 failed"], "")
+    assert verify(REFERENCE / name, STANDALONE) == (0, ["standalone-js: 5 cases, bit-equal", "5 passed, 0 failed"], "")
 
 
 def test_a_network_is_within_the_allowed_error(javascript_network):
-    code, lines, errors = verify(javascript_network)
+    code, lines, errors = verify(javascript_network, STANDALONE)
     assert (code, errors) == (0, "")
     assert re.fullmatch(r"standalone-js: \d cases, worst error 0\.\d+ of what is allowed", lines[0])
 
@@ -32,7 +27,7 @@ def test_javascript_that_is_wrong_or_fails_is_told(tmp_path, fault):
     bundle = copy_of(REFERENCE / "penguins", tmp_path)
     plant, said = MODULE_FAULTS[fault]
     change_module(bundle, plant)
-    code, lines, errors = verify(seal(bundle))
+    code, lines, errors = verify(seal(bundle), STANDALONE)
     assert code == 1 and not lines[-1].endswith(" 0 failed")
     assert said in errors
 
@@ -40,7 +35,7 @@ def test_javascript_that_is_wrong_or_fails_is_told(tmp_path, fault):
 def test_a_network_with_one_wrong_weight_is_told(javascript_network, tmp_path):
     bundle = copy_of(javascript_network, tmp_path)
     change_module(bundle, lambda text: text.replace(" -0.", " -9.", 1))
-    code, _, errors = verify(seal(bundle))
+    code, _, errors = verify(seal(bundle), STANDALONE)
     assert code == 1 and re.match(r"standalone-js: test_data_set_\d: output 0, row \d+: got ", errors)
 
 
@@ -54,19 +49,11 @@ def test_code_of_another_hash_is_not_run(tmp_path, command):
     assert b"model.mjs: has sha256" in ended.stderr
 
 
-def test_a_bundle_without_javascript_says_how_to_export_it(bundle_of_onnx):
-    code, _, errors = verify(bundle_of_onnx)
-    assert (code, errors) == (
-        1,
-        "standalone-js: SHA256SUMS: does not list model.mjs; export with --format js\n",
-    )
-
-
-@pytest.fixture
-def bundle_of_onnx(tmp_path):
+def test_a_bundle_without_javascript_says_how_to_export_it(tmp_path):
     bundle = copy_of(REFERENCE / "penguins", tmp_path)
     (bundle / "model.mjs").unlink()
-    return seal(bundle)
+    code, _, errors = verify(seal(bundle), STANDALONE)
+    assert (code, errors) == (1, "standalone-js: SHA256SUMS: does not list model.mjs; export with --format js\n")
 
 
 def test_it_predicts_by_the_names_of_columns(tmp_path):
