@@ -123,7 +123,7 @@ def unlisted_files(folder: Path, manifest: Manifest) -> list[str]:
     return [name for name in (*artifacts, *tolerance, *vectors) if manifest.entry(name) is None]
 
 
-def warn_of_unlisted(names: Sequence[str]) -> list[str]:
+def remarks_on_unlisted(names: Sequence[str]) -> list[str]:
     """Return a line for the user that names unlisted files and says what to do; no line if there is none."""
     shown = dict.fromkeys(name.partition("/")[0] for name in names)
     if not shown:

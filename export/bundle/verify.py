@@ -105,9 +105,10 @@ def verify_artifacts(
     folder = path if path.is_dir() else path.parent
     manifest = read_settled(folder, lambda: checked_manifest(path, folder))
     artifacts = [entry for entry in manifest.files if format_of(entry.name)]
-    chosen = None if path.is_dir() else path.name
-    entries = [entry for entry in artifacts if chosen in (entry.name, beside(*_kind(entry.name)))] if chosen else []
-    entries = entries or artifacts
+    entries = artifacts
+    if not path.is_dir():
+        named = [entry for entry in artifacts if path.name in (entry.name, beside(*_kind(entry.name)))]
+        entries = named or artifacts
     if not entries:
         raise LinregError(f"{path}: the manifest lists no artifact; run: linreg export -m {folder}")
     if data is not None and all_static(entries):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from export.bundle.build import ExportOptions
 from export.bundle.contents import make_room, record, remove_artifact, renew_vectors
 from export.bundle.exportable import Exportable
-from export.bundle.integrity import unlisted_files, warn_of_unlisted
+from export.bundle.integrity import remarks_on_unlisted, unlisted_files
 from export.bundle.write import Artifact, make_artifact
 from export.formats.names import Format
 from export.proof.affine import load_eager
@@ -60,7 +60,7 @@ class Outcome:
         for kind, error in self.left_out.items():
             named.setdefault(str(error).removeprefix(f"{kind}: "), []).append(kind)
         left_out = [f"{', '.join(kinds)}: {reason}" for reason, kinds in named.items()]
-        return [*left_out, *warn_of_unlisted(self.unlisted)]
+        return [*left_out, *remarks_on_unlisted(self.unlisted)]
 
 
 def write_bundle(

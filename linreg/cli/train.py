@@ -174,12 +174,12 @@ def run(
 
 def _name_unlisted(folder: Path) -> None:
     """Name files that may come from other weights: `--force` removes only those that the manifest lists."""
-    from export.bundle.integrity import unlisted_files, warn_of_unlisted
+    from export.bundle.integrity import remarks_on_unlisted, unlisted_files
     from linreg.manifest import read_manifest
 
     manifest = read_manifest(folder)
     assert manifest is not None, "it was just written"
-    for warning in warn_of_unlisted(unlisted_files(folder, manifest)):
+    for warning in remarks_on_unlisted(unlisted_files(folder, manifest)):
         note(warning)
 
 
