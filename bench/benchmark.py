@@ -149,7 +149,7 @@ def _interpreters(environments: Mapping[str, str | os.PathLike[str]] | None) -> 
 
 def _on_example(request: Request, example: "Example", *, batches_given: bool) -> Request:
     """Return a request that times a module on an example."""
-    from export.source.own_inputs import given_inputs
+    from export.source.given_inputs import given_inputs
     from export.source.user_module import make_module
 
     if not request.module:

@@ -24,7 +24,7 @@ from linreg.files import write_atomic
 from linreg.folders import work_folder
 
 if TYPE_CHECKING:
-    from export.source.own_inputs import GivenInputs
+    from export.source.given_inputs import GivenInputs
 
 
 def run_benchmark(

@@ -11,7 +11,7 @@ from linreg.errors import LinregError
 if TYPE_CHECKING:
     from torch import nn
 
-    from export.source.own_inputs import GivenInputs
+    from export.source.given_inputs import GivenInputs
 
 
 def on_own_inputs(request: Request, module: "nn.Module", sets: "Sequence[GivenInputs]") -> Request:

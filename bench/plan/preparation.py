@@ -14,7 +14,7 @@ from export.formats.external_data import SUFFIX, read_external_data
 from export.formats.names import Format, file_name, format_of
 from export.runners.trust import Trust, trusted_bytes
 from export.source.axes import BATCH
-from export.source.own_inputs import GivenInputs
+from export.source.given_inputs import GivenInputs
 from export.source.source import Source
 from linreg.config import MAX_STATE_BYTES
 from linreg.errors import LinregError, ModelError, UntrustedError

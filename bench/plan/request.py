@@ -11,7 +11,7 @@ from bench.plan.variants import ONNX_LEVELS
 from linreg.config import BENCH_DEFAULTS, MODEL_FILE, BenchSettings, DeviceChoice
 
 if TYPE_CHECKING:
-    from export.source.own_inputs import GivenInputs
+    from export.source.given_inputs import GivenInputs
 
 
 @dataclass(frozen=True, kw_only=True)

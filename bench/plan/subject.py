@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from export.source.arguments import Arguments
-    from export.source.own_inputs import GivenInputs
+    from export.source.given_inputs import GivenInputs
     from export.source.source import Source
 
 

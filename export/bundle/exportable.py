@@ -21,7 +21,7 @@ from linreg.pth import pth_bytes
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from export.source.own_inputs import GivenInputs
+    from export.source.given_inputs import GivenInputs
     from linreg.fitted import FittedModel
 
     Example = Tensor | Mapping[str, Tensor] | Sequence[Tensor] | Sequence[Mapping[str, Tensor] | Sequence[Tensor]]

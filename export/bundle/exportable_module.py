@@ -15,10 +15,11 @@ from export.source.axes import BATCH, merged
 from export.source.card import card_of, place_of_class
 from export.source.fixing import fixed_sizes, parse_static
 from export.source.forward import match_inputs
+from export.source.given_inputs import GivenInputs, given_inputs
 from export.source.inputs import Input
 from export.source.module_source import from_module
 from export.source.own_copy import COPIED_BYTES
-from export.source.own_inputs import GivenInputs, given_inputs, inputs_of, own_inputs, with_own_inputs
+from export.source.own_inputs import inputs_of, own_inputs, with_own_inputs
 from export.source.source import Source
 from export.source.unfit import check_module
 from export.source.unwrapping import unwrap

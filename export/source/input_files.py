@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from export.source.factory import call_factory
-from export.source.own_inputs import GivenInputs, checked_array, given_inputs, several_sets
+from export.source.given_inputs import GivenInputs, checked_array, given_inputs, several_sets
 from export.source.place import Place, find_place
 from export.source.python_file import imports_of
 from export.source.user_code import users_code

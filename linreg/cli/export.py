@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
     from export.bundle.exportable import Exportable
     from export.bundle.write_bundle import Outcome
-    from export.source.own_inputs import GivenInputs
+    from export.source.given_inputs import GivenInputs
     from linreg.checkpoint import Checkpoint
 
 NAME = "export"

@@ -11,7 +11,7 @@ from linreg.config import MODEL_FILE
 from linreg.errors import ModelError
 
 if TYPE_CHECKING:
-    from export.source.own_inputs import GivenInputs
+    from export.source.given_inputs import GivenInputs
     from export.source.user_module import MadeModule
 
 

@@ -14,8 +14,9 @@ from export.bundle.verify import verify
 from export.formats import capture as capturing
 from export.proof import verify as proof
 from export.runners.torch import torch_runner
+from export.source.given_inputs import given_inputs
 from export.source.module_source import from_module
-from export.source.own_inputs import given_inputs, inputs_of, own_inputs, with_own_inputs
+from export.source.own_inputs import inputs_of, own_inputs, with_own_inputs
 from export.source.user_module import parse_input
 from linreg.errors import MismatchError
 

@@ -11,9 +11,10 @@ import torch
 from torch import nn
 
 from export.source.forward import match_inputs
+from export.source.given_inputs import given_inputs
 from export.source.input_files import MAX_SETS, own_sets, read_inputs
 from export.source.module_source import from_module
-from export.source.own_inputs import given_inputs, inputs_of, own_inputs, with_own_inputs
+from export.source.own_inputs import inputs_of, own_inputs, with_own_inputs
 from export.source.user_module import make_module, parse_input
 from linreg.config import MAX_INPUT_BYTES
 from linreg.errors import ExportError, LinregError
