@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from export.formats import external_data
+from export.formats import external_writer
 from export.formats.external_data import SUFFIX
 from export.formats.names import Format, file_name
 from export.source.source import Source
@@ -86,7 +86,7 @@ def build_files(
         ExportError: the module cannot be exported to this format.
     """
     name = file_name(kind, source.precision)
-    if kind is not Format.ONNX or _weights_bytes(source) <= external_data.SINGLE_FILE_BYTES:
+    if kind is not Format.ONNX or _weights_bytes(source) <= external_writer.SINGLE_FILE_BYTES:
         return {name: build(source, kind, options, program=program)}
     from export.formats.onnx import DEFAULT_OPSET, to_onnx_files
 

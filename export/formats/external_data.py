@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,20 +19,14 @@ from export.formats.protobuf import Part, Reader, signed
 from linreg.config import MAX_STATE_BYTES
 from linreg.errors import MismatchError, ModelError, one_line
 from linreg.files import sha256
-from linreg.hashed_stream import HashedStream
 from linreg.inside import file_inside, read_inside
 from linreg.manifest import Manifest, read_entry, read_manifest
 
 Array = NDArray[Any]
 
 SUFFIX = ".data"
-SINGLE_FILE_BYTES = 1_900_000_000
-"""A model with more weights than this gets a second file; protobuf's limit for the whole model is 2^31 - 1 bytes."""
 
-LEAST_BYTES = 1024
-"""Smaller tensors stay in the model: shapes and scalars, on which a graph may depend."""
 
-ALIGNMENT = 64
 METADATA_KEY = "linreg.external_data"
 
 DTYPES = {
@@ -252,42 +246,3 @@ def _placed(name: str, kind: int, shape: tuple[int, ...], texts: Mapping[str, st
     if length != math.prod(shape) * np.dtype(DTYPES[kind]).itemsize:
         raise ValueError(f"{shown} has {length} bytes, expected those of its shape {shape[:8]}")
     return ExternalTensor(name=name, kind=kind, shape=shape, location=texts["location"], offset=offset, length=length)
-
-
-class ExternalWriter:
-    """Collects tensors for a second file, and writes them there in order.
-
-    Attributes:
-        size: size of the file so far, in bytes.
-    """
-
-    def __init__(self) -> None:
-        self.size = 0
-        self._tensors: list[tuple[int, Any]] = []
-
-    def add(self, tensor: Any, length: int) -> int:
-        """Add a tensor, a NumPy array or any object with a method `numpy()`, and return its offset."""
-        offset = -(-self.size // ALIGNMENT) * ALIGNMENT
-        self._tensors.append((offset, tensor))
-        self.size = offset + length
-        return offset
-
-    def write(self, stream: BinaryIO) -> None:
-        """Write all tensors to a stream; each is taken from where it is, without a copy of all."""
-        end = 0
-        for offset, tensor in self._tensors:
-            array = tensor if isinstance(tensor, np.ndarray) else tensor.numpy()
-            stream.write(bytes(offset - end))
-            stream.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
-            end = offset + array.nbytes
-
-    def sha256(self) -> str:
-        """The SHA-256 of what `write` writes."""
-        hashed = HashedStream(None)
-        self.write(hashed)  # type: ignore[arg-type]
-        return hashed.sha256
-
-
-def described(writer: ExternalWriter) -> dict[str, str]:
-    """The metadata that binds a model to its second file."""
-    return {METADATA_KEY: json.dumps({"bytes": writer.size, "sha256": writer.sha256()}, sort_keys=True)}

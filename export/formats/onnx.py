@@ -14,8 +14,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from export.formats import external_data
-from export.formats.external_data import DTYPES, LEAST_BYTES, SUFFIX, ExternalWriter, described
+from export.formats import external_writer
+from export.formats.external_data import DTYPES, SUFFIX
+from export.formats.external_writer import LEAST_BYTES, ExternalWriter, described
 from export.formats.onnx_checks import check_model
 from export.formats.onnx_names import name_ends
 from export.source.source import Source, metadata_text
@@ -95,7 +96,7 @@ def gemm_model(
     kind = helper.np_dtype_to_tensor_dtype(entry.dtype)
     weight_key, bias_key = affine.names
     initializers = {weight_key: affine.weight} | ({} if affine.bias is None else {bias_key: affine.bias})
-    if outside is None or sum(values.nbytes for values in initializers.values()) <= external_data.SINGLE_FILE_BYTES:
+    if outside is None or sum(values.nbytes for values in initializers.values()) <= external_writer.SINGLE_FILE_BYTES:
         tensors = [_tensor(name, values) for name, values in initializers.items()]
     else:
         tensors = [
@@ -163,7 +164,7 @@ def _move_outside(model: Any, outside: ExternalWriter, location: str) -> None:
     import onnx_ir
 
     values = [value for value in model.graph.initializers.values() if value.const_value is not None]
-    if sum(value.const_value.nbytes for value in values) <= external_data.SINGLE_FILE_BYTES:
+    if sum(value.const_value.nbytes for value in values) <= external_writer.SINGLE_FILE_BYTES:
         return
     for value in values:
         tensor = value.const_value

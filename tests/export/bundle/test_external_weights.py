@@ -14,7 +14,8 @@ import linreg
 from bench.plan.subject import Subject
 from bench.plan.variants import Device, Kind, cpu_variants
 from bench.worker.building import build
-from export.formats.external_data import ExternalWriter, external_tensors, read_external_data
+from export.formats.external_data import external_tensors, read_external_data
+from export.formats.external_writer import ExternalWriter
 from export.inspection.inspect import inspect_file
 from export.runners.deployed import OnnxModel
 from linreg.errors import MismatchError, ModelError
@@ -30,7 +31,7 @@ NETS = {
 
 
 def lowered(patch):
-    patch.setattr("export.formats.external_data.SINGLE_FILE_BYTES", 3000)
+    patch.setattr("export.formats.external_writer.SINGLE_FILE_BYTES", 3000)
 
 
 def made(name):
@@ -88,7 +89,7 @@ def test_onnx_and_onnxruntime_read_both_files(exported):
 def test_the_second_file_counts_for_the_limit_of_two_sessions(monkeypatch, tmp_path):
     torch.manual_seed(2)
     net = nn.Sequential(nn.Linear(40, 30), nn.ReLU(), nn.Linear(30, 20))
-    monkeypatch.setattr("export.formats.external_data.SINGLE_FILE_BYTES", 1000)
+    monkeypatch.setattr("export.formats.external_writer.SINGLE_FILE_BYTES", 1000)
     size = 4 * sum(value.numel() for value in net.state_dict().values())
     for limit, levels in ((size - 1, ["all"]), (2 * size, ["all", "disabled"])):
         monkeypatch.setattr("export.proof.optimisation.MAX_BYTES", limit)
