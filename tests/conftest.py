@@ -1,5 +1,6 @@
 """What many tests share: a bundle that is made once a session, tables, and the command line in process."""
 
+import atexit
 import gc
 import json
 import os
@@ -18,6 +19,7 @@ from tests.quick_exports import forked_probes, one_table_of_functions
 
 # The ledger of trusted programs is a file of the user's; tests have their own, set before any fixture.
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="linreg-tests-")
+atexit.register(shutil.rmtree, os.environ["XDG_STATE_HOME"])
 
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent
