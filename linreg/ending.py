@@ -19,13 +19,11 @@ class Ending:
 
     Attributes:
         number: number of the first signal, or None.
-        is_over: whether the command has ended, so that there is nothing left to interrupt.
-        is_held: whether the exception is delayed, see `signals_held`.
+        is_held: whether the exception is delayed: outside `interrupting`, and inside `signals_held`.
     """
 
     number: int | None = None
-    is_over: bool = False
-    is_held: bool = False
+    is_held: bool = True
 
     def handle(self, number: int, _frame: object) -> None:
         """Interrupt the command once; further signals do not interrupt its clean-up."""
@@ -33,8 +31,19 @@ class Ending:
             return
         self.number = number
         sys.unraisablehook = lambda _: None  # a destructor or an import may swallow it and print a traceback
-        if not self.is_over and not self.is_held:
+        if not self.is_held:
             self.interrupt(number)
+
+    @contextmanager
+    def interrupting(self) -> Iterator[None]:
+        """Let a signal interrupt the block, also one that was received before."""
+        self.is_held = False
+        if self.number is not None:
+            self.interrupt(self.number)
+        try:
+            yield
+        finally:
+            self.is_held = True
 
     def interrupt(self, number: int) -> NoReturn:
         """Raise the exception of a signal, or exit where no exception may be raised."""
@@ -64,7 +73,7 @@ def signals_held() -> Iterator[None]:
 
 @contextmanager
 def ending_by_signal(*, watched: bool) -> Iterator[Ending]:
-    """Turn SIGINT, SIGTERM and SIGHUP into exceptions, except those that are ignored, as under nohup.
+    """Note SIGINT, SIGTERM and SIGHUP, except those that are ignored, as under nohup; see `Ending.interrupting`.
 
     Args:
         watched: whether to fork a process that makes sure that the command ends.
@@ -81,7 +90,6 @@ def ending_by_signal(*, watched: bool) -> Iterator[Ending]:
         yield ending
     finally:
         _ending = None
-        ending.is_over = True
         if watcher is not None:
             stop_watching(watcher)
         for number in ours:

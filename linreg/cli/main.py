@@ -66,7 +66,8 @@ def main() -> None:
     code, message = 1, ""
     with ending_by_signal(watched=_is_worth_watching()) as ending:
         try:
-            code, message = _run()
+            with ending.interrupting():
+                code, message = _run()
         except BaseException:  # of any class: an import may wrap the exception that a signal raised
             if ending.number is None:
                 raise

@@ -149,6 +149,6 @@ def test_a_signal_as_a_process_starts_leaves_no_process(job, monkeypatch):
             os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr(subprocess, "Popen", Interrupted)
-    with pytest.raises(TerminatedError), ending_by_signal(watched=False):
+    with pytest.raises(TerminatedError), ending_by_signal(watched=False) as ending, ending.interrupting():
         run_in_process(job())
     assert [process.returncode for process in started] == [-signal.SIGKILL]

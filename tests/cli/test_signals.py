@@ -139,6 +139,21 @@ def test_what_a_destructor_swallows_is_no_traceback(tmp_path):
     assert (out, err.count("\n")) == ("", 1)
 
 
+@pytest.mark.parametrize("place", ["os.fork", "ctypes.CDLL", "linreg.ending.stop_watching"])
+def test_a_signal_before_or_after_the_command_is_no_traceback(tmp_path, place):
+    """While the process that watches is started, and while it is ended."""
+    module, name = place.rsplit(".", 1)
+    code = (
+        f"import {module}, os, signal, sys\nfrom linreg.cli.main import main\noriginal = {place}\n"
+        f"def {name}(*words):\n os.kill(os.getpid(), signal.SIGTERM)\n return original(*words)\n"
+        f"{place} = {name}\nsys.argv = ['linreg', 'verify', '.']\nmain()"
+    )
+    process = start([sys.executable, "-c", code], tmp_path)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert (out, err) == ("", "error: ended by SIGTERM; every file is whole, the old one or the new one\n")
+
+
 def test_no_exception_passes_through_torch_while_it_is_imported(tmp_path):
     """In C++ code that an import calls, it would abort the process now and then."""
     (tmp_path / "torch").mkdir()
@@ -168,7 +183,7 @@ def test_any_moment_will_do(tmp_path, moment):
     code = code_in_a_shell(process)
     if number == signal.SIGINT and code == 130 and "Traceback" in err and "linreg" not in err:
         return  # Python itself was not yet there
-    assert code == 128 + number or (code == 0 and moment % 2)
+    assert code == 128 + number or (code == 0 and moment % 2), err
     check_streams("" if code == 0 else out, err, code)
     assert left(tmp_path) == []
     assert not [path for path in tmp_path.rglob("manifest.json") if code], "the manifest is the last file"
@@ -178,7 +193,7 @@ def test_handlers_are_as_before_and_ignored_signals_stay_so():
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
-        with pytest.raises(KeyboardInterrupt), ending_by_signal(watched=False) as ending:
+        with pytest.raises(KeyboardInterrupt), ending_by_signal(watched=False) as ending, ending.interrupting():
             os.kill(os.getpid(), signal.SIGHUP)
             assert ending.number is None
             try:
@@ -195,9 +210,11 @@ def test_handlers_are_as_before_and_ignored_signals_stay_so():
 
 def test_a_signal_waits_for_the_outer_of_two_blocks():
     reached = []
-    with pytest.raises(KeyboardInterrupt), ending_by_signal(watched=False), signals_held():
+    with pytest.raises(KeyboardInterrupt), ending_by_signal(watched=False) as ending, ending.interrupting():
         with signals_held():
-            os.kill(os.getpid(), signal.SIGINT)
-            reached.append("inner")
-        reached.append("outer")
+            with signals_held():
+                os.kill(os.getpid(), signal.SIGINT)
+                reached.append("inner")
+            reached.append("outer")
+        reached.append("beyond")
     assert reached == ["inner", "outer"]
