@@ -18,7 +18,6 @@ from bench.worker.lifecycle import (
     Lifecycle,
     calls_until_steady,
     measure_lifecycle,
-    resident_bytes,
     time_calls,
 )
 from export.runners.base import Call, Runner
@@ -201,7 +200,10 @@ def test_only_the_library_that_runs_a_variant_is_imported(kind, torch_loaded):
 
 
 def test_resident_memory_grows_by_what_is_touched():
-    before = resident_bytes()
-    held = np.ones(8 * 2**20)
-    assert 60 * 2**20 < resident_bytes() - before < 70 * 2**20
-    assert held[0] == 1
+    """In a small process of its own: the kernel may take back pages of a large one at any moment."""
+    code = (
+        "import numpy as np\nfrom bench.worker.lifecycle import resident_bytes\nbefore = resident_bytes()\n"
+        "held = np.ones(8 * 2**20)\nprint(resident_bytes() - before)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 60 * 2**20 < int(done.stdout) < 70 * 2**20
