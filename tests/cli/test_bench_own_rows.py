@@ -95,7 +95,7 @@ def test_rows_of_ones_own_beside_the_others(linreg, bundle, tmp_path):
     assert "--variant: got 'none.py:gone', expected FILE.py:NAME of an existing file" in message
 
 
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_whatever_a_row_of_ones_own_does_it_is_struck_out_alone(linreg, bundle, tmp_path, processes):
     (tmp_path / f"rows_{processes}.py").write_text(VARIANTS.replace("BUNDLE", repr(str(bundle))))
     expected = {

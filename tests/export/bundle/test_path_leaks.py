@@ -82,7 +82,11 @@ def test_no_artifact_holds_the_version_of_a_tool(exported):
                 assert version.encode() not in opened(data)
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    "kind",
+    [nets.Mlp, *(pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS[1:])],
+    ids=lambda kind: kind.__name__,
+)
 def test_another_folder_and_another_process_give_the_same_bytes(exported, kind, tmp_path):
     here = [hashlib.sha256(data).hexdigest() for data in exported[kind].values()]
     # The user's file lies elsewhere, too.

@@ -47,6 +47,7 @@ def test_the_line_of_the_code_is_named_with_what_to_write():
     )
 
 
+@pytest.mark.slow
 def test_the_line_is_in_the_message_and_not_in_the_bundle(tmp_path):
     """In a real process: the line of a helper that forward calls, in one line that ends the output."""
     (tmp_path / "detector.py").write_text(DETECTOR)
