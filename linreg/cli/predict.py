@@ -12,7 +12,14 @@ from linreg.cli.cold_start import prepare_for_tables
 from linreg.cli.engine_options import Address, EngineOption, check_engine
 from linreg.cli.options import ExistingModel, Workers, refuse, refuse_empty
 from linreg.cli.predict_arrays import is_arrays, module_card_of, predict_arrays, refuse_table
-from linreg.cli.predict_output import OutputKind, check_schema, check_table_output, parse_output, write_table
+from linreg.cli.predict_output import (
+    OutputKind,
+    check_apart_from,
+    check_schema,
+    check_table_output,
+    parse_output,
+    write_table,
+)
 from linreg.cli.predict_ray import predict_on_ray
 from linreg.cli.table_options import Decimal, Delimiter, Missing, Thousands, read_options, refuse_table_options
 from linreg.cli.terminal import note, stages
@@ -134,6 +141,7 @@ def run(
     opened = table_model.model
     how = read_options(decimal, thousands, delimiter, missing, before=opened.how)
     stream = open_stream(table, features=opened.features, target=None, how=how, passing=passing)
+    check_apart_from(where, table, stream.files)
     schema = output_schema(stream, opened, with_features=columns is None)
     check_schema(where, table, schema)
     if engine is Engine.RAY:

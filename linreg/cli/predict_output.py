@@ -1,6 +1,7 @@
 """The output of `linreg predict`: where it goes, and in which format."""
 
-from collections.abc import Iterator
+import glob
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -97,6 +98,35 @@ def check_table_output(output: Output, table: str, *, force: bool) -> None:
     else:
         check_output(output.path, Path(table))
         ensure_folder(output.path.parent)
+
+
+def check_apart_from(output: Output, table: str, files: "Iterable[Path]") -> None:
+    """Check, before predicting, that the output will neither replace a file of the table nor become one.
+
+    Args:
+        output: where predictions go.
+        table: the table, as the user named it: perhaps by a pattern or a URI.
+        files: the files that it is read from.
+
+    Raises:
+        LinregError: it would.
+    """
+    if output.is_stdout:
+        return
+    from linreg.journal import PART_NAME
+    from linreg.writing.part_list import part_name
+
+    is_folder = output.kind is OutputKind.FOLDER
+    for file in files:
+        same = output.path.exists() and file.exists() and file.samefile(output.path)
+        if same or (is_folder and PART_NAME.fullmatch(file.name) and file.resolve().parent == output.path.resolve()):
+            raise LinregError(
+                f"{file if is_folder else output.path}: is a file of the table {table}, which is never overwritten; "
+                "choose another -o"
+            )
+    written = output.path / part_name(0) if is_folder else output.path
+    if glob.has_magic(table) and not Path(table).exists() and written.absolute().match(str(Path(table).absolute())):
+        raise LinregError(f"{written}: matches {table}, and would become a part of the table; choose another -o")
 
 
 def check_schema(output: Output, table: str, schema: "pa.Schema") -> None:

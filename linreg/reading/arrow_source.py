@@ -15,6 +15,7 @@ class ArrowSource:
     typed = True
     seekable = True
     repeatable = True
+    read_from = None
 
     def __init__(self, origin: str, data: ArrowStream) -> None:
         """Import the table. Its buffers are shared, not copied.

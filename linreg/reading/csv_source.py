@@ -18,6 +18,7 @@ from linreg.reading.csv_bytes import HEAD_BYTES, CsvBytes
 from linreg.reading.csv_chunks import MAX_LINE_LENGTH, QuoteError, chunks, has_record
 from linreg.reading.csv_header import check_utf8, read_header
 from linreg.reading.options import ReadOptions
+from linreg.reading.places import Place
 from linreg.reading.sources import Batch, Column
 
 _MARKING = Lock()
@@ -49,6 +50,7 @@ class CsvSource:
         self.typed = False
         self.seekable = False
         self.repeatable = source.repeatable
+        self.read_from: Place = source.place
         self._marks = [(0, header.end)]
 
     def kind(self, _place: int) -> pa.DataType:

@@ -74,6 +74,7 @@ class HeldSource:
     typed = True
     seekable = True
     repeatable = True
+    read_from = None
 
     def __init__(
         self, origin: str, names: Sequence[str], rows: int, blocks: list[NDArray[np.float64]], file: _Scratch | None

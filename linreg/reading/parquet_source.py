@@ -34,7 +34,7 @@ class ParquetSource:
         Raises:
             DataError: the footer cannot be read.
         """
-        self._place = place
+        self.read_from: Place = place
         self.origin = place.name
         self.size_bytes: int | None = place.size_bytes
         try:
@@ -55,7 +55,7 @@ class ParquetSource:
     @property
     def in_a_file(self) -> bool:
         """Whether it is a file of its own, not one that was unpacked into memory."""
-        return self._place.contents is None
+        return self.read_from.contents is None
 
     def kind(self, place: int) -> pa.DataType:
         """Return the type of a column."""
@@ -121,7 +121,7 @@ class ParquetSource:
 
     def _file(self, **options: Any) -> Any:
         return pyarrow.parquet.ParquetFile(
-            self._place.open(), pre_buffer=False, buffer_size=BUFFER_BYTES, memory_map=False, **options
+            self.read_from.open(), pre_buffer=False, buffer_size=BUFFER_BYTES, memory_map=False, **options
         )
 
     def _unreadable(self, error: BaseException) -> DataError:

@@ -45,6 +45,14 @@ class Place:
     contents: bytes | None = field(default=None, repr=False)
     pipe: Pipe | None = None
 
+    @property
+    def file(self) -> Path | None:
+        """The file, if it is one of this machine; a pipe may be one too, as in `linreg predict - < table.csv`."""
+        if self.pipe is not None:
+            return Path("/dev/stdin")
+        is_here = self.system is None or isinstance(self.system, pyarrow.fs.LocalFileSystem)
+        return Path(self.path) if is_here else None
+
     def open(self) -> Any:
         """Open the file for reading at any offset.
 

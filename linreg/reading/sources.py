@@ -6,6 +6,8 @@ from typing import Any, Protocol, TypeAlias
 
 import pyarrow as pa
 
+from linreg.reading.places import Place
+
 Column: TypeAlias = Any  # pa.ChunkedArray | NDArray[np.float64]; pyarrow has no types
 """The cells of a column as they stand in the file, or numbers: finite, or NaN for a missing value."""
 
@@ -53,6 +55,10 @@ class Source(Protocol):
     typed: bool
     seekable: bool
     repeatable: bool
+
+    @property
+    def read_from(self) -> Place | None:
+        """The file or the pipe that it is read from; None if it is in memory."""
 
     def kind(self, place: int, /) -> pa.DataType:
         """Return the type of a column; of a CSV, text."""

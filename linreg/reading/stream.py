@@ -124,6 +124,12 @@ class TableStream:
         return pa.schema([(first.own_names[place], first.kind(place)) for place in self._passed])
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """The files of this machine that it reads."""
+        places = [source.read_from for source in self._sources]
+        return tuple(place.file for place in places if place is not None and place.file is not None)
+
+    @property
     def seekable(self) -> bool:
         """Whether `blocks` can begin anywhere without reading what stands before."""
         return all(source.seekable for source in self._sources)
