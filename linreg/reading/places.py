@@ -63,13 +63,26 @@ class Place:
             return self.pipe.open()
         if self.contents is not None:
             return pa.BufferReader(self.contents)
+        self.check_unchanged()
         try:
-            now = self._status()
-            if self.modified_ns is not None and now != (self.size_bytes, self.modified_ns):
-                raise DataError(f"{self.name}: has changed since it was first read; start again once it is complete")
             return pa.OSFile(self.path) if self.system is None else self.system.open_input_file(self.path)
         except (OSError, pa.ArrowException) as error:
             raise DataError(f"{self.name}: cannot be read: {one_line(error)}") from None
+
+    def check_unchanged(self) -> None:
+        """Check that the file was not written since it was found.
+
+        Raises:
+            DataError: it was, or it is gone.
+        """
+        if self.modified_ns is None or self.contents is not None:
+            return
+        try:
+            now = self._status()
+        except (OSError, pa.ArrowException) as error:
+            raise DataError(f"{self.name}: cannot be read: {one_line(error)}") from None
+        if now != (self.size_bytes, self.modified_ns):
+            raise DataError(f"{self.name}: has changed since it was first read; start again once it is complete")
 
     def _status(self) -> tuple[int | None, int | None]:
         if self.system is None:

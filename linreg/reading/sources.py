@@ -77,3 +77,24 @@ class Source(Protocol):
         Raises:
             DataError: the file is damaged.
         """
+
+
+def check_unchanged(sources: Sequence[Source], start: int, stop: int | None) -> None:
+    """Check, after some rows of a table were read, that their files were not written meanwhile.
+
+    Args:
+        sources: the files of the table.
+        start: first row that was read.
+        stop: row before which reading stopped; None for the end.
+
+    Raises:
+        DataError: one was written.
+    """
+    begin: int | None = 0
+    for source in sources:
+        end = None if begin is None or source.rows is None else begin + source.rows
+        is_before = end is not None and end <= start
+        is_after = stop is not None and begin is not None and begin >= stop
+        if source.read_from is not None and not is_before and not is_after:
+            source.read_from.check_unchanged()
+        begin = end

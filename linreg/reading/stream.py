@@ -22,7 +22,7 @@ from linreg.reading.opening import sources_of
 from linreg.reading.options import AS_USUAL, ReadOptions
 from linreg.reading.parquet_source import ParquetSource
 from linreg.reading.passing import with_schema
-from linreg.reading.sources import Source
+from linreg.reading.sources import Source, check_unchanged
 
 EXACT_INTEGERS = 2.0**53
 _COUNTING = Lock()
@@ -195,6 +195,7 @@ class TableStream:
         for block in aligned(self._pieces(start), len(self._choice.used), start=start, stop=stop):
             self._count(block)
             yield block
+        check_unchanged(self._sources, start, stop)
         if stop is None:
             self.check_whole()
 
