@@ -4,6 +4,7 @@ import gzip
 import itertools
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -13,8 +14,11 @@ from linreg.errors import DataError
 from linreg.files import Contents
 from linreg.reading.column_names import short
 from linreg.writing.csv_text import csv_chunks
+from linreg.writing.part_list import WRITTEN_BY
 
 GZIP_LEVEL = 6
+MARK = {"written_by": WRITTEN_BY}
+"""What a Parquet file says of itself, so that a part whose list was lost can be replaced."""
 
 
 def csv_contents(batches: Iterable[pa.RecordBatch]) -> Contents:
@@ -58,7 +62,7 @@ def check_parquet(origin: str, schema: pa.Schema) -> None:
 
 
 def parquet_contents(batches: Iterable[pa.RecordBatch]) -> Contents:
-    """Return a function that writes Parquet with one row group per batch.
+    """Return a function that writes Parquet with one row group per batch, and that linreg predict wrote it.
 
     Dictionary encoding is off, since columns of floating-point numbers seldom repeat a value, and looking for repeated
     ones takes three times as long as writing them.
@@ -70,5 +74,17 @@ def parquet_contents(batches: Iterable[pa.RecordBatch]) -> Contents:
         with pyarrow.parquet.ParquetWriter(stream, first.schema, use_dictionary=False) as writer:
             for batch in itertools.chain([first], rest):
                 writer.write_batch(batch)
+            writer.add_key_value_metadata(MARK)
 
     return write
+
+
+def is_marked(path: Path) -> bool:
+    """Return whether a file is Parquet that linreg predict wrote, by its own account; a link is not."""
+    if path.is_symlink() or not path.is_file():
+        return False
+    try:
+        found = pyarrow.parquet.read_metadata(path).metadata or {}
+    except (pa.ArrowException, OSError):
+        return False
+    return all(found.get(key.encode()) == value.encode() for key, value in MARK.items())

@@ -20,7 +20,7 @@ from linreg.files import write_new, writing
 from linreg.inside import hashed_inside
 from linreg.journal import LIMIT_BYTES, PART_NAME, PARTS_MANIFEST, STAGE_FOLDER
 from linreg.lock import LOCK_FILE
-from linreg.writing.contents import parquet_contents
+from linreg.writing.contents import is_marked, parquet_contents
 from linreg.writing.part_list import WRITTEN_BY, Part, list_bytes, listed_parts, part_name
 
 PART_BLOCKS = 16
@@ -32,7 +32,7 @@ def check_folder(folder: Path, *, force: bool) -> tuple[Part, ...]:
 
     Args:
         folder: the folder, which need not exist.
-        force: write beside files that are not ours.
+        force: write beside files that are not ours, and in place of parts whose manifest is lost.
 
     Returns:
         The parts that the folder holds.
@@ -47,13 +47,14 @@ def check_folder(folder: Path, *, force: bool) -> tuple[Part, ...]:
     settle(folder)
     parts = listed_parts(folder)
     ours = {LOCK_FILE, STAGE_FOLDER, PARTS_MANIFEST, *(part.name for part in parts)}
-    foreign = sorted(entry.name for entry in folder.iterdir() if entry.name not in ours)
-    for name in foreign:
-        if PART_NAME.fullmatch(name):
-            raise LinregError(
-                f"{folder / name}: is not in {PARTS_MANIFEST}, and would be read as a part; --force does not replace "
-                "it: move it away, or choose another folder with -o"
-            )
+    unlisted = _unlisted(folder, parts)
+    for name in unlisted:
+        problem = f"{folder / name}: is not in {PARTS_MANIFEST}, and would be read as a part"
+        if not is_marked(folder / name):
+            raise LinregError(f"{problem}; --force does not replace it: move it away, or choose another folder with -o")
+        if not force:
+            raise LinregError(f"{problem}; use --force to replace it, or choose another folder with -o")
+    foreign = sorted(entry.name for entry in folder.iterdir() if entry.name not in ours.union(unlisted))
     if foreign and not force:
         raise LinregError(
             f"{folder}: holds {foreign[0]}, which linreg predict did not write; choose another folder with -o, "
@@ -186,8 +187,16 @@ def _sections(batches: Iterable[pa.RecordBatch]) -> Iterator[_Section]:
         yield _Section(place, itertools.chain([first], itertools.islice(rest, PART_BLOCKS - 1)))
 
 
+def _unlisted(folder: Path, parts: tuple[Part, ...]) -> list[str]:
+    """Return the names of the parts in a folder that its manifest does not list."""
+    listed = {part.name for part in parts}
+    there = (entry.name for entry in folder.iterdir() if PART_NAME.fullmatch(entry.name))
+    return sorted(name for name in there if name not in listed)
+
+
 def _commit(changes: Changes, old: tuple[Part, ...], new: list[Part]) -> None:
-    for name in {part.name for part in old} - {part.name for part in new}:
+    there = {*(part.name for part in old), *_unlisted(changes.folder, old)}
+    for name in there - {part.name for part in new}:
         changes.remove(name)
     changes.stage(PARTS_MANIFEST, list_bytes(new))
     changes.commit()

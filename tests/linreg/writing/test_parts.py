@@ -115,6 +115,46 @@ def test_a_part_of_others_is_never_replaced(tmp_path, force):
     assert names(folder) == ["part-00007.parquet"]
 
 
+def test_parts_without_their_manifest_need_force_and_are_replaced(tmp_path):
+    folder = tmp_path / "out"
+    write_parts(folder, batches(5), force=False)
+    (folder / MANIFEST).unlink()
+    with pytest.raises(
+        LinregError, match=r"part-00000\.parquet: is not in _manifest\.json, .*; use --force to replace"
+    ):
+        write_parts(folder, batches(2, start=7), force=False)
+    assert len(names(folder)) == 3
+    assert write_parts(folder, batches(2, start=7), force=True) == (1, True)
+    assert names(folder) == [MANIFEST, "part-00000.parquet"]
+    assert values(folder) == [value for batch in batches(2, start=7) for value in batch["p"].to_pylist()]
+
+
+def test_a_part_of_an_older_manifest_is_replaced_too(tmp_path):
+    folder = tmp_path / "out"
+    write_parts(folder, batches(5), force=False)
+    (folder / "part-00009.parquet").write_bytes((folder / "part-00000.parquet").read_bytes())
+    with pytest.raises(LinregError, match=r"part-00009\.parquet: is not in _manifest\.json"):
+        write_parts(folder, batches(5), force=False)
+    assert write_parts(folder, batches(5), force=True) == (3, True)
+    assert values(folder) == list(range(15))
+
+
+@pytest.mark.parametrize("kind", ["other Parquet", "link"])
+def test_only_what_predict_wrote_itself_is_replaced_without_a_manifest(tmp_path, kind):
+    folder, part = tmp_path / "out", tmp_path / "out" / "part-00000.parquet"
+    if kind == "link":
+        write_parts(tmp_path / "elsewhere", batches(1), force=False)
+        folder.mkdir()
+        part.symlink_to(tmp_path / "elsewhere" / part.name)
+    else:
+        folder.mkdir()
+        pyarrow.parquet.write_table(pa.Table.from_batches(batches(1)), part)
+    before = part.read_bytes()
+    with pytest.raises(LinregError, match=r"part-00000\.parquet: .*; --force does not replace it: move it away"):
+        write_parts(folder, batches(5), force=True)
+    assert part.read_bytes() == before
+
+
 def test_a_part_that_was_changed_is_not_replaced(tmp_path):
     folder = tmp_path / "out"
     write_parts(folder, batches(5), force=False)
