@@ -32,7 +32,7 @@ FLAGS = {
         for name in ("allow-collinear", "force", "keep-inputs", "static", "trust", "wait")
     },
 }
-WITH_VALUE = "architecture|device|dtype|engine|format|loss|lr|method|opset|processes|reference|split"
+WITH_VALUE = "architecture|batch-size|device|dtype|engine|format|loss|lr|method|opset|processes|reference|split"
 
 HINTS = {"fit": "; pass two arrays as one pair: fit((X, y))"}
 """What a caller with too many positional arguments probably means, by function."""

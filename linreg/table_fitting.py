@@ -21,7 +21,7 @@ from linreg.training import Fit, card_of, check_settings
 from linreg.training import fit as train
 
 SMALL_BATCH = 1024
-"""A batch size to suggest."""
+"""A batch size to suggest where that many rows fit into memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,10 +141,11 @@ def _check_batch(problem: Problem, survey: Survey, settings: TrainSettings, memo
         return
     what = f"all {survey.complete:,} rows" if size is None else f"batches of {size:,} rows"
     needed = in_words(row_bytes * min(survey.complete, size or survey.complete))
-    batches = f"--batch-size {SMALL_BATCH}"
-    if settings.method is Method.LBFGS:
+    fitting_rows = memory_bytes // row_bytes
+    batches = f"--batch-size {min(SMALL_BATCH, fitting_rows)}, " if fitting_rows else ""
+    if batches and settings.method is Method.LBFGS:
         batches = f"--method adam with {batches}"
     raise DataError(
-        f"{problem.stream.origin}: method {settings.method} needs {what} at a time, {needed}, and may hold "
-        f"{in_words(memory_bytes)}; use {batches}, --method exact, or a larger --memory"
+        f"{problem.stream.origin}: method {settings.method} needs {what} at a time, {needed}, and --memory is "
+        f"{in_words(memory_bytes)}; use {batches}--method exact, or a larger --memory"
     )

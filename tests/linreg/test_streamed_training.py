@@ -183,23 +183,29 @@ def test_neither_layout_nor_workers_change_a_byte(source: str, tmp_path: Path) -
     [
         (
             {},
-            "method adam needs all 66,036 rows at a time, 1.6 MB, and may hold 1.0 MB; use batch_size 1024",
+            "method adam needs all 66,036 rows at a time, 1.6 MB, and memory is 1.0 MB; use batch_size=1024, "
+            'method="exact", or a larger memory',
         ),
         (
             {"method": "lbfgs", "lr": None},
-            'may hold 1.0 MB; use method="adam" with batch_size 1024, method="exact", or a larger memory',
+            'and memory is 1.0 MB; use method="adam" with batch_size=1024, method="exact", or a larger memory',
         ),
         (
             {"batch_size": 50_000},
-            "method adam needs batches of 50,000 rows at a time, 1.2 MB, and may hold 1.0 MB; use",
+            "method adam needs batches of 50,000 rows at a time, 1.2 MB, and memory is 1.0 MB; use",
         ),
+        (
+            {"batch_size": 1000, "memory": "1kB"},
+            "needs batches of 1,000 rows at a time, 24.0 kB, and memory is 1.0 kB; use batch_size=41, ",
+        ),
+        ({"batch_size": 1, "memory": 23}, 'and memory is 23 B; use method="exact", or a larger memory'),
     ],
-    ids=["no batch size", "lbfgs", "large batches"],
+    ids=["no batch size", "lbfgs", "large batches", "batches below 1024", "no row fits"],
 )
 def test_what_does_not_fit_into_memory_is_refused(options: dict[str, Any], message: str, tmp_path: Path) -> None:
     path = write(tmp_path, values(BLOCK_ROWS + 500))
     with pytest.raises(DataError) as raised:
-        linreg.fit(path, memory="1MB", **(FIT | options))
+        linreg.fit(path, **({"memory": "1MB"} | FIT | options))
     assert message in str(raised.value)
 
 
