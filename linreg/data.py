@@ -117,6 +117,11 @@ def straight_line(settings: LineSettings, dtype: Precision = Precision.FLOAT32) 
     )
 
 
+def rows_in_words(complete: int) -> str:
+    """Return a number of complete rows for a message."""
+    return "1 complete row" if complete == 1 else f"{complete:,} complete rows"
+
+
 def dataset_of_table(origin: str, table: Table) -> Dataset:
     """Return the complete rows of a table with a target.
 
@@ -129,7 +134,7 @@ def dataset_of_table(origin: str, table: Table) -> Dataset:
     """
     assert table.target_name is not None
     if table.target is None or len(table.target) < 2:
-        raise DataError(f"{origin}: has {len(table.features)} complete rows, expected at least 2")
+        raise DataError(f"{origin}: has {rows_in_words(len(table.features))}, expected at least 2")
     if (table.target == table.target[0]).all():
         raise DataError(
             f"{origin}: the target {table.target_name!r} is {table.target[0]:g} in every row; there is nothing to fit"

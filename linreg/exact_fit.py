@@ -7,6 +7,7 @@ import numpy as np
 from linreg.affine import Affine, rounded
 from linreg.block_split import BlockSplit
 from linreg.config import TrainSettings
+from linreg.data import rows_in_words
 from linreg.errors import DataError
 from linreg.least_squares import LeastSquares, solution_of
 from linreg.metrics import Metrics
@@ -96,7 +97,7 @@ def check_table(problem: Problem, survey: Survey) -> None:
     """
     table, shuffled = problem.stream, problem.split.seed is not None
     if survey.complete < 2:
-        raise DataError(f"{table.origin}: has {survey.complete} complete rows, expected at least 2")
+        raise DataError(f"{table.origin}: has {rows_in_words(survey.complete)}, expected at least 2")
     if survey.low[-1] == survey.high[-1]:
         raise DataError(
             f"{table.origin}: the target {table.target_name!r} is {survey.low[-1]:g} in every row; "
@@ -136,8 +137,10 @@ def warnings_of(solution: LeastSquares) -> list[str]:
         return [f"collinear columns ({names}): rank {solution.rank}, this is the minimum-norm solution"]
     if solution.near is not None:
         names = ", ".join(solution.near.columns)
+        digits = max(0, 16 - int(np.ceil(np.log10(solution.near.condition))))
+        known = {0: "no digit of their coefficients is", 1: "at most 1 digit of their coefficients is"}
         return [
-            f"nearly collinear columns ({names}): condition number {solution.near.condition:.2g}, so at most "
-            f"{max(0, 16 - int(np.ceil(np.log10(solution.near.condition))))} digits of their coefficients are known"
+            f"nearly collinear columns ({names}): condition number {solution.near.condition:.2g}, so "
+            f"{known.get(digits, f'at most {digits} digits of their coefficients are')} known"
         ]
     return []

@@ -125,7 +125,8 @@ def coarseness(train: Scores, dtype: Precision) -> list[str]:
     noise, target = train.exact.metrics.rmse, train.exact.target
     if train.effect <= COARSE * max(noise, 1e-4 * (target.high - target.low)):
         return []
-    wider = "" if dtype is Precision.FLOAT64 else "use --dtype float64, or "
+    # Read on the command line and in Python.
+    wider = "" if dtype is Precision.FLOAT64 else "train with dtype float64, or "
     return [
         f"{dtype} is coarse for these raw values: it moves predictions by up to {train.effect:.3g} (RMSE {noise:.3g}); "
         f"{wider}shift the columns towards 0"

@@ -125,8 +125,8 @@ def test_a_table_becomes_a_dataset(tmp_path):
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        ("x,y\n1,2\n", "has 1 complete rows, expected at least 2"),
-        ("x,y\n1,2\n,3\n4,\n", "has 1 complete rows, expected at least 2"),
+        ("x,y\n1,2\n", "has 1 complete row, expected at least 2"),
+        ("x,y\n1,2\n,3\n4,\n", "has 1 complete row, expected at least 2"),
         ("x,y\n1,\n,3\n", "has 0 complete rows, expected at least 2"),
         ("x,y\n1,5\n2,5\n3,5.0\n", "the target 'y' is 5 in every row; there is nothing to fit"),
         ("x,y\n1,5\n2,5\n,6\n", "the target 'y' is 5 in every row"),

@@ -11,8 +11,8 @@ from linreg import problem as problems
 from linreg.block_split import BlockSplit
 from linreg.config import TABLE_DEFAULTS, Precision, TrainSettings
 from linreg.errors import DataError, TrainingError
-from linreg.exact_fit import ExactFit, split_problem
-from linreg.least_squares import INTERCEPT
+from linreg.exact_fit import ExactFit, split_problem, warnings_of
+from linreg.least_squares import INTERCEPT, LeastSquares, NearCollinearity
 from linreg.reading.arrays_stream import ArraysStream
 from linreg.reading.blocks import BLOCK_ROWS
 from linreg.tree import reduced
@@ -195,6 +195,30 @@ def test_near_collinearity_is_warned_of_with_condition_number_and_columns() -> N
     assert fit_exactly(table(features, b + c), WIDE, (1.0,), shuffled=False).solution.near is None
 
 
+@pytest.mark.parametrize(
+    ("condition", "words"),
+    [
+        (2e15, "so no digit of their coefficients is known"),
+        (2e14, "so at most 1 digit of their coefficients is known"),
+        (2e13, "so at most 2 digits of their coefficients are known"),
+    ],
+)
+def test_known_digits_are_16_less_those_of_the_condition_number(condition: float, words: str) -> None:
+    near = NearCollinearity(columns=("a", "b"), condition=condition)
+    solution = LeastSquares(
+        weight=np.ones(2),
+        bias=0.0,
+        weight_errors=None,
+        bias_error=None,
+        residual_norm=0.0,
+        rank=2,
+        collinear=(),
+        near=near,
+    )
+    (warning,) = warnings_of(solution)
+    assert warning.endswith(words)
+
+
 def test_filip_is_nearly_collinear() -> None:
     data = np.loadtxt(TESTS / "data" / "filip.csv", delimiter=",", skiprows=1)
     fit = fit_exactly(table(data[:, 1:] ** np.arange(1, 11), data[:, 0]), WIDE, (1.0,), shuffled=False)
@@ -207,7 +231,7 @@ def test_filip_is_nearly_collinear() -> None:
 @pytest.mark.parametrize(
     ("features", "target", "message"),
     [
-        ([1.0, np.nan, np.nan], [1.0, 2.0, 3.0], "X: has 1 complete rows, expected at least 2"),
+        ([1.0, np.nan, np.nan], [1.0, 2.0, 3.0], "X: has 1 complete row, expected at least 2"),
         ([1.0, 2.0, 3.0], [5.0, 5.0, 5.0], "X: the target 'y' is 5 in every row; there is nothing to fit"),
         ([1.0, np.nan, 3.0], [5.0, 6.0, 5.0], "X: the target 'y' is 5 in every row"),
         ([1.0, 2.0, np.nan], [1.0, 2.0, 3.0], "--split: 3 rows give parts of 2/0 complete rows"),

@@ -189,7 +189,7 @@ def test_the_size_of_the_effect_is_told() -> None:
     (warning,) = coarseness(model, features, target, weight, bias)
     assert warning == (
         f"float32 is coarse for these raw values: it moves predictions by up to {effect:.3g} (RMSE 0.5); "
-        "use --dtype float64, or shift the columns towards 0"
+        "train with dtype float64, or shift the columns towards 0"
     )
     assert effect > 1
     assert coarseness(linear([0.1], bias, torch.float64), features, target, weight, bias) == []

@@ -30,7 +30,7 @@ def test_float32_is_coarse_for_unix_times(method: Method) -> None:
     result = fitted(*unix_times(), settings)
     (warning,) = result.warnings
     assert warning.startswith("float32 is coarse for these raw values: it moves predictions by up to 0.")
-    assert warning.endswith("; use --dtype float64, or shift the columns towards 0")
+    assert warning.endswith("; train with dtype float64, or shift the columns towards 0")
     assert fitted(*unix_times(), replace(settings, dtype=Precision.FLOAT64)).warnings == ()
     assert fitted(unix_times()[0] - 1.7e9, unix_times()[1], settings).warnings == ()
 
