@@ -1,20 +1,31 @@
 """Columns that pass through, the same in every file of a table."""
 
+from collections.abc import Sequence
+
 import pyarrow as pa
 
 from linreg.errors import DataError
 
 
-def with_schema(
-    passed: pa.RecordBatch | None, schema: pa.Schema, origin: str, first_origin: str
-) -> pa.RecordBatch | None:
-    """Return columns with the names and types that they have in the first file.
+def common_kind(kinds: Sequence[pa.DataType]) -> pa.DataType:
+    """Return the type of a column whose type differs between files: one that holds the values of all, or the first.
+
+    Writers give a column without values the type null, and others the narrowest type.
+    """
+    try:
+        schemas = [pa.schema([("", kind)]) for kind in dict.fromkeys(kinds)]
+        return pa.unify_schemas(schemas, promote_options="permissive").field(0).type
+    except pa.ArrowException:
+        return kinds[0]
+
+
+def with_schema(passed: pa.RecordBatch | None, schema: pa.Schema, origin: str) -> pa.RecordBatch | None:
+    """Return columns with the names that they have in the first file, and the types of all files.
 
     Args:
         passed: the columns as they stand in a file.
-        schema: their names and types in the first file.
+        schema: their names and types.
         origin: what messages call the file.
-        first_origin: what messages call the first file.
 
     Raises:
         DataError: a type cannot be converted.
@@ -28,6 +39,6 @@ def with_schema(
         except pa.ArrowException:
             raise DataError(
                 f"{origin}: column {field.name!r}: is {column.type}, and cannot become {field.type} as in "
-                f"{first_origin}; give every file the same types, or leave the column out of --columns"
+                "other files; give every file the same types, or leave the column out of --columns"
             ) from None
     return pa.record_batch(columns, schema=schema)

@@ -21,7 +21,7 @@ from linreg.reading.numbers import numbers_of
 from linreg.reading.opening import sources_of
 from linreg.reading.options import AS_USUAL, ReadOptions
 from linreg.reading.parquet_source import ParquetSource
-from linreg.reading.passing import with_schema
+from linreg.reading.passing import common_kind, with_schema
 from linreg.reading.sources import Source, check_unchanged
 
 EXACT_INTEGERS = 2.0**53
@@ -94,6 +94,9 @@ class TableStream:
         self._choice = choice
         self.how = how
         self._passed = passed
+        self._passed_schema = pa.schema(
+            [(sources[0].own_names[at], common_kind([source.kind(at) for source in sources])) for at in passed]
+        )
         self._seen: Noticed = {}
 
     @property
@@ -120,8 +123,7 @@ class TableStream:
     @property
     def passed_schema(self) -> pa.Schema:
         """The columns that are passed through, under the file's own names."""
-        first = self._sources[0]
-        return pa.schema([(first.own_names[place], first.kind(place)) for place in self._passed])
+        return self._passed_schema
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -225,7 +227,7 @@ class TableStream:
                 yield Piece(
                     start=at + batch.first_row,
                     columns=numbers_of(source.origin, batch, names, self._choice, self.how),
-                    passed=with_schema(batch.passed, self.passed_schema, source.origin, self._sources[0].origin),
+                    passed=with_schema(batch.passed, self._passed_schema, source.origin),
                     read_bytes=batch.read_bytes,
                 )
             at += source.rows if source.rows is not None else rows

@@ -90,12 +90,29 @@ def test_a_column_that_begins_empty_in_a_pipe_does_not_vanish(last, shown):
     assert found.stdout.decode() == shown
 
 
-def test_columns_that_pass_through_get_the_type_of_the_first_file(tmp_path):
-    folder = parts(tmp_path, {"x": Y, "id": pa.array([1, 2], pa.int64())}, {"x": Y, "id": pa.array([3, 4], pa.int8())})
-    [block] = open_stream(folder, features=("x",), target=None, passing=("id",)).blocks()
-    assert block.passed.column("id").to_pylist() == [1, 2, 3, 4]
-    parts(tmp_path, {"x": Y, "id": pa.array([1, 2])}, {"x": Y, "id": pa.array(["a", "b"])})
+@pytest.mark.parametrize(
+    ("first", "second", "kind"),
+    [
+        (pa.array([1, 2]), pa.array([3, 4], pa.int8()), pa.int64()),
+        (pa.array([1, 2], pa.int8()), pa.array([3, 2**40]), pa.int64()),
+        (pa.nulls(2), pa.array(["a", "b"]), pa.string()),
+        (pa.array(["a", None]), pa.nulls(2), pa.string()),
+        (pa.array(["a", "b"]), pa.array(["c", "d"], pa.large_string()), pa.large_string()),
+        (pa.array(["a", "b"]).dictionary_encode(), pa.array(["c", "d"]), pa.dictionary(pa.int32(), pa.string())),
+    ],
+    ids=["narrower", "wider", "empty first", "empty last", "large", "dictionary"],
+)
+def test_columns_that_pass_through_get_a_type_that_holds_the_values_of_all_files(tmp_path, first, second, kind):
+    folder = parts(tmp_path, {"x": Y, "id": first}, {"x": Y, "id": second})
+    stream = open_stream(folder, features=("x",), target=None, passing=("id",))
+    [block] = stream.blocks()
+    assert block.passed.column("id").to_pylist() == [*first.to_pylist(), *second.to_pylist()]
+    assert block.passed.schema.field("id").type == stream.passed_schema.field("id").type == kind
+
+
+def test_columns_that_pass_through_and_have_no_common_type_are_refused(tmp_path):
+    folder = parts(tmp_path, {"x": Y, "id": pa.array([1, 2])}, {"x": Y, "id": pa.array(["a", "b"])})
     with pytest.raises(
-        DataError, match=r"part-1\.parquet: column 'id': is string, and cannot become int64 as in .*part-0"
+        DataError, match=r"part-1\.parquet: column 'id': is string, and cannot become int64 as in other files"
     ):
         list(open_stream(folder, features=("x",), target=None, passing=("id",)).blocks())
