@@ -79,6 +79,17 @@ class Source(Protocol):
         """
 
 
+def first_with_rows(sources: Sequence[Source]) -> Source:
+    """Return the first part of a table that has a row, by whose values columns are judged, or the first part."""
+    if len(sources) == 1:
+        return sources[0]
+    return next((source for source in sources if source.rows or (source.rows is None and _starts(source))), sources[0])
+
+
+def _starts(source: Source) -> bool:
+    return any(batch.rows for batch in source.batches([0]))
+
+
 def check_unchanged(sources: Sequence[Source], start: int, stop: int | None) -> None:
     """Check, after some rows of a table were read, that their files were not written meanwhile.
 

@@ -22,7 +22,7 @@ from linreg.reading.opening import sources_of
 from linreg.reading.options import AS_USUAL, ReadOptions
 from linreg.reading.parquet_source import ParquetSource
 from linreg.reading.passing import common_kind, with_schema
-from linreg.reading.sources import Source, check_unchanged
+from linreg.reading.sources import Source, check_unchanged, first_with_rows
 
 EXACT_INTEGERS = 2.0**53
 _COUNTING = Lock()
@@ -56,7 +56,10 @@ def open_stream(
     wanted = () if features is None else features if target is None else (*features, target)
     origin, sources = sources_of(place, how, wanted)
     first = sources[0]
-    choice = choose_all(first, target, how) if features is None else choose_named(first, features, target, how)
+    if features is None:
+        choice = choose_all(first_with_rows(sources), target, how)
+    else:
+        choice = choose_named(first, features, target, how)
     if features is None and (len(sources) > 1 or not first.repeatable):
         empty = (column.name for column in choice.left_out if column.reason == NO_VALUES)
         choice = replace(choice, watched=(*choice.watched, *empty))

@@ -1,5 +1,6 @@
 """Parts of a table, or the start and the rest of a pipe, that do not tell the same of a column."""
 
+import gzip
 import subprocess
 import sys
 
@@ -88,6 +89,22 @@ def test_a_column_that_begins_empty_in_a_pipe_does_not_vanish(last, shown):
     text = "x,t,y\n" + "1,,2\n" * 1_100_000 + last
     found = subprocess.run([sys.executable, "-c", PROGRAM], input=text.encode(), capture_output=True, check=True)
     assert found.stdout.decode() == shown
+
+
+@pytest.mark.parametrize("suffix", ["csv", "csv.gz", "parquet"])
+def test_parts_without_rows_do_not_matter(tmp_path, suffix):
+    for place, rows in enumerate([0, 0, 1, 0, 2, 0]):
+        path = tmp_path / f"part-{place}.{suffix}"
+        if suffix == "parquet":
+            kinds = pa.schema([("x", pa.float64()), ("word", pa.string()), ("y", pa.float64())])
+            pyarrow.parquet.write_table(pa.table([Y[:rows], ["a"] * rows, Y[:rows]], schema=kinds), path)
+        else:
+            text = "x,word,y\n" + "".join(f"{y},a,{y}\n" for y in Y[:rows])
+            path.write_bytes(gzip.compress(text.encode()) if suffix == "csv.gz" else text.encode())
+    stream = open_stream(tmp_path, features=None, target="y")
+    assert stream.feature_names == ("x",)
+    [block] = stream.blocks()
+    assert block.values.tolist() == [[1.0, 1.0], [1.0, 1.0], [2.0, 2.0]]
 
 
 @pytest.mark.parametrize(
