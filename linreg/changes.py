@@ -59,7 +59,7 @@ class Changes:
             self._stage.mkdir(exist_ok=True)
         self._count += 1
         file = str(self._count)
-        _, digest = write_new(self._stage / file, data)
+        _, digest = write_new(self._stage / file, data, target=self.folder / name)
         self._written[name] = (file, digest)
         if name in self._removed:
             self._spared[name] = self._removed.pop(name)

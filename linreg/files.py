@@ -129,10 +129,15 @@ def staged(path: Path, data: Contents) -> Iterator[Path]:
     sync_folder(path.parent)
 
 
-def write_new(path: Path, data: Contents) -> tuple[int, str]:
+def write_new(path: Path, data: Contents, *, target: Path) -> tuple[int, str]:
     """Create and sync a new file in an existing folder.
 
     This is not atomic, so use it only for files that no reader looks for yet.
+
+    Args:
+        path: path of the file.
+        data: its contents.
+        target: what it will be renamed to, for messages.
 
     Returns:
         The size and the SHA-256 of what was written.
@@ -140,7 +145,7 @@ def write_new(path: Path, data: Contents) -> tuple[int, str]:
     Raises:
         LinregError: the file exists, or cannot be written.
     """
-    with writing(path), os.fdopen(_created(path, 0o666), "wb") as stream:
+    with writing(target), os.fdopen(_created(path, 0o666), "wb") as stream:
         hashed = HashedStream(stream)
         write_contents(hashed, data)
         stream.flush()

@@ -121,7 +121,8 @@ class _Store:
         self._origin = stream.origin
         self._most = memory_bytes
         self._width = stream.width
-        self._hint = "" if stream.seekable else ", or convert the table to Parquet"
+        larger = "use a larger --memory"
+        self._hint = f"or {larger}" if stream.seekable else f"{larger}, or convert the table to Parquet"
         self._rows = 0
         self._blocks: list[NDArray[np.float64]] = []
         self._file: _Scratch | None = None
@@ -141,7 +142,7 @@ class _Store:
         except OSError as error:
             raise DataError(
                 f"{self._origin}: a temporary copy cannot be written to {tempfile.gettempdir()}: "
-                f"{error.strerror or error}; set TMPDIR to a folder with room{self._hint}"
+                f"{error.strerror or error}; set TMPDIR to a folder with room, {self._hint}"
             ) from None
 
     def finished(self, names: Sequence[str]) -> HeldSource:

@@ -105,7 +105,7 @@ def write_part(stage: Path, place: int, batches: Iterable[pa.RecordBatch]) -> Pa
     section = _Section(place, iter(batches))
     unfinished = stage / f"{_number(place)}.{uuid4().hex}"
     try:
-        _, digest = write_new(unfinished, parquet_contents(section))
+        _, digest = write_new(unfinished, parquet_contents(section), target=stage.parent / section.name)
         with writing(unfinished):
             unfinished.replace(stage / str(_number(place)))
     except BaseException:

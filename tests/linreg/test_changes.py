@@ -1,5 +1,6 @@
 """Staged changes: all or nothing, finished by the next command, one writer at a time."""
 
+import errno
 import json
 import os
 import subprocess
@@ -227,6 +228,17 @@ def test_the_lock_of_a_killed_process_is_free(tmp_path, holder):
     assert (tmp_path / LOCK_FILE).exists()
     write(tmp_path, model_pth=b"weights")
     assert contents(tmp_path) == {"model.pth": b"weights"}
+
+
+def test_a_full_disk_is_told_of_the_file_that_was_wanted(tmp_path):
+    def write_to_full_disk(_stream):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with (
+        pytest.raises(LinregError, match=rf"^{tmp_path}/model\.onnx: cannot be written: No space left on device"),
+        changing(tmp_path, command="a test") as changes,
+    ):
+        changes.stage("model.onnx", write_to_full_disk)
 
 
 def test_a_lock_file_that_is_a_link_is_not_followed(tmp_path):

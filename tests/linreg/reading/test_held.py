@@ -75,5 +75,9 @@ def test_a_full_disk_says_what_to_do(tmp_path, monkeypatch):
     path = write(tmp_path / "table", "x,y\n1,2\n3,4\n")
     (tmp_path / "full").symlink_to("/dev/full")
     monkeypatch.setattr(tempfile, "mkstemp", lambda prefix: (os.open("/dev/full", os.O_RDWR), str(tmp_path / "full")))
-    with pytest.raises(DataError, match=r"a temporary copy cannot be written to .*: No space left on device; set TMP"):
+    with pytest.raises(
+        DataError,
+        match=r"a temporary copy cannot be written to .*: No space left on device; set TMPDIR to a folder "
+        "with room, use a larger --memory, or convert the table to Parquet",
+    ):
         held(open_stream(path, features=("x",), target="y"), 0)
