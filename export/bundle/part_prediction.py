@@ -16,7 +16,7 @@ from linreg.predictions import predicted_batches
 from linreg.problem import UNIT_BLOCKS, Unit, ranges_of
 from linreg.reading.blocks import BLOCK_ROWS
 from linreg.reading.stream import Noticed, TableStream
-from linreg.writing.part_list import Part
+from linreg.writing.part_list import PartFile
 from linreg.writing.parts import PART_BLOCKS, write_part
 
 assert PART_BLOCKS == UNIT_BLOCKS, "a unit is a part"
@@ -58,7 +58,7 @@ class PartTask:
 class WrittenPart:
     """A part that a worker has written, how many predictions it has, and what was noticed in its rows."""
 
-    part: Part
+    part: PartFile
     predictions: int
     noticed: Noticed
 
@@ -68,7 +68,7 @@ def model_file(path: Path, columns: tuple[str, ...] | None, opened: TableModel) 
     return ModelFile(path=path, columns=columns, sha256=_sha256(opened.path))
 
 
-def predict_units(run: Run, task: PartTask, stage: Path, count: Callable[[WrittenPart], None]) -> Iterator[Part]:
+def predict_units(run: Run, task: PartTask, stage: Path, count: Callable[[WrittenPart], None]) -> Iterator[PartFile]:
     """Let an engine write all parts into a staging folder, and yield them in order.
 
     Args:

@@ -9,7 +9,7 @@ from linreg.config import Engine
 
 if TYPE_CHECKING:
     from export.bundle.part_prediction import PartTask
-    from linreg.writing.part_list import Part
+    from linreg.writing.part_list import PartFile
 
 
 def predict_on_ray(task: "PartTask", folder: Path, *, address: str | None, workers: int | None, force: bool) -> None:
@@ -32,7 +32,7 @@ def predict_on_ray(task: "PartTask", folder: Path, *, address: str | None, worke
         rows, predictions = rows + one.part.rows, predictions + one.predictions
         progress("rows", rows, task.stream.rows)
 
-    def written(stage: Path) -> Iterator["Part"]:
+    def written(stage: Path) -> Iterator["PartFile"]:
         with running(Engine.RAY, address, workers) as run:
             yield from predict_units(run, task, stage, count)
 

@@ -16,7 +16,7 @@ SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class PartFile:
     """One file of a folder.
 
     Attributes:
@@ -35,7 +35,7 @@ def part_name(place: int) -> str:
     return f"part-{place:05d}.parquet"
 
 
-def list_bytes(parts: Sequence[Part]) -> bytes:
+def list_bytes(parts: Sequence[PartFile]) -> bytes:
     """Return the manifest of a folder with these parts."""
     return json_bytes(
         {
@@ -47,7 +47,7 @@ def list_bytes(parts: Sequence[Part]) -> bytes:
     )
 
 
-def listed_parts(folder: Path) -> tuple[Part, ...]:
+def listed_parts(folder: Path) -> tuple[PartFile, ...]:
     """Return the parts that the manifest of a folder lists; none if it has no manifest.
 
     Raises:
@@ -67,8 +67,8 @@ def listed_parts(folder: Path) -> tuple[Part, ...]:
         ) from None
 
 
-def _part(entry: Any) -> Part:
-    part = Part(**entry)
+def _part(entry: Any) -> PartFile:
+    part = PartFile(**entry)
     if not PART_NAME.fullmatch(part.name) or type(part.rows) is not int or not is_sha256(part.sha256):
         raise ValueError
     return part

@@ -21,13 +21,13 @@ from linreg.inside import hashed_inside
 from linreg.journal import LIMIT_BYTES, PART_NAME, PARTS_MANIFEST, STAGE_FOLDER
 from linreg.lock import LOCK_FILE
 from linreg.writing.contents import is_marked, parquet_contents
-from linreg.writing.part_list import WRITTEN_BY, Part, list_bytes, listed_parts, part_name
+from linreg.writing.part_list import WRITTEN_BY, PartFile, list_bytes, listed_parts, part_name
 
 PART_BLOCKS = 16
 """Batches in a part: 1,048,576 rows if each is a block."""
 
 
-def check_folder(folder: Path, *, force: bool) -> tuple[Part, ...]:
+def check_folder(folder: Path, *, force: bool) -> tuple[PartFile, ...]:
     """Check that parts may be written into a folder, after finishing what an interrupted command left there.
 
     Args:
@@ -91,7 +91,7 @@ def write_parts(
     return len(new), True
 
 
-def write_part(stage: Path, place: int, batches: Iterable[pa.RecordBatch]) -> Part:
+def write_part(stage: Path, place: int, batches: Iterable[pa.RecordBatch]) -> PartFile:
     """Write one part into the staging folder, in a process of its own; it gets its name there once it is whole.
 
     Args:
@@ -112,12 +112,12 @@ def write_part(stage: Path, place: int, batches: Iterable[pa.RecordBatch]) -> Pa
         with suppress(OSError):
             unfinished.unlink(missing_ok=True)
         raise
-    return Part(name=section.name, rows=section.rows, sha256=digest)
+    return PartFile(name=section.name, rows=section.rows, sha256=digest)
 
 
 def collect_parts(
     folder: Path,
-    written: Callable[[Path], Iterable[Part]],
+    written: Callable[[Path], Iterable[PartFile]],
     *,
     force: bool,
     on_wait: Callable[[str], None] | None = None,
@@ -187,14 +187,14 @@ def _sections(batches: Iterable[pa.RecordBatch]) -> Iterator[_Section]:
         yield _Section(place, itertools.chain([first], itertools.islice(rest, PART_BLOCKS - 1)))
 
 
-def _unlisted(folder: Path, parts: tuple[Part, ...]) -> list[str]:
+def _unlisted(folder: Path, parts: tuple[PartFile, ...]) -> list[str]:
     """Return the names of the parts in a folder that its manifest does not list."""
     listed = {part.name for part in parts}
     there = (entry.name for entry in folder.iterdir() if PART_NAME.fullmatch(entry.name))
     return sorted(name for name in there if name not in listed)
 
 
-def _commit(changes: Changes, old: tuple[Part, ...], new: list[Part]) -> None:
+def _commit(changes: Changes, old: tuple[PartFile, ...], new: list[PartFile]) -> None:
     there = {*(part.name for part in old), *_unlisted(changes.folder, old)}
     for name in there - {part.name for part in new}:
         changes.remove(name)
@@ -206,15 +206,15 @@ def _differs(folder: Path) -> LinregError:
     return LinregError(f"{folder}: already holds other predictions; use --force to replace them, or another -o")
 
 
-def _stage(changes: Changes, batches: Iterable[pa.RecordBatch]) -> list[Part]:
+def _stage(changes: Changes, batches: Iterable[pa.RecordBatch]) -> list[PartFile]:
     parts = []
     for section in _sections(batches):
         changes.stage(section.name, parquet_contents(section))
-        parts.append(Part(name=section.name, rows=section.rows, sha256=changes.sha256(section.name)))
+        parts.append(PartFile(name=section.name, rows=section.rows, sha256=changes.sha256(section.name)))
     return parts
 
 
-def _compare(folder: Path, batches: Iterable[pa.RecordBatch], old: tuple[Part, ...]) -> int:
+def _compare(folder: Path, batches: Iterable[pa.RecordBatch], old: tuple[PartFile, ...]) -> int:
     """Return the number of parts if a folder holds exactly these batches; the first difference ends the comparison."""
     there = {part.name: part for part in old}
     seen = []
@@ -222,13 +222,13 @@ def _compare(folder: Path, batches: Iterable[pa.RecordBatch], old: tuple[Part, .
         path = folder / section.name
         if section.name not in there or not path.is_file() or not holds(path, parquet_contents(section)):
             break
-        seen.append(Part(name=section.name, rows=section.rows, sha256=there[section.name].sha256))
+        seen.append(PartFile(name=section.name, rows=section.rows, sha256=there[section.name].sha256))
     if tuple(seen) != old:
         raise _differs(folder)
     return len(seen)
 
 
-def _check_ours(folder: Path, part: Part) -> None:
+def _check_ours(folder: Path, part: PartFile) -> None:
     if (folder / part.name).exists() and hashed_inside(folder, part.name, limit=LIMIT_BYTES)[1] != part.sha256:
         raise LinregError(
             f"{folder / part.name}: has changed since linreg predict wrote it; move it away, or choose another -o"
