@@ -84,6 +84,7 @@ class TableStream:
         target_name: None if no target was requested.
         left_out: the columns that are not used, and why.
         how: how the cells are written.
+        passed_schema: the columns that are passed through, under the first file's own names.
     """
 
     def __init__(
@@ -97,7 +98,7 @@ class TableStream:
         self._choice = choice
         self.how = how
         self._passed = passed
-        self._passed_schema = pa.schema(
+        self.passed_schema = pa.schema(
             [(sources[0].own_names[at], common_kind([source.kind(at) for source in sources])) for at in passed]
         )
         self._seen: Noticed = {}
@@ -122,11 +123,6 @@ class TableStream:
         """Bytes of all files; None if they are unknown."""
         sizes = [source.size_bytes for source in self._sources]
         return sum(size or 0 for size in sizes) if None not in sizes else None
-
-    @property
-    def passed_schema(self) -> pa.Schema:
-        """The columns that are passed through, under the file's own names."""
-        return self._passed_schema
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -230,7 +226,7 @@ class TableStream:
                 yield Piece(
                     start=at + batch.first_row,
                     columns=numbers_of(source.origin, batch, names, self._choice, self.how),
-                    passed=with_schema(batch.passed, self._passed_schema, source.origin),
+                    passed=with_schema(batch.passed, self.passed_schema, source.origin),
                     read_bytes=batch.read_bytes,
                 )
             at += source.rows if source.rows is not None else rows
