@@ -5,13 +5,19 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import ClassVar, NoReturn
 
-from linreg.errors import TerminatedError
+from linreg.errors import LinregError, TerminatedError
 from linreg.watcher import ENDINGS, WHOLE, start_watching, stop_watching, tell
 
 INTERRUPTED = 130
 """Exit code of an interrupted command: 128 and the number of SIGINT."""
+
+
+class EndedError(LinregError):
+    """A signal has ended the command, and more or less is to be said than that every file is whole."""
+
+    exit_code: ClassVar[int] = INTERRUPTED
 
 
 class Ending:
@@ -97,10 +103,10 @@ def ending_by_signal(*, watched: bool) -> Iterator[Ending]:
         sys.unraisablehook = hook
 
 
-def ended_by(number: int) -> str:
+def ended_by(number: int, what_is_left: str = WHOLE) -> str:
     """Return the error message of a command that a signal ended."""
     how = "interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"
-    return f"{how}; {WHOLE}"
+    return f"{how}; {what_is_left}"
 
 
 def _is_loading(package: str) -> bool:

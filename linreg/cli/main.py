@@ -73,9 +73,10 @@ def main() -> None:
                 raise
     reason = message if code == INTERRUPTED and message else WHOLE
     if ending.number is not None:
-        code, message = 128 + ending.number, ended_by(ending.number)
-    if code == INTERRUPTED:
+        code, message = 128 + ending.number, ended_by(ending.number, reason)
+    elif code == INTERRUPTED:
         message = f"interrupted; {reason}"
+    if code == INTERRUPTED:
         exec("")  # after an interruption inside exec, which dataclasses use, Python would die of the signal at exit
     if message:
         with suppress(*(() if ending.number is None else (OSError,))):  # the terminal may be gone

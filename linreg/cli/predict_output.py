@@ -12,7 +12,8 @@ import typer
 from linreg.cli.file_kinds import is_table
 from linreg.cli.table_options import check_apart
 from linreg.cli.terminal import note, print_csv, say_waiting
-from linreg.errors import LinregError
+from linreg.ending import EndedError
+from linreg.errors import LinregError, TerminatedError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -157,8 +158,11 @@ def write_table(output: Output, batches: "Iterator[pa.RecordBatch]", *, force: b
     if output.is_stdout:
         from linreg.writing.csv_text import csv_chunks
 
-        for chunk in csv_chunks(batches):
-            print_csv(chunk)
+        try:
+            for chunk in csv_chunks(batches):
+                print_csv(chunk)
+        except (KeyboardInterrupt, TerminatedError):
+            raise EndedError("stdout got only the first rows, and the last of them may be cut") from None
         return ""
     if output.kind is OutputKind.FOLDER:
         from linreg.writing.parts import write_parts

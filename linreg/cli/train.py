@@ -49,8 +49,7 @@ from linreg.config import (
     Engine,
     Precision,
 )
-from linreg.ending import INTERRUPTED
-from linreg.errors import LinregError
+from linreg.ending import INTERRUPTED, EndedError
 
 if TYPE_CHECKING:
     from linreg.data import Dataset
@@ -64,12 +63,6 @@ EXAMPLES = (
     "linreg train penguins.csv --target body_mass_g -o penguins",
     "linreg train --method adam --epochs 500 --lr 0.05 -o line",
 )
-
-
-class _InterruptedError(LinregError):
-    """Training was interrupted before anything was written."""
-
-    exit_code = INTERRUPTED
 
 
 def run(
@@ -155,7 +148,7 @@ def run(
                     progress=progress,
                 )
         except KeyboardInterrupt:
-            raise _InterruptedError(
+            raise EndedError(
                 "nothing was written; with a gradient method, --keep-on-interrupt saves the best parameters so far"
             ) from None
         for text in model.notes:

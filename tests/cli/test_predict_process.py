@@ -52,6 +52,23 @@ def test_a_reader_that_takes_one_line_ends_it_in_silence(penguins, tmp_path):
     assert process.wait(60) == 141
 
 
+@pytest.mark.parametrize(("number", "how"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "ended by SIGTERM")])
+def test_an_interrupted_command_says_that_stdout_is_cut(penguins, tmp_path, number, how):
+    (tmp_path / "long.csv").write_text(HEADER + ROW * 400_000)
+    process = subprocess.Popen(
+        [*LINREG, "predict", "long.csv", "-m", str(penguins / "model.onnx")],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout
+    assert process.stdout.readline().startswith(b'"bill_length_mm"')
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert err.decode() == f"error: {how}; stdout got only the first rows, and the last of them may be cut\n"
+
+
 @pytest.mark.parametrize("name", ["out.csv.gz", "out/"])
 def test_an_interrupted_command_leaves_nothing(penguins, tmp_path, name):
     (tmp_path / "long.csv").write_text(HEADER + ROW * 6_000_000)
