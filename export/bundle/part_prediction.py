@@ -17,9 +17,9 @@ from linreg.problem import UNIT_BLOCKS, Unit, ranges_of
 from linreg.reading.blocks import BLOCK_ROWS
 from linreg.reading.stream import Noticed, TableStream
 from linreg.writing.part_list import PartFile
-from linreg.writing.parts import PART_BLOCKS, write_part
+from linreg.writing.parts import PART_ROWS, write_part
 
-assert PART_BLOCKS == UNIT_BLOCKS, "a unit is a part"
+assert PART_ROWS == UNIT_BLOCKS * BLOCK_ROWS, "a unit is a part"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 BLOCK_ROWS = 65_536
+PASSED_BYTES = 2**25
+"""Bytes of columns to pass through, such as long texts, that a block holds, approximately; then it is cut."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +18,7 @@ class Block:
 
     Attributes:
         start: the place of the first row in the table, counted from 0 over all files: a multiple of `BLOCK_ROWS`.
-            Every block but the last has `BLOCK_ROWS` rows.
+            Every block but the last has `BLOCK_ROWS` rows, but is cut into several if too much passes through.
         values: float64, shape (rows, columns), columns contiguous: the features in the requested order, then the
             target if one was requested. NaN stands for a missing value; the other values are finite.
         passed: the columns to pass through, as they stand in the file; None if there are none.
@@ -48,19 +50,21 @@ def aligned(pieces: Iterable[Piece], width: int, *, start: int, stop: int | None
         start: row of the first block, a multiple of `BLOCK_ROWS`.
         stop: row to stop before, a multiple of `BLOCK_ROWS`; None reads to the end.
     """
-    at, filled, read_bytes = start, 0, 0
+    at, filled, passed_bytes, read_bytes = start, 0, 0, 0
     waiting: list[Piece] = []
     for piece in pieces:
         rows = len(piece.columns[0])
         used = min(max(at + filled - piece.start, 0), rows)
         read_bytes += piece.read_bytes
         while used < rows:
-            count = min(rows - used, BLOCK_ROWS - filled)
-            waiting.append(_slice(piece, used, used + count))
+            count = min(rows - used, BLOCK_ROWS - (at + filled) % BLOCK_ROWS)
+            part = _slice(piece, used, used + count)
+            waiting.append(part)
             used, filled = used + count, filled + count
-            if filled == BLOCK_ROWS:
+            passed_bytes += 0 if part.passed is None else part.passed.nbytes
+            if (at + filled) % BLOCK_ROWS == 0 or passed_bytes >= PASSED_BYTES:
                 yield _joined(waiting, width, start=at, read_bytes=read_bytes)
-                at, filled, waiting, read_bytes = at + BLOCK_ROWS, 0, [], 0
+                at, filled, waiting, passed_bytes, read_bytes = at + filled, 0, [], 0, 0
                 if stop is not None and at >= stop:
                     return
     if filled:

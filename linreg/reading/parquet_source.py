@@ -10,7 +10,7 @@ import pyarrow.parquet
 
 from linreg.errors import DataError, one_line
 from linreg.reading.arrow_columns import row_index
-from linreg.reading.blocks import BLOCK_ROWS
+from linreg.reading.blocks import BLOCK_ROWS, PASSED_BYTES
 from linreg.reading.cells import is_text
 from linreg.reading.column_names import tidy
 from linreg.reading.places import Place
@@ -18,6 +18,8 @@ from linreg.reading.sources import Batch
 
 BUFFER_BYTES = 2**20
 """Read ahead in a column; without such a limit a whole column of a row group is held, however long."""
+FIRST_ROWS = 16
+"""Rows that show how long texts are."""
 _FAULTS = (pa.ArrowException, OSError, UnicodeDecodeError)
 
 
@@ -80,7 +82,8 @@ class ParquetSource:
         try:
             with self._file(read_dictionary=texts) as file:
                 for group in groups:
-                    for batch in self._of_group(file, group, read):
+                    rows = _rows_at_a_time(file, group, [self.own_names[place] for place in read if place in passing])
+                    for batch in self._of_group(file, group, read, rows):
                         by_place = {place: self._column(batch, place) for place in dict.fromkeys([*places, *passing])}
                         share = size * batch.num_rows // max(self.rows or 1, 1)
                         yield Batch(
@@ -96,14 +99,14 @@ class ParquetSource:
         except _FAULTS as error:
             raise self._unreadable(error) from None
 
-    def _of_group(self, file: Any, group: int, read: Sequence[int]) -> Iterator[pa.RecordBatch]:
+    def _of_group(self, file: Any, group: int, read: Sequence[int], batch_rows: int) -> Iterator[pa.RecordBatch]:
         if not read:
             rows = self._starts[group + 1] - self._starts[group]
             for start in range(0, rows, BLOCK_ROWS):
                 yield pa.record_batch([pa.nulls(min(BLOCK_ROWS, rows - start))], names=[""])
             return
         names = [self.own_names[place] for place in read]
-        for batch in file.iter_batches(BLOCK_ROWS, row_groups=[group], columns=names, use_threads=False):
+        for batch in file.iter_batches(batch_rows, row_groups=[group], columns=names, use_threads=False):
             batch.validate(full=True)
             yield batch
 
@@ -126,3 +129,19 @@ class ParquetSource:
 
     def _unreadable(self, error: BaseException) -> DataError:
         return DataError(f"{self.origin}: is Parquet, but cannot be read: {one_line(error)}; write or fetch it again")
+
+
+def _rows_at_a_time(file: Any, group: int, passing: Sequence[str]) -> int:
+    """Return how many rows of a row group to read at once, so that long texts that pass through need little memory."""
+    if not passing:
+        return BLOCK_ROWS
+    metadata, names = file.metadata.row_group(group), set(passing)
+    stored_bytes = 0
+    for place in range(metadata.num_columns):
+        column = metadata.column(place)
+        if not names.isdisjoint((column.path_in_schema, column.path_in_schema.partition(".")[0])):
+            stored_bytes += int(column.total_uncompressed_size)
+    # What is stored once may be read in many rows.
+    first = next(file.iter_batches(FIRST_ROWS, row_groups=[group], columns=list(passing), use_threads=False))
+    row_bytes = max(stored_bytes / metadata.num_rows, first.nbytes / first.num_rows)
+    return max(1, min(BLOCK_ROWS, int(PASSED_BYTES / max(row_bytes, 1.0))))

@@ -23,8 +23,8 @@ from linreg.lock import LOCK_FILE
 from linreg.writing.contents import is_marked, parquet_contents
 from linreg.writing.part_list import WRITTEN_BY, PartFile, list_bytes, listed_parts, part_name
 
-PART_BLOCKS = 16
-"""Batches in a part: 1,048,576 rows if each is a block."""
+PART_ROWS = 2**20
+"""Rows of a part; no batch reaches from one part into the next."""
 
 
 def check_folder(folder: Path, *, force: bool) -> tuple[PartFile, ...]:
@@ -184,7 +184,15 @@ def _sections(batches: Iterable[pa.RecordBatch]) -> Iterator[_Section]:
     for place in itertools.count():
         if (first := next(rest, None)) is None:
             return
-        yield _Section(place, itertools.chain([first], itertools.islice(rest, PART_BLOCKS - 1)))
+        yield _Section(place, _of_part(first, rest))
+
+
+def _of_part(first: pa.RecordBatch, rest: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    yield first
+    rows = first.num_rows
+    while rows < PART_ROWS and (batch := next(rest, None)) is not None:
+        rows += batch.num_rows
+        yield batch
 
 
 def _unlisted(folder: Path, parts: tuple[PartFile, ...]) -> list[str]:

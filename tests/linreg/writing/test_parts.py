@@ -23,7 +23,7 @@ MANIFEST = "_manifest.json"
 
 @pytest.fixture(autouse=True)
 def short_parts(monkeypatch):
-    monkeypatch.setattr(parts, "PART_BLOCKS", 2)
+    monkeypatch.setattr(parts, "PART_ROWS", 6)
 
 
 def batches(count, *, start=0):
@@ -49,6 +49,16 @@ def test_parts_are_named_by_their_place_and_listed(tmp_path):
     files = [{"name": f"part-0000{place}.parquet", "rows": rows} for place, rows in enumerate([6, 6, 3])]
     hashed = [{**entry, "sha256": sha256((folder / entry["name"]).read_bytes())} for entry in files]
     assert record == {"schema_version": 1, "written_by": "linreg predict", "rows": 15, "files": hashed}
+
+
+def test_parts_do_not_depend_on_the_batches_within_them(tmp_path):
+    cut = [batch.slice(start, 1) for batch in batches(5) for start in range(3)]
+    assert write_parts(tmp_path / "out", cut, force=False) == (3, True)
+    rows = [
+        pyarrow.parquet.read_metadata(tmp_path / "out" / f"part-0000{place}.parquet").num_rows for place in range(3)
+    ]
+    assert rows == [6, 6, 3]
+    assert values(tmp_path / "out") == list(range(15))
 
 
 def test_an_empty_table_is_a_part_without_rows(tmp_path):
@@ -215,7 +225,7 @@ def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path):
         from pathlib import Path
         from tests.linreg.writing.test_parts import batches
         from linreg.writing import parts
-        parts.PART_BLOCKS = 2
+        parts.PART_ROWS = 6
         def killed():
             yield from batches(5)
             os.kill(os.getpid(), signal.SIGKILL)
