@@ -201,7 +201,7 @@ def _with_points(text: pa.Array, how: ReadOptions) -> pa.Array:
     if how.thousands == " ":
         text = pc.replace_substring_regex(text, _SPACE, " ")
     if how.thousands is not None:
-        groups = rf"^[+-]?[0-9]{{1,3}}(?:{re.escape(how.thousands)}[0-9]{{3}})+(?:{mark}[0-9]*)?$"
+        groups = rf"^[+-]?[1-9][0-9]{{0,2}}(?:{re.escape(how.thousands)}[0-9]{{3}})+(?:{mark}[0-9]*)?$"
         text = pc.if_else(_matches(text, groups), pc.replace_substring(text, how.thousands, ""), text)
     if how.decimal == ".":
         return text

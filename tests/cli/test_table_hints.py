@@ -95,3 +95,10 @@ def test_a_target_of_booleans_is_told_what_a_target_can_be(linreg, tmp_path, fea
     (tmp_path / "t.csv").write_text("a,flag\n1,True\n2,False\n4,True\n")
     ended = linreg("train", "t.csv", "--target", "flag", *features, "-o", "b")
     assert ended.failure().endswith("column 'flag': row 1 is 'True', not a number; write the target as 1 and 0")
+
+
+@pytest.mark.parametrize(("mark", "cell"), [(".", "0.357"), (",", "0,357"), (",", "-012,345")])
+def test_a_group_that_begins_with_zero_is_no_thousand(tmp_path, mark, cell):
+    (tmp_path / "t.csv").write_text(f"x;y\n{cell};1\n2;2\n3;5\n")
+    with pytest.raises(DataError, match=f"column 'x': row 1 is '{cell}', not a number"):
+        package.fit(tmp_path / "t.csv", target="y", delimiter=";", thousands=mark)
