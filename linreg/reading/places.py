@@ -5,9 +5,12 @@ import glob
 import re
 import stat
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.fs
@@ -106,7 +109,7 @@ def places_of(table: Path | str) -> list[Place]:
     """
     text = str(table)
     if text == "-":
-        return [Place(name="-", path="-", size_bytes=None, pipe=Pipe(sys.stdin.buffer))]
+        return [_of_stdin()]
     if isinstance(table, str) and URI.match(text):
         return _of_uri(text)
     path = Path(text)
@@ -118,11 +121,19 @@ def places_of(table: Path | str) -> list[Place]:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
     if is_pattern:
         found = [Path(name) for name in sorted(glob.glob(text, recursive=True))]  # noqa: PTH207, a whole path
-        places = [place_of(entry) for entry in found if not entry.is_dir() and not entry.name.startswith(IGNORED)]
+        given = len(_parts_before_pattern(path.parts))
+        places = [place_of(entry) for entry in found if not entry.is_dir() and not _is_ignored(entry.parts[given:])]
         if not places:
             raise DataError(f"{text}: no file matches this pattern; check the name and the folder")
         return places
     return [place_of(path)]
+
+
+def _of_stdin() -> Place:
+    if sys.stdin is None or sys.stdin.isatty():
+        got = "is closed" if sys.stdin is None else "is a terminal"
+        raise DataError(f"-: stdin {got}, expected a CSV from a pipe or a file, as in: linreg COMMAND - < FILE")
+    return Place(name="-", path="-", size_bytes=None, pipe=Pipe(sys.stdin.buffer))
 
 
 def _in_folder(folder: Path) -> list[Place]:
@@ -153,29 +164,30 @@ def _check_no_secret(uri: str) -> None:
 
 def _of_uri(uri: str) -> list[Place]:
     _check_no_secret(uri)
-    address, asked, options = uri.partition("?") if URI_OPTIONS.search(uri) else (uri, "", "")
-    folder, _, pattern = address.rpartition("/")
-    searched = folder + asked + options if (wild := glob.has_magic(pattern)) else uri
-    scheme = uri.partition("://")[0]
+    options = found.start() if (found := URI_OPTIONS.search(uri)) else len(uri)
+    address, scheme = uri[:options], uri.partition("://")[0]
+    given = _parts_before_pattern(address.split("/"))
+    pattern = [unquote(part) for part in address.split("/")[len(given) :]]
     try:
-        system, path = pyarrow.fs.FileSystem.from_uri(searched)
+        system, path = pyarrow.fs.FileSystem.from_uri("/".join(given) + uri[options:])
         info = system.get_file_info(path)
         if info.type == pyarrow.fs.FileType.NotFound:
             raise DataError(f"{uri}: no such file; check the name and the folder")
-        if info.type == pyarrow.fs.FileType.File:
+        if info.is_file and not pattern:
             return [Place(name=uri, path=path, size_bytes=info.size, modified_ns=info.mtime_ns, system=system)]
-        entries = system.get_file_info(pyarrow.fs.FileSelector(path))
+        entries = system.get_file_info(pyarrow.fs.FileSelector(path, recursive=len(pattern) > 1))
     except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{uri}: cannot be read: {one_line(error)}") from None
-    entries = sorted((entry for entry in entries if not entry.base_name.startswith(IGNORED)), key=lambda e: e.base_name)
-    if wild:
-        entries = [entry for entry in entries if entry.is_file and fnmatch.fnmatchcase(entry.base_name, pattern)]
+        raise DataError(f"{uri}: cannot be read: {_what_failed(error)}") from None
+    within = {entry.path: entry.path.removeprefix(path.rstrip("/")).strip("/").split("/") for entry in entries}
+    entries = sorted((entry for entry in entries if not _is_ignored(within[entry.path])), key=lambda e: e.path)
+    if pattern:
+        entries = [entry for entry in entries if entry.is_file and _matches(within[entry.path], pattern)]
         if not entries:
             raise DataError(f"{uri}: no file matches this pattern; check the name and the folder")
-    _check_folder(searched, [entry.base_name for entry in entries if not entry.is_file], len(entries))
+    _check_folder(address.rstrip("/"), [entry.base_name for entry in entries if not entry.is_file], len(entries))
     return [
         Place(
-            name=f"{scheme}://{entry.path.lstrip('/')}",
+            name=f"{scheme}://{entry.path}",
             path=entry.path,
             size_bytes=entry.size,
             modified_ns=entry.mtime_ns,
@@ -183,6 +195,30 @@ def _of_uri(uri: str) -> list[Place]:
         )
         for entry in entries
     ]
+
+
+def _what_failed(error: Exception) -> str:
+    if "Unrecognized filesystem type" in str(error):
+        return "its scheme is unknown, expected s3, gs, abfs, hdfs or file; fetch it to a file first"
+    return one_line(error)
+
+
+def _parts_before_pattern(parts: Sequence[str]) -> list[str]:
+    return list(takewhile(lambda part: not glob.has_magic(part), parts))
+
+
+def _is_ignored(parts: Sequence[str]) -> bool:
+    return any(part.startswith(IGNORED) for part in parts)
+
+
+def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Return whether the parts of a path match those of a pattern; `**` stands for any number of folders."""
+    if not pattern:
+        return not parts
+    if pattern[0] == "**" and _matches(parts, pattern[1:]):
+        return True
+    here = bool(parts) and fnmatch.fnmatchcase(parts[0], pattern[0])
+    return here and _matches(parts[1:], pattern if pattern[0] == "**" else pattern[1:])
 
 
 def place_of(path: Path) -> Place:
@@ -202,5 +238,7 @@ def place_of(path: Path) -> Place:
     if stat.S_ISDIR(status.st_mode):
         raise DataError(f"{path}: is a folder, expected a file")
     if not stat.S_ISREG(status.st_mode):
-        raise DataError(f"{path}: is not a regular file; copy its contents to one first")
+        raise DataError(
+            f"{path}: is not a regular file; copy its contents to one, or read a CSV from a pipe: linreg COMMAND -"
+        )
     return Place(name=str(path), path=str(path), size_bytes=status.st_size, modified_ns=status.st_mtime_ns)

@@ -100,6 +100,37 @@ def test_folders_that_are_no_table(tmp_path):
         read_table(f"{tmp_path}/*.csv", features=None, target="y")
 
 
+def test_a_pattern_of_a_uri_reaches_into_folders(tmp_path):
+    for name in ("k=1/a.csv", "k=2/a.csv", "k=2/b.csv", "_temporary/a.csv", "deep/er/a.csv"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        write(tmp_path / name, TWO)
+    rows = len(read_table(tmp_path / "k=1/a.csv", features=None, target="y").features)
+    for pattern, files in (("k=?/a.csv", 2), ("*/*.csv", 3), ("**/a.csv", 3), ("k=2/*", 2)):
+        for table in (f"{tmp_path}/{pattern}", f"{tmp_path.as_uri()}/{pattern}"):
+            assert len(read_table(table, features=None, target="y").features) == files * rows, table
+    with pytest.raises(DataError, match=r"file:///.*has the folder 'deep' in it, .* pattern: 'file:///.*/\*/\*'$"):
+        read_table(tmp_path.as_uri(), features=None, target="y")
+    write(tmp_path / "k=2/c.csv", b"x,z\n1,2\n")
+    with pytest.raises(DataError, match=r"^file:///[^ ]*/k=2/c.csv: its columns differ"):
+        read_table(f"{tmp_path.as_uri()}/k=*/*", features=None, target="y")
+
+
+def test_a_scheme_that_cannot_be_read_is_refused():
+    with pytest.raises(DataError, match="its scheme is unknown, expected s3, gs, abfs, hdfs or file; fetch it to a"):
+        read_table("https://localhost/t.csv", features=None, target="y")
+
+
+@pytest.mark.parametrize(
+    ("stdin", "got"),
+    [(None, "closed"), (SimpleNamespace(isatty=lambda: True), "a terminal")],
+    ids=["closed", "terminal"],
+)
+def test_stdin_that_is_no_pipe_is_told_at_once(monkeypatch, stdin, got):
+    monkeypatch.setattr(sys, "stdin", stdin)
+    with pytest.raises(DataError, match=f"-: stdin is {got}, expected a CSV from a pipe or a file, as in: linreg"):
+        read_table("-", features=None, target="y")
+
+
 PROGRAM = """
 from linreg.reading.stream import open_stream
 from linreg.errors import DataError
@@ -129,7 +160,7 @@ def test_parquet_from_a_pipe_is_refused():
 
 def test_a_pipe_that_is_held_can_be_read_often(monkeypatch):
     text = b"x,y\n" + b"1.5,2\n" * 3_000_000
-    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(text)))
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(text), isatty=lambda: False))
     stream = open_stream("-", features=("x",), target="y")
     assert not stream.repeatable
     kept = held(stream, 10**9)
