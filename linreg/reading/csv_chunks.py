@@ -119,5 +119,7 @@ def _careful_cut(buffer: bytes, name: str, delimiter: str, *, last: bool) -> int
                 end = at
     except csv.Error as error:
         if at < len(buffer) or last:
-            raise QuoteError(name, row, one_line(error)) from None
+            limit = csv.field_size_limit()
+            problem = f"a quote is not closed within {limit} bytes" if "field limit" in str(error) else one_line(error)
+            raise QuoteError(name, row, problem) from None
     return end

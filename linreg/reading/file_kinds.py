@@ -63,7 +63,7 @@ def check_kind(name: str, raw: bytes, end: bytes = b"") -> None:
         raise DataError(f"{name}: is empty{rest}, expected a CSV or Parquet table; write or fetch it again")
     if raw[:4] in (b"\xff\xfe\0\0", b"\0\0\xfe\xff"):
         raise DataError(f"{name}: is UTF-32, expected UTF-8; save it again as 'CSV UTF-8'")
-    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff") or _every_second_is_zero(raw[:64]):
         raise DataError(f"{name}: is UTF-16, expected UTF-8; save it again as 'CSV UTF-8'")
     what, remedy = _kind(raw, start, end or raw)
     if what:
@@ -71,7 +71,7 @@ def check_kind(name: str, raw: bytes, end: bytes = b"") -> None:
         raise DataError(f"{name}: {what}{expected}; {remedy}")
     if (zero := raw.find(b"\0")) >= 0:
         raise DataError(
-            f"{name}: has a zero byte at offset {zero}, expected text; is it a binary file? {CONVERT.capitalize()}"
+            f"{name}: has a zero byte at offset {zero}, expected text; is it a binary file? Write it as CSV or Parquet"
         )
 
 
@@ -90,13 +90,17 @@ def _kind(raw: bytes, start: bytes, end: bytes) -> tuple[str, str]:
         return "is a tar archive", f"{UNPACK}: tar -xf FILE"
     if re.match(rb"\x80[\x02-\x05][\x80-\xff(\[\]}c]", raw):
         return "is a Python pickle", f"{CONVERT}, with the program that made it"
-    if re.match(rb'\{\s*"|\{\s*\}|\[\s*[\[{]', start):
-        first_line, _, rest = raw.partition(b"\n")
+    first_line, _, rest = raw.partition(b"\n")
+    if re.match(rb'\{\s*"|\{\s*\}|\[\s*[\[{]', start) or (start[:1] == b"[" and _is_json(first_line)):
         return "is JSON lines" if rest.strip() and _is_json(first_line) else "is JSON", CONVERT
     for first, what, remedy in KINDS:
         if (start if first[:1].isascii() and first[:1] in b"<v" else raw).startswith(first):
             return what, remedy
     return "", ""
+
+
+def _every_second_is_zero(text: bytes) -> bool:
+    return len(text) > 2 and any(not any(text[first::2]) and all(text[1 - first :: 2]) for first in (0, 1))
 
 
 def _is_json(line: bytes) -> bool:

@@ -81,11 +81,14 @@ KINDS = {
     "json": (json.dumps({"x": [1, 2]}, indent=1).encode(), "is JSON,", "write it as CSV or Parquet"),
     "json-records": (b'[{"x": 1}, {"x": 2}]', "is JSON,", "write it as CSV or Parquet"),
     "json-lines": (b'{"x": 1}\n{"x": 2}\n', "is JSON lines", "write it as CSV or Parquet"),
+    "json-arrays": (b"[0.5, 2]\n[1.5, 3]\n", "is JSON lines", "write it as CSV or Parquet"),
+    "utf-16-be": ("x,y\n1,2\n".encode("utf-16-be"), "is UTF-16, expected UTF-8", "save it again"),
+    "utf-16-le": ("x,y\n1,2\n".encode("utf-16-le"), "is UTF-16, expected UTF-8", "save it again"),
     "utf-32": ("x,y\n1,2\n".encode("utf-32"), "is UTF-32, expected UTF-8", "save it again"),
     "pdf": (b"%PDF-1.7\n1,2\n", "is PDF", "get the table itself"),
     "html": (b"<html></html>", "is HTML or XML", "fetch the file"),
     "pointer": (b"version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer", "git lfs pull"),
-    "noise": (b"x,y\n1,\0\n", "has a zero byte at offset 6", "Write it as csv or parquet"),
+    "noise": (b"x,y\n1,\0\n", "has a zero byte at offset 6", "Write it as CSV or Parquet"),
 }
 
 
