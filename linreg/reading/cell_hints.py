@@ -15,12 +15,17 @@ _ONE_GROUP = rf"{_SIGN}[1-9][0-9]{{0,2}},[0-9]{{3}}"
 _COMMA = rf"{_SIGN}[0-9]*,[0-9]+(?:[eE][+-]?[0-9]+)?"
 
 
-def hint(value: str, *, written_otherwise: bool, how: ReadOptions) -> str:
+LONGEST_WORD = 20
+"""Characters of a word that may stand for a missing value."""
+
+
+def hint(value: str, *, written_otherwise: bool, alone: bool, how: ReadOptions) -> str:
     """Return what can be done about a cell, after a semicolon; an empty string if nothing is known.
 
     Args:
         value: the cell.
         written_otherwise: whether it is a number that people can read.
+        alone: whether all other cells are numbers, have no value, or are the same as this one.
         how: how cells are written, as far as was given.
     """
     text = value.strip()
@@ -31,8 +36,9 @@ def hint(value: str, *, written_otherwise: bool, how: ReadOptions) -> str:
     if written_otherwise:
         mark = "a decimal point" if how.decimal == "." else "a decimal comma"
         return f"; use digits and {mark} only: 1000 for a thousand, 12{how.decimal}5 for 12.5 % or $12.5"
-    if text and not any(sign.isalnum() for sign in text):
-        return f"; if it stands for a missing value, add --missing {_quoted(text)}" if text.isprintable() else ""
+    is_word = alone and len(text) <= LONGEST_WORD and not any(sign.isdigit() for sign in text)
+    if text and text.isprintable() and (is_word or not any(sign.isalnum() for sign in text)):
+        return f"; if it stands for a missing value, add --missing {_quoted(text)}"
     return ""
 
 

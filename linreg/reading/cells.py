@@ -231,7 +231,13 @@ def _not_numbers(column: pa.ChunkedArray, kinds: NDArray[np.uint8], how: ReadOpt
         number = f"row {first_row + other + 1} is {short(str(column[other].as_py()))}"
         if kinds[row] == _TEXT and 2 * bad.sum() >= (kinds != _MISSING).sum():
             problem += f", but {number}"
-    if value.strip() in (*TRUE, *FALSE) and not numeric.any():
+    is_boolean = value.strip() in (*TRUE, *FALSE)
+    if is_boolean and not numeric.any():
         problem += AS_FEATURE
-    problem += hint(value, written_otherwise=bool(kinds[row] == _OTHERWISE), how=how)
+    alone = bool(numeric.any()) and not is_boolean and _differ_in_nothing(column.filter(pa.array(bad)))
+    problem += hint(value, written_otherwise=bool(kinds[row] == _OTHERWISE), alone=alone, how=how)
     return Cells(values=None, problem=problem, numeric=bool(numeric.any()), number=number)
+
+
+def _differ_in_nothing(cells: pa.ChunkedArray) -> bool:
+    return len(pc.unique(pc.utf8_trim_whitespace(cells.cast(pa.large_string())))) == 1

@@ -68,7 +68,8 @@ def choose_named(source: Source, features: tuple[str, ...], target: str | None, 
     for name, place in zip(names, places, strict=True):
         kind = source.kind(place)
         if not may_hold_numbers(kind) and place not in booleans:
-            raise DataError(f"{source.origin}: column {name!r}: is {kind}, not numbers")
+            problem = problem_of(wrong_type(kind), asked=True, target=name == target)
+            raise DataError(f"{source.origin}: column {name!r}: {problem}")
     unused = (name for place, name in enumerate(source.names) if place not in set(places))
     left_out = tuple(LeftOut(name=name, reason=reason_unread(source, name)) for name in unused)
     if not features:
@@ -107,6 +108,11 @@ def check_named(source: Source, names: Sequence[str]) -> None:
             raise no_column(source, name)
         if there[name] > 1:
             raise DataError(f"{source.origin}: two columns are called {short(name)}; rename one")
+
+
+def wrong_type(kind: pa.DataType) -> str:
+    """Return what is wrong with a column whose type cannot hold numbers."""
+    return f"is bool, not numbers{AS_FEATURE}" if pa.types.is_boolean(kind) else f"is {kind}, not numbers"
 
 
 def way_out(*, asked: bool) -> str:
@@ -165,4 +171,6 @@ def no_column(source: Source, name: str) -> DataError:
     hint = f"did you mean {by_case[near[0]]!r}?" if near else f"expected one of {listed(source.names)}"
     if len(words := name.split()) > 1 and set(words) <= set(source.names):
         hint = f"separate names with commas: {','.join(words)}"
+    elif whole := next((other for other in source.names if other.startswith(f"{name},")), None):
+        hint = f"did you mean {short(whole)}? On the command line, double quotes keep the comma: '\"a,b\",c'"
     return DataError(f"{source.origin}: has no column {name!r}; {hint}")

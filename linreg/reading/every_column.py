@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from linreg.config import MAX_NAME_LENGTH
 from linreg.errors import DataError
-from linreg.reading.cells import AS_FEATURE, Cells, may_hold_numbers, read_cells
+from linreg.reading.cells import Cells, may_hold_numbers, read_cells
 from linreg.reading.choice import (
     NO_VALUES,
     Choice,
@@ -17,6 +17,7 @@ from linreg.reading.choice import (
     nothing_left,
     problem_of,
     reason_unread,
+    wrong_type,
 )
 from linreg.reading.column_names import short
 from linreg.reading.options import ReadOptions
@@ -42,7 +43,7 @@ def choose_all(source: Source, target: str | None, how: ReadOptions) -> Choice:
     typed = [place for place in places if not may_hold_numbers(kind := source.kind(place)) or pa.types.is_null(kind)]
     for place in typed:
         kind = source.kind(place)
-        problem = NO_VALUES if pa.types.is_null(kind) else _of_type(kind)
+        problem = NO_VALUES if pa.types.is_null(kind) else wrong_type(kind)
         _leave_out(source, place, Cells(values=None, problem=problem, numeric=False), target, reasons)
     open_places = [place for place in places if place not in reasons]
     first = next(source.batches(open_places), None) if open_places else None
@@ -111,12 +112,6 @@ def _leave_out(source: Source, place: int, cells: Cells, target: str | None, rea
         problem = problem_of(cells.problem, asked=name == target, target=name == target)
         raise DataError(f"{source.origin}: column {name!r}: {problem}")
     reasons[place] = cells.problem
-
-
-def _of_type(kind: pa.DataType) -> str:
-    if pa.types.is_boolean(kind):
-        return f"is bool, not numbers{AS_FEATURE}"
-    return f"is {kind}, not numbers"
 
 
 def _places_of_all(source: Source, target: str | None) -> list[int]:

@@ -4,6 +4,8 @@ import json
 import re
 import shlex
 
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 import linreg as package
@@ -25,6 +27,8 @@ CELLS = {  # what stands in one cell, and its number
     "-": None,
     "--": None,
     ".": None,
+    "n.a.": None,
+    "unknown": None,
 }
 
 
@@ -91,10 +95,23 @@ def test_the_terminal_counts_what_json_lists(linreg, tmp_path):
 
 
 @pytest.mark.parametrize("features", [[], ["--features", "a"]], ids=["all columns", "named"])
-def test_a_target_of_booleans_is_told_what_a_target_can_be(linreg, tmp_path, features):
+@pytest.mark.parametrize(
+    ("kind", "found"), [("csv", "row 1 is 'True', not a number"), ("parquet", "is bool, not numbers")]
+)
+def test_a_target_of_booleans_is_told_what_a_target_can_be(linreg, tmp_path, features, kind, found):
     (tmp_path / "t.csv").write_text("a,flag\n1,True\n2,False\n4,True\n")
-    ended = linreg("train", "t.csv", "--target", "flag", *features, "-o", "b")
-    assert ended.failure().endswith("column 'flag': row 1 is 'True', not a number; write the target as 1 and 0")
+    pyarrow.parquet.write_table(pa.table({"a": [1, 2, 4], "flag": [True, False, True]}), tmp_path / "t.parquet")
+    ended = linreg("train", f"t.{kind}", "--target", "flag", *features, "-o", "b")
+    assert ended.failure().endswith(f"column 'flag': {found}; write the target as 1 and 0")
+
+
+@pytest.mark.parametrize(
+    "cells", [["a", "b"], ["12a", "12a"], ["x" * 21, "x" * 21]], ids=["two words", "digits", "long"]
+)
+def test_a_typo_is_no_word_for_a_missing_value(tmp_path, cells):
+    (tmp_path / "t.csv").write_text("x,y\n1,2\n2,3\n4,4\n" + "".join(f"{cell},5\n" for cell in cells))
+    with pytest.raises(DataError, match=f"row 4 is '{cells[0]}', not a number; correct it, or"):
+        package.fit(tmp_path / "t.csv", target="y")
 
 
 @pytest.mark.parametrize(("mark", "cell"), [(".", "0.357"), (",", "0,357"), (",", "-012,345")])
@@ -102,3 +119,13 @@ def test_a_group_that_begins_with_zero_is_no_thousand(tmp_path, mark, cell):
     (tmp_path / "t.csv").write_text(f"x;y\n{cell};1\n2;2\n3;5\n")
     with pytest.raises(DataError, match=f"column 'x': row 1 is '{cell}', not a number"):
         package.fit(tmp_path / "t.csv", target="y", delimiter=";", thousands=mark)
+
+
+def test_a_name_with_a_comma_is_written_in_double_quotes(linreg, tmp_path):
+    (tmp_path / "t.csv").write_text('"a,b",c,y\n1,2,3\n2,5,4\n3,1,9\n')
+    words = ["train", "t.csv", "--target", "y", "--split", "1", "-o", "b"]
+    hint = "has no column 'a'; did you mean 'a,b'? On the command line, double quotes keep the comma: '\"a,b\",c'"
+    assert linreg(*words, "--features", "a,b,c").failure().endswith(hint)
+    assert linreg(*words, "--features", '"a,b",c').code == 0
+    predicted = linreg("predict", "t.csv", "-m", "b", "--columns", '"a,b",y').out.splitlines()
+    assert (predicted[0], predicted[1][:4]) == ('"a,b","y","predicted_y"', "1,3,")

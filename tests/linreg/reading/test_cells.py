@@ -25,7 +25,8 @@ infinit 1e+ 1/2 12:30 2020-01-01
 DIGITS = "; use digits and a decimal point only: 1000 for a thousand, 12.5 for 12.5 % or $12.5"
 HINTS = dict.fromkeys(["١٢", "１２", "--1", "+-1", "$5", "'1"], DIGITS)
 HINTS |= {
-    sign: f"; if it stands for a missing value, add --missing '{sign}'" for sign in (".", "+", "-", "--", "∞", "?")
+    sign: f"; if it stands for a missing value, add --missing '{sign}'"
+    for sign in (".", "+", "-", "--", "∞", "?", "+nan", "NAN", "infinit")
 }
 HINTS |= {"1_000": "; add --thousands '_'", "1%": "; remove the percent signs: write 12.5 for 12.5 %"}
 HINTS |= dict.fromkeys(["1 000", "1\u00a0000"], "; add --thousands ' '")
