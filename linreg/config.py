@@ -27,6 +27,9 @@ MAX_STATE_BYTES = 64 * 2**30
 MAX_EXPANDED_BYTES = 64 * 2**20
 """Limit on the memory that expanded views (stride 0) in a state_dict may take once they are copied."""
 
+TRAINING = "training"
+"""The stage of a gradient method, which counts epochs; the other stages count rows of a table."""
+
 SHORT_ROWS = 2**18
 """A table of at most so many rows shows no progress."""
 

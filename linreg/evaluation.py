@@ -1,6 +1,6 @@
 """Evaluate a model on a table of any size: in one pass, which also finds whether it is the training table."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -65,6 +65,7 @@ def evaluate(
     how: ReadOptions | None = None,
     workers: int = 1,
     progress: Progress | None = None,
+    on_open: Callable[[TableStream], None] = lambda _table: None,
 ) -> Evaluation:
     """Evaluate a model on a table.
 
@@ -77,6 +78,7 @@ def evaluate(
         how: how the cells are written; None reads them as those of the training table.
         workers: threads of the pass.
         progress: as in `linreg.problem.Problem`.
+        on_open: called with the table before it is read.
 
     Raises:
         DataError: the table cannot be used, has no complete row, or has values that the model's dtype cannot hold.
@@ -85,6 +87,7 @@ def evaluate(
     if (old := _old_training_parts(data, card, affine, how)) is not None:
         return Evaluation(metrics=metrics_of(old.parts), notes=old.notes)
     stream, problem = _opened(data, card, how, workers, progress)
+    on_open(stream)
     scores = _by_part(problem, scored(problem, as_it_is(affine), digests=True), card)
     return Evaluation(metrics={name: one.rounded.metrics for name, one in scores.items()}, notes=stream.notes)
 
@@ -97,12 +100,14 @@ def draw(
     how: ReadOptions | None = None,
     workers: int = 1,
     progress: Progress | None = None,
+    on_open: Callable[[TableStream], None] = lambda _table: None,
 ) -> Drawn:
     """Draw rows of a table to plot a model with; arguments and errors are those of `evaluate`."""
     how = how or card.read
     if (old := _old_training_parts(data, card, affine, how)) is not None:
         return old
     stream, problem = _opened(data, card, how, workers, progress)
+    on_open(stream)
     found, sample = sampled(problem, as_it_is(affine))
     return Drawn(parts=_parts_drawn(problem, _by_part(problem, found, card), sample), notes=stream.notes)
 

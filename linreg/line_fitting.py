@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from linreg import data as datasets
 from linreg.card import ranges_of
-from linreg.config import TrainSettings
+from linreg.config import TRAINING, TrainSettings
 from linreg.data import Dataset
 from linreg.fitted import FittedModel
 from linreg.problem import Progress
@@ -25,7 +25,7 @@ def fit_line(
         dataset,
         parts,
         settings,
-        progress=None if progress is None else lambda epoch, _loss: progress("training", epoch + 1, settings.epochs),
+        progress=None if progress is None else lambda epoch, _loss: progress(TRAINING, epoch + 1, settings.epochs),
         keep_on_interrupt=keep_on_interrupt,
     )
     x = dataset.features

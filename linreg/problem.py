@@ -123,7 +123,7 @@ class Problem:
             stage: name of the pass, for `progress`.
         """
         if self.engine is not run:
-            return reduced(self._elsewhere(function, arguments), combine)
+            return reduced(self._elsewhere(function, arguments, stage), combine)
         workers = self.workers if self.columns <= WIDEST_PARALLEL else 1
         counted = RowCount(progress=self.progress, stage=stage, rows=self.stream.rows)
         here, there = replace(self, progress=None, on_rows=counted), replace(self, progress=None)
@@ -145,12 +145,14 @@ class Problem:
             if self.on_rows is not None:
                 self.on_rows(block.start + len(block.values))
 
-    def _elsewhere(self, function: Callable[..., Result], arguments: tuple[Any, ...]) -> Iterator[Result]:
+    def _elsewhere(self, function: Callable[..., Result], arguments: tuple[Any, ...], stage: str) -> Iterator[Result]:
         """Run a function in other processes, and add what they notice in their rows to the notes of the table."""
         assert isinstance(self.stream, TableStream)
         assert self.stream.rows is not None, "only Parquet is read by other processes"
         there, units = replace(self, engine=run, progress=None), ranges_of(self.stream.rows)
-        for result, noticed in self.engine(_noticing, units, function, there, *arguments, workers=self.workers):
+        counted = RowCount(progress=self.progress, stage=stage, rows=self.stream.rows)
+        results = self.engine(_noticing, units, function, there, *arguments, workers=self.workers)
+        for result, noticed in counted.units(results, units):
             self.stream.add_noticed(noticed)
             yield result
 

@@ -6,7 +6,7 @@ from typing import Any
 from linreg.affine import check_architecture
 from linreg.block_split import RULE
 from linreg.card import Card, ranges_of
-from linreg.config import Method, TrainSettings
+from linreg.config import TRAINING, Method, TrainSettings
 from linreg.data import Dataset
 from linreg.errors import DataError
 from linreg.exact_fit import check_table, fit_exactly, split_problem
@@ -113,7 +113,7 @@ def _descended(
     survey = survey_of(problem)
     check_table(problem, survey)
     progress = problem.progress
-    tell = None if progress is None else lambda epoch, _loss: progress("training", epoch + 1, settings.epochs)
+    tell = None if progress is None else lambda epoch, _loss: progress(TRAINING, epoch + 1, settings.epochs)
     if 8 * (problem.features + 1) * survey.complete > memory_bytes:
         _check_batch(problem, survey, settings, memory_bytes)
         return fit_streamed(problem, survey, settings, progress=tell, keep_on_interrupt=keep_on_interrupt), survey

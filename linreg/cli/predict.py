@@ -1,6 +1,6 @@
 """`linreg predict`: predict every row of a table with a bundle, a .pth or an .onnx file."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,12 +22,15 @@ from linreg.cli.predict_output import (
 )
 from linreg.cli.predict_ray import predict_on_ray
 from linreg.cli.table_options import Decimal, Delimiter, Missing, Thousands, read_options, refuse_table_options
+from linreg.cli.table_progress import TableProgress
 from linreg.cli.terminal import note, stages
 from linreg.cli.train_options import QUOTED, parse_names, split_names
 from linreg.config import SHORT_ROWS, Engine
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from linreg.reading.stream import TableStream
 
 NAME = "predict"
 SUMMARY = "Predict every row of a table, or run your own module on arrays."
@@ -157,7 +160,7 @@ def run(
         return
     batches = predicted_batches(stream, opened, schema, with_features=columns is None)
     with ExitStack() as stack:
-        counted = _Counted(batches, stack, lambda: stream.rows)
+        counted = _Counted(batches, stack, stream)
         written = write_table(where, iter(counted), force=force)
     for text in stream.notes:
         note(f"note: {text.replace('are left out', 'get no prediction')}")
@@ -166,7 +169,7 @@ def run(
 
 
 class _Counted:
-    """Counts rows and predictions on their way, and shows the number of rows of a long table on stderr.
+    """Counts rows and predictions on their way, and shows on stderr how much of a long table is done.
 
     Attributes:
         rows: rows that were written.
@@ -175,9 +178,9 @@ class _Counted:
 
     rows = predictions = 0
 
-    def __init__(self, batches: "Iterable[pa.RecordBatch]", stack: ExitStack, total: Callable[[], int | None]) -> None:
-        self._batches, self._stack, self._total = batches, stack, total
-        self._progress: Callable[[str, int, int | None], None] | None = None
+    def __init__(self, batches: "Iterable[pa.RecordBatch]", stack: ExitStack, stream: "TableStream") -> None:
+        self._batches, self._stack, self._stream = batches, stack, stream
+        self._progress: TableProgress | None = None
 
     def __iter__(self) -> "Iterator[pa.RecordBatch]":
         for batch in self._batches:
@@ -185,9 +188,9 @@ class _Counted:
             self.rows += batch.num_rows
             self.predictions += batch.num_rows - batch.column(batch.num_columns - 1).null_count
             if self._progress is None and self.rows > SHORT_ROWS:
-                self._progress = self._stack.enter_context(stages())
+                self._progress = TableProgress(self._stack.enter_context(stages()), self._stream)
             if self._progress is not None:
-                self._progress("rows", self.rows, self._total())
+                self._progress("predictions", self.rows, self._stream.rows)
 
 
 def _passing(columns: str | None) -> tuple[str, ...] | None:

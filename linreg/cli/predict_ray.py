@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from linreg.cli.table_progress import TableProgress
 from linreg.cli.terminal import note, say_waiting, stages
 from linreg.config import Engine
 
@@ -30,13 +31,14 @@ def predict_on_ray(task: "PartTask", folder: Path, *, address: str | None, worke
     def count(one: WrittenPart) -> None:
         nonlocal rows, predictions
         rows, predictions = rows + one.part.rows, predictions + one.predictions
-        progress("rows", rows, task.stream.rows)
+        progress("predictions", rows, task.stream.rows)
 
     def written(stage: Path) -> Iterator["PartFile"]:
         with running(Engine.RAY, address, workers) as run:
             yield from predict_units(run, task, stage, count)
 
-    with stages() as progress:
+    with stages() as bar:
+        progress = TableProgress(bar, task.stream)
         parts, new = collect_parts(folder, written, force=force, on_wait=say_waiting)
     for text in task.stream.notes:
         note(f"note: {text.replace('are left out', 'get no prediction')}")

@@ -3,6 +3,7 @@
 import shlex
 from typing import TYPE_CHECKING
 
+from linreg.cli.table_progress import TableProgress
 from linreg.cli.terminal import note, stages
 from linreg.errors import LinregError
 
@@ -38,8 +39,17 @@ def metrics_of_rows(
     card = _card(checkpoint, table)
     if table is None:
         return metrics_of(draw_line(card, checkpoint.affine))
-    with stages() as progress:
-        found = evaluate(table, card, checkpoint.affine, how=how, workers=workers or usable_cores(), progress=progress)
+    with stages() as bar:
+        progress = TableProgress(bar)
+        found = evaluate(
+            table,
+            card,
+            checkpoint.affine,
+            how=how,
+            workers=workers or usable_cores(),
+            progress=progress,
+            on_open=progress.opened,
+        )
     _tell(found.notes)
     return found.metrics
 
@@ -54,8 +64,17 @@ def rows_to_plot(
     card = _card(checkpoint, table)
     if table is None:
         return draw_line(card, checkpoint.affine)
-    with stages() as progress:
-        found = draw(table, card, checkpoint.affine, how=how, workers=workers or usable_cores(), progress=progress)
+    with stages() as bar:
+        progress = TableProgress(bar)
+        found = draw(
+            table,
+            card,
+            checkpoint.affine,
+            how=how,
+            workers=workers or usable_cores(),
+            progress=progress,
+            on_open=progress.opened,
+        )
     _tell(found.notes)
     return found.parts
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 WIDE = 140
 """Table width if the output is not a terminal, so that logs are not cut."""
 
+BAR_WIDTH = 40
 BORDER = 3
 """Width between two columns of a table, in characters."""
 
@@ -157,20 +158,21 @@ class Stages:
 
     def __init__(self, display: "Progress | None") -> None:
         self._display = display
-        self._task = None if display is None else display.add_task("", end_s=None)
+        self._task = None if display is None else display.add_task("", end_s=None, counts="")
         self._stage, self._start_s = "", time.monotonic()
         self._end_s: float | None = None
         self.elapsed_s: dict[str, float] = {}
 
-    def __call__(self, stage: str, done: int, total: int | None) -> None:
-        """Show that `done` of `total` steps of a stage are complete."""
+    def __call__(self, stage: str, done: int, total: int | None, *, counts: str | None = None) -> None:
+        """Show that `done` of `total` steps of a stage are complete, or `counts` in place of these numbers."""
         if self._display is None or self._task is None:
             return
         if stage != self._stage:
             self._begin(stage)
         elif self._end_s is not None and done and total is not None:
             self._end_s = self._start_s + (time.monotonic() - self._start_s) / done * total
-        self._display.update(self._task, completed=done, total=total, end_s=self._end_s)
+        counts = counts or f"{done}/{'?' if total is None else total}"
+        self._display.update(self._task, completed=done, total=total, end_s=self._end_s, counts=counts)
 
     def expect(self, stage: str, total: int, duration_s: float) -> None:
         """Begin a stage of few long steps, and show what is left of its expected duration from the start."""
@@ -197,12 +199,13 @@ def stages() -> Iterator[Stages]:
     if not sys.stderr.isatty():
         yield Stages(None)
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.table import Column
 
     columns = (
         TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
+        BarColumn(bar_width=None, table_column=Column(max_width=BAR_WIDTH)),
+        TextColumn("{task.fields[counts]}", markup=False, style="progress.download"),
         TimeElapsedColumn(),
         _remaining_column(),
     )

@@ -11,6 +11,7 @@ from linreg.cli.engine_options import Address, EngineOption, check_engine
 from linreg.cli.options import Json, Wait, Workers
 from linreg.cli.results import show_card, show_left_out
 from linreg.cli.table_options import Decimal, Delimiter, Missing, Thousands, check_apart, read_options
+from linreg.cli.table_progress import TableProgress
 from linreg.cli.terminal import note, print_json, say_waiting, stages
 from linreg.cli.train_options import (
     AllowCollinear,
@@ -129,6 +130,7 @@ def run(
         check_apart(output, table)
 
     from linreg.fitting import fit
+    from linreg.reading.stream import TableStream
     from linreg.saving import replacing
 
     with replacing(output, command="linreg train", force=force, wait=wait, on_wait=say_waiting) as changes:
@@ -145,7 +147,7 @@ def run(
                     address=address,
                     workers=workers,
                     memory=memory or DEFAULT_MEMORY,
-                    progress=progress,
+                    progress=TableProgress(progress, data) if isinstance(data, TableStream) else progress,
                 )
         except KeyboardInterrupt:
             raise EndedError(

@@ -85,6 +85,7 @@ class TableStream:
         left_out: the columns that are not used, and why.
         how: how the cells are written.
         passed_schema: the columns that are passed through, under the first file's own names.
+        read_bytes: how many bytes of the files were read so far, approximately, in all passes together.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class TableStream:
             [(sources[0].own_names[at], common_kind([source.kind(at) for source in sources])) for at in passed]
         )
         self._seen: Noticed = {}
+        self.read_bytes = 0
 
     @property
     def used_names(self) -> tuple[str, ...]:
@@ -223,6 +225,8 @@ class TableStream:
             where = [place_of[name] for name in names]
             for batch in source.batches(where, passing=self._passed, start=max(start - at, 0)):
                 rows = batch.first_row + batch.rows
+                with _COUNTING:
+                    self.read_bytes += batch.read_bytes
                 yield Piece(
                     start=at + batch.first_row,
                     columns=numbers_of(source.origin, batch, names, self._choice, self.how),

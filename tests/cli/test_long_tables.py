@@ -77,17 +77,21 @@ def test_evaluate_draws_no_rows(linreg, long, monkeypatch):
 
 
 @pytest.mark.parametrize("command", ["evaluate", "plot"])
-def test_a_long_table_shows_its_rows(linreg, long, monkeypatch, command):
+def test_a_long_table_shows_its_rows_and_bytes(linreg, long, monkeypatch, command):
     linreg("train", long, "--target", "y", "-o", "model")
     told: list[object] = []
 
     @contextmanager
-    def stages() -> Iterator[Callable[[str, int, int | None], None]]:
-        yield lambda *step: told.append(step)
+    def stages() -> Iterator[Callable[..., None]]:
+        yield lambda *step, counts: told.append((*step, counts))
 
     monkeypatch.setattr(rows, "stages", stages)
     linreg(command, long, "-m", "model")
-    assert told == [("metrics", done, ROWS) for done in (65_536, 131_072, 196_608, 262_144, ROWS)]
+    size = long.stat().st_size
+    assert told == [
+        ("metrics", done, ROWS, f"{done:,}/300,000 rows, {size * done // ROWS / 1e6:.1f}/{size / 1e6:.1f} MB")
+        for done in (65_536, 131_072, 196_608, 262_144, ROWS)
+    ]
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])

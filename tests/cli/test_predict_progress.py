@@ -1,4 +1,4 @@
-"""`linreg predict` shows how many rows of a long table are done, and predicts the same as block by block by hand."""
+"""`linreg predict` shows how much of a long table is done, and predicts the same as block by block by hand."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,8 +17,8 @@ def shown(monkeypatch):
     told: list[object] = []
 
     @contextmanager
-    def stages() -> Iterator[Callable[[str, int, int | None], None]]:
-        yield lambda *step: told.append(step)
+    def stages() -> Iterator[Callable[..., None]]:
+        yield lambda *step, counts: told.append((*step, counts))
 
     monkeypatch.setattr(predict, "stages", stages)
     monkeypatch.setattr(predict, "SHORT_ROWS", 100_000)
@@ -30,7 +30,13 @@ def test_a_long_table_shows_its_rows(linreg, penguins, shown, tmp_path, file):
     (tmp_path / "long.csv").write_text(f"{NAMES}\n" + "39.1,18.7,181\n40.3,18,195\n" * 100_000)
     (tmp_path / "short.csv").write_text(f"{NAMES}\n39.1,18.7,181\n40.3,18,195\n")
     long = linreg("predict", "long.csv", "-m", penguins / file)
-    assert shown == [("rows", 131_072, None), ("rows", 196_608, None), ("rows", 200_000, 200_000)]
+    size = (tmp_path / "long.csv").stat().st_size
+    read = size - len(f"{NAMES}\n")  # it is one chunk
+    assert shown == [
+        ("predictions", read, size, "131,072 rows, 2.6/2.6 MB"),
+        ("predictions", read, size, "196,608 rows, 2.6/2.6 MB"),
+        ("predictions", 200_000, 200_000, "200,000/200,000 rows, 2.6/2.6 MB"),
+    ]
     del shown[:]
     short = linreg("predict", "short.csv", "-m", penguins / file)
     assert shown == []

@@ -1,17 +1,23 @@
 """Passes over long tables tell their stage and rows."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 import linreg
 from linreg import problem as problems
 from linreg.block_split import BlockSplit
+from linreg.engines.threads import run
 from linreg.problem import Problem
 from linreg.reading.arrays_stream import ArraysStream
 from linreg.reading.blocks import BLOCK_ROWS
+from linreg.reading.stream import open_stream
 from linreg.survey import survey_of
 
 ROWS = 3 * BLOCK_ROWS + 10
@@ -32,6 +38,20 @@ def test_a_pass_tells_every_block_or_unit(workers: int, monkeypatch: pytest.Monk
     survey_of(problem(told, workers))
     done = [1, 2, 3] if workers == 1 else [2]
     assert told == [*(("products", count * BLOCK_ROWS, ROWS) for count in done), ("products", ROWS, ROWS)]
+
+
+def test_a_pass_of_other_processes_tells_every_unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(problems, "SHORT_ROWS", ROWS - 1)
+    monkeypatch.setattr(problems, "UNIT_BLOCKS", 2)
+    pyarrow.parquet.write_table(pa.table({"x": np.arange(ROWS) % 7, "y": np.arange(ROWS) % 5}), tmp_path / "t.parquet")
+    told: list[Step] = []
+    stream = open_stream(tmp_path / "t.parquet", features=("x",), target="y")
+
+    def engine(function: Any, units: Any, *arguments: Any, workers: int) -> Iterator[Any]:
+        return run(function, units, *arguments, workers=workers)
+
+    survey_of(Problem(stream=stream, engine=engine, progress=lambda *step: told.append(step)))
+    assert told == [("products", 2 * BLOCK_ROWS, ROWS), ("products", ROWS, ROWS)]
 
 
 def test_a_short_table_tells_nothing_and_nobody_need_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
