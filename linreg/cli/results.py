@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from linreg.reading.choice import LeftOut
 
 MOST_SHOWN = 10
-"""Columns that were left out and have a line of their own; the others are counted."""
+"""Columns that were left out and are named; the others are counted."""
 
 
 def show_card(card: "Card", output: Path, *, following: bool = True) -> None:
@@ -49,4 +49,4 @@ def show_left_out(left_out: "tuple[LeftOut, ...]") -> None:
     if len(others) > MOST_SHOWN:
         note(f"left out: and {len(others) - MOST_SHOWN:,} more; --json lists them all")
     if unasked:
-        note(f"ignored columns: {listed(unasked)} (not in --features)")
+        note(f"ignored columns: {listed(unasked, MOST_SHOWN)} (not in --features)")

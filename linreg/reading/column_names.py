@@ -9,10 +9,10 @@ def tidy(name: str) -> str:
     return unicodedata.normalize("NFC", name).strip()
 
 
-def listed(names: Iterable[str]) -> str:
-    """Join the first eight names for a message."""
+def listed(names: Iterable[str], most: int = 8) -> str:
+    """Join the first names for a message."""
     every = list(names)
-    return ", ".join(map(short, every[:8])) + (f" and {len(every) - 8:,} more" if len(every) > 8 else "")
+    return ", ".join(map(short, every[:most])) + (f" and {len(every) - most:,} more" if len(every) > most else "")
 
 
 def short(value: str) -> str:
