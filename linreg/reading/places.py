@@ -142,10 +142,11 @@ def _in_folder(folder: Path) -> list[Place]:
     return [place_of(entry) for entry in entries]
 
 
-def _check_folder(name: str, folders: list[str], entries: int) -> None:
+def _check_folder(name: str, folders: list[str], entries: int, options: str = "") -> None:
     if folders:
+        pattern = f"{name.rstrip('/')}/**/*{options}"
         raise DataError(
-            f"{name}: has the folder {folders[0]!r} in it, expected files; name them with a pattern: '{name}/*/*'"
+            f"{name}: has the folder {folders[0]!r} in it, expected files; name them with a pattern: '{pattern}'"
         )
     if not entries:
         raise DataError(f"{name}: is a folder without files; expected CSV or Parquet")
@@ -164,12 +165,12 @@ def _check_no_secret(uri: str) -> None:
 
 def _of_uri(uri: str) -> list[Place]:
     _check_no_secret(uri)
-    options = found.start() if (found := URI_OPTIONS.search(uri)) else len(uri)
-    address, scheme = uri[:options], uri.partition("://")[0]
+    end = found.start() if (found := URI_OPTIONS.search(uri)) else len(uri)
+    address, options, scheme = uri[:end], uri[end:], uri.partition("://")[0]
     given = _parts_before_pattern(address.split("/"))
     pattern = [unquote(part) for part in address.split("/")[len(given) :]]
     try:
-        system, path = pyarrow.fs.FileSystem.from_uri("/".join(given) + uri[options:])
+        system, path = pyarrow.fs.FileSystem.from_uri("/".join(given) + options)
         info = system.get_file_info(path)
         if info.type == pyarrow.fs.FileType.NotFound:
             raise DataError(f"{uri}: no such file; check the name and the folder")
@@ -184,7 +185,7 @@ def _of_uri(uri: str) -> list[Place]:
         entries = [entry for entry in entries if entry.is_file and _matches(within[entry.path], pattern)]
         if not entries:
             raise DataError(f"{uri}: no file matches this pattern; check the name and the folder")
-    _check_folder(address.rstrip("/"), [entry.base_name for entry in entries if not entry.is_file], len(entries))
+    _check_folder(address, [entry.base_name for entry in entries if not entry.is_file], len(entries), options)
     return [
         Place(
             name=f"{scheme}://{entry.path}",

@@ -108,8 +108,11 @@ def test_a_pattern_of_a_uri_reaches_into_folders(tmp_path):
     for pattern, files in (("k=?/a.csv", 2), ("*/*.csv", 3), ("**/a.csv", 3), ("k=2/*", 2)):
         for table in (f"{tmp_path}/{pattern}", f"{tmp_path.as_uri()}/{pattern}"):
             assert len(read_table(table, features=None, target="y").features) == files * rows, table
-    with pytest.raises(DataError, match=r"file:///.*has the folder 'deep' in it, .* pattern: 'file:///.*/\*/\*'$"):
-        read_table(tmp_path.as_uri(), features=None, target="y")
+    for table in (tmp_path, tmp_path.as_uri()):
+        with pytest.raises(DataError, match=r"has the folder 'deep' in it, expected files; .* pattern: '") as caught:
+            read_table(table, features=None, target="y")
+        pattern = str(caught.value).rpartition("pattern: ")[2].strip("'")
+        assert len(read_table(pattern, features=None, target="y").features) == 4 * rows
     write(tmp_path / "k=2/c.csv", b"x,z\n1,2\n")
     with pytest.raises(DataError, match=r"^file:///[^ ]*/k=2/c.csv: its columns differ"):
         read_table(f"{tmp_path.as_uri()}/k=*/*", features=None, target="y")
