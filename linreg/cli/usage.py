@@ -155,9 +155,11 @@ def _extra_hint(context: Any, words: list[str]) -> str:
     """Say where extra arguments belong."""
     command = context.command
     _, extra, _ = command.make_parser(context).parse_args(args=words[1:])
+    plain = [word for word in words if not word.startswith("-")][1:]
+    has_model = any(word.partition("=")[0] in ("-m", "--model") for word in words)
     return (
         _several_hint(command, words, extra)
-        or _model_hint(context, [word for word in words if not word.startswith("-")][1:], extra)
+        or _model_hint(context, plain, extra, has_model=has_model)
         or _one_hint(context, extra)
     )
 
@@ -182,9 +184,9 @@ def _several_hint(command: Any, words: list[str], extra: list[str]) -> str:
     return ""
 
 
-def _model_hint(context: Any, plain: list[str], extra: list[str]) -> str:
+def _model_hint(context: Any, plain: list[str], extra: list[str], *, has_model: bool) -> str:
     """Return a hint if a model was given in place of a table, or to a command that takes no argument."""
-    if "--model" not in _options(context.command):
+    if "--model" not in _options(context.command) or has_model:
         return ""
     models = [word for word in plain if Path(word).is_dir() or Path(word).suffix in (".pth", ".onnx")]
     takes = any(parameter.param_type_name == "argument" for parameter in context.command.params)
@@ -201,4 +203,8 @@ def _one_hint(context: Any, extra: list[str]) -> str:
         return f"; {context.command_path} takes options only"
     if "--target" in _options(context.command) and not Path(extra[0]).exists():
         return f"; is it the column to predict? --target {shlex.quote(extra[0])}"
-    return f"; {context.command_path} takes one {takes[0].name.upper()} at a time"
+    one = f"; {context.command_path} takes one {takes[0].name.upper()} at a time"
+    if takes[0].name == "table" and all(Path(word).is_file() for word in extra):
+        pattern = Path(extra[0]).with_name(f"*{Path(extra[0]).suffix}")
+        return f"{one}: for several files as one table, quote a pattern: {shlex.quote(str(pattern))}"
+    return one

@@ -128,7 +128,8 @@ class ParquetSource:
         )
 
     def _unreadable(self, error: BaseException) -> DataError:
-        return DataError(f"{self.origin}: is Parquet, but cannot be read: {one_line(error)}; write or fetch it again")
+        problem = one_line(error).rstrip(".")
+        return DataError(f"{self.origin}: is Parquet, but cannot be read: {problem}; write or fetch it again")
 
 
 def _rows_at_a_time(file: Any, group: int, passing: Sequence[str]) -> int:

@@ -151,6 +151,11 @@ def test_of_an_option_that_stands_twice_the_last_counts(linreg):
         (["predict", PENGUINS, "b.onnx"], f"name the model with -m: linreg predict {PENGUINS} -m b.onnx"),
         (["train", PENGUINS, "body_mass_g"], "is it the column to predict? --target body_mass_g"),
         (["verify", "a", "b"], "linreg verify takes one BUNDLE at a time"),
+        (["evaluate", PENGUINS, PENGUINS, "-m", PENGUINS.parent], "linreg evaluate takes one TABLE at a time: for"),
+        (
+            ["train", PENGUINS, PENGUINS, "--target", "body_mass_g"],
+            f"takes one TABLE at a time: for several files as one table, quote a pattern: '{PENGUINS.parent}/*.csv'",
+        ),
         (["demo", "a"], "linreg demo takes options only"),
     ],
     ids=lambda value: "-".join(map(str, value[:3])) if isinstance(value, list) else "",
