@@ -20,6 +20,9 @@ from linreg.files import similar_file
 from linreg.reading.pipe import Pipe
 
 IGNORED = (".", "_")
+RETRY_SECONDS = 60
+"""For Google Cloud Storage, which pyarrow tries for 15 minutes by default."""
+
 URI = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 SECRET_OPTIONS = re.compile(r"[?&][^=&]*(key|secret|token|sig|password)[^=&]*=", re.IGNORECASE)
 URI_OPTIONS = re.compile(r"\?[a-z_]+=")
@@ -170,7 +173,7 @@ def _of_uri(uri: str) -> list[Place]:
     given = _parts_before_pattern(address.split("/"))
     pattern = [unquote(part) for part in address.split("/")[len(given) :]]
     try:
-        system, path = pyarrow.fs.FileSystem.from_uri("/".join(given) + options)
+        system, path = pyarrow.fs.FileSystem.from_uri("/".join(given) + _with_patience(scheme, options))
         info = system.get_file_info(path)
         if info.type == pyarrow.fs.FileType.NotFound:
             raise DataError(f"{uri}: no such file; check the name and the folder")
@@ -196,6 +199,13 @@ def _of_uri(uri: str) -> list[Place]:
         )
         for entry in entries
     ]
+
+
+def _with_patience(scheme: str, options: str) -> str:
+    """Return the options of a URI, with a limit on the time that a store which does not answer is tried again."""
+    if scheme.lower() not in ("gs", "gcs") or "retry_limit_seconds" in options:
+        return options
+    return f"{options}{'&' if options else '?'}retry_limit_seconds={RETRY_SECONDS}"
 
 
 def _what_failed(error: Exception) -> str:

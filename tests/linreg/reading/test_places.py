@@ -2,12 +2,14 @@
 
 import bz2
 import io
+import re
 import subprocess
 import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.fs
 import pyarrow.parquet
 import pytest
 
@@ -121,6 +123,28 @@ def test_a_pattern_of_a_uri_reaches_into_folders(tmp_path):
 def test_a_scheme_that_cannot_be_read_is_refused():
     with pytest.raises(DataError, match="its scheme is unknown, expected s3, gs, abfs, hdfs or file; fetch it to a"):
         read_table("https://localhost/t.csv", features=None, target="y")
+
+
+@pytest.mark.parametrize(
+    ("uri", "asked"),
+    [
+        ("gs://b/t.csv", "gs://b/t.csv?retry_limit_seconds=60"),
+        ("gs://b/t.csv?scheme=http", "gs://b/t.csv?scheme=http&retry_limit_seconds=60"),
+        ("gs://b/t.csv?retry_limit_seconds=5", "gs://b/t.csv?retry_limit_seconds=5"),
+        ("s3://b/*.csv?region=x", "s3://b?region=x"),
+    ],
+)
+def test_a_store_that_does_not_answer_is_given_up(monkeypatch, uri, asked):
+    seen = []
+
+    def from_uri(text):
+        seen.append(text)
+        raise OSError("no answer")
+
+    monkeypatch.setattr(pyarrow.fs, "FileSystem", SimpleNamespace(from_uri=from_uri))
+    with pytest.raises(DataError, match=f"{re.escape(uri)}: cannot be read: no answer"):
+        read_table(uri, features=None, target="y")
+    assert seen == [asked]
 
 
 @pytest.mark.parametrize(
