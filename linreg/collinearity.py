@@ -24,7 +24,7 @@ rows of 1e-16 of the largest, where R is useless anyway. Columns that are nearly
 a NIST test problem (1.9e-10 of their norm), are far from K eps for any number of rows.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from operator import add
 
@@ -41,6 +41,10 @@ Array = NDArray[np.float64]
 
 EPSILON = float(np.finfo(np.float64).eps)
 SMALL_PARTS = 2.0 ** -np.arange(6.0, 50.0, 7.0)
+
+
+MOST_NAMED = 20
+"""Columns that a message names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,3 +195,9 @@ def _images(matrix: Matrix, block: Block, directions: Array) -> Iterator[tuple[A
         batch = np.ldexp(chunk[matrix.places], -matrix.exponents[:, None])
         high = cut(batch, -HIGH_BITS)
         yield batch, leading @ high + (rest @ high + directions.T @ (batch - high))
+
+
+def in_words(labels: Sequence[str]) -> str:
+    """Name the first columns of a message, and count the others."""
+    more = f" and {len(labels) - MOST_NAMED:,} more" if len(labels) > MOST_NAMED else ""
+    return ", ".join(labels[:MOST_NAMED]) + more

@@ -6,6 +6,7 @@ import numpy as np
 
 from linreg.affine import Affine, rounded
 from linreg.block_split import BlockSplit
+from linreg.collinearity import in_words
 from linreg.config import TrainSettings
 from linreg.data import rows_in_words
 from linreg.errors import DataError
@@ -133,14 +134,14 @@ def rated(problem: Problem, survey: Survey, model: Rounded, *, exact: bool) -> R
 def warnings_of(solution: LeastSquares) -> list[str]:
     """Return warnings of columns that are collinear, or nearly so."""
     if solution.collinear:
-        names = ", ".join(solution.collinear)
-        return [f"collinear columns ({names}): rank {solution.rank}, this is the minimum-norm solution"]
+        columns = in_words(solution.collinear)
+        return [f"collinear columns ({columns}): rank {solution.rank}, this is the minimum-norm solution"]
     if solution.near is not None:
-        names = ", ".join(solution.near.columns)
+        columns = in_words(solution.near.columns)
         digits = max(0, 16 - int(np.ceil(np.log10(solution.near.condition))))
         known = {0: "no digit of their coefficients is", 1: "at most 1 digit of their coefficients is"}
         return [
-            f"nearly collinear columns ({names}): condition number {solution.near.condition:.2g}, so "
+            f"nearly collinear columns ({columns}): condition number {solution.near.condition:.2g}, so "
             f"{known.get(digits, f'at most {digits} digits of their coefficients are')} known"
         ]
     return []

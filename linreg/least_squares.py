@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import qr_multiply, solve_triangular
 
-from linreg.collinearity import Directions, Matrix, directions_of
+from linreg.collinearity import Directions, Matrix, directions_of, in_words
 from linreg.errors import DataError, TrainingError
 from linreg.gradient import gradient
 from linreg.problem import Problem
@@ -131,7 +131,7 @@ def solution_of(problem: Problem, survey: Survey | None, *, allow_collinear: boo
     collinear = tuple(label for label, row in zip(labels, null, strict=True) if row.any())
     if collinear and not allow_collinear:
         raise TrainingError(
-            f"exact fit: these columns are linear combinations of each other: {', '.join(collinear)}; "
+            f"exact fit: these columns are linear combinations of each other: {in_words(collinear)}; "
             "leave one out with --features, or take the minimum-norm solution with --allow-collinear"
         )
     solution, squares, inverse = _solution(problem, scaled, exponents, directions)

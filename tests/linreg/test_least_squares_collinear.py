@@ -101,3 +101,10 @@ def test_nearly_collinear_columns_are_not_called_collinear(distance: float, righ
     solution = fit(features, a + b + 1)
     assert solution.collinear == ()
     assert digits_of(solution, exact(features, a + b + 1)) > right
+
+
+def test_a_message_names_twenty_columns() -> None:
+    with pytest.raises(TrainingError) as raised:
+        fit(np.ones((50, 30)), np.arange(50.0))
+    assert "of each other: x0, x1, " in str(raised.value)
+    assert ", x19 and 11 more; leave one out" in str(raised.value)
