@@ -1,7 +1,6 @@
 """Time a few calls of the reference before a benchmark, to estimate how long it will take."""
 
 import time
-from statistics import median
 from typing import TYPE_CHECKING
 
 from bench.plan.expected import read_expected
@@ -13,7 +12,7 @@ from bench.worker.messages import Job
 if TYPE_CHECKING:
     from export.runners.base import Call
 
-CALLS, TIME_S = 5, 0.2
+FEWEST_CALLS, CALLS, TIME_S = 3, 5, 0.2
 
 
 def reference_call_s(job: Job) -> dict[int, float]:
@@ -32,20 +31,22 @@ def reference_call_s(job: Job) -> dict[int, float]:
                 device=job.device,
                 threads=job.onnxruntime_threads or threads,
             )
-            return {batch: _typical_s(runner.bind(expected[batch].inputs)) for batch in job.batches}
+            return {batch: _least_s(runner.bind(expected[batch].inputs)) for batch in job.batches}
     except ANYTHING:
         return {}
 
 
-def _typical_s(call: "Call") -> float:
-    """Return the median seconds of a few calls; they fetch the outputs, so that a device has done its work."""
+def _least_s(call: "Call") -> float:
+    """Return the seconds of the fastest of a few calls, since a busy machine may hold up most of them for long.
+
+    They fetch the outputs, so that a device has done its work.
+    """
     call.outputs()  # the first call is slower
     end, seconds = time.perf_counter() + TIME_S, []
-    for _ in range(CALLS):
+    for done in range(CALLS):
         start = time.perf_counter()
-        call.outputs()
-        stop = time.perf_counter()
-        seconds.append(stop - start)
-        if stop > end:
+        if done >= FEWEST_CALLS and start > end:
             break
-    return median(seconds)
+        call.outputs()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
