@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from bench.plan.estimate import MOST_S, SLOW_CALL_S, Estimate, Work, estimate, shortened
 from bench.plan.variants import Device
 from bench.processes import run_job
+from bench.protocol import FIRST_LOOK
 from bench.worker.messages import Job, ProcessResult
 from bench.worker.pilot import reference_call_s
 from linreg.config import FEWEST_PROCESSES_TO_STOP, BenchSettings
@@ -19,7 +20,7 @@ class Timed:
     Attributes:
         results: the result of each process, by device.
         settings: the settings, with the number of processes that was planned.
-        shortened: why fewer processes ran than by default; empty if that was not due to the time.
+        shortened: why fewer processes or rounds ran than by default; empty if that was not due to the time.
     """
 
     results: dict[Device, list[ProcessResult]]
@@ -62,7 +63,7 @@ def time_devices(
         results={
             device: list(
                 run_job(
-                    _with_slow(job, works[device].call_s),
+                    _expecting(job, works[device].call_s, expected.process_s),
                     planned,
                     progress,
                     most_s=(MOST_S - spent_s) / len(jobs) if limited else math.inf,
@@ -73,12 +74,26 @@ def time_devices(
         settings=planned,
         shortened="",
     )
+    if not jobs:
+        return found
     count = found.processes_run
-    if limited and jobs and (count == planned.processes or count < FEWEST_PROCESSES_TO_STOP):
-        return replace(found, shortened=shortened([*works.values()], settings, count))
-    return found
+    by_time = limited and (count == planned.processes or count < FEWEST_PROCESSES_TO_STOP)
+    processes = count if by_time else settings.processes
+    return replace(found, shortened=shortened([*works.values()], settings, processes, _fewest_rounds(found)))
 
 
-def _with_slow(job: Job, call_s: Mapping[int, float]) -> Job:
-    """Return a job that knows at which batch sizes a call is slow."""
-    return replace(job, slow=tuple(batch for batch, seconds in call_s.items() if seconds >= SLOW_CALL_S))
+def _fewest_rounds(timed: Timed) -> int:
+    rows = (
+        row
+        for results in timed.results.values()
+        for result in results
+        for rows in result.rows.values()
+        for row in rows.values()
+    )
+    return min((len(row.blocks.block_s) for row in rows if row.blocks is not None), default=FIRST_LOOK)
+
+
+def _expecting(job: Job, call_s: Mapping[int, float], process_s: float) -> Job:
+    """Return a job that knows at which batch sizes a call is slow, and how long a process is expected to take."""
+    slow = tuple(batch for batch, seconds in call_s.items() if seconds >= SLOW_CALL_S)
+    return replace(job, slow=slow, expected_s=process_s)

@@ -26,6 +26,11 @@ from linreg.folders import work_folder
 from linreg.json_files import read_json, write_json
 
 TIMEOUT_S = 1800.0
+"""Seconds that any process may take."""
+
+TIMES_EXPECTED = 10
+"""How many times as long as expected a process may take, if that is more."""
+
 LIFECYCLE_KINDS = frozenset(Kind) - {Kind.FLOOR, Kind.COPY_TO_DEVICE, Kind.COPY_FROM_DEVICE, Kind.FACTORY}
 
 
@@ -119,7 +124,7 @@ def run_in_process(job: Job) -> ProcessResult:
         task, answer = folder / "job.json", folder / "result.json"
         write_json(task, job_to_json(job))
         command = [*child_command("bench.worker.process"), str(task), str(answer)]
-        code, told = _run(command)
+        code, told = _run(command, max(TIMEOUT_S, TIMES_EXPECTED * job.expected_s))
         if code == 0:
             return result_from_json(read_json(answer))
     if code < 0:  # killed by a signal: its output does not say why
@@ -132,7 +137,7 @@ def run_in_process(job: Job) -> ProcessResult:
     raise LinregError(message if lines[-1].startswith("error: ") else f"a process of the benchmark failed: {message}")
 
 
-def _run(command: list[str]) -> tuple[int, str]:
+def _run(command: list[str], timeout_s: float) -> tuple[int, str]:
     """Run a command, and kill it if this process is interrupted; return its exit code and what it wrote to stderr.
 
     `subprocess.run` would leave it running if the interrupt came as it starts.
@@ -146,9 +151,9 @@ def _run(command: list[str]) -> tuple[int, str]:
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
             )
-        told = process.communicate(timeout=TIMEOUT_S)[1]
+        told = process.communicate(timeout=timeout_s)[1]
     except subprocess.TimeoutExpired:
-        raise LinregError(f"a process took more than {TIMEOUT_S:.0f} s; use fewer --rounds") from None
+        raise LinregError(f"a process took more than {timeout_s:.0f} s; use fewer --rounds") from None
     finally:
         if process is not None and process.returncode is None:
             process.kill()

@@ -16,6 +16,9 @@ BLOCK_S = 0.00025
 SLOW_CALL_S = 0.05
 """The inputs of a call as slow as this are bound once: an unlucky address makes no difference to it."""
 
+LONG_CALL_S = 0.001
+"""A call of the reference as slow as this is named as the reason why a benchmark is shortened."""
+
 COLD_CALLS = 10
 """Calls that a process makes at least to sample a cold start."""
 
@@ -46,11 +49,13 @@ class Estimate:
     Attributes:
         settings: its settings, with fewer processes if those take too long.
         remaining_s: seconds that it will take from now on.
+        process_s: seconds that one process will take.
         text: one line that says so, such as `about 45 s: 10 processes x 12 variants; --processes 1: 8 s`.
     """
 
     settings: BenchSettings
     remaining_s: float
+    process_s: float
     text: str
 
 
@@ -60,6 +65,7 @@ def estimate(works: Sequence[Work], settings: BenchSettings) -> Estimate:
     return Estimate(
         settings=fitted,
         remaining_s=estimate_s(works, fitted) - PREPARATION_S,
+        process_s=_process_s(works, fitted),
         text=_describe(works, fitted, shortened(works, settings, fitted.processes)),
     )
 
@@ -102,11 +108,14 @@ def _row_s(call_s: float, rounds: int | None, parts: int) -> float:
     return call_s * untimed_calls + (adaptive_s if rounds is None else rounds * block_s)
 
 
-def shortened(works: Sequence[Work], settings: BenchSettings, processes: int) -> str:
-    """Say why this many processes run or ran; empty if it is as many as set."""
-    if processes >= settings.processes:
-        return ""
-    return f"{processes} processes instead of {settings.processes}, since {_slowest(works)}"
+def shortened(works: Sequence[Work], settings: BenchSettings, processes: int, rounds: int = FIRST_LOOK) -> str:
+    """Say why so few processes run or ran, and so few rounds in one of them; empty if nothing was cut."""
+    cut = []
+    if processes < settings.processes:
+        cut.append(f"{processes} processes instead of {settings.processes}")
+    if settings.rounds is None and rounds < FIRST_LOOK:
+        cut.append(f"{rounds} rounds in a process instead of {FIRST_LOOK}")
+    return f"{' and '.join(cut)}, since {_slowest(works)}" if cut else ""
 
 
 def _describe(works: Sequence[Work], settings: BenchSettings, fewer: str) -> str:
@@ -127,9 +136,9 @@ def _describe(works: Sequence[Work], settings: BenchSettings, fewer: str) -> str
 
 def _slowest(works: Sequence[Work]) -> str:
     found = [(call_s, batch) for work in works for batch, call_s in work.call_s.items()]
-    if not found:
-        return "each takes long"
-    call_s, batch = max(found)
+    call_s, batch = max(found, default=(0.0, 0))
+    if call_s < LONG_CALL_S:  # another row is slow, or the machine is busy
+        return "the time was up"
     seconds = f"{call_s:.1f} s" if call_s >= 1 else f"{call_s * 1e3:.0f} ms"
     return f"a call takes {seconds} at batch {batch}"
 

@@ -9,7 +9,7 @@ from bench.report.tables import Table, report_tables, skipped
 
 
 def to_markdown(report: Report) -> str:
-    """Render a report as Markdown: the answer, every table, then what was skipped, the machine and the command."""
+    """Render a report as Markdown: the answer, every table, what was left out, the machine and the command."""
     environment = report.environment
     there = environment_versions(report.environments)
     versions = "; ".join(f"{name}: {text}" for name, text in there.items())
@@ -17,7 +17,7 @@ def to_markdown(report: Report) -> str:
     machine = markdown_text(f"{environment.cores} cores of {environment.processor}; {versions}")
     parts = ["\n".join(f"- {markdown_text(line)}" for line in found)] if (found := answers(report)) else []
     parts += [markdown_table(table) for table in report_tables(report)]
-    parts += [markdown_text(line) for line in skipped(report)]
+    parts += [markdown_text(line) for line in (*skipped(report), report.quality.shortened) if line]
     return "\n\n".join([*parts, f"{machine}; {_code(' '.join(report.command))}"]) + "\n"
 
 

@@ -79,7 +79,7 @@ class Quality:
         preempted: number of involuntary context switches while rows were built, checked and timed, over all processes.
         stolen_s: seconds of processor time that the host took from this machine.
         duration_s: seconds of the whole benchmark.
-        shortened: why fewer processes ran than by default; empty if that was not due to the time.
+        shortened: why fewer processes or rounds ran than by default; empty if that was not due to the time.
     """
 
     preempted: int

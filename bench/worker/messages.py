@@ -43,6 +43,7 @@ class Job:
         target: half-width of every interval at which rounds stop, if `rounds` is None.
         slow: batch sizes at which a call is so slow that its inputs are bound once.
         time_s: seconds for all batch sizes and thread counts, if `rounds` is None. Each has at least six rounds.
+        expected_s: seconds that the process is expected to take; it is ended if it takes much longer.
     """
 
     variants: tuple[Variant, ...]
@@ -59,6 +60,7 @@ class Job:
     target: float = BENCH_DEFAULTS.target
     time_s: float = ROUNDS_TIME_S
     slow: tuple[int, ...] = ()
+    expected_s: float = 0.0
 
     def variant(self, name: str) -> Variant:
         """Return the row with this name."""

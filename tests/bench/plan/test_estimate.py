@@ -10,6 +10,8 @@ import torch
 from bench.benchmark import bench
 from bench.plan.estimate import MOST_S, Work, estimate, estimate_s, shortened
 from bench.plan.variants import cpu_variants
+from bench.report.markdown import to_markdown
+from bench.report.page import to_page
 from bench.report.report import Report
 from bench.worker.measurement import measure
 from bench.worker.messages import Job
@@ -79,6 +81,19 @@ def test_fewer_processes_run_and_the_line_says_why():
     assert "a call takes 2.0 s at batch 4096" in estimate(slow(0.1, 2.0), BENCH_DEFAULTS).text
 
 
+@pytest.mark.parametrize(
+    ("call_s", "processes", "rounds", "text"),
+    [
+        (0.01, 10, 20, "20 rounds in a process instead of 99, since a call takes 10 ms at batch 1"),
+        (1e-5, 4, 99, "4 processes instead of 10, since the time was up"),
+        (0.01, 10, 99, ""),
+    ],
+)
+def test_the_report_says_what_was_cut(call_s, processes, rounds, text):
+    assert shortened(slow(call_s), BENCH_DEFAULTS, processes, rounds) == text
+    assert shortened(slow(call_s), replace(BENCH_DEFAULTS, rounds=10), 10, 10) == ""
+
+
 def test_a_number_of_processes_that_was_given_stays():
     asked = BenchSettings(processes=10, batches=(1,))
     found = estimate(slow(0.1), asked)
@@ -119,10 +134,13 @@ def test_slow_calls_are_measured_and_the_report_says_that_fewer_processes_ran(mo
     assert job.slow == (1,)
     assert most_s < MOST_S
     assert settings.processes == report.settings.processes == report.settings.processes_run < 10
-    assert (
-        report.quality.shortened
-        == f"{settings.processes} processes instead of 10, since a call takes 100 ms at batch 1"
+    assert report.quality.shortened == (
+        f"{settings.processes} processes instead of 10 and 10 rounds in a process instead of 99, "
+        "since a call takes 100 ms at batch 1"
     )
+    assert report.quality.shortened in to_markdown(report)
+    assert f"{report.quality.shortened.replace(' ms', '&nbsp;ms')}." in to_page(report)
+    assert job.expected_s == pytest.approx(estimate(slow(0.1), settings).process_s, rel=0.5)
     assert Report.from_json(report.to_json()).quality == report.quality
 
 
