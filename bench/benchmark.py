@@ -207,6 +207,7 @@ def measure(
         bundle=plan.bundle,
         provided=plan.provided,
         own=request.own,
+        budgets=request.budgets,
         trust=request.trust,
         progress=completed,
         begin=begin_timing,

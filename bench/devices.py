@@ -54,7 +54,10 @@ def time_devices(
         MismatchError: the outputs of the reference are wrong.
         LinregError: a process failed.
     """
-    works = {device: Work(rows=len(job.variants), call_s=reference_call_s(job)) for device, job in jobs.items()}
+    works = {
+        device: Work(rows=len(job.variants), call_s=reference_call_s(job), tails=[*job.tails.values()])
+        for device, job in jobs.items()
+    }
     expected = estimate([*works.values()], settings)
     if begin is not None and jobs:
         begin(expected)

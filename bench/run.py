@@ -10,11 +10,12 @@ from bench.analysis.lifecycle import lifecycle_rows
 from bench.analysis.rows import compare_results
 from bench.devices import Timed, time_devices
 from bench.environment import describe_environment, stolen_s
-from bench.plan.estimate import Estimate
+from bench.plan.budget import Budget, tails
+from bench.plan.estimate import FEWEST_PROCESSES, Estimate
 from bench.plan.expected import SEED
 from bench.plan.preparation import Prepared, keep_states, prepare_answers, prepare_devices
 from bench.plan.subject import Subject
-from bench.plan.variants import Device, Variant
+from bench.plan.variants import NULL, WITHOUT_OUTPUTS, Device, Variant
 from bench.report.report import Quality, Report, Settings
 from bench.worker.lifecycle import Lifecycle
 from bench.worker.messages import Job
@@ -35,6 +36,7 @@ def run_benchmark(
     bundle: Path | None,
     provided: Mapping[str, bytes],
     own: "Sequence[GivenInputs]" = (),
+    budgets: Sequence[Budget] = (),
     trust: bool = False,
     progress: Callable[[int], None] | None = None,
     begin: Callable[[Estimate], None] | None = None,
@@ -48,6 +50,7 @@ def run_benchmark(
         bundle: folder that artifacts are taken from; those that it lacks are exported in memory.
         provided: bytes of artifacts that are not from the bundle, by file name.
         own: the user's own inputs of the module, one set for each batch size; random values if there are none.
+        budgets: limits of the tails, for which enough calls are timed one by one.
         trust: time programs of the bundle that this user did not export, instead of exporting them again.
         progress: called with the number of processes completed on a device.
         begin: called before the first process with what the benchmark is going to do.
@@ -66,7 +69,7 @@ def run_benchmark(
         ready = prepare_devices(
             variants, source, bundle, folder, provided=provided, reference=settings.reference, trust=trust
         )
-        jobs = {device: _job(kept, folder, device, prepared, settings) for device, prepared in ready.items()}
+        jobs = {device: _job(kept, folder, device, prepared, settings, budgets) for device, prepared in ready.items()}
         timed = time_devices(
             {device: job for device, job in jobs.items() if job.variants},
             settings,
@@ -99,8 +102,15 @@ def run_benchmark(
 
 
 def _job(
-    subjects: dict[str, Subject], folder: Path, device: Device, prepared: Prepared, settings: BenchSettings
+    subjects: dict[str, Subject],
+    folder: Path,
+    device: Device,
+    prepared: Prepared,
+    settings: BenchSettings,
+    budgets: Sequence[Budget],
 ) -> Job:
+    answering = [row.name for row in prepared.variants if row.kind not in WITHOUT_OUTPUTS and row.name != NULL]
+    limited = tails(budgets, answering, min(settings.processes, FEWEST_PROCESSES)) if device is Device.CPU else {}
     return Job(
         variants=prepared.variants,
         subjects=subjects,
@@ -113,6 +123,7 @@ def _job(
         seed=SEED,
         single_calls=settings.single_calls,
         target=settings.target,
+        tails=limited,
     )
 
 

@@ -5,7 +5,6 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from linreg.config import BenchSettings
 from linreg.errors import LinregError
 
 TAIL_COUNTS = {"p50": (0.5, 11), "p90": (0.9, 64), "p99": (0.99, 662), "p99.9": (0.999, 6636)}
@@ -52,18 +51,23 @@ def parse_budget(text: str) -> Budget:
     return Budget(text=text, row=row, percentile=found[1], limit_s=float(found[2]) * UNITS_S[found[3]])
 
 
-def check_budgets(budgets: Iterable[Budget], settings: BenchSettings) -> None:
-    """Check, before timing starts, that enough calls will be timed for each percentile.
+def tails(budgets: Iterable[Budget], names: Iterable[str], processes: int) -> dict[str, tuple[int, float]]:
+    """Return how many calls of each row a process must time one by one, and the seconds that they may take.
 
-    Raises:
-        LinregError: a percentile needs more calls.
+    Rows without a budget are left out. A row whose calls take longer than the seconds allow exceeds its budget.
+
+    Args:
+        budgets: the limits.
+        names: names of the rows.
+        processes: the fewest processes that will run.
     """
+    found: dict[str, tuple[int, float]] = {}
     for budget in budgets:
-        if settings.processes * settings.single_calls < budget.calls:
-            raise LinregError(
-                f"--budget {budget.text}: {budget.percentile} needs {budget.calls} calls, and each process times "
-                f"{settings.single_calls}; use --processes {math.ceil(budget.calls / settings.single_calls)}"
-            )
+        calls = math.ceil(budget.calls / processes)
+        for name in names if not budget.row else (budget.row,):
+            most_calls, most_s = found.get(name, (0, 0.0))
+            found[name] = max(most_calls, calls), max(most_s, calls * budget.limit_s)
+    return found
 
 
 def check_budget_rows(budgets: Iterable[Budget], names: Collection[str]) -> None:
@@ -75,5 +79,5 @@ def check_budget_rows(budgets: Iterable[Budget], names: Collection[str]) -> None
     for budget in budgets:
         if budget.row and budget.row not in names:
             raise LinregError(
-                f"--budget {budget.text}: {budget.row!r} is not timed, expected one of {', '.join(names)}"
+                f"--budget {budget.text}: {budget.row!r} is not timed on the CPU, expected one of {', '.join(names)}"
             )

@@ -1,6 +1,6 @@
 """Estimate how long a benchmark will take, and run fewer processes if that is too long."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bench.protocol import BINDINGS, CALIBRATION_TRIALS, FIRST_LOOK, WARM_IN_CALLS
@@ -36,10 +36,12 @@ class Work:
     Attributes:
         rows: number of rows, with the null row.
         call_s: seconds of a call of the reference, by batch size; a size that is missing counts as a small model.
+        tails: calls that are timed one by one for each row that has a budget, and the seconds that they may take.
     """
 
     rows: int
     call_s: Mapping[int, float]
+    tails: Collection[tuple[int, float]] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +96,7 @@ def _rows_s(works: Sequence[Work], settings: BenchSettings) -> float:
     places = len(settings.threads) * len(settings.batches)
     return len(settings.threads) * sum(
         work.rows * _row_s(work.call_s.get(batch, 0.0), settings.rounds, work.rows * places)
+        + sum(min(calls * work.call_s.get(batch, 0.0), most_s) for calls, most_s in work.tails)
         for work in works
         for batch in settings.batches
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.plan.budget import Budget
 from bench.plan.interpreters import Interpreter
 from bench.plan.variants import ONNX_LEVELS
 from linreg.config import BENCH_DEFAULTS, MODEL_FILE, BenchSettings, DeviceChoice
@@ -37,6 +38,7 @@ class Request:
         name: name of the model in the report; empty: that of its bundle, file or module.
         onnx_optimization: levels of graph optimisation at which the rows of onnxruntime are timed.
         environments: Python environments to compare with each other, the reference first; empty for this one only.
+        budgets: limits of the tails, for which enough calls are timed one by one.
     """
 
     model: Path | None = None
@@ -57,6 +59,7 @@ class Request:
     name: str = ""
     onnx_optimization: tuple[str, ...] = ONNX_LEVELS[:1]
     environments: tuple[Interpreter, ...] = ()
+    budgets: tuple[Budget, ...] = ()
 
 
 def model_name(request: Request) -> str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from export.runners.base import Call, Runner
 
 TAIL_BUDGET_S = 0.1
-"""Time limit in seconds for timing the calls of a row one by one, per batch size and process."""
+"""Time limit in seconds for timing the calls of a row one by one, per batch size and process, if it has no budget."""
 
 
 def measure(
@@ -201,7 +201,7 @@ def _time(
         progress=progress,
     )
     with garbage_collector_off():
-        singles = {name: _tail(call, blocks[name], job) for name, call in first.items()}
+        singles = {name: _tail(call, blocks[name], job, *job.tails.get(name, ())) for name, call in first.items()}
     return {
         name: Measured(
             blocks=blocks[name],
@@ -234,9 +234,13 @@ def _launch_bound(call: "Call", blocks: Blocks) -> bool:
     return launched_s > LAUNCH_BOUND * float(np.median(blocks.block_s))
 
 
-def _tail(call: "Call", blocks: Blocks, job: Job) -> tuple[float, ...]:
-    """Return the seconds of calls timed one by one; none on CUDA, where a call returns before its work is done."""
+def _tail(call: "Call", blocks: Blocks, job: Job, calls: int = 0, time_s: float = 0.0) -> tuple[float, ...]:
+    """Return the seconds of calls timed one by one; none on CUDA, where a call returns before its work is done.
+
+    For a budget, `calls` are timed even if the time limit does not allow it, as long as they take at most `time_s`.
+    """
     if job.device is Device.CUDA:
         return ()
-    count = min(job.single_calls, int(TAIL_BUDGET_S / float(np.median(blocks.call_s))))
+    call_s = float(np.median(blocks.call_s))
+    count = max(min(job.single_calls, int(TAIL_BUDGET_S / call_s)), min(calls, int(time_s / call_s)))
     return tuple(time_calls(call, count))

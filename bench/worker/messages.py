@@ -5,7 +5,7 @@ already load a part of the library.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +40,7 @@ class Job:
         seed: seed for the order within each round.
         fresh: name of the variant that this process loads and calls before any other; empty if there is none.
         single_calls: largest number of calls of each variant to time one by one for the tails; 0 for none.
+        tails: for a row that has a budget, the calls that must be timed one by one, and the seconds they may take.
         target: half-width of every interval at which rounds stop, if `rounds` is None.
         slow: batch sizes at which a call is so slow that its inputs are bound once.
         time_s: seconds for all batch sizes and thread counts, if `rounds` is None. Each has at least six rounds.
@@ -57,6 +58,7 @@ class Job:
     seed: int
     fresh: str = ""
     single_calls: int = 0
+    tails: Mapping[str, tuple[int, float]] = field(default_factory=dict)
     target: float = BENCH_DEFAULTS.target
     time_s: float = ROUNDS_TIME_S
     slow: tuple[int, ...] = ()

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from bench.plan.budget import check_budgets
 from bench.plan.request import Request, public_command
 from bench.plan.settings import bench_settings
 from bench.plan.variants import ONNX_LEVELS
@@ -144,17 +143,17 @@ def run(
         command=("linreg", *public_command(sys.argv[1:])),
         onnx_optimization=onnx_optimization or ONNX_LEVELS[:1],
         environments=tuple(environments or ()),
+        budgets=tuple(budgets or ()),
     )
     check_environments(context, request)
     check_usage(context, request, compare, fail_slower)
-    check_budgets(budgets or (), settings)
     old = _read_old(compare, settings)
     if benchmark_json is not None:
         check_benchmark_json(benchmark_json, force=force)
     folder = check_output(request, output, plots, compare, force=force)
     with report_changes(folder, command="linreg bench", wait=wait) as files:
-        report = measure(request, batches_given=batch is not None, budgets=budgets or ())
-        judged = judge(report, old, fail_slower, budgets or ())
+        report = measure(request, batches_given=batch is not None)
+        judged = judge(report, old, fail_slower, request.budgets)
         if as_json:
             print_json({**report.to_values(), **json_of(judged)})
         else:

@@ -1,13 +1,12 @@
 """Run the benchmark of `linreg bench`; print notes before it starts, and show its progress."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from bench.plan.budget import Budget, check_budget_rows
+from bench.plan.budget import check_budget_rows
 from bench.plan.request import Request
 from linreg.cli.bundle import find_model, open_model, require
 from linreg.cli.options import NO_INPUTS
@@ -23,13 +22,12 @@ if TYPE_CHECKING:
     from export.source.user_module import MadeModule
 
 
-def measure(request: Request, *, batches_given: bool = False, budgets: Sequence[Budget] = ()) -> "Report":
+def measure(request: Request, *, batches_given: bool = False) -> "Report":
     """Time what a request asks for, and return the report.
 
     Args:
         request: the request.
         batches_given: the batch sizes were given, and are not the defaults.
-        budgets: limits that the report will be judged by.
 
     Raises:
         MismatchError: the outputs of the reference are wrong.
@@ -51,7 +49,7 @@ def measure(request: Request, *, batches_given: bool = False, budgets: Sequence[
         made = run_module(request.module, request.state_dict, request.arguments)
         request = _on_own_inputs(request, made, batches_given=batches_given)
     plan = plan_request(request)
-    check_budget_rows(budgets, plan.answering)
+    check_budget_rows(request.budgets, plan.with_tails)
     if request.module and plan.bundle is not None:
         run_module_of(request.module, plan.bundle, request.arguments)
     elif request.module and made is None:

@@ -26,6 +26,7 @@ def check_usage(context: typer.Context, request: Request, compare: Path | None, 
         raise typer.BadParameter("--markdown and --json exclude each other; leave one out")
     if request.device is DeviceChoice.CUDA:
         refuse(context, ["variants"], "adds a row on the CPU; leave out --device cuda")
+        refuse(context, ["budgets"], "limits calls timed one by one, which is done on the CPU; leave out --device cuda")
     if {"processes", "target"} <= found and request.settings.processes <= FEWEST_PROCESSES_TO_STOP:
         refuse(
             context,

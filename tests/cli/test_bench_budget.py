@@ -74,11 +74,29 @@ def test_a_malformed_budget_is_wrong_usage(linreg, bundle, budget, message):
     assert message in " ".join(ended.err.split())
 
 
-def test_a_percentile_that_needs_more_calls_is_refused_before_the_work(linreg, bundle, measured, report):
-    asked = measured(report)
-    message = linreg("bench", "-m", bundle, "--processes", "2", "--budget", "p99.9=1s").failure()
-    assert "p99.9 needs 6636 calls, and each process times 700; use --processes 10" in message
-    assert asked == []
+@pytest.mark.parametrize(
+    ("found", "calls", "text"),
+    [
+        ({"p50": 0.1, "p90": 0.2}, 70, "p99 at least 200 ms of 10 ms allowed, over 70 calls"),
+        ({}, 0, "p99 at least 1.5 s of 10 ms allowed, over its rounds"),
+    ],
+)
+def test_a_row_far_beyond_its_budget_exceeds_it_after_a_few_calls(linreg, bundle, measured, tails, found, calls, text):
+    rows_of(tails)["pt2"].update(tails_s=found, tail_calls=calls, median_s=1.5)
+    measured(tails)
+    ended = linreg("bench", "-m", bundle, "--budget", "p99=10ms")
+    assert ended.code == 4
+    assert f"budget: failed; the worst is pt2 at batch 1, {text} (a closed loop: " in ended.out
+
+
+def test_calls_on_cuda_have_no_budget(linreg, bundle, measured, tails):
+    for row in rows_of(tails, "cuda").values():
+        row.update(problem="", median_s=1.0, host_median_s=1.0, rows_per_s=1.0, ratio=None, verdict=None)
+    measured(tails)
+    assert linreg("bench", "-m", bundle, "--budget", "p99=10ms").code == 0
+    ended = linreg("bench", "-m", bundle, "--device", "cuda", "--budget", "p99=10ms")
+    assert ended.code == 2
+    assert "calls timed one by one, which is done on the CPU" in " ".join(ended.err.split())
 
 
 def test_what_was_not_timed_cannot_keep_within_a_budget(linreg, bundle, measured, tails):
@@ -92,7 +110,7 @@ def test_what_was_not_timed_cannot_keep_within_a_budget(linreg, bundle, measured
     ended = linreg("bench", "-m", bundle, "--budget", "p99=1s")
     assert ended.code == 1
     *_, message = ended.err.splitlines()
-    assert "pt2 at batch 1 (cpu) was timed in 30 single calls, and p99 needs 662" in message
+    assert "pt2 at batch 1 was timed in 30 single calls, and p99 needs 662" in message
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,11 @@ def timed(monkeypatch):
     return asked
 
 
-@pytest.mark.parametrize("row", ["nosuch", "floor", "onnxruntime-ran"])
+@pytest.mark.parametrize("row", ["nosuch", "floor", "onnxruntime-ran", "cuda-graph"])
 def test_an_unknown_row_is_refused_before_the_work(linreg, penguins, timed, row):
     message = linreg("bench", "-m", penguins, "-o", "new", "--budget", f"{row}:p99=1ms").failure()
     assert message.startswith(
-        f"error: --budget {row}:p99=1ms: {row!r} is not timed, expected one of eager-inference_mode, "
+        f"error: --budget {row}:p99=1ms: {row!r} is not timed on the CPU, expected one of eager-inference_mode, "
     )
     assert timed == []
 

@@ -7,10 +7,12 @@ import pytest
 import torch
 
 import bench.worker.measurement
+from bench.plan.budget import parse_budget, tails
 from bench.plan.subject import Subject
 from bench.plan.variants import FLOOR, NULL, REFERENCE, Device, Kind, Variant, cpu_variants
 from bench.worker.lifecycle import Imported
 from bench.worker.measurement import BINDINGS, measure
+from bench.worker.messages import job_from_json, job_to_json
 from bench.worker.rounds import Blocks
 from export.bundle.build import build as build_artifact
 from export.formats.names import Format
@@ -196,5 +198,15 @@ def test_so_many_single_calls_as_there_is_time_for_and_none_on_cuda(job, call_s,
     own = job(single_calls=asked)
     assert len(bench.worker.measurement._tail(call, blocks, own)) == count
     assert len(made) == count
-    assert bench.worker.measurement._tail(call, blocks, replace(own, device=Device.CUDA)) == ()
+    assert bench.worker.measurement._tail(call, blocks, replace(own, device=Device.CUDA), 100, 1e9) == ()
     assert len(made) == count
+
+
+@pytest.mark.parametrize(("call_s", "count"), [(1e-6, 700), (0.009, 221), (0.0101, 218), (0.1, 22), (5.0, 0)], ids=str)
+def test_a_row_with_a_budget_makes_enough_calls_until_it_exceeds_the_budget(job, call_s, count):
+    call = Call(run=lambda: None, outputs=lambda: (), context=torch.no_grad)
+    blocks = Blocks(calls=1, block_s=np.full(3, call_s), host_s=np.full(3, call_s))
+    limits = tails([parse_budget("slow:p99=10ms")], ["slow", "fast"], 3)
+    own = job_from_json(job_to_json(job(single_calls=700, tails=limits)))
+    assert len(bench.worker.measurement._tail(call, blocks, own, *own.tails["slow"])) == count
+    assert "fast" not in own.tails
