@@ -42,6 +42,11 @@ class Plan:
     provided: dict[str, bytes]
 
     @property
+    def files(self) -> set[str]:
+        """Names of the artifacts of the rows."""
+        return {row.file for rows in self.variants.values() for row in rows}
+
+    @property
     def with_tails(self) -> list[str]:
         """Names of the rows whose calls are timed one by one; on CUDA a call returns before its work is done."""
         return [row.name for row in self.variants.get(Device.CPU, []) if row.kind not in WITHOUT_OUTPUTS]
@@ -64,7 +69,7 @@ def plan_request(request: Request) -> Plan:
                 f"against: both files run at one level of onnxruntime's graph optimisation, got {', '.join(levels)} "
                 f"for {request.against.name}; name one level, and an .onnx file"
             )
-        rows = at_levels(against_variants(other.kind), levels)
+        rows = against_variants(other.kind, levels[0])
         return Plan(
             subjects={"model": subject, AGAINST: other.subject},
             variants={Device.CPU: rows},

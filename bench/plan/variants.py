@@ -127,12 +127,17 @@ def cpu_variants(*, compiled: bool = False) -> list[Variant]:
     ]
 
 
-def against_variants(kind: Format) -> list[Variant]:
-    """Return rows for two artifacts of one format: another bundle's, which is the reference, and this model's."""
+def against_variants(kind: Format, level: str = ONNX_LEVELS[0]) -> list[Variant]:
+    """Return rows for two artifacts of one format: another bundle's, which is the reference, and this model's.
+
+    Args:
+        kind: format of the artifacts.
+        level: onnxruntime's level of graph optimisation, at which both run.
+    """
     how = {Format.ONNX: Kind.ONNXRUNTIME_RUN, Format.PT2: Kind.PT2}.get(kind, Kind.TORCHSCRIPT)
     return [
-        Variant(name=AGAINST, kind=how, file=f"{AGAINST}-{file_name(kind)}", subject=AGAINST),
-        Variant(name="this", kind=how, file=file_name(kind)),
+        Variant(name=AGAINST, kind=how, file=f"{AGAINST}-{file_name(kind)}", subject=AGAINST, onnx_optimization=level),
+        Variant(name="this", kind=how, file=file_name(kind), onnx_optimization=level),
         Variant(name=FLOOR, kind=Kind.FLOOR),
     ]
 
@@ -152,11 +157,11 @@ def cuda_variants(*, compiled: bool = False) -> list[Variant]:
 def at_levels(rows: Iterable[Variant], levels: Iterable[str]) -> list[Variant]:
     """Return rows with one row of onnxruntime for each level of graph optimisation, which ends its name.
 
-    The default level is not named, and the artifact of `--against` keeps its name, which is that of the reference.
+    The default level is not named.
     """
     found = []
     for row in rows:
         for level in levels if row.of_onnxruntime else ONNX_LEVELS[:1]:
-            named = level == ONNX_LEVELS[0] or row.subject == AGAINST
-            found.append(replace(row, name=row.name if named else f"{row.name}-{level}", onnx_optimization=level))
+            name = row.name if level == ONNX_LEVELS[0] else f"{row.name}-{level}"
+            found.append(replace(row, name=name, onnx_optimization=level))
     return found

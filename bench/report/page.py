@@ -37,7 +37,15 @@ from bench.report.plot_data import (
     starts,
 )
 from bench.report.report import Report
-from bench.report.tables import RUNTIME_HEADINGS, interval, lifecycle_cells, runtime_cells, skipped, where
+from bench.report.tables import (
+    RUNTIME_HEADINGS,
+    interval,
+    lifecycle_cells,
+    runtime_cells,
+    skipped,
+    unnamed_level,
+    where,
+)
 from linreg.escaping import printable
 
 HERE = Path(__file__).parent
@@ -148,6 +156,7 @@ def _environment() -> Environment:
         "sign_of": sign_of,
         "start_names": START_PARTS,
         "start_parts": start_parts,
+        "unnamed_level": unnamed_level,
         "where": where,
     }
     return environment

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from bench.analysis.parts import Comparison, LifecycleRow, Row, RuntimeRow, Status
 from bench.analysis.statistics import Ratio
-from bench.plan.variants import FLOOR, NULL
+from bench.plan.variants import FLOOR, NULL, ONNX_LEVELS
 from bench.report.gate import Change
 from bench.report.numbers import duration, number
 from bench.report.order import by_ratio, fastest
@@ -76,6 +76,19 @@ def budget(comparison: Comparison) -> str:
     return text if other == threads else f"{text} (onnxruntime {other})"
 
 
+def unnamed_level(comparison: Comparison) -> str:
+    """Return the level of graph optimisation of the rows that do not end with it: both rows of `--against`."""
+    return next(
+        (
+            f"; graph optimisation: {level}"
+            for row in comparison.rows
+            if (level := row.onnx_optimization) and level != ONNX_LEVELS[0] and not row.name.endswith(f"-{level}")
+            if row.name != NULL
+        ),
+        "",
+    )
+
+
 def comparison_table(report: Report, comparison: Comparison) -> Table:
     """Return the table of one comparison in order of ratio; variants with wrong outputs come last, without a time."""
     rows = by_ratio(report.reference, comparison)
@@ -83,7 +96,7 @@ def comparison_table(report: Report, comparison: Comparison) -> Table:
     name = "" if best is None else best.name
     places = dict(enumerate(rows))
     table = Table(
-        title=f"{where(comparison)}, {report.scope}; ratios to {report.reference}",
+        title=f"{where(comparison)}, {report.scope}; ratios to {report.reference}{unnamed_level(comparison)}",
         headings=HEADINGS,
         rows=[[*_timing(row), row.reason or _verdict(row, name), *_errors(row)] for row in rows],
         left=frozenset({0, 4, 6}),

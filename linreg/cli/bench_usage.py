@@ -5,6 +5,7 @@ from pathlib import Path
 import typer
 
 from bench.plan.request import Request
+from bench.plan.variants import ONNX_LEVELS
 from linreg.cli.options import OF_MODULE, WITHOUT_MODULE, given, refuse, refuse_empty
 from linreg.config import FEWEST_PROCESSES_TO_STOP, DeviceChoice
 
@@ -60,6 +61,10 @@ def _check_subject(context: typer.Context, request: Request) -> None:
         return
     if request.settings.onnxruntime_threads and request.against.suffix != ".onnx":
         raise typer.BadParameter(f"--onnxruntime-threads: ONNX Runtime does not run {request.against.name}")
+    if request.onnx_optimization != ONNX_LEVELS[:1] and request.against.suffix != ".onnx":
+        raise typer.BadParameter(f"--onnx-optimization: ONNX Runtime does not run {request.against.name}")
+    if len(request.onnx_optimization) > 1:
+        raise typer.BadParameter("--onnx-optimization: --against runs both files at one level; name one")
     refuse(context, BESIDE_AGAINST, "has no effect: --against times only two artifacts, on the CPU; leave it out")
 
 

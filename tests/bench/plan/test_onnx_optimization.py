@@ -12,7 +12,9 @@ from bench.plan.request import Request
 from bench.plan.settings import parse_levels
 from bench.plan.variants import ONNX_LEVELS, Device, at_levels, cpu_variants
 from bench.processes import lifecycle_names
+from bench.report.page import to_page
 from bench.report.report import Report
+from bench.report.tables import report_tables
 from bench.worker.messages import Job
 from export.runners.onnxruntime import LEVELS
 from linreg.config import DeviceChoice
@@ -65,15 +67,30 @@ def test_two_artifacts_run_at_the_level_too(penguins, levels):
     )
     assert set(levels) == {LEVELS["disabled"]}
     reference, null, this, floor = report.comparisons[0].rows
-    assert (reference.name, null.name, this.name) == ("against", "null", "this-disabled")
+    assert (reference.name, null.name, this.name) == ("against", "null", "this")
     assert reference.onnx_optimization == null.onnx_optimization == this.onnx_optimization == "disabled"
     assert floor.onnx_optimization is None
+    title = "batch 1, 1 thread, CPU, this process only; ratios to against; graph optimisation: disabled"
+    assert [table.title for table in report_tables(report)] == [title]
+    assert "Ratios to against; graph optimisation: disabled; this process only" in to_page(report)
 
 
 @pytest.mark.parametrize(("name", "several"), [("model.onnx", "all,disabled"), ("model.torchscript", "disabled")])
 def test_a_level_that_two_artifacts_do_not_have_is_refused(penguins, name, several):
     with pytest.raises(LinregError, match="at one level of onnxruntime's graph optimisation, got"):
         bench(penguins, against=penguins / name, onnx_optimization=several, **{**QUICK, "device": "auto"})
+
+
+@pytest.mark.parametrize(
+    ("name", "several", "words"),
+    [
+        ("model.onnx", "all,disabled", "--against runs both files at one level"),
+        ("model.torchscript", "disabled", "ONNX Runtime does not run model.torchscript"),
+    ],
+)
+def test_the_command_refuses_it_as_wrong_usage(linreg, penguins, name, several, words):
+    ended = linreg("bench", "-m", penguins, "--against", penguins / name, "--onnx-optimization", several)
+    assert f"--onnx-optimization: {words}" in " ".join(ended.failure(2).split())
 
 
 def test_a_cold_start_is_sampled_at_each_level(penguins):
