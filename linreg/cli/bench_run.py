@@ -1,5 +1,6 @@
 """Run the benchmark of `linreg bench`; print notes before it starts, and show its progress."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,7 +56,7 @@ def measure(request: Request, *, batches_given: bool = False) -> "Report":
     elif request.module and made is None:
         run_module(request.module, request.state_dict, request.arguments)
     if plan.bundle is not None and not request.trust and not request.environments:
-        _note_foreign(plan.bundle)
+        _note_foreign(plan.bundle, plan.files)
     with prints_on_stderr(), stages() as progress:
 
         def begin(estimate: "Estimate") -> None:
@@ -80,8 +81,8 @@ def _on_own_inputs(request: Request, made: "MadeModule", *, batches_given: bool)
     return on_own_inputs(request, made.module, sets)
 
 
-def _note_foreign(bundle: Path) -> None:
-    """Print a note on each program in a bundle that this user did not export.
+def _note_foreign(bundle: Path, files: Collection[str]) -> None:
+    """Print a note on each of the files to time that is a program which this user did not export.
 
     Such a program is exported again for timing.
     """
@@ -91,7 +92,7 @@ def _note_foreign(bundle: Path) -> None:
 
     for kind in RUNTIME_FORMATS:
         path = bundle / file_name(kind)
-        if not path.is_file():
+        if path.name not in files or not path.is_file():
             continue
         try:
             trusted_bytes(kind, str(path), read_listed(bundle, path.name, limit=MAX_STATE_BYTES), Trust.LEDGER)

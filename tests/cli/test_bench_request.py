@@ -153,3 +153,13 @@ def test_a_program_that_is_not_ours_is_told_to_be_made_anew(linreg, bundle, tmp_
     assert "did not export" not in trusted.err
     found = rows_of(json.loads((bundle / "bench.json").read_text()))
     assert {row["origin"] for row in found.values()} == {None, "bundle"}
+
+
+def test_a_program_that_is_not_timed_is_not_told(linreg, bundle, tmp_path, monkeypatch):
+    import bench.benchmark
+
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "nobody"))
+    monkeypatch.setattr(bench.benchmark, "measure", lambda *_, **__: 1 / 0)
+    assert "is a program that this user did not export" in linreg("bench", "-m", bundle).err
+    ended = linreg("bench", "-m", bundle, "--against", bundle / "model.onnx")
+    assert "is a program that this user did not export" not in ended.err
