@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from bench.analysis.parts import Comparison, LifecycleRow, RuntimeRow
+from bench.analysis.parts import Comparison, LifecycleRow
 from bench.analysis.statistics import CLAIM_MARGIN, Ratio
 from bench.report.findings import Finding, findings
 from bench.report.numbers import duration, number
-from bench.report.order import fastest
+from bench.report.order import fastest, runtimes_by_ratio
 from bench.report.report import Report
 from bench.report.tables import budget, interval, where
 
@@ -62,12 +62,6 @@ def cards(report: Report) -> tuple[Card, Card, Card]:
             option="--processes 1",
         ),
     )
-
-
-def runtimes_by_ratio(report: Report) -> list[RuntimeRow]:
-    """Return the rows of the runtimes by batch size, the fastest first."""
-    rows = report.runtimes.rows if report.runtimes else ()
-    return sorted(rows, key=lambda row: (row.batch, row.ratio.estimate if row.ratio else 1.0))
 
 
 def _in_python(report: Report) -> Iterator[Entry]:

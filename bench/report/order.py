@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bench.analysis.parts import Comparison, Row, Status
+from bench.analysis.parts import Comparison, Row, RuntimeRow, Status
 from bench.analysis.statistics import Ratio, Verdict
 from bench.plan.variants import NULL
 from bench.report.environments import environment_lines
@@ -56,6 +56,12 @@ def fastest(comparison: Comparison) -> Fastest | None:
         return None
     (_, name, best), *others = faster
     return Fastest(name=name, ratio=best, peers=tuple(other for _, other, ratio in others if ratio.low <= best.high))
+
+
+def runtimes_by_ratio(report: Report) -> list[RuntimeRow]:
+    """Return the rows of the runtimes by batch size, the fastest first."""
+    rows = report.runtimes.rows if report.runtimes else ()
+    return sorted(rows, key=lambda row: (row.batch, row.ratio.estimate if row.ratio else 1.0))
 
 
 def answers(report: Report) -> list[str]:

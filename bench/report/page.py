@@ -19,12 +19,12 @@ from markupsafe import Markup, escape
 
 from bench.analysis.parts import Comparison, Row, Status
 from bench.report.axes import round_top
-from bench.report.cards import cards, runtimes_by_ratio
+from bench.report.cards import cards
 from bench.report.environments import environment_versions, machine_facts
 from bench.report.findings import certainty, findings, noise_floor, resolution, rounds_run, wrong_variants
 from bench.report.markdown import to_markdown
 from bench.report.numbers import duration, number
-from bench.report.order import answers, by_ratio, fastest
+from bench.report.order import answers, by_ratio, fastest, runtimes_by_ratio
 from bench.report.plot_data import (
     START_PARTS,
     LatencyPlot,

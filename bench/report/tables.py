@@ -8,7 +8,7 @@ from bench.analysis.statistics import Ratio
 from bench.plan.variants import FLOOR, NULL, ONNX_LEVELS
 from bench.report.gate import Change
 from bench.report.numbers import duration, number
-from bench.report.order import by_ratio, fastest
+from bench.report.order import by_ratio, fastest, runtimes_by_ratio
 from bench.report.report import Report
 
 HEADINGS = ("variant", "median", "ratio", "95 % interval", "verdict", "error / allowed", "bit-equal")
@@ -196,7 +196,7 @@ def _calls(count: int) -> str:
 
 def runtimes_table(report: Report) -> Table:
     """Return the table of runtimes that need no Python; it has no rows if none was timed."""
-    rows = [runtime_cells(row) for row in report.runtimes.rows] if report.runtimes else []
+    rows = [runtime_cells(row) for row in runtimes_by_ratio(report)]
     title = "the same bundle without Python; ratios to Python's onnxruntime"
     return Table(title=title, headings=RUNTIME_HEADINGS, rows=rows, left=frozenset({0, 1, 7}))
 
@@ -217,7 +217,7 @@ def runtime_cells(row: RuntimeRow) -> list[str]:
 
 
 def changes_table(changes: Sequence[Change]) -> Table:
-    """Return the table of changes between two reports, one row per change."""
+    """Return the table of changes between two reports, one row per change; the slowest ends each comparison."""
     rows = [
         [
             change.name,
@@ -226,7 +226,7 @@ def changes_table(changes: Sequence[Change]) -> Table:
             interval(change.ratio),
             "slower" if change.slower else "",
         ]
-        for change in changes
+        for change in sorted(changes, key=lambda one: (one.device, one.threads, one.batch, one.ratio.estimate))
     ]
     title = "change of each ratio to the reference"
     return Table(title=title, headings=CHANGE_HEADINGS, rows=rows, left=frozenset({0, 1, 4}))

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
+from bench.analysis.statistics import Ratio
 from bench.report import tables
+from bench.report.gate import Change
 from linreg.escaping import printable
 from tests.bench_reports import (
     REFERENCE,
@@ -132,8 +134,27 @@ def runtimes_of(*rows: dict[str, Any]) -> dict[str, Any]:
 RUNTIMES = runtimes_of(runtime("python"), runtime("c", {"estimate": 0.5, "low": 0.25, "high": 0.75}))
 
 
+def test_the_fastest_runtime_begins_each_batch_size_and_the_slowest_change_ends_each():
+    def ratio(estimate):
+        return {"estimate": estimate, "low": estimate, "high": estimate}
+
+    rows = [runtime("python"), runtime("java", ratio(1.2)), runtime("c", ratio(0.5))]
+    rows = [{**own, "batch": batch} for batch in (4096, 1) for own in rows]
+    table = tables.runtimes_table(parsed(report(runtimes=runtimes_of(*rows))))
+    assert [(cells[0], cells[2]) for cells in table.rows] == [
+        (name, batch) for batch in ("1", "4096") for name in ("c", "python", "java")
+    ]
+    changes = [
+        Change(device="cpu", threads=1, batch=batch, name=name, ratio=Ratio(**ratio(estimate)), slower=False)
+        for batch in (64, 1)
+        for name, estimate in (("a", 1.1), ("b", 0.9), ("c", 1.0))
+    ]
+    found = [(cells[0], cells[1]) for cells in tables.changes_table(changes).rows]
+    assert found == [(name, f"cpu {batch} x 1") for batch in (1, 64) for name in "bca"]
+
+
 def test_runtimes_stand_beside_python():
-    title, _, headings, _, python, program, *_ = rendered(tables.runtimes_table(parsed(report(runtimes=RUNTIMES))))
+    title, _, headings, _, program, python, *_ = rendered(tables.runtimes_table(parsed(report(runtimes=RUNTIMES))))
     assert "without Python" in title
     assert cells(headings)[0] == "runtime"
     rows_per_s = "2,048"  # millions, and never a power of ten
