@@ -41,7 +41,7 @@ from linreg.cli.bench_options import (
 from linreg.cli.bench_output import REPORT_FILE, check_output, report_changes, show_report, write_files
 from linreg.cli.bench_run import measure
 from linreg.cli.bench_usage import check_usage
-from linreg.cli.bench_workflow import check_benchmark_json, write_benchmark_json, write_summary
+from linreg.cli.bench_workflow import check_workflow, write_benchmark_json, write_summary
 from linreg.cli.file_kinds import kind_of
 from linreg.cli.options import (
     ArgOption,
@@ -148,8 +148,7 @@ def run(
     check_environments(context, request)
     check_usage(context, request, compare, fail_slower)
     old = _read_old(compare, settings)
-    if benchmark_json is not None:
-        check_benchmark_json(benchmark_json, force=force)
+    check_workflow(benchmark_json, github=github, force=force)
     folder = check_output(request, output, plots, compare, force=force)
     with report_changes(folder, command="linreg bench", wait=wait) as files:
         report = measure(request, batches_given=batch is not None)

@@ -17,6 +17,18 @@ if TYPE_CHECKING:
 SUMMARY_FILE = "GITHUB_STEP_SUMMARY"
 
 
+def check_workflow(benchmark_json: Path | None, *, github: bool, force: bool) -> None:
+    """Check, before timing starts, that the files for a workflow can be written.
+
+    Raises:
+        LinregError: one cannot be written, or would replace a file of another kind.
+    """
+    if benchmark_json is not None:
+        _check_benchmark_json(benchmark_json, force=force)
+    if github:
+        _append("")  # a blank line, which also keeps the report apart from the table of an earlier step
+
+
 def write_summary(report: "Report", changes: "Sequence[Change]", lines: Sequence[str]) -> None:
     """Append a report, the changes of its ratios and the results of its gates to the summary of a GitHub workflow.
 
@@ -27,18 +39,24 @@ def write_summary(report: "Report", changes: "Sequence[Change]", lines: Sequence
     """
     from bench.report.markdown import markdown_table, markdown_text, to_markdown
     from bench.report.tables import changes_table
+
+    parts = [*(f"**{markdown_text(line)}**" for line in lines), to_markdown(report)]
+    parts += [markdown_table(changes_table(changes))] if changes else []
+    if not _append("\n\n".join(parts)):
+        note(f"--github: {SUMMARY_FILE} is not set, so no summary was written")
+
+
+def _append(text: str) -> bool:
+    """Append text to the summary; return False outside of a workflow."""
     from linreg.files import append_line
 
     path = os.environ.get(SUMMARY_FILE)
-    if not path:
-        note(f"--github: {SUMMARY_FILE} is not set, so no summary was written")
-        return
-    parts = [*(f"**{markdown_text(line)}**" for line in lines), to_markdown(report)]
-    parts += [markdown_table(changes_table(changes))] if changes else []
-    append_line(Path(path), "\n\n".join(parts), hint=f"check {SUMMARY_FILE}, or leave out --github")
+    if path:
+        append_line(Path(path), text, hint=f"check {SUMMARY_FILE}, or leave out --github")
+    return bool(path)
 
 
-def check_benchmark_json(path: Path, *, force: bool) -> None:
+def _check_benchmark_json(path: Path, *, force: bool) -> None:
     """Check, before timing starts, that the file can be written, and replaces none of another kind.
 
     Raises:

@@ -23,7 +23,7 @@ def test_the_summary_is_appended_with_its_gates(linreg, bundle, measured, report
     ended = linreg("bench", "-m", bundle, *words)
     assert ended.code == 0, ended.err
     text = (tmp_path / "summary.md").read_text()
-    assert text.startswith("# mine\n**gate: passed; the worst is ")
+    assert text.startswith("# mine\n\n**gate: passed; the worst is ")
     page = Page(text)
     names = {row[0] for row in page.rows}
     assert set(rows_of(report)) <= names
@@ -39,6 +39,14 @@ def test_a_summary_of_wrong_outputs_strikes_them_out_and_exits_3(
     measured(report)
     assert linreg("bench", "-m", bundle, "--github").code == 3
     assert Page((tmp_path / "summary.md").read_text()).struck == ["pt2"]
+
+
+def test_a_summary_that_cannot_be_written_is_refused_before_the_work(linreg, bundle, measured, report, monkeypatch):
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(bundle))
+    asked = measured(report)
+    message = linreg("bench", "-m", bundle, "--github").failure()
+    assert f"{bundle}: cannot be written: Is a directory; check GITHUB_STEP_SUMMARY, or leave out --github" in message
+    assert asked == []
 
 
 def test_outside_of_a_workflow_there_is_no_summary(linreg, bundle, measured, report, monkeypatch):
