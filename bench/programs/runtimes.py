@@ -136,9 +136,9 @@ def _median(sample: dict[str, Any]) -> float:
 
 def _verify(runtime: Runtime, bundle: Path) -> str:
     done = run_program([*runtime.command, "verify", str(bundle)])
-    lines = done.stdout.strip().splitlines()
+    lines, errors = (text.strip().splitlines() for text in (done.stdout, done.stderr))
     if done.returncode != 0:
-        shown = (lines or done.stderr.strip().splitlines() or ["it printed nothing"])[0]
+        shown = (errors or lines or ["it printed nothing"])[0]
         raise MismatchError(f"{runtime.name}: fails the test vectors of {bundle}: {shown[:300]}")
     return lines[-2] if len(lines) > 1 else ""
 

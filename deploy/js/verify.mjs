@@ -93,7 +93,7 @@ export async function verifyBundle(engine, bundle) {
     cases,
     passed: cases.length - failing,
     failed: failing + checked.problems.length,
-    worst: cases.reduce((worst, result) => Math.max(worst, result.worst), checked.problems.length ? Infinity : 0),
+    worst: cases.reduce((worst, result) => Math.max(worst, result.worst), 0),
     bytesEqual: !checked.problems.length && cases.every((result) => result.bytesEqual && result.failure === null),
   };
 }

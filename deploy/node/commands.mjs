@@ -57,7 +57,7 @@ async function verify({ name, engine }, folder) {
   for (const { name: place, failure } of report.cases) {
     if (failure !== null) console.error(cleaned(`${name}: ${place}: ${failure}`));
   }
-  console.log(`${name}: ${report.cases.length} cases, ${closeness(report)}`);
+  console.log(`${name}: ${report.cases.length} cases${report.cases.length ? `, ${closeness(report)}` : ''}`);
   console.log(`${report.passed} passed, ${report.failed} failed`);
   return report.passed > 0 && report.failed === 0 ? 0 : 1;
 }

@@ -67,6 +67,14 @@ def test_a_program_that_fails_its_vectors_is_not_timed(penguins, tmp_path):
         time_runtimes([wrong], penguins, processes=1)
 
 
+def test_what_a_program_says_on_stderr_is_told_rather_than_its_summary(penguins, tmp_path):
+    wrong = program(tmp_path, proof="fake: 0 cases", code=1)
+    script = Path(wrong.command[1])
+    script.write_text("import sys; print('fake: model.onnx has sha256 ab', file=sys.stderr)\n" + script.read_text())
+    with pytest.raises(MismatchError, match=r"fails the test vectors of .*: fake: model.onnx has sha256 ab$"):
+        time_runtimes([wrong], penguins, processes=1)
+
+
 def test_a_program_with_other_figures_is_an_error(penguins, tmp_path):
     with pytest.raises(
         LinregError, match="fake: bench at batch 1 failed: it reports another batch size or number of blocks"
