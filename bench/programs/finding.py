@@ -1,5 +1,6 @@
 """Find the programs of deploy/ that can run a bundle here, and say why the others cannot."""
 
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -125,7 +126,7 @@ def _compile_standalone(deploy: Path, bundle: Path, work: Path) -> str:
     folder = work / "standalone-c"
     data = read_listed(bundle, "model.c", limit=MAX_STATE_BYTES)
     write_atomic(folder / "model.c", data)
-    write_atomic(folder / "model.h", header_of(data))
+    write_atomic(folder / "model.h", _with_default_prefix(header_of(data)))
     sources = [deploy / "standalone-c" / "main.c", folder / "model.c"]
     includes = [f"-I{deploy / 'vectors'}", "-iquote", str(folder)]
     fma = [flag for flag in flags() if flag == "-mfma"]
@@ -137,6 +138,18 @@ def _compile_standalone(deploy: Path, bundle: Path, work: Path) -> str:
         return str(error)
     lines = [line for line in done.stderr.splitlines() if "error" in line] or ["the compiler printed nothing"]
     return "" if done.returncode == 0 else f"it does not compile: {lines[0][:200]}"
+
+
+def _with_default_prefix(header: bytes) -> bytes:
+    """Return the text of a header, followed by macros that give everything the prefix `linreg`."""
+    text = header.decode()
+    found = re.search(r"^void (\w+)_predict\(", text, re.MULTILINE)
+    if found is None or found[1] == "linreg":
+        return header
+    upper = found[1].upper()
+    words = re.findall(rf"^#define {upper}_(\w+) ", text, re.MULTILINE)
+    macros = [f"#define LINREG_{word} {upper}_{word}" for word in words]
+    return "\n".join([text, *macros, f"#define linreg_predict {found[1]}_predict", ""]).encode()
 
 
 def run_program(command: list[str]) -> "subprocess.CompletedProcess[str]":

@@ -160,6 +160,21 @@ def test_only_checked_bytes_are_compiled(tmp_path):
         copy_checked(bundle, tmp_path / "work")
 
 
+def test_c_source_of_any_prefix_is_compiled(tmp_path):
+    bundle = Path(shutil.copytree(DEPLOY.parent / "artifacts" / "reference" / "penguins", tmp_path / "penguins"))
+    manifest = (bundle / "manifest.json").rename(tmp_path / "manifest.json")
+    for name in ("model.c", "model.h"):
+        text = (bundle / name).read_text().replace("linreg_predict", "abc_predict").replace("LINREG_", "ABC_")
+        (bundle / name).write_text(text)
+    work = tmp_path / "work"
+    found, missing = find_runtimes(DEPLOY, bundle, work, trust=True)
+    assert "standalone-c" not in missing, missing
+    manifest.rename(bundle / "manifest.json")
+    (standalone,) = [runtime for runtime in found if runtime.name == "standalone-c"]
+    done = subprocess.run([*standalone.command, "verify", bundle], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("standalone-c: 5 cases, bit-equal")
+
+
 def test_programs_run_on_a_copy_of_the_bytes_that_were_checked(bundle, tmp_path):
     copy = copy_checked(bundle, tmp_path / "work")
     assert contents(copy) == contents(bundle)
