@@ -63,6 +63,7 @@ def measure(request: Request, *, batches_given: bool = False) -> "Report":
             note(estimate.text)
             progress.expect(TIMING, estimate.settings.processes, estimate.remaining_s)
 
+        progress("preparing", 0, None)  # a slow module takes long here too
         return measure_plan(request, plan, progress=progress, begin=begin)
 
 

@@ -158,7 +158,7 @@ class Stages:
 
     def __init__(self, display: "Progress | None") -> None:
         self._display = display
-        self._task = None if display is None else display.add_task("", end_s=None, counts="")
+        self._task = None if display is None else display.add_task("", total=None, end_s=None, counts="")
         self._stage, self._start_s = "", time.monotonic()
         self._end_s: float | None = None
         self.elapsed_s: dict[str, float] = {}

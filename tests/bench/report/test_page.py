@@ -161,14 +161,15 @@ def test_machine_settings_quality_and_command_are_told():
 
 
 def test_tails_are_shown_only_where_there_are_enough_calls():
-    few = row("few", 0.5, tails_s={"p50": 1e-6})
+    few = row("few", 0.5, tails_s={"p50": 1e-6}, tail_calls=30)
     most = row("most", 0.6, tails_s={"p50": 1e-6, "p99.9": 3e-6, "p99": 2e-6})
     page = page_of(report(comparison([row(REFERENCE, tails_s={}), few, most])))
     tables = [table for table in page.root.iter("table") if "p99.9" in text_of(table)]
     assert len(tables) == 1
-    assert [text_of(cell) for cell in tables[0].iter("th")][:4] == ["variant", "p50", "p99", "p99.9"]
+    assert [text_of(cell) for cell in tables[0].iter("th")][:4] == ["variant", "calls", "p50", "p99"]
     rows = [[text_of(cell) for cell in line] for line in tables[0].find("tbody")]
-    assert rows == [["few", "1 µs", "too few calls", "too few calls"], ["most", "1 µs", "2 µs", "3 µs"]]
+    assert rows == [["few", "30", "1 µs", "too few calls", "too few calls"], ["most", "7,000", "1 µs", "2 µs", "3 µs"]]
+    assert "closed loop" in text_of(page.root)
 
 
 def test_runtimes_without_python_are_told_with_their_proof_and_those_that_are_missing():
