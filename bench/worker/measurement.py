@@ -49,7 +49,8 @@ def measure(
     rows: dict[tuple[int, int], dict[str, Measured]] = {}
     threads_read = {}
     before = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
-    start, places = time.monotonic(), len(job.threads) * len(job.batches)
+    rounds_s: list[float] = []
+    places = len(job.threads) * len(job.batches)
     done = 0
     for threads in job.threads:
         with torch_threads(threads) as threads_read[threads]:
@@ -58,8 +59,8 @@ def measure(
                 answers = {name: by_batch[batch] for name, by_batch in expected.items()}
                 offset = done
                 report = None if progress is None else lambda count, offset=offset: progress(offset + count)
-                time_s = max(start + job.time_s - time.monotonic(), 0.0) / (places - len(rows))
-                measured = _measure_batch(job, runners, sources, answers, batch, time_s, report)
+                time_s = max(job.time_s - sum(rounds_s), 0.0) / (places - len(rows))
+                measured = _measure_batch(job, runners, sources, answers, batch, time_s, rounds_s, report)
                 rows[threads, batch] = {**broken, **measured}
                 done += max(len(row.blocks.block_s) for row in measured.values() if row.blocks is not None)
     return ProcessResult(
@@ -138,8 +139,10 @@ def _measure_batch(
     expected: dict[str, Expected],
     batch: int,
     time_s: float,
+    rounds_s: list[float],
     progress: Callable[[int], None] | None,
 ) -> dict[str, Measured]:
+    """Check and time all rows at one batch size; append the seconds that the rounds took to `rounds_s`."""
     bound: dict[str, list[Call]] = {}
     bindings = 1 if batch in job.slow else BINDINGS
     before: dict[str, Measured] = {}
@@ -161,7 +164,7 @@ def _measure_batch(
         _require_reference(job, before)
         good = {name: calls for name, calls in bound.items() if not before[name].problem}
         try:
-            timed = _time(job, good, batch, time_s, progress)
+            timed = _time(job, good, batch, time_s, rounds_s, progress)
             break
         except RowFailedError as error:
             before[error.name] = Measured(problem=str(error), worst_error=np.inf)
@@ -180,7 +183,12 @@ def _measure_batch(
 
 
 def _time(
-    job: Job, calls: "dict[str, list[Call]]", batch: int, time_s: float, progress: Callable[[int], None] | None
+    job: Job,
+    calls: "dict[str, list[Call]]",
+    batch: int,
+    time_s: float,
+    rounds_s: list[float],
+    progress: Callable[[int], None] | None,
 ) -> dict[str, Measured]:
     """Time the rounds of all rows, then single calls of each row.
 
@@ -191,6 +199,7 @@ def _time(
         {name: bound[place] for name, bound in calls.items()} for place in range(len(calls[job.reference.name]))
     )
     judged = [name for name in calls if name != job.reference.name and job.variant(name).kind not in WITHOUT_OUTPUTS]
+    start = time.monotonic()
     blocks = measure_rounds(
         first,
         rounds=job.rounds or MOST_ROUNDS,
@@ -200,6 +209,7 @@ def _time(
         stop=None if job.rounds else until_narrow(job.reference.name, judged, target=job.target, time_s=time_s),
         progress=progress,
     )
+    rounds_s.append(time.monotonic() - start)
     with garbage_collector_off():
         singles = {name: _tail(call, blocks[name], job, *job.tails.get(name, ())) for name, call in first.items()}
     return {

@@ -1,5 +1,7 @@
 """Without --rounds, a process times rounds until the ratio of every row is narrow or its time is up."""
 
+import time
+
 import pytest
 
 import bench.worker.measurement
@@ -45,6 +47,25 @@ def test_time_that_one_batch_size_leaves_is_for_the_next(job, stops):
     first, second = (stop["time_s"] for stop in stops)
     assert 40 < first <= 50
     assert first < second < 100
+
+
+def test_loading_the_rows_and_calls_for_the_tails_take_no_time_from_the_rounds(job, stops, monkeypatch):
+    real, late = time.monotonic, [0.0]
+
+    def held_up(function):
+        def call(*words, **more):
+            late[0] += 60.0
+            return function(*words, **more)
+
+        return call
+
+    monkeypatch.setattr(time, "monotonic", lambda: real() + late[0])
+    for name in ("_build_all", "_tail"):
+        monkeypatch.setattr(bench.worker.measurement, name, held_up(getattr(bench.worker.measurement, name)))
+    measure(job(rounds=None, threads=(1, 2), time_s=100.0))
+    first, second = (stop["time_s"] for stop in stops)
+    assert first == 50
+    assert 90 < second < 100
 
 
 def test_without_time_each_has_the_fewest_rounds_for_an_interval(job, threads):
