@@ -68,8 +68,8 @@ def check_with_vectors(opened: TableModel) -> None:
     Raises:
         MismatchError: an output differs.
     """
+    from export.bundle.artifact_checks import has_vectors
     from export.bundle.vectors import check_vectors
-    from export.bundle.verify import has_vectors
 
     folder = opened.path.parent
     manifest = read_manifest(folder)

@@ -5,7 +5,7 @@ import onnxruntime
 import pytest
 import torch
 
-import export.bundle.verify
+import export.bundle.artifact_checks
 from export.bundle.export import export as export_bundle
 from export.bundle.verify import verify as verify_bundle
 from export.proof import optimisation
@@ -129,7 +129,7 @@ def test_verify_runs_the_file_of_a_trained_model_at_both_ends(penguins, end, nam
 
 @pytest.mark.parametrize("end", ENDS)
 def test_verify_compares_both_ends_of_a_trained_model_with_the_oracle(penguins, end, monkeypatch):
-    monkeypatch.setattr(export.bundle.verify, "has_vectors", lambda _manifest, _entry: False)
+    monkeypatch.setattr(export.bundle.artifact_checks, "has_vectors", lambda _manifest, _entry: False)
     (row,) = (row for row in verify_bundle(penguins).rows if row.file == "model.onnx")
     assert row.against == "float64 oracle"
     wrong_at(monkeypatch, ENDS[end])
