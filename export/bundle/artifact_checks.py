@@ -98,11 +98,11 @@ def _row(name: str, against: str, found: "VectorCheck | Verification") -> Verifi
 
 def has_vectors(manifest: "Manifest", entry: "FileEntry") -> bool:
     """Return whether the bundle has test vectors in the artifact's precision and with batch sizes that it accepts."""
-    from export.bundle.vectors import precision_of_vectors
+    from export.bundle.vectors import FIRST_INPUT, SECOND_INPUT, precision_of_vectors
 
-    if manifest.entry("test_data_set_0/input_0.pb") is None or kind_of(entry.name)[1] != precision_of_vectors(manifest):
+    if manifest.entry(FIRST_INPUT) is None or kind_of(entry.name)[1] != precision_of_vectors(manifest):
         return False
-    several = manifest.entry("test_data_set_1/input_0.pb") is not None
+    several = manifest.entry(SECOND_INPUT) is not None
     return bool(entry.proof.get("static")) != several
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from export.bundle.staged import staged_external
-from export.bundle.vectors import make_vectors, precision_of_vectors, stage_vectors
+from export.bundle.vectors import FIRST_INPUT, make_vectors, precision_of_vectors, stage_vectors
 from export.bundle.write import FAILED_INPUTS, Artifact
 from export.formats.external_data import SUFFIX
 from export.formats.names import Format, beside, file_name, format_of
@@ -32,8 +32,6 @@ from linreg.manifest import (
 )
 from linreg.module_card_file import is_module_card, module_card_from_json, read_module_card
 from linreg.saving import remove_listed
-
-FIRST_INPUT = "test_data_set_0/input_0.pb"
 
 
 def make_room(

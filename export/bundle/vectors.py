@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 VECTOR_BATCHES = (1, 7, 4096)
+FIRST_INPUT, SECOND_INPUT = (f"test_data_set_{place}/input_0.pb" for place in range(2))
 RTOL = 1e-3
 """The default of onnx's backend-test runner."""
 
