@@ -55,6 +55,8 @@ def read_pth(name: str, data: bytes) -> dict[str, Array]:
     version, order = (bytes(records.get(key, default)) for key, default in (("version", b""), ("byteorder", b"little")))
     if (version, order) != (b"3\n", b"little"):
         raise NotPlainError("it is of another version or byte order")
+    if not bytes(records.get(".storage_alignment", b"64")).isdigit():
+        raise NotPlainError("its alignment is no number")
     if "constants.pkl" in records or "data.pkl" not in records:
         raise NotPlainError("it is not a file of torch.save")
     arrays, metadata = read_pickle(bytes(records["data.pkl"]), storage_of)

@@ -230,6 +230,8 @@ def test_the_pickles_above_differ_from_a_good_one_in_one_place_only() -> None:
         archive(state(tensor()), version=b"99\n"),
         archive(state(tensor()), byteorder=b"big"),
         archive(state(tensor()), **{"constants.pkl": b"\x80\x02)."}),
+        archive(state(tensor()), **{".storage_alignment": b"64\0"}),
+        archive(state(tensor()), **{".storage_alignment": b""}),
         archive(state(tensor())[:-1]),
         archive(state(tensor()) + b"."),
         archive(b""),
