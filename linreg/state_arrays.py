@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+from linreg.errors import ModelError
 from linreg.manifest import Manifest
 from linreg.pth import read_pth
+from linreg.safetensors import is_safetensors
+from linreg.state_archive import records_of
 from linreg.state_dict import StateDict, read_weights, state_dict_of
 from linreg.state_pickle import NotPlainError
 
@@ -16,14 +19,25 @@ def load_arrays(path: Path, manifest: Manifest | None = None) -> StateDict:
         manifest: manifest of its folder, if it was already read.
 
     Raises:
-        ModelError: the file is damaged, or holds anything but dense tensors by name.
+        ModelError: the file is damaged, holds anything but dense tensors by name, or is not plain and torch is missing.
         MismatchError: the file differs from the manifest of its folder.
-        ModuleNotFoundError: the file is not plain, and torch is not installed.
     """
     data = read_weights(path, manifest)
     try:
         return state_dict_of(read_pth(str(path), data), None)
-    except NotPlainError:
+    except NotPlainError as error:
+        problem = str(error)
+    if is_safetensors(data):
+        problem = "it is in the format of safetensors"
+    else:
+        records_of(str(path), data)  # a damaged file is no reason to install torch
+    try:
         from linreg.state_reading import read_state  # reads other forms, and says what is wrong
-
-        return read_state(str(path), data)
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise ModelError(
+            f"{path}: can only be read with torch, which is not installed: {problem}; save a float32 or float64 "
+            "state_dict alone, with torch.save, or install torch: pip install torch"
+        ) from None
+    return read_state(str(path), data)

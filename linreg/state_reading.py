@@ -14,16 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from linreg.archive import is_archive, read_archive
 from linreg.config import MAX_EXPANDED_BYTES
 from linreg.errors import ModelError
-from linreg.files import sha256
 from linreg.manifest import Manifest
 from linreg.safetensors import is_safetensors, read_safetensors
+from linreg.state_archive import records_of
 from linreg.state_dict import StateDict, read_weights, state_dict_of
-
-LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19"
-"""First bytes of files that torch.save wrote before version 1.6."""
 
 UNSAFE = re.compile(r"Unsupported global: GLOBAL ([\w.]+) was not an allowed global")
 """Matches torch's message about a class that weights_only=True refuses."""
@@ -93,20 +89,7 @@ def _unpickled(name: str, data: bytes) -> object:
     Raises:
         ModelError: the file is damaged, or weights_only=True refuses it.
     """
-    identity = f"(sha256 {sha256(data)[:12]})"
-    if not is_archive(data):
-        way = ""
-        if data.startswith(LEGACY):
-            way = f"; convert it: import torch; torch.save(torch.load({name!r}), 'weights.pth')"
-        raise ModelError(
-            f"{name}: is not a state_dict of torch.save (torch 1.6 or newer), or is cut off{way} {identity}"
-        )
-    try:
-        records = read_archive(name, data)
-    except ModelError as error:
-        raise ModelError(f"{error} {identity}") from None
-    if "constants.pkl" in records:
-        raise ModelError(f"{name}: is a TorchScript archive, not a state_dict; name the .pth instead {identity}")
+    records = records_of(name, data)
     try:
         with warnings.catch_warnings():  # whatever torch warns about, such as a sparse tensor, is refused below
             warnings.simplefilter("ignore")
