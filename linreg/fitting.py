@@ -193,6 +193,8 @@ def fit(
         check_distributable(source, settings)
     else:
         refuse("it is that of a Ray cluster, and the engine is threads", address=address)
+    if settings.method is not Method.EXACT:
+        import torch  # noqa: F401, if it is missing, no table needs to be read
     if not isinstance(source, Dataset):
         stream = source
         if isinstance(source, TableStream) and chosen is Engine.THREADS:

@@ -49,6 +49,8 @@ def run(
     """
     if table is None:
         refuse_table_options(context, "the line that the model was trained on")
+    import matplotlib  # noqa: F401, if it is missing, no table needs to be read
+
     checkpoint = open_existing(model, None if table is None else Path(table))
     how = read_options(decimal, thousands, delimiter, missing, before=read_before(checkpoint))
     parts = rows_to_plot(checkpoint, table, workers, how)
