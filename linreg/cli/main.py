@@ -18,7 +18,7 @@ import typer
 
 import linreg
 from linreg.cli import bench, bisect, demo, doctor, evaluate, export, inspect, plot, predict, serve, train, verify
-from linreg.cli.dependencies import missing_message
+from linreg.cli.dependencies import package_message
 from linreg.cli.terminal import note
 from linreg.cli.usage import Command, Program, usage_message
 from linreg.ending import INTERRUPTED, ended_by, ending_by_signal
@@ -110,13 +110,11 @@ def _run() -> tuple[int, str]:
         return error.exit_code, text.replace("linreg COMMAND ", f"linreg {' '.join(sys.argv[1:2])} ")
     except MemoryError:
         return 1, "out of memory; use fewer rows or columns"
-    except ModuleNotFoundError as error:
-        message = missing_message(error, sys.argv[1])
-        return (1, message) if message else _unexpected(error)
     except RecursionError:
         return 1, "the input is nested too deeply"
     except Exception as error:
-        return _unexpected(error)
+        message = package_message(error, "".join(sys.argv[1:2]))
+        return (1, message) if message else _unexpected(error)
 
 
 def _is_worth_watching() -> bool:

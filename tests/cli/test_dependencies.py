@@ -1,6 +1,7 @@
 """A missing package is named with the command that installs it; `doctor` lists all that are missing."""
 
 import json
+import os
 import subprocess
 import sys
 import tomllib
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from linreg.cli.dependencies import DEPENDENCIES
+from linreg.cli.dependencies import DEPENDENCIES, missing_packages
 from tests.conftest import PENGUINS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,15 +64,70 @@ def test_inspect_needs_numpy_at_most(bundle, tmp_path):
         assert ended.returncode == 0, ended
 
 
-def test_doctor_lists_what_is_missing(tmp_path):
-    missing = ("torch", "scipy", "onnxruntime")
-    ended = run(tmp_path, "doctor", missing=missing)
-    assert ended.returncode == 0
-    assert ended.stderr == "to install what is missing: pip install torch scipy onnxruntime\n"
-    found = json.loads(run(tmp_path, "doctor", "--json", missing=missing).stdout)
+@pytest.mark.parametrize("missing", [("torch", "scipy", "onnxruntime"), ("scipy",), ("numpy",)], ids=",".join)
+def test_doctor_lists_what_is_missing(tmp_path, missing):
+    ended = run(tmp_path, "doctor", "--json", missing=missing)
+    assert ended.returncode == 0, ended.stderr
+    found = json.loads(ended.stdout)
     assert found["missing"] == list(missing)
-    assert not found.keys() & missing
     assert "typer" in found
+    if len(missing) == 3:
+        assert found["broken"] == {}
+        ended = run(tmp_path, "doctor", missing=missing)
+        assert ended.stderr == "to install what is missing: pip install torch scipy onnxruntime\n"
+
+
+@pytest.fixture
+def with_broken_torch(tmp_path):
+    """Runs linreg where torch is installed, but its shared library is not."""
+    stub = tmp_path / "stub" / "torch"
+    stub.mkdir(parents=True)
+    (stub / "__init__.py").write_text("import numpy\nraise OSError('libcudart.so:\\ncannot open')\n")
+
+    def run(*words: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "linreg", *map(str, words)],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(stub.parent)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+def test_doctor_names_a_package_that_cannot_be_imported(with_broken_torch):
+    ended = with_broken_torch("doctor")
+    assert ended.returncode == 0
+    assert "torch is installed but cannot be imported: OSError: libcudart.so: cannot open\n" in ended.stderr
+    assert "broken" in ended.stdout
+
+
+def test_a_command_names_a_package_that_cannot_be_imported(with_broken_torch):
+    ended = with_broken_torch("train", "-o", "line")
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        "error: linreg train needs torch, which is installed but cannot be imported: OSError: libcudart.so: cannot "
+        "open; install it again: pip install --force-reinstall torch\n"
+    )
+
+
+def test_a_folder_that_pip_left_is_no_package(tmp_path, monkeypatch):
+    (tmp_path / "onnxscript" / "ir").mkdir(parents=True)
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "onnxscript", raising=False)
+    assert "onnxscript" in missing_packages()
+
+
+@pytest.mark.parametrize(
+    ("words", "missing"),
+    [(["train", "--method", "adam", "--target", "y"], "torch"), (["plot", "-m", "penguins"], "matplotlib")],
+)
+def test_a_missing_package_is_named_before_the_table_is_read(bundle, tmp_path, words, missing):
+    (tmp_path / "bad.csv").write_text("x,y\n1,2\n2,3\n3,inf\n")
+    ended = run(tmp_path, words[0], "bad.csv", *words[1:], missing=(missing,))
+    assert ended.stderr.splitlines()[-1].startswith(f"error: linreg {words[0]} needs {missing}, which is not installed")
 
 
 def test_a_package_that_a_users_module_lacks_is_told_with_its_file(tmp_path):
