@@ -26,6 +26,9 @@ FOLDER_ATTRIBUTE = 0x10
 MAX_ENTRIES = 65_534
 """With more entries, or above 4 GB, the 32-bit end record overflows."""
 
+MAX_PICKLE_BYTES = 2**25
+"""Limit on `data.pkl`: each of its bytes may become an object of 64, and as many entries as fit take half of it."""
+
 MAX_UNPACKED_BYTES = 64 * 2**20
 """Limit on the unpacked size of the source code, which torch.jit.save compresses."""
 

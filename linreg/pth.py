@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from linreg.archive import CENTRAL, END, LOCAL, UTF8_FLAG, is_archive, read_archive
+from linreg.archive import CENTRAL, END, LOCAL, MAX_PICKLE_BYTES, UTF8_FLAG, is_archive, read_archive
 from linreg.config import MAX_EXPANDED_BYTES
 from linreg.errors import LinregError, ModelError
 from linreg.state_pickle import STORAGES, NotPlainError, read_pickle
@@ -59,6 +59,8 @@ def read_pth(name: str, data: bytes) -> dict[str, Array]:
         raise NotPlainError("its alignment is no number")
     if "constants.pkl" in records or "data.pkl" not in records:
         raise NotPlainError("it is not a file of torch.save")
+    if len(records["data.pkl"]) > MAX_PICKLE_BYTES:
+        raise NotPlainError("it has too many instructions")
     arrays, metadata = read_pickle(bytes(records["data.pkl"]), storage_of)
     if not arrays:
         raise NotPlainError("it holds no tensor")

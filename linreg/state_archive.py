@@ -1,6 +1,6 @@
 """Say what is wrong with the archive of a state_dict, without torch."""
 
-from linreg.archive import is_archive, read_archive
+from linreg.archive import MAX_PICKLE_BYTES, is_archive, read_archive
 from linreg.errors import ModelError
 from linreg.files import sha256
 
@@ -32,4 +32,8 @@ def records_of(name: str, data: bytes) -> dict[str, memoryview]:
         raise ModelError(f"{error} {identity}") from None
     if "constants.pkl" in records:
         raise ModelError(f"{name}: is a TorchScript archive, not a state_dict; name the .pth instead {identity}")
+    if len(records.get("data.pkl", b"")) > MAX_PICKLE_BYTES:
+        raise ModelError(
+            f"{name}: its data.pkl has more than {MAX_PICKLE_BYTES} bytes, which a state_dict does not need {identity}"
+        )
     return records

@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from linreg.errors import ModelError
-from linreg.pth import pth_bytes
+from linreg.pth import pth_bytes, read_pth
 from linreg.state_arrays import load_arrays
+from linreg.state_pickle import NotPlainError
 from linreg.state_reading import read_state
+from tests.linreg.test_pth import archive
 from tests.linreg.test_safetensors import written
 from tests.state_files import saved
 
@@ -58,3 +60,11 @@ def test_a_damaged_file_is_no_reason_to_install_torch(data, tmp_path, monkeypatc
         read_state(str(path), data)
     assert load_without_torch(path, monkeypatch) == str(with_torch.value)
     assert "install" not in str(with_torch.value)
+
+
+def test_a_pickle_whose_objects_would_fill_the_memory_is_refused():
+    data = archive(b"\x80\x02" + b"(" * 2**25 + b".")
+    with pytest.raises(NotPlainError, match="too many instructions"):
+        read_pth("file", data)
+    with pytest.raises(ModelError, match=r"^file: its data\.pkl has more than 33554432 bytes"):
+        read_state("file", data)
