@@ -151,6 +151,7 @@ class Problem:
         assert self.stream.rows is not None, "only Parquet is read by other processes"
         there, units = replace(self, engine=run, progress=None), ranges_of(self.stream.rows)
         counted = RowCount(progress=self.progress, stage=stage, rows=self.stream.rows)
+        counted(0)  # tasks may wait for a free CPU
         results = self.engine(_noticing, units, function, there, *arguments, workers=self.workers)
         for result, noticed in counted.units(results, units):
             self.stream.add_noticed(noticed)

@@ -35,6 +35,7 @@ def predict_on_ray(task: "PartTask", folder: Path, *, address: str | None, worke
 
     def written(stage: Path) -> Iterator["PartFile"]:
         with running(Engine.RAY, address, workers) as run:
+            progress("rows", 0, task.stream.rows)  # tasks may wait for a free CPU
             yield from predict_units(run, task, stage, count)
 
     with stages() as bar:
