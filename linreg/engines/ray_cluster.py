@@ -8,6 +8,7 @@ Calls and results are pickled. They go only between linreg's own processes, thro
 """
 
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -50,6 +51,7 @@ class RayEngine:
         """
         self._address = address or os.environ.get("RAY_ADDRESS") or LOCAL
         self._folder = _short_folder() if self._address == LOCAL else None
+        own = {} if self._folder is None else _own_token()
         ours, theirs = socket.socketpair()
         self._log = tempfile.TemporaryFile()  # noqa: SIM115, it lives as long as the child
         with theirs:
@@ -59,7 +61,7 @@ class RayEngine:
                 stdout=subprocess.DEVNULL,
                 stderr=self._log,
                 start_new_session=True,
-                env={**os.environ, **ONE_THREAD, **QUIET},
+                env={**os.environ, **ONE_THREAD, **QUIET, **own},
             )
         self._socket = ours
         self._channel = Connection(os.dup(ours.fileno()))
@@ -195,6 +197,14 @@ def ray_cluster(address: str | None = None, workers: int | None = None) -> Itera
         engine.stop()
     finally:
         engine.close()
+
+
+def _own_token() -> dict[str, str]:
+    """Return the variables that give a Ray a token of its own.
+
+    Otherwise Ray would write one to ~/.ray, and every cluster that this user starts later would ask for it.
+    """
+    return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 
 
 def _short_folder() -> Path:

@@ -99,15 +99,17 @@ def test_a_file_beside_the_data_does_not_replace_linreg(tmp_path, monkeypatch):
     assert found["linreg"] == sys.modules["linreg"].__file__
 
 
-def test_nothing_is_left_at_the_end(monkeypatch):
+def test_nothing_is_left_at_the_end(tmp_path, monkeypatch):
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         monkeypatch.setattr(tempfile, "tempdir", folder)
+        monkeypatch.setenv("HOME", str(tmp_path / "home"))  # Ray would write a token there, for every later cluster
         with ray_cluster(None, 1) as engine:
             assert list(engine.run(tasks.refuse, [1], workers=1)) == [1]
             assert len(session_of(engine.leader)) > 3
             assert len(list(Path(folder).iterdir())) == 1
         wait_until_gone(engine.leader)
         assert list(Path(folder).iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_for_temporary_files_with_a_long_path(tmp_path, monkeypatch):
@@ -121,7 +123,11 @@ def test_a_folder_for_temporary_files_with_a_long_path(tmp_path, monkeypatch):
 
 def test_a_cluster_that_runs_is_joined_and_goes_on(two_workers, monkeypatch):
     lines = " ".join(session_of(two_workers.leader).values())
-    monkeypatch.setenv("RAY_AUTH_MODE", "token")  # as Ray starts a cluster for one user
+    variables = dict(
+        line.split("=", 1) for line in Path(f"/proc/{two_workers.leader}/environ").read_text().split("\0") if line
+    )
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN"):
+        monkeypatch.setenv(name, variables[name])
     address = re.search(r"--gcs-address=(\S+)", lines)[1]
     with ray_cluster(address) as engine:
         (joined,) = engine.run(tasks.slow_square, [3], 0.0, workers=2)
