@@ -35,7 +35,13 @@ ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 LOCAL = "local"
 MAX_FOLDER_CHARACTERS = 40
+JOIN_LIMIT_S = 60.0
+"""How long a cluster may take to answer; what listens at its address may be something else, which never does."""
+
 STOP_LIMIT_S = 60.0
+END_LIMIT_S = 5.0
+"""How long the child process may take to end once its channel is closed."""
+
 CANCEL_LIMIT_S = 1.0
 """How long an interrupted command waits until its tasks are cancelled."""
 
@@ -81,6 +87,10 @@ class RayEngine:
             LinregError: there is no such cluster, or Ray does not start.
         """
         self._send(packed((self._address, workers, self._folder)))
+        if self._folder is None and not self._channel.poll(JOIN_LIMIT_S):
+            raise LinregError(
+                f"--engine ray: no cluster at {self._address}: got no answer in {JOIN_LIMIT_S:.0f} s; check --address"
+            )
         self._receive()
 
     def run(
@@ -170,10 +180,21 @@ class RayEngine:
         return answer
 
     def _gone(self) -> LinregError:
+        return LinregError(f"Ray: its driver process {self._ending()}; run the command again")
+
+    def _ending(self) -> str:
+        """Say how the child process has ended: by a signal, or else by what it printed last."""
+        deadline_s = time.monotonic() + END_LIMIT_S
+        while (end := os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)) is None:
+            if time.monotonic() > deadline_s:
+                return "has closed its channel"
+            time.sleep(0.02)
+        if end.si_code in (os.CLD_KILLED, os.CLD_DUMPED):
+            return f"was ended by {signal.Signals(end.si_status).name}"
         self._log.seek(0)
         lines = self._log.read().decode(errors="replace").split("\n")
         last = next((line.strip() for line in reversed(lines) if line.strip()), "it printed nothing")
-        return LinregError(f"Ray: its driver process has ended: {last[:200]}; run the command again")
+        return f"has ended: {last[:200]}"
 
 
 @contextmanager

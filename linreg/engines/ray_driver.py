@@ -103,7 +103,8 @@ def _joined(channel: Connection, address: str, workers: int | None, folder: Path
             "_temp_dir": str(folder),
         }
     try:
-        _check_reachable(address)
+        if folder is None:
+            check_reachable(address)
         ray.init(address=address, log_to_driver=False, logging_level="ERROR", **own)
     except Exception as error:  # Ray's documentation lists no classes
         hint = (
@@ -118,15 +119,24 @@ def _joined(channel: Connection, address: str, workers: int | None, folder: Path
     return True
 
 
-def _check_reachable(address: str) -> None:
-    """Check that something listens at an address; Ray would try for a minute, and then end this process.
+def check_reachable(address: str) -> None:
+    """Check that something listens at an address; Ray would try for minutes, and then end this process.
+
+    Args:
+        address: `host:port`, or `auto`: a cluster of this machine that runs, or else the last one that Ray remembers.
 
     Raises:
-        OSError: nothing does.
+        ValueError: it is no address.
+        OSError: nothing listens there.
     """
-    host, _, port = address.rpartition(":")
-    if host and port.isdecimal():
+    from ray._private.services import canonicalize_bootstrap_address
+
+    found = canonicalize_bootstrap_address(address)
+    host, _, port = found.rpartition(":")
+    try:
         socket.create_connection((host.strip("[]"), int(port)), CONNECT_LIMIT_S).close()
+    except OSError as error:
+        raise type(error)(f"{found}: {error.strerror or error}") from None
 
 
 def _serve(channel: Connection, call: bytes, units: Sequence[bytes]) -> None:
@@ -166,11 +176,13 @@ def _result(channel: Connection, reference: Any) -> bytes:
                 channel.recv_bytes()  # END; or an EOFError
                 raise _CallEndedError
         data: bytes = ray.get(reference)
-    except ray.exceptions.RayError as error:
+    except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError) as error:
         return failure(
             f"--engine ray: a task was lost {RETRIES + 1} times: {one_line(error)}; "
             "give its workers more memory, or use fewer with --workers"
         )
+    except ray.exceptions.RayError as error:
+        return failure(f"--engine ray: a task cannot be run: {one_line(error)}; check the cluster, and run it again")
     return data or failure(
         "--engine ray: a worker has no linreg; install the same version of linreg on every node of the cluster"
     )

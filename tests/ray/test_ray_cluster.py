@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from linreg.engines.ray_cluster import ray_cluster
+from linreg.engines.ray_driver import check_reachable
 from linreg.errors import DataError, LinregError
 from tests.ray import tasks
 from tests.ray.processes import killing, session_of, wait_for_driver, wait_until_gone
@@ -146,9 +148,42 @@ def test_a_missing_cluster_is_one_line():
     assert str(caught.value).isprintable()
 
 
+def test_a_cluster_that_ray_remembers_has_ended(tmp_path, monkeypatch):
+    with socket.create_server(("", 0)) as listener:
+        port = listener.getsockname()[1]
+    (tmp_path / "ray").mkdir()
+    (tmp_path / "ray" / "ray_current_cluster").write_text(f"127.0.0.1:{port}")
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    monkeypatch.setattr("ray._private.services.find_gcs_addresses", set)  # auto would find that of another test
+    with pytest.raises(ConnectionRefusedError, match=f"^.*:{port}: Connection refused$"):
+        check_reachable("auto")
+
+
+def test_another_program_at_the_address_never_answers(monkeypatch):
+    monkeypatch.setattr("linreg.engines.ray_cluster.JOIN_LIMIT_S", 3.0)
+    with socket.create_server(("", 0)) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        no_cluster = f"^--engine ray: no cluster at {address}: got no answer in 3 s; check --address$"
+        with pytest.raises(LinregError, match=no_cluster), ray_cluster(address):
+            pass
+
+
+def test_a_cluster_that_ends_is_not_a_task_that_was_lost():
+    with (
+        pytest.raises(LinregError, match=r"^--engine ray: a task cannot be run: .*; check the cluster") as caught,
+        ray_cluster(None, 1) as engine,
+    ):
+        for square, _ in engine.run(tasks.slow_square, range(50), 0.2, workers=1):
+            if square == 4:
+                (raylet,) = [pid for pid, line in session_of(engine.leader).items() if "/raylet/raylet " in line]
+                os.kill(raylet, signal.SIGKILL)
+    assert str(caught.value).isprintable()
+
+
 PROGRAM = """
 import sys
 from linreg.engines.ray_cluster import ray_cluster
+from linreg.engines.ray_driver import check_reachable
 from tests.ray.tasks import slow_square
 with ray_cluster(None, 2) as engine:
     print("joined", flush=True)
@@ -175,7 +210,9 @@ def test_ray_stops_when_its_caller_ends(number):
 
 def test_a_driver_that_dies_is_one_line():
     with (
-        pytest.raises(LinregError, match=r"^Ray: its driver process has ended") as caught,
+        pytest.raises(
+            LinregError, match=r"^Ray: its driver process was ended by SIGKILL; run the command again$"
+        ) as caught,
         ray_cluster(None, 1) as engine,
     ):
         for square, _ in engine.run(tasks.slow_square, range(50), 0.2, workers=1):
