@@ -23,6 +23,9 @@ from linreg.manifest import read_manifest
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
+THROUGH_ONNX = (Format.ONNX, Format.C, Format.JS, Format.SQL)
+"""The formats in which a module that is not affine is written by torch.onnx."""
+
 Progress = Callable[[str, int, int], None]
 """Called as `progress(stage, done, total)` as each stage begins, when `done` of `total` formats are complete, and as
 each case of a proof begins, when `done` of `total` cases are complete. The proof of an affine module reports none."""
@@ -147,6 +150,8 @@ def _make_artifacts(
     outcome, source = Outcome(written=[], refused={}, left_out={}, unlisted=[]), chosen.source
     if source.affine is not None:
         load_eager(kinds)
+    elif any(kind in THROUGH_ONNX for kind in kinds):
+        import onnxscript  # noqa: F401, if it is missing, torch says so after the capture, and as if of the module
     program: ExportedProgram | None = None
     capture_s = 0.0
     for place, kind in enumerate(kinds):
@@ -189,7 +194,7 @@ def _is_unwritten(refusal: LinregError | None) -> bool:
 
 
 def _needs_capture(kind: Format, source: Source) -> bool:
-    return kind is Format.PT2 or (kind in (Format.ONNX, Format.C, Format.JS, Format.SQL) and source.affine is None)
+    return kind is Format.PT2 or (kind in THROUGH_ONNX and source.affine is None)
 
 
 def _stage_rest(chosen: Exportable, changes: Changes, written: list[Artifact], *, keep_inputs: bool) -> None:

@@ -130,6 +130,15 @@ def test_a_missing_package_is_named_before_the_table_is_read(bundle, tmp_path, w
     assert ended.stderr.splitlines()[-1].startswith(f"error: linreg {words[0]} needs {missing}, which is not installed")
 
 
+def test_a_package_that_torch_lacks_is_no_fault_of_the_module(tmp_path):
+    (tmp_path / "nets.py").write_text("from torch import nn\n\ndef net():\n    return nn.Tanh()\n")
+    words = ("export", "--module", "nets.py:net", "--input", "x=float32[batch,4]", "-f", "onnx", "-o", "net")
+    ended = run(tmp_path, *words, missing=("onnxscript",))
+    assert ended.returncode == 1
+    assert "error: linreg export needs onnxscript, which is not installed; install it with: pip" in ended.stderr
+    assert not (tmp_path / "net").exists()
+
+
 def test_a_package_that_a_users_module_lacks_is_told_with_its_file(tmp_path):
     (tmp_path / "nets.py").write_text("import not_there\n")
     ended = run(tmp_path, "export", "--module", "nets.py:net", "--input", "x=float32[batch,4]", "-o", "net", missing=())
