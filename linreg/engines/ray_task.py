@@ -23,10 +23,15 @@ def perform(call: bytes, unit: bytes) -> bytes:
         )
     with suppress(OSError):  # a node without this folder says so when it opens the table, unless that has a full path
         os.chdir(folder)
-    _use_one_thread()
     try:
+        _use_one_thread()
         function, arguments = load(task)
         return packed(function(load(unit), *arguments))
+    except ModuleNotFoundError as error:
+        return failure(
+            f"--engine ray: the worker {socket.gethostname()} has no package {error.name}; "
+            "install the same packages on every node"
+        )
     except Exception as error:  # raised again in linreg's own process
         return packed_failure(error)
 

@@ -29,6 +29,11 @@ def fail(_number: int) -> None:
     raise ZeroDivisionError("a bug")
 
 
+def lack(_number: int) -> None:
+    """Fail as on a node that has fewer packages."""
+    raise ModuleNotFoundError("No module named 'onnxruntime'", name="onnxruntime")
+
+
 class OddError(Exception):
     """An error that cannot be unpickled."""
 

@@ -53,6 +53,12 @@ def test_a_bug_is_no_error_of_linreg(two_workers, function, match):
         list(two_workers.run(function, range(1), workers=2))
 
 
+def test_a_package_that_a_worker_lacks_is_not_missing_here(two_workers):
+    lacks = f"^--engine ray: the worker {socket.gethostname()} has no package onnxruntime; install"
+    with pytest.raises(LinregError, match=lacks):
+        list(two_workers.run(tasks.lack, range(1), workers=2))
+
+
 def test_after_an_error_the_next_call_gets_its_own_results(two_workers):
     with pytest.raises(DataError):
         list(two_workers.run(tasks.refuse, range(9), workers=2))
