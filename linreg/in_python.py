@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
+from linreg.dependencies import package_message
 from linreg.errors import LinregError
 
 Arguments = ParamSpec("Arguments")
@@ -55,7 +56,8 @@ WORDS = re.compile(
 def in_python(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     """Decorate a public function so that its errors name Python arguments.
 
-    The original text of an error is kept for the command line.
+    The original text of an error is kept for the command line. The error of a missing package gets a note on how to
+    install it.
     """
     parameters = inspect.signature(function).parameters.values()
     positional = sum(parameter.kind is not parameter.KEYWORD_ONLY for parameter in parameters)
@@ -74,6 +76,10 @@ def in_python(function: Callable[Arguments, Result]) -> Callable[Arguments, Resu
             if error.on_command_line is None:
                 error.on_command_line = str(error)
                 error.args = (WORDS.sub(_argument, str(error)),)
+            raise
+        except ImportError as error:
+            if not hasattr(error, "__notes__") and (message := package_message(error, f"linreg.{function.__name__}")):
+                error.add_note(message)
             raise
 
     return translating

@@ -6,9 +6,9 @@ from dataclasses import asdict
 from typing import Any
 
 import linreg
-from linreg.cli.dependencies import DEPENDENCIES, OPTIONAL, broken_packages, missing_packages
 from linreg.cli.options import Json
 from linreg.cli.terminal import note, print_json, show_table
+from linreg.dependencies import DEPENDENCIES, OPTIONAL, broken_packages, missing_packages
 from linreg.errors import LinregError
 
 NAME = "doctor"

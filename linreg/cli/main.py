@@ -18,9 +18,9 @@ import typer
 
 import linreg
 from linreg.cli import bench, bisect, demo, doctor, evaluate, export, inspect, plot, predict, serve, train, verify
-from linreg.cli.dependencies import package_message
 from linreg.cli.terminal import note
 from linreg.cli.usage import Command, Program, usage_message
+from linreg.dependencies import package_message
 from linreg.ending import INTERRUPTED, ended_by, ending_by_signal
 from linreg.errors import LinregError
 from linreg.watcher import WHOLE
@@ -113,7 +113,7 @@ def _run() -> tuple[int, str]:
     except RecursionError:
         return 1, "the input is nested too deeply"
     except Exception as error:
-        message = package_message(error, "".join(sys.argv[1:2]))
+        message = package_message(error, f"linreg {''.join(sys.argv[1:2])}")
         return (1, message) if message else _unexpected(error)
 
 

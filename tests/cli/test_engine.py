@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from linreg.cli.dependencies import OPTIONAL
+from linreg.dependencies import OPTIONAL
 
 ROOT = Path(__file__).resolve().parents[2]
 WITHOUT_RAY = "import sys; sys.modules['ray'] = None; from _linreg import main; main()"

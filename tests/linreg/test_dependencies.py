@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from linreg.cli.dependencies import DEPENDENCIES, missing_packages
+from linreg.dependencies import DEPENDENCIES, missing_packages
 from tests.conftest import PENGUINS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -145,3 +145,15 @@ def test_a_package_that_a_users_module_lacks_is_told_with_its_file(tmp_path):
     assert ended.returncode == 1
     assert "nets.py: cannot be run: ModuleNotFoundError: No module named 'not_there'" in ended.stderr
     assert "pip install" not in ended.stderr
+
+
+def test_python_is_told_too_which_package_to_install(tmp_path):
+    code = (
+        "import sys; sys.modules['torch'] = None; import linreg; linreg.fit(([[1.0], [2.0]], [1.0, 2.0]), method='sgd')"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.stderr.splitlines()[-2:] == [
+        "ModuleNotFoundError: import of torch halted; None in sys.modules",
+        "linreg.fit needs torch, which is not installed; install it with: pip install torch (linreg doctor lists all "
+        "that is missing)",
+    ]

@@ -50,20 +50,20 @@ def broken_packages() -> dict[str, str]:
     return broken
 
 
-def package_message(error: Exception, command: str) -> str | None:
+def package_message(error: Exception, caller: str) -> str | None:
     """Return one line that names a package that is missing or broken, and the command that installs it.
 
     Args:
         error: the error that an import in linreg's own code raised; imports in a user's module are reported elsewhere,
             with the name of the module's file.
-        command: name of the command that needs the package.
+        caller: what needs the package, such as `linreg train`, or `linreg.fit` in Python.
 
     Returns:
         The line, or None if the error has nothing to do with the packages that linreg depends on.
     """
     if (package := _being_imported(error)) is not None:
         return (
-            f"linreg {command} needs {package}, which is installed but cannot be imported: {_described(error)}; "
+            f"{caller} needs {package}, which is installed but cannot be imported: {_described(error)}; "
             f"install it again: {_installing(package, again=True)}"
         )
     if not isinstance(error, ModuleNotFoundError):
@@ -71,13 +71,13 @@ def package_message(error: Exception, command: str) -> str | None:
     package = (error.name or "").partition(".")[0]
     if package in OPTIONAL:
         return (
-            f"linreg {command} --engine {package} needs {package}, which is not installed; install it with: "
+            f"{caller} --engine {package} needs {package}, which is not installed; install it with: "
             f"{_installing(package)}"
         )
     if package not in DEPENDENCIES:
         return None
     return (
-        f"linreg {command} needs {package}, which is not installed; install it with: {_installing(package)} "
+        f"{caller} needs {package}, which is not installed; install it with: {_installing(package)} "
         "(linreg doctor lists all that is missing)"
     )
 
