@@ -33,6 +33,7 @@ class EnvironmentAnswers:
         cases: number of cases answered.
         worst_error: largest error in units of the allowed error; None with a problem.
         bit_identical: whether all outputs are bit-identical to those of the first environment.
+        runs: False if its file cannot be loaded there, or a call raises an exception; the problem is then no output.
     """
 
     environment: Name
@@ -41,6 +42,7 @@ class EnvironmentAnswers:
     cases: int
     worst_error: float | None
     bit_identical: bool
+    runs: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

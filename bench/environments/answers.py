@@ -31,6 +31,7 @@ class Answers:
         self._worst: dict[Key, float] = {}
         self._different: set[Key] = set()
         self._problems: dict[Key, str] = {}
+        self._broken: set[Key] = set()
 
     def check(self, team: Team, rows: Sequence[Key], cases: Sequence[Case]) -> None:
         """Run the rows that have no problem yet on these cases, the first environment before the others.
@@ -41,7 +42,7 @@ class Answers:
         """
         for key in rows:
             if key in team.failed:
-                self.fail(key, team.failed[key])
+                self._break(key, f"{key[0]}: {key[1]}: does not load: {team.failed[key]}")
         for key in sorted(rows, key=lambda key: key[0] != self._first):
             for case in cases:
                 if key not in self._problems:
@@ -51,7 +52,12 @@ class Answers:
         """Return the rows without a problem, in their order."""
         return [key for key in rows if key not in self._problems]
 
-    def fail(self, key: Key, problem: str) -> None:
+    def _break(self, key: Key, problem: str) -> None:
+        """Record why a row does not run."""
+        self._broken.add(key)
+        self._fail(key, problem)
+
+    def _fail(self, key: Key, problem: str) -> None:
         """Record what is wrong with a row.
 
         Raises:
@@ -71,6 +77,7 @@ class Answers:
             cases=len(self._answered.get(key, ())),
             worst_error=None if problem else self._worst[key],
             bit_identical=not problem and key not in self._different,
+            runs=key not in self._broken,
         )
 
     def _check(self, worker: Worker, key: Key, case: Case) -> None:
@@ -80,9 +87,9 @@ class Answers:
             outputs = read_outputs(self._folder / OUTPUTS_FILE, len(case.expected))
             worst = compare_outputs(where, self._names, outputs, case.expected).worst_error
         except WorkerError as error:
-            self.fail(key, f"{where}: does not run: {error}")
+            self._break(key, f"{where}: does not run: {error.problem}")
         except MismatchError as error:
-            self.fail(key, str(error))
+            self._fail(key, str(error))
         else:
             given = [output.tobytes() for output in outputs]
             if self._given.setdefault((key[1], case.file), given) != given:

@@ -28,6 +28,7 @@ from bench.plan.variants import Kind
 from bench.protocol import BINDINGS, BLOCK_S, CALIBRATION_TRIALS, MAX_CALLS, WARM_IN_CALLS
 from bench.worker.rounds import SLOW_S, VERY_SLOW_S, Blocks
 from linreg.config import FEWEST_ROUNDS
+from linreg.errors import LinregError
 
 TIMING = {
     "block_ns": round(BLOCK_S * 1e9),
@@ -86,7 +87,7 @@ def start_team(
         onnxruntime_threads: ONNX Runtime threads.
 
     Raises:
-        LinregError: a Python does not start.
+        LinregError: a Python does not start, or has no numpy.
     """
     core = _core(place) if max(threads, onnxruntime_threads) == 1 else None
     workers: dict[str, Worker] = {}
@@ -103,8 +104,10 @@ def start_team(
             timing=TIMING,
             module="" if module.endswith(".py") else module,
         )
+        if "numpy" not in (libraries := described[worker.name]["libraries"]):
+            raise LinregError(f"--env {worker.name}: has no numpy, which holds inputs and outputs; install it there")
         for row in prepared.rows:
-            if LIBRARIES[row.kind] not in described[worker.name]["runtimes"]:
+            if LIBRARIES[row.kind] not in libraries:
                 continue
             more = prepared.module if row.kind is Kind.EAGER and prepared.module is not None else {"file": row.file}
             budget = onnxruntime_threads if LIBRARIES[row.kind] == "onnxruntime" else threads
@@ -112,7 +115,7 @@ def start_team(
                 worker.ask("load", row=row.name, kind=row.kind.value, threads=budget, **more)
                 rows.append((worker.name, row.name))
             except WorkerError as error:
-                failed[worker.name, row.name] = str(error)
+                failed[worker.name, row.name] = error.problem
     return Team(workers=workers, described=described, rows=tuple(rows), failed=failed)
 
 

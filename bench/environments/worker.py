@@ -20,7 +20,8 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Tuple  # noqa: UP035
 
-RUNTIMES = ("onnxruntime", "torch")
+LIBRARIES = ("numpy", "onnxruntime", "torch")
+OLDEST = (3, 8)
 PACKAGES = ("onnxruntime", "onnxruntime-gpu", "torch", "numpy")
 
 Run = Callable[[], Any]
@@ -190,7 +191,7 @@ LOADERS = {
 
 
 def describe(module: str) -> Request:
-    """Return the version of Python, those of the packages that matter, and the runtimes that are there.
+    """Return the version of Python, those of the packages that matter, and the libraries that are there.
 
     Args:
         module: dotted name of the user's module, whose package matters too; empty without one.
@@ -201,15 +202,18 @@ def describe(module: str) -> Request:
     for name in (*PACKAGES, *([module.split(".")[0]] if module else [])):
         with suppress(PackageNotFoundError):
             versions[name] = version(name)
-    found = [name for name in RUNTIMES if importlib.util.find_spec(name)]
-    return {"python": platform.python_version(), "versions": versions, "runtimes": found}
+    found = [name for name in LIBRARIES if importlib.util.find_spec(name)]
+    return {"python": platform.python_version(), "versions": versions, "libraries": found}
 
 
 def main() -> None:
     """Answer requests until stdin ends."""
+    if sys.version_info < OLDEST:
+        sys.exit("is Python {}, expected {}.{} or later".format(platform.python_version(), *OLDEST))
     del sys.path[0]  # the folder of this file, which holds modules of linreg
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what a runtime prints is no answer
+    answers.write("\n")  # ends a line that was printed as Python started
     gc.disable()
     session = None
     for line in sys.stdin:
@@ -219,9 +223,10 @@ def main() -> None:
                 session, answer = Session(request), describe(request["module"])
             else:
                 answer = getattr(session, request["do"])(request)
+            reply: Request = {"answer": answer}
         except Exception as error:
-            answer = {"problem": " ".join(f"{type(error).__name__}: {error}".split())[:300]}
-        answers.write(json.dumps(answer) + "\n")
+            reply = {"problem": " ".join(f"{type(error).__name__}: {error}".split())[:300]}
+        answers.write(json.dumps(reply) + "\n")
 
 
 if __name__ == "__main__":

@@ -84,6 +84,8 @@ def _differs(before: dict[str, str], after: dict[str, str], name: str) -> bool:
 
 
 def _answers(answers: EnvironmentAnswers) -> str:
+    if not answers.runs:
+        return answers.problem
     if answers.problem:
         return f"answers DIFFERENT: {answers.problem}"
     how = "bit-identical" if answers.bit_identical else f"within tolerance ({answers.worst_error:.2f} of allowed)"

@@ -96,7 +96,7 @@ def test_one_wrong_vector_is_found(penguins, tmp_path):
 @pytest.mark.parametrize(
     ("statement", "message"),
     [
-        ("raise RuntimeError('opset 21 is not supported')", "RuntimeError: opset 21 is not supported"),
+        ("raise RuntimeError('opset 21 is not supported')", "does not load: RuntimeError: opset 21 is not supported"),
         ("print('noise on stdout', flush=True)", ""),
     ],
 )
@@ -108,15 +108,25 @@ def test_what_a_runtime_does_when_it_loads_a_file(penguins, tmp_path, statement,
     assert bool(message) == bool(answers(report, "new").problem)
 
 
+    assert answers(report, "new").runs is not bool(message)
+    assert all("DIFFERENT" not in line for line in environment_lines(report.environments))
 def test_a_process_that_dies_is_named(penguins, tmp_path):
     old = stand_in(tmp_path / "old", penguins)
     new = stand_in(tmp_path / "new", penguins, on_run="import os; os.write(2, b'illegal'); os._exit(1)")
-    with pytest.raises(LinregError, match=r"^environments new: .* ended: illegal$"):
+    with pytest.raises(
+        LinregError, match=r"^environments new: .* ended \(asked for the answer of onnxruntime-run\): illegal$"
+    ):
         bench(penguins, environments={"old": old, "new": new}, **QUICK)
 
 
 def test_environments_without_a_common_runtime(penguins, real, tmp_path):
     bare = make_environment(tmp_path / "bare", "numpy")
+def test_an_environment_without_numpy(penguins, real, tmp_path):
+    bare = make_environment(tmp_path / "bare")
+    with pytest.raises(LinregError, match=r"^environments bare: has no numpy, .*; install it there$"):
+        bench(penguins, environments={"old": real, "bare": bare}, **QUICK)
+
+
     with pytest.raises(LinregError, match=r"^environments bare: has no runtime that old has too"):
         bench(penguins, environments={"old": real, "bare": bare}, **QUICK)
 

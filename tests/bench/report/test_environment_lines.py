@@ -47,6 +47,12 @@ def test_answers_in_words():
     assert wrong.endswith("answers DIFFERENT: new: onnxruntime-run: batch 7: output at row 3")
 
 
+def test_a_row_that_does_not_run_gives_no_different_answer():
+    problem = "new: onnxruntime-run: does not load: ImportError: libfoo.so"
+    broken = line(problem=problem, worst_error=None, bit_identical=False, runs=False)
+    assert broken.endswith(f"onnxruntime-run: {problem}")
+
+
 def test_the_same_versions_are_named_once():
     same = EnvironmentVersions(
         name="b", python="3.11.7", versions={"onnxruntime": "1.15.1", "torch": "9", "numpy": "2.4.6"}
