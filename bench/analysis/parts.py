@@ -66,7 +66,8 @@ class Row:
         median_s: seconds per call, the median over processes.
         host_median_s: the same on the host's clock; it differs from `median_s` only on CUDA.
         rows_per_s: batch size over `median_s`; None for a row without outputs.
-        ratio: ratio to the reference row; None for the reference itself and for the empty call.
+        ratio: ratio to the reference row; None for the reference itself and for the empty call. If environments are
+            compared, the reference is the same row in the first environment.
         verdict: the claim that the ratio supports; None for a row that is not judged.
         launch_bound: whether, on CUDA, most of the time is spent on launching kernels.
         tails_s: percentiles, in seconds, of calls timed one by one; a percentile that needs more calls is left out.
@@ -118,6 +119,11 @@ class Row:
                 )
             if min(ratio.low, ratio.high) < 0:
                 raise ValueError("the interval of a ratio is negative")
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether the ratios of other rows refer to this one."""
+        return self.status is Status.TIMED and self.answers and self.ratio is None
 
     @property
     def problem(self) -> str:

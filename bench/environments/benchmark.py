@@ -1,6 +1,7 @@
 """Compare environments: answers first, then speed, in sets of one process for each environment."""
 
 import math
+import resource
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -11,11 +12,12 @@ from bench.analysis.statistics import Ratio
 from bench.environment import describe_environment, stolen_s
 from bench.environments.answers import Answers, paired
 from bench.environments.cases import Prepared, prepare
-from bench.environments.rows import Timed, changes, comparison, reference_name
+from bench.environments.rows import Timed, changes, comparison
 from bench.environments.timing import Key, Team, start_team, time_team
 from bench.plan.planning import Plan
 from bench.plan.request import Request, model_name
 from bench.report.report import Quality, Report, Settings
+from bench.self_check_record import last_self_check
 from linreg.folders import work_folder
 
 FEWEST_SETS = 10
@@ -45,7 +47,7 @@ def compare_environments(request: Request, plan: Plan, progress: Progress | None
     with work_folder("linreg-bench-") as folder:
         prepared = prepare(request, plan, folder)
         answers = Answers(request.environments[0].name, prepared.source.output_names, folder)
-        run = _Run(request, prepared, answers)
+        run, preempted = _Run(request, prepared, answers), _preempted()
         for place in range(settings.processes):
             with ExitStack() as stack:
                 team = start_team(
@@ -64,15 +66,19 @@ def compare_environments(request: Request, plan: Plan, progress: Progress | None
                 break
     return Report(
         state_sha256=prepared.source.state_sha256,
-        reference=(reference := reference_name(run.rows)),
-        scope=f"{run.sets} sets of processes",
+        reference=(first := request.environments[0].name),
+        scope=f"{run.sets} set{'' if run.sets == 1 else 's'} of processes",
         command=request.command,
-        settings=Settings(**{**asdict(settings), "reference": reference}, processes_run=run.sets),
+        settings=Settings(**{**asdict(settings), "reference": first}, processes_run=run.sets),
         environment=describe_environment(),
         quality=Quality(
-            preempted=0, stolen_s=round(stolen_s() - stolen, 2), duration_s=round(time.perf_counter() - start, 1)
+            preempted=_preempted() - preempted,
+            stolen_s=round(stolen_s() - stolen, 2),
+            duration_s=round(time.perf_counter() - start, 1),
         ),
-        comparisons=tuple(comparison(run.rows, batch, settings, run.timed, answers) for batch in settings.batches),
+        comparisons=tuple(
+            comparison(run.rows, first, batch, settings, run.timed, answers) for batch in settings.batches
+        ),
         environments=Environments(
             found=run.found,
             answers=tuple(map(answers.result, run.rows)),
@@ -80,7 +86,13 @@ def compare_environments(request: Request, plan: Plan, progress: Progress | None
             missing=run.missing,
         ),
         model=model_name(request),
+        self_check=last_self_check(),
     )
+
+
+def _preempted() -> int:
+    """Return the involuntary context switches of all processes that this one has started and waited for."""
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_nivcsw
 
 
 class _Run:

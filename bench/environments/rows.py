@@ -1,6 +1,7 @@
 """Turn the blocks of all environments into the rows of a report, and into the change of each row."""
 
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 
 import numpy as np
 
@@ -27,11 +28,6 @@ def row_name(key: Key) -> str:
     return f"{key[0]}: {key[1]}"
 
 
-def reference_name(rows: Sequence[Key]) -> str:
-    """Return the name of the row that the ratios of the tables refer to: the first of the first environment."""
-    return row_name(rows[0])
-
-
 def changes(rows: Iterable[Key], first: str, settings: BenchSettings, timed: Timed) -> list[EnvironmentChange]:
     """Return the ratio of each row to the same row in the first environment, at each batch size."""
     found = []
@@ -55,19 +51,23 @@ def changes(rows: Iterable[Key], first: str, settings: BenchSettings, timed: Tim
     return found
 
 
-def comparison(rows: Sequence[Key], batch: int, settings: BenchSettings, timed: Timed, answers: Answers) -> Comparison:
-    """Return the rows of all environments at one batch size, with ratios to the first of them."""
-    base = timed.get((rows[0], batch), [])
+def comparison(
+    rows: Sequence[Key], first: str, batch: int, settings: BenchSettings, timed: Timed, answers: Answers
+) -> Comparison:
+    """Return the rows of all environments at one batch size; ratios are to the same row in the first environment."""
     return Comparison(
         device=Device.CPU,
         threads=settings.threads[0],
         onnxruntime_threads=settings.onnxruntime_threads or settings.threads[0],
         batch=batch,
-        rows=tuple(_row(key, batch, timed.get((key, batch), []), base, answers, rows[0]) for key in rows),
+        rows=tuple(
+            _row(key, batch, timed.get((key, batch), []), timed.get(((first, key[1]), batch), []), answers)
+            for key in rows
+        ),
     )
 
 
-def _row(key: Key, batch: int, own: Sequence[Blocks], base: Sequence[Blocks], answers: Answers, reference: Key) -> Row:
+def _row(key: Key, batch: int, own: Sequence[Blocks], base: Sequence[Blocks], answers: Answers) -> Row:
     result = answers.result(key)
     kind = Kind(key[1])
     if result.problem or not own:
@@ -85,8 +85,8 @@ def _row(key: Key, batch: int, own: Sequence[Blocks], base: Sequence[Blocks], an
             tails_s={},
             processes=(),
         )
-    ratios = [None] * len(own) if key == reference else _paired(own, base)
-    ratio = None if key == reference else over_processes(_paired(own, base))
+    ratios = None if own is base else _paired(own, base)
+    ratio = None if ratios is None else over_processes(ratios)
     median_s = float(np.median([np.median(series.call_s) for series in own]))
     return Row(
         name=row_name(key),
@@ -106,7 +106,7 @@ def _row(key: Key, batch: int, own: Sequence[Blocks], base: Sequence[Blocks], an
         tails_s={},
         processes=tuple(
             RowProcess(ratio=entry, calls_per_block=series.calls, block_ns=tuple(nanoseconds(series.block_s)))
-            for entry, series in zip(ratios, own, strict=True)
+            for entry, series in zip(ratios or repeat(None, len(own)), own, strict=True)
         ),
     )
 

@@ -25,25 +25,30 @@ class Fastest:
     peers: tuple[str, ...]
 
 
-def by_ratio(reference: str, comparison: Comparison) -> list[Row]:
+def by_ratio(comparison: Comparison) -> list[Row]:
     """Return the rows of a comparison in the order of their ratios, without those that were skipped.
 
     The null row follows the reference, which it is a copy of. Then come rows without a ratio, such as the empty call,
-    and at last rows with wrong outputs.
+    and at last rows with wrong outputs. With several references, each row follows its own.
     """
+    shown = [row for row in comparison.rows if row.status is not Status.SKIPPED]
+    if _has_several_references(comparison):
+        return shown
 
     def place(row: Row) -> tuple[int, float]:
         if row.status is Status.WRONG:
             return 2, 0.0
-        if row.name in (reference, NULL):
+        if row.is_reference or row.name == NULL:
             return 0, 1.0
         return (1, 0.0) if row.ratio is None else (0, row.ratio.estimate)
 
-    return sorted((row for row in comparison.rows if row.status is not Status.SKIPPED), key=place)
+    return sorted(shown, key=place)
 
 
 def fastest(comparison: Comparison) -> Fastest | None:
-    """Return the fastest row of a comparison; None if no row is shown to be faster than the reference."""
+    """Return the fastest row; None if no row is shown to be faster than the reference, or with several references."""
+    if _has_several_references(comparison):
+        return None
     faster = sorted(
         (
             (row.ratio.estimate, row.name, row.ratio)
@@ -62,6 +67,11 @@ def runtimes_by_ratio(report: Report) -> list[RuntimeRow]:
     """Return the rows of the runtimes by batch size, the fastest first."""
     rows = report.runtimes.rows if report.runtimes else ()
     return sorted(rows, key=lambda row: (row.batch, row.ratio.estimate if row.ratio else 1.0))
+
+
+def _has_several_references(comparison: Comparison) -> bool:
+    """Return whether the rows of environments are compared, each with the same row in the first environment."""
+    return sum(row.is_reference for row in comparison.rows) > 1
 
 
 def answers(report: Report) -> list[str]:

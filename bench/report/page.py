@@ -104,12 +104,12 @@ def to_page(report: Report) -> str:
             certainty=certainty(report),
             noise_floor=noise_floor(report),
             resolution=resolution(report),
-            compared=[comparison for comparison in report.comparisons if forest(report, comparison)],
+            compared=[comparison for comparison in report.comparisons if forest(comparison)],
             latency_plots=latency_plots(report),
             starts=starts(report),
             start_tops=_start_tops(report),
             skipped=skipped(report),
-            equality=_equality(report.reference, shown),
+            equality=_equality(shown),
             runtimes=runtimes_by_ratio(report),
             shown=shown,
             tails=_tail_names(report),
@@ -209,12 +209,12 @@ def _start_tops(report: Report) -> dict[int, float]:
     return {first: round_top(max((sum(parts[first:]) for parts in rows), default=1.0)) for first in (0, 1)}
 
 
-def _equality(reference: str, comparisons: Sequence[Comparison]) -> list[tuple[str, str, list[Row | None]]]:
+def _equality(comparisons: Sequence[Comparison]) -> list[tuple[str, str, list[Row | None]]]:
     """Return (name, origin of the file, row in each comparison) per variant with outputs; a row is None if not run."""
     found: dict[str, list[Row | None]] = {}
     origins: dict[str, str] = {}
     for place, comparison in enumerate(comparisons):
-        for row in by_ratio(reference, comparison):
+        for row in by_ratio(comparison):
             if row.answers:
                 found.setdefault(row.name, [None] * len(comparisons))[place] = row
                 origins[row.name] = ORIGINS[row.origin]

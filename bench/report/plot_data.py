@@ -93,11 +93,11 @@ def _place(device: str, threads: int) -> str:
     return f"{device}-{threads}thread{'' if threads == 1 else 's'}"
 
 
-def sign_of(report: Report, row: Row) -> Sign:
+def sign_of(row: Row) -> Sign:
     """Return the sign that marks a row."""
     if row.status is not Status.TIMED:
         return Sign.WRONG
-    if row.name == report.reference:
+    if row.is_reference:
         return Sign.REFERENCE
     if row.name == NULL:
         return Sign.NULL
@@ -112,17 +112,17 @@ def null_interval(comparison: Comparison) -> tuple[float, float] | None:
     return None
 
 
-def forest(report: Report, comparison: Comparison) -> Forest | None:
+def forest(comparison: Comparison) -> Forest | None:
     """Return the ratios of one comparison, without the floor; None if nothing was timed."""
-    shown = by_ratio(report.reference, comparison)
+    shown = by_ratio(comparison)
     if not any(row.status is Status.TIMED for row in shown):
         return None
-    rows = tuple(_forest_row(report, row) for row in shown if row.answers or row.ratio)
+    rows = tuple(_forest_row(row) for row in shown if row.answers or row.ratio)
     return Forest(axis=_ratio_axis(shown), band=null_interval(comparison), rows=rows)
 
 
-def _forest_row(report: Report, row: Row) -> ForestRow:
-    sign, ratio = sign_of(report, row), row.ratio
+def _forest_row(row: Row) -> ForestRow:
+    sign, ratio = sign_of(row), row.ratio
     if sign is Sign.REFERENCE:
         return ForestRow(name=row.name, sign=sign, estimate=1.0, low=1.0, high=1.0)
     if ratio is None or sign is Sign.WRONG:

@@ -62,7 +62,7 @@ def draw_plots(report: Report) -> dict[str, bytes]:
     """Draw every plot of a report as .svg and .png; return the bytes by file name."""
     figures: dict[str, Figure] = {}
     for comparison in report.comparisons:
-        ratios = forest(report, comparison)
+        ratios = forest(comparison)
         if ratios is not None:
             name = ratios_name(comparison.device, comparison.threads, comparison.batch)
             figures[name] = _draw_ratios(ratios, report.reference, where(comparison))

@@ -91,7 +91,7 @@ def unnamed_level(comparison: Comparison) -> str:
 
 def comparison_table(report: Report, comparison: Comparison) -> Table:
     """Return the table of one comparison in order of ratio; variants with wrong outputs come last, without a time."""
-    rows = by_ratio(report.reference, comparison)
+    rows = by_ratio(comparison)
     best = fastest(comparison)
     name = "" if best is None else best.name
     places = dict(enumerate(rows))
@@ -115,11 +115,10 @@ def comparison_table(report: Report, comparison: Comparison) -> Table:
 
 def _timing(row: Row) -> list[str]:
     """Return the cells that both forms of a comparison begin with."""
-    is_reference = row.ratio is None and row.answers and row.status is Status.TIMED
     return [
         row.name,
         "" if row.median_s is None else duration(row.median_s),
-        number(row.ratio.estimate) if row.ratio else "1" if is_reference else "",
+        number(row.ratio.estimate) if row.ratio else "1" if row.is_reference else "",
         interval(row.ratio),
     ]
 

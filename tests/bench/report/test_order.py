@@ -3,6 +3,7 @@
 import pytest
 
 from bench.report.order import answers, by_ratio, fastest
+from bench.report.tables import comparison_table
 from tests.bench_reports import (
     REFERENCE,
     SAMPLES,
@@ -31,7 +32,7 @@ def test_rows_are_sorted_by_ratio_and_the_copy_follows_the_reference():
         row("fast", 0.4),
         row("near", 0.99),
     )
-    names = [entry.name for entry in by_ratio(found.reference, found.comparisons[0])]
+    names = [entry.name for entry in by_ratio(found.comparisons[0])]
     assert names == ["fast", "near", REFERENCE, "null", "slow", "floor", "wrong"]
 
 
@@ -39,6 +40,17 @@ def test_the_fastest_row_is_one_that_is_shown_to_be_faster():
     found = made(row(REFERENCE), row("lucky", 0.5, verdict="inconclusive"), row("second", 0.9), row("first", 0.8))
     best = fastest(found.comparisons[0])
     assert (best.name, best.ratio.estimate, best.peers) == ("first", 0.8, ())
+
+
+def test_with_several_references_each_row_follows_its_own_and_none_is_the_fastest():
+    """Environments: a ratio is to the same row in the first environment, and not between rows."""
+    found = made(row("old: a"), row("new: a", 0.9), row("old: b"), row("new: b", 0.8), struck_out("new: c"))
+    (compared,) = found.comparisons
+    assert [entry.name for entry in by_ratio(compared)] == ["old: a", "new: a", "old: b", "new: b", "new: c"]
+    assert fastest(compared) is None
+    table = comparison_table(found, compared)
+    assert [cells[2] for cells in table.rows] == ["1", "0.900", "1", "0.800", ""]
+    assert [cells[4] for cells in table.rows[:4]] == ["", "faster", "", "faster"]
 
 
 def test_rows_that_cannot_be_distinguished_from_the_fastest_are_named():

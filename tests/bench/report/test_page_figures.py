@@ -59,14 +59,14 @@ def test_the_figure_puts_each_ratio_where_it_belongs():
     assert all(one < other for one, other in pairwise(ordered))
     assert places["pt2"] == [100]  # an arrow at the right edge: 6.8 would press the others together
     assert "floor" not in places
-    axis = forest(parsed(report()), parsed(report()).comparisons[0]).axis
+    axis = forest(parsed(report()).comparisons[0]).axis
     left = next(part for part in groups["eager-grad"].iter("line") if part.get("class") == "interval").get("x1")
     assert float(left.rstrip("%")) == pytest.approx(3 + 94 * axis.place(1.26 * 0.995), abs=0.01)
 
 
 def test_the_null_band_is_the_interval_of_the_null_row():
     values = report()
-    found = forest(parsed(values), parsed(values).comparisons[0])
+    found = forest(parsed(values).comparisons[0])
     assert found.band == (1.001 * 0.995, 1.001 * 1.005)
     page = page_of(values)
     (band,) = [part for part in page.root.iter("svg") if part.get("x") and part[0].get("class") == "band"]

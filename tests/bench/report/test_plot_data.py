@@ -22,13 +22,13 @@ from tests.bench_reports import REFERENCE, SAMPLES, comparison, parsed, report, 
 def test_only_what_lies_far_from_the_others_is_clipped(estimates, clipped):
     rows = [row(REFERENCE), *(row(str(value), value) for value in estimates)]
     value = parsed(report(comparison(rows)))
-    found = forest(value, value.comparisons[0])
+    found = forest(value.comparisons[0])
     assert [own.estimate for own in found.rows if found.axis.beyond(own.estimate)] == clipped
     assert found.axis.low < 1 < found.axis.high
 
 
 def test_an_open_interval_reaches_the_edges():
-    found = forest(parsed(report()), parsed(SAMPLES["open intervals"]).comparisons[0])
+    found = forest(parsed(SAMPLES["open intervals"]).comparisons[0])
     assert found.band is None
     ends = {own.name: (found.axis.beyond(own.low), found.axis.beyond(own.high)) for own in found.rows}
     assert ends == {REFERENCE: (False, False), "null": (True, True), "open": (True, True), "above": (False, True)}
