@@ -119,9 +119,9 @@ def show_report(report: "Report", *, markdown: bool) -> None:
     comparisons = [table for table in report_tables(report) if table.headings == HEADINGS]
     for table in comparisons:
         show(TerminalTable(table))
-    settings = report.settings
-    default = settings.rounds is None and settings.processes_run >= BENCH_DEFAULTS.processes
-    for line in (explanation(report), resolution_note(report.self_check) if default else ""):
+    most = BENCH_DEFAULTS.processes + BENCH_DEFAULTS.more_processes  # more of them see smaller differences
+    known = report.environments is None and report.settings.processes_run <= most
+    for line in (explanation(report), resolution_note(report.self_check) if known else ""):
         if line:
             say(line)
     for table in report_tables(report)[len(comparisons) :]:
