@@ -82,8 +82,13 @@ def check_same(old: Report, environment: Environment, settings: BenchSettings | 
     """Check that an earlier report can be compared with a benchmark, which need not have run yet.
 
     Raises:
-        LinregError: the two differ in machine, packages, threads or reference.
+        LinregError: the two differ in machine, packages, threads or reference, or the report is one of environments.
     """
+    if old.environments is not None:
+        raise LinregError(
+            "--compare: the old report compares environments with each other, and has no ratios to eager; give the "
+            "environments again: --env old=PYTHON --env new=PYTHON"
+        )
     for name in SAME:
         then, now = getattr(old.environment, name), getattr(environment, name)
         if then != now:

@@ -1,7 +1,10 @@
 """Reports that the gate does not compare."""
 
+from dataclasses import asdict
+
 import pytest
 
+from tests.bench_measured import environments
 from tests.bench_reports import REFERENCE, floor, struck_out
 from tests.gate_reports import LIMIT, compare_reports, made, refused, spread, timed
 
@@ -74,6 +77,14 @@ def test_another_reference_is_refused():
     assert "'eager-grad'" in message
     assert f"'{REFERENCE}'" in message
     assert message.endswith("use --reference eager-grad")
+
+
+def test_a_report_of_environments_is_refused_for_what_it_is():
+    """Its reference is an environment, which no --reference can name."""
+    found = asdict(environments())
+    message = refused(made(timed("a", spread(1.0)), environments=found), made(timed("a", spread(1.0))))
+    assert "compares environments" in message
+    assert message.endswith("--env old=PYTHON --env new=PYTHON")
 
 
 @pytest.mark.parametrize(
