@@ -1,6 +1,5 @@
 """Compare environments: answers first, then speed, in sets of one process for each environment."""
 
-import math
 import resource
 import time
 from collections.abc import Callable, Sequence
@@ -8,20 +7,16 @@ from contextlib import ExitStack
 from dataclasses import asdict
 
 from bench.analysis.environments import EnvironmentChange, Environments, EnvironmentVersions
-from bench.analysis.statistics import Ratio
 from bench.environment import describe_environment, stolen_s
 from bench.environments.answers import Answers, paired
 from bench.environments.cases import Prepared, prepare
-from bench.environments.rows import Timed, changes, comparison
+from bench.environments.rows import FEWEST_SETS, Timed, changes, comparison, is_narrow
 from bench.environments.timing import Key, Team, start_team, time_team
 from bench.plan.planning import Plan
 from bench.plan.request import Request, model_name
 from bench.report.report import Quality, Report, Settings
 from bench.self_check_record import last_self_check
 from linreg.folders import work_folder
-
-FEWEST_SETS = 10
-"""From ten sets on, a tenth is trimmed from each end."""
 
 TIME_S = 150.0
 FEWEST_SLOW_SETS = 7
@@ -142,9 +137,6 @@ class _Run:
             return True
         if self.sets >= FEWEST_SLOW_SETS and elapsed_s > TIME_S:
             return True
-        was_narrow, self._was_narrow = self._was_narrow, all(self._narrow(change.ratio) for change in found)
+        target = self._request.settings.target
+        was_narrow, self._was_narrow = self._was_narrow, all(is_narrow(change.ratio, target) for change in found)
         return self.sets >= FEWEST_SETS and was_narrow and self._was_narrow
-
-    def _narrow(self, ratio: Ratio) -> bool:
-        """Return whether an interval is within the target, or within a tenth of the difference that it shows."""
-        return ratio.half_width <= max(self._request.settings.target, abs(math.log(ratio.estimate)) / 10)
