@@ -37,6 +37,8 @@ def check_usage(context: typer.Context, request: Request, compare: Path | None, 
         )
     if not writes_into_bundle(request) and not found & {"output", "plots"}:
         refuse(context, ["force"], "has no effect: without -o and --plots no file is written")
+    if not writes_into_bundle(request) and "output" not in found:
+        refuse(context, ["wait"], "has no effect: without -o there is no folder to wait for")
 
 
 def writes_into_bundle(request: Request) -> bool:

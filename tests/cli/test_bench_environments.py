@@ -111,6 +111,8 @@ def test_the_folder_of_an_environment_names_the_python_in_it(linreg, penguins, t
         ["--self-check"],
         ["--onnx-optimization", "disabled"],
         ["--budget", "p99=1ms"],
+        ["--wait"],
+        ["--force"],
     ],
     ids=lambda words: words[0],
 )
