@@ -12,15 +12,12 @@ from bench.environments.answers import Answers, paired
 from bench.environments.cases import Prepared, prepare
 from bench.environments.rows import FEWEST_SETS, Timed, changes, comparison, is_narrow
 from bench.environments.timing import Key, Team, start_team, time_team
+from bench.plan.estimate import FEWEST_PROCESSES, MOST_S
 from bench.plan.planning import Plan
 from bench.plan.request import Request, model_name
 from bench.report.report import Quality, Report, Settings
 from bench.self_check_record import last_self_check
 from linreg.folders import work_folder
-
-TIME_S = 150.0
-FEWEST_SLOW_SETS = 7
-"""After `TIME_S` seconds so many sets are enough."""
 
 Progress = Callable[[str, int, int], None]
 
@@ -70,6 +67,7 @@ def compare_environments(request: Request, plan: Plan, progress: Progress | None
             preempted=_preempted() - preempted,
             stolen_s=round(stolen_s() - stolen, 2),
             duration_s=round(time.perf_counter() - start, 1),
+            shortened=run.shortened,
         ),
         comparisons=tuple(
             comparison(run.rows, first, batch, settings, run.timed, answers) for batch in settings.batches
@@ -91,7 +89,16 @@ def _preempted() -> int:
 
 
 class _Run:
-    """What the sets of processes have found so far."""
+    """What the sets of processes have found so far.
+
+    Attributes:
+        rows: the rows that are compared.
+        missing: why other rows are not.
+        found: the versions in each environment.
+        timed: the blocks of each row.
+        sets: number of sets completed.
+        shortened: says that the time was up before the intervals were narrow; else empty.
+    """
 
     def __init__(self, request: Request, prepared: Prepared, answers: Answers) -> None:
         self._request, self._prepared, self._answers = request, prepared, answers
@@ -101,6 +108,7 @@ class _Run:
         self.found: tuple[EnvironmentVersions, ...] = ()
         self.timed: Timed = {}
         self.sets = 0
+        self.shortened = ""
         self._was_narrow = False
 
     def measure(self, team: Team, place: int) -> None:
@@ -135,8 +143,11 @@ class _Run:
         found = self.changes()
         if not found:
             return True
-        if self.sets >= FEWEST_SLOW_SETS and elapsed_s > TIME_S:
-            return True
         target = self._request.settings.target
         was_narrow, self._was_narrow = self._was_narrow, all(is_narrow(change.ratio, target) for change in found)
-        return self.sets >= FEWEST_SETS and was_narrow and self._was_narrow
+        if self.sets >= FEWEST_SETS and was_narrow and self._was_narrow:
+            return True
+        if self.sets < FEWEST_PROCESSES or elapsed_s * (self.sets + 1) / self.sets <= MOST_S:
+            return False
+        self.shortened = f"{self.sets} sets of processes: another would have ended after {MOST_S:.0f} s"
+        return True

@@ -121,6 +121,15 @@ def test_a_process_that_dies_is_named(penguins, tmp_path):
         bench(penguins, environments={"old": old, "new": new}, **QUICK)
 
 
+def test_slow_calls_end_after_three_minutes(penguins, tmp_path, monkeypatch):
+    """As any benchmark does: three sets at least, and the report says so."""
+    old, new = (stand_in(tmp_path / name, penguins) for name in ("old", "new"))
+    monkeypatch.setattr("bench.environments.benchmark.MOST_S", 0.1)
+    report = bench(penguins, environments={"old": old, "new": new}, **{**QUICK, "processes": 9})
+    assert report.settings.processes_run == 3
+    assert report.quality.shortened == "3 sets of processes: another would have ended after 0 s"
+
+
 def test_an_environment_without_numpy(penguins, real, tmp_path):
     bare = make_environment(tmp_path / "bare")
     with pytest.raises(LinregError, match=r"^environments bare: has no numpy, .*; install it there$"):
