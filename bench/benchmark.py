@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bench.environments.benchmark import compare_environments
@@ -180,7 +181,8 @@ def measure(
         LinregError: the model cannot be timed.
     """
     if request.environments:
-        return compare_environments(request, plan, progress)
+        of_sets = None if progress is None else partial(progress, TIMING)
+        return compare_environments(request, plan, of_sets, begin)
     settings = request.settings
     runtimes = None
     if request.runtimes is not None:

@@ -12,23 +12,26 @@ from bench.environments.answers import Answers, paired
 from bench.environments.cases import Prepared, prepare
 from bench.environments.rows import FEWEST_SETS, Timed, changes, comparison, is_narrow
 from bench.environments.timing import Key, Team, start_team, time_team
-from bench.plan.estimate import FEWEST_PROCESSES, MOST_S
+from bench.plan.estimate import FEWEST_PROCESSES, MOST_S, Estimate, estimate_sets
 from bench.plan.planning import Plan
 from bench.plan.request import Request, model_name
 from bench.report.report import Quality, Report, Settings
 from bench.self_check_record import last_self_check
 from linreg.folders import work_folder
 
-Progress = Callable[[str, int, int], None]
+Progress = Callable[[int, int], None]
 
 
-def compare_environments(request: Request, plan: Plan, progress: Progress | None) -> Report:
+def compare_environments(
+    request: Request, plan: Plan, progress: Progress | None = None, begin: Callable[[Estimate], None] | None = None
+) -> Report:
     """Return the report on a model in several environments; the first is the reference of the others.
 
     Args:
         request: the settings, and the environments.
         plan: the model.
-        progress: called with the stage, the number of sets of processes completed and their largest number.
+        progress: called with the number of sets of processes completed and their largest number.
+        begin: called after the first set with what the comparison is going to do.
 
     Raises:
         MismatchError: the first environment gives wrong outputs.
@@ -40,7 +43,9 @@ def compare_environments(request: Request, plan: Plan, progress: Progress | None
         prepared = prepare(request, plan, folder)
         answers = Answers(request.environments[0].name, prepared.source.output_names, folder)
         run, preempted = _Run(request, prepared, answers), _preempted()
+        most = settings.processes
         for place in range(settings.processes):
+            set_start = time.perf_counter()
             with ExitStack() as stack:
                 team = start_team(
                     stack,
@@ -52,8 +57,12 @@ def compare_environments(request: Request, plan: Plan, progress: Progress | None
                     onnxruntime_threads=settings.onnxruntime_threads or settings.threads[0],
                 )
                 run.measure(team, place)
+            if place == 0 and begin is not None:
+                expected = estimate_sets(time.perf_counter() - set_start, settings, FEWEST_SETS)
+                most = expected.settings.processes
+                begin(expected)
             if progress is not None:
-                progress("timing environments", place + 1, settings.processes)
+                progress(place + 1, most)
             if run.enough(time.perf_counter() - start):
                 break
     return Report(

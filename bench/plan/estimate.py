@@ -79,6 +79,21 @@ def estimate_s(works: Sequence[Work], settings: BenchSettings) -> float:
     return PREPARATION_S + settings.processes * _process_s(works, settings)
 
 
+def estimate_sets(set_s: float, settings: BenchSettings, fewest: int) -> Estimate:
+    """Estimate a comparison of environments from its first set of processes, which took `set_s` seconds."""
+    most = min(settings.processes, max(int(MOST_S / set_s), FEWEST_PROCESSES))
+    least = min(fewest, most)
+    open_ended = most > least
+    return Estimate(
+        settings=replace(settings, processes=most),
+        remaining_s=(most - 1) * set_s,
+        process_s=set_s,
+        text=f"about {_rounded(least * set_s)}{' or more' if open_ended else ''}: {least}"
+        f"{f' to {most}' if open_ended else ''} sets of processes"
+        f"{f', until every interval is within {settings.target * 100:.2g}%' if open_ended else ''}",
+    )
+
+
 def _within_time(works: Sequence[Work], settings: BenchSettings) -> BenchSettings:
     most = max(int((MOST_S - PREPARATION_S) / _process_s(works, settings)), FEWEST_PROCESSES)
     processes = min(settings.processes, most)

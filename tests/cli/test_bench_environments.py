@@ -1,6 +1,7 @@
 """`linreg bench --env`: may I upgrade? What it prints last, what it ends with, and what it refuses."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,7 @@ def test_the_last_lines_answer_the_question(linreg, penguins, environments):
     words = environments(units=4000)
     ended = linreg("bench", *words, "-o", "out", "--fail-slower", "3%")
     assert ended.code == 4
+    assert re.match(r"about \d+ s: 7 sets of processes$", ended.err, re.MULTILINE), "before the answer"
     *_, first, second = ended.out.splitlines()
     for line, row in ((first, "onnxruntime-run"), (second, "onnxruntime-io_binding")):
         assert line.startswith(f"onnxruntime 1.15.1 -> 1.32.0, {row}: answers bit-identical in ")

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from bench.benchmark import bench
-from bench.plan.estimate import MOST_S, Work, estimate, estimate_s, shortened
+from bench.plan.estimate import MOST_S, Work, estimate, estimate_s, estimate_sets, shortened
 from bench.plan.variants import cpu_variants
 from bench.report.markdown import to_markdown
 from bench.report.page import to_page
@@ -160,3 +160,19 @@ def test_a_reference_that_does_not_run_is_left_to_the_process_that_times_it(tmp_
 
 def make_net() -> torch.nn.Module:
     return torch.nn.Linear(3, 2)
+
+
+@pytest.mark.parametrize(
+    ("set_s", "processes", "text", "most"),
+    [
+        (0.7, 40, "about 7 s or more: 10 to 40 sets of processes, until every interval is within 0.75%", 40),
+        (0.7, 2, "about 1 s: 2 sets of processes", 2),
+        (15.0, 40, "about 2 min or more: 10 to 12 sets of processes, until every interval is within 0.75%", 12),
+        (30.0, 40, "about 3 min: 6 sets of processes", 6),
+        (100.0, 40, "about 5 min: 3 sets of processes", 3),
+    ],
+)
+def test_a_comparison_of_environments_says_so_after_its_first_set(set_s, processes, text, most):
+    found = estimate_sets(set_s, BenchSettings(processes=processes, target=0.0075), 10)
+    assert (found.text, found.settings.processes) == (text, most)
+    assert found.remaining_s == pytest.approx((most - 1) * set_s)
