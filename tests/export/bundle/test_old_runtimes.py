@@ -2,11 +2,15 @@
 
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 
+from bench.benchmark import bench
+from bench.report.environments import environment_lines
 from export.bundle.compatibility import OLDEST_ONNXRUNTIME
 from tests.conftest import ROOT
+from tests.environments import make_environment
 
 REFERENCE = ROOT / "artifacts" / "reference"
 # onnxruntime 1.15 and 1.16 have no wheels for Python 3.12; 1.17 is the oldest that has.
@@ -88,3 +92,17 @@ def test_the_reference_bundles_run_on_the_oldest_onnxruntime(python, name):
     done = subprocess.run([*python, REFERENCE / name], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [VERSION, "5"]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize("name", ["line", "penguins"])
+def test_the_oldest_onnxruntime_beside_the_pinned_one(python, tmp_path, name):
+    """In environments that have neither linreg nor torch."""
+    pinned = make_environment(tmp_path / "new", "numpy", "onnxruntime")
+    places = {"old": python[0], "new": pinned}
+    report = bench(REFERENCE / name, environments=places, processes=2, rounds=10, batches=1)
+    assert [found.versions["onnxruntime"] for found in report.environments.found] == [VERSION, version("onnxruntime")]
+    assert all(not found.problem and found.cases == 6 for found in report.environments.answers)
+    for line in environment_lines(report.environments):
+        assert line.startswith(f"onnxruntime {VERSION} -> ")
