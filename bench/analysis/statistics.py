@@ -115,14 +115,14 @@ def change(old: Sequence[Ratio], new: Sequence[Ratio], confidence: float = 0.95)
     return Ratio(estimate=estimate, low=math.exp(interval.low), high=math.exp(interval.high))
 
 
-def verdict(ratio: Ratio, null: Ratio) -> Verdict:
+def verdict(ratio: Ratio, null: Ratio, *, claim: float = CLAIM_MARGIN) -> Verdict:
     """Return the conclusion that `ratio` supports.
 
-    A variant is slower or faster only if its whole interval differs from 1 by more than 1 %, and by more than twice the
-    distance that the interval of the null row reaches from 1.
+    A variant is slower or faster only if its whole interval differs from 1 by more than `claim`, and by more than twice
+    the distance that the interval of the null row reaches from 1.
     """
     noise = 2 * max(1 - null.low, null.high - 1, 0.0)
-    margin = 1 + max(CLAIM_MARGIN, noise)
+    margin = 1 + max(claim, noise)
     equivalence = 1 + EQUIVALENCE_MARGIN
     if ratio.low > margin:
         return Verdict.SLOWER

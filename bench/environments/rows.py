@@ -8,7 +8,7 @@ import numpy as np
 
 from bench.analysis.environments import EnvironmentChange
 from bench.analysis.parts import Comparison, Row, RowProcess, Status
-from bench.analysis.statistics import Ratio, over_processes, paired_ratio, verdict
+from bench.analysis.statistics import EQUIVALENCE_MARGIN, Ratio, over_processes, paired_ratio, verdict
 from bench.environments.answers import Answers
 from bench.environments.timing import Key
 from bench.plan.variants import Device, Kind
@@ -22,6 +22,10 @@ Timed = dict[tuple[Key, int], list[Blocks]]
 
 WITHOUT_NULL = Ratio(estimate=1.0, low=1.0, high=1.0)
 """Each environment has its own process in every set, so the interval over sets already holds what a null row shows."""
+
+CLAIM = EQUIVALENCE_MARGIN
+"""The smallest difference between environments that a verdict claims. Two installations of one onnxruntime differed by
+up to 1.5 %, the same in every set of processes; links to the same files did not."""
 
 CONFIDENCE = 0.965
 """Intervals of this confidence cover with 94.5 to 97 % when the sets stop once they are narrow. They are 8 % wider than
@@ -63,7 +67,7 @@ def changes(rows: Iterable[Key], first: str, settings: BenchSettings, timed: Tim
                     threads=settings.threads[0],
                     batch=batch,
                     ratio=ratio,
-                    verdict=verdict(ratio, WITHOUT_NULL),
+                    verdict=verdict(ratio, WITHOUT_NULL, claim=CLAIM),
                 )
             )
     return found
@@ -120,7 +124,7 @@ def _row(key: Key, batch: int, own: Sequence[Blocks], base: Sequence[Blocks], an
         host_median_s=median_s,
         rows_per_s=batch / median_s,
         ratio=ratio,
-        verdict=None if ratio is None else verdict(ratio, WITHOUT_NULL),
+        verdict=None if ratio is None else verdict(ratio, WITHOUT_NULL, claim=CLAIM),
         tails_s={},
         processes=tuple(
             RowProcess(ratio=entry, calls_per_block=series.calls, block_ns=tuple(nanoseconds(series.block_s)))
