@@ -20,8 +20,7 @@ def environment_lines(found: Environments) -> list[str]:
     """
     first, *others = found.found
     return [
-        f"{f'{first.name} -> {other.name}: ' if len(others) > 1 else ''}"
-        f"{_upgrade(first, other, answers.row)}: {_answers(answers)}{_speeds(found, answers)}"
+        f"{_upgrade(first, other, answers.row, is_named=len(others) > 1)}: {_answers(answers)}{_speeds(found, answers)}"
         for other in others
         for answers in found.answers
         if answers.environment == other.name
@@ -59,8 +58,11 @@ def environment_changes(found: Environments, *, limit: float | None) -> list[Cha
     ]
 
 
-def _upgrade(first: EnvironmentVersions, other: EnvironmentVersions, row: str) -> str:
-    """Say which versions differ, the one of the row's library first, and which row this is."""
+def _upgrade(first: EnvironmentVersions, other: EnvironmentVersions, row: str, *, is_named: bool) -> str:
+    """Say which versions differ, the one of the row's library first, and which row this is.
+
+    The environments are named too if `is_named`, or if no version differs.
+    """
     library = LIBRARY["onnxruntime" if row.startswith("onnxruntime") else "torch"]
     unrelated = {name for names in LIBRARY.values() for name in names if names != library}
     before, after = ({**entry.versions, "Python": entry.python} for entry in (first, other))
@@ -72,7 +74,7 @@ def _upgrade(first: EnvironmentVersions, other: EnvironmentVersions, row: str) -
         same = next((f", both {name} {before[name]}" for name in library if name in before), "")
         return f"{first.name} -> {other.name}{same}, {row}"
     more = f" ({', '.join(changed[1:])})" if changed[1:] else ""
-    return f"{changed[0]}{more}, {row}"
+    return f"{f'{first.name} -> {other.name}: ' if is_named else ''}{changed[0]}{more}, {row}"
 
 
 def _version(versions: dict[str, str], name: str) -> str:

@@ -1,5 +1,7 @@
 """The lines that answer whether one may upgrade."""
 
+from dataclasses import replace
+
 import pytest
 
 from bench.analysis.environments import EnvironmentVersions
@@ -51,6 +53,15 @@ def test_a_row_that_does_not_run_gives_no_different_answer():
     problem = "new: onnxruntime-run: does not load: ImportError: libfoo.so"
     broken = line(problem=problem, worst_error=None, bit_identical=False, runs=False)
     assert broken.endswith(f"onnxruntime-run: {problem}")
+
+
+def test_several_environments_are_named_and_none_twice():
+    first, other = environments().found
+    found = replace(environments(), found=(first, replace(first, name="copy"), other))
+    answers = [replace(found.answers[0], environment=name) for name in ("copy", "new")]
+    lines = environment_lines(replace(found, answers=tuple(answers)))
+    assert lines[0].startswith("old -> copy, both onnxruntime 1.15.1, onnxruntime-run: ")
+    assert lines[1].startswith("old -> new: onnxruntime 1.15.1 -> 1.32.0 (")
 
 
 def test_the_same_versions_are_named_once():
