@@ -10,6 +10,7 @@ from bench.analysis.environments import EnvironmentChange, Environments, Environ
 from bench.environment import describe_environment, stolen_s
 from bench.environments.answers import Answers, paired
 from bench.environments.cases import Prepared, prepare
+from bench.environments.placement import drop_pages, libraries_of
 from bench.environments.rows import FEWEST_SETS, Timed, changes, comparison, is_narrow
 from bench.environments.timing import Key, Team, start_team, time_team
 from bench.plan.estimate import FEWEST_PROCESSES, MOST_S, Estimate, estimate_sets
@@ -57,6 +58,8 @@ def compare_environments(
                     onnxruntime_threads=settings.onnxruntime_threads or settings.threads[0],
                 )
                 run.measure(team, place)
+                libraries = [file for worker in team.workers.values() for file in libraries_of(worker.process_id)]
+            drop_pages(libraries)
             if place == 0 and begin is not None:
                 expected = estimate_sets(time.perf_counter() - set_start, settings, FEWEST_SETS)
                 most = expected.settings.processes

@@ -77,6 +77,11 @@ class Worker:
         if core is not None:
             os.sched_setaffinity(self._process.pid, {core})
 
+    @property
+    def process_id(self) -> int:
+        """Number of the process."""
+        return self._process.pid
+
     def __enter__(self) -> "Worker":
         return self
 

@@ -24,8 +24,8 @@ WITHOUT_NULL = Ratio(estimate=1.0, low=1.0, high=1.0)
 """Each environment has its own process in every set, so the interval over sets already holds what a null row shows."""
 
 CLAIM = EQUIVALENCE_MARGIN
-"""The smallest difference between environments that a verdict claims. Two installations of one onnxruntime differed by
-up to 1.5 %, the same in every set of processes; links to the same files did not."""
+"""The smallest difference between environments that a verdict claims. Where the pages of a library cannot be dropped,
+since another process has mapped it, two installations of one version differ by up to 1.5 % (see `placement`)."""
 
 CONFIDENCE = 0.965
 """Intervals of this confidence cover with 94.5 to 97 % when the sets stop once they are narrow. They are 8 % wider than
