@@ -153,8 +153,8 @@ def table_of(costs: dict[str, Cost]) -> str:
     rows = "".join(f"| {name} | {cost.cpu_s:.1f} | {cost.peak_bytes / 1e6:.0f} |\n" for name, cost in costs.items())
     return f"""# Tables beyond memory
 
-{ROWS:,} rows of {FEATURES} features and a target, float64. `pytest tests/benchmark/long/test_scale.py --scale FILE`,
-with other work beside it, on {machine.processor} ({machine.cores} cores), Python {machine.python}, {versions}.
+{ROWS:,} rows of {FEATURES} features and a target, float64. `pytest tests/benchmark/long/test_scale.py --scale FILE`
+on {machine.processor} ({machine.cores} cores), Python {machine.python}, {versions}.
 
 | command | CPU s | peak memory, MB |
 |---|---|---|
