@@ -101,14 +101,15 @@ class SelfCheck:
         found = []
         if not FEWEST_EXCLUDED <= self.excluded <= MOST_EXCLUDED:
             found.append(
-                f"{self.excluded:.1%} of A/A intervals exclude 1, expected {FEWEST_EXCLUDED:.1%} to {MOST_EXCLUDED:.0%}"
+                f"{self.excluded * 100:.1f} % of A/A intervals exclude 1, expected {FEWEST_EXCLUDED * 100:.1f} % to "
+                f"{MOST_EXCLUDED * 100:.0f} %"
             )
         if self.beyond_margin:
-            found.append(f"{self.beyond_margin} A/A runs claim more than {CLAIM_MARGIN:.0%}, expected none")
+            found.append(f"{self.beyond_margin} A/A runs claim more than {CLAIM_MARGIN * 100:.0f} %, expected none")
         if abs(self.order_bias) > CLAIM_MARGIN or abs(self.neighbour) > CLAIM_MARGIN:
             found.append(
-                f"order moves a ratio by {self.order_bias:+.2%} and a neighbour by {self.neighbour:+.2%}, "
-                f"expected less than {CLAIM_MARGIN:.0%}"
+                f"order moves a ratio by {self.order_bias * 100:+.2f} % and a neighbour by "
+                f"{self.neighbour * 100:+.2f} %, expected less than {CLAIM_MARGIN * 100:.0f} %"
             )
         return found
 

@@ -90,7 +90,7 @@ def estimate_sets(set_s: float, settings: BenchSettings, fewest: int) -> Estimat
         process_s=set_s,
         text=f"about {_rounded(least * set_s)}{' or more' if open_ended else ''}: {least}"
         f"{f' to {most}' if open_ended else ''} sets of processes"
-        f"{f', until every interval is within {settings.target * 100:.2g}%' if open_ended else ''}",
+        f"{f', until every interval is within {settings.target * 100:.2g} %' if open_ended else ''}",
     )
 
 
@@ -147,7 +147,7 @@ def _describe(works: Sequence[Work], settings: BenchSettings, fewer: str) -> str
         return f"about {duration}: this process only x {variants}"
     many = f"{variants} x {fewer}" if fewer else f"{settings.processes} processes x {variants}"
     if settings.more_processes:
-        many += f", and up to {settings.more_processes} more processes until every interval is within 2%"
+        many += f", and up to {settings.more_processes} more processes until every interval is within 2 %"
     alone = estimate_s(works, replace(settings, processes=1))
     return f"about {duration}: {many}; --processes 1: {_rounded(alone)}"
 

@@ -91,9 +91,9 @@ def _slower(changes: "Sequence[Change]", limit: float | None) -> SlowerError | N
         return None
     worst = max(slower, key=lambda change: change.ratio.estimate)
     return SlowerError(
-        f"{worst.name} at batch {worst.batch} is {worst.ratio.estimate - 1:.1%} slower "
-        f"({worst.ratio.low - 1:+.1%} to {worst.ratio.high - 1:+.1%}), allowed {limit:.1%}, exceeded by "
-        f"{len(slower)} of {len(changes)} rows"
+        f"{worst.name} at batch {worst.batch} is {(worst.ratio.estimate - 1) * 100:.1f} % slower "
+        f"({(worst.ratio.low - 1) * 100:+.1f} % to {(worst.ratio.high - 1) * 100:+.1f} %), "
+        f"allowed {limit * 100:.1f} %, exceeded by {len(slower)} of {len(changes)} rows"
     )
 
 

@@ -139,7 +139,7 @@ Processes = Annotated[
     typer.Option(
         help="Maximum number of fresh processes; 1 measures in this process only. "
         f"Default: {BENCH_DEFAULTS.processes}, and up to {BENCH_DEFAULTS.more_processes} more until every "
-        "interval's half-width is at most 2%.",
+        "interval's half-width is at most 2 %.",
         min=1,
         max=MOST_PROCESSES,
         rich_help_panel=EFFORT,
@@ -162,7 +162,7 @@ Target = Annotated[
         parser=_fraction,
         metavar="PERCENT",
         help="Stop once the half-width of every confidence interval is below this. "
-        f"Default: {BENCH_DEFAULTS.target:.0%}.",
+        f"Default: {BENCH_DEFAULTS.target * 100:.0f} %.",
         rich_help_panel=EFFORT,
     ),
 ]

@@ -33,8 +33,8 @@ def run_self_check(model: Path | None, *, as_json: bool) -> None:
     else:
         show_table("self-check of the harness", ["what", "figure", "expected"], _rows(record))
         say(
-            f"{'FAIL' if check.failures else 'pass'}: {check.excluded:.1%} of {check.runs} A/A intervals exclude 1, "
-            f"{check.beyond_margin} claim more than 1 %"
+            f"{'FAIL' if check.failures else 'pass'}: {check.excluded * 100:.1f} % of {check.runs} A/A intervals "
+            f"exclude 1, {check.beyond_margin} claim more than 1 %"
         )
         say(_resolution(check.resolution))
     if check.failures:
@@ -52,13 +52,13 @@ def _resolution(resolution: "Resolution") -> str:
 
 def _rows(record: dict[str, Any]) -> list[list[str]]:
     return [
-        ["A/A runs: 95 % intervals that exclude 1", f"{record['excluded']:.1%}", "0.5 % to 9 %"],
+        ["A/A runs: 95 % intervals that exclude 1", f"{record['excluded'] * 100:.1f} %", "0.5 % to 9 %"],
         ["A/A runs: claims of more than 1 %", str(record["beyond_margin"]), "none"],
-        ["without shuffling: ratio moves by", f"{record['order_bias']:+.3%}", "less than 1 %"],
-        ["beside another runtime: ratio moves by", f"{record['neighbour']:+.3%}", "less than 1 %"],
-        ["A/A runs: standard deviation of the ratio", f"{record['spread']:.3%}", ""],
-        ["two fresh copies: standard deviation", f"{record['copies_spread']:.3%}", ""],
-        ["planted 1 %: found in 100 rounds", f"{record['found_1_percent']:.0%}", ""],
-        ["planted 3 %: found in 100 rounds", f"{record['found_3_percent']:.0%}", ""],
-        ["planted 3 %: error of the measured ratio", f"{record['bias']:+.1%}", ""],
+        ["without shuffling: ratio moves by", f"{record['order_bias'] * 100:+.3f} %", "less than 1 %"],
+        ["beside another runtime: ratio moves by", f"{record['neighbour'] * 100:+.3f} %", "less than 1 %"],
+        ["A/A runs: standard deviation of the ratio", f"{record['spread'] * 100:.3f} %", ""],
+        ["two fresh copies: standard deviation", f"{record['copies_spread'] * 100:.3f} %", ""],
+        ["planted 1 %: found in 100 rounds", f"{record['found_1_percent'] * 100:.0f} %", ""],
+        ["planted 3 %: found in 100 rounds", f"{record['found_3_percent'] * 100:.0f} %", ""],
+        ["planted 3 %: error of the measured ratio", f"{record['bias'] * 100:+.1f} %", ""],
     ]

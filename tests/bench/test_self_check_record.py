@@ -48,7 +48,7 @@ def test_a_check_that_passes_says_so_in_the_last_line(linreg, penguins, state, a
     ended = linreg("bench", "--self-check", "-m", penguins)
     assert ended.code == 0
     assert ended.out.splitlines()[-2:] == [
-        "pass: 4.5% of 200 A/A intervals exclude 1, 0 claim more than 1 %",
+        "pass: 4.5 % of 200 A/A intervals exclude 1, 0 claim more than 1 %",
         "resolution: 95 % of runs find a difference of 0.12 % in 2 s, 0.06 % in 10 s, and 0.4 % in the default "
         "benchmark",
     ]
@@ -65,7 +65,7 @@ def test_a_check_that_fails_says_so_and_exits_with_an_error(linreg, penguins, st
     as_if(bad)
     ended = linreg("bench", "--self-check", "-m", penguins)
     assert ended.code == 1
-    assert ended.out.splitlines()[-2].startswith("FAIL: 20.0% of 200 A/A intervals exclude 1")
+    assert ended.out.splitlines()[-2].startswith("FAIL: 20.0 % of 200 A/A intervals exclude 1")
     last = ended.err.splitlines()[-1]
     assert last.startswith("error: self-check: ")
     for failure in bad.failures:

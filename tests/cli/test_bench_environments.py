@@ -39,7 +39,7 @@ def test_the_last_lines_answer_the_question(linreg, penguins, environments):
         assert "; batch 1: " in line
         assert "% slower [" in line
     assert "error: new: onnxruntime-" in ended.err.splitlines()[-1]
-    assert "allowed 3.0%, exceeded by 2 of 2 rows" in ended.err.splitlines()[-1]
+    assert "allowed 3.0 %, exceeded by 2 of 2 rows" in ended.err.splitlines()[-1]
     assert {path.name for path in Path("out").iterdir()} == WRITTEN
     report = json.loads(Path("out/bench.json").read_text())
     assert [entry["versions"]["onnxruntime"] for entry in report["environments"]["found"]] == ["1.15.1", "1.32.0"]

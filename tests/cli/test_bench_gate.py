@@ -36,7 +36,7 @@ def test_an_old_report_that_was_30_times_as_fast_fails_the_gate(linreg, penguins
     assert ended.code == 4, ended.err
     *_, last = ended.err.splitlines()
     assert last.startswith("error: torchscript at batch 1 is ")
-    assert "allowed 3.0%" in last
+    assert "allowed 3.0 %" in last
     (line,) = [line for line in ended.out.splitlines() if line.startswith("│ torchscript ") and "cpu 1 x 1" in line]
     assert "slower" in line
     assert {path.name for path in Path("new").iterdir()} == WRITTEN
@@ -60,7 +60,7 @@ def test_the_gate_judges_ratios(linreg, penguins, report, measured, tmp_path, fa
     if code == 4:
         *_, last = ended.err.splitlines()
         assert last == (
-            "error: pt2 at batch 1 is 50.0% slower (+50.0% to +50.0%), allowed 3.0%, exceeded by "
+            "error: pt2 at batch 1 is 50.0 % slower (+50.0 % to +50.0 %), allowed 3.0 %, exceeded by "
             f"1 of {sum(row['ratio'] is not None and row['answers'] for row in rows_of(report).values())} rows"
         )
     assert linreg("bench", *words).code == 0, "without --fail-slower it is only shown"
@@ -126,5 +126,7 @@ def test_a_release_that_is_slower_than_the_one_before_exits_4(linreg, bundle, tm
     words = ["-m", bundle, "--against", "other/model.onnx"]
     ended = linreg("bench", *words, "--fail-slower", "3%")
     assert ended.code == 4
-    assert "error: pt2 at batch 1 is 5.0% slower (+1.0% to +9.0%), allowed 3.0%, exceeded by 1 of 10 rows" in ended.err
+    assert (
+        "error: pt2 at batch 1 is 5.0 % slower (+1.0 % to +9.0 %), allowed 3.0 %, exceeded by 1 of 10 rows" in ended.err
+    )
     assert linreg("bench", *words, "--fail-slower", "6%").code == 0

@@ -43,7 +43,7 @@ def test_the_committed_reports_took_about_as_long(name):
         (
             BENCH_DEFAULTS,
             "about 45 s: 10 processes x 12 variants x 2 batch sizes, and up to 5 more processes until every interval "
-            "is within 2%; --processes 1: 5 s",
+            "is within 2 %; --processes 1: 5 s",
         ),
         (
             BenchSettings(processes=1, rounds=10, batches=(1,), threads=(1, 2)),
@@ -165,9 +165,9 @@ def make_net() -> torch.nn.Module:
 @pytest.mark.parametrize(
     ("set_s", "processes", "text", "most"),
     [
-        (0.7, 40, "about 7 s or more: 10 to 40 sets of processes, until every interval is within 0.75%", 40),
+        (0.7, 40, "about 7 s or more: 10 to 40 sets of processes, until every interval is within 0.75 %", 40),
         (0.7, 2, "about 1 s: 2 sets of processes", 2),
-        (15.0, 40, "about 2 min or more: 10 to 12 sets of processes, until every interval is within 0.75%", 12),
+        (15.0, 40, "about 2 min or more: 10 to 12 sets of processes, until every interval is within 0.75 %", 12),
         (30.0, 40, "about 3 min: 6 sets of processes", 6),
         (100.0, 40, "about 5 min: 3 sets of processes", 3),
     ],
