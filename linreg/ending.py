@@ -10,6 +10,9 @@ from typing import ClassVar, NoReturn
 from linreg.errors import LinregError, TerminatedError
 from linreg.watcher import ENDINGS, WHOLE, start_watching, stop_watching, tell
 
+COMPILED = ("numpy", "onnx", "onnxruntime", "pyarrow", "scipy", "torch")
+"""Packages whose C++ code calls Python while they are imported; an exception in it would abort the process."""
+
 INTERRUPTED = 130
 """Exit code of an interrupted command: 128 and the number of SIGINT."""
 
@@ -53,7 +56,7 @@ class Ending:
 
     def interrupt(self, number: int) -> NoReturn:
         """Raise the exception of a signal, or exit where no exception may be raised."""
-        if _is_loading("torch"):
+        if any(map(_is_loading, COMPILED)):
             tell(ended_by(number))
             os._exit(128 + number)
         raise KeyboardInterrupt if number == signal.SIGINT else TerminatedError(128 + number)
@@ -110,5 +113,5 @@ def ended_by(number: int, what_is_left: str = WHOLE) -> str:
 
 
 def _is_loading(package: str) -> bool:
-    """Return whether a package is being imported; an exception may then pass through C++ code and abort the process."""
+    """Return whether a package is being imported."""
     return bool(getattr(getattr(sys.modules.get(package), "__spec__", None), "_initializing", False))

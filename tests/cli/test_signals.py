@@ -154,12 +154,14 @@ def test_a_signal_before_or_after_the_command_is_no_traceback(tmp_path, place):
     assert (out, err) == ("", "error: ended by SIGTERM; every file is whole, the old one or the new one\n")
 
 
-def test_no_exception_passes_through_torch_while_it_is_imported(tmp_path):
+@pytest.mark.parametrize("package", ["torch", "onnx", "onnxruntime"])
+def test_no_exception_passes_through_a_package_while_it_is_imported(tmp_path, package):
     """In C++ code that an import calls, it would abort the process now and then."""
-    (tmp_path / "torch").mkdir()
+    (tmp_path / package).mkdir()
     kill = "import os, signal\ntry: os.kill(os.getpid(), signal.SIGTERM)\nexcept BaseException: print('raised')\n"
-    (tmp_path / "torch" / "__init__.py").write_text(kill)
-    process = start([sys.executable, "-c", DRIVER, "import sys; sys.path.insert(0, '.'); import torch"], tmp_path)
+    (tmp_path / package / "__init__.py").write_text(kill)
+    code = f"import sys; sys.path.insert(0, '.'); sys.modules.pop('{package}', None); import {package}"
+    process = start([sys.executable, "-c", DRIVER, code], tmp_path)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 143
     assert (out, err) == ("", "error: ended by SIGTERM; every file is whole, the old one or the new one\n")
