@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from linreg.errors import DataError, one_line
 from linreg.memory import available_bytes, in_words
-from linreg.reading.places import Place
+from linreg.reading.place import Place
 
 HEAD_BYTES = 2**16
 

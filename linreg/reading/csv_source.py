@@ -18,7 +18,7 @@ from linreg.reading.csv_bytes import HEAD_BYTES, CsvBytes
 from linreg.reading.csv_chunks import MAX_LINE_LENGTH, QuoteError, chunks, has_record
 from linreg.reading.csv_header import check_utf8, read_header
 from linreg.reading.options import ReadOptions
-from linreg.reading.places import Place
+from linreg.reading.place import Place
 from linreg.reading.sources import Batch, Column
 
 _MARKING = Lock()

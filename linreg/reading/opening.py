@@ -18,7 +18,8 @@ from linreg.reading.csv_source import CsvSource
 from linreg.reading.file_kinds import check_kind
 from linreg.reading.options import ReadOptions
 from linreg.reading.parquet_source import ParquetSource
-from linreg.reading.places import Place, places_of
+from linreg.reading.place import Place
+from linreg.reading.places import places_of
 from linreg.reading.sources import Source
 
 KIND_BYTES = 2**16

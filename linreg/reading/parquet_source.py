@@ -13,7 +13,7 @@ from linreg.reading.arrow_columns import row_index
 from linreg.reading.blocks import BLOCK_ROWS, PASSED_BYTES
 from linreg.reading.cells import is_text
 from linreg.reading.column_names import tidy
-from linreg.reading.places import Place
+from linreg.reading.place import Place
 from linreg.reading.sources import Batch
 
 BUFFER_BYTES = 2**20

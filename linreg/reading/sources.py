@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeAlias
 
 import pyarrow as pa
 
-from linreg.reading.places import Place
+from linreg.reading.place import Place
 
 Column: TypeAlias = Any  # pa.ChunkedArray | NDArray[np.float64]; pyarrow has no types
 """The cells of a column as they stand in the file, or numbers: finite, or NaN for a missing value."""

@@ -12,7 +12,7 @@ import pytest
 
 from linreg.errors import DataError
 from linreg.reading.parquet_source import ParquetSource
-from linreg.reading.places import place_of
+from linreg.reading.place import place_of
 from linreg.reading.tables import read_table
 from tests.conftest import PENGUINS
 from tests.table_files import TWO, parquet, parquet_bytes, read, refused
