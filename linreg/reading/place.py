@@ -1,5 +1,6 @@
 """A file with a table, or with a part of one."""
 
+import os
 import stat
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -55,7 +56,7 @@ class Place:
             return pa.BufferReader(self.contents)
         self.check_unchanged()
         try:
-            return pa.OSFile(self.path) if self.system is None else self.system.open_input_file(self.path)
+            return pa.OSFile(os.fsencode(self.path)) if self.system is None else self.system.open_input_file(self.path)
         except (OSError, pa.ArrowException) as error:
             raise DataError(f"{self.name}: cannot be read: {one_line(error)}") from None
 

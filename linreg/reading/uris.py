@@ -1,7 +1,8 @@
 """Tables that a URI names, in any file system that pyarrow knows."""
 
+import glob
 import re
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import pyarrow as pa
 import pyarrow.fs
@@ -17,6 +18,9 @@ URI = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 SECRET_OPTIONS = re.compile(r"[?&][^=&]*(key|secret|token|sig|password)[^=&]*=", re.IGNORECASE)
 URI_OPTIONS = re.compile(r"\?[a-z_]+=")
 """Begins the options of a file system, as in s3://bucket/a.csv?region=eu-north-1; another ? is part of a pattern."""
+ENCODED = re.compile(r"(?:%[0-9a-f]{2})+", re.IGNORECASE)
+RESERVED = re.compile(r"[%?#*\[]")
+"""What stands for itself in a path, but not in a URI with a pattern."""
 
 
 def _check_no_secret(uri: str) -> None:
@@ -40,18 +44,18 @@ def of_uri(uri: str) -> list[Place]:
     end = found.start() if (found := URI_OPTIONS.search(uri)) else len(uri)
     address, options, scheme = uri[:end], uri[end:], uri.partition("://")[0]
     given = parts_before_pattern(address.split("/"))
-    pattern = [unquote(part) for part in address.split("/")[len(given) :]]
+    pattern = [_decoded(part) for part in address.split("/")[len(given) :]]
     try:
-        system, path = pyarrow.fs.FileSystem.from_uri("/".join(given) + _with_patience(scheme, options))
+        system, path = pyarrow.fs.FileSystem.from_uri(_encoded("/".join(given)) + _with_patience(scheme, options))
         info = system.get_file_info(path)
         if info.type == pyarrow.fs.FileType.NotFound:
             raise DataError(f"{uri}: no such file; check the name and the folder")
         if info.is_file and not pattern:
             return [Place(name=uri, path=path, size_bytes=info.size, modified_ns=info.mtime_ns, system=system)]
         entries = system.get_file_info(pyarrow.fs.FileSelector(path, recursive=len(pattern) > 1))
-    except (OSError, pa.ArrowException) as error:
+        within = {entry.path: entry.path.removeprefix(path.rstrip("/")).strip("/").split("/") for entry in entries}
+    except (OSError, UnicodeError, pa.ArrowException) as error:
         raise DataError(f"{uri}: cannot be read: {_what_failed(error)}") from None
-    within = {entry.path: entry.path.removeprefix(path.rstrip("/")).strip("/").split("/") for entry in entries}
     entries = sorted((entry for entry in entries if not is_ignored(within[entry.path])), key=lambda e: e.path)
     if pattern:
         entries = [entry for entry in entries if entry.is_file and matches(within[entry.path], pattern)]
@@ -60,7 +64,7 @@ def of_uri(uri: str) -> list[Place]:
     check_folder(address, [entry.base_name for entry in entries if not entry.is_file], len(entries), options)
     return [
         Place(
-            name=f"{scheme}://{entry.path}",
+            name=f"{scheme}://{RESERVED.sub(lambda found: quote(found[0], safe=''), entry.path)}",
             path=entry.path,
             size_bytes=entry.size,
             modified_ns=entry.mtime_ns,
@@ -68,6 +72,16 @@ def of_uri(uri: str) -> list[Place]:
         )
         for entry in entries
     ]
+
+
+def _encoded(address: str) -> str:
+    """Return an address with what a URI cannot hold, such as a space, percent-encoded; `#` is part of a name."""
+    return quote(re.sub(r"%(?![0-9a-fA-F]{2})", "%25", address), safe="%!$&'()*+,;=:@/~", errors="surrogateescape")
+
+
+def _decoded(part: str) -> str:
+    """Return a part of a pattern without percent-encoding; what was encoded stands for itself."""
+    return ENCODED.sub(lambda found: glob.escape(unquote(found[0])), part)
 
 
 def _with_patience(scheme: str, options: str) -> str:
@@ -80,4 +94,6 @@ def _with_patience(scheme: str, options: str) -> str:
 def _what_failed(error: Exception) -> str:
     if "Unrecognized filesystem type" in str(error):
         return "its scheme is unknown, expected s3, gs, abfs, hdfs or file; fetch it to a file first"
+    if isinstance(error, UnicodeError):
+        return "a name in it is not UTF-8, as pyarrow expects; give its path instead of a URI, or rename the file"
     return one_line(error)

@@ -70,6 +70,31 @@ def test_one_file_by_its_uri(tmp_path):
         read_table(f"{tmp_path.as_uri()}/none.csv", features=None, target="y")
 
 
+@pytest.mark.parametrize("name", ["a b.csv", "100%.csv", "é日本.csv", "a#b.csv", "{1}|<2>.csv", "a%20b.csv"])
+def test_a_name_in_a_uri_needs_no_encoding(tmp_path, name):
+    write(tmp_path / name.replace("%20", " "), TWO)
+    write(tmp_path / "a", b"x,y\n0,0\n")
+    for place in (name, name.replace("csv", "[c]sv")):
+        table = read_table(f"file://{tmp_path}/{place}", features=None, target="y")
+        assert table.features.tolist() == [[1.0], [2.0]]
+
+
+def test_a_name_in_a_message_is_encoded_where_a_uri_needs_it(tmp_path):
+    write(tmp_path / "a%20b?#*é.csv", b"x,y\nword,2\n")
+    named = f"file://{tmp_path}/a%2520b%3F%23%2Aé.csv"
+    for place in (tmp_path.as_uri(), named):
+        with pytest.raises(DataError, match=f"^{re.escape(named)}: column 'x': row 1 is 'word'"):
+            read_table(place, features=("x",), target="y")
+
+
+def test_a_name_that_is_not_utf_8_has_no_uri(tmp_path):
+    write(tmp_path / "a\udcff.csv", TWO)
+    for place in (f"file://{tmp_path}/a\udcff.csv", f"file://{tmp_path}/*.csv", (tmp_path / "a\udcff.csv").as_uri()):
+        with pytest.raises(DataError, match="a name in it is not UTF-8, as pyarrow expects; give its path instead"):
+            read_table(place, features=None, target="y")
+    assert len(read_table(tmp_path / "a\udcff.csv", features=None, target="y").features) == 2
+
+
 def test_a_row_is_counted_within_its_file(tmp_path):
     write(tmp_path / "a.csv", TWO)
     write(tmp_path / "b.csv", TWO + b"word,1\n")
