@@ -2,6 +2,7 @@
 # make test          every check that needs nothing but Python: format, lint, types, layers, tests
 # make real          what the export of real networks costs beside a plain script; in an environment of its own
 # make ray-test      the fit and the prediction on a Ray of this machine; in an environment of its own
+# make s3-test       tables in the S3 of moto on this machine; in an environment of its own
 # make docs          build the documentation in site/
 # make deploy-processors  model.c on processors that you do not own, under qemu; needs Python alone, and names what is missing
 # make deploy-test   the same model in C, C++, C#, Go, Java, Rust, Node, a browser and PostgreSQL; names the system packages that are missing
@@ -11,6 +12,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 REAL := .venv-real
 RAY := .venv-ray
+S3 := .venv-s3
 
 DEPLOY_BUILD := deploy/build
 # Callers of deploy/c's shared library.
@@ -20,7 +22,7 @@ CALLERS := rust go csharp java
 FREEZE := { echo '\# Made by `make constraints`; .ci/run checks that it pins every installed package.'; \
   $(BIN)/python -m pip freeze --all --exclude pip --exclude-editable | sed 's/+[a-z0-9.]*$$//'; }
 
-.PHONY: setup demo test test-slow check check-constraints constraints format benchmark real ray-test docs record-docs deploy-tools deploy-build deploy-test deploy-processors source-code-cost deploy-sql clean
+.PHONY: setup demo test test-slow check check-constraints constraints format benchmark real ray-test s3-test docs record-docs deploy-tools deploy-build deploy-test deploy-processors source-code-cost deploy-sql clean
 
 setup: $(STAMP)
 
@@ -83,16 +85,30 @@ $(REAL)/.installed: pyproject.toml constraints.txt tests/real/constraints.txt
 	  --no-build-isolation --editable '.[all]' --group real
 	touch $(REAL)/.installed
 
+# Makes an environment that has the packages of .venv, and prefers its own.
+define on_top_of_venv
+test -x $(1)/bin/python || $(BIN)/python -m venv $(1)
+$(BIN)/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
+  > "$$($(1)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/venv.pth"
+endef
+
 ray-test: $(RAY)/.installed
 	$(RAY)/bin/python -m pytest tests/ray
 
 # What .venv holds, and Ray on top of it.
 $(RAY)/.installed: $(STAMP) tests/ray/constraints.txt
-	test -x $(RAY)/bin/python || $(BIN)/python -m venv $(RAY)
-	$(BIN)/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
-	  > "$$($(RAY)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/venv.pth"
+	$(call on_top_of_venv,$(RAY))
 	$(RAY)/bin/python -m pip install --quiet --constraint constraints.txt --constraint tests/ray/constraints.txt ray
 	touch $(RAY)/.installed
+
+s3-test: $(S3)/.installed
+	OMP_NUM_THREADS=1 $(S3)/bin/python -m pytest tests/s3
+
+# What .venv holds, and moto's server on top of it, without what moto needs for other services than S3.
+$(S3)/.installed: $(STAMP) tests/s3/constraints.txt
+	$(call on_top_of_venv,$(S3))
+	$(S3)/bin/python -m pip install --quiet --constraint tests/s3/constraints.txt 'moto[s3]' flask flask-cors
+	touch $(S3)/.installed
 
 # Strict: a broken link or anchor is an error.
 docs: setup
@@ -134,4 +150,4 @@ deploy-sql: setup deploy-tools
 	$(BIN)/python -m pytest tests/deploy/test_sql_postgres.py
 
 clean:
-	rm -rf $(VENV) $(REAL) $(RAY) dist site $(DEPLOY_BUILD) deploy/node/node_modules deploy/web/node_modules
+	rm -rf $(VENV) $(REAL) $(RAY) $(S3) dist site $(DEPLOY_BUILD) deploy/node/node_modules deploy/web/node_modules

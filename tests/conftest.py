@@ -39,11 +39,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Benchmarks run alone, with --benchmark-only; --benchmark-disable runs their checks beside the tests.
 
-    tests/deploy needs compilers, node and a browser, tests/processors cross-compilers and qemu, tests/ray an
-    environment of its own, and tests/benchmark/long takes minutes: they run where they are named.
+    tests/deploy needs compilers, node and a browser, tests/processors cross-compilers and qemu, tests/ray and
+    tests/s3 environments of their own, and tests/benchmark/long takes minutes: they run where they are named.
     """
     benchmarks = Path(__file__).parent / "benchmark"
-    for folder in (TESTS / "deploy", TESTS / "processors", TESTS / "ray", benchmarks / "long"):
+    for folder in (TESTS / "deploy", TESTS / "processors", TESTS / "ray", TESTS / "s3", benchmarks / "long"):
         named = any(f"{folder.parent.name}/{folder.name}" in str(word) for word in config.invocation_params.args)
         if collection_path == folder and not named:
             return True
