@@ -24,6 +24,7 @@ class Place:
         size_bytes: its size; None for a pipe.
         modified_ns: when it was last written; None if that is not known.
         system: the file system; None for a file of this machine.
+        tag: the ETag of the version that was found, of an object in a store that has such.
         contents: the bytes, if they are in memory.
         pipe: the pipe, if it is one.
     """
@@ -33,6 +34,7 @@ class Place:
     size_bytes: int | None
     modified_ns: int | None = None
     system: Any = None
+    tag: bytes | None = None
     contents: bytes | None = field(default=None, repr=False)
     pipe: Pipe | None = None
 
@@ -54,11 +56,15 @@ class Place:
             return self.pipe.open()
         if self.contents is not None:
             return pa.BufferReader(self.contents)
-        self.check_unchanged()
+        if self.tag is None:
+            self.check_unchanged()
         try:
-            return pa.OSFile(os.fsencode(self.path)) if self.system is None else self.system.open_input_file(self.path)
+            file = pa.OSFile(os.fsencode(self.path)) if self.system is None else self.system.open_input_file(self.path)
         except (OSError, pa.ArrowException) as error:
-            raise DataError(f"{self.name}: cannot be read: {one_line(error)}") from None
+            raise self._unreadable(error) from None
+        if self.tag is not None and tag_of(file) != self.tag:
+            raise self._changed()
+        return file
 
     def check_unchanged(self) -> None:
         """Check that the file was not written since it was found.
@@ -68,12 +74,21 @@ class Place:
         """
         if self.modified_ns is None or self.contents is not None:
             return
+        if self.tag is not None:
+            self.open().close()
+            return
         try:
             now = self._status()
         except (OSError, pa.ArrowException) as error:
-            raise DataError(f"{self.name}: cannot be read: {one_line(error)}") from None
+            raise self._unreadable(error) from None
         if now != (self.size_bytes, self.modified_ns):
-            raise DataError(f"{self.name}: has changed since it was first read; start again once it is complete")
+            raise self._changed()
+
+    def _unreadable(self, error: Exception) -> DataError:
+        return DataError(f"{self.name}: cannot be read: {one_line(error)}")
+
+    def _changed(self) -> DataError:
+        return DataError(f"{self.name}: has changed since it was first read; start again once it is complete")
 
     def _status(self) -> tuple[int | None, int | None]:
         if self.system is None:
@@ -85,6 +100,12 @@ class Place:
     def unpacked(self, contents: bytes) -> "Place":
         """Return the same place with the bytes of its file, unpacked."""
         return replace(self, contents=contents, size_bytes=len(contents))
+
+
+def tag_of(file: Any) -> bytes | None:
+    """Return the ETag of an open object, which tells its versions apart; times do not, as S3 has them in seconds."""
+    tags = {key.lower(): value for key, value in file.metadata().items()}
+    return tags.get("etag")
 
 
 def place_of(path: Path) -> Place:

@@ -2,6 +2,7 @@
 
 import glob
 import re
+from typing import Any
 from urllib.parse import quote, unquote
 
 import pyarrow as pa
@@ -9,7 +10,7 @@ import pyarrow.fs
 
 from linreg.errors import DataError, one_line
 from linreg.reading.patterns import check_folder, is_ignored, matches, parts_before_pattern
-from linreg.reading.place import Place
+from linreg.reading.place import Place, tag_of
 
 RETRY_SECONDS = 60
 """For Google Cloud Storage, which pyarrow tries for 15 minutes by default."""
@@ -51,27 +52,30 @@ def of_uri(uri: str) -> list[Place]:
         if info.type == pyarrow.fs.FileType.NotFound:
             raise DataError(f"{uri}: no such file; check the name and the folder")
         if info.is_file and not pattern:
-            return [Place(name=uri, path=path, size_bytes=info.size, modified_ns=info.mtime_ns, system=system)]
+            return [_place(uri, info, system)]
         entries = system.get_file_info(pyarrow.fs.FileSelector(path, recursive=len(pattern) > 1))
         within = {entry.path: entry.path.removeprefix(path.rstrip("/")).strip("/").split("/") for entry in entries}
+        entries = sorted((entry for entry in entries if not is_ignored(within[entry.path])), key=lambda e: e.path)
+        if pattern:
+            entries = [entry for entry in entries if entry.is_file and matches(within[entry.path], pattern)]
+            if not entries:
+                raise DataError(f"{uri}: no file matches this pattern; check the name and the folder")
+        check_folder(address, [entry.base_name for entry in entries if not entry.is_file], len(entries), options)
+        return [_place(f"{scheme}://{RESERVED.sub(_in_percent, entry.path)}", entry, system) for entry in entries]
     except (OSError, UnicodeError, pa.ArrowException) as error:
         raise DataError(f"{uri}: cannot be read: {_what_failed(error)}") from None
-    entries = sorted((entry for entry in entries if not is_ignored(within[entry.path])), key=lambda e: e.path)
-    if pattern:
-        entries = [entry for entry in entries if entry.is_file and matches(within[entry.path], pattern)]
-        if not entries:
-            raise DataError(f"{uri}: no file matches this pattern; check the name and the folder")
-    check_folder(address, [entry.base_name for entry in entries if not entry.is_file], len(entries), options)
-    return [
-        Place(
-            name=f"{scheme}://{RESERVED.sub(lambda found: quote(found[0], safe=''), entry.path)}",
-            path=entry.path,
-            size_bytes=entry.size,
-            modified_ns=entry.mtime_ns,
-            system=system,
-        )
-        for entry in entries
-    ]
+
+
+def _place(name: str, info: Any, system: Any) -> Place:
+    tag = None
+    if not isinstance(system, pyarrow.fs.LocalFileSystem):
+        with system.open_input_file(info.path) as file:
+            tag = tag_of(file)
+    return Place(name=name, path=info.path, size_bytes=info.size, modified_ns=info.mtime_ns, system=system, tag=tag)
+
+
+def _in_percent(found: re.Match[str]) -> str:
+    return quote(found[0], safe="")
 
 
 def _encoded(address: str) -> str:

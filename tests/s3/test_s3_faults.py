@@ -5,6 +5,8 @@ import json
 import moto.settings
 import pytest
 
+from linreg.errors import DataError
+from linreg.reading.stream import open_stream
 from tests.conftest import contents
 from tests.s3.server import BUCKET
 from tests.table_files import parquet_bytes
@@ -67,3 +69,13 @@ def test_a_part_that_is_replaced_while_it_is_read_is_refused(store, numbers, lin
     failure = linreg("train", f"s3://{BUCKET}/parts", *TRAIN, "-o", "m").failure()
     told = "has changed since it was first read; start again once it is complete"
     assert failure == f"error: s3://{BUCKET}/parts/0.parquet: {told}"
+
+
+def test_a_part_of_the_same_size_and_second_is_another_one(store, text):
+    """S3 tells times in seconds."""
+    store.put({"same.csv": text})
+    stream = open_stream(f"s3://{BUCKET}/same.csv", features=("x",), target="y")
+    list(stream.blocks())
+    store.put({"same.csv": text.replace(b"1", b"2")})
+    with pytest.raises(DataError, match="has changed since it was first read"):
+        list(stream.blocks())
