@@ -129,7 +129,8 @@ class ParquetSource:
 
     def _unreadable(self, error: BaseException) -> DataError:
         problem = one_line(error).rstrip(".")
-        return DataError(f"{self.origin}: is Parquet, but cannot be read: {problem}; write or fetch it again")
+        remedy = "write or fetch it again" if self.read_from.file else "try again, or write it again"
+        return DataError(f"{self.origin}: is Parquet, but cannot be read: {problem}; {remedy}")
 
 
 def _rows_at_a_time(file: Any, group: int, passing: Sequence[str]) -> int:

@@ -26,13 +26,14 @@ def test_an_answer_that_fails_is_asked_for_again(store, numbers, linreg, tmp_pat
     assert contents(tmp_path / "plain") == contents(tmp_path / "spoilt")
 
 
-@pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
-def test_answers_that_always_fail_end_in_one_line(store, numbers, text, linreg, name):
+@pytest.mark.parametrize(("name", "remedy"), [("t.csv", ""), ("t.parquet", "; try again, or write it again")])
+def test_answers_that_always_fail_end_in_one_line(store, numbers, text, linreg, name, remedy):
     store.put({name: text if name.endswith(".csv") else parquet_bytes(numbers)})
     store.spoil[:] = [None] * 2 + ["cut"] * 100
     failure = linreg("train", f"s3://{BUCKET}/{name}", *TRAIN, "-o", "m").failure()
     assert failure.startswith(f"error: s3://{BUCKET}/{name}: ")
-    assert "cannot be read" in failure
+    assert "cannot be read: AWS Error NETWORK_CONNECTION during GetObject" in failure
+    assert failure.endswith(remedy)
 
 
 def test_a_store_that_is_not_there(store, linreg, monkeypatch):
