@@ -61,6 +61,7 @@ LIFECYCLE = Lifecycle(
     calls_until_steady=9,
     memory_bytes=2**27,
     file_bytes=0,
+    threads=2,
 )
 
 

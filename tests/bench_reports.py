@@ -95,6 +95,7 @@ def start(name: str, **changes: Any) -> dict[str, Any]:
         "memory_bytes": 220_000_000,
         "file_bytes": 3606,
         "break_even_calls": 67816,
+        "threads": 1,
         **changes,
     }
 

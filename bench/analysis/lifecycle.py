@@ -57,6 +57,7 @@ def _row(variant: Row, samples: Sequence[Lifecycle]) -> LifecycleRow:
         calls_until_steady=None if None in steady else int(median(value for value in steady if value is not None)),
         memory_bytes=int(median(sample.memory_bytes for sample in samples)),
         file_bytes=samples[0].file_bytes,
+        threads=samples[0].threads,
     )
 
 

@@ -167,6 +167,8 @@ class LifecycleRow:
         file_bytes: size of the artifact; 0 without one.
         break_even_calls: calls after which it has caught up with eager, start-up included; 0 if it is ahead from the
             start, `never` if it does not stay ahead, None for eager itself or if a latency is missing.
+        threads: intra-op threads of its library, as read back; None in reports of earlier versions, which did not set
+            torch's.
     """
 
     name: str
@@ -180,6 +182,7 @@ class LifecycleRow:
     memory_bytes: int
     file_bytes: int
     break_even_calls: int | Literal["never"] | None = None
+    threads: Count | None = None
 
     @property
     def third_call_s(self) -> float:

@@ -39,6 +39,7 @@ from bench.report.plot_data import (
 from bench.report.report import Report
 from bench.report.tables import (
     RUNTIME_HEADINGS,
+    cold_budget,
     interval,
     lifecycle_cells,
     runtime_cells,
@@ -107,6 +108,7 @@ def to_page(report: Report) -> str:
             compared=[comparison for comparison in report.comparisons if forest(comparison)],
             latency_plots=latency_plots(report),
             starts=starts(report),
+            cold_budget=cold_budget(report),
             start_tops=_start_tops(report),
             skipped=skipped(report),
             equality=_equality(shown),

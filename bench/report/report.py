@@ -213,6 +213,7 @@ def _fault(error: str) -> str:
 OPTIONAL: dict[type, tuple[str, ...]] = {
     Report: ("sizes", "model", "environments"),
     Quality: ("shortened",),
+    LifecycleRow: ("threads",),
     Row: ("tail_calls", "onnx_optimization"),
     RowProcess: ("host_ns",),
 }

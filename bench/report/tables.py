@@ -71,9 +71,19 @@ def where(comparison: Comparison) -> str:
 
 def budget(comparison: Comparison) -> str:
     """Return the number of threads of a comparison in words; both numbers if ONNX Runtime has its own."""
-    threads, other = comparison.threads, comparison.onnxruntime_threads
-    text = f"{threads} thread{'' if threads == 1 else 's'}"
-    return text if other == threads else f"{text} (onnxruntime {other})"
+    return _threads(comparison.threads, comparison.onnxruntime_threads)
+
+
+def cold_budget(report: Report) -> str:
+    """Return the number of threads of the fresh processes in words; empty if it is not known."""
+    found = {row.library: row.threads for row in report.lifecycle if row.threads is not None}
+    numbers = [found[library] for library in ("torch", "onnxruntime") if library in found]
+    return _threads(numbers[0], numbers[-1]) if numbers else ""
+
+
+def _threads(count: int, onnxruntime: int) -> str:
+    text = f"{count} thread{'' if count == 1 else 's'}"
+    return text if onnxruntime == count else f"{text} (onnxruntime {onnxruntime})"
 
 
 def unnamed_level(comparison: Comparison) -> str:
@@ -172,7 +182,8 @@ def explanation(report: Report) -> str:
 def lifecycle_table(report: Report) -> Table:
     """Return the table of start-up costs, measured in processes that loaded the variant before any other."""
     rows = [lifecycle_cells(row) for row in report.lifecycle]
-    return Table(title="from the start of a fresh process", headings=LIFECYCLE_HEADINGS, rows=rows)
+    title = ", ".join(filter(None, ["from the start of a fresh process", cold_budget(report)]))
+    return Table(title=title, headings=LIFECYCLE_HEADINGS, rows=rows)
 
 
 def lifecycle_cells(row: LifecycleRow) -> list[str]:

@@ -42,6 +42,7 @@ class Lifecycle:
             there are none.
         memory_bytes: resident memory added by importing, loading and calling.
         file_bytes: size of the artifact; 0 without one.
+        threads: intra-op threads of its library, as read back.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Lifecycle:
     calls_until_steady: int | None
     memory_bytes: int
     file_bytes: int
+    threads: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +80,7 @@ def measure_lifecycle(
     build: "Callable[[], Runner]",
     bind: "Callable[[Runner], Call]",
     file_bytes: int,
+    threads: int,
 ) -> Lifecycle:
     """Build and call a variant, the first in this process, and return what its start-up cost.
 
@@ -87,6 +90,7 @@ def measure_lifecycle(
         build: makes its runner.
         bind: binds the runner to inputs.
         file_bytes: size of its artifact.
+        threads: intra-op threads that its library was found to use.
     """
     # Our own modules are imported first: their cost is not the runtime's.
     if variant.kind in NEEDS_TORCH:
@@ -110,6 +114,7 @@ def measure_lifecycle(
         calls_until_steady=calls_until_steady(seconds, steady_s),
         memory_bytes=max(added, 0),
         file_bytes=file_bytes,
+        threads=threads,
     )
 
 

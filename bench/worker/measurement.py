@@ -3,14 +3,14 @@
 import resource
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bench.plan.expected import Expected, read_expected
-from bench.plan.variants import WITHOUT_OUTPUTS, Device, Kind, Variant
+from bench.plan.variants import NEEDS_TORCH, WITHOUT_OUTPUTS, Device, Kind, Variant
 from bench.protocol import BINDINGS
 from bench.worker.answers import ANYTHING, RowFailedError, bind, check_row
 from bench.worker.building import build
@@ -72,17 +72,21 @@ def measure(
 
 
 def _lifecycle(job: Job, imported: Imported, expected: dict[str, dict[int, Expected]]) -> Lifecycle | None:
-    variant = job.variant(job.fresh)
+    variant, threads = job.variant(job.fresh), job.threads[0]
     inputs = expected[variant.subject][min(job.batches)].inputs
     path = job.folder / variant.file if variant.file and variant.kind is not Kind.FACTORY else None
+    # onnxruntime's sessions read their number back themselves, and are measured before torch is imported.
+    own = torch_threads(threads) if variant.kind in NEEDS_TORCH else nullcontext(job.onnxruntime_threads or threads)
     try:
-        return measure_lifecycle(
-            variant,
-            imported,
-            lambda: _build(job, variant, job.threads[0]),
-            lambda runner: runner.bind(inputs),
-            path.stat().st_size if path is not None else 0,
-        )
+        with own as found:
+            return measure_lifecycle(
+                variant,
+                imported,
+                lambda: _build(job, variant, threads),
+                lambda runner: runner.bind(inputs),
+                path.stat().st_size if path is not None else 0,
+                found,
+            )
     except ANYTHING:  # a file that cannot be loaded, or that rejects the inputs; its row reports that
         return None
 

@@ -49,6 +49,7 @@ def test_two_processes_give_what_this_one_gives_and_a_sample_of_its_start_each(j
     assert shape(first) == shape(second) == shape(here)
     assert first.torch_threads == second.torch_threads == {1: 1}
     assert (first.lifecycle.name, second.lifecycle.name) == (REFERENCE, "onnxruntime-run")
+    assert (first.lifecycle.threads, second.lifecycle.threads) == (1, 1)
     for result in (first, second):
         sample = result.lifecycle
         assert min(sample.import_s, sample.load_s, *sample.calls_s, sample.steady_s) > 0

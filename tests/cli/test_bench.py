@@ -92,6 +92,7 @@ def test_a_wrong_row_has_no_start_either():
         calls_until_steady=2,
         memory_bytes=1,
         file_bytes=1,
+        threads=1,
     )
     rows = tuple(
         untimed(variants[name], Status.WRONG if name == "pt2" else Status.TIMED, "is wrong" if name == "pt2" else "")

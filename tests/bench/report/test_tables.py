@@ -19,6 +19,7 @@ from tests.bench_reports import (
     start,
     struck_out,
 )
+from tests.report_pages import page_of, text_of
 from tests.table_text import NAMES, cells, of, rendered
 
 
@@ -112,6 +113,22 @@ def test_the_lifecycle(changes, shown):
     line = rendered(tables.lifecycle_table(parsed(report(lifecycle=[start("pt2", **changes)]))))[4]
     assert cells(line)[0] == "pt2"
     assert cells(line)[-len(shown) :] == shown
+
+
+@pytest.mark.parametrize(
+    ("torch", "onnxruntime", "title"),
+    [
+        (1, 1, "from the start of a fresh process, 1 thread"),
+        (2, 1, "from the start of a fresh process, 2 threads (onnxruntime 1)"),
+        (None, None, "from the start of a fresh process"),  # a report of an earlier version
+    ],
+)
+def test_the_lifecycle_names_its_threads(torch, onnxruntime, title):
+    rows = [start("onnxruntime-run", library="onnxruntime", threads=onnxruntime), start("pt2", threads=torch)]
+    value = parsed(report(lifecycle=rows))
+    assert tables.lifecycle_table(value).title == title
+    heading = next(part for part in page_of(report(lifecycle=rows)).root.iter("h2") if part.get("id") == "lifecycle")
+    assert text_of(heading).lower() == title
 
 
 def runtime(name: str, ratio: dict[str, float] | None = None, version: str = "1.32") -> dict[str, Any]:

@@ -110,6 +110,7 @@ def measured(monkeypatch):
             machine.build,
             lambda runner: runner.bind(("x",)),
             3606,
+            2,
         )
         return found, machine
 
@@ -128,6 +129,7 @@ def test_every_part_of_a_lifecycle(measured):
         calls_until_steady=5,  # three of five: the first window whose median is 7 µs begins at the sixth call
         memory_bytes=70_000 + 40_000 + 1_000,
         file_bytes=3606,
+        threads=2,
     )
 
 

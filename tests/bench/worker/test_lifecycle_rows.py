@@ -22,6 +22,7 @@ def sample(name: str, *, import_s: float = 1.0, load_s: float = 0.1, **changes) 
         "calls_until_steady": 3,
         "memory_bytes": 1000,
         "file_bytes": 10,
+        "threads": 2,
         **changes,
     }
     return Lifecycle(name=name, import_s=import_s, load_s=load_s, **values)
@@ -66,6 +67,7 @@ def test_a_row_holds_the_medians_of_its_samples():
         memory_bytes=200,
         file_bytes=10,
         break_even_calls=None,  # of what? no eager was measured
+        threads=2,
     )
 
 

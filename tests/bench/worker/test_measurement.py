@@ -173,6 +173,26 @@ def test_a_fresh_process_gives_a_sample_of_its_start(job, penguins):
     assert (eager.name, eager.file_bytes) == (REFERENCE, 0)
 
 
+def test_the_first_calls_of_a_process_use_the_threads_of_the_rows(job, planted, penguins):
+    read: list[int] = []
+
+    def recording(call: Call, _inputs) -> Call:
+        return replace(call, run=lambda: (read.append(torch.get_num_threads()), call.run())[1])
+
+    planted(planted=wrapping(penguins, recording))
+    torch.set_num_threads(4)
+    found = measure(job(fresh="planted", threads=(3, 2)), imported=Imported(seconds=1.0, memory_bytes=0))
+    assert set(read[:300]) == {3}
+    assert set(read) == {3, 2}
+    assert found.lifecycle.threads == 3
+
+
+@pytest.mark.parametrize(("other", "expected"), [(None, 3), (2, 2)])
+def test_a_session_of_onnxruntime_starts_with_its_own_number_of_threads(job, other, expected):
+    own = job(cpu_variants(), fresh="onnxruntime-run", threads=(3,), onnxruntime_threads=other)
+    assert measure(own, imported=Imported(seconds=1.0, memory_bytes=0)).lifecycle.threads == expected
+
+
 def test_tails_are_single_calls_of_every_good_row(job, planted, penguins):
     planted(planted=faulty(penguins, scaled))
     rows = measure(job(single_calls=25)).rows[1, 7]

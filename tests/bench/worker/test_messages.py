@@ -126,6 +126,7 @@ LIFECYCLE = Lifecycle(
     calls_until_steady=None,
     memory_bytes=2**33,
     file_bytes=0,
+    threads=2,
 )
 
 
