@@ -16,7 +16,7 @@ from _linreg import child_command
 from bench.analysis.rows import narrow_enough
 from bench.analysis.statistics import EQUIVALENCE_MARGIN
 from bench.plan.estimate import FEWEST_PROCESSES
-from bench.plan.variants import Kind
+from bench.plan.variants import Kind, Origin, Variant
 from bench.worker.measurement import measure
 from bench.worker.messages import Job, ProcessResult, job_to_json, result_from_json
 from linreg.config import FEWEST_PROCESSES_TO_STOP, BenchSettings
@@ -40,7 +40,8 @@ def run_job(
     """Run a job in this process, or in fresh ones until every interval is narrow enough.
 
     Every interval must be narrow with the last process and without it. Stopping at the first that is narrow would
-    favour luck, and cover 93 % instead of 95 % (tests/benchmark/long/test_coverage.py).
+    favour luck, and cover 93 % instead of 95 % (tests/benchmark/long/test_coverage.py). Nor does it stop before every
+    variant has had a process that loads it first.
 
     Args:
         job: what each process does.
@@ -58,17 +59,14 @@ def run_job(
             progress(1)
         return
 
-    start = time.monotonic()
+    start, fewest = time.monotonic(), max(FEWEST_PROCESSES_TO_STOP, len(lifecycle_names(job)) - 1)
 
     def enough(so_far: Sequence[ProcessResult]) -> bool:
         spent_s = time.monotonic() - start
         if len(so_far) >= FEWEST_PROCESSES and spent_s * (len(so_far) + 1) / len(so_far) > most_s:
             return True
         counts = (len(so_far) - 1, len(so_far))
-        return all(
-            narrow_enough(job, so_far[:count], target_after(count, settings), FEWEST_PROCESSES_TO_STOP)
-            for count in counts
-        )
+        return all(narrow_enough(job, so_far[:count], target_after(count, settings), fewest) for count in counts)
 
     for place, result in enumerate(run_processes(job, settings.processes + settings.more_processes, enough)):
         yield result
@@ -104,13 +102,25 @@ def run_processes(job: Job, count: int, enough: Callable[[list[ProcessResult]], 
 
 
 def lifecycle_names(job: Job) -> list[str]:
-    """Choose one variant for each way to load a model, since variants that load the same way share their samples."""
-    first: dict[tuple[Kind, str, str], str] = {}
+    """Choose one variant for each way to load a model, since variants that load the same way share their samples.
+
+    What people ship comes first, for benchmarks of few processes: onnxruntime, then eager to compare with, then files.
+    """
+    first: dict[tuple[Kind, str, str], Variant] = {}
     for variant in job.variants:
         if variant.kind in LIFECYCLE_KINDS:
             kind = Kind.ONNXRUNTIME_RUN if variant.kind is Kind.ONNXRUNTIME_IO_BINDING else variant.kind
-            first.setdefault((kind, variant.file, variant.onnx_optimization), variant.name)
-    return list(first.values())
+            first.setdefault((kind, variant.file, variant.onnx_optimization), variant)
+    smallest = next((variant for variant in first.values() if variant.of_onnxruntime), None)
+
+    def place(variant: Variant) -> int:
+        if variant is smallest:
+            return 0
+        if variant.kind is Kind.EAGER:
+            return 1
+        return 2 if variant.origin is Origin.BUNDLE else 3 if variant.file else 4
+
+    return [variant.name for variant in sorted(first.values(), key=place)]
 
 
 def run_in_process(job: Job) -> ProcessResult:

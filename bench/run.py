@@ -16,6 +16,7 @@ from bench.plan.expected import SEED
 from bench.plan.preparation import Prepared, keep_states, prepare_answers, prepare_devices
 from bench.plan.subject import Subject
 from bench.plan.variants import NULL, WITHOUT_OUTPUTS, Device, Variant
+from bench.processes import lifecycle_names
 from bench.report.report import Quality, Report, Settings
 from bench.worker.lifecycle import Lifecycle
 from bench.worker.messages import Job
@@ -82,6 +83,7 @@ def run_benchmark(
         for device, job in jobs.items()
         for comparison in compare_results(job, timed.results.get(device, []), ready[device].skipped)
     )
+    cold, missing = _lifecycles(jobs, timed)
     run = Settings(**asdict(timed.settings), processes_run=timed.processes_run)
     return Report(
         state_sha256=source.state_sha256,
@@ -96,7 +98,8 @@ def run_benchmark(
             shortened=timed.shortened,
         ),
         comparisons=comparisons,
-        lifecycle=lifecycle_rows(comparisons, _lifecycles(timed)),
+        lifecycle=lifecycle_rows(comparisons, cold),
+        lifecycle_missing=missing,
         sizes={name: size for name, size in source.sizes().items() if name != BATCH},
     )
 
@@ -127,10 +130,13 @@ def _job(
     )
 
 
-def _lifecycles(timed: Timed) -> tuple[Lifecycle, ...]:
-    """Return the samples of the first device that has any, since start-up costs differ between devices."""
-    for results in timed.results.values():
+def _lifecycles(jobs: Mapping[Device, Job], timed: Timed) -> tuple[tuple[Lifecycle, ...], tuple[str, ...]]:
+    """Return the samples of the first device that has any, and the variants that no process was left for.
+
+    Start-up costs differ between devices.
+    """
+    for device, results in timed.results.items():
         found = tuple(result.lifecycle for result in results if result.lifecycle is not None)
         if found:
-            return found
-    return ()
+            return found, tuple(lifecycle_names(jobs[device])[len(results) :])
+    return (), ()

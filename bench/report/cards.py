@@ -10,7 +10,7 @@ from bench.report.findings import Finding, findings
 from bench.report.numbers import duration, number
 from bench.report.order import fastest, runtimes_by_ratio
 from bench.report.report import Report
-from bench.report.tables import budget, interval, where
+from bench.report.tables import budget, interval, not_started, where
 
 MOST_PLACES = 4
 """Comparisons that get an entry each; of more, neighbouring batch sizes with the same fastest variant share one."""
@@ -33,12 +33,16 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """A title and its answers; without any, `absent` and `option` say why, and which option of `linreg bench` it is."""
+    """A title and its answers; without any, `absent` and `option` say why, and which option of `linreg bench` it is.
+
+    `note` says what the answers leave out; it is empty if they leave out nothing.
+    """
 
     title: str
     entries: tuple[Entry, ...]
     absent: str
     option: str = ""
+    note: str = ""
 
 
 def cards(report: Report) -> tuple[Card, Card, Card]:
@@ -60,6 +64,7 @@ def cards(report: Report) -> tuple[Card, Card, Card]:
             entries=tuple(_to_ship(report)),
             absent="Not measured, since only a fresh process shows it. Leave out",
             option="--processes 1",
+            note=not_started(report),
         ),
     )
 

@@ -22,12 +22,13 @@ def to_markdown(report: Report) -> str:
 
 
 def markdown_table(table: Table) -> str:
-    """Render one table under its title."""
+    """Render one table under its title, and the sentences about its rows below it."""
     rows = [[markdown_text(cell) for cell in row] for row in table.rows]
     for place in table.struck:
         rows[place][0] = f"~~{rows[place][0]}~~"
     lines = [table.headings, ["---"] * len(table.headings), *rows]
-    return f"**{markdown_text(table.title)}**\n\n" + "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    text = f"**{markdown_text(table.title)}**\n\n" + "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return "\n\n".join([text, *map(markdown_text, table.below)])
 
 
 def markdown_text(text: str) -> str:

@@ -10,9 +10,8 @@ def to_fragment(report: Report) -> str:
     """Render a report as an HTML fragment: what each comparison shows, every table, and what was skipped."""
     lines = [f"{finding.where}: {finding.headline}. {finding.text}" for finding in findings(report)]
     parts = [f"<p>{html_text(line)}</p>" for line in lines]
-    parts += [
-        html_table(table.headings, table.rows, caption=table.title, struck=table.struck)
-        for table in report_tables(report)
-    ]
+    for table in report_tables(report):
+        parts.append(html_table(table.headings, table.rows, caption=table.title, struck=table.struck))
+        parts += [f"<p>{html_text(line)}</p>" for line in table.below]
     parts += [f"<p>{html_text(line)}</p>" for line in skipped(report)]
     return "\n".join(parts)

@@ -103,6 +103,7 @@ class Report:
         self_check: the figures of the last `linreg bench --self-check` on this machine; None without one.
         comparisons: one for each combination of device, number of threads and batch size.
         lifecycle: one row per variant that some process loaded before any other.
+        lifecycle_missing: names of the variants that have no such row because too few processes ran.
         runtimes: timings of the model in runtimes that need no Python; None if not timed.
         sizes: the sizes of the dynamic axes other than the batch, by name.
         model: name of the bundle, file or module that was timed, without its folder; empty if it is not known.
@@ -124,6 +125,7 @@ class Report:
     self_check: Mapping[str, Any] | None = None
     comparisons: Annotated[tuple[Comparison, ...], Meta(min_length=1)]
     lifecycle: tuple[LifecycleRow, ...] = ()
+    lifecycle_missing: tuple[Name, ...] = ()
     runtimes: Runtimes | None = None
     sizes: Mapping[str, int] = field(default_factory=dict)
     model: Name = ""
@@ -211,7 +213,7 @@ def _fault(error: str) -> str:
 
 
 OPTIONAL: dict[type, tuple[str, ...]] = {
-    Report: ("sizes", "model", "environments"),
+    Report: ("lifecycle_missing", "sizes", "model", "environments"),
     Quality: ("shortened",),
     LifecycleRow: ("threads",),
     Row: ("tail_calls", "onnx_optimization"),

@@ -183,7 +183,16 @@ def lifecycle_table(report: Report) -> Table:
     """Return the table of start-up costs, measured in processes that loaded the variant before any other."""
     rows = [lifecycle_cells(row) for row in report.lifecycle]
     title = ", ".join(filter(None, ["from the start of a fresh process", cold_budget(report)]))
-    return Table(title=title, headings=LIFECYCLE_HEADINGS, rows=rows)
+    note = not_started(report)
+    return Table(title=title, headings=LIFECYCLE_HEADINGS, rows=rows, below=(note,) if note else ())
+
+
+def not_started(report: Report) -> str:
+    """Say which variants no process loaded first, and how many processes load each once; empty if there are none."""
+    wrong = {row.name for own in report.comparisons for row in own.rows if row.status is Status.WRONG}
+    names = [name for name in report.lifecycle_missing if name not in wrong]
+    count = report.settings.processes_run + len(report.lifecycle_missing)
+    return f"not measured: {', '.join(names)}; --processes {count} measures all" if names else ""
 
 
 def lifecycle_cells(row: LifecycleRow) -> list[str]:

@@ -13,11 +13,13 @@ from bench.plan.variants import (
     REFERENCE,
     Kind,
     Variant,
+    at_levels,
     cpu_variants,
     cuda_variants,
 )
-from bench.processes import lifecycle_names, run_processes
+from bench.processes import lifecycle_names, run_job, run_processes
 from bench.worker.measurement import measure
+from linreg.config import BenchSettings
 from tests.conftest import TESTS
 
 NETS = TESTS / "nets.py"
@@ -48,7 +50,7 @@ def test_two_processes_give_what_this_one_gives_and_a_sample_of_its_start_each(j
     first, second = run_processes(own, 2, never)
     assert shape(first) == shape(second) == shape(here)
     assert first.torch_threads == second.torch_threads == {1: 1}
-    assert (first.lifecycle.name, second.lifecycle.name) == (REFERENCE, "onnxruntime-run")
+    assert (first.lifecycle.name, second.lifecycle.name) == ("onnxruntime-run", REFERENCE)
     assert (first.lifecycle.threads, second.lifecycle.threads) == (1, 1)
     for result in (first, second):
         sample = result.lifecycle
@@ -105,19 +107,33 @@ def test_no_process_is_started_once_it_is_enough(job, started, after, expected):
 
 def test_one_variant_for_each_way_to_load_a_model(job):
     assert lifecycle_names(job([*cpu_variants(compiled=True)])) == [
+        "onnxruntime-run",
         REFERENCE,
         "torchscript",
         "torchscript-frozen",
         "torchscript-trace",
-        "compile",
         "pt2",
-        "onnxruntime-run",
+        "compile",
     ]
     last = job(cpu_variants(), reference="onnxruntime-io_binding")
     assert lifecycle_names(last)[0] == "onnxruntime-io_binding"
     assert "onnxruntime-run" not in lifecycle_names(last)
 
 
+def test_only_one_level_of_onnxruntime_comes_before_eager(job):
+    names = lifecycle_names(job(at_levels(cpu_variants(), ["disabled", "all"])))
+    assert names[:2] == ["onnxruntime-run-disabled", REFERENCE]
+    assert "onnxruntime-run" in names[2:]
+
+
+def test_a_benchmark_goes_on_until_every_variant_was_loaded_first(job, started, monkeypatch):
+    monkeypatch.setattr(bench.processes, "narrow_enough", lambda _job, results, _target, least: len(results) >= least)
+    kept = job(at_levels(cpu_variants(compiled=True), ["all", "basic", "disabled"]))
+    assert len(lifecycle_names(kept)) == 9
+    list(run_job(kept, BenchSettings(processes=20), None))
+    assert len(started) == 9
+
+
 def test_copies_to_a_device_have_no_start_of_their_own(job):
     own = replace(job(), variants=(*job().variants, *cuda_variants()[-4:]))
-    assert lifecycle_names(own) == [REFERENCE, "onnxruntime-io_binding"]
+    assert lifecycle_names(own) == ["onnxruntime-io_binding", REFERENCE]

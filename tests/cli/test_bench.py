@@ -31,7 +31,8 @@ def test_the_report_has_every_row_and_every_block(report):
         assert [len(process["block_ns"]) for process in row["processes"]] == [10, 10], name
         assert (row["ratio"] is None) == (name in (REFERENCE, "floor")), name
         assert (row["verdict"] is None) == (name in (REFERENCE, NULL, "floor")), name
-    assert [row["name"] for row in report["lifecycle"]] == [REFERENCE, "torchscript"]
+    assert [row["name"] for row in report["lifecycle"]] == ["onnxruntime-run", REFERENCE]
+    assert report["lifecycle_missing"] == ["torchscript", "torchscript-frozen", "torchscript-trace", "pt2"]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")

@@ -3,6 +3,9 @@
 import pytest
 
 from bench.report.cards import cards
+from bench.report.markdown import to_markdown
+from bench.report.notebook import to_fragment
+from bench.report.tables import lifecycle_table
 from tests.bench_reports import (
     REFERENCE,
     SAMPLES,
@@ -12,9 +15,11 @@ from tests.bench_reports import (
     row,
     skipped,
     start,
+    struck_out,
     usual_rows,
 )
 from tests.report_pages import page_of, rows_of, text_of
+from tests.table_text import Page
 
 
 def entries(place, *comparisons, **changes):
@@ -126,6 +131,21 @@ def test_shipping_costs_time_memory_and_a_file():
         ("memory", "42 MiB", f"onnxruntime-run; {REFERENCE}: 210 MiB."),
         ("file", "604 B", "onnxruntime-run; pt2: 7.97 KiB."),
     ]
+
+
+def test_what_too_few_processes_left_out_is_named_with_the_option_that_measures_it():
+    settings = {**report()["settings"], "processes_run": 2}
+    missing = ["torchscript", "pt2", "bad"]
+    rows = [*usual_rows(), struck_out("bad")]
+    value = report(comparison(rows), settings=settings, lifecycle=[start("a")], lifecycle_missing=missing)
+    said = "not measured: torchscript, pt2; --processes 5 measures all"
+    kept = parsed(value)
+    assert lifecycle_table(kept).below == (said,)
+    assert said in Page(to_markdown(kept)).outside
+    assert f"<p>{said}</p>" in to_fragment(kept)
+    assert text_of(page_of(value).root).count(said) == 3  # the card, the table, and the Markdown to copy
+    for none in ([], ["bad"]):
+        assert lifecycle_table(parsed(report(comparison(rows), lifecycle_missing=none))).below == ()
 
 
 def test_a_card_without_an_answer_names_the_option_that_gives_one():
