@@ -1,6 +1,5 @@
 """Keep the record of the last self-check of the harness, for later reports on this machine."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -32,20 +31,3 @@ def last_self_check() -> dict[str, Any] | None:
         return None
     now, then = asdict(describe_environment()), record.get("environment")
     return record if isinstance(then, dict) and all(now[name] == then.get(name) for name in SAME_FIELDS) else None
-
-
-def resolution_note(record: Mapping[str, Any] | None) -> str:
-    """Return the line that `bench` prints under its table, such as `differences below 0.4 % cannot be seen here`.
-
-    Empty if there is no record, or none with a resolution.
-    """
-    resolution = (record or {}).get("resolution")
-    smallest = resolution.get("benchmark") if isinstance(resolution, Mapping) else None
-    if not isinstance(smallest, int | float) or not 0 < smallest < math.inf:
-        return ""
-    return f"differences below {percent(smallest)} cannot be seen here (linreg bench --self-check)"
-
-
-def percent(fraction: float) -> str:
-    """Return a small fraction as a percentage with two significant digits."""
-    return f"{float(f'{fraction * 100:.2g}'):g} %"

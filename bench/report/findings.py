@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from bench.analysis.parts import Comparison, Row, Status
 from bench.analysis.statistics import CLAIM_MARGIN, Ratio, Verdict
 from bench.protocol import TRIMMED
-from bench.report.numbers import duration, number
+from bench.report.numbers import duration, number, percent
 from bench.report.plot_data import null_interval
 from bench.report.report import Report
 from bench.report.tables import where
+from linreg.config import BENCH_DEFAULTS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,29 +101,63 @@ def rounds_run(report: Report) -> str:
 
 def noise_floor(report: Report) -> str:
     """Say how far two copies of the reference differ, and which differences are therefore too small to be claimed."""
+    found = _noise(report)
+    if found is None:
+        return "The noise floor is not known: no second copy of the reference has a closed interval."
+    noise, place = found
+    return (
+        f"Noise floor: the interval of the null row, a second copy of the reference, reaches {noise * 100:.2f} % "
+        f"from 1{f', at {place}' if place else ''}. No difference below {_claimed(noise) * 100:.2f} % is claimed there."
+    )
+
+
+def _noise(report: Report) -> tuple[float, str] | None:
+    """Return how far the interval of a null row reaches from 1, and where it reaches furthest, if there are several."""
     measured = [
         (max(1 - interval[0], interval[1] - 1, 0.0), where(comparison))
         for comparison in report.comparisons
         if (interval := null_interval(comparison))
     ]
     if not measured:
-        return "The noise floor is not known: no second copy of the reference has a closed interval."
+        return None
     noise, place = max(measured)
-    worst = f", at {place}" if len(measured) > 1 else ""
-    claimed = max(CLAIM_MARGIN, 2 * noise)
-    return (
-        f"Noise floor: the interval of the null row, a second copy of the reference, reaches {noise * 100:.2f} % "
-        f"from 1{worst}. No difference below {claimed * 100:.2f} % is claimed there."
-    )
+    return noise, place if len(measured) > 1 else ""
 
 
-def resolution(report: Report) -> str:
-    """Say which differences are too small to be seen on the machine of a report; empty if its self-check has not."""
+def _claimed(noise: float) -> float:
+    """Return the smallest difference that a verdict claims beside such noise."""
+    return max(CLAIM_MARGIN, 2 * noise)
+
+
+def resolution(report: Report) -> float | None:
+    """Return the difference below which nothing is seen on the machine of a report, by its last self-check.
+
+    None if it is not known, or this report was disturbed so much that it claims only larger differences: the self-check
+    does not speak for it then. More processes than those of the self-check see smaller differences.
+    """
     found = (report.self_check or {}).get("resolution")
     smallest = found.get("benchmark") if isinstance(found, Mapping) else None
     if not isinstance(smallest, int | float) or not 0 < smallest < math.inf:
+        return None
+    noise, most = _noise(report), BENCH_DEFAULTS.processes + BENCH_DEFAULTS.more_processes
+    if report.environments is not None or noise is None or report.settings.processes_run > most:
+        return None
+    return smallest if _claimed(noise[0]) <= max(CLAIM_MARGIN, smallest) else None
+
+
+def smallest_difference(report: Report) -> str:
+    """Say in one line which differences are too small for a report; empty if that is not known.
+
+    That is the resolution, such as `differences below 0.4 % cannot be seen here`, or what a disturbed run claims.
+    """
+    if (smallest := resolution(report)) is not None:
+        return f"differences below {percent(smallest)} cannot be seen here (linreg bench --self-check)"
+    if report.environments is not None or (found := _noise(report)) is None or _claimed(found[0]) <= CLAIM_MARGIN:
         return ""
-    return f"By the last self-check, a difference below {smallest * 100:.2g} % cannot be seen on this machine."
+    noise, place = found
+    return (
+        f"in this run, differences below {_claimed(noise) * 100:.2f} % are not claimed{f' at {place}' if place else ''}"
+    )
 
 
 def wrong_variants(report: Report) -> list[tuple[str, str, str]]:

@@ -3,6 +3,7 @@
 import re
 
 from bench.report.environments import environment_versions
+from bench.report.findings import smallest_difference
 from bench.report.order import answers
 from bench.report.report import Report
 from bench.report.tables import Table, report_tables, skipped
@@ -17,7 +18,11 @@ def to_markdown(report: Report) -> str:
     machine = markdown_text(f"{environment.cores} cores of {environment.processor}; {versions}")
     parts = ["\n".join(f"- {markdown_text(line)}" for line in found)] if (found := answers(report)) else []
     parts += [markdown_table(table) for table in report_tables(report)]
-    parts += [markdown_text(line) for line in (*skipped(report), report.quality.shortened) if line]
+    parts += [
+        markdown_text(line)
+        for line in (smallest_difference(report), *skipped(report), report.quality.shortened)
+        if line
+    ]
     return "\n\n".join([*parts, f"{machine}; {_code(' '.join(report.command))}"]) + "\n"
 
 

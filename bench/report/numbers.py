@@ -18,3 +18,8 @@ def duration(seconds: float) -> str:
         if seconds >= size * 0.9995:  # three digits round it up to `size`
             return f"{seconds / size:.3g} {unit}"
     return f"{seconds / 1e-9:.3g} ns"
+
+
+def percent(fraction: float) -> str:
+    """Return a small fraction as a percentage with two significant digits."""
+    return f"{float(f'{fraction * 100:.2g}'):g} %"

@@ -23,7 +23,7 @@ from bench.report.cards import cards
 from bench.report.environments import environment_versions, machine_facts
 from bench.report.findings import certainty, findings, noise_floor, resolution, rounds_run, wrong_variants
 from bench.report.markdown import to_markdown
-from bench.report.numbers import duration, number
+from bench.report.numbers import duration, number, percent
 from bench.report.order import answers, by_ratio, fastest, runtimes_by_ratio
 from bench.report.plot_data import (
     START_PARTS,
@@ -105,7 +105,7 @@ def to_page(report: Report) -> str:
             sentences={finding.where: finding.text for finding in findings(report)},
             certainty=certainty(report),
             noise_floor=noise_floor(report),
-            resolution=resolution(report),
+            resolution="" if (seen := resolution(report)) is None else percent(seen),
             compared=[comparison for comparison in report.comparisons if forest(comparison)],
             latency_plots=latency_plots(report),
             starts=starts(report),

@@ -10,7 +10,7 @@ from export.source.axes import in_words
 from linreg.cli.bench_usage import writes_into_bundle
 from linreg.cli.bundle import find_model
 from linreg.cli.terminal import note, say, say_lines, say_waiting, say_wrapped, show
-from linreg.config import BENCH_DEFAULTS, MAX_JSON_BYTES, MAX_STATE_BYTES, BenchSettings
+from linreg.config import MAX_JSON_BYTES, MAX_STATE_BYTES, BenchSettings
 from linreg.errors import LinregError, ModelError
 
 if TYPE_CHECKING:
@@ -104,11 +104,11 @@ def show_report(report: "Report", *, markdown: bool) -> None:
 
     With tables, also print on stderr what was skipped and what disturbed the measurement.
     """
+    from bench.report.findings import smallest_difference
     from bench.report.markdown import to_markdown
     from bench.report.order import answers
     from bench.report.tables import HEADINGS, explanation, report_tables
     from bench.report.terminal import TerminalTable
-    from bench.self_check_record import resolution_note
 
     if markdown:
         say_lines(to_markdown(report))
@@ -119,9 +119,7 @@ def show_report(report: "Report", *, markdown: bool) -> None:
     comparisons = [table for table in report_tables(report) if table.headings == HEADINGS]
     for table in comparisons:
         show(TerminalTable(table))
-    most = BENCH_DEFAULTS.processes + BENCH_DEFAULTS.more_processes  # more of them see smaller differences
-    known = report.environments is None and report.settings.processes_run <= most
-    for line in (explanation(report), resolution_note(report.self_check) if known else ""):
+    for line in (explanation(report), smallest_difference(report)):
         if line:
             say(line)
     for table in report_tables(report)[len(comparisons) :]:

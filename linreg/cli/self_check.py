@@ -42,7 +42,7 @@ def run_self_check(model: Path | None, *, as_json: bool) -> None:
 
 
 def _resolution(resolution: "Resolution") -> str:
-    from bench.self_check_record import percent
+    from bench.report.numbers import percent
 
     return (
         f"resolution: 95 % of runs find a difference of {percent(resolution.after_2_s)} in 2 s, "

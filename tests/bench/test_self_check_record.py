@@ -1,7 +1,6 @@
 """`linreg bench --self-check`, and the record that later reports show."""
 
 import json
-import math
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -13,7 +12,9 @@ from bench import harness
 from bench.analysis.self_check import SelfCheck, describe
 from bench.benchmark import bench
 from bench.environment import describe_environment
-from bench.self_check_record import last_self_check, resolution_note
+from bench.report.findings import smallest_difference
+from bench.report.report import Report
+from bench.self_check_record import last_self_check
 from linreg.config import BenchSettings
 from tests.bench.analysis.test_self_check import GOOD
 
@@ -120,34 +121,15 @@ def test_the_door_in_python_reports_it_as_the_command_does(linreg, penguins, sta
     quick = ("--batch", 1, "--processes", 1, "--rounds", 10, "--device", "cpu")
     ended = linreg("bench", "-m", penguins, *quick, "-o", tmp_path)
     assert ended.code == 0
-    assert "differences below 0.4 % cannot be seen here (linreg bench --self-check)" in ended.out.splitlines()
     assert json.loads((tmp_path / "bench.json").read_text())["self_check"] == found
+    said = smallest_difference(Report.read(tmp_path / "bench.json"))
+    assert [line for line in ended.out.splitlines() if line.startswith(("differences below", "in this run"))] == [said]
 
 
 def test_without_a_home_folder_there_is_none(monkeypatch):
     monkeypatch.delenv("XDG_STATE_HOME")
     monkeypatch.setattr(Path, "home", lambda: Path())
     assert last_self_check() is None
-
-
-@pytest.mark.parametrize(
-    ("found", "said"),
-    [(0.00412, "0.41 %"), (0.02638, "2.6 %"), (0.1, "10 %"), (0.999, "100 %"), (0.00001, "0.001 %")],
-)
-def test_the_note_names_the_smallest_difference_of_a_benchmark(found, said):
-    record = describe(replace(GOOD, resolution=replace(GOOD.resolution, benchmark=found)))
-    expected = f"differences below {said} cannot be seen here (linreg bench --self-check)"
-    assert resolution_note(json.loads(json.dumps(record))) == expected
-
-
-@pytest.mark.parametrize(
-    "record",
-    [None, {}, {"resolution": None}, {"resolution": {}}]
-    + [{"resolution": {"benchmark": value}} for value in ("1", math.inf, math.nan, 0.0, None)],
-    ids=str,
-)
-def test_without_a_resolution_there_is_no_note(record):
-    assert resolution_note(record) == ""
 
 
 def test_the_default_benchmark_has_a_ratio_of_the_copy_for_each_process(penguins, monkeypatch):

@@ -3,14 +3,17 @@
 import pytest
 
 from bench.report.findings import resolution
-from tests.bench_reports import parsed, report
+from tests.bench_reports import REFERENCE, comparison, parsed, report, row
 from tests.report_pages import facts_of, page_of, text_of
 
 FOUND = {"after_2_s": 0.0123, "after_10_s": 0.0055, "benchmark": 0.0042}
 
 
 def checked(**changes):
-    return report(self_check={"passed": True, "failures": [], "resolution": FOUND, **changes})
+    quiet = row("null", 1.0, ratio={"estimate": 1.0, "low": 0.998, "high": 1.004})
+    return report(
+        comparison([row(REFERENCE), quiet]), self_check={"passed": True, "failures": [], "resolution": FOUND, **changes}
+    )
 
 
 def test_the_resolution_is_in_the_summary_and_among_the_figures():
@@ -26,9 +29,9 @@ def test_the_resolution_is_in_the_summary_and_among_the_figures():
 
 @pytest.mark.parametrize("found", [None, "0.01", {}, {"benchmark": None}, {"benchmark": 0}, {"benchmark": "<b>"}])
 def test_without_a_resolution_nothing_is_said(found):
-    assert resolution(parsed(checked(resolution=found))) == ""
+    assert resolution(parsed(checked(resolution=found))) is None
     assert "cannot be seen" not in text_of(page_of(checked(resolution=found)).root)
-    assert resolution(parsed(report())) == ""
+    assert resolution(parsed(report())) is None
 
 
 def test_a_coarse_resolution_is_no_failure():
