@@ -8,7 +8,7 @@ import pytest
 
 from bench.report.markdown import to_markdown
 from bench.report.page import to_page
-from tests.bench_reports import REFERENCE, SAMPLES, comparison, parsed, report, struck_out, usual_rows
+from tests.bench_reports import REFERENCE, SAMPLES, comparison, parsed, report, row, struck_out, usual_rows
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
@@ -233,3 +233,18 @@ def test_the_markdown_is_selected_where_the_clipboard_is_refused(open_page):
     page.get_by_role("button", name="Copy as Markdown").click()
     page.get_by_role("button", name="Selected below").wait_for()
     assert page.evaluate("getSelection().toString()").strip() == to_markdown(parsed(report())).strip()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_no_line_of_a_figure_is_seen_through_its_labels(open_page, width):
+    rows = [row(REFERENCE), *(row(f"row-{ratio}", ratio) for ratio in (0.361, 0.6, 0.786, 1.179, 1.3))]
+    page = open_page(report(comparison(rows)), width=width)
+    boxes = page.locator(".row .verdict").evaluate_all(
+        "labels => labels.map(label => label.getBoundingClientRect().toJSON())"
+    )
+    labels = [
+        {"x": box["x"], "width": box["width"], "y": box["y"] + 4, "height": box["height"] - 7} for box in boxes
+    ]  # as high as small letters
+    with_lines = [page.screenshot(clip=label, full_page=True) for label in labels]
+    page.evaluate("document.querySelectorAll('.one, .grid').forEach(line => line.remove())")
+    assert [page.screenshot(clip=label, full_page=True) for label in labels] == with_lines
