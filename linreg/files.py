@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 
 from linreg.errors import LinregError
 from linreg.hashed_stream import HashedStream
+from linreg.local_paths import check_local
 from linreg.memory import available_bytes, in_words
 from linreg.watcher import remove_if_killed
 
@@ -171,8 +172,9 @@ def writing(path: Path, hint: str = "choose another folder with -o") -> Iterator
     """Turn system errors while writing `path` into LinregError.
 
     Raises:
-        LinregError: `path` cannot be written.
+        LinregError: `path` cannot be written, or is a URI.
     """
+    check_local(path)
     try:
         yield
     except (OSError, ValueError) as error:

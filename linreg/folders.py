@@ -1,7 +1,6 @@
 """Temporary folders, and a check that a folder is writable."""
 
 import os
-import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,9 +10,6 @@ from linreg.ending import signals_held
 from linreg.errors import LinregError
 from linreg.files import writing
 from linreg.watcher import remove_if_killed
-
-SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:", re.IGNORECASE)
-"""First part of what was a URI before it became a path."""
 
 
 @contextmanager
@@ -34,12 +30,8 @@ def ensure_folder(path: Path, option: str = "-o") -> None:
         option: option that named the folder, for the error message.
 
     Raises:
-        LinregError: `path` is a file, is not writable, or was a URI.
+        LinregError: `path` is a file, or is not writable.
     """
-    scheme, *rest = path.parts or ("",)
-    if rest and SCHEME.fullmatch(scheme) and not Path(scheme).exists():
-        uri = f"{scheme}//{'/'.join(rest)}"
-        raise LinregError(f"{uri}: is a URI, expected a path of this machine; choose one with {option}, then copy it")
     with writing(path):
         if path.exists() and not path.is_dir():
             raise LinregError(f"{path}: is a file, expected a folder; choose another with {option}")

@@ -14,6 +14,8 @@ from export.precision import NO_BFLOAT16
 from export.source.fixing import ALL
 from linreg.cli.help_text import write_help
 from linreg.cli.words import ARGUMENT, option_meant, value_meant
+from linreg.errors import LinregError
+from linreg.local_paths import check_local
 from linreg.memory import BASE_BYTES, LIGHT_BYTES, check_address_space
 
 SEPARATORS = {
@@ -49,10 +51,11 @@ class Command(TyperCommand):
         write_help(self, ctx, formatter)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse the arguments; a long option needs both dashes.
+        """Parse the arguments; a long option needs both dashes, and an output is a path on this machine.
 
         Raises:
-            typer.BadParameter: an option has a single dash: `-output x` would be parsed as `-o utput`.
+            typer.BadParameter: an option has a single dash: `-output x` would be parsed as `-o utput`; or the output is
+                a URI.
         """
         if not ctx.resilient_parsing:  # not for shell completion
             for word in args[: args.index("--")] if "--" in args else args:
@@ -61,9 +64,15 @@ class Command(TyperCommand):
                     raise typer.BadParameter(f"No such option: {name}; did you mean -{name}?", ctx=ctx)
         following = [*args[1:], "-"]
         bare = [word in WITHOUT_VALUE and following[place].startswith("-") for place, word in enumerate(args)]
-        return super().parse_args(
+        rest = super().parse_args(
             ctx, [f"{word}={WITHOUT_VALUE[word]}" if alone else word for word, alone in zip(args, bare, strict=True)]
         )
+        if ctx.params.get("output") is not None:
+            try:
+                check_local(ctx.params["output"])
+            except LinregError as error:
+                raise typer.BadParameter(f"--output: {error}", ctx=ctx) from None
+        return rest
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command, after checking that there is memory for the packages it loads; `inspect` loads none.

@@ -170,15 +170,6 @@ def test_ensure_folder_makes_nothing(tmp_path):
     refused("cannot be written: File name too long", ensure_folder, tmp_path / ("a" * 256) / "b")
 
 
-def test_a_uri_is_no_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    refused("^s3://bucket/model: is a URI, expected a path of this", ensure_folder, Path("s3://bucket/model"))
-    refused("^gs://bucket: is a URI, expected a path of this machine", ensure_folder, Path("gs://bucket/p.csv").parent)
-    (tmp_path / "s3:").mkdir()
-    ensure_folder(Path("s3:/bucket"))
-    assert names(tmp_path) == ["s3:"]
-
-
 def test_ensure_folder_on_a_read_only_file_system(tmp_path, monkeypatch):
     real = os.statvfs(tmp_path)
     read_only = os.statvfs_result([*real[:8], real.f_flag | os.ST_RDONLY, *real[9:]])
