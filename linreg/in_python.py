@@ -42,7 +42,7 @@ WORDS = re.compile(
     r"(?P<command>linreg (?:[a-z]+ -|bisect )[^;]*)"
     r"|(?P<module> that was exported with --module)"
     r"|(?P<each>one --input\b)"
-    r"|--(?P<mark>decimal|thousands|delimiter|missing) (?P<sign>\$?'[^']*'|\"[^\"]*\"|[.,](?= |;|$))"
+    r"|--(?P<mark>decimal|thousands|delimiter|missing) (?P<sign>\$?'[^']*'|\"[^\"]*\"|[.,](?= |;|$)|none\b)"
     r"|--[a-z-]+ \(in Python: (?P<told>[^)]*)\)"
     r"|(?P<output>another -o( BUNDLE)?\b)|(?P<folder>,? with -o\b)"
     r"|--static (?P<axes>(?=[\w,]*=)\w[\w,=]*)"

@@ -23,7 +23,8 @@ Thousands = Annotated[
     str | None,
     typer.Option(
         metavar="<sign>",
-        help="Sign between groups of three digits, such as ','; with '.' the decimal mark is a comma. Default: none.",
+        help="Sign between groups of three digits, such as ',', or none; with '.' the decimal mark is a comma. "
+        "Default: as in the training table, or none.",
         rich_help_panel=TABLE,
     ),
 ]

@@ -2,7 +2,7 @@
 
 import re
 
-from linreg.reading.options import ReadOptions
+from linreg.reading.options import NONE, ReadOptions
 
 _SIGN = r"[+-]?"
 _SEVERAL = {  # two groups or more, or a decimal mark after them, are unambiguous
@@ -11,8 +11,10 @@ _SEVERAL = {  # two groups or more, or a decimal mark after them, are unambiguou
 }
 _SPACES = " \u00a0\u2007\u2009\u202f"
 _OTHER_GROUPS = rf"{_SIGN}[0-9]{{1,3}}(?P<mark>['’_{_SPACES}])[0-9]{{3}}(?:(?P=mark)[0-9]{{3}})*(?P<rest>[.,][0-9]+)?"
-_ONE_GROUP = rf"{_SIGN}[1-9][0-9]{{0,2}},[0-9]{{3}}"
-_COMMA = rf"{_SIGN}[0-9]*,[0-9]+(?:[eE][+-]?[0-9]+)?"
+_ONE_GROUP = rf"{_SIGN}[1-9][0-9]{{0,2}}(?P<mark>[.,])[0-9]{{3}}"
+_DECIMAL = rf"{_SIGN}[0-9]*(?P<mark>[.,])[0-9]+(?:[eE][+-]?[0-9]+)?"
+_OTHER = {",": ".", ".": ","}
+_NAMES = {",": "comma", ".": "point"}
 
 
 LONGEST_WORD = 20
@@ -29,32 +31,62 @@ def hint(value: str, *, written_otherwise: bool, alone: bool, how: ReadOptions) 
         how: how cells are written, as far as was given.
     """
     text = value.strip()
-    if how.decimal == "." and how.thousands is None and (option := _option(text)):
-        return f"; {option}"
+    if option := _option(text, how):
+        return f"{_as_in_training(how)}; {option}"
     if text.endswith("%") and written_otherwise:
         return "; remove the percent signs: write 12.5 for 12.5 %"
     if written_otherwise:
         mark = "a decimal point" if how.decimal == "." else "a decimal comma"
-        return f"; use digits and {mark} only: 1000 for a thousand, 12{how.decimal}5 for 12.5 % or $12.5"
+        examples = f"1000 for a thousand, 12{how.decimal}5 for 12.5 % or $12.5"
+        return f"{_as_in_training(how)}; use digits and {mark} only: {examples}"
     is_word = alone and len(text) <= LONGEST_WORD and not any(sign.isdigit() for sign in text)
     if text and text.isprintable() and (is_word or not any(sign.isalnum() for sign in text)):
         return f"; if it stands for a missing value, add --missing {_quoted(text)}"
     return ""
 
 
-def _option(text: str) -> str:
-    """Return the option that makes a number of a cell; an empty string if there is none."""
+def _option(text: str, how: ReadOptions) -> str:
+    """Return the options that make a number of a cell; an empty string if there are none."""
     for mark, pattern in _SEVERAL.items():
         if re.fullmatch(pattern, text):
-            return f"add --thousands {mark}"
+            return _verb(how, _options(how, mark, _OTHER[mark]))
     if (found := re.fullmatch(_OTHER_GROUPS, text)) is not None:
-        comma = " --decimal ," if (found["rest"] or "").startswith(",") else ""
-        return f"add --thousands {_quoted(' ' if found['mark'].isspace() else found['mark'])}{comma}"
-    if re.fullmatch(_ONE_GROUP, text):
-        return "add --thousands , if it is a thousand or more, or --decimal , if it has a decimal comma"
-    if re.fullmatch(_COMMA, text):
-        return "add --decimal ,"
+        thousands = " " if found["mark"].isspace() else found["mark"]
+        return _verb(how, _options(how, thousands, (found["rest"] or how.decimal)[0]))
+    if (found := re.fullmatch(_ONE_GROUP, text)) is not None:
+        mark = found["mark"]
+        group, decimal = _options(how, mark, _OTHER[mark]), _options(how, how.thousands, mark)
+        return _verb(how, f"{group} if it is a thousand or more, or {decimal} if it has a decimal {_NAMES[mark]}")
+    if (found := re.fullmatch(_DECIMAL, text)) is not None:
+        return _verb(how, _options(how, how.thousands, found["mark"]))
     return ""
+
+
+def _options(how: ReadOptions, thousands: str | None, decimal: str) -> str:
+    """Return the options that change how cells are written to these two marks."""
+    changed = []
+    if thousands == decimal:
+        thousands = None
+    if thousands != how.thousands:
+        changed.append(f"--thousands {NONE if thousands is None else _quoted(thousands)}")
+    implied = thousands == "." and "decimal" not in how.given
+    if decimal != how.decimal and not implied:
+        changed.append(f"--decimal {_quoted(decimal)}")
+    return " ".join(changed)
+
+
+def _verb(how: ReadOptions, options: str) -> str:
+    replaced = (how.thousands and "--thousands" in options) or (how.decimal != "." and "--decimal" in options)
+    return f"{'use' if replaced else 'add'} {options}" if options else ""
+
+
+def _as_in_training(how: ReadOptions) -> str:
+    """Return, after a semicolon, how the training table was written, if other tables are read alike."""
+    known = {"--decimal": how.decimal if how.decimal != "." else None, "--thousands": how.thousands}
+    marks = [f"{option} {_quoted(mark)}" for option, mark in known.items() if mark]
+    if not marks or how.given & {"decimal", "thousands"}:
+        return ""
+    return f"; cells are read as in the training table, with {' '.join(marks)}"
 
 
 def _quoted(text: str) -> str:

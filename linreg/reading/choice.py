@@ -1,6 +1,7 @@
 """Which columns of a table are used: those that were named. `linreg.reading.every_column` chooses all."""
 
 import difflib
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -130,7 +131,10 @@ def problem_of(problem: str, *, asked: bool, target: bool) -> str:
     """
     if target:
         problem = problem.replace(AS_FEATURE, "; write the target as 1 and 0")
-    return problem + way_out(asked=asked)
+    way = way_out(asked=asked)
+    if re.search("; (?:add|use) --", problem):
+        way = way.replace("correct it", "or correct it")
+    return problem + way
 
 
 def _check_request(origin: str, features: tuple[str, ...], target: str | None) -> None:

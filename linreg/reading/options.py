@@ -7,6 +7,8 @@ from typing import Any
 from linreg.errors import DataError
 
 DECIMALS = (".", ",")
+NONE = "none"
+"""Value of --thousands for a table that has no such mark, although the training table has one."""
 UNUSABLE = '\r\n"0123456789+-'
 
 
@@ -41,7 +43,10 @@ class ReadOptions:
         if self.delimiter is not None and not self.delimiter.isascii():
             raise DataError(f"--delimiter: got {self.delimiter!r}, expected an ASCII sign, such as ';' or a tab")
         if self.thousands == self.decimal:
-            raise DataError(f"--thousands: {self.thousands!r} is the decimal mark as well; give another --decimal")
+            raise DataError(
+                f"--thousands: {self.thousands!r} is the decimal mark as well; "
+                "give another --decimal, or --thousands none"
+            )
         if self.delimiter == "." or (self.delimiter is not None and self.delimiter == self.decimal):
             raise DataError(f"--delimiter: {self.delimiter!r} is part of numbers; expected another sign")
         if not all(word.strip() for word in self.missing):
@@ -88,7 +93,8 @@ def with_options(
 ) -> ReadOptions:
     r"""Return options with those that are given, where None leaves an option as it was.
 
-    A point between thousands implies a decimal comma. The two signs `\t` stand for a tab.
+    A point between thousands implies a decimal comma; "none" stands for no mark between
+    them. The two signs `\t` stand for a tab.
 
     Raises:
         DataError: the options contradict each other, or one has a bad value.
@@ -100,6 +106,8 @@ def with_options(
     if delimiter == r"\t":
         options["delimiter"] = "\t"
     chosen = {name: value for name, value in options.items() if value is not None}
+    if thousands == NONE:
+        chosen["thousands"] = None
     return replace(before, **chosen, given=given)
 
 

@@ -53,9 +53,67 @@ def test_following_the_message_reads_the_number(linreg, tmp_path, cell):
     assert [row["value"] for row in found["coefficients"]] == [row.value for row in whole.coefficients]
 
 
+GIVEN = {  # an option, a cell that it does not read, and the number
+    "comma, points": (["--decimal", ","], "3.047,29", 3047.29),
+    "comma, two points": (["--decimal", ","], "1.234.567", 1234567),
+    "comma, space": (["--decimal", ","], "1 500", 1500),
+    "comma, space and point": (["--decimal", ","], "1 500.5", 1500.5),
+    "comma, american": (["--decimal", ","], "1,234.5", 1234.5),
+    "comma, one point": (["--decimal", ","], "1.5", 1.5),
+    "commas, european": (["--thousands", ","], "1.234,5", 1234.5),
+    "commas, space": (["--thousands", ","], "1 500", 1500),
+    "commas, decimal comma": (["--thousands", ","], "0,125", 0.125),
+    "points, american": (["--thousands", "."], "1,234.5", 1234.5),
+    "points, decimal point": (["--thousands", "."], "0.125", 0.125),
+    "space, decimal comma": (["--thousands", " "], "1 500,5", 1500.5),
+    "point, european": (["--decimal", "."], "1.234,5", 1234.5),
+}
+
+
+@pytest.mark.parametrize("case", GIVEN)
+def test_a_hint_goes_with_the_options_that_were_given(linreg, tmp_path, case):
+    options, cell, number = GIVEN[case]
+    (tmp_path / "t.csv").write_text(f"x;y\n2;3\n{cell};7\n9;10\n")
+    command = ["train", "t.csv", "--target", "y", "--split", "1", "-o", "b", "--json", "--delimiter", ";"]
+    line = linreg(*command, *options).failure()
+    found = re.search(r"not a number; (?:add|use) (--[^;]*); or correct it, or choose columns", line)
+    ended = linreg(*command, *options, *shlex.split(found[1]))
+    assert ended.code == 0, ended.err
+    whole = package.fit(([[2], [number], [9]], [3, 7, 10]), split=1)
+    assert [row["value"] for row in json.loads(ended.out)["coefficients"]] == [row.value for row in whole.coefficients]
+
+
+def test_one_group_after_a_point_may_be_two_things(linreg, tmp_path):
+    (tmp_path / "t.csv").write_text("x;y\n2;3\n1.500;7\n9;10\n")
+    line = linreg("train", "t.csv", "--target", "y", "--delimiter", ";", "--decimal", ",").failure()
+    both = "use --thousands '.' if it is a thousand or more, or --decimal '.' if it has a decimal point"
+    assert f"row 2 is '1.500', not a number; {both}; or correct it" in line
+
+
+@pytest.mark.parametrize("command", ["evaluate", "predict", "plot"])
+def test_another_table_may_have_no_thousands(linreg, tmp_path, command):
+    (tmp_path / "t.csv").write_text("x;y\n1.000;3,5\n2.000;7\n9.500;10\n4.000;1\n")
+    (tmp_path / "other.csv").write_text("x;y\n1000;3.5\n1500.5;7.25\n9500;10\n")
+    train = linreg("train", "t.csv", "--target", "y", "--thousands", ".", "--delimiter", ";", "--split", "1", "-o", "b")
+    assert train.code == 0, train.err
+    line = linreg(command, "other.csv", "-m", "b").failure()
+    assert "; cells are read as in the training table, with --decimal ',' --thousands '.'; use --thousands none" in line
+    options = shlex.split(re.search("; use (--[^;]*)", line)[1])
+    ended = linreg(command, "other.csv", "-m", "b", *options)
+    assert ended.code == 0, ended.err
+    if command == "predict":
+        assert ended.out.splitlines()[2].startswith("1500.5,")
+
+
+def test_python_is_told_of_none(tmp_path):
+    (tmp_path / "t.csv").write_text("x;y\n2;3\n0.125;7\n")
+    with pytest.raises(DataError, match=r'use thousands="none" decimal="\."; or correct it'):
+        package.fit(tmp_path / "t.csv", target="y", delimiter=";", thousands=".")
+
+
 def test_python_is_told_its_own_argument(tmp_path):
     (tmp_path / "t.csv").write_text('x,y\n1,2\n"1,5",3\n')
-    with pytest.raises(DataError, match=r'row 2 is \'1,5\', not a number; add decimal=","; correct it, or'):
+    with pytest.raises(DataError, match=r'row 2 is \'1,5\', not a number; add decimal=","; or correct it, or'):
         package.fit(tmp_path / "t.csv", target="y")
     (tmp_path / "t.csv").write_text("x\ty\n1\t2\n")
     with pytest.raises(DataError, match=r'looks separated by .*; add delimiter="\\t"$'):
