@@ -64,6 +64,13 @@ def is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
+def leading_zero(column: pa.ChunkedArray) -> str | None:
+    """Return a cell of a column of text that begins with 0 and another digit, as ids do; None if there is none."""
+    text = pc.utf8_trim_whitespace(pc.unique(column.cast(pa.large_string())))
+    found = text.filter(_matches(text, "^[+-]?0[0-9]"))
+    return found[0].as_py() if len(found) else None
+
+
 def read_cells(
     column: pa.ChunkedArray | NDArray[np.float64],
     *,

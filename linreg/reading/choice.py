@@ -17,6 +17,7 @@ from linreg.reading.sources import Source
 
 NOT_ASKED_FOR = "not among the features"
 NO_VALUES = "has no values"
+LEADING_ZEROS = "text with leading zeros, probably an id; choose it with --features"
 STORED_INDEX = "is the row index that pandas stored; choose it with --features"
 
 
@@ -38,6 +39,7 @@ class Choice:
         left_out: the columns that are not used, and why.
         watched: names of columns that were left out as text by their first rows. If a number turns up in one of them
             later, the table is refused, so that no typo turns a column of numbers into text.
+        texts: names of features whose type is text, although all their cells are numbers, and that nobody named.
         booleans: names of features that hold true and false, to be used as 1 and 0.
         named: whether the features were requested by name.
     """
@@ -46,6 +48,7 @@ class Choice:
     target: str | None
     left_out: tuple[LeftOut, ...]
     watched: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
     booleans: frozenset[str] = frozenset()
     named: bool
 

@@ -7,8 +7,9 @@ import pyarrow as pa
 
 from linreg.config import MAX_NAME_LENGTH
 from linreg.errors import DataError
-from linreg.reading.cells import Cells, may_hold_numbers, read_cells
+from linreg.reading.cells import Cells, is_text, leading_zero, may_hold_numbers, read_cells
 from linreg.reading.choice import (
+    LEADING_ZEROS,
     NO_VALUES,
     Choice,
     LeftOut,
@@ -55,6 +56,8 @@ def choose_all(source: Source, target: str | None, how: ReadOptions) -> Choice:
         if cells.values is None:
             _leave_out(source, place, cells, target, reasons)
             watched.append(source.names[place])
+        elif _is_typed_text(source, place) and source.names[place] != target and leading_zero(column):
+            reasons[place] = LEADING_ZEROS
         elif rows and (np.isnan(cells.values).all() or _counts(source, place, target, cells, 0)):
             pending.append(place)
     _settle(source, pending, target, how, reasons)
@@ -62,7 +65,20 @@ def choose_all(source: Source, target: str | None, how: ReadOptions) -> Choice:
     kept = [source.names[place] for place in places if place not in reasons and source.names[place] != target]
     if not kept:
         raise nothing_left(source, left_out)
-    return Choice(features=tuple(kept), target=target, left_out=left_out, watched=tuple(watched), named=False)
+    return Choice(
+        features=tuple(kept),
+        target=target,
+        left_out=left_out,
+        watched=tuple(watched),
+        texts=tuple(name for name in kept if _is_typed_text(source, source.names.index(name))),
+        named=False,
+    )
+
+
+def _is_typed_text(source: Source, place: int) -> bool:
+    """Return whether a column is text by its type, not just because a CSV has no types."""
+    kind = source.kind(place)
+    return source.typed and is_text(kind.value_type if pa.types.is_dictionary(kind) else kind)
 
 
 def _settle(source: Source, pending: list[int], target: str | None, how: ReadOptions, reasons: dict[int, str]) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linreg.errors import DataError
-from linreg.reading.cells import may_be_numeric, read_booleans, read_cells
+from linreg.reading.cells import leading_zero, may_be_numeric, read_booleans, read_cells
 from linreg.reading.choice import NO_VALUES, Choice, problem_of, way_out
 from linreg.reading.column_names import short
 from linreg.reading.options import ReadOptions
@@ -47,6 +47,11 @@ def _finite(
     if cells.values is None:
         problem = problem_of(cells.problem, asked=asked, target=name == choice.target)
         raise DataError(f"{origin}: column {name!r}: {problem}")
+    if name in choice.texts and (zeros := leading_zero(column)) is not None:
+        raise DataError(
+            f"{origin}: column {name!r}: its type is text, and {short(zeros)} has leading zeros, so it is probably "
+            "an id; choose columns with --features"
+        )
     with np.errstate(over="ignore", invalid="ignore"):
         if not np.isfinite(cells.values.sum()) and (infinite := np.isinf(cells.values)).any():
             row = int(infinite.argmax())

@@ -174,6 +174,11 @@ class TableStream:
             total = self.rows if self.rows is not None else "the"
             notes.append(f"{dropped} of {total} rows have no value in a used column and are left out")
         peaks = [peak for _, peak in self._seen.values()]
+        if self._choice.texts:
+            notes.append(
+                f"read as numbers although their type is text: {listed(self._choice.texts)}; "
+                "to leave one out, name the features"
+            )
         largest = np.fmax.reduce(peaks) if peaks else np.zeros(0)
         names = self._choice.used
         rounded = [name for name, peak in zip(names, largest, strict=False) if peak >= EXACT_INTEGERS]

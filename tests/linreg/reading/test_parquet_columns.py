@@ -8,6 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
+import linreg as package
+from linreg.errors import DataError
 from tests.table_files import parquet, read, refused
 
 # ---- Parquet types ---------------------------------------------------------------------------------------------------
@@ -117,3 +119,46 @@ def test_a_column_that_pandas_named_and_that_counts_the_rows(tmp_path, numbers, 
     assert table.feature_names == (("Unnamed: 0", "x") if used else ("x",))
     assert [column.name for column in table.left_out] == ([] if used else ["Unnamed: 0"])
     assert read(tmp_path, content, features=("Unnamed: 0",)).feature_names == ("Unnamed: 0",)
+
+
+# ---- text that looks like numbers ------------------------------------------------------------------------------------
+
+ZIPS = [f"{place * 7:05d}" for place in range(40)]
+SIZES = [str(place % 7) for place in range(40)]
+
+
+def table_of_texts(zips):
+    y = [float(place % 5 + place) for place in range(len(zips))]
+    return pa.table({"zip": zips, "size": SIZES, "x": [float(place**2) for place in range(len(zips))], "y": y})
+
+
+@pytest.mark.parametrize("encoded", [False, True], ids=["text", "dictionary"])
+def test_text_of_numbers_is_named_and_ids_are_left_out(tmp_path, encoded):
+    table = table_of_texts(ZIPS)
+    if encoded:
+        table = table.set_column(0, "zip", table["zip"].dictionary_encode())
+    pyarrow.parquet.write_table(table, tmp_path / "t.parquet")
+    for data in (tmp_path / "t.parquet", table):
+        model = package.fit(data, target="y", split=1)
+        reasons = {column.name: column.reason for column in model.left_out}
+        assert reasons == {"zip": "text with leading zeros, probably an id; choose it with --features"}
+        assert model.card.features == ("size", "x")
+        (note,) = model.notes
+        assert note == "read as numbers although their type is text: 'size'; to leave one out, name the features"
+        named = package.fit(data, target="y", features=["zip", "size"], split=1)
+        assert (named.card.features, named.notes) == (("zip", "size"), ())
+
+
+def test_leading_zeros_in_later_rows_are_refused(tmp_path):
+    first, later = table_of_texts([f"1{code[1:]}" for code in ZIPS]), table_of_texts(ZIPS)
+    for name, table in (("a", first), ("b", later)):
+        pyarrow.parquet.write_table(table, tmp_path / f"{name}.parquet")
+    message = "column 'zip': its type is text, and '00000' has leading zeros, so it is probably an id; choose"
+    with pytest.raises(DataError, match=message):
+        package.fit(tmp_path, target="y", split=1)
+    assert package.fit(tmp_path, target="y", features=["x", "zip"], split=1).card.features == ("x", "zip")
+
+
+def test_a_target_of_text_may_have_leading_zeros(tmp_path):
+    table = table_of_texts(ZIPS).select(["x", "zip"])
+    assert package.fit(table, target="zip", split=1).notes == ()
