@@ -29,6 +29,9 @@ UNPACK = {
     for codec, program in {"gzip": "gunzip", "bz2": "bunzip2", "zstd": "zstd -d", "lz4": "lz4 -d"}.items()
 }
 
+SUFFIXES = (".csv", ".tsv", ".parquet", ".gz", ".bz2", ".zst", ".lz4")
+"""Of tables: among such files, another one with other columns, such as a README.md, is no table."""
+
 
 def sources_of(table: Path | str | ArrowStream, how: ReadOptions, wanted: Sequence[str]) -> tuple[str, list[Source]]:
     """Return what messages call a table, and its parts in order.
@@ -68,6 +71,12 @@ def _check_same(first: Source, other: Source) -> None:
     """Check that two parts of a table have the same columns, in the same order."""
     if other.names == first.names:
         return
+    strange = [source.origin for source in (first, other) if Path(source.origin).suffix.lower() not in SUFFIXES]
+    if len(strange) == 1:
+        raise DataError(
+            f"{strange[0]}: is not a table with the columns of the files beside it; move it elsewhere, or name the "
+            "tables with a pattern such as 'data/*.csv'"
+        )
     pairs = zip_longest(first.names, other.names)
     place, (expected, got) = next((place, pair) for place, pair in enumerate(pairs, 1) if pair[0] != pair[1])
     names = [f"{short(name)}" if name is not None else "none" for name in (got, expected)]

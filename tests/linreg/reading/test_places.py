@@ -229,3 +229,11 @@ def test_a_uri_with_a_password_is_refused_without_showing_it(uri):
     with pytest.raises(DataError, match="AWS_SECRET_ACCESS_KEY") as refused:
         open_stream(uri, features=("x",), target=None)
     assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["README.md", "notes.txt", "LICENSE"])
+def test_a_file_that_is_no_table_is_named(tmp_path, name):
+    (tmp_path / "data.csv").write_text("x,y\n1,2\n2,4\n")
+    (tmp_path / name).write_text("# About the data\nCollected in 2026.\n")
+    with pytest.raises(DataError, match=f"{name}: is not a table with the columns of the files beside it; move it"):
+        read_table(tmp_path, features=None, target="y")
