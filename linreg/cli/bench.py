@@ -178,8 +178,9 @@ def run(
         settings,
         report=written[0] if files is not None else None,
         against=against is not None,
+        environments=bool(environments),
     )
-    if not (as_json or markdown or environments):
+    if not (as_json or markdown):
         say(f"next:  {following}")
 
 

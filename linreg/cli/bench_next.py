@@ -9,7 +9,9 @@ from linreg.config import BenchSettings
 LIMIT = "3%"
 
 
-def next_command(words: Sequence[str], settings: BenchSettings, *, report: Path | None, against: bool) -> str:
+def next_command(
+    words: Sequence[str], settings: BenchSettings, *, report: Path | None, against: bool, environments: bool
+) -> str:
     """Return the command to suggest after a benchmark.
 
     Args:
@@ -17,13 +19,16 @@ def next_command(words: Sequence[str], settings: BenchSettings, *, report: Path 
         settings: settings of the benchmark.
         report: the bench.json that was written; None if there is none.
         against: whether another bundle's artifact was timed.
+        environments: whether environments were compared, whose report is not written unless `-o` names a folder.
     """
     command = ["linreg", *words]
     if settings.processes == 1:
         return f"{shlex.join(_without_processes(command))}   (intervals that hold beyond one process)"
+    if environments and report is None:
+        return f"{shlex.join(command)} -o FOLDER   (saves the report)"
     if "--fail-slower" in _names(words):
         return f"{shlex.join(_compared_with(command, report))}   (after the next change)"
-    if against or "--compare" in _names(words):
+    if against or environments or "--compare" in _names(words):
         return f"{shlex.join([*command, '--fail-slower', LIMIT])}   (exits with 4 if a row is slower)"
     if report is None:
         return f"{shlex.join(command)} -o FOLDER   (keeps the report)"

@@ -182,7 +182,11 @@ FailSlower = Annotated[
 Output = Annotated[
     Path | None,
     typer.Option(
-        "--output", "-o", help="Folder for bench.json and report.html. Default: the bundle.", rich_help_panel=OUTPUT
+        "--output",
+        "-o",
+        help="Folder for bench.json and report.html. Default: the bundle; with --env, --against or --module alone, "
+        "nothing is saved.",
+        rich_help_panel=OUTPUT,
     ),
 ]
 Plots = Annotated[Path | None, typer.Option(help="Folder for the plots, as SVG and PNG.", rich_help_panel=OUTPUT)]

@@ -62,6 +62,14 @@ def test_a_bundle_keeps_its_own_report(linreg, penguins, environments):
     assert contents(penguins) == before
 
 
+def test_without_a_folder_the_last_line_says_how_to_save_the_report(linreg, penguins, environments):
+    before = contents(penguins)
+    *_, answer, last = linreg("bench", *environments()).out.splitlines()
+    assert answer.startswith("onnxruntime 1.15.1 -> 1.32.0, onnxruntime-io_binding: ")
+    assert re.fullmatch(r"next:  linreg bench -m .* --env old=.* -o FOLDER   \(saves the report\)", last)
+    assert contents(penguins) == before
+
+
 def test_a_different_answer_ends_with_3(linreg, environments):
     ended = linreg("bench", *environments(wrong=5.0))
     assert ended.code == 3

@@ -166,8 +166,20 @@ def settings(processes: int | None = None):
             {"report": None, "against": True},
             "linreg bench -m a --against b.onnx --fail-slower 3%   (after the next change)",
         ),
+        (
+            "bench -m a --env old=b --env new=c --fail-slower 3%",
+            None,
+            {"report": None, "environments": True},
+            "linreg bench -m a --env old=b --env new=c --fail-slower 3% -o FOLDER   (saves the report)",
+        ),
+        (
+            "bench -m a --env old=b --env new=c -o out",
+            None,
+            {"environments": True},
+            "linreg bench -m a --env old=b --env new=c -o out --fail-slower 3%   (exits with 4 if a row is slower)",
+        ),
     ],
 )
 def test_what_is_next_follows_from_what_was_done(words, processes, changes, expected):
-    given = {"report": Path("a/bench.json"), "against": False, **changes}
+    given = {"report": Path("a/bench.json"), "against": False, "environments": False, **changes}
     assert next_command(shlex.split(words), settings(processes), **given) == expected
