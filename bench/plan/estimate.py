@@ -84,11 +84,13 @@ def estimate_sets(set_s: float, settings: BenchSettings, fewest: int) -> Estimat
     most = min(settings.processes, max(int(MOST_S / set_s), FEWEST_PROCESSES))
     least = min(fewest, most)
     open_ended = most > least
+    shortest, longest = _rounded(least * set_s), _rounded(most * set_s)
+    duration = shortest if shortest == longest else f"{shortest} to {longest}"
     return Estimate(
         settings=replace(settings, processes=most),
         remaining_s=(most - 1) * set_s,
         process_s=set_s,
-        text=f"about {_rounded(least * set_s)}{' or more' if open_ended else ''}: {least}"
+        text=f"about {duration}: {least}"
         f"{f' to {most}' if open_ended else ''} sets of processes"
         f"{f', until every interval is within {settings.target * 100:.2g} %' if open_ended else ''}",
     )

@@ -165,9 +165,9 @@ def make_net() -> torch.nn.Module:
 @pytest.mark.parametrize(
     ("set_s", "processes", "text", "most"),
     [
-        (0.7, 40, "about 7 s or more: 10 to 40 sets of processes, until every interval is within 0.75 %", 40),
+        (0.7, 40, "about 7 s to 30 s: 10 to 40 sets of processes, until every interval is within 0.75 %", 40),
         (0.7, 2, "about 1 s: 2 sets of processes", 2),
-        (15.0, 40, "about 2 min or more: 10 to 12 sets of processes, until every interval is within 0.75 %", 12),
+        (15.0, 40, "about 2 min to 3 min: 10 to 12 sets of processes, until every interval is within 0.75 %", 12),
         (30.0, 40, "about 3 min: 6 sets of processes", 6),
         (100.0, 40, "about 5 min: 3 sets of processes", 3),
     ],
