@@ -13,6 +13,7 @@ from bench.report.report import Report
 
 HEADINGS = ("variant", "median", "ratio", "95 % interval", "verdict", "error / allowed", "bit-equal")
 NARROW_HEADINGS = (*HEADINGS[:5], "outputs")
+IDENTICAL = "identical"
 FASTEST = "fastest"
 """The verdict shown for the fastest row."""
 
@@ -42,7 +43,8 @@ class Table:
         left: indexes of the columns that are aligned left; the others are aligned right.
         struck: indexes of the rows whose first cell is struck through, since the variant has wrong outputs.
         bold: indexes of the rows whose first cell is bold.
-        narrow: the same rows in fewer columns, for a narrow terminal; None if all columns are always shown.
+        narrow: the same rows in fewer columns, for a narrow terminal; it may have a narrower form too. None if all
+            columns are always shown.
         below: sentences about the rows, printed below the table.
     """
 
@@ -120,7 +122,14 @@ def comparison_table(report: Report, comparison: Comparison) -> Table:
         left=frozenset({0, 4, 5}),
         below=tuple(row.reason for row in rows if row.status is Status.WRONG),
     )
-    return replace(table, narrow=narrow)
+    narrowest = replace(
+        narrow,
+        headings=NARROW_HEADINGS[:-1],
+        rows=[row[:-1] for row in narrow.rows],
+        left=frozenset({0, 4}),
+        below=(*_outputs_of_all(rows), *narrow.below),
+    )
+    return replace(table, narrow=replace(narrow, narrow=narrowest))
 
 
 def _timing(row: Row) -> list[str]:
@@ -149,7 +158,19 @@ def _outputs(row: Row) -> str:
     """Return in words how a row's outputs differ from eager's."""
     if row.status is Status.WRONG:
         return "wrong"
-    return {True: "identical", False: "within tolerance", None: ""}[row.bytes_equal]
+    return {True: IDENTICAL, False: "within tolerance", None: ""}[row.bytes_equal]
+
+
+def _outputs_of_all(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Return a sentence that replaces the last column of the narrow form: how the outputs of all rows differ."""
+    names: dict[str, list[str]] = {}
+    for row in rows:
+        if words := _outputs(row):
+            names.setdefault(words, []).append(row.name)
+    parts = [f"{words}: {', '.join(found)}" for words, found in names.items() if words != IDENTICAL]
+    if IDENTICAL in names:
+        parts.append(f"the others {IDENTICAL}" if parts else f"all {IDENTICAL}")
+    return (f"outputs: {'; '.join(parts)}",) if parts else ()
 
 
 def interval(ratio: Ratio | None) -> str:

@@ -26,22 +26,24 @@ GAP = 2
 
 
 class TerminalTable:
-    """A table that fits the width of its console without breaking words."""
+    """A table that fits the width of its console without breaking words or names."""
 
     def __init__(self, table: Table) -> None:
         self.table = table
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RichTable | Text]:
-        """Yield the table in a frame if it fits, or else without one, in as many parts as needed."""
+        """Yield the table in a frame if it fits; or else without one, in fewer columns or as many parts as needed."""
         width = options.max_width
         table = self.table.narrow if self.table.narrow and width < NARROW else self.table
+        while table.narrow and _total(_widths(table, folded=True)) > width:
+            table = table.narrow
         columns = range(len(table.headings))
-        widths = [_width(table, column, folded=False) for column in columns]
+        widths = _widths(table, folded=False)
         frame = RULE * len(widths) + 1
-        framed = sum(widths) + frame <= width
+        framed = table is self.table and sum(widths) + frame <= width
         parts = [list(columns)]
         if not framed and _total(widths) > width:
-            folded = [_width(table, column, folded=True) for column in columns]
+            folded = _widths(table, folded=True)
             if _total(folded) <= width:
                 widths = _stretched(folded, widths, width)
             else:
@@ -70,7 +72,7 @@ def _drawn(table: Table, rooms: Mapping[int, int], *, framed: bool, titled: bool
             Text(table.headings[column]), justify="left" if column in table.left else "right", overflow="fold"
         )
     for place, row in enumerate(table.rows):
-        first, *others = (Text(_wrapped(column, printable(row[column]), room)) for column, room in rooms.items())
+        first, *others = (Text(_wrapped(printable(row[column]), room)) for column, room in rooms.items())
         if place in table.struck:
             first.stylize("strike")
         if place in table.bold:
@@ -79,20 +81,21 @@ def _drawn(table: Table, rooms: Mapping[int, int], *, framed: bool, titled: bool
     return drawn
 
 
-def _width(table: Table, column: int, *, folded: bool) -> int:
-    """Return the smallest width of a column that breaks no word, and no number from its unit.
+def _widths(table: Table, *, folded: bool) -> list[int]:
+    return [_width(table, column, folded=folded) for column in range(len(table.headings))]
 
-    Folded, a name may go on in the next line after a hyphen, and other text in a column that is aligned left between
-    words.
+
+def _width(table: Table, column: int, *, folded: bool) -> int:
+    """Return the smallest width of a column that breaks no word, no number from its unit, and no name.
+
+    Folded, text in a column that is aligned left may go on in the next line between words; a name, which is in the
+    first column, may not.
     """
     cells = [printable(row[column]) for row in table.rows]
     words = [table.headings[column]]
     for cell in cells:
-        apart = len(cell) > LONGEST_CELL if column > 0 else False
-        if folded and column in table.left:
-            words += textwrap.wrap(cell, 1, break_long_words=False, break_on_hyphens=column == 0)
-        else:
-            words += cell.split() if apart else [cell]
+        may_break = column > 0 and (len(cell) > LONGEST_CELL or (folded and column in table.left))
+        words += cell.split() if may_break else [cell]
     return max(map(cell_len, words))
 
 
@@ -108,11 +111,11 @@ def _stretched(folded: list[int], whole: list[int], width: int) -> list[int]:
     return widths
 
 
-def _wrapped(column: int, cell: str, room: int) -> str:
+def _wrapped(cell: str, room: int) -> str:
     """Wrap a cell here, since rich would cut a character off the last column of a frameless table."""
     if cell_len(cell) <= room:
         return cell
-    return "\n".join(textwrap.wrap(cell, room, break_long_words=False, break_on_hyphens=column == 0))
+    return "\n".join(textwrap.wrap(cell, room, break_long_words=False, break_on_hyphens=False))
 
 
 def _parts(widths: list[int], width: int) -> list[list[int]]:

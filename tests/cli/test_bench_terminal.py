@@ -34,9 +34,8 @@ def test_no_line_is_wider_than_the_terminal_and_every_word_is_whole(shown):
     assert max(map(len, shown.splitlines())) <= 80
     wide = plain(on_a_terminal(SHOW.format(path=str(BENCH)), columns=200))
     words = set(re.findall(r"[\w.µ%-]+", wide)) - {"error", "allowed", "bit-equal", "yes", "no", "0.08", "0.09"}
-    narrow = re.sub(r"(?<=[a-z]-)\s*\n\s*", "", shown)  # a name goes on after its hyphen
     for word in words:
-        assert all(part in narrow for part in re.findall(r"[^-]+-?", word)), word
+        assert word in shown, word
 
 
 def test_the_bar_below_the_heading_is_the_only_rule(shown):
