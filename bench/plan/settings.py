@@ -50,10 +50,10 @@ def bench_settings(
     Raises:
         LinregError: a setting is malformed or out of range.
     """
-    _check_range("rounds", FEWEST_ROUNDS if rounds is None else rounds, FEWEST_ROUNDS, MOST_ROUNDS)
+    _check_range("--rounds", FEWEST_ROUNDS if rounds is None else rounds, FEWEST_ROUNDS, MOST_ROUNDS)
     fewest = 2 if environments else 1  # each environment has a process of its own, and no null row shows what that does
-    _check_range("processes", fewest if processes is None else processes, fewest, MOST_PROCESSES)
-    _check_range("onnxruntime_threads", onnxruntime_threads or 1, 1, usable_cores())
+    _check_range("--processes", fewest if processes is None else processes, fewest, MOST_PROCESSES)
+    _check_range("--onnxruntime-threads", onnxruntime_threads or 1, 1, usable_cores())
     with _naming("batches"):
         sizes = parse_counts(batches, MOST_BATCH)
     with _naming("threads"):
