@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bench.environments.benchmark import compare_environments
+from bench.environments.probe import probe
 from bench.plan.estimate import Estimate
 from bench.plan.interpreters import Interpreter, check_interpreters, parse_interpreter
 from bench.plan.model import Model, argument_texts, located, place_of_module
@@ -145,6 +146,7 @@ def _interpreters(environments: Mapping[str, str | os.PathLike[str]] | None) -> 
         return ()
     found = tuple(parse_interpreter(f"{name}={os.fspath(python)}") for name, python in environments.items())
     check_interpreters(found)
+    probe(found)
     return found
 
 

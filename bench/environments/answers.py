@@ -7,9 +7,10 @@ from bench.analysis.environments import EnvironmentAnswers
 from bench.analysis.parts import LONGEST
 from bench.environments.cases import Case, read_outputs
 from bench.environments.channel import Worker, WorkerError
+from bench.environments.probe import no_runtime
 from bench.environments.timing import Key, Team
 from export.proof.comparison import compare_outputs
-from linreg.errors import LinregError, MismatchError
+from linreg.errors import MismatchError
 
 OUTPUTS_FILE = "outputs.npz"
 
@@ -115,11 +116,10 @@ def paired(team: Team, first: str) -> tuple[list[Key], dict[str, str]]:
                 missing[f"{name}: {row}"] = f"{name} has no {'onnxruntime' if row.startswith('onnx') else 'torch'}"
     for name in team.workers:
         if not any((name, row) in loaded and (first, row) in loaded for row in wanted):
-            lacking = f"has no runtime that {first} has too" if name != first else "has no runtime that loads the model"
             why = "".join(
                 f"; {place}: {problem}" for place, problem in missing.items() if place.startswith(f"{name}: ")
             )
-            raise LinregError(f"--env {name}: {lacking}, expected onnxruntime or torch in both; install it there{why}")
+            raise no_runtime(name, first, why)
     keys = [
         (name, row)
         for row in wanted

@@ -22,13 +22,13 @@ import numpy as np
 
 from bench.environments.cases import LIBRARIES, Case, Prepared
 from bench.environments.channel import Worker, WorkerError
+from bench.environments.probe import begin
 from bench.plan.expected import SEED
 from bench.plan.interpreters import Interpreter
 from bench.plan.variants import Kind
 from bench.protocol import BINDINGS, BLOCK_S, CALIBRATION_TRIALS, MAX_CALLS, WARM_IN_CALLS
 from bench.worker.rounds import SLOW_S, VERY_SLOW_S, Blocks
 from linreg.config import FEWEST_ROUNDS
-from linreg.errors import LinregError
 
 TIMING = {
     "block_ns": round(BLOCK_S * 1e9),
@@ -98,16 +98,10 @@ def start_team(
         worker = stack.enter_context(Worker(interpreter, folder, core))
         workers[worker.name] = worker
         module = "" if prepared.module is None else prepared.module["module"].rpartition(":")[0]
-        described[worker.name] = worker.ask(
-            "start",
-            folder=str(folder),
-            timing=TIMING,
-            module="" if module.endswith(".py") else module,
-        )
-        if "numpy" not in (libraries := described[worker.name]["libraries"]):
-            raise LinregError(f"--env {worker.name}: has no numpy, which holds inputs and outputs; install it there")
+        dotted = "" if module.endswith(".py") else module
+        described[worker.name] = begin(worker, folder, timing=TIMING, module=dotted)
         for row in prepared.rows:
-            if LIBRARIES[row.kind] not in libraries:
+            if LIBRARIES[row.kind] not in described[worker.name]["libraries"]:
                 continue
             more = prepared.module if row.kind is Kind.EAGER and prepared.module is not None else {"file": row.file}
             budget = onnxruntime_threads if LIBRARIES[row.kind] == "onnxruntime" else threads

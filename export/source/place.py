@@ -17,6 +17,9 @@ from linreg.config import MAX_STATE_BYTES
 from linreg.errors import ExportError, LinregError
 from linreg.files import read_bytes
 
+MODULE = "a module, or of a function that makes one"
+"""What `--module` names, for error messages."""
+
 SHOWN = 8
 """The number of names or files that a message lists."""
 
@@ -70,7 +73,9 @@ def find_place(text: str, option: str, expected: str) -> Place:
     if file and path.is_dir():
         raise ExportError(f"{got}, a folder; expected FILE.py:NAME of {expected}{_one_of(_python_files(path))}")
     if not file or not path.is_file():
-        raise ExportError(f"{got}, expected FILE.py:NAME of an existing file{_near_file(path, name)}")
+        raise ExportError(
+            f"{got}, expected FILE.py:NAME of an existing file, or package.module:NAME{_near_file(path, name)}"
+        )
     if path.suffix != ".py":
         hint = "; a state_dict goes to --state-dict" if path.suffix in (".pth", ".pt", ".bin", ".safetensors") else ""
         raise ExportError(f"{got}, which is not a Python file; expected FILE.py:NAME of {expected}{hint}")

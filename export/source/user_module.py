@@ -16,7 +16,7 @@ from torch import nn
 from export.source.factory import call_factory, needed_arguments, parse_arguments
 from export.source.input_text import split_input
 from export.source.inputs import Input
-from export.source.place import Place, find_place, near_names
+from export.source.place import MODULE, Place, find_place, near_names
 from export.source.python_file import import_module, run_file
 from export.source.unfit import ALREADY_EXPORTED, check_module
 from export.source.unwrapping import unwrap
@@ -26,7 +26,6 @@ from linreg.state_loading import load_into
 from linreg.state_reading import load_state
 
 MODULES = (nn.Module, *ALREADY_EXPORTED)
-MODULE = "a module, or of a function that makes one"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,16 +35,17 @@ def measure(request: Request, *, batches_given: bool = False) -> "Report":
         LinregError: the model cannot be timed, or a budget names another row.
         typer.BadParameter: the inputs of a module are not known, or batch sizes are given beside them.
     """
-    from bench.benchmark import TIMING
-    from bench.benchmark import measure as measure_plan
-    from bench.plan.planning import plan_request
-
     if request.module and request.model is not None:
         find_model(request.model)
     elif not request.module:
         request = replace(request, model=open_model(request.model).path)
     if request.against is not None:
         require(request.against)
+    _check_code(request)
+    from bench.benchmark import TIMING
+    from bench.benchmark import measure as measure_plan
+    from bench.plan.planning import plan_request
+
     made = None
     if request.module and request.model is None and not (request.inputs and not request.inputs_from):
         made = run_module(request.module, request.state_dict, request.arguments)
@@ -65,6 +66,22 @@ def measure(request: Request, *, batches_given: bool = False) -> "Report":
 
         progress("preparing", 0, None)  # a slow module takes long here too
         return measure_plan(request, plan, progress=progress, begin=begin)
+
+
+def _check_code(request: Request) -> None:
+    """Look for the code of `--module`, and try the Python of every environment, before torch is imported.
+
+    Raises:
+        LinregError: there is no such code, or a Python cannot be used.
+    """
+    if request.module:
+        from export.source.place import MODULE, find_place
+
+        find_place(request.module, "--module", MODULE)
+    if request.environments:
+        from bench.environments.probe import probe
+
+        probe(request.environments)
 
 
 def _on_own_inputs(request: Request, made: "MadeModule", *, batches_given: bool) -> Request:

@@ -33,8 +33,8 @@ def run_module(place: str, state_dict: Path | None, arguments: Sequence[str] = (
     Raises:
         LinregError: the file makes no module, or the parameters are those of another module.
     """
-    from export.source.place import find_place
-    from export.source.user_module import MODULE, load_file_into, make_module
+    from export.source.place import MODULE, find_place
+    from export.source.user_module import load_file_into, make_module
 
     note(f"running {find_place(place, '--module', MODULE).code}")
     with prints_on_stderr():

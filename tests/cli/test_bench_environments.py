@@ -135,7 +135,7 @@ def test_one_set_of_processes_is_too_few(linreg, environments):
     """Its interval would be the one within a process, which says nothing of two environments."""
     words = environments()
     words[words.index("--processes") + 1] = "1"
-    assert "processes: got 1, expected 2 to" in linreg("bench", *words).failure(2)
+    assert "error: --processes: got 1, expected 2 to" in linreg("bench", *words).failure(2)
 
 
 def test_one_environment_and_one_name_for_two_are_refused(linreg, environments):
@@ -145,7 +145,8 @@ def test_one_environment_and_one_name_for_two_are_refused(linreg, environments):
     assert "old names two environments" in linreg("bench", *twice).failure(2)
 
 
-def test_a_program_that_is_no_python(linreg, penguins, environments, tmp_path):
+def test_a_program_that_is_no_python(linreg, environments, tmp_path, monkeypatch):
+    monkeypatch.setattr("bench.benchmark.measure", lambda *args, **more: pytest.fail("the model is prepared"))
     words = environments()
     other = tmp_path / "echo"
     other.write_text("#!/bin/sh\necho hello\nread line\n")

@@ -130,12 +130,20 @@ def test_slow_calls_end_after_three_minutes(penguins, tmp_path, monkeypatch):
     assert report.quality.shortened == "3 sets of processes: another would have ended after 0 s"
 
 
+@pytest.fixture
+def unprepared(monkeypatch):
+    """Fail if a model is prepared."""
+    monkeypatch.setattr("bench.environments.benchmark.prepare", lambda *args: pytest.fail("the model is prepared"))
+
+
+@pytest.mark.usefixtures("unprepared")
 def test_an_environment_without_numpy(penguins, real, tmp_path):
     bare = make_environment(tmp_path / "bare")
     with pytest.raises(LinregError, match=r"^environments bare: has no numpy, .*; install it there$"):
         bench(penguins, environments={"old": real, "bare": bare}, **QUICK)
 
 
+@pytest.mark.usefixtures("unprepared")
 def test_environments_without_a_common_runtime(penguins, real, tmp_path):
     bare = make_environment(tmp_path / "bare", "numpy")
     with pytest.raises(LinregError, match=r"^environments bare: has no runtime that old has too"):
