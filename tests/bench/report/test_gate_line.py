@@ -14,6 +14,11 @@ def test_an_interval_that_includes_no_change_is_told():
     assert line == ("gate: passed; the worst is b, +5.0 % of 3 % allowed; its interval includes 0 (-2.0 % to +12.0 %)")
 
 
+def test_rows_that_are_all_faster_take_nothing_of_the_limit():
+    line = gate_line([changed("a", 0.5, 0.49, 0.51), changed("b", 0.877, 0.87, 0.88, batch=64)], 0.03)
+    assert line == "gate: passed; no row is slower; the nearest is b at batch 64, 12.3 % faster"
+
+
 def test_several_batches_are_told_apart():
     line = gate_line([changed("a", 1.01, 1.0, 1.02), changed("a", 1.02, 1.01, 1.03, batch=64)], 0.025)
     assert line == "gate: passed; the worst is a at batch 64, +2.0 % of 2.5 % allowed"

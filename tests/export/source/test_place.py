@@ -75,7 +75,10 @@ def test_a_place_is_its_file_and_its_name(folder):
     [
         ("nets.py", "got 'nets.py' without a name; .*, such as nets.py:net, nets.py:Net, nets.py:make_net$"),
         ("nets.py:", "got 'nets.py' without a name; expected FILE.py:NAME of a module, such as nets.py:net"),
-        ("nets", r"got 'nets', expected FILE.py:NAME of an existing file, or package.module:NAME; did you mean nets.py\?$"),
+        (
+            "nets",
+            r"got 'nets', expected FILE.py:NAME of an existing file, or package.module:NAME; did you mean nets.py\?$",
+        ),
         ("package/deep:make", r"did you mean package/deep.py:make\?$"),
         ("net.py:Net", r"got 'net.py:Net', .*did you mean nets.py:Net\?$"),
         ("package/dep.py:make", r"did you mean package/deep.py:make\?$"),
