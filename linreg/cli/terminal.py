@@ -1,6 +1,7 @@
 """Terminal output: results on stdout, notes and progress on stderr; text from files is never interpreted as markup."""
 
 import json
+import re
 import shutil
 import sys
 import textwrap
@@ -30,6 +31,9 @@ SHORTEST_WORD = 6
 HASH = 40
 """Words of at least this length, such as a hash or a path, are not shortened: people copy them."""
 
+UNIT = re.compile(r"(?<=\d) (?=(?:%|[nµm]?s)(?!\w))")
+"""The space between a number and its unit."""
+
 
 def say(text: str = "") -> None:
     """Print a line of the result on stdout."""
@@ -42,13 +46,17 @@ def say_lines(text: str) -> None:
 
 
 def say_wrapped(text: str) -> None:
-    """Print a sentence of the result on stdout; on a terminal, long lines are wrapped between words."""
+    """Print a sentence of the result on stdout; on a terminal, long lines are wrapped between words.
+
+    A number stays in one line with its unit.
+    """
     if not sys.stdout.isatty():
         say(text)
         return
     width = shutil.get_terminal_size().columns
-    lines = textwrap.wrap(printable(text), width, subsequent_indent="  ", break_on_hyphens=False)
-    _write("".join(f"{line}\n" for line in lines))
+    joined = UNIT.sub("\u00a0", printable(text))
+    lines = textwrap.wrap(joined, width, subsequent_indent="  ", break_on_hyphens=False)
+    _write("".join(f"{line}\n" for line in lines).replace("\u00a0", " "))
 
 
 def note(text: str) -> None:

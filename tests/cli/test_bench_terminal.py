@@ -40,3 +40,10 @@ def test_no_line_is_wider_than_the_terminal_and_every_word_is_whole(shown):
 
 def test_the_bar_below_the_heading_is_the_only_rule(shown):
     assert not set(shown) & set("┃│┏└")
+
+
+def test_a_number_stays_in_one_line_with_its_unit():
+    sentence = "io_binding: answers identical; batch 1: time changes by -3.1 to +1.7 %"
+    code = f"from linreg.cli.terminal import say_wrapped; say_wrapped({sentence!r})"
+    for columns in (len(sentence) - 1, len(sentence) - 2):
+        assert plain(on_a_terminal(code, columns=columns)).splitlines()[-1] == "  +1.7 %"
