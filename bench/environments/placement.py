@@ -26,9 +26,5 @@ def drop_pages(files: Iterable[Path]) -> None:
     if not hasattr(os, "posix_fadvise"):
         return
     for file in files:
-        with suppress(OSError):
-            opened = os.open(file, os.O_RDONLY)
-            try:
-                os.posix_fadvise(opened, 0, 0, os.POSIX_FADV_DONTNEED)
-            finally:
-                os.close(opened)
+        with suppress(OSError), file.open("rb") as opened:
+            os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
