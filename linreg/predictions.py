@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from linreg.errors import DataError
-from linreg.reading.blocks import Block, complete_rows
+from linreg.reading.blocks import Block
 from linreg.reading.options import AS_USUAL, ReadOptions
 from linreg.reading.stream import TableStream
 
@@ -110,19 +110,17 @@ def predicted_column(origin: str, block: Block, predict: Predict) -> pa.Array:
         DataError: a prediction is not finite.
     """
     predicted = predict(block.values)
-    complete = complete_rows(block.values)
-    if complete is None:
+    if block.complete is None:
         check_finite(origin, predicted, np.arange(block.start, block.start + len(predicted)))
         return pa.array(predicted)
-    places = np.flatnonzero(complete)
+    places = np.flatnonzero(block.complete)
     check_finite(origin, predicted[places], block.start + places)
-    return pa.array(predicted, mask=~complete)
+    return pa.array(predicted, mask=~block.complete)
 
 
 def feature_columns(block: Block) -> list[pa.Array]:
     """Return the columns of a block, with null for a missing value."""
-    gaps = complete_rows(block.values) is not None
-    return [pa.array(column, from_pandas=gaps) for column in block.values.T]
+    return [pa.array(column, from_pandas=block.complete is not None) for column in block.values.T]
 
 
 def check_finite(origin: str, predicted: NDArray[Any], places: NDArray[np.int_]) -> None:

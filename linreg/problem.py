@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from linreg.block_split import EVERY_ROW, BlockSplit
 from linreg.config import SHORT_ROWS
 from linreg.engines.threads import run
-from linreg.reading.blocks import BLOCK_ROWS, Block, complete_rows
+from linreg.reading.blocks import BLOCK_ROWS, Block
 from linreg.reading.stream import Noticed, TableStream
 from linreg.tree import reduced
 
@@ -180,7 +180,7 @@ class Problem:
 
     def _used(self, block: Block) -> NDArray[np.bool_] | None:
         """Return which rows of a block are used; None if all are."""
-        complete, parts = complete_rows(block.values), self.split.part_of_row(block.start, len(block.values))
+        complete, parts = block.complete, self.split.part_of_row(block.start, len(block.values))
         if parts is None:
             return complete
         trains: NDArray[np.bool_] = parts == 0
@@ -245,6 +245,6 @@ def _read(block: Block) -> Unit:
 def rows_of_part(problem: Problem, block: Block, part: int) -> Array:
     """Return the complete rows of a block that belong to a part of the split, shape (rows, columns)."""
     values = block.values
-    complete, part_of_row = complete_rows(values), problem.split.part_of_row(block.start, len(values))
+    complete, part_of_row = block.complete, problem.split.part_of_row(block.start, len(values))
     used = np.ones(len(values), np.bool_) if complete is None else complete
     return values[used if part_of_row is None else used & (part_of_row == part)]

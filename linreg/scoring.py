@@ -9,7 +9,7 @@ from linreg.affine import Affine, predict
 from linreg.config import Precision
 from linreg.metrics import Errors, errors_of
 from linreg.problem import Problem, Unit
-from linreg.reading.blocks import Block, complete_rows
+from linreg.reading.blocks import Block
 from linreg.survey import digest_of
 from linreg.tree import reduced
 
@@ -130,7 +130,7 @@ class Predicted:
 
 def predicted(problem: Problem, block: Block, model: Rounded) -> Predicted:
     """Predict the complete rows of a block."""
-    complete, part_of_row = complete_rows(block.values), problem.split.part_of_row(block.start, len(block.values))
+    complete, part_of_row = block.complete, problem.split.part_of_row(block.start, len(block.values))
     places = None if complete is None else np.flatnonzero(complete)
     values = block.values if places is None else block.values.T[:, places].T
     if part_of_row is not None and places is not None:

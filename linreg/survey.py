@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linreg.problem import Problem, Unit
-from linreg.reading.blocks import Block, complete_rows
+from linreg.reading.blocks import Block
 from linreg.reading.stream import TableStream
 from linreg.tree import reduced
 from linreg.triangle import products_of
@@ -93,7 +93,7 @@ def _survey(unit: Unit, problem: Problem, digests: bool) -> Survey:
 
 def _block_survey(problem: Problem, block: Block, digests: bool) -> Survey:
     values = block.values
-    complete, parts = complete_rows(values), problem.split.part_of_row(block.start, len(values))
+    complete, parts = block.complete, problem.split.part_of_row(block.start, len(values))
     whole = values if complete is None else values[complete]
     counted = parts if parts is None or complete is None else parts[complete]
     counts = [len(whole)] if counted is None else np.bincount(counted, minlength=len(problem.split.fractions)).tolist()

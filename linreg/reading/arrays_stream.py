@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from linreg.reading.blocks import BLOCK_ROWS, Block
+from linreg.reading.blocks import BLOCK_ROWS, Block, complete_rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,4 +45,4 @@ class ArraysStream:
             rows = slice(first, min(first + BLOCK_ROWS, end))
             values = np.empty((rows.stop - first, len(self.feature_names) + 1), order="F")
             values[:, :-1], values[:, -1] = self.features[rows], self.target[rows]
-            yield Block(start=first, values=values, passed=None)
+            yield Block(start=first, values=values, complete=complete_rows(values))

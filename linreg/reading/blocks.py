@@ -21,19 +21,21 @@ class Block:
             Every block but the last has `BLOCK_ROWS` rows, but is cut into several if too much passes through.
         values: float64, shape (rows, columns), columns contiguous: the features in the requested order, then the
             target if one was requested. NaN stands for a missing value; the other values are finite.
+        complete: which rows have every value, shape (rows,); None if all have.
         passed: the columns to pass through, as they stand in the file; None if there are none.
         read_bytes: how many bytes of the table's `size_bytes` were read for these rows, approximately.
     """
 
     start: int
     values: NDArray[np.float64]
+    complete: NDArray[np.bool_] | None
     passed: pa.RecordBatch | None = None
     read_bytes: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Piece:
-    """Consecutive rows, of any number; attributes as those of a block."""
+    """Consecutive rows, of any number; attributes as those of a block, of which `columns` are the values."""
 
     start: int
     columns: list[NDArray[np.float64]]
@@ -88,7 +90,7 @@ def _joined(pieces: list[Piece], width: int, *, start: int, read_bytes: int) -> 
     passed = None
     if batches:
         passed = batches[0] if len(batches) == 1 else pa.concat_batches(batches)
-    return Block(start=start, values=values, passed=passed, read_bytes=read_bytes)
+    return Block(start=start, values=values, complete=complete_rows(values), passed=passed, read_bytes=read_bytes)
 
 
 def complete_rows(values: NDArray[np.float64]) -> NDArray[np.bool_] | None:

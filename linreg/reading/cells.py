@@ -88,7 +88,7 @@ def read_cells(
         first_row: place of the first cell in its file, counted from 0, for the message.
     """
     if isinstance(column, np.ndarray):
-        nothing = bool(len(column)) and bool(np.isnan(column).all())
+        nothing = _all_missing(column)
         return Cells(values=column, problem="has no values" if nothing else "", numeric=not nothing)
     kind = column.type
     if pa.types.is_dictionary(kind) and not is_text(kind.value_type):
@@ -105,7 +105,7 @@ def read_cells(
         if pa.types.is_decimal(kind):
             column = column.cast(pa.large_string())  # gives the nearest float64; a direct cast rounds twice
         values = with_gaps(_float64(column), how)
-    nothing = bool(len(values)) and bool(np.isnan(values).all())
+    nothing = _all_missing(values)
     return Cells(values=values, problem="has no values" if nothing else "", numeric=not nothing)
 
 
@@ -149,6 +149,10 @@ def plain_numbers(column: pa.ChunkedArray, how: ReadOptions) -> bool:
     number = _matches(text, NUMBER.replace(r"\.", re.escape(how.decimal)))
     missing = pc.is_in(text, pa.array((*MISSING, *how.missing, None), text.type))
     return bool(pc.all(pc.or_(number, missing)).as_py() is not False)
+
+
+def _all_missing(values: NDArray[np.float64]) -> bool:
+    return bool(np.isnan(values[:1]).any() and np.isnan(values).all())
 
 
 def with_gaps(values: NDArray[np.float64], how: ReadOptions) -> NDArray[np.float64]:

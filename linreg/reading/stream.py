@@ -253,9 +253,7 @@ class TableStream:
         """Count the incomplete rows of a block, and find the largest number of each column, once."""
         if block.start in self._seen:
             return
-        with np.errstate(over="ignore"):
-            complete = np.isfinite(block.values.sum(axis=1)).all()
-        dropped = 0 if complete else int(np.isnan(block.values).any(axis=1).sum())
+        dropped = 0 if block.complete is None else int((~block.complete).sum())
         peak = np.fmax.reduce(block.values, axis=0, initial=np.nan)
         peak = np.fmax(peak, -np.fmin.reduce(block.values, axis=0, initial=np.nan))
         with _COUNTING:
