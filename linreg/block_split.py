@@ -5,6 +5,7 @@ of its own rows. Fractions refer to the rows of the file, whether they are compl
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,8 +47,7 @@ class BlockSplit:
             for end in self._ends(self.rows):
                 parts[max(min(end - start, count), 0) :] += 1
             return parts
-        generator = np.random.Generator(np.random.Philox(key=[self.seed, start // BLOCK_ROWS]))
-        order = generator.permutation(count)
+        order = _order(self.seed, start // BLOCK_ROWS, count)
         cut = 0
         for before, end in zip(self._ends(start), self._ends(start + count), strict=True):
             cut = max(cut, end - before)
@@ -58,6 +58,14 @@ class BlockSplit:
         """Return where the parts of the first `rows` rows end, but for the last part."""
         # The tiny summand offsets the rounding of a sum such as 0.7 + 0.15.
         return [int(fraction * rows + 1e-6) for fraction in np.cumsum(self.fractions)[:-1]]
+
+
+@lru_cache(maxsize=4)
+def _order(seed: int, block: int, count: int) -> NDArray[np.int_]:
+    """Return the order of the rows of a block; a pass asks for that of the same block several times."""
+    order: NDArray[np.int_] = np.random.Generator(np.random.Philox(key=[seed, block])).permutation(count)
+    order.flags.writeable = False
+    return order
 
 
 EVERY_ROW = BlockSplit()

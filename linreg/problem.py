@@ -174,7 +174,9 @@ class Problem:
             chunk = buffer[:, : part.shape[1]]
             chunk[:count], chunk[-1] = part[:count], part[-1]
             chunk[count:-1] = 1.0
-            if used is not None:
+            if used is not None and block.complete is None:
+                chunk *= used[start : start + rows]  # faster than by index, but NaN would stay
+            elif used is not None:
                 chunk[:, ~used[start : start + rows]] = 0.0
             yield chunk
 

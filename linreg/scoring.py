@@ -145,8 +145,8 @@ def scores_of(problem: Problem, rows: Predicted, digests: bool) -> Scored:
     for place in range(len(problem.split.fractions)):
         here = slice(None) if rows.part_of_row is None else rows.part_of_row == place
         parts.append(_scores(rows.values[here, -1], rows.rounded[here], rows.exact[here]))
-    values = rows.block.values
-    return Scored(rows=len(values), parts=tuple(parts), digests=digest_of(values) if digests else b"")
+    digest = digest_of(rows.block) if digests else b""
+    return Scored(rows=len(rows.block.values), parts=tuple(parts), digests=digest)
 
 
 def scores_of_rows(model: Rounded, features: Array, target: Array) -> Scores:

@@ -62,10 +62,10 @@ def identity_of(names: tuple[str, ...], digests: bytes) -> str:
     return hashlib.sha256(json.dumps(list(names)).encode() + digests).hexdigest()
 
 
-def digest_of(values: Array) -> bytes:
+def digest_of(block: Block) -> bytes:
     """Return the SHA-256 of a block: its columns one after another, as little-endian float64, with one kind of NaN."""
-    columns = values.T
-    if np.isnan(values.sum(axis=0)).any():
+    columns = block.values.T
+    if block.complete is not None:
         columns = np.where(np.isnan(columns), np.nan, columns)
     return hashlib.sha256(np.ascontiguousarray(columns, "<f8").data).digest()
 
@@ -106,7 +106,7 @@ def _block_survey(problem: Problem, block: Block, digests: bool) -> Survey:
         high=whole.max(axis=0, initial=-np.inf),
         train_low=float(target.min(initial=np.inf)),
         train_high=float(target.max(initial=-np.inf)),
-        digests=digest_of(values) if digests else b"",
+        digests=digest_of(block) if digests else b"",
     )
 
 
