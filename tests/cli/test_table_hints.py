@@ -141,6 +141,26 @@ def test_booleans_are_named_and_then_used(linreg, tmp_path):
     assert [row["value"] for row in found] == [row.value for row in expected]
 
 
+@pytest.mark.parametrize("features", [[], ["--features", "b,x"]], ids=["all columns", "named"])
+def test_true_beside_1_says_how_to_write_them(linreg, tmp_path, features):
+    cells = ["1", "0", "true", "1", "0", "0", "1", "false", "0"]
+    (tmp_path / "t.csv").write_text(
+        "b,x,y\n" + "".join(f"{cell},{row},{row * row}\n" for row, cell in enumerate(cells))
+    )
+    ended = linreg("train", "t.csv", "--target", "y", *features)
+    assert ended.code == 1
+    assert "column 'b': row 3 is 'true', not a number; write true and false in every row, or 1 and 0" in ended.err
+
+
+def test_a_word_that_is_always_missing_replaces_those_of_the_training_table(linreg, tmp_path):
+    (tmp_path / "t.csv").write_text("x,y\n-9,1\n" + "".join(f"{row},{2 * row}\n" for row in range(9)))
+    assert linreg("train", "t.csv", "--target", "y", "--split", "1", "--missing", "-9", "-o", "b").code == 0
+    (tmp_path / "new.csv").write_text("x\n-9\n")
+    for words, expected in (([], ""), (["--missing", "NA"], "-18")):
+        assert linreg("predict", "new.csv", "-m", "b", *words, "-o", "p.csv", "--force").code == 0
+        assert (tmp_path / "p.csv").read_text().splitlines()[1].split(",")[1] == expected
+
+
 def test_the_terminal_counts_what_json_lists(linreg, tmp_path):
     names = [f"c{place}" for place in range(4998)]
     lines = [",".join(["x", *names, "y"]), *(",".join([str(row), *["a"] * 4998, str(row * row)]) for row in range(5))]
