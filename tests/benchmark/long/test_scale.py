@@ -180,11 +180,13 @@ def least(turns: list[dict[str, Cost]]) -> dict[str, Cost]:
 def table_of(costs: dict[str, Cost]) -> str:
     machine = describe_environment()
     versions = ", ".join(f"{name} {version}" for name, version in machine.versions.items())
-    rows = "".join(f"| {name} | {cost.cpu_s:.1f} | {cost.peak_bytes / 1e6:.0f} |\n" for name, cost in costs.items())
+    turns = " and ".join(f"{count} times on {kind}" for kind, count in TURNS.items())
+    rows = "".join(f"| {name} | {cost.cpu_s:.2f} | {cost.peak_bytes / 1e6:.0f} |\n" for name, cost in costs.items())
     return f"""# Tables beyond memory
 
 {ROWS:,} rows of {FEATURES} features and a target, float64. `pytest tests/benchmark/long/test_scale.py --scale FILE`
 on {machine.processor} ({machine.cores} cores), Python {machine.python}, {versions}.
+pyarrow's reading and writing ran in turn with predict, {turns}; the least is shown.
 
 | command | CPU s | peak memory, MB |
 |---|---|---|
