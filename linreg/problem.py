@@ -16,7 +16,8 @@ from linreg.block_split import EVERY_ROW, BlockSplit
 from linreg.config import SHORT_ROWS
 from linreg.engines.threads import run
 from linreg.reading.blocks import BLOCK_ROWS, Block
-from linreg.reading.stream import Noticed, TableStream
+from linreg.reading.noticed import Noticed
+from linreg.reading.stream import TableStream
 from linreg.tree import reduced
 
 Array = NDArray[np.float64]
@@ -154,7 +155,7 @@ class Problem:
         counted(0)  # tasks may wait for a free CPU
         results = self.engine(_noticing, units, function, there, *arguments, workers=self.workers)
         for result, noticed in counted.units(results, units):
-            self.stream.add_noticed(noticed)
+            self.stream.noticed.add(noticed)
             yield result
 
     def chunks(self, block: Block, rows: int) -> Iterator[Array]:
@@ -192,7 +193,7 @@ class Problem:
 def _noticing(unit: Unit, function: Callable[..., Result], problem: Problem, *arguments: Any) -> tuple[Result, Noticed]:
     result = function(unit, problem, *arguments)
     assert isinstance(problem.stream, TableStream)
-    return result, problem.stream.noticed(unit.start, unit.stop)
+    return result, problem.stream.noticed.within(unit.start, unit.stop)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,8 @@ from linreg.errors import MismatchError
 from linreg.predictions import predicted_batches
 from linreg.problem import UNIT_BLOCKS, Unit, ranges_of
 from linreg.reading.blocks import BLOCK_ROWS
-from linreg.reading.stream import Noticed, TableStream
+from linreg.reading.noticed import Noticed
+from linreg.reading.stream import TableStream
 from linreg.writing.part_list import PartFile
 from linreg.writing.parts import PART_ROWS, write_part
 
@@ -79,7 +80,7 @@ def predict_units(run: Run, task: PartTask, stage: Path, count: Callable[[Writte
     """
     assert task.stream.rows is not None, "only Parquet is read by other processes"
     for written in run(predict_unit, ranges_of(task.stream.rows), task, stage, workers=1):
-        task.stream.add_noticed(written.noticed)
+        task.stream.noticed.add(written.noticed)
         count(written)
         yield written.part
 
@@ -97,7 +98,7 @@ def predict_unit(unit: Unit, task: PartTask, stage: Path) -> WrittenPart:
     )
     counted = _Counted(batches)
     part = write_part(stage, unit.start // (UNIT_BLOCKS * BLOCK_ROWS), counted)
-    noticed = task.stream.noticed(unit.start, unit.stop)
+    noticed = task.stream.noticed.within(unit.start, unit.stop)
     return WrittenPart(part=part, predictions=counted.predictions, noticed=noticed)
 
 

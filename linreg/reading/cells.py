@@ -16,7 +16,6 @@ NUMBER = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
 TRUE = ("true", "True", "TRUE")
 FALSE = ("false", "False", "FALSE")
 AS_FEATURE = "; name it in --features to use it as 0 and 1"
-MIXED = "; write true and false in every row, or 1 and 0"
 INFINITE = r"^[+-]?(?i:inf|infinity)$"
 MISSING = ("", "NA", "N/A", "#N/A", "n/a", "NaN", "nan", "-nan", "NULL", "null", "None")
 
@@ -244,12 +243,14 @@ def _not_numbers(column: pa.ChunkedArray, kinds: NDArray[np.uint8], how: ReadOpt
         if kinds[row] == _TEXT and 2 * bad.sum() >= (kinds != _MISSING).sum():
             problem += f", but {number}"
     is_boolean = value.strip() in (*TRUE, *FALSE)
-    if is_boolean:
-        problem += MIXED if numeric.any() else AS_FEATURE
-    alone = bool(numeric.any()) and not is_boolean and _differ_in_nothing(column.filter(pa.array(bad)))
+    if is_boolean and not numeric.any():
+        problem += AS_FEATURE
+    elif is_boolean and set(_words(column.filter(pa.array(numeric))).to_pylist()) <= {"0", "1"}:
+        problem += "; write true and false in every row, or 1 and 0"
+    alone = bool(numeric.any()) and not is_boolean and len(_words(column.filter(pa.array(bad)))) == 1
     problem += hint(value, written_otherwise=bool(kinds[row] == _OTHERWISE), alone=alone, how=how)
     return Cells(values=None, problem=problem, numeric=bool(numeric.any()), number=number)
 
 
-def _differ_in_nothing(cells: pa.ChunkedArray) -> bool:
-    return len(pc.unique(pc.utf8_trim_whitespace(cells.cast(pa.large_string())))) == 1
+def _words(cells: pa.ChunkedArray) -> pa.Array:
+    return pc.unique(pc.utf8_trim_whitespace(cells.cast(pa.large_string())))

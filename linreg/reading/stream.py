@@ -5,11 +5,9 @@ from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 from threading import Lock
-from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from linreg.errors import DataError
 from linreg.reading.arrow_columns import ArrowStream
@@ -17,6 +15,7 @@ from linreg.reading.blocks import BLOCK_ROWS, Block, Piece, aligned
 from linreg.reading.choice import NO_VALUES, Choice, LeftOut, check_named, choose_named, no_rows
 from linreg.reading.column_names import listed, tidy
 from linreg.reading.every_column import choose_all
+from linreg.reading.noticed import Noticed
 from linreg.reading.numbers import numbers_of
 from linreg.reading.opening import sources_of
 from linreg.reading.options import AS_USUAL, ReadOptions
@@ -26,8 +25,6 @@ from linreg.reading.sources import Source, check_unchanged, first_with_rows
 
 EXACT_INTEGERS = 2.0**53
 _COUNTING = Lock()
-Noticed: TypeAlias = dict[int, tuple[int, NDArray[np.float64]]]
-"""By first row of a block: how many of its rows are incomplete, and the largest number of each column."""
 
 
 def open_stream(
@@ -85,6 +82,7 @@ class TableStream:
         left_out: the columns that are not used, and why.
         how: how the cells are written.
         passed_schema: the columns that are passed through, under the first file's own names.
+        noticed: what was noticed in the blocks so far.
         read_bytes: how many bytes of the files were read so far, approximately, in all passes together.
     """
 
@@ -102,7 +100,7 @@ class TableStream:
         self.passed_schema = pa.schema(
             [(sources[0].own_names[at], common_kind([source.kind(at) for source in sources])) for at in passed]
         )
-        self._seen: Noticed = {}
+        self.noticed = Noticed()
         self.read_bytes = 0
 
     @property
@@ -157,31 +155,21 @@ class TableStream:
         """Whether every file is Parquet, so that other processes can open the table again and begin anywhere."""
         return all(isinstance(source, ParquetSource) and source.in_a_file for source in self._sources)
 
-    def noticed(self, start: int, stop: int | None) -> Noticed:
-        """Return what was noticed in a range of rows, for the notes of a copy of this table."""
-        return {at: seen for at, seen in self._seen.items() if at >= start and (stop is None or at < stop)}
-
-    def add_noticed(self, noticed: Noticed) -> None:
-        """Add what a copy of this table has noticed in another process."""
-        self._seen.update(noticed)
-
     @property
     def notes(self) -> tuple[str, ...]:
         """What the user should know, one line each; complete once every block was read."""
-        dropped = sum(count for count, _ in self._seen.values())
+        dropped = self.noticed.incomplete_rows
         notes = []
         if dropped:
             total = self.rows if self.rows is not None else "the"
             notes.append(f"{dropped} of {total} rows have no value in a used column and are left out")
-        peaks = [peak for _, peak in self._seen.values()]
         if self._choice.texts:
             notes.append(
                 f"read as numbers although their type is text: {listed(self._choice.texts)}; "
                 "to leave one out, name the features"
             )
-        largest = np.fmax.reduce(peaks) if peaks else np.zeros(0)
-        names = self._choice.used
-        rounded = [name for name, peak in zip(names, largest, strict=False) if peak >= EXACT_INTEGERS]
+        peaks = self.noticed.peaks
+        rounded = [name for name, peak in zip(self._choice.used, peaks, strict=False) if peak >= EXACT_INTEGERS]
         if rounded:
             subject = f"column {rounded[0]!r} has" if len(rounded) == 1 else f"columns {listed(rounded)} have"
             notes.append(f"{subject} values of 2^53 or more, where float64 rounds whole numbers")
@@ -201,7 +189,7 @@ class TableStream:
         if stop is not None and stop <= start:
             return
         for block in aligned(self._pieces(start), len(self._choice.used), start=start, stop=stop):
-            self._count(block)
+            self.noticed.count(block)
             yield block
         check_unchanged(self._sources, start, stop)
         if stop is None:
@@ -215,7 +203,7 @@ class TableStream:
         """
         choice = replace(self._choice, watched=())
         other = TableStream(origin=self.origin, sources=[source], choice=choice, how=self.how, passed=())
-        other._seen = self._seen
+        other.noticed = self.noticed
         return other
 
     def _pieces(self, start: int) -> Iterator[Piece]:
@@ -249,24 +237,13 @@ class TableStream:
             total += source.rows
         return total
 
-    def _count(self, block: Block) -> None:
-        """Count the incomplete rows of a block, and find the largest number of each column, once."""
-        if block.start in self._seen:
-            return
-        dropped = 0 if block.complete is None else int((~block.complete).sum())
-        peak = np.fmax.reduce(block.values, axis=0, initial=np.nan)
-        peak = np.fmax(peak, -np.fmin.reduce(block.values, axis=0, initial=np.nan))
-        with _COUNTING:
-            self._seen[block.start] = (dropped, peak)
-
     def check_whole(self) -> None:
         """Check, after a whole pass to fit a model, that there are rows and that every column has a value."""
         if self.target_name is None:
             return
-        if not self._seen:
+        if not self.noticed.blocks:
             raise no_rows(self.origin)
-        if self.rows is not None and len(self._seen) == -(-self.rows // BLOCK_ROWS):
-            largest = np.fmax.reduce([peak for _, peak in self._seen.values()])
-            for name, peak in zip(self._choice.used, largest, strict=True):
+        if self.rows is not None and self.noticed.blocks == -(-self.rows // BLOCK_ROWS):
+            for name, peak in zip(self._choice.used, self.noticed.peaks, strict=True):
                 if np.isnan(peak):
                     raise DataError(f"{self.origin}: column {name!r}: {NO_VALUES}")

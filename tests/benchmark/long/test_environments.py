@@ -1,6 +1,6 @@
 """How often a comparison of environments is right: the same runtime installed twice, and 5 % more or less work in one.
 
-`pytest tests/benchmark/long/test_environments.py` takes about a quarter of an hour. The stand-in of onnxruntime makes
+`pytest tests/benchmark/long/test_environments.py` takes about ten minutes. The stand-in of onnxruntime makes
 the planted change exact: all but a few percent of a call hashes a known number of bytes. A loop in Python would not do:
 its speed differs by several percent from process to process.
 """
