@@ -60,9 +60,9 @@ class BlockSplit:
         return [int(fraction * rows + 1e-6) for fraction in np.cumsum(self.fractions)[:-1]]
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=16)
 def _order(seed: int, block: int, count: int) -> NDArray[np.int_]:
-    """Return the order of the rows of a block; a pass asks for that of the same block several times."""
+    """Return the order of the rows of a block; in a pass, each thread asks for that of its block several times."""
     order: NDArray[np.int_] = np.random.Generator(np.random.Philox(key=[seed, block])).permutation(count)
     order.flags.writeable = False
     return order

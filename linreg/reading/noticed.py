@@ -1,13 +1,9 @@
 """What was noticed in the blocks of a table: rows without a value, and the largest number of each column."""
 
-from threading import Lock
-
 import numpy as np
 from numpy.typing import NDArray
 
 from linreg.reading.blocks import Block
-
-_COUNTING = Lock()
 
 
 class Noticed:
@@ -23,8 +19,7 @@ class Noticed:
         incomplete = 0 if block.complete is None else int((~block.complete).sum())
         peaks = np.fmax.reduce(block.values, axis=0, initial=np.nan)
         peaks = np.fmax(peaks, -np.fmin.reduce(block.values, axis=0, initial=np.nan))
-        with _COUNTING:
-            self._of_block[block.start] = (incomplete, peaks)
+        self._of_block[block.start] = (incomplete, peaks)
 
     def within(self, start: int, stop: int | None) -> "Noticed":
         """Return what was noticed in a range of rows."""
